@@ -1,0 +1,248 @@
+"""The command line: one thin function per command, and the place where errors become messages and exit codes."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kdcli import __version__, show
+from kdcli import options as o
+from kdcli.errors import KdError, UsageError
+from kdcli.recipe import Recipe, builtin, load
+from kdcli.store import Run, Store
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="kd",
+    help="The knowledge-distillation laboratory: from data to a distilled student, with the evidence.",
+    epilog="Example: kd run gaussians",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"kd {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def kd(
+    version: Annotated[
+        bool, typer.Option("--version", help="print the version", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """The knowledge-distillation laboratory: from data to a distilled student, with the evidence."""
+
+
+def _store(outputs: Path | None) -> Store:
+    return Store(outputs or Path("outputs"))
+
+
+def _open(outputs: Path | None, name: str | None) -> Run:
+    return _store(outputs).existing_run(name)
+
+
+def _chosen_recipe(dataset: str | None, source: str | None) -> tuple[Recipe, str, str]:
+    """Return the recipe of a dataset or of --recipe, its name or file, and the name its run gets."""
+    from kdcli.data import find_dataset
+
+    if source is None:
+        name = dataset or "gaussians"
+        find_dataset(name)
+        return builtin(name), name, name
+    recipe = load(source)
+    if dataset is not None and dataset != recipe.dataset:
+        raise UsageError(f"the recipe {source} is for the dataset {recipe.dataset}, not {dataset}", "name only one")
+    return recipe, source, Path(source).stem if source.endswith(".toml") else source
+
+
+@app.command("gen-data", epilog="Example: kd gen-data gaussians --n-samples 500 --run small")
+def gen_data(
+    dataset: o.DatasetName = None,
+    recipe: o.RecipeName = None,
+    n_samples: o.NSamples = None,
+    separation: o.Separation = None,
+    val_fraction: o.ValFraction = None,
+    n_test: o.NTest = None,
+    seed: o.DataSeed = None,
+    run: o.NewRunName = None,
+    outputs: o.Outputs = None,
+    force: o.Force = False,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Sample or load a dataset, split it and store its tensors; makes the run and makes it current."""
+    from kdcli.stages.gen_data import gen_data as stage
+
+    chosen, _, name = _chosen_recipe(dataset, recipe)
+    given = {
+        "n_samples": n_samples,
+        "separation": separation,
+        "val_fraction": val_fraction,
+        "n_test": n_test,
+        "seed": seed,
+    }
+    made = stage(
+        _store(outputs), chosen, run_name=run or name, options=given, adopt=recipe is not None, force=force
+    )
+    show.data_made(show.Screen(quiet, as_json), made)
+
+
+@app.command("train-teacher", epilog="Example: kd train-teacher --model mlp:64,64 --epochs 500")
+def train_teacher(
+    model: o.TeacherModel = None,
+    epochs: o.Epochs = None,
+    batch_size: o.BatchSize = None,
+    learning_rate: o.LearningRate = None,
+    seed: o.TeacherSeed = None,
+    run: o.RunName = None,
+    outputs: o.Outputs = None,
+    force: o.Force = False,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Train the run's teacher on the labels; stores its checkpoint, logits and learning curves."""
+    from kdcli.stages.train_teacher import train_teacher as stage
+
+    given = {
+        "model": model,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "seed": seed,
+    }
+    screen = show.Screen(quiet, as_json)
+    show.teacher_trained(screen, stage(_open(outputs, run), given, force=force, watch=screen.training))
+
+
+@app.command("distill", epilog="Example: kd distill --target hard,bayes,soft --temperature 1,4")
+def distill(
+    target: o.TargetNames = None,
+    temperature: o.Temperatures = None,
+    label_weight: o.LabelWeight = None,
+    model: o.StudentModel = None,
+    seeds: o.Seeds = None,
+    epochs: o.Epochs = None,
+    batch_size: o.BatchSize = None,
+    learning_rate: o.LearningRate = None,
+    name: o.SetName = None,
+    run: o.RunName = None,
+    outputs: o.Outputs = None,
+    force: o.Force = False,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Train students on one or more targets, all seeds and all targets together."""
+    from kdcli.stages.distill import distill as stage
+
+    given: dict[str, Any] = {
+        "targets": o.split_names(target),
+        "temperatures": o.split_numbers(temperature, "--temperature"),
+        "label_weight": label_weight,
+        "model": model,
+        "seeds": seeds,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+    }
+    screen = show.Screen(quiet, as_json)
+    show.distilled(screen, stage(_open(outputs, run), given, name=name, force=force, watch=screen.training))
+
+
+@app.command("plot", epilog="Example: kd plot learning-curves --format svg")
+def plot(
+    figures: o.FigureNames = None,
+    file_format: o.FigureFormat = "png",
+    show_figures: o.ShowFigures = False,
+    run: o.RunName = None,
+    outputs: o.Outputs = None,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Draw the run's figures from its artefacts."""
+    from kdcli.stages.plot import plot as stage
+
+    made = stage(_open(outputs, run), figures or (), file_format=file_format)
+    show.plotted(show.Screen(quiet, as_json), made)
+    if show_figures:
+        for path in made.figures:
+            typer.launch(str(path))
+
+
+@app.command("run", epilog="Example: kd run gaussians")
+def run_recipe(
+    recipe: o.RecipeArgument = "gaussians",
+    run: o.NewRunName = None,
+    file_format: o.FigureFormat = "png",
+    outputs: o.Outputs = None,
+    force: o.Force = False,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Run all stages of a recipe in one process, naming the single commands, and sum them up in a table."""
+    from kdcli.stages.distill import Distilled
+    from kdcli.stages.gen_data import DataMade
+    from kdcli.stages.plot import FORMATS, Plotted
+    from kdcli.stages.run import steps, summarise
+    from kdcli.stages.train_teacher import TeacherTrained
+
+    chosen, source, name = _chosen_recipe(None, recipe)
+    if file_format not in FORMATS:
+        raise UsageError(f"no format '{file_format}'", f"formats: {', '.join(FORMATS)}")
+    screen = show.Screen(quiet, as_json)
+    store = _store(outputs)
+    stages = steps(
+        store,
+        chosen,
+        source=source,
+        run_name=run or name,
+        outputs=outputs,
+        force=force,
+        file_format=file_format,
+        watch=screen.training,
+    )
+    lines = show.Screen(quiet or as_json)
+    for step in stages:
+        lines.say(f"$ {step.command}")
+        match step.call():
+            case DataMade() as made:
+                show.data_made(lines, made)
+            case TeacherTrained() as made:
+                show.teacher_trained(lines, made)
+            case Distilled() as made:
+                show.distilled(lines, made, table=False)
+                students = made
+            case Plotted() as made:
+                show.plotted(lines, made)
+                figures = made.figures
+        lines.say()
+    show.summary(screen, summarise(store, students), commands=[step.command for step in stages], figures=figures)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run kd and exit: 0 done, 1 the command could not do it, 2 wrong usage, 130 interrupted."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in given
+    code: Any
+    try:
+        code = app(given, prog_name="kd", standalone_mode=False)
+    except KdError as error:
+        show.error(error, as_json=as_json)
+        code = error.exit_code
+    except typer.TyperException as error:  # what Typer itself finds wrong with the arguments
+        # Only usage errors know the command they came from.
+        command = getattr(getattr(error, "ctx", None), "command_path", "kd")
+        show.error(UsageError(error.format_message(), f"see `{command} --help`"), as_json=as_json)
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        message = "interrupted; what was finished is kept"
+        show.error(KdError(message, "run the same command again to go on"), as_json=as_json)
+    sys.exit(code or 0)

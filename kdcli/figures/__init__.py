@@ -1,0 +1,51 @@
+"""Figures: one file each, arrays in, a matplotlib figure out, no files touched.
+
+The command line reads FIGURES for its help, so numpy and matplotlib are imported inside the functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from kdcli.errors import unknown
+from kdcli.figures import decision_boundaries, learning_curves
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from kdcli.figures.view import View
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """A kind of figure: `obstacle` says why it cannot be drawn of a run, or is empty."""
+
+    summary: str
+    draw: Callable[[View], Figure]
+    obstacle: Callable[[View], str]
+
+
+FIGURES = MappingProxyType(
+    {
+        "learning-curves": FigureKind(
+            "training and validation loss of the teacher and of every target",
+            learning_curves.draw,
+            learning_curves.obstacle,
+        ),
+        "decision-boundaries": FigureKind(
+            "what the teacher and each target's first student predict over the plane",
+            decision_boundaries.draw,
+            decision_boundaries.obstacle,
+        ),
+    }
+)
+
+
+def find_figure(name: str) -> FigureKind:
+    """Look up a figure by name; raises `UsageError` with the nearest name."""
+    if name not in FIGURES:
+        raise unknown("figure", name, FIGURES)
+    return FIGURES[name]

@@ -1,0 +1,126 @@
+"""Option types shared by the commands; ranges, wording and choices come from the library."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kdcli.data import DATASETS
+from kdcli.data.gaussians import Gaussians
+from kdcli.errors import UsageError
+from kdcli.figures import FIGURES
+from kdcli.models import MODELS
+from kdcli.recipe import Students, Teacher, builtin_names
+from kdcli.settings import flag, rules
+from kdcli.store import Store
+from kdcli.targets import TARGETS
+
+
+def _setting(config: type, key: str, *short: str, note: str = "", completion: Any = None) -> Any:
+    """Make the option of a setting, with its own help and range."""
+    rule = rules(config)[key]
+    words = f"{rule.help} ({rule.allowed})" if rule.allowed else rule.help
+    return typer.Option(
+        flag(config, key), *short, help=words + note, autocompletion=completion, show_default=False
+    )
+
+
+def _starting(names: Callable[[], Any]) -> Callable[[str], list[str]]:
+    return lambda incomplete: [name for name in names() if name.startswith(incomplete)]
+
+
+def split_names(values: list[str] | None) -> tuple[str, ...] | None:
+    """Split the values of an option that may be repeated or comma-separated."""
+    if not values:
+        return None
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def split_numbers(values: list[str] | None, option: str) -> tuple[float, ...] | None:
+    """Split numbers that may be repeated or comma-separated; raises `UsageError` for what is none."""
+    names = split_names(values)
+    if names is None:
+        return None
+    try:
+        return tuple(float(name) for name in names)
+    except ValueError:
+        wrong = ", ".join(values or [])
+        raise UsageError(f"{option}: '{wrong}' is not a list of numbers", f"such as {option} 1,4,20") from None
+
+
+_runs = _starting(lambda: Store(Path("outputs")).runs())
+_DATASETS = ", ".join(DATASETS)
+_TARGETS = ": " + ", ".join(TARGETS) + "; repeat or comma-separate"
+_MODELS = ": " + ", ".join(model.SYNTAX for model in MODELS.values())
+
+RunName = Annotated[
+    str | None,
+    typer.Option("--run", help="the run to work on [default: the current one]", autocompletion=_runs),
+]
+NewRunName = Annotated[
+    str | None,
+    typer.Option("--run", help="name of the run [default: the dataset's, or the recipe file's]"),
+]
+Outputs = Annotated[
+    Path | None,
+    typer.Option("--outputs", envvar="KD_OUTPUTS", help="folder of all runs [default: outputs]", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document on stdout, and nothing else")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
+Force = Annotated[bool, typer.Option("--force", help="replace what is there if it was made differently")]
+
+DatasetName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[DATASET]",
+        help=f"the dataset: {_DATASETS} [default: gaussians]",
+        autocompletion=_starting(lambda: DATASETS),
+        show_default=False,
+    ),
+]
+RecipeName = Annotated[
+    str | None,
+    typer.Option("--recipe", help="a built-in recipe or FILE.toml [default: the dataset's]", show_default=False),
+]
+RecipeArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="[RECIPE|FILE.toml]",
+        help=f"a built-in recipe ({', '.join(builtin_names())}) or a file of your own",
+        autocompletion=_starting(builtin_names),
+    ),
+]
+NSamples = Annotated[int | None, _setting(Gaussians, "n_samples")]
+Separation = Annotated[float | None, _setting(Gaussians, "separation")]
+ValFraction = Annotated[float | None, _setting(Gaussians, "val_fraction")]
+NTest = Annotated[int | None, _setting(Gaussians, "n_test")]
+DataSeed = Annotated[int | None, _setting(Gaussians, "seed")]
+
+TeacherModel = Annotated[str | None, _setting(Teacher, "model", note=_MODELS)]
+TeacherSeed = Annotated[int | None, _setting(Teacher, "seed")]
+Epochs = Annotated[int | None, _setting(Teacher, "epochs")]
+BatchSize = Annotated[int | None, _setting(Teacher, "batch_size")]
+LearningRate = Annotated[float | None, _setting(Teacher, "learning_rate")]
+
+StudentModel = Annotated[str | None, _setting(Students, "model", note=_MODELS)]
+TargetNames = Annotated[
+    list[str] | None,
+    _setting(Students, "targets", "-t", note=_TARGETS, completion=_starting(lambda: TARGETS)),
+]
+Temperatures = Annotated[list[str] | None, _setting(Students, "temperatures", "-T", note="; repeat or comma-separate")]
+LabelWeight = Annotated[float | None, _setting(Students, "label_weight")]
+Seeds = Annotated[int | None, _setting(Students, "seeds")]
+SetName = Annotated[str | None, typer.Option("--name", help="name of the student set, if this makes only one")]
+
+FigureNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[FIGURE]...",
+        help=f"which figures: {', '.join(FIGURES)} [default: all that apply]",
+        autocompletion=_starting(lambda: FIGURES),
+        show_default=False,
+    ),
+]
+FigureFormat = Annotated[str, typer.Option("--format", help="file format: png, svg or pdf")]
+ShowFigures = Annotated[bool, typer.Option("--show", help="open the figures that were drawn")]

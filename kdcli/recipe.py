@@ -1,0 +1,138 @@
+"""Recipes: the defaults of all stages of one experiment, as dataclasses and as TOML.
+
+    [data]       the dataset and its options
+    [teacher]    the teacher's model and training
+    [students]   the students' model and training, their targets and seeds
+"""
+
+import tomllib
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from kdcli.data import DATASETS, find_dataset
+from kdcli.errors import KdError, UsageError, unknown
+from kdcli.models import parse_model
+from kdcli.settings import read, setting
+from kdcli.targets import find_target
+
+
+class RecipeError(UsageError):
+    """A recipe that cannot be read, with every problem found in it."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a model is trained by gradients: Adam for a number of epochs."""
+
+    epochs: int = setting(500, "passes over the training split", minimum=1)
+    batch_size: int = setting(0, "examples per step; 0 takes the whole training split", minimum=0)
+    learning_rate: float = setting(1e-3, "step size of Adam", above=0)
+
+
+@dataclass(frozen=True)
+class Teacher(Training):
+    """The teacher's model and training."""
+
+    model: str = setting("mlp:64,64", "the teacher's model", check=parse_model)
+    seed: int = setting(0, "seed of the initial weights and of the batch order", minimum=0)
+
+
+@dataclass(frozen=True)
+class Students(Training):
+    """The students' model and training, and what they are taught."""
+
+    model: str = setting("mlp:4", "the student's model", check=parse_model)
+    targets: tuple[str, ...] = setting(
+        ("labels", "hard", "soft"), "what the students are taught", check=find_target, flag="--target"
+    )
+    temperatures: tuple[float, ...] = setting(
+        (4.0,), "temperature of soft targets, one student set for each", above=0, flag="--temperature"
+    )
+    label_weight: float = setting(0.0, "share of the true labels in the loss", minimum=0, maximum=1)
+    seeds: int = setting(10, "replicates of each student, with seeds 0, 1, …", minimum=1)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One experiment: `data` is an instance of the config class of `DATASETS[dataset]`."""
+
+    dataset: str
+    data: Any
+    teacher: Teacher
+    students: Students
+
+
+def parse(text: str, source: str) -> Recipe:
+    """Read a recipe from TOML; raises `RecipeError` naming `source` and **all** problems."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{source} is not valid TOML: {error}") from None
+    sections = {key: tables.pop(key, {}) for key in ("data", "teacher", "students")}
+    problems = [f"{key}: no such section; sections are data, teacher, students" for key in tables]
+    for key, table in sections.items():
+        if not isinstance(table, dict):
+            problems.append(f"{key}: must be a section, [{key}]")
+            sections[key] = {}
+    data_table = dict(sections["data"])
+    dataset = data_table.pop("dataset", None)
+    data = None
+    if not isinstance(dataset, str) or dataset not in DATASETS:
+        wrong = "missing" if dataset is None else f"no dataset {dataset!r}"
+        problems.append(f"data.dataset: {wrong}; datasets: {', '.join(DATASETS)}")
+    else:
+        kind = find_dataset(dataset)
+        data, found = read(kind.config, data_table, "data")
+        problems += found or [f"data: {text}" for text in kind.problems(data)]
+    teacher, found = read(Teacher, sections["teacher"], "teacher")
+    problems += found
+    students, found = read(Students, sections["students"], "students")
+    problems += found
+    if problems or data is None or teacher is None or students is None or dataset is None:
+        count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
+        raise RecipeError(
+            f"{source} has {count}:" + "".join(f"\n  {text}" for text in problems),
+            "correct the file; `kd run --help` tells what a recipe is",
+        )
+    return Recipe(dataset, data, teacher, students)
+
+
+def dump(recipe: Recipe) -> str:
+    """Write a recipe as TOML that `parse` reads back as it was."""
+    tables = {
+        "data": {"dataset": recipe.dataset, **asdict(recipe.data)},
+        "teacher": asdict(recipe.teacher),
+        "students": asdict(recipe.students),
+    }
+    return tomli_w.dumps(tables)
+
+
+def builtin_names() -> list[str]:
+    """Names of the recipes that come with kd."""
+    folder = resources.files("kdcli") / "recipes"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def builtin(name: str) -> Recipe:
+    """Return a recipe that comes with kd; raises `UsageError` with the nearest name."""
+    if name not in builtin_names():
+        raise unknown("recipe", name, builtin_names(), "A file of your own ends in .toml")
+    text = (resources.files("kdcli") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+    return parse(text, f"the built-in recipe {name}")
+
+
+def load(name: str) -> Recipe:
+    """Return a built-in recipe by its name, or the recipe in a file whose name ends in .toml."""
+    if not name.endswith(".toml"):
+        return builtin(name)
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise KdError(f"cannot read the recipe {name}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise RecipeError(f"{name} is not valid TOML: it is not UTF-8 text") from None
+    return parse(text, name)

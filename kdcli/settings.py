@@ -1,0 +1,144 @@
+"""Settings: dataclass fields that know their help text and their range.
+
+One declaration serves the recipe file, the command-line option and its help, so that a
+default, a range or a wording lives in one place.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from kdcli.errors import KdError, UsageError
+
+C = TypeVar("C")
+
+WORDS = MappingProxyType({int: "a whole number", float: "a number", str: "a text", bool: "true or false"})
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a setting means and which values it takes.
+
+    `minimum` and `maximum` are allowed themselves, `above` and `below` are not. `check` raises a
+    `KdError` for a value it refuses. For a list the rule holds for every item.
+    """
+
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    above: float | None = None
+    below: float | None = None
+    check: Callable[[Any], object] | None = None
+    flag: str = ""
+
+    @property
+    def allowed(self) -> str:
+        """The range in words, such as 'above 0 and below 1'; empty without one."""
+        bounds = {"at least": self.minimum, "above": self.above, "at most": self.maximum, "below": self.below}
+        return " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
+
+    def problem(self, value: Any) -> str:
+        """Say what is wrong with one value of the right type; empty if nothing is."""
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"must be a finite number, not {value}"
+        inside = (
+            (self.minimum is None or value >= self.minimum)
+            and (self.above is None or value > self.above)
+            and (self.maximum is None or value <= self.maximum)
+            and (self.below is None or value < self.below)
+        )
+        if not inside:
+            return f"must be {self.allowed}, not {value}"
+        if self.check is not None:
+            try:
+                self.check(value)
+            except KdError as error:
+                return f"{error.message} ({error.hint})" if error.hint else error.message
+        return ""
+
+
+def setting(default: Any, help: str, **rule: Any) -> Any:
+    """Declare a dataclass field with a default, its help text and the range it may take (see `Rule`)."""
+    return field(default=default, metadata={"rule": Rule(help, **rule)})
+
+
+def rules(config: type) -> dict[str, Rule]:
+    """Return the rule of every setting of a configuration class, in their order."""
+    return {f.name: f.metadata["rule"] for f in fields(config) if "rule" in f.metadata}
+
+
+def flag(config: type, key: str) -> str:
+    """Return how the command line spells a setting, such as '--n-samples'."""
+    return rules(config)[key].flag or "--" + key.replace("_", "-")
+
+
+def read(config: type[C], table: Mapping[str, Any], where: str) -> tuple[C | None, list[str]]:
+    """Read a configuration from a parsed TOML or JSON table.
+
+    Returns the configuration and no problems, or None and **all** problems, each naming its key.
+    """
+    problems = []
+    known = rules(config)
+    for key in table:
+        if key not in known:
+            nearest = get_close_matches(key, known, n=1)
+            meant = f"did you mean {nearest[0]}?" if nearest else f"known keys: {', '.join(known)}"
+            problems.append(f"{where}.{key}: no such key; {meant}")
+    values, found = _check(config, {key: table[key] for key in table if key in known})
+    problems += [f"{where}.{key}: {text}" for key, text in found.items()]
+    return (None, problems) if problems else (config(**values), [])
+
+
+def override(config: C, flags: Mapping[str, Any]) -> C:
+    """Return `config` with the flags that were given (not None) in place of its own values.
+
+    Raises `UsageError` naming every flag that this configuration does not have or that is out of range.
+    """
+    kind = type(config)
+    given = {key: value for key, value in flags.items() if value is not None}
+    known = rules(kind)
+    values, found = _check(kind, {key: value for key, value in given.items() if key in known})
+    problems = [f"{flag(kind, key)}: {text}" for key, text in found.items()]
+    for key in given:
+        if key not in known:
+            options = ", ".join(flag(kind, name) for name in known)
+            problems.append(f"--{key.replace('_', '-')} does not apply here (options that do: {options})")
+    if problems:
+        raise UsageError("; ".join(problems))
+    return cast(C, replace(config, **values))  # type: ignore[type-var]
+
+
+def _check(config: type, table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Convert and check the values of a table: the good values, and a problem for each bad one."""
+    hints, known = get_type_hints(config), rules(config)
+    values: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    for key, raw in table.items():
+        try:
+            values[key] = _convert(raw, hints[key])
+        except TypeError as error:
+            problems[key] = str(error)
+            continue
+        items = values[key] if isinstance(values[key], tuple) else (values[key],)
+        found = [text for item in items if (text := known[key].problem(item))]
+        if found:
+            problems[key] = "; ".join(found)
+        elif not items:
+            problems[key] = "must name at least one"
+    return values, problems
+
+
+def _convert(raw: Any, kind: Any) -> Any:
+    """Convert a TOML or JSON value to a setting's type; raises TypeError saying what was expected."""
+    if get_origin(kind) is tuple:
+        if not isinstance(raw, (list, tuple)):
+            raise TypeError(f"must be a list, not {raw!r}")
+        return tuple(_convert(item, get_args(kind)[0]) for item in raw)
+    if kind is float and type(raw) is int:
+        return float(raw)
+    if type(raw) is not kind:
+        raise TypeError(f"must be {WORDS[kind]}, not {raw!r}")
+    return raw

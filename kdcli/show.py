@@ -1,0 +1,212 @@
+"""Results as a person or a program wants them: rich tables and lines, or one JSON document."""
+
+import json
+import os
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kdcli.errors import KdError
+
+if TYPE_CHECKING:
+    from kdcli.stages.distill import Distilled
+    from kdcli.stages.gen_data import DataMade
+    from kdcli.stages.plot import Plotted
+    from kdcli.stages.run import Summary
+    from kdcli.stages.train_teacher import TeacherTrained
+    from kdcli.train import Report
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Where output goes: people's words to stdout unless quiet or JSON, progress to stderr."""
+
+    quiet: bool = False
+    as_json: bool = False
+
+    def say(self, text: str | Text = "") -> None:
+        """Print a line for a person."""
+        if not (self.quiet or self.as_json):
+            Console(highlight=False).print(text, soft_wrap=True, markup=False)
+
+    def table(self, table: Table) -> None:
+        """Print a table for a person."""
+        if not (self.quiet or self.as_json):
+            Console(highlight=False).print(table)
+
+    def document(self, document: Mapping[str, Any]) -> None:
+        """Print the JSON document of a command, if JSON was asked for."""
+        if self.as_json:
+            print(json.dumps(document, indent=2, default=_jsonable, allow_nan=False))
+
+    @contextmanager
+    def training(self, title: str, epochs: int) -> Iterator["Report"]:
+        """Show a progress bar with the current loss and the time left, where stderr is a terminal."""
+        from rich import progress
+
+        console = Console(stderr=True)
+        bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.TextColumn("epoch {task.completed}/{task.total}"),
+            progress.TextColumn("loss {task.fields[loss]}"),
+            progress.TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=self.quiet or not console.is_terminal,
+            refresh_per_second=5,
+        )
+        with bar:
+            task = bar.add_task(title, total=epochs, loss="")
+            yield lambda epoch, loss: bar.update(task, completed=epoch, loss=f"{loss:.4g}")
+
+
+def error(problem: KdError, *, as_json: bool) -> None:
+    """Report what went wrong: on stderr for a person, as JSON on stdout for a program."""
+    if as_json:
+        print(json.dumps({"error": problem.message, "hint": problem.hint}, indent=2))
+        return
+    console = Console(stderr=True, highlight=False)
+    console.print(Text("error: ", style="bold red") + Text(problem.message), soft_wrap=True)
+    if problem.hint:
+        console.print(Text("hint:  ", style="bold") + Text(problem.hint), soft_wrap=True)
+
+
+def place(path: Path) -> str:
+    """A path as it is shortest to read from here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def data_made(screen: Screen, made: "DataMade") -> None:
+    """Tell what `kd gen-data` did."""
+    screen.say(
+        f"run {made.run}: {made.dataset}, {made.n_train:,} training, {made.n_val:,} validation and "
+        f"{made.n_test:,} test examples of {made.n_classes} classes"
+    )
+    if made.bayes:
+        screen.say(f"Bayes optimum: accuracy {made.bayes['accuracy']:.2%}, NLL {made.bayes['nll']:.4f} nats")
+    screen.say(_wrote(made.path, made.up_to_date))
+    screen.document({key: value for key, value in asdict(made).items()})
+
+
+def teacher_trained(screen: Screen, made: "TeacherTrained") -> None:
+    """Tell what `kd train-teacher` did."""
+    took = "" if made.up_to_date else f" in {made.training_seconds:.1f} s"
+    screen.say(
+        f"run {made.run}: teacher {made.model}, {made.epochs} epochs{took}, "
+        f"test accuracy {made.metrics['accuracy']:.2%}, NLL {made.metrics['nll']:.4f} nats"
+    )
+    screen.say(_wrote(made.path, made.up_to_date))
+    screen.document(asdict(made))
+
+
+def distilled(screen: Screen, made: "Distilled", *, table: bool = True) -> None:
+    """Tell what `kd distill` did."""
+    if made.students_trained:
+        screen.say(
+            f"run {made.run}: {made.students_trained} students {made.model}, {made.epochs} epochs "
+            f"in {made.training_seconds:.1f} s"
+        )
+    else:
+        screen.say(f"run {made.run}: all students {made.model} are there")
+    if table:
+        grid = _score_table(f"students {made.model} on the test split")
+        for students in made.students:
+            _score_row(grid, students.title, students.metrics)
+        screen.table(grid)
+    for students in made.students:
+        screen.say(_wrote(students.path, students.up_to_date))
+    listed = [{"name": s.name, "path": s.path, "seeds": s.seeds} for s in made.students]
+    keys = ("run", "students", "students_trained", "epochs", "training_seconds")
+    document = {**asdict(made), "students": listed}
+    screen.document({key: document[key] for key in keys})
+
+
+def plotted(screen: Screen, made: "Plotted") -> None:
+    """Tell what `kd plot` did."""
+    screen.say(f"run {made.run}: {len(made.figures)} figure{'' if len(made.figures) == 1 else 's'}")
+    for path in made.figures:
+        screen.say(_wrote(path, False))
+    for name, reason in made.left_out.items():
+        screen.say(f"left out {name}: {reason}")
+    screen.document(asdict(made))
+
+
+def summary(screen: Screen, made: "Summary", *, commands: Sequence[str], figures: Sequence[Path]) -> None:
+    """Show the table that `kd run` ends with."""
+    counts = sorted({len(students.seeds) for students in made.students})
+    seeds = " or ".join(map(str, counts))
+    table = _score_table(f"{made.run}: {made.n_test:,} test examples, mean ± sd over {seeds} seeds")
+    if made.bayes:
+        _score_row(table, "Bayes optimum", made.bayes)
+    _score_row(table, f"teacher {made.teacher_model}", made.teacher)
+    table.add_section()
+    for students in made.students:
+        _score_row(table, f"{students.title} → {made.student_model}", students.metrics)
+    screen.table(table)
+    if made.optimum:
+        screen.say(
+            "The Bayes optimum is scored on the same test examples; over the whole distribution it is "
+            f"{made.optimum['accuracy']:.2%} and {made.optimum['nll']:.4f} nats."
+        )
+    screen.document(
+        {
+            "run": made.run,
+            "path": made.path,
+            "commands": commands,
+            "figures": figures,
+            "dataset": {"name": made.dataset, "n_test": made.n_test, "bayes": made.optimum},
+            "bayes_on_test": made.bayes,
+            "teacher": {"model": made.teacher_model, "metrics": made.teacher},
+            "students": [
+                {"name": s.name, "path": s.path, "target": s.title, "seeds": s.seeds, "metrics": s.metrics}
+                for s in made.students
+            ],
+        }
+    )
+
+
+def _score_table(title: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("", no_wrap=True)
+    for column in ("accuracy", "errors", "NLL (nats)"):
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _score_row(table: Table, title: str, metrics: Mapping[str, Any]) -> None:
+    table.add_row(
+        title,
+        _spread(metrics["accuracy"], "{:.2f}", " %", 100),
+        _spread(metrics["errors"], "{:.0f}"),
+        _spread(metrics["nll"], "{:.4f}"),
+    )
+
+
+def _spread(values: float | Sequence[float], form: str, unit: str = "", scale: float = 1) -> str:
+    """Write one value, or the mean and standard deviation of several."""
+    if isinstance(values, (int, float)):
+        return form.format(values * scale) + unit
+    scaled = [value * scale for value in values]
+    mean = form.format(statistics.fmean(scaled))
+    return f"{mean} ± {form.format(statistics.stdev(scaled))}{unit}" if len(scaled) > 1 else mean + unit
+
+
+def _wrote(path: Path, up_to_date: bool) -> str:
+    return f"{place(path)} is up to date" if up_to_date else f"wrote {place(path)}"
+
+
+def _jsonable(value: object) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{value!r} has no place in a JSON document")
+
+

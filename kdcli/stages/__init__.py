@@ -1,0 +1,1 @@
+"""Stages: the verbs. Each reads artefacts of a run and writes artefacts."""

@@ -1,0 +1,130 @@
+"""What the stages hand to each other: a run's artefacts as splits, models and curves."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from kdcli.data import Split, find_dataset
+from kdcli.metrics import measure
+from kdcli.models import MLP, parse_model
+from kdcli.models.stacked_mlp import StackedMLP
+from kdcli.recipe import Recipe, parse
+from kdcli.settings import read
+from kdcli.store import Artefact, Run
+from kdcli.targets import TARGETS, one_hot
+from kdcli.train import History, Report
+
+SPLITS = ("train", "val", "test")
+
+Watch = Callable[[str, int], AbstractContextManager[Report]]
+"""Opens a progress display for a training of so many epochs, told by the `Report` it gives."""
+
+
+def unwatched(title: str, epochs: int) -> AbstractContextManager[Report]:
+    """Train without a progress display."""
+    return nullcontext(lambda epoch, loss: None)
+
+
+def run_recipe(run: Run) -> Recipe:
+    """Read the recipe that a run keeps."""
+    return parse(run.read_recipe(), str(run.recipe_path))
+
+
+@dataclass(frozen=True)
+class Data:
+    """A run's dataset: its kind, its options, and its splits."""
+
+    artefact: Artefact
+    dataset: str
+    config: Any
+    splits: Mapping[str, Split]
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return find_dataset(self.dataset).n_classes
+
+    def bayes_scores(self) -> dict[str, float] | None:
+        """Score the exact posterior on the test split: no model can expect to beat it. None if unknown."""
+        test = self.splits["test"]
+        if test.posterior is None:
+            return None
+        return {name: values[0] for name, values in measure(test.posterior.log().unsqueeze(0), test.y).items()}
+
+    def labels(self, split: str) -> Tensor:
+        """One-hot labels of a split, features first: `(n_classes, n)`."""
+        return one_hot(self.splits[split].y, self.n_classes).T.contiguous()
+
+
+def load_data(run: Run) -> Data:
+    """Read a run's data; raises `KdError` naming the command that makes it."""
+    artefact = run.artefact("data")
+    meta = artefact.fresh(f"kd gen-data{run.flag}")
+    options = dict(meta.config)
+    dataset = options.pop("dataset")
+    config, problems = read(find_dataset(dataset).config, options, "data")
+    if problems:
+        raise ValueError(f"{artefact.path} holds a configuration that this kd did not write: {problems}")
+    tensors = artefact.load("tensors")
+    splits = {
+        name: Split(tensors[f"{name}.x"], tensors[f"{name}.y"], tensors.get(f"{name}.posterior")) for name in SPLITS
+    }
+    return Data(artefact, dataset, config, splits)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A teacher, or the students of one set: what `meta.json` says of them, and their tensors."""
+
+    artefact: Artefact
+    config: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+
+    @property
+    def model(self) -> MLP:
+        """The model's family and shape."""
+        return parse_model(self.config["model"])
+
+    def load_model(self, data: Data) -> StackedMLP:
+        """Build the model, one member per seed, with its stored parameters."""
+        parameters = self.artefact.load("model")
+        features = data.splits["train"].x.shape[1:]
+        stack = self.model.build(features, data.n_classes, len(next(iter(parameters.values()))))
+        stack.load_state_dict(parameters)
+        return stack
+
+    def load_history(self) -> History:
+        """Read the learning curves."""
+        return History(**self.artefact.load("history"))
+
+
+def load_teacher(run: Run) -> Trained:
+    """Read a run's teacher; raises `KdError` naming the command that trains it."""
+    artefact = run.artefact("teacher")
+    meta = artefact.fresh(f"kd train-teacher{run.flag}")
+    return Trained(artefact, meta.config, meta.metrics)
+
+
+def load_students(artefact: Artefact) -> Trained:
+    """Read a student set that is there."""
+    meta = artefact.meta()
+    return Trained(artefact, meta.config, meta.metrics)
+
+
+def all_students(run: Run) -> list[Trained]:
+    """Read all student sets of a run: by model, then target in the order of TARGETS, then temperature."""
+
+    def place(students: Trained) -> tuple[str, int, float, float, str]:
+        config = students.config
+        order = list(TARGETS).index(config["target"])
+        return config["model"], order, config["temperature"], config["label_weight"], students.artefact.name
+
+    return sorted(map(load_students, run.students()), key=place)
+
+
+def curves(history: History, members: slice = slice(None)) -> dict[str, Tensor]:
+    """Return the learning curves of some members as named tensors to store."""
+    return {"epochs": history.epochs, "train": history.train[members], "val": history.val[members]}

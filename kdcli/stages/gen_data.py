@@ -1,0 +1,82 @@
+"""`kd gen-data`: sample or load a dataset, split it, and store its tensors. Makes the run."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kdcli.data import find_dataset
+from kdcli.errors import KdError, UsageError
+from kdcli.recipe import Recipe, dump
+from kdcli.settings import override
+from kdcli.store import Store
+
+
+@dataclass(frozen=True)
+class DataMade:
+    """What `kd gen-data` wrote."""
+
+    run: str
+    path: Path
+    up_to_date: bool
+    dataset: str
+    n_train: int
+    n_val: int
+    n_test: int
+    n_classes: int
+    bayes: dict[str, float] | None
+
+
+def gen_data(
+    store: Store,
+    recipe: Recipe,
+    *,
+    run_name: str,
+    options: Mapping[str, Any],
+    adopt: bool,
+    force: bool = False,
+) -> DataMade:
+    """Make the run `run_name` from a recipe, its data section changed by `options`, and make it current.
+
+    A run whose data are up to date keeps its own recipe, unless this one is to be `adopt`ed.
+    Raises `UsageError` for options that the dataset does not have, and `KdError` where the run
+    holds other data or is to adopt another recipe, and `force` does not allow to replace it.
+    """
+    dataset = find_dataset(recipe.dataset)
+    config = override(recipe.data, options)
+    if found := dataset.problems(config):
+        raise UsageError("; ".join(found))
+    recipe = replace(recipe, data=config)
+    run = store.run(run_name)
+    artefact = run.artefact("data")
+    record = {"dataset": recipe.dataset, **asdict(config)}
+
+    start = time.perf_counter()
+    up_to_date = artefact.up_to_date(record, [], force)
+    if up_to_date and adopt and run.read_recipe() != dump(recipe):
+        if not force:
+            raise KdError(
+                f"run {run.name} has another recipe, {run.recipe_path}",
+                "--run NAME makes a run beside it; --force replaces the recipe and what was made differently",
+            )
+        run.write_recipe(dump(recipe))
+    if not up_to_date:
+        splits = dataset.sample(config)
+        tensors = {
+            f"{name}.{part}": tensor
+            for name, split in splits.items()
+            for part, tensor in split._asdict().items()
+            if tensor is not None
+        }
+        sizes = {f"n_{name}": len(split.y) for name, split in splits.items()}
+        metrics = {
+            **sizes,
+            "n_classes": dataset.n_classes,
+            "bayes": dataset.optimum(config)._asdict() if dataset.optimum else None,
+        }
+        # The recipe first: a run cut off in between is made again by the same command.
+        run.write_recipe(dump(recipe))
+        artefact.write("gen-data", record, [], {"tensors": tensors}, metrics, time.perf_counter() - start)
+    store.make_current(run.name)
+    return DataMade(run.name, artefact.path, up_to_date, recipe.dataset, **artefact.meta().metrics)

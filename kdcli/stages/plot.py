@@ -1,0 +1,120 @@
+"""`kd plot`: draw the run's figures from its artefacts."""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from kdcli.data import find_dataset
+from kdcli.errors import KdError, UsageError, unknown
+from kdcli.figures import FIGURES, find_figure
+from kdcli.figures.view import Subject, View
+from kdcli.stages.artefacts import Data, Trained, all_students, load_data, load_teacher
+from kdcli.stages.distill import command, title
+from kdcli.store import Run
+from kdcli.train import predict
+
+FORMATS = ("png", "svg", "pdf")
+
+
+@dataclass(frozen=True)
+class Plotted:
+    """What `kd plot` drew, and what it left out and why."""
+
+    run: str
+    path: Path
+    figures: list[Path]
+    left_out: dict[str, str]
+
+
+def plot(run: Run, names: Sequence[str] = (), *, file_format: str = "png") -> Plotted:
+    """Draw figures of a run: those named, or all that apply.
+
+    Raises `UsageError` for an unknown figure or format, or a named one that does not apply, and
+    `KdError` where the data are missing or stale, or nothing is trained.
+    """
+    if file_format not in FORMATS:
+        raise unknown("format", file_format, FORMATS)
+    chosen = {name: find_figure(name) for name in names or FIGURES}
+    view, left_out = _view(run)
+    obstacles = {name: obstacle for name, kind in chosen.items() if (obstacle := kind.obstacle(view))}
+    if names and obstacles:
+        raise UsageError("; ".join(f"cannot draw {name}: {obstacle}" for name, obstacle in obstacles.items()))
+    paths = []
+    for name, kind in chosen.items():
+        if name not in obstacles:
+            paths.append(run.write_figure(f"{name}.{file_format}", _render(kind.draw(view), file_format)))
+    return Plotted(run.name, run.path / "figures", paths, left_out | obstacles)
+
+
+def _view(run: Run) -> tuple[View, dict[str, str]]:
+    """Collect what figures draw; and what is left out of them, with the reason."""
+    data = load_data(run)
+    left_out: dict[str, str] = {}
+    teacher = None
+    if run.artefact("teacher").finished:
+        trained = load_teacher(run)
+        teacher = _subject(trained, data, "teacher", "cross-entropy")
+    students = []
+    for trained in all_students(run):
+        if trained.artefact.stale():
+            left_out[trained.artefact.name] = f"stale; `{command(trained.config, run)} --force` renews it"
+        else:
+            students.append(_subject(trained, data, title(trained.config), "loss"))
+    if teacher is None and not students:
+        raise KdError(
+            f"run {run.name} has nothing to draw yet", f"train its teacher with `kd train-teacher{run.flag}`"
+        )
+    dataset = find_dataset(data.dataset)
+    test = data.splits["test"]
+    bayes = data.bayes_scores()
+    exact: Callable[[Any], Any] | None = None
+    if (posterior := dataset.posterior) is not None:
+        exact = lambda x: posterior(data.config, torch.from_numpy(x)).numpy()  # noqa: E731
+    view = View(
+        run=run.name,
+        n_classes=data.n_classes,
+        x_test=test.x.numpy(),
+        y_test=test.y.numpy(),
+        posterior=exact,
+        bayes_accuracy=bayes["accuracy"] if bayes else None,
+        teacher=teacher,
+        students=students,
+    )
+    return view, left_out
+
+
+def _subject(trained: Trained, data: Data, title: str, loss: str) -> Subject:
+    history = trained.load_history()
+    model = trained.load_model(data)
+
+    def probabilities(x: Any) -> Any:
+        logits: torch.Tensor = predict(model, torch.from_numpy(x))[0]
+        return logits.softmax(1).numpy()
+
+    return Subject(
+        title=title,
+        model=str(trained.model),
+        loss=loss,
+        epochs=history.epochs.numpy(),
+        train=history.train.numpy(),
+        val=history.val.numpy(),
+        accuracy=float(np.ravel(trained.metrics["accuracy"])[0]),
+        predict=probabilities,
+    )
+
+
+def _render(figure: Figure, file_format: str) -> bytes:
+    # No date and no random ids in the file: the same figure gives the same bytes.
+    from matplotlib import rc_context
+
+    buffer = io.BytesIO()
+    dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[file_format]
+    with rc_context({"svg.hashsalt": "kd"}):
+        figure.savefig(buffer, format=file_format, metadata=dated)
+    return buffer.getvalue()

@@ -1,0 +1,95 @@
+"""`kd run`: all stages of a recipe in one process, and the table that sums them up."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdcli.recipe import Recipe
+from kdcli.stages.artefacts import Watch, load_data, load_teacher, unwatched
+from kdcli.stages.distill import Distilled, SetMade, distill
+from kdcli.stages.gen_data import DataMade, gen_data
+from kdcli.stages.plot import Plotted, plot
+from kdcli.stages.train_teacher import TeacherTrained, train_teacher
+from kdcli.store import Store
+
+Result = DataMade | TeacherTrained | Distilled | Plotted
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of a run: the command it stands for, and the call that does it."""
+
+    command: str
+    call: Callable[[], Result]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How the teacher and each student set did on the test split, beside the Bayes optimum.
+
+    `bayes` scores the exact posterior on the same test examples, `optimum` over the whole
+    distribution; both are None where the posterior is not known. Students' metrics have a value
+    per seed.
+    """
+
+    run: str
+    path: Path
+    dataset: str
+    n_test: int
+    optimum: dict[str, float] | None
+    bayes: dict[str, float] | None
+    teacher_model: str
+    teacher: dict[str, float]
+    student_model: str
+    students: list[SetMade]
+
+
+def steps(
+    store: Store,
+    recipe: Recipe,
+    *,
+    source: str,
+    run_name: str,
+    outputs: Path | None = None,
+    force: bool = False,
+    file_format: str = "png",
+    watch: Watch = unwatched,
+) -> list[Step]:
+    """Return the stages of a recipe in order, each with the command that does the same.
+
+    `source` is the recipe's name or file and `outputs` the folder as the user gave it, if at all.
+    """
+    common = (f" --outputs {shlex.quote(str(outputs))}" if outputs else "") + (" --force" if force else "")
+    made_from = recipe.dataset if source == recipe.dataset else f"--recipe {shlex.quote(source)}"
+    named = "" if run_name == recipe.dataset else f" --run {run_name}"
+    drawn = "" if file_format == "png" else f" --format {file_format}"
+    run = store.run(run_name)
+    return [
+        Step(
+            f"kd gen-data {made_from}{named}{common}",
+            lambda: gen_data(store, recipe, run_name=run_name, options={}, adopt=True, force=force),
+        ),
+        Step(f"kd train-teacher{common}", lambda: train_teacher(run, {}, force=force, watch=watch)),
+        Step(f"kd distill{common}", lambda: distill(run, {}, force=force, watch=watch)),
+        Step(f"kd plot{drawn}{common.removesuffix(' --force')}", lambda: plot(run, file_format=file_format)),
+    ]
+
+
+def summarise(store: Store, distilled: Distilled) -> Summary:
+    """Collect the table of a run from its artefacts and the students that were just distilled."""
+    run = store.run(distilled.run)
+    data, teacher = load_data(run), load_teacher(run)
+    recorded = data.artefact.meta().metrics
+    return Summary(
+        run=run.name,
+        path=run.path,
+        dataset=data.dataset,
+        n_test=recorded["n_test"],
+        optimum=recorded["bayes"],
+        bayes=data.bayes_scores(),
+        teacher_model=str(teacher.model),
+        teacher=dict(teacher.metrics),
+        student_model=distilled.model,
+        students=distilled.students,
+    )

@@ -1,0 +1,85 @@
+"""`kd train-teacher`: train the run's teacher, and store its checkpoint, logits and curves."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kdcli.errors import KdError
+from kdcli.losses import Objective
+from kdcli.metrics import measure
+from kdcli.models import parse_model
+from kdcli.rng import generator
+from kdcli.settings import override
+from kdcli.stages.artefacts import SPLITS, Data, Watch, curves, load_data, run_recipe, unwatched
+from kdcli.store import Run
+from kdcli.train import Diverged, fit, predict
+
+
+@dataclass(frozen=True)
+class TeacherTrained:
+    """What `kd train-teacher` wrote; metrics are of the test split."""
+
+    run: str
+    path: Path
+    up_to_date: bool
+    model: str
+    epochs: int
+    metrics: dict[str, float]
+    training_seconds: float
+
+
+def train_teacher(
+    run: Run, options: Mapping[str, Any], *, force: bool = False, watch: Watch = unwatched
+) -> TeacherTrained:
+    """Train the teacher of the run's recipe, changed by `options`, on the dataset's labels.
+
+    Raises `KdError` where the data are missing or stale, another teacher is there and `force` does
+    not allow to replace it, or the loss stops being finite.
+    """
+    config = override(run_recipe(run).teacher, options)
+    artefact = run.artefact("teacher")
+    record = asdict(config)
+    data = load_data(run)
+    start = time.perf_counter()
+    up_to_date = artefact.up_to_date(record, [data.artefact], force)
+    if not up_to_date:
+        train = data.splits["train"]
+        model = parse_model(config.model).build(train.x.shape[1:], data.n_classes)
+        model.initialise([generator("teacher/weights", config.seed)])
+        try:
+            with watch(f"teacher {config.model}", config.epochs) as report:
+                history = fit(
+                    model,
+                    train.x,
+                    _objective(data, "train"),
+                    data.splits["val"].x,
+                    _objective(data, "val"),
+                    epochs=config.epochs,
+                    batch_size=config.batch_size,
+                    learning_rate=config.learning_rate,
+                    orders=[generator("teacher/batches", config.seed)],
+                    report=report,
+                )
+        except Diverged as error:
+            raise KdError(
+                f"the teacher's loss stopped being a finite number by epoch {error.epoch}",
+                f"nothing was written; try a smaller step than --learning-rate {config.learning_rate:g}",
+            ) from None
+        logits = {name: predict(model, data.splits[name].x)[0] for name in SPLITS}
+        seconds = time.perf_counter() - start
+        metrics = {name: values[0] for name, values in measure(logits["test"].unsqueeze(0), data.splits["test"].y).items()}
+        tensors = {"model": model.state_dict(), "logits": logits, "history": curves(history)}
+        artefact.write("train-teacher", record, [data.artefact], tensors, metrics, seconds)
+    meta = artefact.meta()
+    return TeacherTrained(
+        run.name, artefact.path, up_to_date, config.model, config.epochs, meta.metrics, meta.seconds
+    )
+
+
+def _objective(data: Data, split: str) -> Objective:
+    labels = data.labels(split)
+    return Objective(target=labels.unsqueeze(0), temperature=torch.ones(1, 1, 1), labels=labels)

@@ -1,0 +1,93 @@
+"""Targets: what a student is taught, as a matrix of class probabilities `(n, n_classes)`.
+
+The command line reads TARGETS for its help, so torch is imported inside the functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from kdcli.errors import unknown
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """All that targets are made from, on one split of n examples.
+
+    y              (n,) int64           the dataset's labels
+    n_classes                           number of classes
+    posterior      (n, n_classes)       exact P(y|x), or None where it is not known
+    teacher_logits (n, n_classes)       or None where no teacher is needed
+    """
+
+    y: Tensor
+    n_classes: int
+    posterior: Tensor | None = None
+    teacher_logits: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of target: what it is, what it is made from, and whether a temperature softens it."""
+
+    summary: str
+    needs: Literal["labels", "teacher", "posterior"]
+    softened: bool
+    build: Callable[[Knowledge, float], Tensor]
+
+
+def one_hot(index: Tensor, n_classes: int) -> Tensor:
+    """One-hot float32 rows `(n, n_classes)` of class indices `(n,)`."""
+    from torch.nn import functional as F
+
+    return F.one_hot(index, n_classes).float()
+
+
+def _labels(known: Knowledge, temperature: float) -> Tensor:
+    return one_hot(known.y, known.n_classes)
+
+
+def _hard(known: Knowledge, temperature: float) -> Tensor:
+    return one_hot(_given(known.teacher_logits).argmax(1), known.n_classes)
+
+
+def _bayes(known: Knowledge, temperature: float) -> Tensor:
+    return one_hot(_given(known.posterior).argmax(1), known.n_classes)
+
+
+def _soft(known: Knowledge, temperature: float) -> Tensor:
+    return (_given(known.teacher_logits) / temperature).softmax(1)
+
+
+def _bayes_soft(known: Knowledge, temperature: float) -> Tensor:
+    return _given(known.posterior).float()
+
+
+def _given(source: Tensor | None) -> Tensor:
+    if source is None:
+        raise ValueError("this target is made from something that was not given; see Target.needs")
+    return source
+
+
+TARGETS = MappingProxyType(
+    {
+        "labels": Target("the dataset's labels: the control, no teacher", "labels", False, _labels),
+        "hard": Target("the teacher's predicted class", "teacher", False, _hard),
+        "bayes": Target("the class of largest exact posterior", "posterior", False, _bayes),
+        "soft": Target("the teacher's probabilities at temperature T", "teacher", True, _soft),
+        "bayes-soft": Target("the exact posterior", "posterior", False, _bayes_soft),
+    }
+)
+
+
+def find_target(name: str) -> Target:
+    """Look up a target by name; raises `UsageError` with the nearest name."""
+    if name not in TARGETS:
+        raise unknown("target", name, TARGETS)
+    return TARGETS[name]

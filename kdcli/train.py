@@ -1,0 +1,175 @@
+"""The one gradient training loop. It does not know which target it was given.
+
+Teachers and students, one model or a stack of them, whole splits or batches: all pass here.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim.adam import adam
+
+from kdcli.losses import Objective
+
+CURVE_POINTS = 200  # a curve has at most about this many points, however many epochs there are
+CHUNK = 16_384  # examples evaluated at once
+
+Report = Callable[[int, float], None]
+"""Is told the epochs done and the mean training loss, each time a curve is recorded."""
+
+
+@dataclass(frozen=True)
+class History:
+    """Learning curves, each loss measured in evaluation mode on its whole split.
+
+    epochs (points,) int64; train and val (members, points) float64, in nats.
+    """
+
+    epochs: Tensor
+    train: Tensor
+    val: Tensor
+
+
+class Diverged(Exception):
+    """The loss of some members stopped being a finite number."""
+
+    def __init__(self, epoch: int, members: list[int]) -> None:
+        super().__init__(f"non-finite loss at epoch {epoch} in members {members}")
+        self.epoch = epoch
+        self.members = members
+
+
+def fit(
+    model: nn.Module,
+    x_train: Tensor,
+    objective: Objective,
+    x_val: Tensor,
+    val_objective: Objective,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    orders: Sequence[Generator],
+    report: Report = lambda epoch, loss: None,
+) -> History:
+    """Train a stack with Adam and return its learning curves.
+
+    `x_train (n, *features)` goes with `objective`, `x_val` with `val_objective`. A `batch_size` of 0
+    takes the whole split at once; otherwise each of `orders` shuffles the batches of one group of
+    members. The members' losses are summed, and Adam acts element by element, so each member is
+    trained as it would be alone. Raises `Diverged` as soon as a recorded loss is not finite.
+    """
+    keep_freed_memory()
+    optimizer = Adam(model.parameters(), learning_rate)
+    every = math.ceil(epochs / CURVE_POINTS)
+    points: list[tuple[int, Tensor, Tensor]] = []
+
+    def record(epoch: int) -> None:
+        train, val = evaluate(model, x_train, objective), evaluate(model, x_val, val_objective)
+        points.append((epoch, train, val))
+        finite = train.isfinite() & val.isfinite()
+        if not bool(finite.all()):
+            raise Diverged(epoch, (~finite).nonzero().squeeze(1).tolist())
+        report(epoch, float(train.mean()))
+
+    record(0)
+    for epoch in range(1, epochs + 1):
+        model.train()
+        for x, batch in _batches(x_train, objective, batch_size, orders):
+            logits = model(x)
+            gradient = batch.gradient(_by_set(logits.detach(), batch))
+            optimizer.step(torch.autograd.grad(logits, optimizer.parameters, gradient.view_as(logits)))
+        if epoch % every == 0 or epoch == epochs:
+            record(epoch)
+
+    return History(
+        epochs=torch.tensor([epoch for epoch, _, _ in points]),
+        train=torch.stack([train for _, train, _ in points], dim=1),
+        val=torch.stack([val for _, _, val in points], dim=1),
+    )
+
+
+class Adam:
+    """Adam (Kingma and Ba, 2015) with its usual constants, over PyTorch's own update function.
+
+    Constructing `torch.optim.Adam` imports the compiler, which takes as long as training a teacher;
+    the function beneath it does not.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> None:
+        self.parameters = list(parameters)
+        self.learning_rate = learning_rate
+        self.mean = [torch.zeros_like(p) for p in self.parameters]
+        self.square = [torch.zeros_like(p) for p in self.parameters]
+        self.steps = [torch.zeros((), device=p.device) for p in self.parameters]
+
+    @torch.no_grad()
+    def step(self, gradients: Sequence[Tensor]) -> None:
+        """Update the parameters in place, one gradient for each."""
+        adam(
+            params=self.parameters,  # type: ignore[arg-type]
+            grads=list(gradients),
+            exp_avgs=self.mean,
+            exp_avg_sqs=self.square,
+            max_exp_avg_sqs=[],
+            state_steps=self.steps,
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self.learning_rate,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, x: Tensor, objective: Objective) -> Tensor:
+    """Return the loss of each member on a whole split, `(members,)` float64, in evaluation mode."""
+    model.eval()
+    if len(x) <= CHUNK:
+        return objective.loss(_by_set(model(x.unsqueeze(0)), objective)).double().flatten()
+    total = torch.zeros((), dtype=torch.float64)
+    for index in torch.arange(len(x)).split(CHUNK):
+        part = objective.take(index.unsqueeze(0))
+        total = total + part.loss(_by_set(model(x[index].unsqueeze(0)), part)).double() * len(index)
+    return (total / len(x)).flatten()
+
+
+@torch.no_grad()
+def predict(model: nn.Module, x: Tensor) -> Tensor:
+    """Return logits of every member, `(members, n, n_classes)`, in evaluation mode."""
+    model.eval()
+    return torch.cat([model(part.unsqueeze(0)).mT for part in x.split(CHUNK)], dim=1).contiguous()
+
+
+def _batches(
+    x: Tensor, objective: Objective, batch_size: int, orders: Sequence[Generator]
+) -> Iterator[tuple[Tensor, Objective]]:
+    """Yield one epoch of `(x (groups, batch, *features), objective)`, one group for each order."""
+    n = len(x)
+    if batch_size == 0 or batch_size >= n:
+        yield x.unsqueeze(0), objective
+        return
+    epoch = torch.stack([torch.randperm(n, generator=order) for order in orders])
+    for index in epoch.split(batch_size, dim=1):
+        yield x[index], objective.take(index)
+
+
+def _by_set(logits: Tensor, objective: Objective) -> Tensor:
+    """View `(members, n_classes, batch)` as `(groups, sets, n_classes, batch)`."""
+    return logits.view(-1, objective.sets, *logits.shape[1:])
+
+
+def keep_freed_memory() -> None:
+    """Stop glibc from handing each freed activation back to the system.
+
+    Activations of a megabyte are freed and taken again thousands of times a second; above its
+    threshold malloc returns them to the kernel each time, and the page faults cost as much as the
+    arithmetic. Freeing one larger block raises that threshold (mallopt(3), "dynamic mmap
+    threshold"). Without glibc this does nothing.
+    """
+    torch.empty(30 * 2**20, dtype=torch.uint8)
