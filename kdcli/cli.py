@@ -1,4 +1,4 @@
-"""The command line: one thin function per command, and the place where errors become messages and exit codes."""
+"""The command line: one thin function per command; here errors become messages and exit codes."""
 
 import sys
 from collections.abc import Sequence
@@ -17,7 +17,6 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="kd",
-    help="The knowledge-distillation laboratory: from data to a distilled student, with the evidence.",
     epilog="Example: kd run gaussians",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -37,7 +36,7 @@ def kd(
         bool, typer.Option("--version", help="print the version", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    """The knowledge-distillation laboratory: from data to a distilled student, with the evidence."""
+    """Distil knowledge in the terminal: from data to a distilled student, with the evidence."""
 
 
 def _store(outputs: Path | None) -> Store:
@@ -58,7 +57,9 @@ def _chosen_recipe(dataset: str | None, source: str | None) -> tuple[Recipe, str
         return builtin(name), name, name
     recipe = load(source)
     if dataset is not None and dataset != recipe.dataset:
-        raise UsageError(f"the recipe {source} is for the dataset {recipe.dataset}, not {dataset}", "name only one")
+        raise UsageError(
+            f"the recipe {source} is for the dataset {recipe.dataset}, not {dataset}", "name only one"
+        )
     return recipe, source, Path(source).stem if source.endswith(".toml") else source
 
 
@@ -222,7 +223,9 @@ def run_recipe(
                 show.plotted(lines, made)
                 figures = made.figures
         lines.say()
-    show.summary(screen, summarise(store, students), commands=[step.command for step in stages], figures=figures)
+    show.summary(
+        screen, summarise(store, students), commands=[step.command for step in stages], figures=figures
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

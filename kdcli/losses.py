@@ -26,7 +26,8 @@ def distillation_loss(logits: Tensor, target: Tensor, temperature: Tensor | floa
     log_p = torch.log_softmax(logits / temperature, dim=-2)
     divergence = (torch.special.xlogy(target, target) - torch.where(target > 0, target * log_p, 0.0)).sum(-2)
     scale = temperature.squeeze(-2) if isinstance(temperature, Tensor) else temperature
-    return (scale**2 * divergence).mean(-1)
+    loss: Tensor = (scale**2 * divergence).mean(-1)
+    return loss
 
 
 def distillation_gradient(logits: Tensor, target: Tensor, temperature: Tensor | float = 1.0) -> Tensor:

@@ -46,7 +46,9 @@ def split_numbers(values: list[str] | None, option: str) -> tuple[float, ...] | 
         return tuple(float(name) for name in names)
     except ValueError:
         wrong = ", ".join(values or [])
-        raise UsageError(f"{option}: '{wrong}' is not a list of numbers", f"such as {option} 1,4,20") from None
+        raise UsageError(
+            f"{option}: '{wrong}' is not a list of numbers", f"such as {option} 1,4,20"
+        ) from None
 
 
 _runs = _starting(lambda: Store(Path("outputs")).runs())
@@ -64,7 +66,9 @@ NewRunName = Annotated[
 ]
 Outputs = Annotated[
     Path | None,
-    typer.Option("--outputs", envvar="KD_OUTPUTS", help="folder of all runs [default: outputs]", show_default=False),
+    typer.Option(
+        "--outputs", envvar="KD_OUTPUTS", help="folder of all runs [default: outputs]", show_default=False
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document on stdout, and nothing else")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
@@ -81,7 +85,9 @@ DatasetName = Annotated[
 ]
 RecipeName = Annotated[
     str | None,
-    typer.Option("--recipe", help="a built-in recipe or FILE.toml [default: the dataset's]", show_default=False),
+    typer.Option(
+        "--recipe", help="a built-in recipe or FILE.toml [default: the dataset's]", show_default=False
+    ),
 ]
 RecipeArgument = Annotated[
     str,
@@ -108,10 +114,14 @@ TargetNames = Annotated[
     list[str] | None,
     _setting(Students, "targets", "-t", note=_TARGETS, completion=_starting(lambda: TARGETS)),
 ]
-Temperatures = Annotated[list[str] | None, _setting(Students, "temperatures", "-T", note="; repeat or comma-separate")]
+Temperatures = Annotated[
+    list[str] | None, _setting(Students, "temperatures", "-T", note="; repeat or comma-separate")
+]
 LabelWeight = Annotated[float | None, _setting(Students, "label_weight")]
 Seeds = Annotated[int | None, _setting(Students, "seeds")]
-SetName = Annotated[str | None, typer.Option("--name", help="name of the student set, if this makes only one")]
+SetName = Annotated[
+    str | None, typer.Option("--name", help="name of the student set, if this makes only one")
+]
 
 FigureNames = Annotated[
     list[str] | None,

@@ -1,8 +1,8 @@
 """Recipes: the defaults of all stages of one experiment, as dataclasses and as TOML.
 
-    [data]       the dataset and its options
-    [teacher]    the teacher's model and training
-    [students]   the students' model and training, their targets and seeds
+[data]       the dataset and its options
+[teacher]    the teacher's model and training
+[students]   the students' model and training, their targets and seeds
 """
 
 import tomllib
@@ -114,7 +114,9 @@ def dump(recipe: Recipe) -> str:
 def builtin_names() -> list[str]:
     """Names of the recipes that come with kd."""
     folder = resources.files("kdcli") / "recipes"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
 
 
 def builtin(name: str) -> Recipe:

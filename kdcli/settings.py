@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from kdcli.errors import KdError, UsageError
 
@@ -108,7 +108,7 @@ def override(config: C, flags: Mapping[str, Any]) -> C:
             problems.append(f"--{key.replace('_', '-')} does not apply here (options that do: {options})")
     if problems:
         raise UsageError("; ".join(problems))
-    return cast(C, replace(config, **values))  # type: ignore[type-var]
+    return replace(config, **values)  # type: ignore[type-var]
 
 
 def _check(config: type, table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

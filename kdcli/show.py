@@ -80,7 +80,7 @@ def error(problem: KdError, *, as_json: bool) -> None:
 
 
 def place(path: Path) -> str:
-    """A path as it is shortest to read from here."""
+    """Return a path as it is shortest to read from here."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative
 
@@ -94,7 +94,7 @@ def data_made(screen: Screen, made: "DataMade") -> None:
     if made.bayes:
         screen.say(f"Bayes optimum: accuracy {made.bayes['accuracy']:.2%}, NLL {made.bayes['nll']:.4f} nats")
     screen.say(_wrote(made.path, made.up_to_date))
-    screen.document({key: value for key, value in asdict(made).items()})
+    screen.document(asdict(made))
 
 
 def teacher_trained(screen: Screen, made: "TeacherTrained") -> None:
@@ -208,5 +208,3 @@ def _jsonable(value: object) -> str:
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{value!r} has no place in a JSON document")
-
-

@@ -88,7 +88,9 @@ class Store:
         """Return the run of this name, there or not; raises `UsageError` for a name that cannot be one."""
         check_name(name, "run")
         if name == CURRENT:
-            raise UsageError(f"a run cannot be named '{CURRENT}': the file of that name marks the current run")
+            raise UsageError(
+                f"a run cannot be named '{CURRENT}': the file of that name marks the current run"
+            )
         return Run(self, name)
 
     def existing_run(self, name: str | None) -> "Run":
@@ -131,7 +133,9 @@ class Run:
             try:
                 return self.recipe_path.read_text(encoding="utf-8")
             except UnicodeDecodeError:
-                raise KdError(f"{self.recipe_path} is not UTF-8 text", "write it again or remove the run") from None
+                raise KdError(
+                    f"{self.recipe_path} is not UTF-8 text", "write it again or remove the run"
+                ) from None
 
     def write_recipe(self, text: str) -> None:
         """Store the run's recipe."""
@@ -307,7 +311,7 @@ def check_name(name: str, kind: str) -> None:
         shown = name if len(name) <= 40 else name[:40] + "…"
         raise UsageError(
             f"{shown!r} cannot name a {kind}",
-            "a name has up to 100 letters, digits, dots, dashes and underscores, and starts with a letter or digit",
+            "a name has up to 100 letters, digits, dots, dashes and underscores; a letter or digit first",
         )
 
 
@@ -394,4 +398,6 @@ def _told_apart(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise KdError(f"{path} is missing", "make it again with the command of its stage") from None
     except OSError as error:
-        raise KdError(f"cannot use {path}: {error.strerror}", "nothing that was there before was changed") from None
+        raise KdError(
+            f"cannot use {path}: {error.strerror}", "nothing that was there before was changed"
+        ) from None

@@ -32,7 +32,7 @@ class History:
     val: Tensor
 
 
-class Diverged(Exception):
+class DivergedError(Exception):
     """The loss of some members stopped being a finite number."""
 
     def __init__(self, epoch: int, members: list[int]) -> None:
@@ -59,7 +59,7 @@ def fit(
     `x_train (n, *features)` goes with `objective`, `x_val` with `val_objective`. A `batch_size` of 0
     takes the whole split at once; otherwise each of `orders` shuffles the batches of one group of
     members. The members' losses are summed, and Adam acts element by element, so each member is
-    trained as it would be alone. Raises `Diverged` as soon as a recorded loss is not finite.
+    trained as it would be alone. Raises `DivergedError` as soon as a recorded loss is not finite.
     """
     keep_freed_memory()
     optimizer = Adam(model.parameters(), learning_rate)
@@ -71,7 +71,7 @@ def fit(
         points.append((epoch, train, val))
         finite = train.isfinite() & val.isfinite()
         if not bool(finite.all()):
-            raise Diverged(epoch, (~finite).nonzero().squeeze(1).tolist())
+            raise DivergedError(epoch, (~finite).nonzero().squeeze(1).tolist())
         report(epoch, float(train.mean()))
 
     record(0)
@@ -133,7 +133,7 @@ def evaluate(model: nn.Module, x: Tensor, objective: Objective) -> Tensor:
     if len(x) <= CHUNK:
         return objective.loss(_by_set(model(x.unsqueeze(0)), objective)).double().flatten()
     total = torch.zeros((), dtype=torch.float64)
-    for index in torch.arange(len(x)).split(CHUNK):
+    for index in torch.split(torch.arange(len(x)), CHUNK):
         part = objective.take(index.unsqueeze(0))
         total = total + part.loss(_by_set(model(x[index].unsqueeze(0)), part)).double() * len(index)
     return (total / len(x)).flatten()
@@ -143,7 +143,7 @@ def evaluate(model: nn.Module, x: Tensor, objective: Objective) -> Tensor:
 def predict(model: nn.Module, x: Tensor) -> Tensor:
     """Return logits of every member, `(members, n, n_classes)`, in evaluation mode."""
     model.eval()
-    return torch.cat([model(part.unsqueeze(0)).mT for part in x.split(CHUNK)], dim=1).contiguous()
+    return torch.cat([model(part.unsqueeze(0)).mT for part in torch.split(x, CHUNK)], dim=1).contiguous()
 
 
 def _batches(
@@ -155,7 +155,7 @@ def _batches(
         yield x.unsqueeze(0), objective
         return
     epoch = torch.stack([torch.randperm(n, generator=order) for order in orders])
-    for index in epoch.split(batch_size, dim=1):
+    for index in torch.split(epoch, batch_size, dim=1):
         yield x[index], objective.take(index)
 
 

@@ -58,7 +58,7 @@ def stratified_split(y: Tensor, fraction: float, generator: Generator) -> tuple[
     import torch
 
     rest, part = [], []
-    for label in y.unique():
+    for label in torch.unique(y):
         members = (y == label).nonzero().squeeze(1)
         members = members[torch.randperm(len(members), generator=generator)]
         size = round(fraction * len(members))

@@ -41,7 +41,9 @@ def draw(view: View) -> Figure:
     grid = np.stack(np.meshgrid(horizontal, vertical), axis=-1).reshape(-1, 2).astype(np.float32)
     bayes = None if view.posterior is None else view.posterior(grid)[:, 1].reshape(GRID, GRID)
 
-    caption = f"Students: the first seed of each set. Points: {min(SHOWN, len(view.y_test))} of the test points."
+    caption = (
+        f"Students: the first seed of each set. Points: {min(SHOWN, len(view.y_test))} of the test points."
+    )
     figure, axes = panels(
         len(plots), title=f"Decision boundaries of run {view.run}", caption=caption, sharex=True, sharey=True
     )
@@ -59,23 +61,40 @@ def draw(view: View) -> Figure:
         )
         for label, marker, face in ((0, "o", "white"), (1, "^", "black")):
             points = view.x_test[:SHOWN][view.y_test[:SHOWN] == label]
-            ax.scatter(*points.T, s=9, marker=marker, c=face, edgecolors="0.5", linewidths=0.4, alpha=0.8)
+            ax.scatter(
+                points[:, 0],
+                points[:, 1],
+                s=9,
+                marker=marker,
+                c=face,
+                edgecolors="0.5",
+                linewidths=0.4,
+                alpha=0.8,
+            )
         if p.min() < 0.5 < p.max():
             ax.contour(horizontal, vertical, p, levels=[0.5], colors="white", linewidths=2.2)
         if bayes is not None:
-            ax.contour(horizontal, vertical, bayes, levels=[0.5], colors="black", linewidths=1.4, linestyles="--")
+            ax.contour(
+                horizontal, vertical, bayes, levels=[0.5], colors="black", linewidths=1.4, linestyles="--"
+            )
         scored = "" if accuracy is None else f"\ntest accuracy {accuracy:.2%}"
         ax.set_title(title + scored, fontsize="medium")
         ax.set_xlabel("x₁")
         ax.set_ylabel("x₂")
-        ax.label_outer()
+        ax.tick_params(labelbottom=True, labelleft=True)
     handles = [
-        Line2D([], [], marker="o", color="none", markerfacecolor="white", markeredgecolor="0.5", label="class 0"),
-        Line2D([], [], marker="^", color="none", markerfacecolor="black", markeredgecolor="0.5", label="class 1"),
+        Line2D(
+            [], [], marker="o", color="none", markerfacecolor="white", markeredgecolor="0.5", label="class 0"
+        ),
+        Line2D(
+            [], [], marker="^", color="none", markerfacecolor="black", markeredgecolor="0.5", label="class 1"
+        ),
         Line2D([], [], color="0.75", linewidth=2.2, label="the model's boundary (white)"),
     ]
     if bayes is not None:
         handles.append(Line2D([], [], color="black", linestyle="--", label="Bayes boundary"))
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), fontsize="small", frameon=False)
+    figure.legend(
+        handles=handles, loc="outside upper right", ncols=len(handles), fontsize="small", frameon=False
+    )
     figure.colorbar(image, ax=axes, label="predicted probability of class 1", shrink=0.8)
     return figure

@@ -32,7 +32,7 @@ def draw(view: View) -> Figure:
     for ax, subject in zip(axes, view.subjects, strict=True):
         _panel(ax, subject)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
@@ -41,10 +41,13 @@ def _panel(ax: Axes, subject: Subject) -> None:
     _curve(ax, subject.epochs, subject.train, label="training", color=BLUE, linestyle="-")
     _curve(ax, subject.epochs, subject.val, label="validation", color=ORANGE, linestyle="--")
     ax.set_yscale("log")
-    ax.set_title(f"{subject.title}\n{subject.model}, {seeds} seed{'s' if seeds > 1 else ''}", fontsize="medium")
+    ax.set_title(
+        f"{subject.title}\n{subject.model}, {seeds} seed{'s' if seeds > 1 else ''}", fontsize="medium"
+    )
     ax.set_xlabel("epoch")
     ax.set_ylabel(f"{subject.loss} (nats)", fontsize="small")
     ax.set_xlim(0, subject.epochs[-1])
+    ax.tick_params(labelleft=True)
     ax.grid(alpha=0.3)
 
 

@@ -5,6 +5,7 @@ Every parameter carries a leading member axis, and activations are laid out feat
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor, nn
@@ -20,7 +21,7 @@ class StackedMLP(nn.Module):
     def __init__(self, widths: Sequence[int], members: int = 1) -> None:
         super().__init__()
         self.members = members
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(pairwise(widths))
         self.weights = nn.ParameterList(torch.empty(members, out, fan_in) for fan_in, out in pairs)
         self.biases = nn.ParameterList(torch.empty(members, out) for _, out in pairs)
 

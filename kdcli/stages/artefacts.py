@@ -52,7 +52,9 @@ class Data:
         test = self.splits["test"]
         if test.posterior is None:
             return None
-        return {name: values[0] for name, values in measure(test.posterior.log().unsqueeze(0), test.y).items()}
+        return {
+            name: values[0] for name, values in measure(test.posterior.log().unsqueeze(0), test.y).items()
+        }
 
     def labels(self, split: str) -> Tensor:
         """One-hot labels of a split, features first: `(n_classes, n)`."""
@@ -70,7 +72,8 @@ def load_data(run: Run) -> Data:
         raise ValueError(f"{artefact.path} holds a configuration that this kd did not write: {problems}")
     tensors = artefact.load("tensors")
     splits = {
-        name: Split(tensors[f"{name}.x"], tensors[f"{name}.y"], tensors.get(f"{name}.posterior")) for name in SPLITS
+        name: Split(tensors[f"{name}.x"], tensors[f"{name}.y"], tensors.get(f"{name}.posterior"))
+        for name in SPLITS
     }
     return Data(artefact, dataset, config, splits)
 

@@ -30,7 +30,7 @@ from kdcli.stages.artefacts import (
 )
 from kdcli.store import Artefact, Run, check_name
 from kdcli.targets import TARGETS, Knowledge, find_target
-from kdcli.train import Diverged, fit, predict
+from kdcli.train import DivergedError, fit, predict
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def title(config: Mapping[str, Any]) -> str:
 
 
 def command(config: Mapping[str, Any], run: Run) -> str:
-    """Return the command that makes a set of this configuration again, as far as the recipe does not say it."""
+    """Return the command that makes such a set again; what it leaves out comes from the recipe."""
     words = ["kd distill --target", config["target"]]
     if find_target(config["target"]).softened:
         words.append(f"--temperature {config['temperature']:g}")
@@ -127,7 +127,12 @@ def student_sets(students: Students) -> list[StudentSet]:
 
 
 def distill(
-    run: Run, options: Mapping[str, Any], *, name: str | None = None, force: bool = False, watch: Watch = unwatched
+    run: Run,
+    options: Mapping[str, Any],
+    *,
+    name: str | None = None,
+    force: bool = False,
+    watch: Watch = unwatched,
 ) -> Distilled:
     """Train the students of the run's recipe, changed by `options`; sets that are up to date are reused.
 
@@ -154,7 +159,9 @@ def distill(
     for chosen in sets:
         artefact = run.artefact(f"students/{name or chosen.name}")
         if name is None and artefact.name in results:
-            raise UsageError(f"two student sets would both be named {chosen.name}", "make them one by one with --name")
+            raise UsageError(
+                f"two student sets would both be named {chosen.name}", "make them one by one with --name"
+            )
         up_to_date = artefact.up_to_date(chosen.record, _parents(chosen, data, teacher), force)
         results[artefact.name] = (artefact, up_to_date)
         if not up_to_date:
@@ -188,7 +195,9 @@ def _check(recipe: Recipe, sets: Sequence[StudentSet], options: Mapping[str, Any
                 )
     if options.get("temperatures") and not any(find_target(s.target).softened for s in sets):
         softened = ", ".join(name for name, target in TARGETS.items() if target.softened)
-        raise UsageError("--temperature has no effect on these targets", f"targets with a temperature: {softened}")
+        raise UsageError(
+            "--temperature has no effect on these targets", f"targets with a temperature: {softened}"
+        )
 
 
 def _parents(chosen: StudentSet, data: Data, teacher: Trained | None) -> list[Artefact]:
@@ -225,7 +234,7 @@ def _train(
                 orders=[generator("student/batches", seed) for seed in seeds],
                 report=report,
             )
-    except Diverged as error:
+    except DivergedError as error:
         failed = [f"{sets[m % len(sets)].title} (seed {seeds[m // len(sets)]})" for m in error.members]
         shown = ", ".join(failed[:3]) + (f" and {len(failed) - 3} more" if len(failed) > 3 else "")
         raise KdError(

@@ -16,7 +16,7 @@ from kdcli.rng import generator
 from kdcli.settings import override
 from kdcli.stages.artefacts import SPLITS, Data, Watch, curves, load_data, run_recipe, unwatched
 from kdcli.store import Run
-from kdcli.train import Diverged, fit, predict
+from kdcli.train import DivergedError, fit, predict
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,17 @@ def train_teacher(
                     orders=[generator("teacher/batches", config.seed)],
                     report=report,
                 )
-        except Diverged as error:
+        except DivergedError as error:
             raise KdError(
                 f"the teacher's loss stopped being a finite number by epoch {error.epoch}",
                 f"nothing was written; try a smaller step than --learning-rate {config.learning_rate:g}",
             ) from None
         logits = {name: predict(model, data.splits[name].x)[0] for name in SPLITS}
         seconds = time.perf_counter() - start
-        metrics = {name: values[0] for name, values in measure(logits["test"].unsqueeze(0), data.splits["test"].y).items()}
+        metrics = {
+            name: values[0]
+            for name, values in measure(logits["test"].unsqueeze(0), data.splits["test"].y).items()
+        }
         tensors = {"model": model.state_dict(), "logits": logits, "history": curves(history)}
         artefact.write("train-teacher", record, [data.artefact], tensors, metrics, seconds)
     meta = artefact.meta()
