@@ -1,5 +1,6 @@
 """The command line: one thin function per command; here errors become messages and exit codes."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -203,7 +204,7 @@ def run_recipe(
         chosen,
         source=source,
         run_name=run or name,
-        outputs=outputs,
+        outputs=None if str(outputs) == os.environ.get("KD_OUTPUTS") else outputs,
         force=force,
         file_format=file_format,
         watch=screen.training,

@@ -59,14 +59,9 @@ class Objective:
     label_weight: Tensor | None = None
 
     @property
-    def n(self) -> int:
-        """Number of examples."""
-        return self.target.shape[-1]
-
-    @property
     def sets(self) -> int:
         """Number of sets, which is the number of members in each group."""
-        return self.target.shape[0]
+        return self.temperature.shape[0]
 
     def take(self, index: Tensor) -> "Objective":
         """Return the objective on the examples `index (groups, batch)`, with a leading group axis."""

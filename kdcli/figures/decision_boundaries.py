@@ -94,7 +94,7 @@ def draw(view: View) -> Figure:
     if bayes is not None:
         handles.append(Line2D([], [], color="black", linestyle="--", label="Bayes boundary"))
     figure.legend(
-        handles=handles, loc="outside upper right", ncols=len(handles), fontsize="small", frameon=False
+        handles=handles, loc="outside lower center", ncols=len(handles), fontsize="small", frameon=False
     )
     figure.colorbar(image, ax=axes, label="predicted probability of class 1", shrink=0.8)
     return figure

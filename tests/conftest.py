@@ -1,0 +1,63 @@
+"""Fixtures shared by all tests: an empty outputs folder, kd in this process, and one tiny finished run."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import TINY, Kd, Outcome
+
+from kdcli.cli import main
+
+
+@pytest.fixture(autouse=True)
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty outputs folder, in an empty working folder, as the only one that kd knows of."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KD_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.setenv("COLUMNS", "120")
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def kd(capsys: pytest.CaptureFixture[str]) -> Kd:
+    """Run a kd command line in this process."""
+
+    def call(*arguments: str) -> Outcome:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main(arguments)
+        out, err = capsys.readouterr()
+        code = stopped.value.code
+        assert isinstance(code, int)
+        return Outcome(code, out, err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An outputs folder with the finished run `tiny`; copy it before changing it."""
+    folder = tmp_path_factory.mktemp("tiny")
+    recipe = folder / "tiny.toml"
+    recipe.write_text(TINY)
+    before = os.environ.get("KD_OUTPUTS")
+    os.environ["KD_OUTPUTS"] = str(folder / "outputs")
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            main(["run", str(recipe), "--quiet"])
+    finally:
+        if before is None:
+            del os.environ["KD_OUTPUTS"]
+        else:
+            os.environ["KD_OUTPUTS"] = before
+    assert stopped.value.code == 0
+    yield folder / "outputs"
+
+
+@pytest.fixture
+def tiny(tiny_run: Path, outputs: Path) -> Path:
+    """A copy of the finished run `tiny` as the current run; returns its folder."""
+    shutil.copytree(tiny_run, outputs)
+    return outputs / "tiny"

@@ -1,0 +1,108 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from harness import Kd
+from safetensors.torch import load_file
+
+from kdcli.stages.artefacts import load_data, load_students
+from kdcli.store import Store
+from kdcli.train import predict
+
+
+def test_every_target_and_temperature_makes_a_set(kd: Kd, tiny: Path) -> None:
+    outcome = kd("distill", "--target", "hard,bayes,soft", "--target", "bayes-soft", "-T", "1,2.5", "--json")
+    assert outcome.code == 0
+    document = json.loads(outcome.out)
+    names = ["hard-mlp4", "bayes-mlp4", "soft-T1-mlp4", "soft-T2.5-mlp4", "bayes-soft-mlp4"]
+    assert [entry["name"] for entry in document["students"]] == names
+    assert document["students_trained"] == 10
+    assert set(document) == {"run", "students", "students_trained", "epochs", "training_seconds"}
+    assert all(Path(entry["path"], "meta.json").is_file() for entry in document["students"])
+
+
+def test_predictions_are_those_of_the_stored_students(tiny: Path) -> None:
+    run = Store(tiny.parent).existing_run(None)
+    data, students = load_data(run), load_students(run.artefact("students/soft-T4-mlp4"))
+    stored = students.artefact.load("predictions")["test"]
+    assert stored.shape == (2, 400, 2)
+    torch.testing.assert_close(predict(students.load_model(data), data.splits["test"].x), stored)
+    assert students.load_history().val.shape == (2, 21)
+
+
+def test_the_same_command_gives_the_same_bits_twice(kd: Kd, tiny: Path) -> None:
+    folder = tiny / "students/soft-T4-mlp4"
+    before = {file.name: file.read_bytes() for file in folder.glob("*.safetensors")}
+    assert kd("distill", "--epochs", "3", "--force").code == 0
+    assert (folder / "model.safetensors").read_bytes() != before["model.safetensors"]
+    assert kd("distill", "--force").code == 0
+    assert {file.name: file.read_bytes() for file in folder.glob("*.safetensors")} == before
+
+
+def test_a_set_trained_beside_others_is_the_set_trained_alone(kd: Kd, tiny: Path) -> None:
+    assert kd("distill", "--target", "soft", "--seeds", "1", "--name", "alone").code == 0
+    together, alone = (
+        load_file(tiny / "students" / name / "model.safetensors") for name in ("soft-T4-mlp4", "alone")
+    )
+    for key, value in alone.items():
+        torch.testing.assert_close(value[0], together[key][0], rtol=1e-4, atol=1e-5)
+
+
+def test_targets_without_a_teacher_need_none(kd: Kd) -> None:
+    kd("gen-data", "--n-samples", "60", "--n-test", "40")
+    assert kd("distill", "--target", "labels,bayes,bayes-soft", "--epochs", "2", "--seeds", "1").code == 0
+    outcome = kd("distill", "--target", "soft", "--epochs", "2")
+    assert outcome.code == 1
+    assert "kd train-teacher" in outcome.err
+
+
+def test_students_of_a_replaced_teacher_are_stale(kd: Kd, tiny: Path) -> None:
+    kd("train-teacher", "--epochs", "3", "--force")
+    refused = kd("distill")
+    assert refused.code == 1
+    assert "soft-T4-mlp4 is stale" in refused.err
+    assert "up to date" in kd("distill", "--target", "labels").out
+    renewed = kd("distill", "--force")
+    assert renewed.code == 0
+    assert renewed.out.count("up to date") == 1
+
+
+def test_stale_data_stop_every_later_stage(kd: Kd, tiny: Path) -> None:
+    kd("gen-data", "--recipe", str(tiny / "recipe.toml"), "--run", "tiny", "--seed", "5", "--force")
+    for command in (["distill"], ["plot"]):
+        outcome = kd(*command)
+        assert outcome.code == 1
+        assert "kd train-teacher --force" in outcome.err
+
+
+def test_label_weight_has_a_name_of_its_own(kd: Kd, tiny: Path) -> None:
+    assert kd("distill", "--target", "soft", "--label-weight", "0.3").code == 0
+    assert (tiny / "students/soft-T4-w0.3-mlp4/meta.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--target", "sfot"], 2, "no target 'sfot'; did you mean soft?"),
+        (["--target", "soft", "--temperature", "0"], 2, "--temperature: must be above 0"),
+        (["--target", "soft", "--temperature", "a"], 2, "'a' is not a list of numbers"),
+        (["--target", "hard", "--temperature", "2"], 2, "no effect"),
+        (["--label-weight", "1.5"], 2, "--label-weight: must be at least 0 and at most 1"),
+        (["--model", "mlp:0"], 2, "a width must be"),
+        (["--seeds", "0"], 2, "--seeds: must be at least 1"),
+        (["--name", "x"], 2, "--name is for one student set"),
+        (["--target", "soft", "--name", "../x"], 2, "cannot name a student set"),
+        (["--target", "soft", "--temperature", "2.0000001,2"], 2, "two student sets would both be named"),
+        (["--learning-rate", "1e30", "--force"], 1, "stopped being a finite number"),
+        (["--epochs", "7"], 1, "epochs = 20, not 7"),
+    ],
+)
+def test_bad_input_leaves_the_students_as_they_were(
+    kd: Kd, tiny: Path, arguments: list[str], code: int, words: str
+) -> None:
+    before = sorted((p, p.read_bytes()) for p in tiny.rglob("*") if p.is_file())
+    outcome = kd("distill", *arguments)
+    assert outcome.code == code
+    assert words in outcome.err
+    assert sorted((p, p.read_bytes()) for p in tiny.rglob("*") if p.is_file()) == before

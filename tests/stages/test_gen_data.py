@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+from harness import Kd
+
+from kdcli.stages.artefacts import load_data
+from kdcli.store import Store
+
+
+def test_defaults_are_those_of_the_experiment(kd: Kd, outputs: Path) -> None:
+    assert kd("gen-data").code == 0
+    data = load_data(Store(outputs).existing_run(None))
+    assert {name: len(split.y) for name, split in data.splits.items()} == {
+        "train": 1600,
+        "val": 400,
+        "test": 20_000,
+    }
+    assert data.splits["test"].posterior is not None
+    scores = data.bayes_scores()
+    assert scores is not None
+    assert scores["accuracy"] == pytest.approx(0.97725, abs=0.004)
+    assert scores["nll"] == pytest.approx(0.06043, abs=0.006)
+
+
+def test_up_to_date_then_refused_then_forced(kd: Kd, outputs: Path) -> None:
+    small = ("gen-data", "--n-samples", "100", "--n-test", "50")
+    assert kd(*small).code == 0
+    before = (outputs / "gaussians/data/meta.json").read_bytes()
+    again = kd(*small)
+    assert again.code == 0
+    assert "up to date" in again.out
+    refused = kd("gen-data", "--n-samples", "80", "--n-test", "50")
+    assert refused.code == 1
+    assert "n_samples = 100, not 80" in refused.err
+    assert "--force" in refused.err
+    assert (outputs / "gaussians/data/meta.json").read_bytes() == before
+    assert kd("gen-data", "--n-samples", "80", "--n-test", "50", "--force").code == 0
+    assert "n_samples = 80" in (outputs / "gaussians/recipe.toml").read_text()
+
+
+def test_a_recipe_is_not_replaced_silently(kd: Kd, tiny: Path) -> None:
+    other = Path("tiny.toml")
+    other.write_text((tiny / "recipe.toml").read_text().replace('model = "mlp:4"', 'model = "mlp:3"'))
+    refused = kd("gen-data", "--recipe", "tiny.toml")
+    assert refused.code == 1
+    assert "another recipe" in refused.err
+    assert "mlp:4" in (tiny / "recipe.toml").read_text()
+    assert kd("gen-data", "--recipe", "tiny.toml", "--force").code == 0
+    assert "mlp:3" in (tiny / "recipe.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["moonz"], "no dataset 'moonz'"),
+        (["gausians"], "did you mean gaussians?"),
+        (["--n-samples", "-3"], "--n-samples: must be at least 4"),
+        (["--n-samples", "x"], "--n-samples"),
+        (["--val-fraction", "0"], "--val-fraction: must be above 0 and below 1"),
+        (["--val-fraction", "1"], "--val-fraction"),
+        (["--separation", "nan"], "--separation: must be a finite number"),
+        (["--n-samples", "10", "--val-fraction", "0.05"], "without one of the two classes"),
+        (["--run", "../x"], "cannot name a run"),
+        (["--nsamples", "3"], "--nsamples"),
+    ],
+)
+def test_bad_input(kd: Kd, outputs: Path, arguments: list[str], words: str) -> None:
+    outcome = kd("gen-data", *arguments)
+    assert outcome.code == 2
+    assert words in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not outputs.exists()

@@ -1,0 +1,47 @@
+import json
+from pathlib import Path
+
+import pytest
+from harness import Kd
+
+
+def test_all_figures_and_the_same_bytes_twice(kd: Kd, tiny: Path) -> None:
+    for file_format, magic in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")):
+        document = json.loads(kd("plot", "--format", file_format, "--json").out)
+        contents = [Path(path).read_bytes() for path in document["figures"]]
+        assert [Path(path).stem for path in document["figures"]] == ["learning-curves", "decision-boundaries"]
+        assert all(content.startswith(magic) for content in contents)
+        kd("plot", "--format", file_format)
+        assert [Path(path).read_bytes() for path in document["figures"]] == contents
+
+
+def test_stale_students_are_left_out_and_named(kd: Kd, tiny: Path) -> None:
+    kd("train-teacher", "--epochs", "3", "--force")
+    outcome = kd("plot", "learning-curves")
+    assert outcome.code == 0
+    assert "left out students/soft-T4-mlp4: stale" in outcome.out
+    assert "kd distill --target soft --temperature 4 --force" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["learning-curve"], "did you mean learning-curves?"), (["--format", "gif"], "formats: png, svg, pdf")],
+)
+def test_bad_input(kd: Kd, tiny: Path, arguments: list[str], words: str) -> None:
+    outcome = kd("plot", *arguments)
+    assert outcome.code == 2
+    assert words in outcome.err
+
+
+def test_nothing_to_draw(kd: Kd) -> None:
+    kd("gen-data", "--n-samples", "60", "--n-test", "40")
+    outcome = kd("plot")
+    assert outcome.code == 1
+    assert "kd train-teacher" in outcome.err
+
+
+def test_show_opens_what_was_drawn(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("typer.launch", lambda path: opened.append(path))
+    assert kd("plot", "learning-curves", "--show").code == 0
+    assert [Path(path).name for path in opened] == ["learning-curves.png"]

@@ -1,0 +1,58 @@
+import json
+import shlex
+from pathlib import Path
+
+from harness import TINY, Kd
+
+
+def tensors(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.safetensors")}
+
+
+def test_the_single_commands_make_the_same_bits(kd: Kd, tiny_run: Path, outputs: Path) -> None:
+    Path("tiny.toml").write_text(TINY)
+    outcome = kd("run", "tiny.toml", "--run", "whole", "--json")
+    commands = json.loads(outcome.out)["commands"]
+    assert commands[1:] == ["kd train-teacher", "kd distill", "kd plot"]
+    whole = tensors(outputs / "whole")
+    (outputs / "whole").rename(outputs / "moved")
+    for command in commands:
+        assert kd(*shlex.split(command)[1:]).code == 0
+    assert tensors(outputs / "whole") == whole
+    assert tensors(outputs / "whole") == tensors(tiny_run / "tiny")
+
+
+def test_a_second_run_reuses_everything(kd: Kd, tiny: Path) -> None:
+    Path("tiny.toml").write_text(TINY)
+    before = (tiny / "teacher/meta.json").read_bytes()
+    outcome = kd("run", "tiny.toml")
+    assert outcome.code == 0
+    assert outcome.out.count("up to date") == 4
+    assert (tiny / "teacher/meta.json").read_bytes() == before
+
+
+def test_the_table_has_the_optimum_the_teacher_and_every_target(kd: Kd, tiny: Path) -> None:
+    Path("tiny.toml").write_text(TINY)
+    out = kd("run", "tiny.toml").out
+    for words in ("Bayes optimum", "teacher mlp:8", "labels → mlp:4", "soft, T = 4 → mlp:4", "±", "97.72"):
+        assert words in out
+    document = json.loads(kd("run", "tiny.toml", "--json").out)
+    assert [len(students["metrics"]["nll"]) for students in document["students"]] == [2, 2]
+    assert document["dataset"]["n_test"] == 400
+
+
+def test_another_recipe_under_the_same_name_is_refused(kd: Kd, tiny: Path) -> None:
+    Path("tiny.toml").write_text(TINY.replace("n_samples = 200", "n_samples = 100"))
+    refused = kd("run", "tiny.toml")
+    assert refused.code == 1
+    assert "n_samples = 200, not 100" in refused.err
+    assert kd("run", "tiny.toml", "--force").code == 0
+
+
+def test_bad_recipes(kd: Kd) -> None:
+    assert "did you mean gaussians?" in kd("run", "gaussian").err
+    assert kd("run", "absent.toml").code == 1
+    Path("bad.toml").write_text(TINY.replace("epochs = 20", "epochs = -1"))
+    bad = kd("run", "bad.toml")
+    assert bad.code == 2
+    assert "2 problems" in bad.err

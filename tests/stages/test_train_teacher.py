@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+import torch
+from harness import Kd
+
+from kdcli.stages.artefacts import load_data, load_teacher
+from kdcli.store import Store
+from kdcli.train import predict
+
+
+def test_checkpoint_and_logits_belong_together(tiny: Path) -> None:
+    run = Store(tiny.parent).existing_run(None)
+    data, teacher = load_data(run), load_teacher(run)
+    model, logits = teacher.load_model(data), teacher.artefact.load("logits")
+    for name, split in data.splits.items():
+        assert logits[name].shape == (len(split.y), 2)
+        torch.testing.assert_close(predict(model, split.x)[0], logits[name])
+    history = teacher.load_history()
+    assert history.train.shape == (1, 21)
+    assert teacher.metrics["accuracy"] == pytest.approx(
+        float((logits["test"].argmax(1) == data.splits["test"].y).double().mean())
+    )
+
+
+def test_a_flag_overrides_the_recipe_and_is_recorded(kd: Kd, tiny: Path) -> None:
+    assert "up to date" in kd("train-teacher").out
+    refused = kd("train-teacher", "--epochs", "7")
+    assert refused.code == 1
+    assert "epochs = 20, not 7" in refused.err
+    assert kd("train-teacher", "--epochs", "7", "--batch-size", "50", "--force").code == 0
+    assert load_teacher(Store(tiny.parent).existing_run(None)).config["epochs"] == 7
+    assert "epochs = 20" in (tiny / "recipe.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--model", "mlp:"], 2, "a width must be"),
+        (["--model", "cnn:3"], 2, "no model 'cnn'"),
+        (["--epochs", "0"], 2, "--epochs: must be at least 1"),
+        (["--learning-rate", "0"], 2, "--learning-rate: must be above 0"),
+        (["--learning-rate", "1e30", "--force"], 1, "stopped being a finite number"),
+        (["--run", "tinny"], 2, "did you mean tiny?"),
+    ],
+)
+def test_bad_input_leaves_the_teacher_as_it_was(
+    kd: Kd, tiny: Path, arguments: list[str], code: int, words: str
+) -> None:
+    before = (tiny / "teacher/meta.json").read_bytes()
+    outcome = kd("train-teacher", *arguments)
+    assert outcome.code == code
+    assert words in outcome.err
+    assert (tiny / "teacher/meta.json").read_bytes() == before
+
+
+def test_no_data(kd: Kd) -> None:
+    outcome = kd("train-teacher")
+    assert outcome.code == 1
+    assert "kd gen-data" in outcome.err

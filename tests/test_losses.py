@@ -1,0 +1,89 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from kdcli.losses import Objective, distillation_gradient, distillation_loss
+
+TEACHER = torch.tensor([[2, 1, 0, -1], [0.5, 2.5, -0.5, 0], [-1, 0, 3, 1]]).T.double()
+STUDENT = torch.tensor([[1.5, 0.5, 0.3, -0.5], [1, 1.2, -1, 0.4], [0, 0.5, 1.5, 2]]).T.double()
+LABELS = torch.tensor([0, 1, 2])
+
+
+@pytest.mark.parametrize(("temperature", "value"), [(1, 0.3108880), (2, 0.3701237), (4, 0.3523265)])
+def test_golden_values(temperature: float, value: float) -> None:
+    target = (TEACHER / temperature).softmax(0)
+    assert float(distillation_loss(STUDENT, target, temperature)) == pytest.approx(value, abs=5e-8)
+
+
+def test_one_hot_is_cross_entropy() -> None:
+    target = F.one_hot(LABELS, 4).T.double()
+    loss = distillation_loss(STUDENT, target)
+    assert float(loss) == pytest.approx(0.8774486, abs=5e-8)
+    assert float(loss) == pytest.approx(float(F.cross_entropy(STUDENT.T, LABELS)), rel=1e-12)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0, 20.0])
+def test_gradient_is_that_of_the_loss(temperature: float) -> None:
+    logits = STUDENT.clone().requires_grad_()
+    target = (TEACHER / temperature).softmax(0)
+    (expected,) = torch.autograd.grad(distillation_loss(logits, target, temperature), logits)
+    torch.testing.assert_close(distillation_gradient(STUDENT, target, temperature), expected)
+
+
+def test_zero_only_at_a_perfect_match() -> None:
+    target = (TEACHER / 4).softmax(0)
+    assert float(distillation_loss(TEACHER, target, 4.0)) == pytest.approx(0, abs=1e-15)
+    assert distillation_gradient(TEACHER + 3, target, 4.0).abs().max() < 1e-15
+    assert float(distillation_loss(STUDENT, target, 4.0)) > 0.1
+
+
+def test_limit_of_high_temperature_is_the_squared_error_of_centred_logits() -> None:
+    temperature = 1e4
+    centred = (STUDENT - STUDENT.mean(0)) - (TEACHER - TEACHER.mean(0))
+    limit = float(centred.square().sum(0).mean()) / (2 * 4)
+    assert float(
+        distillation_loss(STUDENT, (TEACHER / temperature).softmax(0), temperature)
+    ) == pytest.approx(limit, rel=1e-3)
+
+
+def test_a_zero_target_costs_nothing_and_an_excluded_one_everything() -> None:
+    sure = torch.tensor([[0.0], [-torch.inf]])
+    assert float(distillation_loss(sure, torch.tensor([[1.0], [0.0]]))) == 0
+    assert float(distillation_loss(sure, torch.tensor([[0.5], [0.5]]))) == torch.inf
+
+
+def make_objective(weights: list[float] | None) -> Objective:
+    soft = (TEACHER / 4).softmax(0)
+    labels = F.one_hot(LABELS, 4).T.double()
+    return Objective(
+        target=torch.stack([soft, labels]),
+        temperature=torch.tensor([4.0, 1.0]).double().view(-1, 1, 1),
+        labels=labels,
+        label_weight=None if weights is None else torch.tensor(weights).double().view(-1, 1, 1),
+    )
+
+
+def test_label_weight_mixes_in_the_cross_entropy() -> None:
+    logits = torch.stack([STUDENT, STUDENT])[None]
+    pure = make_objective(None).loss(logits)[0]
+    cross_entropy = float(F.cross_entropy(STUDENT.T, LABELS))
+    mixed = make_objective([0.25, 0.25]).loss(logits)[0]
+    assert float(mixed[0]) == pytest.approx(0.75 * float(pure[0]) + 0.25 * cross_entropy)
+    assert float(mixed[1]) == pytest.approx(cross_entropy)  # the labels are the target already
+    torch.testing.assert_close(make_objective([0.0, 0.0]).loss(logits)[0], pure)
+
+
+@pytest.mark.parametrize("weights", [None, [0.0, 0.3], [1.0, 0.5]])
+def test_objective_gradient_is_that_of_its_loss(weights: list[float] | None) -> None:
+    objective = make_objective(weights)
+    logits = torch.randn(3, 2, 4, 3, generator=torch.Generator().manual_seed(0)).double().requires_grad_()
+    (expected,) = torch.autograd.grad(objective.loss(logits).sum(), logits)
+    torch.testing.assert_close(objective.gradient(logits.detach()), expected)
+
+
+def test_take_gives_each_group_its_own_examples() -> None:
+    objective = make_objective([0.5, 0.5])
+    part = objective.take(torch.tensor([[2, 0], [1, 1]]))
+    assert part.target.shape == (2, 2, 4, 2)
+    torch.testing.assert_close(part.target[0, 1], objective.target[1][:, [2, 0]])
+    torch.testing.assert_close(part.labels[1, 0], objective.labels[:, [1, 1]])

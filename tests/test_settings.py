@@ -1,0 +1,50 @@
+from dataclasses import dataclass
+
+import pytest
+
+from kdcli.errors import UsageError
+from kdcli.settings import override, read, rules, setting
+
+
+@dataclass(frozen=True)
+class Config:
+    size: int = setting(3, "how many", minimum=1)
+    share: float = setting(0.5, "what part", above=0, below=1)
+    names: tuple[str, ...] = setting(("a",), "which", flag="--name")
+
+
+def test_read_fills_in_defaults_and_converts() -> None:
+    config, problems = read(Config, {"share": 0.25, "names": ["x", "y"]}, "here")
+    assert problems == []
+    assert config == Config(3, 0.25, ("x", "y"))
+
+
+def test_read_reports_every_problem_with_its_key() -> None:
+    config, problems = read(Config, {"size": 0, "share": "big", "names": [], "sise": 1}, "here")
+    assert config is None
+    assert problems == [
+        "here.sise: no such key; did you mean size?",
+        "here.size: must be at least 1, not 0",
+        "here.share: must be a number, not 'big'",
+        "here.names: must name at least one",
+    ]
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "1", None, [1]])
+def test_a_whole_number_is_nothing_else(value: object) -> None:
+    assert read(Config, {"size": value}, "here")[1]
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -1.0, float("nan"), float("inf")])
+def test_open_bounds_exclude_their_ends_and_what_is_no_number(value: float) -> None:
+    assert read(Config, {"share": value}, "here")[1]
+
+
+def test_override_names_the_flags() -> None:
+    assert override(Config(), {"size": None, "share": 0.1}) == Config(share=0.1)
+    with pytest.raises(UsageError, match=r"--size: must be at least 1, not -3; --noise does not apply"):
+        override(Config(), {"size": -3, "noise": 1})
+
+
+def test_allowed_range_in_words() -> None:
+    assert rules(Config)["share"].allowed == "above 0 and below 1"

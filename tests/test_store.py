@@ -1,0 +1,154 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from kdcli.errors import KdError, UsageError
+from kdcli.store import Artefact, Run, Store, write_file
+
+TENSORS = {"tensors": {"x": torch.arange(6.0).view(2, 3)}}
+
+
+@pytest.fixture
+def run(outputs: Path) -> Run:
+    run = Store(outputs).run("one")
+    run.write_recipe("")
+    return run
+
+
+def put(run: Run, name: str, parents: list[Artefact], value: float = 0.0, **config: object) -> Artefact:
+    artefact = run.artefact(name)
+    artefact.write("test", config, parents, {"tensors": {"x": torch.full((3,), value)}}, {"score": 1}, 0.5)
+    return artefact
+
+
+def leftovers(run: Run) -> list[str]:
+    return [p.name for p in run.path.rglob(".*")]
+
+
+def test_what_is_written_reads_back(run: Run) -> None:
+    artefact = run.artefact("data")
+    artefact.write(
+        "gen-data", {"size": (2, 3)}, [], {"tensors": {"x": TENSORS["tensors"]["x"].T}}, {"n": 2}, 0.1
+    )
+    assert torch.equal(artefact.load("tensors")["x"], TENSORS["tensors"]["x"].T)
+    meta = artefact.meta()
+    assert (meta.stage, meta.config, meta.metrics) == ("gen-data", {"size": [2, 3]}, {"n": 2})
+    assert set(meta.files) == {"tensors.safetensors"}
+    assert meta.versions["torch"] == torch.__version__
+    assert leftovers(run) == []
+
+
+def test_up_to_date_only_with_the_same_configuration_and_parents(run: Run) -> None:
+    data = put(run, "data", [], seed=0)
+    teacher = run.artefact("teacher")
+    assert not teacher.up_to_date({"epochs": 5}, [data], force=False)
+    put(run, "teacher", [data], epochs=5)
+    assert teacher.up_to_date({"epochs": 5}, [data], force=False)
+    assert teacher.up_to_date({"epochs": 5}, [data], force=True)
+    with pytest.raises(KdError, match=r"epochs = 5, not 6") as problem:
+        teacher.up_to_date({"epochs": 6}, [data], force=False)
+    assert "--force" in problem.value.hint
+    assert "--run" in problem.value.hint
+    assert not teacher.up_to_date({"epochs": 6}, [data], force=True)
+
+
+def test_stale_when_a_parent_changed_and_not_when_it_was_made_again(run: Run) -> None:
+    data = put(run, "data", [])
+    teacher = put(run, "teacher", [data])
+    student = put(run, "students/soft", [data, teacher])
+    put(run, "data", [], note="made again with the same content")
+    assert not teacher.stale()
+    put(run, "data", [], value=1.0)
+    assert teacher.stale()
+    assert student.stale()
+    with pytest.raises(KdError, match="stale") as problem:
+        teacher.fresh("kd train-teacher")
+    assert "kd train-teacher --force" in problem.value.hint
+
+
+def test_staleness_is_inherited(run: Run) -> None:
+    data = put(run, "data", [])
+    teacher = put(run, "teacher", [data])
+    student = put(run, "students/soft", [teacher])
+    put(run, "data", [], value=1.0)
+    assert student.stale()
+
+
+def test_a_failed_write_leaves_the_old_artefact(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    artefact = put(run, "data", [], value=1.0)
+
+    def no_room(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("kdcli.store.write_synced", no_room)
+    with pytest.raises(KdError, match="No space left"):
+        put(run, "data", [], value=2.0)
+    assert artefact.load("tensors")["x"].tolist() == [1, 1, 1]
+    assert leftovers(run) == []
+
+
+def test_a_replacement_cut_off_between_its_renames_is_undone(run: Run) -> None:
+    artefact = put(run, "data", [], value=1.0)
+    artefact.path.rename(artefact.path.with_name(".data.replaced"))
+    assert artefact.finished
+    assert artefact.load("tensors")["x"].tolist() == [1, 1, 1]
+
+
+def test_a_folder_without_meta_is_unfinished(run: Run) -> None:
+    artefact = put(run, "data", [])
+    (artefact.path / "meta.json").unlink()
+    assert not artefact.finished
+    with pytest.raises(KdError, match="no data yet"):
+        artefact.fresh("kd gen-data")
+
+
+def test_damage_is_found_when_it_is_read(run: Run) -> None:
+    artefact = put(run, "data", [])
+    file = artefact.path / "tensors.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(KdError, match=r"tensors.safetensors is damaged") as problem:
+        artefact.load("tensors")
+    assert "kd gen-data" in problem.value.hint
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', "\xff"])
+def test_a_meta_that_is_none(run: Run, text: str) -> None:
+    artefact = put(run, "data", [])
+    (artefact.path / "meta.json").write_text(text, encoding="latin-1")
+    with pytest.raises(KdError, match="damaged"):
+        artefact.meta()
+
+
+def test_a_newer_format_is_refused(run: Run) -> None:
+    artefact = put(run, "data", [])
+    path = artefact.path / "meta.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
+    with pytest.raises(KdError, match="newer kd"):
+        artefact.meta()
+
+
+def test_runs_and_the_current_one(outputs: Path, run: Run) -> None:
+    store = Store(outputs)
+    assert store.runs() == ["one"]
+    with pytest.raises(KdError, match="no current run"):
+        store.existing_run(None)
+    store.make_current("one")
+    assert store.existing_run(None).path == run.path
+    with pytest.raises(UsageError, match="no run 'onee'; did you mean one?"):
+        store.existing_run("onee")
+
+
+@pytest.mark.parametrize("name", ["", "../x", "/x", ".hidden", "a/b", "a\nb", "x" * 101, "current"])
+def test_names_that_no_run_may_have(outputs: Path, name: str) -> None:
+    with pytest.raises(UsageError):
+        Store(outputs).run(name)
+
+
+def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(KdError, match="cannot use"):
+        write_file(tmp_path / "file" / "x", b"")

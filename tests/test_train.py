@@ -1,0 +1,105 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from kdcli.losses import Objective
+from kdcli.models.stacked_mlp import StackedMLP
+from kdcli.rng import generator
+from kdcli.train import CURVE_POINTS, Adam, DivergedError, History, evaluate, fit, predict
+
+X = torch.randn(90, 2, generator=generator("x", 0))
+LABELS = torch.nn.functional.one_hot((X[:, 0] > 0).long(), 2).T.float()
+SOFT = (torch.stack([-X[:, 0], X[:, 0]]) / 2).softmax(0)
+
+
+def objective(sets: list[str]) -> Objective:
+    return Objective(
+        target=torch.stack([SOFT if name == "soft" else LABELS for name in sets]),
+        temperature=torch.tensor([4.0 if name == "soft" else 1.0 for name in sets]).view(-1, 1, 1),
+        labels=LABELS,
+    )
+
+
+def train(sets: list[str], seeds: list[int], batch_size: int, **changed: float) -> tuple[StackedMLP, History]:
+    stack = StackedMLP((2, 4, 2), len(sets) * len(seeds))
+    stack.initialise([generator("weights", seed) for seed in seeds])
+    history = fit(
+        stack,
+        X,
+        objective(sets),
+        X[:30],
+        Objective(objective(sets).target[:, :, :30], objective(sets).temperature, LABELS[:, :30]),
+        epochs=int(changed.get("epochs", 40)),
+        batch_size=batch_size,
+        learning_rate=changed.get("learning_rate", 0.01),
+        orders=[generator("batches", seed) for seed in seeds],
+    )
+    return stack, history
+
+
+@pytest.mark.parametrize("batch_size", [0, 32])
+def test_training_together_gives_what_each_gets_alone(batch_size: int) -> None:
+    sets, seeds = ["labels", "soft"], [0, 1, 2]
+    together, history = train(sets, seeds, batch_size)
+    for s, seed in enumerate(seeds):
+        for t, name in enumerate(sets):
+            alone, own = train([name], [seed], batch_size)
+            member = s * len(sets) + t
+            for key, value in together.state_dict().items():
+                torch.testing.assert_close(value[member], alone.state_dict()[key][0], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(history.train[member], own.train[0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    (first, one), (again, two) = (train(["labels", "soft"], [0, 1], 32) for _ in range(2))
+    assert all(torch.equal(v, again.state_dict()[k]) for k, v in first.state_dict().items())
+    assert torch.equal(one.val, two.val)
+
+
+def test_curves_start_before_training_and_end_after_it() -> None:
+    stack, history = train(["labels"], [0, 1], 0, epochs=3 * CURVE_POINTS + 1)
+    assert history.epochs[0] == 0
+    assert history.epochs[-1] == 3 * CURVE_POINTS + 1
+    assert len(history.epochs) <= CURVE_POINTS + 2
+    assert history.train.shape == history.val.shape == (2, len(history.epochs))
+    torch.testing.assert_close(history.train[:, -1], evaluate(stack, X, objective(["labels"])))
+    assert bool((history.train[:, -1] < history.train[:, 0] / 2).all())
+
+
+def test_adam_is_that_of_pytorch() -> None:
+    start = torch.randn(4, 3, generator=generator("p", 0))
+    ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    optimizer, reference = Adam([ours], 0.01), torch.optim.Adam([theirs], lr=0.01)
+    for step in range(20):
+        gradient = torch.randn(4, 3, generator=generator("g", step))
+        optimizer.step([gradient])
+        theirs.grad = gradient
+        reference.step()
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_divergence_stops_at_once_and_names_the_members() -> None:
+    with pytest.raises(DivergedError) as stopped:
+        train(["labels", "soft"], [0, 1], 0, learning_rate=1e30)
+    assert stopped.value.epoch < 10
+    assert stopped.value.members
+
+
+class Noisy(nn.Module):
+    """A model that answers differently while it trains, as dropout does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.weight * x.mT * (torch.nan if self.training else 1.0)
+
+
+def test_evaluation_is_in_evaluation_mode_and_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Noisy()
+    whole, logits = evaluate(model.train(), X, objective(["labels"])), predict(model.train(), X)
+    assert bool(whole.isfinite().all())
+    monkeypatch.setattr("kdcli.train.CHUNK", 7)
+    torch.testing.assert_close(evaluate(model, X, objective(["labels"])), whole, rtol=1e-6, atol=0)
+    torch.testing.assert_close(predict(model, X), logits)
