@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,7 @@ def kd(capsys: pytest.CaptureFixture[str]) -> Kd:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An outputs folder with the finished run `tiny`; copy it before changing it."""
     folder = tmp_path_factory.mktemp("tiny")
     recipe = folder / "tiny.toml"
@@ -53,7 +52,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         else:
             os.environ["KD_OUTPUTS"] = before
     assert stopped.value.code == 0
-    yield folder / "outputs"
+    return folder / "outputs"
 
 
 @pytest.fixture

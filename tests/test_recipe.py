@@ -69,7 +69,7 @@ def test_load_a_file_or_a_name(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text('[data]\ndataset = "gaussians"\n')
     assert load(str(file)).dataset == "gaussians"
-    with pytest.raises(UsageError, match="no recipe 'gausians'; did you mean gaussians?"):
+    with pytest.raises(UsageError, match=r"no recipe 'gausians'; did you mean gaussians\?"):
         load("gausians")
     with pytest.raises(KdError, match="cannot read the recipe"):
         load(str(tmp_path / "absent.toml"))

@@ -138,7 +138,7 @@ def test_runs_and_the_current_one(outputs: Path, run: Run) -> None:
         store.existing_run(None)
     store.make_current("one")
     assert store.existing_run(None).path == run.path
-    with pytest.raises(UsageError, match="no run 'onee'; did you mean one?"):
+    with pytest.raises(UsageError, match=r"no run 'onee'; did you mean one\?"):
         store.existing_run("onee")
 
 

@@ -37,5 +37,5 @@ def test_soft_is_the_softened_teacher() -> None:
 
 
 def test_a_mistyped_name_gets_a_suggestion() -> None:
-    with pytest.raises(UsageError, match="no target 'sfot'; did you mean soft?"):
+    with pytest.raises(UsageError, match=r"no target 'sfot'; did you mean soft\?"):
         find_target("sfot")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -16,24 +19,45 @@ ORANGE = "#E69F00"
 GREY = "0.35"
 PROBABILITY = "cividis"  # even in lightness, and alike with and without colour blindness
 
-PANEL = (3.1, 2.75)  # inches
 COLUMNS = 4
 
+# Sizes in inches. The margins are fixed rather than fitted: fitting them draws every figure twice.
+WIDTH, HEIGHT = 2.75, 2.3  # of one panel
+LEFT, RIGHT, TOP, BOTTOM = 0.75, 0.25, 0.95, 1.3
+BETWEEN_COLUMNS, BETWEEN_ROWS = 0.7, 1.0
 
-def panels(count: int, *, title: str, caption: str, **subplots: Any) -> tuple[Figure, list[Axes]]:
+
+def panels(count: int, *, title: str, caption: str, right: float = RIGHT) -> tuple[Figure, list[Axes]]:
     """Make a figure of `count` panels in rows of at most COLUMNS, with a title and a caption below.
 
-    Spare places at the end of the grid are left blank. Returns the figure and the axes in use.
+    All panels share the scale of their vertical axes. `right` is the margin on that side, in inches.
     """
     from matplotlib.figure import Figure
 
     rows = math.ceil(count / COLUMNS)
-    columns = math.ceil(count / rows)
-    figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows + 1.1), dpi=120, layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False, **subplots)
-    axes = list(grid.flat)
-    for spare in axes[count:]:
-        spare.remove()
-    figure.suptitle(title, fontweight="bold")
-    figure.supxlabel(caption, fontsize="small", color=GREY)
-    return figure, axes[:count]
+    columns = max(3, math.ceil(count / rows))  # no fewer, for the caption's sake
+    width = LEFT + columns * WIDTH + (columns - 1) * BETWEEN_COLUMNS + right
+    height = TOP + rows * HEIGHT + (rows - 1) * BETWEEN_ROWS + BOTTOM
+    figure = Figure(figsize=(width, height), dpi=120)
+    grid = figure.add_gridspec(
+        rows,
+        columns,
+        left=LEFT / width,
+        right=1 - right / width,
+        top=1 - TOP / height,
+        bottom=BOTTOM / height,
+        wspace=BETWEEN_COLUMNS / WIDTH,
+        hspace=BETWEEN_ROWS / HEIGHT,
+    )
+    axes: list[Axes] = []
+    for k in range(count):
+        axes.append(figure.add_subplot(grid[k // columns, k % columns], sharey=axes[0] if axes else None))
+    figure.suptitle(title, y=1 - 0.12 / height, va="top", fontweight="bold")
+    figure.text(0.5, 0.1 / height, caption, ha="center", va="bottom", fontsize="small", color=GREY)
+    return figure, axes
+
+
+def legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
+    """Put a legend between the panels and the caption."""
+    place = (0.5, 0.45 / figure.get_figheight())
+    figure.legend(handles, labels, loc="lower center", bbox_to_anchor=place, ncols=len(labels), frameon=False)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdcli.figures.canvas import PROBABILITY, panels
+from kdcli.figures.canvas import PROBABILITY, legend, panels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from kdcli.figures.view import Array, View
@@ -45,7 +46,7 @@ def draw(view: View) -> Figure:
         f"Students: the first seed of each set. Points: {min(SHOWN, len(view.y_test))} of the test points."
     )
     figure, axes = panels(
-        len(plots), title=f"Decision boundaries of run {view.run}", caption=caption, sharex=True, sharey=True
+        len(plots), title=f"Decision boundaries of run {view.run}", caption=caption, right=1.1
     )
     for ax, (title, accuracy, predict) in zip(axes, plots, strict=True):
         p = predict(grid)[:, 1].reshape(GRID, GRID)
@@ -81,7 +82,6 @@ def draw(view: View) -> Figure:
         ax.set_title(title + scored, fontsize="medium")
         ax.set_xlabel("x₁")
         ax.set_ylabel("x₂")
-        ax.tick_params(labelbottom=True, labelleft=True)
     handles = [
         Line2D(
             [], [], marker="o", color="none", markerfacecolor="white", markeredgecolor="0.5", label="class 0"
@@ -93,8 +93,13 @@ def draw(view: View) -> Figure:
     ]
     if bayes is not None:
         handles.append(Line2D([], [], color="black", linestyle="--", label="Bayes boundary"))
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=len(handles), fontsize="small", frameon=False
-    )
-    figure.colorbar(image, ax=axes, label="predicted probability of class 1", shrink=0.8)
+    legend(figure, handles, [str(handle.get_label()) for handle in handles])
+    figure.colorbar(image, cax=_beside(figure), label="predicted probability of class 1")
     return figure
+
+
+def _beside(figure: Figure) -> Axes:
+    """Make room for a colour bar at the right edge of the panels, as high as the first row."""
+    box = figure.axes[0].get_position()
+    width = figure.get_figwidth()
+    return figure.add_axes((1 - 0.85 / width, box.y0, 0.16 / width, box.height))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdcli.figures.canvas import BLUE, ORANGE, panels
+from kdcli.figures.canvas import BLUE, ORANGE, legend, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,13 +26,11 @@ def obstacle(view: View) -> str:
 
 def draw(view: View) -> Figure:
     """Draw a panel for the teacher and for each student set, all with the same loss axis."""
-    figure, axes = panels(
-        len(view.subjects), title=f"Learning curves of run {view.run}", caption=CAPTION, sharey=True
-    )
+    figure, axes = panels(len(view.subjects), title=f"Learning curves of run {view.run}", caption=CAPTION)
     for ax, subject in zip(axes, view.subjects, strict=True):
         _panel(ax, subject)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    legend(figure, handles, labels)
     return figure
 
 
@@ -47,7 +45,7 @@ def _panel(ax: Axes, subject: Subject) -> None:
     ax.set_xlabel("epoch")
     ax.set_ylabel(f"{subject.loss} (nats)", fontsize="small")
     ax.set_xlim(0, subject.epochs[-1])
-    ax.tick_params(labelleft=True)
+    ax.minorticks_off()
     ax.grid(alpha=0.3)
 
 

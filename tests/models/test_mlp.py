@@ -21,5 +21,5 @@ def test_what_does_not_parse_says_how_to_write_it(text: str) -> None:
 
 
 def test_unknown_family() -> None:
-    with pytest.raises(UsageError, match="no model 'mpl'; did you mean mlp?"):
+    with pytest.raises(UsageError, match=r"no model 'mpl'; did you mean mlp\?"):
         parse_model("mpl:4")
