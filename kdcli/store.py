@@ -10,7 +10,11 @@
 An artefact is a folder of safetensors files and a `meta.json`, which is written last and holds
 the digest of every file beside it. It is written into a temporary sibling and renamed into
 place, so that a reader sees the old artefact or the new one, never a half.
+
+The command line opens the store for every command, so torch is imported where tensors are.
 """
+
+from __future__ import annotations
 
 import hashlib
 import json
@@ -25,13 +29,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-import safetensors
-import safetensors.torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import KdError, UsageError, unknown
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT = 1
 PACKAGES = ("kdcli", "torch", "numpy", "safetensors")
@@ -84,7 +87,7 @@ class Store:
         """Make a run the one that commands work on unless told otherwise."""
         write_file(self.root / CURRENT, f"{run}\n".encode())
 
-    def run(self, name: str) -> "Run":
+    def run(self, name: str) -> Run:
         """Return the run of this name, there or not; raises `UsageError` for a name that cannot be one."""
         check_name(name, "run")
         if name == CURRENT:
@@ -93,7 +96,7 @@ class Store:
             )
         return Run(self, name)
 
-    def existing_run(self, name: str | None) -> "Run":
+    def existing_run(self, name: str | None) -> Run:
         """Return the run of this name, or the current one for None; raises `KdError` if it is not there."""
         if name is None:
             name = self.current
@@ -141,11 +144,11 @@ class Run:
         """Store the run's recipe."""
         write_file(self.recipe_path, text.encode())
 
-    def artefact(self, name: str) -> "Artefact":
+    def artefact(self, name: str) -> Artefact:
         """Return the artefact "data", "teacher" or "students/NAME", there or not."""
         return Artefact(self, name)
 
-    def students(self) -> list["Artefact"]:
+    def students(self) -> list[Artefact]:
         """Return the finished student sets, sorted by name."""
         folder = self.path / "students"
         if not folder.is_dir():
@@ -218,17 +221,20 @@ class Artefact:
 
     def load(self, file: str) -> dict[str, Tensor]:
         """Read the tensors of `file`.safetensors; raises `KdError` if it is not what the stage wrote."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
         path = self.path / f"{file}.safetensors"
         with _told_apart(path):
             content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != self.meta().files.get(path.name):
             raise self._damaged(path)
         try:
-            return safetensors.torch.load(content)
-        except safetensors.SafetensorError:
+            return load(content)
+        except SafetensorError:
             raise self._damaged(path) from None
 
-    def up_to_date(self, config: Mapping[str, Any], parents: Sequence["Artefact"], force: bool) -> bool:
+    def up_to_date(self, config: Mapping[str, Any], parents: Sequence[Artefact], force: bool) -> bool:
         """Whether it was made with this configuration from these parents, and may be reused.
 
         False means that it may be made. Raises `KdError` if another one stands under this name
@@ -262,7 +268,7 @@ class Artefact:
         self,
         stage: str,
         config: Mapping[str, Any],
-        parents: Sequence["Artefact"],
+        parents: Sequence[Artefact],
         tensors: Mapping[str, Mapping[str, Tensor]],
         metrics: Mapping[str, Any],
         seconds: float,
@@ -271,11 +277,13 @@ class Artefact:
 
         `tensors` maps file names (without suffix) to their named tensors.
         """
+        from safetensors.torch import save
+
         ancestry = {parent.name: parent.meta().digest for parent in parents}
         with _told_apart(self.path), _new_folder(self.path) as folder:
             files = {}
             for file, named in tensors.items():
-                content = safetensors.torch.save({name: t.detach().contiguous() for name, t in named.items()})
+                content = save({name: t.detach().contiguous() for name, t in named.items()})
                 write_synced(folder / f"{file}.safetensors", content)
                 files[f"{file}.safetensors"] = hashlib.sha256(content).hexdigest()
             meta = Meta(

@@ -1,0 +1,170 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from harness import TINY, Kd
+
+from kdcli import __version__, cli
+from kdcli.data import DATASETS
+from kdcli.figures import FIGURES
+from kdcli.models import MODELS
+from kdcli.targets import TARGETS
+
+COMMANDS = ["gen-data", "train-teacher", "distill", "plot", "run"]
+HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_a_purpose_and_an_example_that_parses(
+    kd: Kd, command: str, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = kd(command, "--help")
+    assert outcome.code == 0
+    example = re.search(r"Example: kd (.*)", outcome.out)
+    assert example
+    # The parser accepts the example; the stage then stops at a run that is not there, or runs.
+    monkeypatch.setattr(cli, "_store", lambda outputs: (_ for _ in ()).throw(cli.UsageError("parsed")))
+    stopped = kd(*example[1].split())
+    assert "parsed" in stopped.err
+
+
+@pytest.mark.parametrize(
+    ("command", "choices"),
+    [
+        ("gen-data", DATASETS),
+        ("train-teacher", MODELS),
+        ("distill", TARGETS),
+        ("plot", FIGURES),
+    ],
+)
+def test_help_lists_the_choices_of_the_library(kd: Kd, command: str, choices: dict[str, object]) -> None:
+    words = kd(command, "--help").out
+    assert all(name in words for name in choices)
+
+
+def test_version(kd: Kd) -> None:
+    outcome = kd("--version")
+    assert (outcome.code, outcome.out) == (0, f"kd {__version__}\n")
+
+
+def test_no_command_shows_the_help(kd: Kd) -> None:
+    outcome = kd()
+    assert outcome.code == 2
+    assert "train-teacher" in outcome.out + outcome.err
+
+
+def test_a_mistyped_command_or_option_gets_a_suggestion(kd: Kd) -> None:
+    assert "distill" in kd("distil").err
+    outcome = kd("distill", "--targets", "soft")
+    assert outcome.code == 2
+    assert "--target" in outcome.err
+    assert "kd distill --help" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("distill",), 1), (("distill", "--epochs", "x"), 2), (("gen-data", "moonz"), 2), (("nothing",), 2)],
+)
+def test_errors_with_json_are_one_document(kd: Kd, arguments: tuple[str, ...], code: int) -> None:
+    outcome = kd(*arguments, "--json")
+    assert outcome.code == code
+    assert set(json.loads(outcome.out)) == {"error", "hint"}
+    assert outcome.err == ""
+
+
+def test_json_is_the_only_thing_on_stdout_and_quiet_prints_nothing(kd: Kd) -> None:
+    Path("tiny.toml").write_text(TINY)
+    made = kd("gen-data", "--recipe", "tiny.toml", "--json")
+    document = json.loads(made.out)
+    assert document["run"] == "tiny"
+    assert Path(document["path"], "meta.json").is_file()
+    for command in ("train-teacher", "distill", "plot"):
+        outcome = kd(command, "--json")
+        document = json.loads(outcome.out)
+        assert document["run"] == "tiny"
+        assert outcome.err == ""
+        again = kd(command, "--quiet")
+        assert (again.code, again.out, again.err) == (0, "", "")
+
+
+def test_every_command_says_which_run_it_used(kd: Kd, tiny: Path) -> None:
+    for command in ("train-teacher", "distill", "plot"):
+        assert kd(command).out.startswith("run tiny: ")
+
+
+def test_outputs_option_moves_the_root(kd: Kd, tmp_path: Path) -> None:
+    assert kd("gen-data", "--n-samples", "40", "--n-test", "20", "--outputs", "elsewhere").code == 0
+    assert (tmp_path / "elsewhere/current").read_text() == "gaussians\n"
+    assert kd("plot", "--outputs", "elsewhere").code == 1
+
+
+def test_a_broken_recipe_of_a_run_is_named(kd: Kd, tiny: Path) -> None:
+    (tiny / "recipe.toml").write_text("[data]\ndataset = 1\n[teacher]\nepochs = 'x'\n")
+    outcome = kd("distill")
+    assert outcome.code == 2
+    assert "recipe.toml has 2 problems" in outcome.err
+
+
+def test_a_programming_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(outputs: Path | None) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(cli, "_store", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        cli.main(["gen-data"])
+
+
+def test_interrupted(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kdcli.stages.train_teacher.fit", interrupt)
+    before = (tiny / "teacher/meta.json").read_bytes()
+    outcome = kd("train-teacher", "--epochs", "3", "--force")
+    assert outcome.code == 130
+    assert "what was finished is kept" in outcome.err
+    assert (tiny / "teacher/meta.json").read_bytes() == before
+    assert not list(tiny.glob(".*"))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["distill", "--help"], ["run", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    script = (
+        "import sys\nfrom kdcli.cli import main\n"
+        f"try: main({arguments!r})\nexcept SystemExit as stopped: assert not stopped.code\n"
+        f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
+    Path("long.toml").write_text(TINY.replace("epochs = 20", "epochs = 10000000"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kdcli", "run", "long.toml"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONWARNINGS": "error"},
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "outputs/current").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "interrupted" in err
+    assert "\x1b" not in out + err  # not a terminal: no colours, no progress

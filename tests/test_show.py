@@ -1,0 +1,37 @@
+import io
+import math
+
+import pytest
+from rich.console import Console
+
+from kdcli import show
+
+
+def test_spread_of_seeds() -> None:
+    assert show._spread([0.5, 0.7], "{:.1f}", " %", 100) == "60.0 ± 14.1 %"
+    assert show._spread([0.5], "{:.1f}", " %", 100) == "50.0 %"
+    assert show._spread(3, "{:.0f}") == "3"
+
+
+def test_json_has_no_value_that_json_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        show.Screen(as_json=True).document({"x": math.inf})
+
+
+def test_progress_shows_epoch_loss_and_time_left_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(
+        show, "Console", lambda **options: Console(file=terminal, force_terminal=True, width=100)
+    )
+    with show.Screen().training("teacher", 50) as report:
+        report(25, 0.125)
+    assert "teacher" in terminal.getvalue()
+    assert "25/50" in terminal.getvalue()
+    assert "loss 0.125" in terminal.getvalue()
+
+
+def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with show.Screen().training("teacher", 50) as report:
+        report(25, 0.125)
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "")
