@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.completion import completion_init, install_callback, show_callback  # type: ignore[attr-defined]
 
 from kdcli import __version__, show
 from kdcli import options as o
@@ -20,9 +21,21 @@ app = typer.Typer(
     name="kd",
     epilog="Example: kd run gaussians",
     no_args_is_help=True,
+    # Declared at `kd` below instead: Typer's own options are converted by pydantic even where they are
+    # not given, and importing it takes longer than the rest of a help page.
+    add_completion=False,
+    add_help_option=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+completion_init()
+
+
+def _help(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        print(context.get_help())
+        raise typer.Exit
 
 
 def _version(wanted: bool) -> None:
@@ -33,8 +46,23 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def kd(
+    show_help: Annotated[
+        bool, typer.Option("--help", "-h", help="show this page", callback=_help, is_eager=True)
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", help="print the version", callback=_version, is_eager=True)
+    ] = False,
+    install_completion: Annotated[
+        bool,
+        typer.Option(
+            "--install-completion", help="set up completion in this shell", callback=install_callback
+        ),
+    ] = False,
+    show_completion: Annotated[
+        bool,
+        typer.Option(
+            "--show-completion", help="print this shell's completion script", callback=show_callback
+        ),
     ] = False,
 ) -> None:
     """Distil knowledge in the terminal: from data to a distilled student, with the evidence."""

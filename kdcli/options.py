@@ -1,5 +1,6 @@
 """Option types shared by the commands; ranges, wording and choices come from the library."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,7 +52,7 @@ def split_numbers(values: list[str] | None, option: str) -> tuple[float, ...] | 
         ) from None
 
 
-_runs = _starting(lambda: Store(Path("outputs")).runs())
+_runs = _starting(lambda: Store(Path(os.environ.get("KD_OUTPUTS", "outputs"))).runs())
 _DATASETS = ", ".join(DATASETS)
 _TARGETS = ": " + ", ".join(TARGETS) + "; repeat or comma-separate"
 _MODELS = ": " + ", ".join(model.SYNTAX for model in MODELS.values())

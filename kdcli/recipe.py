@@ -5,13 +5,10 @@
 [students]   the students' model and training, their targets and seeds
 """
 
-import tomllib
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
-
-import tomli_w
 
 from kdcli.data import DATASETS, find_dataset
 from kdcli.errors import KdError, UsageError, unknown
@@ -68,6 +65,8 @@ class Recipe:
 
 def parse(text: str, source: str) -> Recipe:
     """Read a recipe from TOML; raises `RecipeError` naming `source` and **all** problems."""
+    import tomllib
+
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -103,6 +102,8 @@ def parse(text: str, source: str) -> Recipe:
 
 def dump(recipe: Recipe) -> str:
     """Write a recipe as TOML that `parse` reads back as it was."""
+    import tomli_w
+
     tables = {
         "data": {"dataset": recipe.dataset, **asdict(recipe.data)},
         "teacher": asdict(recipe.teacher),

@@ -27,7 +27,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -277,6 +276,8 @@ class Artefact:
 
         `tensors` maps file names (without suffix) to their named tensors.
         """
+        from importlib.metadata import version
+
         from safetensors.torch import save
 
         ancestry = {parent.name: parent.meta().digest for parent in parents}

@@ -93,6 +93,34 @@ def test_json_is_the_only_thing_on_stdout_and_quiet_prints_nothing(kd: Kd) -> No
         assert (again.code, again.out, again.err) == (0, "", "")
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("kd dis", {"distill"}),
+        ("kd distill --target ba", {"bayes", "bayes-soft"}),
+        ("kd gen-data g", {"gaussians"}),
+        ("kd plot --run t", {"tiny"}),
+        ("kd plot l", {"learning-curves"}),
+    ],
+)
+def test_completion_in_the_shell(kd: Kd, tiny: Path, words: str, expected: set[str]) -> None:
+    environment = {
+        **os.environ,
+        "_KD_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    done = subprocess.run([sys.executable, "-m", "kdcli"], capture_output=True, text=True, env=environment)
+    assert set(done.stdout.split()) == expected
+
+
+def test_completion_script(kd: Kd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("typer.completion._get_shell_name", lambda: "bash")
+    outcome = kd("--show-completion")
+    assert outcome.code == 0
+    assert "_KD_COMPLETE=complete_bash" in outcome.out
+
+
 def test_every_command_says_which_run_it_used(kd: Kd, tiny: Path) -> None:
     for command in ("train-teacher", "distill", "plot"):
         assert kd(command).out.startswith("run tiny: ")
