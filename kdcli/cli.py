@@ -16,6 +16,7 @@ from kdcli.recipe import Recipe, builtin, load
 from kdcli.store import Run, Store
 
 INTERRUPTED = 130
+COMMANDS = ("gen-data", "train-teacher", "distill", "plot", "run")
 
 app = typer.Typer(
     name="kd",
@@ -265,6 +266,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = app(given, prog_name="kd", standalone_mode=False)
     except KdError as error:
+        if not error.hint:
+            command = next((word for word in given if word in COMMANDS), "")
+            error.hint = f"see `kd {command} --help`".replace("  ", " ")
         show.error(error, as_json=as_json)
         code = error.exit_code
     except typer.TyperException as error:  # what Typer itself finds wrong with the arguments

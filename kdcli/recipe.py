@@ -135,7 +135,10 @@ def load(name: str) -> Recipe:
     try:
         text = Path(name).read_text(encoding="utf-8")
     except OSError as error:
-        raise KdError(f"cannot read the recipe {name}: {error.strerror}") from None
+        known = ", ".join(builtin_names())
+        raise KdError(
+            f"cannot read the recipe {name}: {error.strerror}", f"built-in recipes: {known}"
+        ) from None
     except UnicodeDecodeError:
         raise RecipeError(f"{name} is not valid TOML: it is not UTF-8 text") from None
     return parse(text, name)

@@ -31,10 +31,10 @@ class Screen:
     quiet: bool = False
     as_json: bool = False
 
-    def say(self, text: str | Text = "") -> None:
-        """Print a line for a person."""
+    def say(self, text: str = "", *, wrap: bool = False) -> None:
+        """Print a line for a person, whole so that a path can be copied, or wrapped at words."""
         if not (self.quiet or self.as_json):
-            Console(highlight=False).print(text, soft_wrap=True, markup=False)
+            Console(highlight=False).print(text, soft_wrap=not wrap, markup=False)
 
     def table(self, table: Table) -> None:
         """Print a table for a person."""
@@ -155,7 +155,8 @@ def summary(screen: Screen, made: "Summary", *, commands: Sequence[str], figures
     if made.optimum:
         screen.say(
             "The Bayes optimum is scored on the same test examples; over the whole distribution it is "
-            f"{made.optimum['accuracy']:.2%} and {made.optimum['nll']:.4f} nats."
+            f"{made.optimum['accuracy']:.2%} and {made.optimum['nll']:.4f} nats.",
+            wrap=True,
         )
     screen.document(
         {

@@ -16,11 +16,10 @@ from kdcli.figures import FIGURES
 from kdcli.models import MODELS
 from kdcli.targets import TARGETS
 
-COMMANDS = ["gen-data", "train-teacher", "distill", "plot", "run"]
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", cli.COMMANDS)
 def test_help_has_a_purpose_and_an_example_that_parses(
     kd: Kd, command: str, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
