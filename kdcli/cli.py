@@ -1,6 +1,5 @@
 """The command line: one thin function per command; here errors become messages and exit codes."""
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +10,9 @@ from typer.completion import completion_init, install_callback, show_callback  #
 
 from kdcli import __version__, show
 from kdcli import options as o
-from kdcli.errors import KdError, UsageError
-from kdcli.recipe import Recipe, builtin, load
-from kdcli.store import Run, Store
+from kdcli.errors import KdError, UsageError, unknown
+from kdcli.recipe import Recipe, builtin, load, parse
+from kdcli.store import NAME, Run, Store
 
 INTERRUPTED = 130
 COMMANDS = ("gen-data", "train-teacher", "distill", "plot", "run")
@@ -70,27 +69,46 @@ def kd(
 
 
 def _store(outputs: Path | None) -> Store:
-    return Store(outputs or Path("outputs"))
+    return Store(outputs)
 
 
 def _open(outputs: Path | None, name: str | None) -> Run:
     return _store(outputs).existing_run(name)
 
 
-def _chosen_recipe(dataset: str | None, source: str | None) -> tuple[Recipe, str, str]:
-    """Return the recipe of a dataset or of --recipe, its name or file, and the name its run gets."""
+def _run_name(source: str, given: str | None) -> str:
+    """Return the name of a recipe's run: the one given, the recipe's own, or that of its file."""
+    name = given or (Path(source).stem if source.endswith(".toml") else source)
+    if given is None and not NAME.fullmatch(name):
+        raise UsageError(f"the file name '{name}' cannot name a run", "name the run with --run NAME")
+    return name
+
+
+def _recipe_for_data(
+    store: Store, dataset: str | None, source: str | None, run: str | None
+) -> tuple[Recipe, str]:
+    """Return the recipe that gen-data starts from, and its run's name.
+
+    That is --recipe if given, else the recipe of the run if it is there, else the dataset's.
+    """
     from kdcli.data import find_dataset
 
     if source is None:
-        name = dataset or "gaussians"
-        find_dataset(name)
-        return builtin(name), name, name
-    recipe = load(source)
+        name = run or dataset or "gaussians"
+        if dataset is not None:
+            find_dataset(dataset)
+        place = store.run(name)
+        if not place.recipe_path.is_file():
+            return builtin(dataset or "gaussians"), name
+        recipe, source = parse(place.read_recipe(), str(place.recipe_path)), f"of run {name}"
+    else:
+        recipe, name = load(source), _run_name(source, run)
     if dataset is not None and dataset != recipe.dataset:
         raise UsageError(
-            f"the recipe {source} is for the dataset {recipe.dataset}, not {dataset}", "name only one"
+            f"the recipe {source} is for the dataset {recipe.dataset}, not {dataset}",
+            "leave out the dataset, or give the run another name with --run NAME",
         )
-    return recipe, source, Path(source).stem if source.endswith(".toml") else source
+    return recipe, name
 
 
 @app.command("gen-data", epilog="Example: kd gen-data gaussians --n-samples 500 --run small")
@@ -111,7 +129,8 @@ def gen_data(
     """Sample or load a dataset, split it and store its tensors; makes the run and makes it current."""
     from kdcli.stages.gen_data import gen_data as stage
 
-    chosen, _, name = _chosen_recipe(dataset, recipe)
+    store = _store(outputs)
+    chosen, name = _recipe_for_data(store, dataset, recipe, run)
     given = {
         "n_samples": n_samples,
         "separation": separation,
@@ -119,9 +138,7 @@ def gen_data(
         "n_test": n_test,
         "seed": seed,
     }
-    made = stage(
-        _store(outputs), chosen, run_name=run or name, options=given, adopt=recipe is not None, force=force
-    )
+    made = stage(store, chosen, run_name=name, options=given, adopt=recipe is not None, force=force)
     show.data_made(show.Screen(quiet, as_json), made)
 
 
@@ -223,17 +240,16 @@ def run_recipe(
     from kdcli.stages.run import steps, summarise
     from kdcli.stages.train_teacher import TeacherTrained
 
-    chosen, source, name = _chosen_recipe(None, recipe)
+    chosen, name = load(recipe), _run_name(recipe, run)
     if file_format not in FORMATS:
-        raise UsageError(f"no format '{file_format}'", f"formats: {', '.join(FORMATS)}")
+        raise unknown("format", file_format, FORMATS)
     screen = show.Screen(quiet, as_json)
     store = _store(outputs)
     stages = steps(
         store,
         chosen,
-        source=source,
-        run_name=run or name,
-        outputs=None if str(outputs) == os.environ.get("KD_OUTPUTS") else outputs,
+        source=recipe,
+        run_name=name,
         force=force,
         file_format=file_format,
         watch=screen.training,

@@ -28,10 +28,14 @@ class UsageError(KdError):
     exit_code = 2
 
 
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """Suggest the allowed name nearest to a mistyped one, as the end of a sentence; empty if none is near."""
+    matches = get_close_matches(name, list(allowed), n=1)
+    return f"; did you mean {matches[0]}?" if matches else ""
+
+
 def unknown(kind: str, name: str, allowed: Iterable[str], hint: str = "") -> UsageError:
     """Build the error for a name that is not among the `allowed` ones, with the nearest one suggested."""
     names = list(allowed)
-    nearest = get_close_matches(name, names, n=1)
-    suggestion = f"; did you mean {nearest[0]}?" if nearest else ""
     known = f"{kind}s: {', '.join(names)}" if names else f"there is no {kind} yet"
-    return UsageError(f"no {kind} '{name}'{suggestion}", f"{known}. {hint}" if hint else known)
+    return UsageError(f"no {kind} '{name}'{nearest(name, names)}", f"{known}. {hint}" if hint else known)

@@ -1,6 +1,5 @@
 """Option types shared by the commands; ranges, wording and choices come from the library."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,7 +51,7 @@ def split_numbers(values: list[str] | None, option: str) -> tuple[float, ...] | 
         ) from None
 
 
-_runs = _starting(lambda: Store(Path(os.environ.get("KD_OUTPUTS", "outputs"))).runs())
+_runs = _starting(lambda: Store().runs())
 _DATASETS = ", ".join(DATASETS)
 _TARGETS = ": " + ", ".join(TARGETS) + "; repeat or comma-separate"
 _MODELS = ": " + ", ".join(model.SYNTAX for model in MODELS.values())
@@ -87,7 +86,9 @@ DatasetName = Annotated[
 RecipeName = Annotated[
     str | None,
     typer.Option(
-        "--recipe", help="a built-in recipe or FILE.toml [default: the dataset's]", show_default=False
+        "--recipe",
+        help="a built-in recipe or FILE.toml [default: the run's or the dataset's]",
+        show_default=False,
     ),
 ]
 RecipeArgument = Annotated[

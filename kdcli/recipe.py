@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kdcli.data import DATASETS, find_dataset
-from kdcli.errors import KdError, UsageError, unknown
+from kdcli.errors import KdError, UsageError, nearest, unknown
 from kdcli.models import parse_model
 from kdcli.settings import read, setting
 from kdcli.targets import find_target
@@ -47,7 +47,11 @@ class Students(Training):
         ("labels", "hard", "soft"), "what the students are taught", check=find_target, flag="--target"
     )
     temperatures: tuple[float, ...] = setting(
-        (4.0,), "temperature of soft targets, one student set for each", above=0, flag="--temperature"
+        (4.0,),
+        "temperature of soft targets, one student set for each",
+        minimum=0.01,
+        maximum=1000,
+        flag="--temperature",
     )
     label_weight: float = setting(0.0, "share of the true labels in the loss", minimum=0, maximum=1)
     seeds: int = setting(10, "replicates of each student, with seeds 0, 1, …", minimum=1)
@@ -72,7 +76,9 @@ def parse(text: str, source: str) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{source} is not valid TOML: {error}") from None
     sections = {key: tables.pop(key, {}) for key in ("data", "teacher", "students")}
-    problems = [f"{key}: no such section; sections are data, teacher, students" for key in tables]
+    problems = [
+        f"{key}: no such section{nearest(key, sections)}; sections: data, teacher, students" for key in tables
+    ]
     for key, table in sections.items():
         if not isinstance(table, dict):
             problems.append(f"{key}: must be a section, [{key}]")

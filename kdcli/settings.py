@@ -7,11 +7,10 @@ default, a range or a wording lives in one place.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from kdcli.errors import KdError, UsageError
+from kdcli.errors import KdError, UsageError, nearest
 
 C = TypeVar("C")
 
@@ -84,9 +83,8 @@ def read(config: type[C], table: Mapping[str, Any], where: str) -> tuple[C | Non
     known = rules(config)
     for key in table:
         if key not in known:
-            nearest = get_close_matches(key, known, n=1)
-            meant = f"did you mean {nearest[0]}?" if nearest else f"known keys: {', '.join(known)}"
-            problems.append(f"{where}.{key}: no such key; {meant}")
+            meant = nearest(key, known) or f"; known keys: {', '.join(known)}"
+            problems.append(f"{where}.{key}: no such key{meant}")
     values, found = _check(config, {key: table[key] for key in table if key in known})
     problems += [f"{where}.{key}: {text}" for key, text in found.items()]
     return (None, problems) if problems else (config(**values), [])

@@ -21,6 +21,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,25 +63,38 @@ class Meta:
     format: int = FORMAT
 
 
+def default_root() -> Path:
+    """Return the outputs folder that commands use unless told otherwise."""
+    return Path(os.environ.get("KD_OUTPUTS") or "outputs")
+
+
 class Store:
     """An outputs folder: its runs, and which of them is current."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or default_root()
+
+    @property
+    def flag(self) -> str:
+        """What a command needs to use this folder: empty for the default one."""
+        return "" if self.root == default_root() else f" --outputs {shlex.quote(str(self.root))}"
 
     def runs(self) -> list[str]:
         """Names of the runs, sorted."""
-        if not self.root.is_dir():
-            return []
-        return sorted(p.name for p in self.root.iterdir() if p.is_dir() and (p / "recipe.toml").is_file())
+        with _told_apart(self.root):
+            if not self.root.is_dir():
+                return []
+            return sorted(p.name for p in self.root.iterdir() if (p / "recipe.toml").is_file())
 
     @property
     def current(self) -> str:
         """The current run's name; empty if there is none."""
-        try:
-            return (self.root / CURRENT).read_text(encoding="utf-8").strip()
-        except (FileNotFoundError, NotADirectoryError):
-            return ""
+        path = self.root / CURRENT
+        with _told_apart(path):
+            try:
+                return path.read_text(encoding="utf-8", errors="replace").strip()
+            except (FileNotFoundError, NotADirectoryError):
+                return ""
 
     def make_current(self, run: str) -> None:
         """Make a run the one that commands work on unless told otherwise."""
@@ -100,10 +114,12 @@ class Store:
         if name is None:
             name = self.current
             if not name:
-                raise KdError(f"there is no current run in {self.root}", "make one with `kd gen-data`")
+                raise KdError(
+                    f"there is no current run in {self.root}", f"make one with `kd gen-data{self.flag}`"
+                )
         run = self.run(name)
         if name not in self.runs():
-            raise unknown("run", name, self.runs(), "`kd gen-data --run NAME` makes one")
+            raise unknown("run", name, self.runs(), f"`kd gen-data --run NAME{self.flag}` makes one")
         return run
 
 
@@ -126,8 +142,13 @@ class Run:
 
     @property
     def flag(self) -> str:
-        """What a command needs to work on this run: empty for the current one."""
-        return "" if self.store.current == self.name else f" --run {self.name}"
+        """What a command needs to work on this run: empty for the current one in the default folder."""
+        return ("" if self.store.current == self.name else f" --run {self.name}") + self.store.flag
+
+    @property
+    def making(self) -> str:
+        """The command that makes this run's data; unlike later ones, it does not go by the current run."""
+        return f"kd gen-data --run {self.name}{self.store.flag}"
 
     def read_recipe(self) -> str:
         """Return the text of the run's recipe."""
@@ -224,6 +245,8 @@ class Artefact:
         from safetensors.torch import load
 
         path = self.path / f"{file}.safetensors"
+        if not path.is_file():
+            raise self._damaged(path)
         with _told_apart(path):
             content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != self.meta().files.get(path.name):
@@ -236,8 +259,8 @@ class Artefact:
     def up_to_date(self, config: Mapping[str, Any], parents: Sequence[Artefact], force: bool) -> bool:
         """Whether it was made with this configuration from these parents, and may be reused.
 
-        False means that it may be made. Raises `KdError` if another one stands under this name
-        and `force` does not allow to replace it.
+        False means that it may be made; so may one that lost a file. Raises `KdError` if another one
+        stands under this name and `force` does not allow to replace it.
         """
         if not self.finished:
             return False
@@ -245,23 +268,23 @@ class Artefact:
         now = _as_json(config)
         same_parents = meta.parents == {p.name: p.meta().digest for p in parents}
         if meta.config == now and same_parents:
-            return True
+            return all((self.path / file).is_file() for file in meta.files)
         if force:
             return False
         if meta.config == now:
             what = f"{self.path} is stale: what it was made from was since replaced"
-            raise KdError(what, "--force replaces it; --run NAME works on another run")
+            raise KdError(what, "--force replaces it")
         missing = object()
         changed = [
             f"{key} = {json.dumps(meta.config.get(key))}, not {json.dumps(now.get(key))}"
             for key in {**meta.config, **now}
             if meta.config.get(key, missing) != now.get(key, missing)
         ]
-        other = "--name NAME or --run NAME keeps" if self.name.startswith("students/") else "--run NAME keeps"
-        raise KdError(
-            f"{self.path} was made with {'; '.join(changed)}",
-            f"--force replaces it; {other} both",
-        )
+        keep = {
+            "data": "--run NAME keeps both",
+            "teacher": f"`kd gen-data --run NAME{self.run.store.flag}` starts a run beside this one",
+        }.get(self.name, "--name NAME, for one target at a time, keeps both")
+        raise KdError(f"{self.path} was made with {'; '.join(changed)}", f"--force replaces it; {keep}")
 
     def write(
         self,
@@ -307,10 +330,11 @@ class Artefact:
             replaced.rename(self.path)
 
     def _damaged(self, path: Path) -> KdError:
-        stage = {"data": "kd gen-data", "teacher": "kd train-teacher"}.get(self.name, "kd distill")
+        stage = "kd train-teacher" if self.name == "teacher" else "kd distill"
+        command = self.run.making if self.name == "data" else stage + self.run.flag
         return KdError(
             f"{path} is damaged: it is not what the stage wrote",
-            f"remove {self.path} and make it again with `{stage}{self.run.flag}`",
+            f"remove {self.path} and make it again with `{command}`",
         )
 
 

@@ -142,6 +142,12 @@ def test_runs_and_the_current_one(outputs: Path, run: Run) -> None:
         store.existing_run("onee")
 
 
+def test_a_marker_that_cannot_be_read(outputs: Path, run: Run) -> None:
+    (outputs / "current").mkdir()
+    with pytest.raises(KdError, match="cannot use"):
+        Store(outputs).existing_run(None)
+
+
 @pytest.mark.parametrize("name", ["", "../x", "/x", ".hidden", "a/b", "a\nb", "x" * 101, "current"])
 def test_names_that_no_run_may_have(outputs: Path, name: str) -> None:
     with pytest.raises(UsageError):

@@ -22,7 +22,9 @@ class Gaussians:
     """Options of the two clusters."""
 
     n_samples: int = setting(2000, "points to sample for training and validation together", minimum=4)
-    separation: float = setting(4.0, "distance between the means of the clusters, in sd", above=0)
+    separation: float = setting(
+        4.0, "distance between the means of the clusters, in sd", above=0, maximum=100
+    )
     val_fraction: float = setting(0.2, "share of the points kept for validation", above=0, below=1)
     n_test: int = setting(20_000, "points in the fresh test set", minimum=2)
     seed: int = setting(0, "seed of the sample and of its split", minimum=0)

@@ -23,7 +23,7 @@ COLUMNS = 4
 
 # Sizes in inches. The margins are fixed rather than fitted: fitting them draws every figure twice.
 WIDTH, HEIGHT = 2.75, 2.3  # of one panel
-LEFT, RIGHT, TOP, BOTTOM = 0.75, 0.25, 0.95, 1.3
+LEFT, RIGHT, TOP, BOTTOM = 0.75, 0.25, 0.95, 1.45
 BETWEEN_COLUMNS, BETWEEN_ROWS = 0.7, 1.0
 
 
@@ -59,5 +59,5 @@ def panels(count: int, *, title: str, caption: str, right: float = RIGHT) -> tup
 
 def legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
     """Put a legend between the panels and the caption."""
-    place = (0.5, 0.45 / figure.get_figheight())
+    place = (0.5, 0.6 / figure.get_figheight())
     figure.legend(handles, labels, loc="lower center", bbox_to_anchor=place, ncols=len(labels), frameon=False)

@@ -1,5 +1,6 @@
 """What the stages hand to each other: a run's artefacts as splits, models and curves."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from kdcli.metrics import measure
 from kdcli.models import MLP, parse_model
 from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.recipe import Recipe, parse
-from kdcli.settings import read
+from kdcli.settings import flag, read, rules
 from kdcli.store import Artefact, Run
 from kdcli.targets import TARGETS, one_hot
 from kdcli.train import History, Report
@@ -31,6 +32,13 @@ def unwatched(title: str, epochs: int) -> AbstractContextManager[Report]:
 def run_recipe(run: Run) -> Recipe:
     """Read the recipe that a run keeps."""
     return parse(run.read_recipe(), str(run.recipe_path))
+
+
+def flags(recipe_part: Any, config: Mapping[str, Any]) -> str:
+    """Return the flags that a recipe's teacher or students need to be made with this configuration."""
+    kind = type(recipe_part)
+    differing = [key for key in rules(kind) if key in config and config[key] != getattr(recipe_part, key)]
+    return "".join(f" {flag(kind, key)} {shlex.quote(str(config[key]))}" for key in differing)
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ class Data:
 def load_data(run: Run) -> Data:
     """Read a run's data; raises `KdError` naming the command that makes it."""
     artefact = run.artefact("data")
-    meta = artefact.fresh(f"kd gen-data{run.flag}")
+    meta = artefact.fresh(run.making)
     options = dict(meta.config)
     dataset = options.pop("dataset")
     config, problems = read(find_dataset(dataset).config, options, "data")
@@ -107,7 +115,8 @@ class Trained:
 def load_teacher(run: Run) -> Trained:
     """Read a run's teacher; raises `KdError` naming the command that trains it."""
     artefact = run.artefact("teacher")
-    meta = artefact.fresh(f"kd train-teacher{run.flag}")
+    made_with = flags(run_recipe(run).teacher, artefact.meta().config) if artefact.finished else ""
+    meta = artefact.fresh(f"kd train-teacher{made_with}{run.flag}")
     return Trained(artefact, meta.config, meta.metrics)
 
 

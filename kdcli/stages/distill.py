@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from kdcli.stages.artefacts import (
     Trained,
     Watch,
     curves,
+    flags,
     load_data,
     load_students,
     load_teacher,
@@ -43,19 +44,9 @@ class StudentSet:
     students: Students
 
     @property
-    def title(self) -> str:
-        """What a person calls the set, such as "soft, T = 4"."""
-        return title(asdict(self))
-
-    @property
     def name(self) -> str:
-        """The set's folder, such as "soft-T4-mlp4"."""
-        parts = [self.target]
-        if find_target(self.target).softened:
-            parts.append(f"T{self.temperature:g}")
-        if self.label_weight:
-            parts.append(f"w{self.label_weight:g}")
-        return "-".join([*parts, parse_model(self.students.model).slug])
+        """The set's folder, unless it is given another, such as "soft-T4-mlp4"."""
+        return default_name(self.record)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -97,24 +88,40 @@ class Distilled:
     training_seconds: float
 
 
-def title(config: Mapping[str, Any]) -> str:
-    """Name a student set for a person, from its configuration."""
+def default_name(config: Mapping[str, Any]) -> str:
+    """Name the folder of a student set, such as "soft-T4-mlp4", from its configuration."""
+    return "-".join([*_parts(config, ""), parse_model(config["model"]).slug])
+
+
+def title(config: Mapping[str, Any], folder: str = "") -> str:
+    """Name a student set for a person, such as "soft, T = 4", with its folder if that was named by hand."""
+    named = f" ({folder})" if folder and folder != default_name(config) else ""
+    return ", ".join(_parts(config, " = ")) + named
+
+
+def _parts(config: Mapping[str, Any], equals: str) -> list[str]:
     parts = [config["target"]]
     if find_target(config["target"]).softened:
-        parts.append(f"T = {config['temperature']:g}")
+        parts.append(f"T{equals}{_number(config['temperature'])}")
     if config["label_weight"]:
-        parts.append(f"w = {config['label_weight']:g}")
-    return ", ".join(parts)
+        parts.append(f"w{equals}{_number(config['label_weight'])}")
+    return parts
 
 
-def command(config: Mapping[str, Any], run: Run) -> str:
-    """Return the command that makes such a set again; what it leaves out comes from the recipe."""
-    words = ["kd distill --target", config["target"]]
+def _number(value: float) -> str:
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def command(students: Trained, recipe: Recipe) -> str:
+    """Return the command that makes a student set again as it is; what it leaves out is in the recipe."""
+    config, folder = students.config, students.artefact.path.name
+    words = f"kd distill --target {config['target']}"
     if find_target(config["target"]).softened:
-        words.append(f"--temperature {config['temperature']:g}")
-    if config["label_weight"]:
-        words.append(f"--label-weight {config['label_weight']:g}")
-    return " ".join(words) + run.flag
+        words += f" --temperature {_number(config['temperature'])}"
+    words += flags(recipe.students, {**config, "seeds": len(config["seeds"])})
+    if folder != default_name(config):
+        words += f" --name {folder}"
+    return words + students.artefact.run.flag
 
 
 def student_sets(students: Students) -> list[StudentSet]:
@@ -158,10 +165,6 @@ def distill(
     results: dict[str, tuple[Artefact, bool]] = {}
     for chosen in sets:
         artefact = run.artefact(f"students/{name or chosen.name}")
-        if name is None and artefact.name in results:
-            raise UsageError(
-                f"two student sets would both be named {chosen.name}", "make them one by one with --name"
-            )
         up_to_date = artefact.up_to_date(chosen.record, _parents(chosen, data, teacher), force)
         results[artefact.name] = (artefact, up_to_date)
         if not up_to_date:
@@ -235,7 +238,9 @@ def _train(
                 report=report,
             )
     except DivergedError as error:
-        failed = [f"{sets[m % len(sets)].title} (seed {seeds[m // len(sets)]})" for m in error.members]
+        failed = [
+            f"{title(sets[m % len(sets)].record)} (seed {seeds[m // len(sets)]})" for m in error.members
+        ]
         shown = ", ".join(failed[:3]) + (f" and {len(failed) - 3} more" if len(failed) > 3 else "")
         raise KdError(
             f"the loss of {shown} stopped being a finite number by epoch {error.epoch}",
@@ -276,6 +281,6 @@ def _made(artefact: Artefact, up_to_date: bool) -> SetMade:
         path=artefact.path,
         seeds=list(students.config["seeds"]),
         up_to_date=up_to_date,
-        title=title(students.config),
+        title=title(students.config, artefact.path.name),
         metrics=dict(students.metrics),
     )

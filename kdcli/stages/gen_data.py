@@ -10,6 +10,7 @@ from kdcli.data import find_dataset
 from kdcli.errors import KdError, UsageError
 from kdcli.recipe import Recipe, dump
 from kdcli.settings import override
+from kdcli.stages.artefacts import run_recipe
 from kdcli.store import Store
 
 
@@ -39,9 +40,9 @@ def gen_data(
 ) -> DataMade:
     """Make the run `run_name` from a recipe, its data section changed by `options`, and make it current.
 
-    A run whose data are up to date keeps its own recipe, unless this one is to be `adopt`ed.
-    Raises `UsageError` for options that the dataset does not have, and `KdError` where the run
-    holds other data or is to adopt another recipe, and `force` does not allow to replace it.
+    A run that is there keeps the rest of its recipe, unless this one is to be `adopt`ed. Raises
+    `UsageError` for options that the dataset does not have, and `KdError` where the run holds other
+    data or is to adopt another recipe, and `force` does not allow to replace it.
     """
     dataset = find_dataset(recipe.dataset)
     config = override(recipe.data, options)
@@ -54,12 +55,13 @@ def gen_data(
 
     start = time.perf_counter()
     up_to_date = artefact.up_to_date(record, [], force)
-    if up_to_date and adopt and run.read_recipe() != dump(recipe):
-        if not force:
-            raise KdError(
-                f"run {run.name} has another recipe, {run.recipe_path}",
-                "--run NAME makes a run beside it; --force replaces the recipe and what was made differently",
-            )
+    if adopt and not force and run.recipe_path.is_file() and run_recipe(run) != recipe:
+        raise KdError(
+            f"run {run.name} has another recipe, {run.recipe_path}",
+            "--run NAME makes a run beside it; --force replaces the recipe and what was made differently",
+        )
+    if not up_to_date or (adopt and force):
+        # Before the data: a run cut off in between is made again by the same command.
         run.write_recipe(dump(recipe))
     if not up_to_date:
         splits = dataset.sample(config)
@@ -75,8 +77,6 @@ def gen_data(
             "n_classes": dataset.n_classes,
             "bayes": dataset.optimum(config)._asdict() if dataset.optimum else None,
         }
-        # The recipe first: a run cut off in between is made again by the same command.
-        run.write_recipe(dump(recipe))
         artefact.write("gen-data", record, [], {"tensors": tensors}, metrics, time.perf_counter() - start)
     store.make_current(run.name)
     return DataMade(run.name, artefact.path, up_to_date, recipe.dataset, **artefact.meta().metrics)

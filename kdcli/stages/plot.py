@@ -14,7 +14,7 @@ from kdcli.data import find_dataset
 from kdcli.errors import KdError, UsageError, unknown
 from kdcli.figures import FIGURES, find_figure
 from kdcli.figures.view import Subject, View
-from kdcli.stages.artefacts import Data, Trained, all_students, load_data, load_teacher
+from kdcli.stages.artefacts import Data, Trained, all_students, load_data, load_teacher, run_recipe
 from kdcli.stages.distill import command, title
 from kdcli.store import Run
 from kdcli.train import predict
@@ -54,7 +54,7 @@ def plot(run: Run, names: Sequence[str] = (), *, file_format: str = "png") -> Pl
 
 def _view(run: Run) -> tuple[View, dict[str, str]]:
     """Collect what figures draw; and what is left out of them, with the reason."""
-    data = load_data(run)
+    data, recipe = load_data(run), run_recipe(run)
     left_out: dict[str, str] = {}
     teacher = None
     if run.artefact("teacher").finished:
@@ -63,9 +63,11 @@ def _view(run: Run) -> tuple[View, dict[str, str]]:
     students = []
     for trained in all_students(run):
         if trained.artefact.stale():
-            left_out[trained.artefact.name] = f"stale; `{command(trained.config, run)} --force` renews it"
+            left_out[trained.artefact.name] = f"stale; `{command(trained, recipe)} --force` renews it"
         else:
-            students.append(_subject(trained, data, title(trained.config), "loss"))
+            students.append(
+                _subject(trained, data, title(trained.config, trained.artefact.path.name), "loss")
+            )
     if teacher is None and not students:
         raise KdError(
             f"run {run.name} has nothing to draw yet", f"train its teacher with `kd train-teacher{run.flag}`"

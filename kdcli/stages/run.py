@@ -51,16 +51,15 @@ def steps(
     *,
     source: str,
     run_name: str,
-    outputs: Path | None = None,
     force: bool = False,
     file_format: str = "png",
     watch: Watch = unwatched,
 ) -> list[Step]:
     """Return the stages of a recipe in order, each with the command that does the same.
 
-    `source` is the recipe's name or file and `outputs` the folder as the user gave it, if at all.
+    `source` is the recipe's name or file.
     """
-    common = (f" --outputs {shlex.quote(str(outputs))}" if outputs else "") + (" --force" if force else "")
+    common = store.flag + (" --force" if force else "")
     made_from = recipe.dataset if source == recipe.dataset else f"--recipe {shlex.quote(source)}"
     named = "" if run_name == recipe.dataset else f" --run {run_name}"
     drawn = "" if file_format == "png" else f" --format {file_format}"

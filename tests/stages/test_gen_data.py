@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,35 @@ def test_a_recipe_is_not_replaced_silently(kd: Kd, tiny: Path) -> None:
     assert "mlp:4" in (tiny / "recipe.toml").read_text()
     assert kd("gen-data", "--recipe", "tiny.toml", "--force").code == 0
     assert "mlp:3" in (tiny / "recipe.toml").read_text()
+
+
+def test_new_data_keep_the_rest_of_the_recipe_of_the_run(kd: Kd, tiny: Path) -> None:
+    before = (tiny / "recipe.toml").read_text()
+    assert kd("gen-data", "--run", "tiny", "--seed", "5", "--force").code == 0
+    assert (tiny / "recipe.toml").read_text() == before.replace("seed = 0", "seed = 5", 1)
+
+
+def test_lost_data_are_made_again_by_the_command_that_the_error_names(kd: Kd, tiny: Path) -> None:
+    lost = tiny / "data/tensors.safetensors"
+    content = lost.read_bytes()
+    lost.unlink()
+    outcome = kd("distill", "--target", "labels", "--epochs", "2", "--name", "x")
+    assert outcome.code == 1
+    assert "`kd gen-data --run tiny`" in outcome.err
+    assert kd("gen-data", "--run", "tiny").code == 0
+    assert lost.read_bytes() == content
+    shutil.rmtree(tiny / "data")
+    assert "`kd gen-data --run tiny`" in kd("train-teacher").err
+    assert kd("gen-data", "--run", "tiny").code == 0
+    assert "up to date" in kd("train-teacher").out
+
+
+def test_a_run_of_another_name_or_folder_is_named_in_every_hint(kd: Kd, tiny: Path) -> None:
+    kd("gen-data", "--n-samples", "40", "--n-test", "20", "--outputs", "other", "--run", "a")
+    kd("gen-data", "--n-samples", "40", "--n-test", "20", "--outputs", "other", "--run", "b")
+    outcome = kd("distill", "--target", "soft", "--run", "a", "--outputs", "other")
+    assert "`kd train-teacher --run a --outputs other`" in outcome.err
+    assert "`kd gen-data --outputs empty`" in kd("plot", "--outputs", "empty").err
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,12 @@ def test_another_recipe_under_the_same_name_is_refused(kd: Kd, tiny: Path) -> No
     assert kd("run", "tiny.toml", "--force").code == 0
 
 
+def test_a_file_that_cannot_name_a_run(kd: Kd) -> None:
+    Path("my file.toml").write_text(TINY)
+    assert "name the run with --run NAME" in kd("run", "my file.toml").err
+    assert kd("run", "my file.toml", "--run", "mine").code == 0
+
+
 def test_bad_recipes(kd: Kd) -> None:
     assert "did you mean gaussians?" in kd("run", "gaussian").err
     assert kd("run", "absent.toml").code == 1

@@ -33,6 +33,12 @@ def test_a_flag_overrides_the_recipe_and_is_recorded(kd: Kd, tiny: Path) -> None
     assert "epochs = 20" in (tiny / "recipe.toml").read_text()
 
 
+def test_the_command_that_renews_it_trains_the_same_teacher(kd: Kd, tiny: Path) -> None:
+    kd("train-teacher", "--epochs", "7", "--model", "mlp:5", "--force")
+    kd("gen-data", "--run", "tiny", "--seed", "5", "--force")
+    assert "`kd train-teacher --epochs 7 --model mlp:5 --force`" in kd("distill").err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
