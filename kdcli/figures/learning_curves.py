@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from kdcli.figures.view import Array, Subject, View
 
 CAPTION = (
-    "Lines: median over seeds; bands: 10th to 90th percentile. A loss is T² · KL(target ‖ prediction), with labels\n"
-    "mixed in where there is a weight w. 0 is a perfect match of the target, so all panels share one floor.\n"
+    "Lines: median over seeds; bands: 10th to 90th percentile. A loss is T² · KL(target ‖ prediction),\n"
+    "with labels mixed in where there is a weight w. 0 is a perfect match: all panels share one floor.\n"
     "Against one-hot targets it is the cross-entropy; against noisy labels no model can reach 0."
 )
 
