@@ -20,7 +20,6 @@ class MLP:
     hidden: tuple[int, ...]
 
     SYNTAX: ClassVar[str] = "mlp:WIDTH[,WIDTH...], for example mlp:64,64"
-    SUMMARY: ClassVar[str] = "fully connected layers of these widths with ReLU"
 
     @classmethod
     def parse(cls, arguments: str) -> MLP:
