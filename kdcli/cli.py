@@ -10,8 +10,8 @@ from typer.completion import completion_init, install_callback, show_callback  #
 
 from kdcli import __version__, show
 from kdcli import options as o
-from kdcli.errors import KdError, UsageError, unknown
-from kdcli.recipe import Recipe, builtin, load, parse
+from kdcli.errors import KdError, UsageError
+from kdcli.recipe import Recipe, builtin, load
 from kdcli.store import NAME, Run, Store
 
 INTERRUPTED = 130
@@ -68,12 +68,8 @@ def kd(
     """Distil knowledge in the terminal: from data to a distilled student, with the evidence."""
 
 
-def _store(outputs: Path | None) -> Store:
-    return Store(outputs)
-
-
 def _open(outputs: Path | None, name: str | None) -> Run:
-    return _store(outputs).existing_run(name)
+    return Store(outputs).existing_run(name)
 
 
 def _run_name(source: str, given: str | None) -> str:
@@ -92,6 +88,7 @@ def _recipe_for_data(
     That is --recipe if given, else the recipe of the run if it is there, else the dataset's.
     """
     from kdcli.data import find_dataset
+    from kdcli.stages.artefacts import run_recipe
 
     if source is None:
         name = run or dataset or "gaussians"
@@ -100,7 +97,7 @@ def _recipe_for_data(
         place = store.run(name)
         if not place.recipe_path.is_file():
             return builtin(dataset or "gaussians"), name
-        recipe, source = parse(place.read_recipe(), str(place.recipe_path)), f"of run {name}"
+        recipe, source = run_recipe(place), f"of run {name}"
     else:
         recipe, name = load(source), _run_name(source, run)
     if dataset is not None and dataset != recipe.dataset:
@@ -129,7 +126,7 @@ def gen_data(
     """Sample or load a dataset, split it and store its tensors; makes the run and makes it current."""
     from kdcli.stages.gen_data import gen_data as stage
 
-    store = _store(outputs)
+    store = Store(outputs)
     chosen, name = _recipe_for_data(store, dataset, recipe, run)
     given = {
         "n_samples": n_samples,
@@ -224,9 +221,9 @@ def plot(
 
 
 @app.command("run", epilog="Example: kd run gaussians")
-def run_recipe(
+def run(
     recipe: o.RecipeArgument = "gaussians",
-    run: o.NewRunName = None,
+    run_name: o.NewRunName = None,
     file_format: o.FigureFormat = "png",
     outputs: o.Outputs = None,
     force: o.Force = False,
@@ -236,15 +233,14 @@ def run_recipe(
     """Run all stages of a recipe in one process, naming the single commands, and sum them up in a table."""
     from kdcli.stages.distill import Distilled
     from kdcli.stages.gen_data import DataMade
-    from kdcli.stages.plot import FORMATS, Plotted
+    from kdcli.stages.plot import Plotted, check_format
     from kdcli.stages.run import steps, summarise
     from kdcli.stages.train_teacher import TeacherTrained
 
-    chosen, name = load(recipe), _run_name(recipe, run)
-    if file_format not in FORMATS:
-        raise unknown("format", file_format, FORMATS)
+    chosen, name = load(recipe), _run_name(recipe, run_name)
+    check_format(file_format)
     screen = show.Screen(quiet, as_json)
-    store = _store(outputs)
+    store = Store(outputs)
     stages = steps(
         store,
         chosen,

@@ -28,7 +28,7 @@ def test_help_has_a_purpose_and_an_example_that_parses(
     example = re.search(r"Example: kd (.*)", outcome.out)
     assert example
     # The parser accepts the example; the stage then stops at a run that is not there, or runs.
-    monkeypatch.setattr(cli, "_store", lambda outputs: (_ for _ in ()).throw(cli.UsageError("parsed")))
+    monkeypatch.setattr(cli, "Store", lambda outputs: (_ for _ in ()).throw(cli.UsageError("parsed")))
     stopped = kd(*example[1].split())
     assert "parsed" in stopped.err
 
@@ -142,7 +142,7 @@ def test_a_programming_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch
     def broken(outputs: Path | None) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(cli, "_store", broken)
+    monkeypatch.setattr(cli, "Store", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         cli.main(["gen-data"])
 

@@ -36,11 +36,10 @@ from kdcli.train import DivergedError, fit, predict
 
 @dataclass(frozen=True)
 class StudentSet:
-    """The students of one target, temperature and label weight: one for each seed."""
+    """The students of one target and temperature: one for each seed."""
 
     target: str
     temperature: float
-    label_weight: float
     students: Students
 
     @property
@@ -54,7 +53,7 @@ class StudentSet:
         return {
             "target": self.target,
             "temperature": self.temperature,
-            "label_weight": self.label_weight,
+            "label_weight": self.students.label_weight,
             "model": self.students.model,
             "seeds": list(range(self.students.seeds)),
             "epochs": self.students.epochs,
@@ -129,7 +128,7 @@ def student_sets(students: Students) -> list[StudentSet]:
     sets = []
     for target in dict.fromkeys(students.targets):
         temperatures = dict.fromkeys(students.temperatures) if find_target(target).softened else [1.0]
-        sets += [StudentSet(target, t, students.label_weight, students) for t in temperatures]
+        sets += [StudentSet(target, t, students) for t in temperatures]
     return sets
 
 
@@ -162,11 +161,11 @@ def distill(
     teacher = load_teacher(run) if any(find_target(s.target).needs == "teacher" for s in sets) else None
 
     to_make: list[tuple[StudentSet, Artefact]] = []
-    results: dict[str, tuple[Artefact, bool]] = {}
+    results: list[tuple[Artefact, bool]] = []
     for chosen in sets:
         artefact = run.artefact(f"students/{name or chosen.name}")
         up_to_date = artefact.up_to_date(chosen.record, _parents(chosen, data, teacher), force)
-        results[artefact.name] = (artefact, up_to_date)
+        results.append((artefact, up_to_date))
         if not up_to_date:
             to_make.append((chosen, artefact))
 
@@ -174,7 +173,7 @@ def distill(
     if to_make:
         _train(students, to_make, data, teacher, watch)
     seconds = time.perf_counter() - start if to_make else 0.0
-    made = [_made(artefact, up_to_date) for artefact, up_to_date in results.values()]
+    made = [_made(artefact, up_to_date) for artefact, up_to_date in results]
     return Distilled(
         run=run.name,
         path=run.path / "students",
@@ -265,7 +264,7 @@ def _objective(sets: Sequence[StudentSet], data: Data, split: str, logits: torch
     _, y, posterior = data.splits[split]
     known = Knowledge(y, data.n_classes, posterior, logits)
     targets = [find_target(s.target).build(known, s.temperature).T for s in sets]
-    weights = torch.tensor([s.label_weight for s in sets]).view(-1, 1, 1)
+    weights = torch.tensor([s.students.label_weight for s in sets]).view(-1, 1, 1)
     return Objective(
         target=torch.stack(targets).contiguous(),
         temperature=torch.tensor([s.temperature for s in sets]).view(-1, 1, 1),

@@ -32,14 +32,19 @@ class Plotted:
     left_out: dict[str, str]
 
 
+def check_format(file_format: str) -> None:
+    """Raise `UsageError` unless figures can be drawn in this format."""
+    if file_format not in FORMATS:
+        raise unknown("format", file_format, FORMATS)
+
+
 def plot(run: Run, names: Sequence[str] = (), *, file_format: str = "png") -> Plotted:
     """Draw figures of a run: those named, or all that apply.
 
     Raises `UsageError` for an unknown figure or format, or a named one that does not apply, and
     `KdError` where the data are missing or stale, or nothing is trained.
     """
-    if file_format not in FORMATS:
-        raise unknown("format", file_format, FORMATS)
+    check_format(file_format)
     chosen = {name: find_figure(name) for name in names or FIGURES}
     view, left_out = _view(run)
     obstacles = {name: obstacle for name, kind in chosen.items() if (obstacle := kind.obstacle(view))}

@@ -59,7 +59,7 @@ def steps(
 
     `source` is the recipe's name or file.
     """
-    common = store.flag + (" --force" if force else "")
+    common = store.flag + (" --force" if force else "")  # what all but `kd plot` take
     made_from = recipe.dataset if source == recipe.dataset else f"--recipe {shlex.quote(source)}"
     named = "" if run_name == recipe.dataset else f" --run {run_name}"
     drawn = "" if file_format == "png" else f" --format {file_format}"
@@ -71,7 +71,7 @@ def steps(
         ),
         Step(f"kd train-teacher{common}", lambda: train_teacher(run, {}, force=force, watch=watch)),
         Step(f"kd distill{common}", lambda: distill(run, {}, force=force, watch=watch)),
-        Step(f"kd plot{drawn}{common.removesuffix(' --force')}", lambda: plot(run, file_format=file_format)),
+        Step(f"kd plot{drawn}{store.flag}", lambda: plot(run, file_format=file_format)),
     ]
 
 
