@@ -114,6 +114,7 @@ def gen_data(
     recipe: o.RecipeName = None,
     n_samples: o.NSamples = None,
     separation: o.Separation = None,
+    noise: o.Noise = None,
     val_fraction: o.ValFraction = None,
     n_test: o.NTest = None,
     seed: o.DataSeed = None,
@@ -131,6 +132,7 @@ def gen_data(
     given = {
         "n_samples": n_samples,
         "separation": separation,
+        "noise": noise,
         "val_fraction": val_fraction,
         "n_test": n_test,
         "seed": seed,
@@ -171,7 +173,7 @@ def distill(
     target: o.TargetNames = None,
     temperature: o.Temperatures = None,
     label_weight: o.LabelWeight = None,
-    model: o.StudentModel = None,
+    model: o.StudentModels = None,
     seeds: o.Seeds = None,
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,
@@ -190,7 +192,7 @@ def distill(
         "targets": o.split_names(target),
         "temperatures": o.split_numbers(temperature, "--temperature"),
         "label_weight": label_weight,
-        "model": model,
+        "models": tuple(model) if model else None,
         "seeds": seeds,
         "epochs": epochs,
         "batch_size": batch_size,
@@ -203,6 +205,7 @@ def distill(
 @app.command("plot", epilog="Example: kd plot learning-curves --format svg")
 def plot(
     figures: o.FigureNames = None,
+    model: o.ShownModels = None,
     file_format: o.FigureFormat = "png",
     show_figures: o.ShowFigures = False,
     run: o.RunName = None,
@@ -213,7 +216,7 @@ def plot(
     """Draw the run's figures from its artefacts."""
     from kdcli.stages.plot import plot as stage
 
-    made = stage(_open(outputs, run), figures or (), file_format=file_format)
+    made = stage(_open(outputs, run), figures or (), models=model or (), file_format=file_format)
     show.plotted(show.Screen(quiet, as_json), made)
     if show_figures:
         for path in made.figures:

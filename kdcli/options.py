@@ -7,10 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from kdcli.data import DATASETS
+from kdcli.data.dataset import Sampling
 from kdcli.data.gaussians import Gaussians
+from kdcli.data.moons import Moons
 from kdcli.errors import UsageError
 from kdcli.figures import FIGURES
-from kdcli.models import MODELS
+from kdcli.models import MLP, MODELS
 from kdcli.recipe import Students, Teacher, builtin_names
 from kdcli.settings import flag, rules
 from kdcli.store import Store
@@ -99,19 +101,22 @@ RecipeArgument = Annotated[
         autocompletion=_starting(builtin_names),
     ),
 ]
-NSamples = Annotated[int | None, _setting(Gaussians, "n_samples")]
-Separation = Annotated[float | None, _setting(Gaussians, "separation")]
-ValFraction = Annotated[float | None, _setting(Gaussians, "val_fraction")]
-NTest = Annotated[int | None, _setting(Gaussians, "n_test")]
-DataSeed = Annotated[int | None, _setting(Gaussians, "seed")]
+NSamples = Annotated[int | None, _setting(Sampling, "n_samples")]
+Separation = Annotated[float | None, _setting(Gaussians, "separation", note=" [gaussians]")]
+Noise = Annotated[float | None, _setting(Moons, "noise", note=" [moons]")]
+ValFraction = Annotated[float | None, _setting(Sampling, "val_fraction")]
+NTest = Annotated[int | None, _setting(Sampling, "n_test")]
+DataSeed = Annotated[int | None, _setting(Sampling, "seed")]
 
-TeacherModel = Annotated[str | None, _setting(Teacher, "model", note=_MODELS)]
+TeacherModel = Annotated[str | None, _setting(Teacher, "model", note=f": {MLP.SYNTAX}")]
 TeacherSeed = Annotated[int | None, _setting(Teacher, "seed")]
 Epochs = Annotated[int | None, _setting(Teacher, "epochs")]
 BatchSize = Annotated[int | None, _setting(Teacher, "batch_size")]
 LearningRate = Annotated[float | None, _setting(Teacher, "learning_rate")]
 
-StudentModel = Annotated[str | None, _setting(Students, "model", note=_MODELS)]
+StudentModels = Annotated[
+    list[str] | None, _setting(Students, "models", note=f"{_MODELS}; repeat for several")
+]
 TargetNames = Annotated[
     list[str] | None,
     _setting(Students, "targets", "-t", note=_TARGETS, completion=_starting(lambda: TARGETS)),
@@ -133,6 +138,10 @@ FigureNames = Annotated[
         autocompletion=_starting(lambda: FIGURES),
         show_default=False,
     ),
+]
+ShownModels = Annotated[
+    list[str] | None,
+    typer.Option("--model", help="draw only students of this model; repeat for several [default: all]"),
 ]
 FigureFormat = Annotated[str, typer.Option("--format", help="file format: png, svg or pdf")]
 ShowFigures = Annotated[bool, typer.Option("--show", help="open the figures that were drawn")]

@@ -2,7 +2,7 @@
 
 [data]       the dataset and its options
 [teacher]    the teacher's model and training
-[students]   the students' model and training, their targets and seeds
+[students]   the students' models and training, their targets and seeds
 """
 
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ from typing import Any
 
 from kdcli.data import DATASETS, find_dataset
 from kdcli.errors import KdError, UsageError, nearest, unknown
-from kdcli.models import parse_model
+from kdcli.models import parse_model, parse_network
 from kdcli.settings import read, setting
 from kdcli.targets import find_target
 
@@ -34,15 +34,17 @@ class Training:
 class Teacher(Training):
     """The teacher's model and training."""
 
-    model: str = setting("mlp:64,64", "the teacher's model", check=parse_model)
+    model: str = setting("mlp:64,64", "the teacher's model", check=parse_network)
     seed: int = setting(0, "seed of the initial weights and of the batch order", minimum=0)
 
 
 @dataclass(frozen=True)
 class Students(Training):
-    """The students' model and training, and what they are taught."""
+    """The students' models, what they are taught, and the training of those that learn by gradients."""
 
-    model: str = setting("mlp:4", "the student's model", check=parse_model)
+    models: tuple[str, ...] = setting(
+        ("mlp:4",), "the students' models, each taught every target", check=parse_model, flag="--model"
+    )
     targets: tuple[str, ...] = setting(
         ("labels", "hard", "soft"), "what the students are taught", check=find_target, flag="--target"
     )

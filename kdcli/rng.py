@@ -11,5 +11,13 @@ import torch
 
 def generator(purpose: str, seed: int) -> torch.Generator:
     """Return the CPU generator of the stream `purpose` of `seed`."""
-    digest = hashlib.sha256(f"{purpose}/{seed}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))
+    return torch.Generator().manual_seed(int.from_bytes(_digest(purpose, seed)[:8], "big", signed=True))
+
+
+def state(purpose: str, seed: int) -> int:
+    """Return 32 bits that start the stream `purpose` of `seed` in a library with generators of its own."""
+    return int.from_bytes(_digest(purpose, seed)[:4], "big")
+
+
+def _digest(purpose: str, seed: int) -> bytes:
+    return hashlib.sha256(f"{purpose}/{seed}".encode()).digest()

@@ -1,11 +1,13 @@
 """Results as a person or a program wants them: rich tables and lines, or one JSON document."""
 
 import json
+import math
 import os
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +16,17 @@ from rich.table import Table
 from rich.text import Text
 
 from kdcli.errors import KdError
+from kdcli.store import to_json
 
 if TYPE_CHECKING:
-    from kdcli.stages.distill import Distilled
+    from kdcli.stages.distill import Distilled, SetMade
     from kdcli.stages.gen_data import DataMade
     from kdcli.stages.plot import Plotted
     from kdcli.stages.run import Summary
     from kdcli.stages.train_teacher import TeacherTrained
     from kdcli.train import Report
+
+TREE_COLUMNS = ("leaves", "depth")
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,10 @@ class Screen:
     def document(self, document: Mapping[str, Any]) -> None:
         """Print the JSON document of a command, if JSON was asked for."""
         if self.as_json:
-            print(json.dumps(document, indent=2, default=_jsonable, allow_nan=False))
+            print(json.dumps(to_json(document), indent=2, default=_jsonable, allow_nan=False))
 
     @contextmanager
-    def training(self, title: str, epochs: int) -> Iterator["Report"]:
+    def training(self, title: str, total: int, unit: str) -> Iterator["Report"]:
         """Show a progress bar with the current loss and the time left, where stderr is a terminal."""
         from rich import progress
 
@@ -55,8 +60,8 @@ class Screen:
         bar = progress.Progress(
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
-            progress.TextColumn("epoch {task.completed}/{task.total}"),
-            progress.TextColumn("loss {task.fields[loss]}"),
+            progress.TextColumn(f"{unit} {{task.completed}}/{{task.total}}"),
+            progress.TextColumn("{task.fields[loss]}"),
             progress.TimeRemainingColumn(),
             console=console,
             transient=True,
@@ -64,8 +69,10 @@ class Screen:
             refresh_per_second=5,
         )
         with bar:
-            task = bar.add_task(title, total=epochs, loss="")
-            yield lambda epoch, loss: bar.update(task, completed=epoch, loss=f"{loss:.4g}")
+            task = bar.add_task(title, total=total, loss="")
+            yield lambda done, loss: bar.update(
+                task, completed=done, loss="" if loss is None else f"loss {loss:.4g}"
+            )
 
 
 def error(problem: KdError, *, as_json: bool) -> None:
@@ -110,17 +117,17 @@ def teacher_trained(screen: Screen, made: "TeacherTrained") -> None:
 
 def distilled(screen: Screen, made: "Distilled", *, table: bool = True) -> None:
     """Tell what `kd distill` did."""
+    models = dict.fromkeys(students.model for students in made.students)
+    named = next(iter(models)) if len(models) == 1 else f"of {len(models)} models"
     if made.students_trained:
-        screen.say(
-            f"run {made.run}: {made.students_trained} students {made.model}, {made.epochs} epochs "
-            f"in {made.training_seconds:.1f} s"
-        )
+        epochs = f", {made.epochs} epochs" if made.epochs else ""
+        took = f"{made.training_seconds:.1f} s"
+        screen.say(f"run {made.run}: {made.students_trained} students {named}{epochs} in {took}")
     else:
-        screen.say(f"run {made.run}: all students {made.model} are there")
+        screen.say(f"run {made.run}: all students {named} are there")
     if table:
-        grid = _score_table(f"students {made.model} on the test split")
-        for students in made.students:
-            _score_row(grid, students.title, students.metrics)
+        grid = _score_table("students on the test split", made.students)
+        _student_rows(grid, made.students)
         screen.table(grid)
     for students in made.students:
         screen.say(_wrote(students.path, students.up_to_date))
@@ -137,6 +144,8 @@ def plotted(screen: Screen, made: "Plotted") -> None:
         screen.say(_wrote(path, False))
     for name, reason in made.left_out.items():
         screen.say(f"left out {name}: {reason}")
+    for name, note in made.notes.items():
+        screen.say(f"{name} {note}")
     screen.document(asdict(made))
 
 
@@ -144,13 +153,13 @@ def summary(screen: Screen, made: "Summary", *, commands: Sequence[str], figures
     """Show the table that `kd run` ends with."""
     counts = sorted({len(students.seeds) for students in made.students})
     seeds = " or ".join(map(str, counts))
-    table = _score_table(f"{made.run}: {made.n_test:,} test examples, mean ± sd over {seeds} seeds")
+    table = _score_table(
+        f"{made.run}: {made.n_test:,} test examples, mean ± sd over {seeds} seeds", made.students
+    )
     if made.bayes:
         _score_row(table, "Bayes optimum", made.bayes)
     _score_row(table, f"teacher {made.teacher_model}", made.teacher)
-    table.add_section()
-    for students in made.students:
-        _score_row(table, f"{students.title} → {made.student_model}", students.metrics)
+    _student_rows(table, made.students)
     screen.table(table)
     if made.optimum:
         screen.say(
@@ -168,32 +177,59 @@ def summary(screen: Screen, made: "Summary", *, commands: Sequence[str], figures
             "bayes_on_test": made.bayes,
             "teacher": {"model": made.teacher_model, "metrics": made.teacher},
             "students": [
-                {"name": s.name, "path": s.path, "target": s.title, "seeds": s.seeds, "metrics": s.metrics}
+                {
+                    "name": s.name,
+                    "path": s.path,
+                    "target": s.title,
+                    "model": s.model,
+                    "seeds": s.seeds,
+                    "metrics": s.metrics,
+                }
                 for s in made.students
             ],
         }
     )
 
 
-def _score_table(title: str) -> Table:
+def _score_table(title: str, students: Sequence["SetMade"]) -> Table:
+    """Make a table of scores; where there are trees, with their size instead of the error count."""
+    trees = any("leaves" in s.metrics for s in students)
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("", no_wrap=True)
-    for column in ("accuracy", "errors", "NLL (nats)"):
+    for column in (
+        "accuracy",
+        *([] if trees else ["errors"]),
+        "NLL (nats)",
+        *(TREE_COLUMNS if trees else []),
+    ):
         table.add_column(column, justify="right", no_wrap=True)
     return table
 
 
+def _student_rows(table: Table, students: Sequence["SetMade"]) -> None:
+    """Add a section for each model, with a row for each of its sets."""
+    for model, sets in groupby(students, lambda s: s.model):
+        table.add_section()
+        table.add_row(Text(model, style="bold"))
+        for chosen in sets:
+            _score_row(table, f"  {chosen.title}", chosen.metrics)
+
+
 def _score_row(table: Table, title: str, metrics: Mapping[str, Any]) -> None:
-    table.add_row(
-        title,
-        _spread(metrics["accuracy"], "{:.2f}", " %", 100),
-        _spread(metrics["errors"], "{:.0f}"),
-        _spread(metrics["nll"], "{:.4f}"),
-    )
+    cells = {
+        "accuracy": _spread(metrics["accuracy"], "{:.2f}", " %", 100),
+        "errors": _spread(metrics["errors"], "{:.0f}"),
+        "NLL (nats)": _spread(metrics["nll"], "{:.4f}"),
+    }
+    if "leaves" in metrics:
+        cells |= {name: f"{statistics.fmean(metrics[name]):.0f}" for name in TREE_COLUMNS}
+    table.add_row(title, *(cells.get(str(column.header), "") for column in table.columns[1:]))
 
 
 def _spread(values: float | Sequence[float], form: str, unit: str = "", scale: float = 1) -> str:
-    """Write one value, or the mean and standard deviation of several."""
+    """Write one value, or the mean and standard deviation of several; ∞ where any is infinite."""
+    if math.isinf(max([values] if isinstance(values, (int, float)) else values)):
+        return "∞"
     if isinstance(values, (int, float)):
         return form.format(values * scale) + unit
     scaled = [value * scale for value in values]

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
 import re
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = 1
-PACKAGES = ("kdcli", "torch", "numpy", "safetensors")
+PACKAGES = ("kdcli", "torch", "numpy", "safetensors", "scikit-learn")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 CURRENT = "current"
 
@@ -211,7 +212,7 @@ class Artefact:
         try:
             record = json.loads(text)
             newer = record["format"] > FORMAT
-            meta = None if newer else Meta(**record)
+            meta = None if newer else Meta(**{**record, "metrics": _from_json(record["metrics"])})
         except (ValueError, TypeError, KeyError):
             raise self._damaged(path) from None
         if meta is None:
@@ -256,6 +257,10 @@ class Artefact:
         except SafetensorError:
             raise self._damaged(path) from None
 
+    def damaged(self, file: str, why: str) -> KdError:
+        """Build the error for tensors of `file`.safetensors that make no sense together."""
+        return self._damaged(self.path / f"{file}.safetensors", why)
+
     def up_to_date(self, config: Mapping[str, Any], parents: Sequence[Artefact], force: bool) -> bool:
         """Whether it was made with this configuration from these parents, and may be reused.
 
@@ -265,7 +270,7 @@ class Artefact:
         if not self.finished:
             return False
         meta = self.meta()
-        now = _as_json(config)
+        now = to_json(config)
         same_parents = meta.parents == {p.name: p.meta().digest for p in parents}
         if meta.config == now and same_parents:
             return all((self.path / file).is_file() for file in meta.files)
@@ -312,16 +317,18 @@ class Artefact:
                 files[f"{file}.safetensors"] = hashlib.sha256(content).hexdigest()
             meta = Meta(
                 stage=stage,
-                config=_as_json(config),
+                config=to_json(config),
                 parents=ancestry,
                 files=files,
                 digest=_digest(files),
-                metrics=_as_json(metrics),
+                metrics=to_json(metrics),
                 seconds=round(seconds, 3),
                 versions={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
             )
-            write_synced(folder / "meta.json", (json.dumps(asdict(meta), indent=2) + "\n").encode())
+            write_synced(
+                folder / "meta.json", (json.dumps(asdict(meta), indent=2, allow_nan=False) + "\n").encode()
+            )
 
     def _recover(self) -> None:
         """Put back the old artefact if a replacement was cut off between its two renames."""
@@ -329,11 +336,11 @@ class Artefact:
         if replaced.exists() and not self.path.exists():
             replaced.rename(self.path)
 
-    def _damaged(self, path: Path) -> KdError:
+    def _damaged(self, path: Path, why: str = "it is not what the stage wrote") -> KdError:
         stage = "kd train-teacher" if self.name == "teacher" else "kd distill"
         command = self.run.making if self.name == "data" else stage + self.run.flag
         return KdError(
-            f"{path} is damaged: it is not what the stage wrote",
+            f"{path} is damaged: {why}",
             f"remove {self.path} and make it again with `{command}`",
         )
 
@@ -417,10 +424,27 @@ def _digest(files: Mapping[str, str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _as_json(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration as it comes back from JSON, so that it compares with a stored one."""
-    result: dict[str, Any] = json.loads(json.dumps(config))
-    return result
+def to_json(value: Any) -> Any:
+    """Return nested values as JSON has them: tuples as lists, and ±∞ as "Infinity" and "-Infinity".
+
+    JSON has no infinite numbers. Python's `float` and JavaScript's `Number` read these words as such.
+    """
+    if isinstance(value, Mapping):
+        return {key: to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    if isinstance(value, float) and math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _from_json(value: Any) -> Any:
+    """Read numbers that `to_json` had to write as words."""
+    if isinstance(value, dict):
+        return {key: _from_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_from_json(item) for item in value]
+    return float(value) if value in ("Infinity", "-Infinity") else value
 
 
 @contextmanager

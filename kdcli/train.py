@@ -17,7 +17,7 @@ from kdcli.losses import Objective
 CURVE_POINTS = 150  # a curve has at most about this many points, however many epochs there are
 CHUNK = 16_384  # examples evaluated at once
 
-Report = Callable[[int, float], None]
+Report = Callable[[int, float | None], None]
 """Is told the epochs done and the mean training loss, each time a curve is recorded."""
 
 

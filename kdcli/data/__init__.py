@@ -6,13 +6,15 @@ The command line reads DATASETS for its help, so torch is imported inside the fu
 from types import MappingProxyType
 from typing import Any
 
-from kdcli.data import gaussians
+from kdcli.data import gaussians, moons
 from kdcli.data.dataset import Dataset, Split
 from kdcli.errors import unknown
 
 __all__ = ["DATASETS", "Dataset", "Split", "find_dataset"]
 
-DATASETS: MappingProxyType[str, Dataset[Any]] = MappingProxyType({"gaussians": gaussians.DATASET})
+DATASETS: MappingProxyType[str, Dataset[Any]] = MappingProxyType(
+    {"gaussians": gaussians.DATASET, "moons": moons.DATASET}
+)
 
 
 def find_dataset(name: str) -> Dataset[Any]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from kdcli.settings import setting
+
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
@@ -48,6 +50,50 @@ class Dataset(Generic[C]):
     problems: Callable[[C], list[str]] = lambda config: []
     posterior: Callable[[C, Tensor], Tensor] | None = None
     optimum: Callable[[C], Optimum] | None = None
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Options of every dataset that is sampled: two classes of equal size, and a test set drawn afresh."""
+
+    n_samples: int = setting(2000, "points to sample for training and validation together", minimum=4)
+    val_fraction: float = setting(0.2, "share of the points kept for validation", above=0, below=1)
+    n_test: int = setting(20_000, "points in the fresh test set", minimum=2)
+    seed: int = setting(0, "seed of the sample and of its split", minimum=0)
+
+
+def sampling_problems(config: Sampling) -> list[str]:
+    """Both classes must appear in training and in validation."""
+    smaller = config.n_samples // 2
+    if 0 < round(config.val_fraction * smaller) < smaller:
+        return []
+    return [
+        f"{config.n_samples} samples with a validation fraction of {config.val_fraction:g} leave a split "
+        "without one of the two classes; take more samples or another fraction"
+    ]
+
+
+def sampled_splits(
+    config: Sampling,
+    stream: str,
+    draw: Callable[[int, str], tuple[Tensor, Tensor]],
+    posterior: Callable[[Tensor], Tensor],
+) -> dict[str, Split]:
+    """Draw the splits of a sampled dataset: validation stratified, the test set afresh.
+
+    `draw(n, stream)` gives shuffled points `x (n, *features)` with their labels `y (n,)` from the random
+    stream of that name, `posterior` their P(y|x).
+    """
+    from kdcli.rng import generator
+
+    x, y = draw(config.n_samples, stream)
+    train, val = stratified_split(y, config.val_fraction, generator(f"{stream}/split", config.seed))
+    x_test, y_test = draw(config.n_test, f"{stream}/test")
+    return {
+        "train": Split(x[train], y[train], posterior(x[train])),
+        "val": Split(x[val], y[val], posterior(x[val])),
+        "test": Split(x_test, y_test, posterior(x_test)),
+    }
 
 
 def stratified_split(y: Tensor, fraction: float, generator: Generator) -> tuple[Tensor, Tensor]:

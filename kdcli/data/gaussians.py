@@ -10,59 +10,37 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdcli.data.dataset import Dataset, Optimum, Split, stratified_split
+from kdcli.data.dataset import Dataset, Optimum, Sampling, Split, sampled_splits, sampling_problems
 from kdcli.settings import setting
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Gaussians:
+class Gaussians(Sampling):
     """Options of the two clusters."""
 
-    n_samples: int = setting(2000, "points to sample for training and validation together", minimum=4)
     separation: float = setting(
         4.0, "distance between the means of the clusters, in sd", above=0, maximum=100
     )
-    val_fraction: float = setting(0.2, "share of the points kept for validation", above=0, below=1)
-    n_test: int = setting(20_000, "points in the fresh test set", minimum=2)
-    seed: int = setting(0, "seed of the sample and of its split", minimum=0)
-
-
-def problems(config: Gaussians) -> list[str]:
-    """Both classes must appear in training and in validation."""
-    smaller = config.n_samples // 2
-    if 0 < round(config.val_fraction * smaller) < smaller:
-        return []
-    return [
-        f"{config.n_samples} samples with a validation fraction of {config.val_fraction:g} leave a split "
-        "without one of the two classes; take more samples or another fraction"
-    ]
 
 
 def sample(config: Gaussians) -> dict[str, Split]:
     """Draw the splits: balanced classes, shuffled, validation stratified, the test set drawn afresh."""
-    from kdcli.rng import generator
-
-    x, y = _draw(config.n_samples, config.separation, generator("gaussians", config.seed))
-    train, val = stratified_split(y, config.val_fraction, generator("gaussians/split", config.seed))
-    x_test, y_test = _draw(config.n_test, config.separation, generator("gaussians/test", config.seed))
-    return {
-        "train": Split(x[train], y[train], posterior(config, x[train])),
-        "val": Split(x[val], y[val], posterior(config, x[val])),
-        "test": Split(x_test, y_test, posterior(config, x_test)),
-    }
-
-
-def _draw(n: int, separation: float, generator: Generator) -> tuple[Tensor, Tensor]:
     import torch
 
-    y = torch.arange(n) % 2  # balanced; the order is shuffled with the points
-    y = y[torch.randperm(n, generator=generator)]
-    x = torch.randn(n, 2, generator=generator)
-    x[:, 0] += separation * (y - 0.5)
-    return x, y
+    from kdcli.rng import generator
+
+    def draw(n: int, stream: str) -> tuple[Tensor, Tensor]:
+        random = generator(stream, config.seed)
+        y = torch.arange(n) % 2  # balanced; the order is shuffled with the points
+        y = y[torch.randperm(n, generator=random)]
+        x = torch.randn(n, 2, generator=random)
+        x[:, 0] += config.separation * (y - 0.5)
+        return x, y
+
+    return sampled_splits(config, "gaussians", draw, lambda x: posterior(config, x))
 
 
 def posterior(config: Gaussians, x: Tensor) -> Tensor:
@@ -97,7 +75,7 @@ DATASET = Dataset(
     n_classes=2,
     config=Gaussians,
     sample=sample,
-    problems=problems,
+    problems=sampling_problems,
     posterior=posterior,
     optimum=optimum,
 )

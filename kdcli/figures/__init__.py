@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kdcli.errors import unknown
-from kdcli.figures import decision_boundaries, learning_curves
+from kdcli.figures import accuracy_by_leaves, decision_boundaries, learning_curves
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FigureKind:
-    """A kind of figure: `obstacle` says why it cannot be drawn of a run, or is empty."""
+    """A kind of figure.
+
+    `obstacle` says why it cannot be drawn of a run, or is empty; `note` says what of the run it leaves
+    out, and why, or is empty.
+    """
 
     summary: str
     draw: Callable[[View], Figure]
     obstacle: Callable[[View], str]
+    note: Callable[[View], str] = lambda view: ""
 
 
 FIGURES = MappingProxyType(
@@ -34,11 +39,18 @@ FIGURES = MappingProxyType(
             "training and validation loss of the teacher and of every target",
             learning_curves.draw,
             learning_curves.obstacle,
+            learning_curves.note,
         ),
         "decision-boundaries": FigureKind(
             "what the teacher and each target's first student predict over the plane",
             decision_boundaries.draw,
             decision_boundaries.obstacle,
+            decision_boundaries.note,
+        ),
+        "accuracy-by-leaves": FigureKind(
+            "test accuracy of trees against their number of leaves, a line for each target",
+            accuracy_by_leaves.draw,
+            accuracy_by_leaves.obstacle,
         ),
     }
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,11 +12,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Two colours of Okabe and Ito's palette: apart in hue for every common kind of colour vision, and
-# apart in lightness in grey print.
+# Colours of Okabe and Ito's palette, apart in hue for every common kind of colour vision; the first two
+# are far apart in lightness as well, for grey print.
 BLUE = "#0072B2"
 ORANGE = "#E69F00"
 GREY = "0.35"
+GREEN = "#009E73"
+VERMILLION = "#D55E00"
+SKY = "#56B4E9"
+
+# Lines on one panel differ in colour, marker and dashes at once.
+LINES: tuple[dict[str, Any], ...] = (
+    {"color": ORANGE, "marker": "o", "linestyle": "-"},
+    {"color": GREEN, "marker": "s", "linestyle": "--"},
+    {"color": BLUE, "marker": "^", "linestyle": "-"},
+    {"color": VERMILLION, "marker": "D", "linestyle": ":"},
+    {"color": SKY, "marker": "v", "linestyle": "-."},
+)
 PROBABILITY = "cividis"  # even in lightness, and alike with and without colour blindness
 
 COLUMNS = 4
@@ -32,13 +44,11 @@ def panels(count: int, *, title: str, caption: str, right: float = RIGHT) -> tup
 
     All panels share the scale of their vertical axes. `right` is the margin on that side, in inches.
     """
-    from matplotlib.figure import Figure
-
     rows = math.ceil(count / COLUMNS)
     columns = max(3, math.ceil(count / rows))  # no fewer, for the caption's sake
     width = LEFT + columns * WIDTH + (columns - 1) * BETWEEN_COLUMNS + right
     height = TOP + rows * HEIGHT + (rows - 1) * BETWEEN_ROWS + BOTTOM
-    figure = Figure(figsize=(width, height), dpi=120)
+    figure = _figure(width, height, title, caption)
     grid = figure.add_gridspec(
         rows,
         columns,
@@ -52,9 +62,25 @@ def panels(count: int, *, title: str, caption: str, right: float = RIGHT) -> tup
     axes: list[Axes] = []
     for k in range(count):
         axes.append(figure.add_subplot(grid[k // columns, k % columns], sharey=axes[0] if axes else None))
+    return figure, axes
+
+
+def wide_panel(*, title: str, caption: str) -> tuple[Figure, Axes]:
+    """Make a figure of one panel, as wide as a row of three, with a title and a caption below."""
+    width = LEFT + 3 * WIDTH + 2 * BETWEEN_COLUMNS + RIGHT
+    height = TOP + 1.6 * HEIGHT + BOTTOM
+    figure = _figure(width, height, title, caption)
+    box = (LEFT / width, BOTTOM / height, 1 - (LEFT + RIGHT) / width, 1 - (TOP + BOTTOM) / height)
+    return figure, figure.add_axes(box)
+
+
+def _figure(width: float, height: float, title: str, caption: str) -> Figure:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=120)
     figure.suptitle(title, y=1 - 0.12 / height, va="top", fontweight="bold")
     figure.text(0.5, 0.1 / height, caption, ha="center", va="bottom", fontsize="small", color=GREY)
-    return figure, axes
+    return figure
 
 
 def legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:

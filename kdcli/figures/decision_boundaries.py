@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdcli.figures.canvas import PROBABILITY, legend, panels
+from kdcli.figures.view import MOST_PANELS, crowded_out, that_fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 
     from kdcli.figures.view import Array, View
 
-GRID = 160  # points of the plane along each axis
+GRID = 240  # points of the plane along each axis
 SHOWN = 250  # test points drawn
+ROOM = MOST_PANELS - 2  # besides the Bayes optimum and the teacher
 
 
 def obstacle(view: View) -> str:
@@ -23,6 +25,11 @@ def obstacle(view: View) -> str:
     if view.x_test.shape[1:] != (2,) or view.n_classes != 2:
         return "it needs two features and two classes"
     return "" if view.subjects else "nothing is trained yet"
+
+
+def note(view: View) -> str:
+    """Say which students are left out; empty if none is."""
+    return crowded_out(view.students, ROOM)
 
 
 def draw(view: View) -> Figure:
@@ -33,9 +40,8 @@ def draw(view: View) -> Figure:
     plots: list[tuple[str, float | None, Callable[[Array], Array]]] = []
     if view.posterior is not None:
         plots.append(("Bayes optimum", view.bayes_accuracy, view.posterior))
-    plots += [
-        (f"{subject.title} ({subject.model})", subject.accuracy, subject.predict) for subject in view.subjects
-    ]
+    subjects = [*([view.teacher] if view.teacher else []), *that_fit(view.students, ROOM)]
+    plots += [(f"{s.title} ({s.model})", float(s.accuracy[0]), s.predict) for s in subjects]
     low, high = np.percentile(view.x_test, [0.1, 99.9], axis=0)
     margin = 0.05 * (high - low)
     horizontal, vertical = (np.linspace(a, b, GRID) for a, b in zip(low - margin, high + margin, strict=True))
@@ -58,7 +64,7 @@ def draw(view: View) -> Figure:
             vmax=1,
             cmap=PROBABILITY,
             aspect="auto",
-            interpolation="bilinear",
+            interpolation="nearest",  # a tree's edges are sharp
         )
         for label, marker, face in ((0, "o", "white"), (1, "^", "black")):
             points = view.x_test[:SHOWN][view.y_test[:SHOWN] == label]

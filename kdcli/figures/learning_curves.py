@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdcli.figures.canvas import BLUE, ORANGE, legend, panels
+from kdcli.figures.view import MOST_PANELS, crowded_out, that_fit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from kdcli.figures.view import Array, Subject, View
+    from kdcli.figures.view import Array, Curves, Subject, View
 
 CAPTION = (
     "Lines: median over seeds; bands: 10th to 90th percentile. A loss is T² · KL(target ‖ prediction),\n"
@@ -19,32 +20,51 @@ CAPTION = (
 )
 
 
+ROOM = MOST_PANELS - 1  # besides the teacher
+
+
 def obstacle(view: View) -> str:
     """Say why the figure cannot be drawn; empty if it can."""
-    return "" if view.subjects else "nothing is trained yet"
+    if not view.subjects:
+        return "nothing is trained yet"
+    return "" if any(subject.curves for subject in view.subjects) else "only networks have learning curves"
+
+
+def note(view: View) -> str:
+    """Say which students are left out; empty if none is."""
+    networks = [subject for subject in view.students if subject.curves]
+    notes = [crowded_out(networks, ROOM)]
+    if count := len(view.students) - len(networks):
+        notes.append(
+            f"leaves out {count} set{'s' if count > 1 else ''} of trees, which are not trained by gradients"
+        )
+    return "; ".join(filter(None, notes))
 
 
 def draw(view: View) -> Figure:
-    """Draw a panel for the teacher and for each student set, all with the same loss axis."""
-    figure, axes = panels(len(view.subjects), title=f"Learning curves of run {view.run}", caption=CAPTION)
-    for ax, subject in zip(axes, view.subjects, strict=True):
-        _panel(ax, subject)
+    """Draw a panel for the teacher and for each set of networks, all with the same loss axis."""
+    networks = that_fit([subject for subject in view.students if subject.curves], ROOM)
+    subjects = [*([view.teacher] if view.teacher else []), *networks]
+    figure, axes = panels(len(subjects), title=f"Learning curves of run {view.run}", caption=CAPTION)
+    for ax, subject in zip(axes, subjects, strict=True):
+        if subject.curves:
+            _panel(ax, subject, subject.curves)
     handles, labels = axes[0].get_legend_handles_labels()
     legend(figure, handles, labels)
     return figure
 
 
-def _panel(ax: Axes, subject: Subject) -> None:
-    seeds = len(subject.train)
-    _curve(ax, subject.epochs, subject.train, label="training", color=BLUE, linestyle="-")
-    _curve(ax, subject.epochs, subject.val, label="validation", color=ORANGE, linestyle="--")
+def _panel(ax: Axes, subject: Subject, curves: Curves) -> None:
+    seeds = len(curves.train)
+    _curve(ax, curves.epochs, curves.train, label="training", color=BLUE, linestyle="-")
+    _curve(ax, curves.epochs, curves.val, label="validation", color=ORANGE, linestyle="--")
     ax.set_yscale("log")
     ax.set_title(
         f"{subject.title}\n{subject.model}, {seeds} seed{'s' if seeds > 1 else ''}", fontsize="medium"
     )
     ax.set_xlabel("epoch")
     ax.set_ylabel(f"{subject.loss} (nats)", fontsize="small")
-    ax.set_xlim(0, subject.epochs[-1])
+    ax.set_xlim(0, curves.epochs[-1])
     ax.minorticks_off()
     ax.grid(alpha=0.3)
 

@@ -12,23 +12,33 @@ if TYPE_CHECKING:
     Array: TypeAlias = np.ndarray[Any, Any]
 
 
+MOST_PANELS = 12  # that a figure with a panel for each student set may have
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Learning curves: epochs (points,); train and val (seeds, points), losses in nats."""
+
+    epochs: Array
+    train: Array
+    val: Array
+
+
 @dataclass(frozen=True)
 class Subject:
     """The teacher, or the students of one set.
 
-    epochs (points,), train and val (seeds, points): learning curves, losses in nats.
-    accuracy: test accuracy of the first seed. predict: class probabilities `(n, n_classes)` of the
-    first seed at x `(n, *features)`.
+    accuracy (seeds,): on the test split. predict: class probabilities `(n, n_classes)` of the first
+    seed at x `(n, *features)`. curves: of a model trained by gradients. leaves (seeds,): of trees.
     """
 
     title: str
     model: str
     loss: str
-    epochs: Array
-    train: Array
-    val: Array
-    accuracy: float
+    accuracy: Array
     predict: Callable[[Array], Array]
+    curves: Curves | None = None
+    leaves: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -48,3 +58,21 @@ class View:
     def subjects(self) -> list[Subject]:
         """The teacher, if there is one, and the student sets."""
         return [*([self.teacher] if self.teacher else []), *self.students]
+
+
+def that_fit(students: Sequence[Subject], room: int) -> list[Subject]:
+    """Return the students that a figure has room for: all, or as many as fit of the first one's model."""
+    if len(students) <= room:
+        return list(students)
+    return [subject for subject in students if subject.model == students[0].model][:room]
+
+
+def crowded_out(students: Sequence[Subject], room: int) -> str:
+    """Say which students a figure has no room for; empty if it has room for all."""
+    shown = that_fit(students, room)
+    if len(shown) == len(students):
+        return ""
+    return (
+        f"shows {len(shown)} of {len(students)} student sets, those of {shown[0].model}; "
+        "`kd plot --model MODEL` draws those of another model"
+    )

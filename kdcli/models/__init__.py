@@ -8,13 +8,14 @@ from types import MappingProxyType
 
 from kdcli.errors import UsageError, unknown
 from kdcli.models.mlp import MLP
+from kdcli.models.tree import Tree
 
-__all__ = ["MLP", "MODELS", "parse_model"]
+__all__ = ["MLP", "MODELS", "Tree", "parse_model", "parse_network"]
 
-MODELS = MappingProxyType({"mlp": MLP})
+MODELS: MappingProxyType[str, type[MLP] | type[Tree]] = MappingProxyType({"mlp": MLP, "tree": Tree})
 
 
-def parse_model(text: str) -> MLP:
+def parse_model(text: str) -> MLP | Tree:
     """Parse a model such as "mlp:64,64"; raises `UsageError` saying how its family is written."""
     family, _, arguments = text.partition(":")
     if family not in MODELS:
@@ -23,3 +24,14 @@ def parse_model(text: str) -> MLP:
         return MODELS[family].parse(arguments)
     except ValueError as error:
         raise UsageError(f"model '{text}': {error}", f"write it as {MODELS[family].SYNTAX}") from None
+
+
+def parse_network(text: str) -> MLP:
+    """Parse a model that is trained by gradients, as a teacher is; raises `UsageError` for any other."""
+    model = parse_model(text)
+    if isinstance(model, Tree):
+        networks = ", ".join(family.SYNTAX for family in MODELS.values() if family is not Tree)
+        raise UsageError(
+            f"a teacher is trained by gradients, which '{text}' is not", f"write it as {networks}"
+        )
+    return model

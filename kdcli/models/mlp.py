@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from kdcli.models.stacked_mlp import StackedMLP
 
 MAX_WIDTH = 1_000_000
@@ -45,3 +47,15 @@ class MLP:
         from kdcli.models.stacked_mlp import StackedMLP
 
         return StackedMLP((math.prod(features), *self.hidden, n_classes), members)
+
+    def restore(
+        self, parameters: Mapping[str, Tensor], features: Sequence[int], n_classes: int
+    ) -> StackedMLP:
+        """Build the stack that has these parameters; raises ValueError if they do not fit its shape."""
+        members = len(next(iter(parameters.values()), ()))
+        stack = self.build(features, n_classes, members)
+        try:
+            stack.load_state_dict(dict(parameters))
+        except RuntimeError as error:
+            raise ValueError(f"parameters that do not fit {self}: {error}") from None
+        return stack

@@ -6,12 +6,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from kdcli.data import Split, find_dataset
 from kdcli.metrics import measure
-from kdcli.models import MLP, parse_model
-from kdcli.models.stacked_mlp import StackedMLP
+from kdcli.models import MLP, Tree, parse_model
 from kdcli.recipe import Recipe, parse
 from kdcli.settings import flag, read, rules
 from kdcli.store import Artefact, Run
@@ -20,13 +19,13 @@ from kdcli.train import History, Report
 
 SPLITS = ("train", "val", "test")
 
-Watch = Callable[[str, int], AbstractContextManager[Report]]
-"""Opens a progress display for a training of so many epochs, told by the `Report` it gives."""
+Watch = Callable[[str, int, str], AbstractContextManager[Report]]
+"""Opens a progress display for a training of so many epochs or trees, told by the `Report` it gives."""
 
 
-def unwatched(title: str, epochs: int) -> AbstractContextManager[Report]:
+def unwatched(title: str, total: int, unit: str) -> AbstractContextManager[Report]:
     """Train without a progress display."""
-    return nullcontext(lambda epoch, loss: None)
+    return nullcontext(lambda done, loss: None)
 
 
 def run_recipe(run: Run) -> Recipe:
@@ -37,8 +36,12 @@ def run_recipe(run: Run) -> Recipe:
 def flags(recipe_part: Any, config: Mapping[str, Any]) -> str:
     """Return the flags that a recipe's teacher or students need to be made with this configuration."""
     kind = type(recipe_part)
-    differing = [key for key in rules(kind) if key in config and config[key] != getattr(recipe_part, key)]
-    return "".join(f" {flag(kind, key)} {shlex.quote(str(config[key]))}" for key in differing)
+    words = ""
+    for key in rules(kind):
+        if key in config and config[key] != getattr(recipe_part, key):
+            values = config[key] if isinstance(config[key], tuple) else (config[key],)
+            words += "".join(f" {flag(kind, key)} {shlex.quote(str(value))}" for value in values)
+    return words
 
 
 @dataclass(frozen=True)
@@ -95,21 +98,21 @@ class Trained:
     metrics: Mapping[str, Any]
 
     @property
-    def model(self) -> MLP:
+    def model(self) -> MLP | Tree:
         """The model's family and shape."""
         return parse_model(self.config["model"])
 
-    def load_model(self, data: Data) -> StackedMLP:
-        """Build the model, one member per seed, with its stored parameters."""
+    def load_model(self, data: Data) -> nn.Module:
+        """Build the model, one member per seed, as it was stored; raises `KdError` if that is no model."""
         parameters = self.artefact.load("model")
-        features = data.splits["train"].x.shape[1:]
-        stack = self.model.build(features, data.n_classes, len(next(iter(parameters.values()))))
-        stack.load_state_dict(parameters)
-        return stack
+        try:
+            return self.model.restore(parameters, data.splits["train"].x.shape[1:], data.n_classes)
+        except ValueError as error:
+            raise self.artefact.damaged("model", str(error)) from None
 
-    def load_history(self) -> History:
-        """Read the learning curves."""
-        return History(**self.artefact.load("history"))
+    def load_history(self) -> History | None:
+        """Read the learning curves; None of a model that is not trained by gradients."""
+        return None if isinstance(self.model, Tree) else History(**self.artefact.load("history"))
 
 
 def load_teacher(run: Run) -> Trained:
@@ -127,12 +130,23 @@ def load_students(artefact: Artefact) -> Trained:
 
 
 def all_students(run: Run) -> list[Trained]:
-    """Read all student sets of a run: by model, then target in the order of TARGETS, then temperature."""
+    """Read all student sets of a run.
 
-    def place(students: Trained) -> tuple[str, int, float, float, str]:
+    By model (those of the recipe first), then target in the order of TARGETS, then temperature.
+    """
+    models = [str(parse_model(model)) for model in run_recipe(run).students.models]
+
+    def place(students: Trained) -> tuple[int, str, int, float, float, str]:
         config = students.config
-        order = list(TARGETS).index(config["target"])
-        return config["model"], order, config["temperature"], config["label_weight"], students.artefact.name
+        model = config["model"]
+        return (
+            models.index(model) if model in models else len(models),
+            model,
+            list(TARGETS).index(config["target"]),
+            config["temperature"],
+            config["label_weight"],
+            students.artefact.name,
+        )
 
     return sorted(map(load_students, run.students()), key=place)
 

@@ -1,65 +1,39 @@
-"""`kd distill`: train students on targets, all seeds and all targets as one stack."""
+"""`kd distill`: train students on targets; all seeds and targets of one network as one stack."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from kdcli.data import DATASETS, find_dataset
-from kdcli.errors import KdError, UsageError
+from kdcli.errors import UsageError
 from kdcli.losses import Objective
 from kdcli.metrics import measure
-from kdcli.models import parse_model
-from kdcli.recipe import Recipe, Students
-from kdcli.rng import generator
-from kdcli.settings import override
+from kdcli.models import MLP, Tree
+from kdcli.recipe import Recipe, Students, Training
+from kdcli.rng import state
+from kdcli.settings import flag, override, rules
 from kdcli.stages.artefacts import (
-    SPLITS,
     Data,
     Trained,
     Watch,
     curves,
-    flags,
     load_data,
     load_students,
     load_teacher,
     run_recipe,
     unwatched,
 )
+from kdcli.stages.student_sets import StudentSet, student_sets, title
+from kdcli.stages.training import train_network
 from kdcli.store import Artefact, Run, check_name
 from kdcli.targets import TARGETS, Knowledge, find_target
-from kdcli.train import DivergedError, fit, predict
-
-
-@dataclass(frozen=True)
-class StudentSet:
-    """The students of one target and temperature: one for each seed."""
-
-    target: str
-    temperature: float
-    students: Students
-
-    @property
-    def name(self) -> str:
-        """The set's folder, unless it is given another, such as "soft-T4-mlp4"."""
-        return default_name(self.record)
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """The set's configuration, as `meta.json` keeps it."""
-        return {
-            "target": self.target,
-            "temperature": self.temperature,
-            "label_weight": self.students.label_weight,
-            "model": self.students.model,
-            "seeds": list(range(self.students.seeds)),
-            "epochs": self.students.epochs,
-            "batch_size": self.students.batch_size,
-            "learning_rate": self.students.learning_rate,
-        }
+from kdcli.train import Report, predict
 
 
 @dataclass(frozen=True)
@@ -68,6 +42,7 @@ class SetMade:
 
     name: str
     path: Path
+    model: str
     seeds: list[int]
     up_to_date: bool
     title: str
@@ -76,60 +51,38 @@ class SetMade:
 
 @dataclass(frozen=True)
 class Distilled:
-    """What `kd distill` wrote."""
+    """What `kd distill` wrote; `epochs` is 0 where no student is trained by gradients."""
 
     run: str
     path: Path
-    model: str
     students: list[SetMade]
     students_trained: int
     epochs: int
     training_seconds: float
 
 
-def default_name(config: Mapping[str, Any]) -> str:
-    """Name the folder of a student set, such as "soft-T4-mlp4", from its configuration."""
-    return "-".join([*_parts(config, ""), parse_model(config["model"]).slug])
+@dataclass(frozen=True)
+class Lessons:
+    """What the students of a run learn from: its data, and its teacher if a target needs one."""
 
+    data: Data
+    teacher: Trained | None
 
-def title(config: Mapping[str, Any], folder: str = "") -> str:
-    """Name a student set for a person, such as "soft, T = 4", with its folder if that was named by hand."""
-    named = f" ({folder})" if folder and folder != default_name(config) else ""
-    return ", ".join(_parts(config, " = ")) + named
+    @cached_property
+    def logits(self) -> Mapping[str, Tensor]:
+        """The teacher's logits on each split."""
+        return self.teacher.artefact.load("logits") if self.teacher else {}
 
+    def target(self, chosen: StudentSet, split: str) -> Tensor:
+        """Return what a set is taught on a split, `(n, n_classes)`."""
+        _, y, posterior = self.data.splits[split]
+        known = Knowledge(y, self.data.n_classes, posterior, self.logits.get(split))
+        return find_target(chosen.target).build(known, chosen.temperature)
 
-def _parts(config: Mapping[str, Any], equals: str) -> list[str]:
-    parts = [config["target"]]
-    if find_target(config["target"]).softened:
-        parts.append(f"T{equals}{_number(config['temperature'])}")
-    if config["label_weight"]:
-        parts.append(f"w{equals}{_number(config['label_weight'])}")
-    return parts
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value.is_integer() else repr(value)
-
-
-def command(students: Trained, recipe: Recipe) -> str:
-    """Return the command that makes a student set again as it is; what it leaves out is in the recipe."""
-    config, folder = students.config, students.artefact.path.name
-    words = f"kd distill --target {config['target']}"
-    if find_target(config["target"]).softened:
-        words += f" --temperature {_number(config['temperature'])}"
-    words += flags(recipe.students, {**config, "seeds": len(config["seeds"])})
-    if folder != default_name(config):
-        words += f" --name {folder}"
-    return words + students.artefact.run.flag
-
-
-def student_sets(students: Students) -> list[StudentSet]:
-    """Return the sets that a configuration asks for: each target, and each temperature of a softened one."""
-    sets = []
-    for target in dict.fromkeys(students.targets):
-        temperatures = dict.fromkeys(students.temperatures) if find_target(target).softened else [1.0]
-        sets += [StudentSet(target, t, students) for t in temperatures]
-    return sets
+    def parents(self, chosen: StudentSet) -> list[Artefact]:
+        """Return what a set is made from; a target that needs no teacher does not depend on it."""
+        needs_teacher = find_target(chosen.target).needs == "teacher"
+        return [self.data.artefact] + ([self.teacher.artefact] if self.teacher and needs_teacher else [])
 
 
 def distill(
@@ -142,8 +95,8 @@ def distill(
 ) -> Distilled:
     """Train the students of the run's recipe, changed by `options`; sets that are up to date are reused.
 
-    `name` is for the folder of a single set. Raises `UsageError` for targets that this dataset
-    cannot have, and `KdError` where an artefact is missing or stale, another set stands under a
+    `name` is for the folder of a single set. Raises `UsageError` for targets and models that this
+    dataset cannot have, and `KdError` where an artefact is missing or stale, another set stands under a
     name and `force` does not allow to replace it, or the loss stops being finite.
     """
     recipe = run_recipe(run)
@@ -155,32 +108,35 @@ def distill(
         if len(sets) != 1:
             raise UsageError(
                 f"--name is for one student set, and this would make {len(sets)}",
-                "name one --target, with one --temperature",
+                "name one --target, with one --temperature and one --model",
             )
     data = load_data(run)
+    _check_size(sets, len(data.splits["train"].y))
     teacher = load_teacher(run) if any(find_target(s.target).needs == "teacher" for s in sets) else None
+    lessons = Lessons(data, teacher)
 
-    to_make: list[tuple[StudentSet, Artefact]] = []
+    to_make: dict[MLP | Tree, list[tuple[StudentSet, Artefact]]] = {}
     results: list[tuple[Artefact, bool]] = []
     for chosen in sets:
         artefact = run.artefact(f"students/{name or chosen.name}")
-        up_to_date = artefact.up_to_date(chosen.record, _parents(chosen, data, teacher), force)
+        up_to_date = artefact.up_to_date(chosen.record, lessons.parents(chosen), force)
         results.append((artefact, up_to_date))
         if not up_to_date:
-            to_make.append((chosen, artefact))
+            to_make.setdefault(chosen.model, []).append((chosen, artefact))
 
     start = time.perf_counter()
-    if to_make:
-        _train(students, to_make, data, teacher, watch)
+    for model, wanted in to_make.items():
+        if isinstance(model, Tree):
+            _grow(model, students, wanted, lessons, watch)
+        else:
+            _train(model, students, wanted, lessons, watch)
     seconds = time.perf_counter() - start if to_make else 0.0
-    made = [_made(artefact, up_to_date) for artefact, up_to_date in results]
     return Distilled(
         run=run.name,
         path=run.path / "students",
-        model=students.model,
-        students=made,
-        students_trained=len(to_make) * students.seeds,
-        epochs=students.epochs,
+        students=[_made(artefact, up_to_date) for artefact, up_to_date in results],
+        students_trained=sum(map(len, to_make.values())) * students.seeds,
+        epochs=0 if all(isinstance(s.model, Tree) for s in sets) else students.epochs,
         training_seconds=round(seconds, 3),
     )
 
@@ -200,75 +156,110 @@ def _check(recipe: Recipe, sets: Sequence[StudentSet], options: Mapping[str, Any
         raise UsageError(
             "--temperature has no effect on these targets", f"targets with a temperature: {softened}"
         )
+    by_gradients = [flag(Training, key) for key in rules(Training) if options.get(key) is not None]
+    if by_gradients and all(isinstance(s.model, Tree) for s in sets):
+        raise UsageError(
+            f"{', '.join(by_gradients)}: a tree is not trained by gradients",
+            f"leave it out, or name a network, such as --model mlp:4; a tree is limited by {Tree.SYNTAX}",
+        )
 
 
-def _parents(chosen: StudentSet, data: Data, teacher: Trained | None) -> list[Artefact]:
-    needs_teacher = find_target(chosen.target).needs == "teacher"
-    return [data.artefact] + ([teacher.artefact] if teacher and needs_teacher else [])
+def _check_size(sets: Sequence[StudentSet], n_train: int) -> None:
+    """Refuse trees that these data are too few for."""
+    for chosen in sets:
+        if isinstance(chosen.model, Tree) and (problem := chosen.model.problem(n_train)):
+            raise UsageError(f"model '{chosen.model}': {problem}", f"at most {n_train // 2} do")
 
 
 def _train(
+    model: MLP,
     students: Students,
-    to_make: Sequence[tuple[StudentSet, Artefact]],
-    data: Data,
-    teacher: Trained | None,
+    wanted: Sequence[tuple[StudentSet, Artefact]],
+    lessons: Lessons,
     watch: Watch,
 ) -> None:
-    """Train the sets as one stack, seed by seed, a member for each set within a seed; then store each set."""
+    """Train the sets of a network as one stack; then store each."""
     start = time.perf_counter()
-    sets = [chosen for chosen, _ in to_make]
+    sets = [chosen for chosen, _ in wanted]
     seeds = range(students.seeds)
-    logits = teacher.artefact.load("logits") if teacher else {}
-    x = {name: data.splits[name].x for name in SPLITS}
-    stack = parse_model(students.model).build(x["train"].shape[1:], data.n_classes, len(sets) * len(seeds))
-    stack.initialise([generator("student/weights", seed) for seed in seeds])
-    try:
-        with watch(f"{stack.members} students {students.model}", students.epochs) as report:
-            history = fit(
-                stack,
-                x["train"],
-                _objective(sets, data, "train", logits.get("train")),
-                x["val"],
-                _objective(sets, data, "val", logits.get("val")),
-                epochs=students.epochs,
-                batch_size=students.batch_size,
-                learning_rate=students.learning_rate,
-                orders=[generator("student/batches", seed) for seed in seeds],
-                report=report,
-            )
-    except DivergedError as error:
-        failed = [
-            f"{title(sets[m % len(sets)].record)} (seed {seeds[m // len(sets)]})" for m in error.members
-        ]
-        shown = ", ".join(failed[:3]) + (f" and {len(failed) - 3} more" if len(failed) > 3 else "")
-        raise KdError(
-            f"the loss of {shown} stopped being a finite number by epoch {error.epoch}",
-            f"nothing was written; try a smaller step than --learning-rate {students.learning_rate:g}",
-        ) from None
-    predictions = predict(stack, x["test"])
-    seconds = time.perf_counter() - start
-    for position, (chosen, artefact) in enumerate(to_make):
+    stack, history = train_network(
+        model,
+        students,
+        lessons.data,
+        lambda split: _objective(sets, lessons, split),
+        role="student",
+        seeds=seeds,
+        title=f"{len(sets) * len(seeds)} students {model}",
+        member=lambda m: f"{title(sets[m % len(sets)].record)} (seed {seeds[m // len(sets)]})",
+        watch=watch,
+    )
+    predictions = predict(stack, lessons.data.splits["test"].x)
+    seconds = (time.perf_counter() - start) / len(sets)
+    for position, (chosen, artefact) in enumerate(wanted):
         members = slice(position, None, len(sets))
-        metrics = measure(predictions[members], data.splits["test"].y)
-        tensors = {
-            "model": stack.parameters_of(members),
-            "predictions": {"test": predictions[members]},
-            "history": curves(history, members),
-        }
-        parents = _parents(chosen, data, teacher)
-        artefact.write("distill", chosen.record, parents, tensors, metrics, seconds / len(sets))
+        tensors = {"model": stack.parameters_of(members), "history": curves(history, members)}
+        _store(chosen, artefact, lessons, tensors, predictions[members], {}, seconds)
 
 
-def _objective(sets: Sequence[StudentSet], data: Data, split: str, logits: torch.Tensor | None) -> Objective:
+def _grow(
+    model: Tree,
+    students: Students,
+    wanted: Sequence[tuple[StudentSet, Artefact]],
+    lessons: Lessons,
+    watch: Watch,
+) -> None:
+    """Grow the trees of each set and store them."""
+    seeds = range(students.seeds)
+    total = len(wanted) * len(seeds)
+    train, test = lessons.data.splits["train"], lessons.data.splits["test"]
+    labels = lessons.data.labels("train").T
+    with watch(f"{total} students {model}", total, "tree") as report:
+        for done, (chosen, artefact) in enumerate(wanted):
+            start = time.perf_counter()
+            states = [state("student/ties", seed) for seed in seeds]
+            trees = model.grow(
+                train.x,
+                lessons.target(chosen, "train"),
+                chosen.temperature,
+                labels,
+                students.label_weight,
+                _counted(states, report, done * len(seeds)),
+            )
+            predictions = predict(trees, test.x)
+            seconds = time.perf_counter() - start
+            shape = {"leaves": trees.leaves.tolist(), "depth": trees.depth.tolist()}
+            _store(chosen, artefact, lessons, {"model": trees.state_dict()}, predictions, shape, seconds)
+
+
+def _counted(states: Iterable[int], report: Report, before: int) -> Iterator[int]:
+    """Give the random states of trees, and report each tree as done when the next is asked for."""
+    for k, value in enumerate(states, before + 1):
+        yield value
+        report(k, None)
+
+
+def _store(
+    chosen: StudentSet,
+    artefact: Artefact,
+    lessons: Lessons,
+    tensors: Mapping[str, Mapping[str, Tensor]],
+    predictions: Tensor,
+    shape: Mapping[str, list[float]],
+    seconds: float,
+) -> None:
+    """Store a set with its predictions `(seeds, n, n_classes)` on the test split, and score them."""
+    metrics = {**measure(predictions, lessons.data.splits["test"].y), **shape}
+    tensors = {**tensors, "predictions": {"test": predictions}}
+    artefact.write("distill", chosen.record, lessons.parents(chosen), tensors, metrics, seconds)
+
+
+def _objective(sets: Sequence[StudentSet], lessons: Lessons, split: str) -> Objective:
     """Return what each set is taught on a split, features first."""
-    _, y, posterior = data.splits[split]
-    known = Knowledge(y, data.n_classes, posterior, logits)
-    targets = [find_target(s.target).build(known, s.temperature).T for s in sets]
     weights = torch.tensor([s.students.label_weight for s in sets]).view(-1, 1, 1)
     return Objective(
-        target=torch.stack(targets).contiguous(),
+        target=torch.stack([lessons.target(s, split).T for s in sets]).contiguous(),
         temperature=torch.tensor([s.temperature for s in sets]).view(-1, 1, 1),
-        labels=data.labels(split),
+        labels=lessons.data.labels(split),
         label_weight=weights if bool(weights.any()) else None,
     )
 
@@ -278,6 +269,7 @@ def _made(artefact: Artefact, up_to_date: bool) -> SetMade:
     return SetMade(
         name=artefact.path.name,
         path=artefact.path,
+        model=students.config["model"],
         seeds=list(students.config["seeds"]),
         up_to_date=up_to_date,
         title=title(students.config, artefact.path.name),

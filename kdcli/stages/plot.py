@@ -1,7 +1,7 @@
 """`kd plot`: draw the run's figures from its artefacts."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from kdcli.data import find_dataset
 from kdcli.errors import KdError, UsageError, unknown
 from kdcli.figures import FIGURES, find_figure
-from kdcli.figures.view import Subject, View
+from kdcli.figures.view import Curves, Subject, View
+from kdcli.models import parse_model
 from kdcli.stages.artefacts import Data, Trained, all_students, load_data, load_teacher, run_recipe
-from kdcli.stages.distill import command, title
+from kdcli.stages.student_sets import command, title
 from kdcli.store import Run
 from kdcli.train import predict
 
@@ -24,12 +25,13 @@ FORMATS = ("png", "svg", "pdf")
 
 @dataclass(frozen=True)
 class Plotted:
-    """What `kd plot` drew, and what it left out and why."""
+    """What `kd plot` drew, what it left out and why, and what single figures leave out."""
 
     run: str
     path: Path
     figures: list[Path]
     left_out: dict[str, str]
+    notes: dict[str, str]
 
 
 def check_format(file_format: str) -> None:
@@ -38,27 +40,31 @@ def check_format(file_format: str) -> None:
         raise unknown("format", file_format, FORMATS)
 
 
-def plot(run: Run, names: Sequence[str] = (), *, file_format: str = "png") -> Plotted:
-    """Draw figures of a run: those named, or all that apply.
+def plot(
+    run: Run, names: Sequence[str] = (), *, models: Sequence[str] = (), file_format: str = "png"
+) -> Plotted:
+    """Draw figures of a run: those named, or all that apply; of all students, or those of some models.
 
-    Raises `UsageError` for an unknown figure or format, or a named one that does not apply, and
+    Raises `UsageError` for an unknown figure, model or format, or a named one that does not apply, and
     `KdError` where the data are missing or stale, or nothing is trained.
     """
     check_format(file_format)
     chosen = {name: find_figure(name) for name in names or FIGURES}
-    view, left_out = _view(run)
+    view, left_out = _view(run, {str(parse_model(model)) for model in models})
     obstacles = {name: obstacle for name, kind in chosen.items() if (obstacle := kind.obstacle(view))}
     if names and obstacles:
         raise UsageError("; ".join(f"cannot draw {name}: {obstacle}" for name, obstacle in obstacles.items()))
-    paths = []
+    paths, notes = [], {}
     for name, kind in chosen.items():
         if name not in obstacles:
             paths.append(run.write_figure(f"{name}.{file_format}", _render(kind.draw(view), file_format)))
-    return Plotted(run.name, run.path / "figures", paths, left_out | obstacles)
+            if note := kind.note(view):
+                notes[name] = note
+    return Plotted(run.name, run.path / "figures", paths, left_out | obstacles, notes)
 
 
-def _view(run: Run) -> tuple[View, dict[str, str]]:
-    """Collect what figures draw; and what is left out of them, with the reason."""
+def _view(run: Run, models: Set[str]) -> tuple[View, dict[str, str]]:
+    """Collect what figures draw, of these models or of all; and what is left out of them, with the reason."""
     data, recipe = load_data(run), run_recipe(run)
     left_out: dict[str, str] = {}
     teacher = None
@@ -66,7 +72,13 @@ def _view(run: Run) -> tuple[View, dict[str, str]]:
         trained = load_teacher(run)
         teacher = _subject(trained, data, "teacher", "cross-entropy")
     students = []
-    for trained in all_students(run):
+    there = all_students(run)
+    of_run = dict.fromkeys(trained.config["model"] for trained in there)
+    for model in models - of_run.keys():
+        raise unknown("student model", model, of_run)
+    for trained in there:
+        if models and trained.config["model"] not in models:
+            continue
         if trained.artefact.stale():
             left_out[trained.artefact.name] = f"stale; `{command(trained, recipe)} --force` renews it"
         else:
@@ -104,15 +116,17 @@ def _subject(trained: Trained, data: Data, title: str, loss: str) -> Subject:
         logits: torch.Tensor = predict(model, torch.from_numpy(x))[0]
         return logits.softmax(1).numpy()
 
+    curves = None
+    if history:
+        curves = Curves(history.epochs.numpy(), history.train.numpy(), history.val.numpy())
     return Subject(
         title=title,
         model=str(trained.model),
         loss=loss,
-        epochs=history.epochs.numpy(),
-        train=history.train.numpy(),
-        val=history.val.numpy(),
-        accuracy=float(np.ravel(trained.metrics["accuracy"])[0]),
+        accuracy=np.atleast_1d(trained.metrics["accuracy"]),
         predict=probabilities,
+        curves=curves,
+        leaves=np.array(trained.metrics["leaves"]) if "leaves" in trained.metrics else None,
     )
 
 

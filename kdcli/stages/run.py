@@ -41,7 +41,6 @@ class Summary:
     bayes: dict[str, float] | None
     teacher_model: str
     teacher: dict[str, float]
-    student_model: str
     students: list[SetMade]
 
 
@@ -89,6 +88,5 @@ def summarise(store: Store, distilled: Distilled) -> Summary:
         bayes=data.bayes_scores(),
         teacher_model=str(teacher.model),
         teacher=dict(teacher.metrics),
-        student_model=distilled.model,
         students=distilled.students,
     )

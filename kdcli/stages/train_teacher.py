@@ -8,15 +8,14 @@ from typing import Any
 
 import torch
 
-from kdcli.errors import KdError
 from kdcli.losses import Objective
 from kdcli.metrics import measure
-from kdcli.models import parse_model
-from kdcli.rng import generator
+from kdcli.models import parse_network
 from kdcli.settings import override
 from kdcli.stages.artefacts import SPLITS, Data, Watch, curves, load_data, run_recipe, unwatched
+from kdcli.stages.training import train_network
 from kdcli.store import Run
-from kdcli.train import DivergedError, fit, predict
+from kdcli.train import predict
 
 
 @dataclass(frozen=True)
@@ -42,33 +41,23 @@ def train_teacher(
     """
     config = override(run_recipe(run).teacher, options)
     artefact = run.artefact("teacher")
-    record = asdict(config)
+    spec = parse_network(config.model)
+    record = {**asdict(config), "model": str(spec)}
     data = load_data(run)
     start = time.perf_counter()
     up_to_date = artefact.up_to_date(record, [data.artefact], force)
     if not up_to_date:
-        train = data.splits["train"]
-        model = parse_model(config.model).build(train.x.shape[1:], data.n_classes)
-        model.initialise([generator("teacher/weights", config.seed)])
-        try:
-            with watch(f"teacher {config.model}", config.epochs) as report:
-                history = fit(
-                    model,
-                    train.x,
-                    _objective(data, "train"),
-                    data.splits["val"].x,
-                    _objective(data, "val"),
-                    epochs=config.epochs,
-                    batch_size=config.batch_size,
-                    learning_rate=config.learning_rate,
-                    orders=[generator("teacher/batches", config.seed)],
-                    report=report,
-                )
-        except DivergedError as error:
-            raise KdError(
-                f"the teacher's loss stopped being a finite number by epoch {error.epoch}",
-                f"nothing was written; try a smaller step than --learning-rate {config.learning_rate:g}",
-            ) from None
+        model, history = train_network(
+            spec,
+            config,
+            data,
+            lambda split: _objective(data, split),
+            role="teacher",
+            seeds=[config.seed],
+            title=f"teacher {spec}",
+            member=lambda m: "the teacher",
+            watch=watch,
+        )
         logits = {name: predict(model, data.splits[name].x)[0] for name in SPLITS}
         seconds = time.perf_counter() - start
         metrics = {
@@ -79,7 +68,7 @@ def train_teacher(
         artefact.write("train-teacher", record, [data.artefact], tensors, metrics, seconds)
     meta = artefact.meta()
     return TeacherTrained(
-        run.name, artefact.path, up_to_date, config.model, config.epochs, meta.metrics, meta.seconds
+        run.name, artefact.path, up_to_date, str(spec), config.epochs, meta.metrics, meta.seconds
     )
 
 

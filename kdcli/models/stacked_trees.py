@@ -1,0 +1,162 @@
+"""Decision trees as plain arrays, several of them as one module: a stack.
+
+scikit-learn grows them; what it grew is kept as arrays, which are stored as tensors like every
+other model, name no code, and predict without scikit-learn.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+DTYPES = {"feature": torch.int64, "threshold": torch.float64, "branches": torch.int64, "log_p": torch.float64}
+
+
+class StackedTrees(nn.Module):
+    """A tree for each member, with the node 0 as its root.
+
+    feature    (members, nodes)             the feature that an inner node looks at
+    threshold  (members, nodes)             it goes left where the feature is at most this
+    branches   (members, nodes, 2)          left and right, numbered above their parent; 0, 0 in a leaf
+    log_p      (members, nodes, n_classes)  log-probabilities in the leaves, 0 elsewhere
+    """
+
+    feature: Tensor
+    threshold: Tensor
+    branches: Tensor
+    log_p: Tensor
+
+    def __init__(self, arrays: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        for name in DTYPES:
+            self.register_buffer(name, arrays[name])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `x (groups, batch, *features)` to log-probabilities `(members, n_classes, batch)`.
+
+        The members are split evenly over the groups, in order, as in a stack of perceptrons. In log
+        space, so that they are logits like those of a network; an excluded class has −∞.
+        """
+        x = x.flatten(2)
+        members = len(self.feature)
+        member = torch.arange(members).unsqueeze(1)
+        group = member // (members // len(x))
+        example = torch.arange(x.shape[1]).unsqueeze(0)
+        node = torch.zeros(members, x.shape[1], dtype=torch.int64)
+        while True:
+            right = x[group, example, self.feature[member, node]] > self.threshold[member, node]
+            below = self.branches[member, node, right.long()]
+            if not bool(below.any()):
+                return self.log_p[member, node].mT
+            node = torch.where(below > 0, below, node)
+
+    @property
+    def leaves(self) -> Tensor:
+        """Number of leaves of each member, `(members,)`: one more than it has inner nodes."""
+        return (self.branches[:, :, 0] > 0).sum(1) + 1
+
+    @property
+    def depth(self) -> Tensor:
+        """Longest way from the root to a leaf, in splits, `(members,)`."""
+        depth = torch.zeros(len(self.feature), dtype=torch.int64)
+        level = torch.zeros_like(self.feature, dtype=torch.bool)
+        level[:, 0] = True
+        while bool(level.any()):
+            below = (self.branches * level.unsqueeze(2)).flatten(1)
+            level = torch.zeros_like(level).scatter_(1, below, True)
+            level[:, 0] = False  # nobody's child, but where a leaf's children point
+            depth += level.any(1)
+        return depth
+
+
+def grow(
+    limits: Mapping[str, int | None],
+    x: Tensor,
+    target: Tensor,
+    temperature: float,
+    labels: Tensor,
+    label_weight: float,
+    states: Iterable[int],
+) -> StackedTrees:
+    """Grow one tree on `x (n, *features)` for each random state, which decides between equal splits.
+
+    A tree is taught the matrix (1 − w) · target + w · labels, both `(n, n_classes)`: where it is
+    one-hot by a classification tree (Gini impurity), else by a regression tree with an output for
+    each class (squared error). `limits` are scikit-learn's.
+
+    A leaf predicts the mean target of its training examples. If the target was softened at
+    temperature T, so is that mean q, and it is brought back to T = 1 as a network's output is,
+    p ∝ q^T; then the mean of the leaf's labels is mixed in with weight w. A class that no target in
+    the leaf allows has probability 0.
+    """
+    import numpy as np
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    points = x.flatten(1).float().numpy()
+    target, labels = target.double(), labels.double()
+    taught = ((1 - label_weight) * target + label_weight * labels).numpy()
+    one_hot = bool(np.isin(taught, (0.0, 1.0)).all())
+    kind = DecisionTreeClassifier if one_hot else DecisionTreeRegressor
+    trees = []
+    for state in states:
+        estimator = kind(**limits, random_state=state)
+        grown = estimator.fit(points, taught.argmax(1) if one_hot else taught).tree_
+        leaves, index = torch.unique(torch.from_numpy(grown.apply(points)), return_inverse=True)
+        log_p = torch.zeros(grown.node_count, target.shape[1], dtype=torch.float64)
+        log_p[leaves] = (temperature * _means(target, index).log()).log_softmax(1)
+        if label_weight:
+            shares = torch.tensor([1 - label_weight, label_weight], dtype=torch.float64).log()
+            log_p[leaves] = torch.logaddexp(
+                log_p[leaves] + shares[0], _means(labels, index).log() + shares[1]
+            )
+        branches = np.stack([grown.children_left, grown.children_right], axis=1)
+        trees.append(
+            {
+                "feature": torch.from_numpy(grown.feature.clip(min=0)).long(),
+                "threshold": torch.from_numpy(grown.threshold),
+                "branches": torch.from_numpy(branches.clip(min=0)).long(),
+                "log_p": log_p,
+            }
+        )
+    return StackedTrees({name: pad_sequence([tree[name] for tree in trees], True) for name in DTYPES})
+
+
+def _means(rows: Tensor, group: Tensor) -> Tensor:
+    """Return the mean of the `rows (n, k)` of each group, `(groups, k)`."""
+    count = group.bincount()
+    return rows.new_zeros(len(count), rows.shape[1]).index_add_(0, group, rows) / count.unsqueeze(1)
+
+
+def restore(arrays: Mapping[str, Tensor], n_features: int, n_classes: int) -> StackedTrees:
+    """Build the trees that stored arrays describe.
+
+    Raises ValueError unless every way from a root ends in a leaf, every inner node looks at a feature
+    that is there, and every leaf holds probabilities: so that no array can make `forward` run for
+    ever or read outside.
+    """
+    if set(arrays) != set(DTYPES) or any(arrays[name].dtype != dtype for name, dtype in DTYPES.items()):
+        raise ValueError("these are not the arrays of decision trees")
+    feature, threshold, branches, log_p = (arrays[name] for name in DTYPES)
+    if feature.ndim != 2 or 0 in feature.shape:
+        raise ValueError("no trees")
+    shapes = {"threshold": (), "branches": (2,), "log_p": (n_classes,)}
+    for name, tail in shapes.items():
+        if arrays[name].shape != (*feature.shape, *tail):
+            raise ValueError(f"{name} has the shape {tuple(arrays[name].shape)}")
+    nodes = feature.shape[1]
+    leaf = (branches == 0).all(2)
+    below = (branches > torch.arange(nodes).view(1, -1, 1)).all(2) & (branches < nodes).all(2)
+    if not bool((leaf | below).all()):
+        raise ValueError("a child is not numbered above its parent, or is not there")
+    if not bool(((feature >= 0) & (feature < n_features)).all()):
+        raise ValueError(f"a node looks at a feature outside 0 to {n_features - 1}")
+    if not bool(threshold.isfinite().all()):
+        raise ValueError("a threshold is not a finite number")
+    reached = torch.zeros_like(leaf)
+    reached[:, 0] = True
+    reached = reached.scatter(1, branches.flatten(1), True)
+    total = log_p.exp().sum(2)
+    if not bool(((total - 1).abs() < 1e-9)[leaf & reached].all()):
+        raise ValueError("the probabilities in a leaf do not sum to 1")
+    return StackedTrees(arrays)

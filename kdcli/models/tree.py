@@ -1,0 +1,102 @@
+"""Decision trees, grown by scikit-learn, written "tree" or "tree:max_depth=6,min_samples_leaf=5"."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from kdcli.errors import nearest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from kdcli.models.stacked_trees import StackedTrees
+
+MAX_LIMIT = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A tree with these limits on its growth; None is no limit."""
+
+    max_depth: int | None = None
+    max_leaf_nodes: int | None = None
+    min_samples_leaf: int = 1
+
+    SYNTAX: ClassVar[str] = (
+        "tree[:LIMIT=N[,LIMIT=N...]] with the limits max_depth, max_leaf_nodes and min_samples_leaf, "
+        "for example tree:max_depth=6"
+    )
+
+    @classmethod
+    def parse(cls, arguments: str) -> Tree:
+        """Read limits from "max_depth=6,min_samples_leaf=5"; raises ValueError saying which is wrong."""
+        smallest = {"max_depth": 1, "max_leaf_nodes": 2, "min_samples_leaf": 1}
+        limits: dict[str, int] = {}
+        for text in arguments.split(",") if arguments else []:
+            name, _, value = text.partition("=")
+            if name not in smallest:
+                raise ValueError(f"no limit '{name}'{nearest(name, smallest)}")
+            if name in limits:
+                raise ValueError(f"{name} is given twice")
+            digits = value.isascii() and value.isdigit() and len(value) <= 10
+            if not (digits and smallest[name] <= int(value) <= MAX_LIMIT):
+                shown = f"'{value}'" if value else "nothing"
+                raise ValueError(
+                    f"{name} must be a whole number from {smallest[name]} to {MAX_LIMIT}, not {shown}"
+                )
+            limits[name] = int(value)
+        tree = cls(**limits)
+        depth, leaves = tree.max_depth, tree.max_leaf_nodes
+        if depth is not None and leaves is not None and depth < (leaves - 1).bit_length():
+            raise ValueError(
+                f"max_leaf_nodes={leaves} is out of reach with max_depth={depth}, "
+                f"which allows {2**depth} leaves"
+            )
+        return tree
+
+    @property
+    def _limits(self) -> dict[str, int]:
+        """The limits that are set, in the order of the fields."""
+        none = asdict(Tree())
+        return {name: value for name, value in asdict(self).items() if value != none[name]}
+
+    def __str__(self) -> str:
+        limits = ",".join(f"{name}={value}" for name, value in self._limits.items())
+        return f"tree:{limits}" if limits else "tree"
+
+    @property
+    def slug(self) -> str:
+        """The model in a file name, such as "tree-depth6-size5"."""
+        short = {"max_depth": "depth", "max_leaf_nodes": "leaves", "min_samples_leaf": "size"}
+        return "-".join(["tree", *(f"{short[name]}{value}" for name, value in self._limits.items())])
+
+    def problem(self, n_train: int) -> str:
+        """Say why no such tree can split `n_train` examples; empty if one can."""
+        if 2 * self.min_samples_leaf <= n_train:
+            return ""
+        return f"min_samples_leaf={self.min_samples_leaf} allows no split of {n_train} training examples"
+
+    def grow(
+        self,
+        x: Tensor,
+        target: Tensor,
+        temperature: float,
+        labels: Tensor,
+        label_weight: float,
+        states: Iterable[int],
+    ) -> StackedTrees:
+        """Grow one tree for each of `states`; see `stacked_trees.grow`."""
+        from kdcli.models.stacked_trees import grow
+
+        return grow(asdict(self), x, target, temperature, labels, label_weight, states)
+
+    def restore(
+        self, parameters: Mapping[str, Tensor], features: Sequence[int], n_classes: int
+    ) -> StackedTrees:
+        """Build the trees that these arrays describe; raises ValueError if they describe none."""
+        from kdcli.models.stacked_trees import restore
+
+        return restore(parameters, math.prod(features), n_classes)
