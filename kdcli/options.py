@@ -60,16 +60,16 @@ _MODELS = ": " + ", ".join(model.SYNTAX for model in MODELS.values())
 
 RunName = Annotated[
     str | None,
-    typer.Option("--run", help="the run to work on [default: the current one]", autocompletion=_runs),
+    typer.Option("--run", help="the run to work on; default: the current one", autocompletion=_runs),
 ]
 NewRunName = Annotated[
     str | None,
-    typer.Option("--run", help="name of the run [default: the dataset's, or the recipe file's]"),
+    typer.Option("--run", help="name of the run; default: the dataset's, or the recipe file's"),
 ]
 Outputs = Annotated[
     Path | None,
     typer.Option(
-        "--outputs", envvar="KD_OUTPUTS", help="folder of all runs [default: outputs]", show_default=False
+        "--outputs", envvar="KD_OUTPUTS", help="folder of all runs; default: outputs", show_default=False
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document on stdout, and nothing else")]
@@ -80,7 +80,7 @@ DatasetName = Annotated[
     str | None,
     typer.Argument(
         metavar="[DATASET]",
-        help=f"the dataset: {_DATASETS} [default: gaussians]",
+        help=f"the dataset: {_DATASETS}; default: gaussians",
         autocompletion=_starting(lambda: DATASETS),
         show_default=False,
     ),
@@ -89,7 +89,7 @@ RecipeName = Annotated[
     str | None,
     typer.Option(
         "--recipe",
-        help="a built-in recipe or FILE.toml [default: the run's or the dataset's]",
+        help="a built-in recipe or FILE.toml; default: the run's or the dataset's",
         show_default=False,
     ),
 ]
@@ -102,8 +102,8 @@ RecipeArgument = Annotated[
     ),
 ]
 NSamples = Annotated[int | None, _setting(Sampling, "n_samples")]
-Separation = Annotated[float | None, _setting(Gaussians, "separation", note=" [gaussians]")]
-Noise = Annotated[float | None, _setting(Moons, "noise", note=" [moons]")]
+Separation = Annotated[float | None, _setting(Gaussians, "separation", note="; of gaussians")]
+Noise = Annotated[float | None, _setting(Moons, "noise", note="; of moons")]
 ValFraction = Annotated[float | None, _setting(Sampling, "val_fraction")]
 NTest = Annotated[int | None, _setting(Sampling, "n_test")]
 DataSeed = Annotated[int | None, _setting(Sampling, "seed")]
@@ -134,14 +134,14 @@ FigureNames = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[FIGURE]...",
-        help=f"which figures: {', '.join(FIGURES)} [default: all that apply]",
+        help=f"which figures: {', '.join(FIGURES)}; default: all that apply",
         autocompletion=_starting(lambda: FIGURES),
         show_default=False,
     ),
 ]
 ShownModels = Annotated[
     list[str] | None,
-    typer.Option("--model", help="draw only students of this model; repeat for several [default: all]"),
+    typer.Option("--model", help="draw only students of this model; repeat for several; default: all"),
 ]
 FigureFormat = Annotated[str, typer.Option("--format", help="file format: png, svg or pdf")]
 ShowFigures = Annotated[bool, typer.Option("--show", help="open the figures that were drawn")]

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kdcli.data import Split
+
 TINY = """
 [data]
 dataset = "gaussians"
@@ -15,7 +17,7 @@ epochs = 20
 learning_rate = 0.02
 
 [students]
-model = "mlp:4"
+models = ["mlp:4"]
 targets = ["labels", "soft"]
 seeds = 2
 epochs = 20
@@ -31,3 +33,14 @@ class Outcome:
 
 
 Kd = Callable[..., Outcome]
+
+
+def assert_calibrated(split: Split) -> None:
+    """Labels must come up as often as the exact posterior says, in bands of it, within sampling error."""
+    assert split.posterior is not None
+    p = split.posterior[:, 1]
+    for low in (0.05, 0.2, 0.35, 0.5, 0.65, 0.8):
+        inside = (p >= low) & (p < low + 0.15)
+        n = int(inside.sum())
+        gap = float(split.y[inside].double().mean() - p[inside].mean())
+        assert abs(gap) < 4 * (0.25 / n) ** 0.5

@@ -13,7 +13,7 @@ from harness import TINY, Kd
 from kdcli import __version__, cli
 from kdcli.data import DATASETS
 from kdcli.figures import FIGURES
-from kdcli.models import MODELS
+from kdcli.models import MLP, MODELS
 from kdcli.targets import TARGETS
 
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib")
@@ -37,8 +37,9 @@ def test_help_has_a_purpose_and_an_example_that_parses(
     ("command", "choices"),
     [
         ("gen-data", DATASETS),
-        ("train-teacher", MODELS),
+        ("train-teacher", {"mlp": MLP}),
         ("distill", TARGETS),
+        ("distill", MODELS),
         ("plot", FIGURES),
     ],
 )
@@ -98,6 +99,7 @@ def test_json_is_the_only_thing_on_stdout_and_quiet_prints_nothing(kd: Kd) -> No
         ("kd dis", {"distill"}),
         ("kd distill --target ba", {"bayes", "bayes-soft"}),
         ("kd gen-data g", {"gaussians"}),
+        ("kd run m", {"moons"}),
         ("kd plot --run t", {"tiny"}),
         ("kd plot l", {"learning-curves"}),
     ],
@@ -151,7 +153,7 @@ def test_interrupted(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     def interrupt(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kdcli.stages.train_teacher.fit", interrupt)
+    monkeypatch.setattr("kdcli.stages.training.fit", interrupt)
     before = (tiny / "teacher/meta.json").read_bytes()
     outcome = kd("train-teacher", "--epochs", "3", "--force")
     assert outcome.code == 130

@@ -20,8 +20,20 @@ def test_every_dataset_has_a_recipe() -> None:
 def test_the_gaussian_experiment() -> None:
     recipe = builtin("gaussians")
     assert (recipe.teacher.model, recipe.teacher.epochs) == ("mlp:64,64", 500)
-    assert (recipe.students.model, recipe.students.epochs, recipe.students.seeds) == ("mlp:4", 3000, 10)
+    assert (recipe.students.models, recipe.students.epochs, recipe.students.seeds) == (("mlp:4",), 3000, 10)
     assert recipe.students.temperatures == (4.0,)
+
+
+def test_the_moons_experiment() -> None:
+    recipe = builtin("moons")
+    assert (recipe.data.n_samples, recipe.data.noise, recipe.data.val_fraction) == (3000, 0.3, 0.2)
+    assert (recipe.teacher.model, recipe.teacher.epochs, recipe.teacher.batch_size) == (
+        "mlp:128,128",
+        100,
+        100,
+    )
+    assert recipe.students.models[0] == "tree"
+    assert {"labels", "hard", "soft"} <= set(recipe.students.targets)
 
 
 def test_all_problems_come_in_one_message() -> None:
@@ -34,6 +46,7 @@ def test_all_problems_come_in_one_message() -> None:
     epoch = 3
     [students]
     targets = ["labels", "sfot"]
+    models = ["mlp:4", "tree:max_depth=0"]
     label_weight = 2.0
     temperatures = [0.0]
     [extra]
@@ -42,12 +55,13 @@ def test_all_problems_come_in_one_message() -> None:
         parse(text, "my.toml")
     message = problem.value.message
     for part in (
-        "my.toml has 7 problems",
+        "my.toml has 8 problems",
         "extra: no such section",
         "data.n_samples: must be at least 4, not -5",
         "teacher.model: model 'mlp:': a width must be",
         "teacher.epoch: no such key; did you mean epochs?",
         "students.targets: no target 'sfot'; did you mean soft?",
+        "students.models: model 'tree:max_depth=0': max_depth must be",
         "students.label_weight: must be at least 0 and at most 1, not 2.0",
         "students.temperatures: must be at least 0.01 and at most 1000, not 0.0",
     ):

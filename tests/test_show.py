@@ -1,4 +1,5 @@
 import io
+import json
 import math
 
 import pytest
@@ -11,11 +12,14 @@ def test_spread_of_seeds() -> None:
     assert show._spread([0.5, 0.7], "{:.1f}", " %", 100) == "60.0 ± 14.1 %"
     assert show._spread([0.5], "{:.1f}", " %", 100) == "50.0 %"
     assert show._spread(3, "{:.0f}") == "3"
+    assert show._spread([0.5, math.inf], "{:.1f}") == show._spread(math.inf, "{:.1f}") == "∞"
 
 
 def test_json_has_no_value_that_json_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    show.Screen(as_json=True).document({"nll": [0.5, math.inf]})
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == {"nll": [0.5, "Infinity"]}
     with pytest.raises(ValueError, match="JSON"):
-        show.Screen(as_json=True).document({"x": math.inf})
+        show.Screen(as_json=True).document({"x": math.nan})
 
 
 def test_progress_shows_epoch_loss_and_time_left_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,15 +27,15 @@ def test_progress_shows_epoch_loss_and_time_left_on_a_terminal(monkeypatch: pyte
     monkeypatch.setattr(
         show, "Console", lambda **options: Console(file=terminal, force_terminal=True, width=100)
     )
-    with show.Screen().training("teacher", 50) as report:
+    with show.Screen().training("teacher", 50, "epoch") as report:
         report(25, 0.125)
     assert "teacher" in terminal.getvalue()
-    assert "25/50" in terminal.getvalue()
+    assert "epoch 25/50" in terminal.getvalue()
     assert "loss 0.125" in terminal.getvalue()
 
 
 def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with show.Screen().training("teacher", 50) as report:
+    with show.Screen().training("teacher", 50, "epoch") as report:
         report(25, 0.125)
     out, err = capsys.readouterr()
     assert (out, err) == ("", "")

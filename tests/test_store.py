@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,14 @@ def test_what_is_written_reads_back(run: Run) -> None:
     assert set(meta.files) == {"tensors.safetensors"}
     assert meta.versions["torch"] == torch.__version__
     assert leftovers(run) == []
+
+
+def test_an_infinite_metric_is_kept_as_strict_json(run: Run) -> None:
+    artefact = run.artefact("data")
+    artefact.write("test", {}, [], {}, {"nll": [0.5, math.inf], "name": "x"}, 0.0)
+    assert artefact.meta().metrics == {"nll": [0.5, math.inf], "name": "x"}
+    text = (artefact.path / "meta.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["metrics"]["nll"] == [0.5, "Infinity"]
 
 
 def test_up_to_date_only_with_the_same_configuration_and_parents(run: Run) -> None:

@@ -51,6 +51,7 @@ FIGURES = MappingProxyType(
             "test accuracy of trees against their number of leaves, a line for each target",
             accuracy_by_leaves.draw,
             accuracy_by_leaves.obstacle,
+            accuracy_by_leaves.note,
         ),
     }
 )

@@ -60,17 +60,17 @@ def panels(count: int, *, title: str, caption: str, right: float = RIGHT) -> tup
         hspace=BETWEEN_ROWS / HEIGHT,
     )
     axes: list[Axes] = []
-    for k in range(count):
+    first = (columns - count) // 2 if rows == 1 else 0  # a single panel stands in the middle
+    for k in range(first, first + count):
         axes.append(figure.add_subplot(grid[k // columns, k % columns], sharey=axes[0] if axes else None))
     return figure, axes
 
 
 def wide_panel(*, title: str, caption: str) -> tuple[Figure, Axes]:
     """Make a figure of one panel, as wide as a row of three, with a title and a caption below."""
-    width = LEFT + 3 * WIDTH + 2 * BETWEEN_COLUMNS + RIGHT
-    height = TOP + 1.6 * HEIGHT + BOTTOM
+    width, height, left, top = 10.0, 5.6, 1.0, 0.55  # no title of its own over the panel
     figure = _figure(width, height, title, caption)
-    box = (LEFT / width, BOTTOM / height, 1 - (LEFT + RIGHT) / width, 1 - (TOP + BOTTOM) / height)
+    box = (left / width, BOTTOM / height, 1 - (left + RIGHT) / width, 1 - (top + BOTTOM) / height)
     return figure, figure.add_axes(box)
 
 

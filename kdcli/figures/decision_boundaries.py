@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from kdcli.figures.view import Array, View
 
-GRID = 240  # points of the plane along each axis
+GRID = 300  # points of the plane along each axis
 SHOWN = 250  # test points drawn
 ROOM = MOST_PANELS - 2  # besides the Bayes optimum and the teacher
 
@@ -79,7 +79,7 @@ def draw(view: View) -> Figure:
                 alpha=0.8,
             )
         if p.min() < 0.5 < p.max():
-            ax.contour(horizontal, vertical, p, levels=[0.5], colors="white", linewidths=2.2)
+            ax.contour(horizontal, vertical, p, levels=[0.5], colors="white", linewidths=1.6)
         if bayes is not None:
             ax.contour(
                 horizontal, vertical, bayes, levels=[0.5], colors="black", linewidths=1.4, linestyles="--"
@@ -95,7 +95,7 @@ def draw(view: View) -> Figure:
         Line2D(
             [], [], marker="^", color="none", markerfacecolor="black", markeredgecolor="0.5", label="class 1"
         ),
-        Line2D([], [], color="0.75", linewidth=2.2, label="the model's boundary (white)"),
+        Line2D([], [], color="0.75", linewidth=1.6, label="the model's boundary (white)"),
     ]
     if bayes is not None:
         handles.append(Line2D([], [], color="black", linestyle="--", label="Bayes boundary"))

@@ -55,6 +55,8 @@ def draw(view: View) -> Figure:
 
 
 def _panel(ax: Axes, subject: Subject, curves: Curves) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
     seeds = len(curves.train)
     _curve(ax, curves.epochs, curves.train, label="training", color=BLUE, linestyle="-")
     _curve(ax, curves.epochs, curves.val, label="validation", color=ORANGE, linestyle="--")
@@ -65,6 +67,8 @@ def _panel(ax: Axes, subject: Subject, curves: Curves) -> None:
     ax.set_xlabel("epoch")
     ax.set_ylabel(f"{subject.loss} (nats)", fontsize="small")
     ax.set_xlim(0, curves.epochs[-1])
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
     ax.minorticks_off()
     ax.grid(alpha=0.3)
 

@@ -26,7 +26,7 @@ class Tree:
     min_samples_leaf: int = 1
 
     SYNTAX: ClassVar[str] = (
-        "tree[:LIMIT=N[,LIMIT=N...]] with the limits max_depth, max_leaf_nodes and min_samples_leaf, "
+        "tree[:LIMIT=N[,...]] with LIMIT max_depth, max_leaf_nodes or min_samples_leaf, "
         "for example tree:max_depth=6"
     )
 

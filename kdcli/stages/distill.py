@@ -160,7 +160,7 @@ def _check(recipe: Recipe, sets: Sequence[StudentSet], options: Mapping[str, Any
     if by_gradients and all(isinstance(s.model, Tree) for s in sets):
         raise UsageError(
             f"{', '.join(by_gradients)}: a tree is not trained by gradients",
-            f"leave it out, or name a network, such as --model mlp:4; a tree is limited by {Tree.SYNTAX}",
+            "leave it out, or name a network, such as --model mlp:4; a tree has limits: tree:max_depth=6",
         )
 
 

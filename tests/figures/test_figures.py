@@ -5,7 +5,7 @@ import pytest
 
 from kdcli.errors import UsageError
 from kdcli.figures import FIGURES, find_figure
-from kdcli.figures.view import Subject, View
+from kdcli.figures.view import Curves, Subject, View
 
 Array = np.ndarray
 EPOCHS = np.array([0, 5, 10])
@@ -23,8 +23,14 @@ def exact(x: Array) -> Array:
     return np.stack([1 - p, p], axis=1)
 
 
-def subject(title: str) -> Subject:
-    return Subject(title, "mlp:4", "loss", EPOCHS, TRAIN, TRAIN * 1.5, 0.9712, right_half)
+def subject(title: str, model: str = "mlp:4") -> Subject:
+    accuracy = np.array([0.9712, 0.9, 0.95])
+    return Subject(title, model, "loss", accuracy, right_half, Curves(EPOCHS, TRAIN, TRAIN * 1.5))
+
+
+def trees(title: str, model: str, leaves: int, accuracy: float) -> Subject:
+    spread = np.array([accuracy - 0.01, accuracy, accuracy + 0.01])
+    return Subject(title, model, "loss", spread, right_half, leaves=np.full(3, leaves))
 
 
 @pytest.fixture
@@ -32,6 +38,12 @@ def view() -> View:
     random = np.random.default_rng(0)
     x = random.normal(size=(60, 2)).astype(np.float32) * 2
     students = [subject("labels"), subject("soft, T = 4")]
+    students += [
+        trees("labels", "tree", 60, 0.8),
+        trees("labels", "tree:max_leaf_nodes=4", 4, 0.9),
+        trees("soft, T = 1", "tree:max_leaf_nodes=4", 4, 0.85),
+        trees("soft, T = 1", "tree:max_depth=4", 16, 0.7),
+    ]
     return View("demo", 2, x, (x[:, 0] > 0).astype(int), exact, 0.9772, subject("teacher"), students)
 
 
@@ -48,6 +60,7 @@ def test_every_figure_has_a_title_and_labelled_axes(view: View, name: str) -> No
 def test_learning_curves_draw_the_median_of_both_splits(view: View) -> None:
     figure = find_figure("learning-curves").draw(view)
     assert [ax.get_title().splitlines()[0] for ax in figure.axes] == ["teacher", "labels", "soft, T = 4"]
+    assert find_figure("learning-curves").note(view).startswith("leaves out 4 sets of trees")
     ax = figure.axes[1]
     training, validation = ax.get_lines()
     np.testing.assert_allclose(training.get_ydata(), [1.0, 0.5, 0.2])
@@ -65,7 +78,8 @@ def test_decision_boundaries_show_probability_accuracy_and_both_boundaries(view:
     titles = [ax.get_title() for ax in figure.axes[:-1]]
     assert titles[0] == "Bayes optimum\ntest accuracy 97.72%"
     assert titles[1] == "teacher (mlp:4)\ntest accuracy 97.12%"
-    assert len(titles) == 4
+    assert len(titles) == 8
+    assert titles[4] == "labels (tree)\ntest accuracy 79.00%"
     ax = figure.axes[2]
     (image,) = ax.get_images()
     assert (image.norm.vmin, image.norm.vmax) == (0, 1)
@@ -78,11 +92,47 @@ def test_decision_boundaries_show_probability_accuracy_and_both_boundaries(view:
     assert sum(len(c.get_offsets()) for c in points) == 60
 
 
+def test_accuracy_by_leaves_draws_a_line_for_each_target(view: View) -> None:
+    figure = find_figure("accuracy-by-leaves").draw(view)
+    (ax,) = figure.axes
+    lines = {line.get_label(): line for line in ax.get_lines() if not str(line.get_label()).startswith("_")}
+    levels = {name: line.get_ydata()[0] for name, line in lines.items()}
+    assert levels == {"teacher": 0.9712, "Bayes optimum": 0.9772}
+    bars = {container.get_label(): container for container in ax.containers}
+    assert set(bars) == {"labels", "soft, T = 1"}
+    line, _, (stems,) = bars["labels"].lines
+    np.testing.assert_allclose(line.get_xydata(), [[4, 0.9], [60, 0.8]])
+    np.testing.assert_allclose(stems.get_segments()[1], [[60, 0.79], [60, 0.81]])
+    np.testing.assert_allclose(bars["soft, T = 1"].lines[0].get_xydata(), [[4, 0.85]])  # not by depth
+    assert [text.get_text() for text in ax.texts] == ["no limit"]
+    assert ax.texts[0].xy == (60, pytest.approx(0.8))
+    assert ax.get_xscale() == "log"
+    assert "1 set of trees" in find_figure("accuracy-by-leaves").note(view)
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert shown == ["teacher", "Bayes optimum", "labels", "soft, T = 1"]
+
+
+def test_more_sets_than_a_figure_has_room_for(view: View) -> None:
+    crowd = [subject(f"{k}", model) for model in ("mlp:4", "mlp:9") for k in range(6)]
+    for name, panels in (("learning-curves", 7), ("decision-boundaries", 9)):
+        kind = find_figure(name)
+        crowded = replace(view, students=crowd)
+        assert len(kind.draw(crowded).axes) == panels  # the boundaries have the optimum and a colour bar
+        assert "shows 6 of 12 student sets, those of mlp:4" in kind.note(crowded)
+        assert kind.note(replace(view, students=crowd[:6])) == ""
+    one_model = replace(view, students=[subject(f"{k}") for k in range(20)])
+    assert len(find_figure("learning-curves").draw(one_model).axes) == 12
+
+
 def test_what_cannot_be_drawn_says_why(view: View) -> None:
     flat = replace(view, x_test=np.zeros((5, 3)))
     assert "two features" in find_figure("decision-boundaries").obstacle(flat)
     empty = replace(view, teacher=None, students=[])
     assert all(kind.obstacle(empty) for kind in FIGURES.values())
+    only_trees = replace(view, teacher=None, students=view.students[2:])
+    assert "only networks" in find_figure("learning-curves").obstacle(only_trees)
+    one_size = replace(view, students=view.students[:3])
+    assert "at least two limits" in find_figure("accuracy-by-leaves").obstacle(one_size)
     assert not any(kind.obstacle(view) for kind in FIGURES.values())
 
 

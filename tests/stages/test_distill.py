@@ -1,4 +1,5 @@
 import json
+import math
 import re
 import shlex
 from pathlib import Path
@@ -9,7 +10,7 @@ from harness import Kd
 from safetensors.torch import load_file
 
 from kdcli.stages.artefacts import load_data, load_students
-from kdcli.store import Store
+from kdcli.store import Artefact, Store
 from kdcli.train import predict
 
 
@@ -51,6 +52,64 @@ def test_a_set_trained_beside_others_is_the_set_trained_alone(kd: Kd, tiny: Path
         torch.testing.assert_close(value[0], together[key][0], rtol=1e-4, atol=1e-5)
 
 
+def test_several_models_at_once_networks_and_trees(kd: Kd, tiny: Path) -> None:
+    outcome = kd(
+        "distill", "--model", "mlp:3", "--model", "tree", "--model", "tree:max_depth=2", "--epochs", "3"
+    )
+    assert outcome.code == 0
+    assert outcome.out.startswith("run tiny: 12 students of 3 models, 3 epochs")
+    run = Store(tiny.parent).existing_run(None)
+    network = load_students(run.artefact("students/labels-mlp3"))
+    tree = load_students(run.artefact("students/labels-tree-depth2"))
+    assert network.config["epochs"] == 3
+    assert not {"epochs", "batch_size", "learning_rate"} & set(tree.config)
+    assert set(tree.metrics) == {"accuracy", "errors", "nll", "leaves", "depth"}
+    assert tree.metrics["depth"] == [2, 2]
+    assert set(tree.artefact.meta().files) == {"model.safetensors", "predictions.safetensors"}
+    assert tree.load_history() is None
+    assert "up to date" in kd("distill", "--model", "tree").out
+
+
+def test_a_stored_tree_predicts_bit_for_bit(kd: Kd, tiny: Path) -> None:
+    kd("distill", "--model", "tree")
+    run = Store(tiny.parent).existing_run(None)
+    data = load_data(run)
+    for name in ("labels-tree", "soft-T4-tree"):
+        trees = load_students(run.artefact(f"students/{name}"))
+        stored = trees.artefact.load("predictions")["test"]
+        assert stored.shape == (2, 400, 2)
+        assert torch.equal(predict(trees.load_model(data), data.splits["test"].x), stored)
+
+
+def test_an_infinite_likelihood_is_reported_as_such(kd: Kd, tiny: Path) -> None:
+    outcome = kd("distill", "--model", "tree", "--target", "labels,soft")
+    (labels,) = re.findall(r"  labels .*", outcome.out)
+    (soft,) = re.findall(r"  soft.*", outcome.out)
+    assert "∞" in labels
+    assert "∞" not in soft
+    trees = load_students(Store(tiny.parent).existing_run(None).artefact("students/labels-tree"))
+    assert trees.metrics["nll"] == [math.inf, math.inf]
+
+
+def test_a_tampered_tree_is_refused(kd: Kd, tiny: Path) -> None:
+    """Even one whose digests were made to fit: it could otherwise run for ever."""
+    kd("distill", "--model", "tree", "--target", "labels")
+    artefact = Store(tiny.parent).existing_run(None).artefact("students/labels-tree")
+    meta = artefact.meta()
+    arrays, predictions = artefact.load("model"), artefact.load("predictions")
+    file = artefact.path / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-8] + bytes(8))
+    assert "is damaged" in kd("plot").err
+    arrays["branches"][0, 0] = torch.tensor([0, 1])
+    parents = [Artefact(artefact.run, name) for name in meta.parents]
+    artefact.write(
+        "distill", meta.config, parents, {"model": arrays, "predictions": predictions}, meta.metrics, 0
+    )
+    outcome = kd("plot")
+    assert outcome.code == 1
+    assert "model.safetensors is damaged: a child is not numbered above its parent" in outcome.err
+
+
 def test_targets_without_a_teacher_need_none(kd: Kd) -> None:
     kd("gen-data", "--n-samples", "60", "--n-test", "40")
     assert kd("distill", "--target", "labels,bayes,bayes-soft", "--epochs", "2", "--seeds", "1").code == 0
@@ -81,9 +140,10 @@ def test_stale_data_stop_every_later_stage(kd: Kd, tiny: Path) -> None:
 def test_the_command_that_renews_a_set_renews_that_set(kd: Kd, tiny: Path) -> None:
     kd("distill", "--target", "soft", "-T", "2.5", "--model", "mlp:3", "--epochs", "4", "--seeds", "1")
     kd("distill", "--target", "hard", "--name", "mine", "--learning-rate", "0.05", "--batch-size", "20")
+    kd("distill", "--target", "hard", "--model", "tree:max_leaf_nodes=3,min_samples_leaf=2")
     kd("train-teacher", "--epochs", "3", "--force")
     hints = re.findall(r"`kd (.*?)` renews", kd("plot", "learning-curves").out)
-    assert len(hints) == 3
+    assert len(hints) == 4
     for hint in hints:
         assert kd(*shlex.split(hint)).code == 0
     outcome = kd("plot", "learning-curves")
@@ -110,6 +170,11 @@ def test_label_weight_has_a_name_of_its_own(kd: Kd, tiny: Path) -> None:
         (["--target", "soft", "--name", "../x"], 2, "cannot name a student set"),
         (["--learning-rate", "1e30", "--force"], 1, "stopped being a finite number"),
         (["--epochs", "7"], 1, "epochs = 20, not 7"),
+        (["--model", "tree", "--epochs", "7"], 2, "--epochs: a tree is not trained by gradients"),
+        (["--model", "tree:max_depth=0"], 2, "max_depth must be a whole number from 1"),
+        (["--model", "tree:max_depth=1,max_leaf_nodes=4"], 2, "out of reach"),
+        (["--model", "tree:min_samples_leaf=100"], 2, "allows no split of 160 training examples"),
+        (["--model", "tree", "--model", "mlp:3", "--target", "soft", "--name", "x"], 2, "would make 2"),
     ],
 )
 def test_bad_input_leaves_the_students_as_they_were(

@@ -41,7 +41,7 @@ def test_up_to_date_then_refused_then_forced(kd: Kd, outputs: Path) -> None:
 
 def test_a_recipe_is_not_replaced_silently(kd: Kd, tiny: Path) -> None:
     other = Path("tiny.toml")
-    other.write_text((tiny / "recipe.toml").read_text().replace('model = "mlp:4"', 'model = "mlp:3"'))
+    other.write_text((tiny / "recipe.toml").read_text().replace('"mlp:4"', '"mlp:3"'))
     refused = kd("gen-data", "--recipe", "tiny.toml")
     assert refused.code == 1
     assert "another recipe" in refused.err
@@ -82,7 +82,11 @@ def test_a_run_of_another_name_or_folder_is_named_in_every_hint(kd: Kd, tiny: Pa
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["moonz"], "no dataset 'moonz'"),
+        (["moonz"], "no dataset 'moonz'; did you mean moons?"),
+        (["moons", "--noise", "0"], "--noise: must be at least 0.01"),
+        (["moons", "--noise", "-1"], "--noise: must be at least 0.01"),
+        (["moons", "--n-samples", "5", "--val-fraction", "0.1"], "without one of the two classes"),
+        (["moons", "--separation", "2"], "--separation does not apply here"),
         (["gausians"], "did you mean gaussians?"),
         (["--n-samples", "-3"], "--n-samples: must be at least 4"),
         (["--n-samples", "x"], "--n-samples"),

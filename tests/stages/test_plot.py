@@ -23,9 +23,37 @@ def test_stale_students_are_left_out_and_named(kd: Kd, tiny: Path) -> None:
     assert "kd distill --target soft --temperature 4 --force" in outcome.out
 
 
+def test_what_a_figure_leaves_out_is_said(kd: Kd, tiny: Path) -> None:
+    kd("distill", "--model", "tree", "--model", "tree:max_leaf_nodes=3", "--model", "tree:max_depth=2")
+    document = json.loads(kd("plot", "--json").out)
+    assert document["left_out"] == {}
+    assert document["notes"] == {
+        "learning-curves": "leaves out 6 sets of trees, which are not trained by gradients",
+        "accuracy-by-leaves": "leaves out 2 sets of trees that are limited by more than max_leaf_nodes",
+    }
+    out = kd("plot", "learning-curves").out
+    assert "learning-curves leaves out 6 sets of trees" in out
+
+
+def test_only_some_models(kd: Kd, tiny: Path) -> None:
+    kd("distill", "--model", "tree:max_depth=2,min_samples_leaf=3")
+    whole = json.loads(kd("plot", "--json").out)
+    assert whole["notes"]["learning-curves"].startswith("leaves out 2")
+    networks = json.loads(kd("plot", "--model", "mlp:4", "--json").out)
+    assert networks["notes"] == {}
+    # Another spelling of the same tree.
+    assert kd("plot", "--model", "tree:min_samples_leaf=3,max_depth=2", "decision-boundaries").code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["learning-curve"], "did you mean learning-curves?"), (["--format", "gif"], "formats: png, svg, pdf")],
+    [
+        (["learning-curve"], "did you mean learning-curves?"),
+        (["--format", "gif"], "formats: png, svg, pdf"),
+        (["--model", "tree"], "no student model 'tree'"),
+        (["--model", "tre"], "no model 'tre'; did you mean tree?"),
+        (["accuracy-by-leaves"], "cannot draw accuracy-by-leaves: it needs trees"),
+    ],
 )
 def test_bad_input(kd: Kd, tiny: Path, arguments: list[str], words: str) -> None:
     outcome = kd("plot", *arguments)

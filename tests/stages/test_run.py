@@ -1,8 +1,12 @@
 import json
 import shlex
+import statistics
 from pathlib import Path
 
+import pytest
 from harness import TINY, Kd
+
+from kdcli.figures import FIGURES
 
 
 def tensors(folder: Path) -> dict[str, bytes]:
@@ -34,7 +38,7 @@ def test_a_second_run_reuses_everything(kd: Kd, tiny: Path) -> None:
 def test_the_table_has_the_optimum_the_teacher_and_every_target(kd: Kd, tiny: Path) -> None:
     Path("tiny.toml").write_text(TINY)
     out = kd("run", "tiny.toml").out
-    for words in ("Bayes optimum", "teacher mlp:8", "labels → mlp:4", "soft, T = 4 → mlp:4", "±", "97.72"):
+    for words in ("Bayes optimum", "teacher mlp:8", "mlp:4", "  labels", "  soft, T = 4", "±", "97.72"):
         assert words in out
     document = json.loads(kd("run", "tiny.toml", "--json").out)
     assert [len(students["metrics"]["nll"]) for students in document["students"]] == [2, 2]
@@ -53,6 +57,25 @@ def test_a_file_that_cannot_name_a_run(kd: Kd) -> None:
     Path("my file.toml").write_text(TINY)
     assert "name the run with --run NAME" in kd("run", "my file.toml").err
     assert kd("run", "my file.toml", "--run", "mine").code == 0
+
+
+def test_the_moons_experiment_shows_what_it_is_known_for(kd: Kd) -> None:
+    document = json.loads(kd("run", "moons", "--json").out)
+    teacher = document["teacher"]["metrics"]["accuracy"]
+    labels, hard, soft = (
+        statistics.fmean(float(value) for value in students["metrics"]["accuracy"])
+        for students in document["students"]
+        if students["model"] == "tree"
+    )
+    assert document["dataset"]["bayes"]["accuracy"] == pytest.approx(0.91459, abs=1e-5)
+    assert teacher >= 0.90
+    assert labels < 0.885
+    assert soft >= labels + 0.02
+    assert abs(soft - teacher) < 0.01
+    assert hard > labels
+    leaves = [s["metrics"]["leaves"] for s in document["students"] if s["model"] == "tree:max_leaf_nodes=16"]
+    assert leaves == [[16] * 10] * 3
+    assert [Path(path).stem for path in document["figures"]] == list(FIGURES)
 
 
 def test_bad_recipes(kd: Kd) -> None:

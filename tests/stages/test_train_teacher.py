@@ -44,6 +44,7 @@ def test_the_command_that_renews_it_trains_the_same_teacher(kd: Kd, tiny: Path) 
     [
         (["--model", "mlp:"], 2, "a width must be"),
         (["--model", "cnn:3"], 2, "no model 'cnn'"),
+        (["--model", "tree"], 2, "a teacher is trained by gradients, which 'tree' is not"),
         (["--epochs", "0"], 2, "--epochs: must be at least 1"),
         (["--learning-rate", "0"], 2, "--learning-rate: must be above 0"),
         (["--learning-rate", "1e30", "--force"], 1, "stopped being a finite number"),

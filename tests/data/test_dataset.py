@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from kdcli.data import DATASETS, find_dataset
+from kdcli.data.dataset import Sampling, sampling_problems
+from kdcli.errors import UsageError
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_dataset_keeps_the_contract(name: str) -> None:
+    dataset = find_dataset(name)
+    config = dataset.config()
+    splits = dataset.sample(config)
+    assert set(splits) == {"train", "val", "test"}
+    for split in splits.values():
+        assert split.x.dtype == torch.float32
+        assert split.y.dtype == torch.int64
+        assert set(split.y.unique().tolist()) == set(range(dataset.n_classes))
+        if dataset.posterior:
+            assert split.posterior is not None
+            assert split.posterior.dtype == torch.float64
+            torch.testing.assert_close(split.posterior.sum(1), torch.ones(len(split.y)).double())
+    if dataset.posterior:
+        posterior = splits["test"].posterior
+        assert posterior is not None
+        assert torch.equal(dataset.posterior(config, splits["test"].x), posterior)
+
+
+@pytest.mark.parametrize("name", ["gaussians", "moons"])
+def test_sampled_splits_are_balanced_shuffled_and_apart(name: str) -> None:
+    dataset = find_dataset(name)
+    config = dataset.config()
+    splits = dataset.sample(config)
+    sizes = {key: len(split.y) for key, split in splits.items()}
+    assert sizes == {"train": 0.8 * config.n_samples, "val": 0.2 * config.n_samples, "test": 20_000}
+    for split in splits.values():
+        assert split.y.double().mean() == 0.5
+        changes = int((split.y[1:] != split.y[:-1]).sum())
+        assert 0.4 < changes / len(split.y) < 0.6  # shuffled: neither sorted nor alternating
+    everything = torch.cat([split.x for split in splits.values()])
+    assert len(torch.unique(everything, dim=0)) == config.n_samples + config.n_test
+
+
+@pytest.mark.parametrize("name", ["gaussians", "moons"])
+def test_the_seed_decides_the_sample(name: str) -> None:
+    dataset = find_dataset(name)
+    first, again, other = (dataset.sample(dataset.config(n_samples=100, seed=s)) for s in (1, 1, 2))
+    for split in first:
+        assert torch.equal(first[split].x, again[split].x)
+        assert not torch.equal(first[split].x, other[split].x)
+
+
+def test_a_split_without_a_class_is_a_problem() -> None:
+    assert sampling_problems(Sampling()) == []
+    assert "leave a split" in sampling_problems(Sampling(n_samples=4, val_fraction=0.1))[0]
+
+
+def test_unknown_dataset() -> None:
+    with pytest.raises(UsageError, match=r"no dataset 'moon'; did you mean moons\?"):
+        find_dataset("moon")

@@ -1,0 +1,60 @@
+import pytest
+
+from kdcli.errors import UsageError
+from kdcli.models import Tree, parse_model, parse_network
+
+
+@pytest.mark.parametrize(
+    ("text", "tree", "slug"),
+    [
+        ("tree", Tree(), "tree"),
+        ("tree:max_depth=6", Tree(max_depth=6), "tree-depth6"),
+        ("tree:max_leaf_nodes=16", Tree(max_leaf_nodes=16), "tree-leaves16"),
+        ("tree:min_samples_leaf=5", Tree(min_samples_leaf=5), "tree-size5"),
+        ("tree:max_depth=4,max_leaf_nodes=16", Tree(4, 16), "tree-depth4-leaves16"),
+    ],
+)
+def test_parse_and_names(text: str, tree: Tree, slug: str) -> None:
+    assert parse_model(text) == tree
+    assert str(tree) == text
+    assert tree.slug == slug
+
+
+def test_one_tree_has_one_name_however_it_is_written() -> None:
+    assert str(parse_model("tree:min_samples_leaf=2,max_depth=3")) == "tree:max_depth=3,min_samples_leaf=2"
+    assert str(parse_model("tree:min_samples_leaf=1")) == "tree"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("tree:depth=3", "no limit 'depth'; did you mean max_depth?"),
+        ("tree:max_depth", "max_depth must be a whole number from 1 to 1000000000, not nothing"),
+        ("tree:max_depth=0", "from 1 to 1000000000, not '0'"),
+        ("tree:max_depth=-1", "not '-1'"),
+        ("tree:max_depth=2.5", "not '2.5'"),
+        ("tree:max_depth=99999999999", "not '99999999999'"),
+        ("tree:max_leaf_nodes=1", "from 2 to"),
+        ("tree:max_depth=3,", "no limit ''"),
+        ("tree:max_depth=3,max_depth=4", "max_depth is given twice"),
+        ("tree:max_depth=3,max_leaf_nodes=9", "out of reach with max_depth=3, which allows 8 leaves"),
+    ],
+)
+def test_what_does_not_parse_says_how_to_write_it(text: str, words: str) -> None:
+    with pytest.raises(UsageError) as problem:
+        parse_model(text)
+    assert words in problem.value.message
+    assert "tree:max_depth=6" in problem.value.hint
+
+
+def test_too_few_examples_to_split() -> None:
+    assert Tree(min_samples_leaf=5).problem(10) == ""
+    assert "allows no split of 9" in Tree(min_samples_leaf=5).problem(9)
+
+
+def test_a_tree_is_no_network() -> None:
+    assert parse_network("mlp:3").hidden == (3,)
+    with pytest.raises(UsageError, match="trained by gradients") as problem:
+        parse_network("tree")
+    assert "mlp:" in problem.value.hint
+    assert "tree" not in problem.value.hint
