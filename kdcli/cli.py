@@ -192,7 +192,7 @@ def distill(
         "targets": o.split_names(target),
         "temperatures": o.split_numbers(temperature, "--temperature"),
         "label_weight": label_weight,
-        "models": tuple(model) if model else None,
+        "models": o.split_models(model),
         "seeds": seeds,
         "epochs": epochs,
         "batch_size": batch_size,
@@ -216,7 +216,9 @@ def plot(
     """Draw the run's figures from its artefacts."""
     from kdcli.stages.plot import plot as stage
 
-    made = stage(_open(outputs, run), figures or (), models=model or (), file_format=file_format)
+    made = stage(
+        _open(outputs, run), figures or (), models=o.split_models(model) or (), file_format=file_format
+    )
     show.plotted(show.Screen(quiet, as_json), made)
     if show_figures:
         for path in made.figures:

@@ -1,5 +1,6 @@
 """Option types shared by the commands; ranges, wording and choices come from the library."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from kdcli.data.gaussians import Gaussians
 from kdcli.data.moons import Moons
 from kdcli.errors import UsageError
 from kdcli.figures import FIGURES
-from kdcli.models import MLP, MODELS
+from kdcli.models import MLP, MODELS, SYNTAX
 from kdcli.recipe import Students, Teacher, builtin_names
 from kdcli.settings import flag, rules
 from kdcli.store import Store
@@ -39,6 +40,14 @@ def split_names(values: list[str] | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
 
 
+def split_models(values: list[str] | None) -> tuple[str, ...] | None:
+    """Split models that may be repeated or comma-separated; commas within a model stay."""
+    if not values:
+        return None
+    apart = re.compile(rf",(?=\s*(?:{'|'.join(MODELS)})\b)")
+    return tuple(name.strip() for value in values for name in apart.split(value))
+
+
 def split_numbers(values: list[str] | None, option: str) -> tuple[float, ...] | None:
     """Split numbers that may be repeated or comma-separated; raises `UsageError` for what is none."""
     names = split_names(values)
@@ -56,7 +65,6 @@ def split_numbers(values: list[str] | None, option: str) -> tuple[float, ...] | 
 _runs = _starting(lambda: Store().runs())
 _DATASETS = ", ".join(DATASETS)
 _TARGETS = ": " + ", ".join(TARGETS) + "; repeat or comma-separate"
-_MODELS = ": " + ", ".join(model.SYNTAX for model in MODELS.values())
 
 RunName = Annotated[
     str | None,
@@ -115,7 +123,7 @@ BatchSize = Annotated[int | None, _setting(Teacher, "batch_size")]
 LearningRate = Annotated[float | None, _setting(Teacher, "learning_rate")]
 
 StudentModels = Annotated[
-    list[str] | None, _setting(Students, "models", note=f"{_MODELS}; repeat for several")
+    list[str] | None, _setting(Students, "models", note=f": {SYNTAX}; repeat or comma-separate")
 ]
 TargetNames = Annotated[
     list[str] | None,
@@ -141,7 +149,7 @@ FigureNames = Annotated[
 ]
 ShownModels = Annotated[
     list[str] | None,
-    typer.Option("--model", help="draw only students of this model; repeat for several; default: all"),
+    typer.Option("--model", help="draw only students of this model; repeat or comma-separate"),
 ]
 FigureFormat = Annotated[str, typer.Option("--format", help="file format: png, svg or pdf")]
 ShowFigures = Annotated[bool, typer.Option("--show", help="open the figures that were drawn")]

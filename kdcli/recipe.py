@@ -97,7 +97,10 @@ def parse(text: str, source: str) -> Recipe:
         problems += found or [f"data: {text}" for text in kind.problems(data)]
     teacher, found = read(Teacher, sections["teacher"], "teacher")
     problems += found
-    students, found = read(Students, sections["students"], "students")
+    students_table = dict(sections["students"])
+    if "models" not in students_table and "model" in students_table:
+        students_table["models"] = [students_table.pop("model")]  # as recipes were before trees came
+    students, found = read(Students, students_table, "students")
     problems += found
     if problems or data is None or teacher is None or students is None or dataset is None:
         count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"

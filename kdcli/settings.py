@@ -8,13 +8,20 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from kdcli.errors import KdError, UsageError, nearest
 
 C = TypeVar("C")
 
 WORDS = MappingProxyType({int: "a whole number", float: "a number", str: "a text", bool: "true or false"})
+
+
+class Problem(NamedTuple):
+    """What is wrong with a value, and what is allowed instead if that is not said already."""
+
+    text: str
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,10 @@ class Rule:
         bounds = {"at least": self.minimum, "above": self.above, "at most": self.maximum, "below": self.below}
         return " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
 
-    def problem(self, value: Any) -> str:
-        """Say what is wrong with one value of the right type; empty if nothing is."""
+    def problem(self, value: Any) -> Problem | None:
+        """Say what is wrong with one value of the right type; None if nothing is."""
         if isinstance(value, float) and not math.isfinite(value):
-            return f"must be a finite number, not {value}"
+            return Problem(f"must be a finite number, not {value}")
         inside = (
             (self.minimum is None or value >= self.minimum)
             and (self.above is None or value > self.above)
@@ -50,13 +57,13 @@ class Rule:
             and (self.below is None or value < self.below)
         )
         if not inside:
-            return f"must be {self.allowed}, not {value}"
+            return Problem(f"must be {self.allowed}, not {value}")
         if self.check is not None:
             try:
                 self.check(value)
             except KdError as error:
-                return f"{error.message} ({error.hint})" if error.hint else error.message
-        return ""
+                return Problem(error.message, error.hint)
+        return None
 
 
 def setting(default: Any, help: str, **rule: Any) -> Any:
@@ -86,7 +93,9 @@ def read(config: type[C], table: Mapping[str, Any], where: str) -> tuple[C | Non
             meant = nearest(key, known) or f"; known keys: {', '.join(known)}"
             problems.append(f"{where}.{key}: no such key{meant}")
     values, found = _check(config, {key: table[key] for key in table if key in known})
-    problems += [f"{where}.{key}: {text}" for key, text in found.items()]
+    problems += [
+        f"{where}.{key}: {text}" + (f" ({hint})" if hint else "") for key, (text, hint) in found.items()
+    ]
     return (None, problems) if problems else (config(**values), [])
 
 
@@ -99,33 +108,34 @@ def override(config: C, flags: Mapping[str, Any]) -> C:
     given = {key: value for key, value in flags.items() if value is not None}
     known = rules(kind)
     values, found = _check(kind, {key: value for key, value in given.items() if key in known})
-    problems = [f"{flag(kind, key)}: {text}" for key, text in found.items()]
+    problems = [f"{flag(kind, key)}: {text}" for key, (text, _) in found.items()]
     for key in given:
         if key not in known:
             options = ", ".join(flag(kind, name) for name in known)
             problems.append(f"--{key.replace('_', '-')} does not apply here (options that do: {options})")
     if problems:
-        raise UsageError("; ".join(problems))
+        raise UsageError("; ".join(problems), "; ".join(hint for _, hint in found.values() if hint))
     return replace(config, **values)  # type: ignore[type-var]
 
 
-def _check(config: type, table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def _check(config: type, table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Problem]]:
     """Convert and check the values of a table: the good values, and a problem for each bad one."""
     hints, known = get_type_hints(config), rules(config)
     values: dict[str, Any] = {}
-    problems: dict[str, str] = {}
+    problems: dict[str, Problem] = {}
     for key, raw in table.items():
         try:
             values[key] = _convert(raw, hints[key])
         except TypeError as error:
-            problems[key] = str(error)
+            problems[key] = Problem(str(error))
             continue
         items = values[key] if isinstance(values[key], tuple) else (values[key],)
-        found = [text for item in items if (text := known[key].problem(item))]
+        found = [problem for item in items if (problem := known[key].problem(item))]
         if found:
-            problems[key] = "; ".join(found)
+            advice = dict.fromkeys(problem.hint for problem in found if problem.hint)
+            problems[key] = Problem("; ".join(problem.text for problem in found), "; ".join(advice))
         elif not items:
-            problems[key] = "must name at least one"
+            problems[key] = Problem("must name at least one")
     return values, problems
 
 

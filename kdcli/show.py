@@ -195,7 +195,7 @@ def _score_table(title: str, students: Sequence["SetMade"]) -> Table:
     """Make a table of scores; where there are trees, with their size instead of the error count."""
     trees = any("leaves" in s.metrics for s in students)
     table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("", no_wrap=True)
+    table.add_column("", overflow="fold")  # where the terminal is narrow, names give way, not numbers
     for column in (
         "accuracy",
         *([] if trees else ["errors"]),

@@ -43,6 +43,16 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 CURRENT = "current"
 
 
+class DamagedError(KdError):
+    """A file of an artefact is not what the stage wrote; `artefact` is the folder to be made again."""
+
+    def __init__(self, path: Path, artefact: Path, again: str, why: str) -> None:
+        super().__init__(f"{path} is damaged: {why}", f"remove {artefact} and make it again with `{again}`")
+        self.path = path
+        self.artefact = artefact
+        self.why = why
+
+
 @dataclass(frozen=True)
 class Meta:
     """What `meta.json` records of an artefact.
@@ -214,11 +224,11 @@ class Artefact:
             newer = record["format"] > FORMAT
             meta = None if newer else Meta(**{**record, "metrics": _from_json(record["metrics"])})
         except (ValueError, TypeError, KeyError):
-            raise self._damaged(path) from None
+            raise self.damaged(path) from None
         if meta is None:
             raise KdError(f"{path} was written by a newer kd (format {record['format']})", "update kd")
         if meta.digest != _digest(meta.files):
-            raise self._damaged(path)
+            raise self.damaged(path)
         return meta
 
     def stale(self) -> bool:
@@ -247,19 +257,15 @@ class Artefact:
 
         path = self.path / f"{file}.safetensors"
         if not path.is_file():
-            raise self._damaged(path)
+            raise self.damaged(path)
         with _told_apart(path):
             content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != self.meta().files.get(path.name):
-            raise self._damaged(path)
+            raise self.damaged(path)
         try:
             return load(content)
         except SafetensorError:
-            raise self._damaged(path) from None
-
-    def damaged(self, file: str, why: str) -> KdError:
-        """Build the error for tensors of `file`.safetensors that make no sense together."""
-        return self._damaged(self.path / f"{file}.safetensors", why)
+            raise self.damaged(path) from None
 
     def up_to_date(self, config: Mapping[str, Any], parents: Sequence[Artefact], force: bool) -> bool:
         """Whether it was made with this configuration from these parents, and may be reused.
@@ -336,13 +342,11 @@ class Artefact:
         if replaced.exists() and not self.path.exists():
             replaced.rename(self.path)
 
-    def _damaged(self, path: Path, why: str = "it is not what the stage wrote") -> KdError:
+    def damaged(self, path: Path, why: str = "it is not what the stage wrote") -> DamagedError:
+        """Build the error for a file that makes no sense."""
         stage = "kd train-teacher" if self.name == "teacher" else "kd distill"
         command = self.run.making if self.name == "data" else stage + self.run.flag
-        return KdError(
-            f"{path} is damaged: {why}",
-            f"remove {self.path} and make it again with `{command}`",
-        )
+        return DamagedError(path, self.path, command, why)
 
 
 def check_name(name: str, kind: str) -> None:

@@ -18,7 +18,7 @@ CURVE_POINTS = 150  # a curve has at most about this many points, however many e
 CHUNK = 16_384  # examples evaluated at once
 
 Report = Callable[[int, float | None], None]
-"""Is told the epochs done and the mean training loss, each time a curve is recorded."""
+"""Is told the epochs or trees done, and the mean training loss where there is one."""
 
 
 @dataclass(frozen=True)

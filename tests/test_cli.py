@@ -14,6 +14,7 @@ from kdcli import __version__, cli
 from kdcli.data import DATASETS
 from kdcli.figures import FIGURES
 from kdcli.models import MLP, MODELS
+from kdcli.options import split_models
 from kdcli.targets import TARGETS
 
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib")
@@ -113,6 +114,15 @@ def test_completion_in_the_shell(kd: Kd, tiny: Path, words: str, expected: set[s
     }
     done = subprocess.run([sys.executable, "-m", "kdcli"], capture_output=True, text=True, env=environment)
     assert set(done.stdout.split()) == expected
+
+
+def test_models_may_be_comma_separated() -> None:
+    assert split_models(["mlp:64,64,tree, tree:max_depth=2,min_samples_leaf=3", "mlp:4"]) == (
+        "mlp:64,64",
+        "tree",
+        "tree:max_depth=2,min_samples_leaf=3",
+        "mlp:4",
+    )
 
 
 def test_completion_script(kd: Kd, monkeypatch: pytest.MonkeyPatch) -> None:

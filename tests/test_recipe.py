@@ -36,6 +36,11 @@ def test_the_moons_experiment() -> None:
     assert {"labels", "hard", "soft"} <= set(recipe.students.targets)
 
 
+def test_a_recipe_from_before_there_were_several_models() -> None:
+    text = '[data]\ndataset = "gaussians"\n[students]\nmodel = "mlp:7"\n'
+    assert parse(text, "old.toml").students.models == ("mlp:7",)
+
+
 def test_all_problems_come_in_one_message() -> None:
     text = """
     [data]

@@ -40,6 +40,22 @@ def test_open_bounds_exclude_their_ends_and_what_is_no_number(value: float) -> N
     assert read(Config, {"share": value}, "here")[1]
 
 
+def refuse(value: str) -> None:
+    raise UsageError(f"no name '{value}'", "names: a, b")
+
+
+@dataclass(frozen=True)
+class Checked:
+    name: str = setting("a", "which", check=refuse)
+
+
+def test_the_hint_of_a_check_is_the_hint_of_the_flag_and_part_of_the_problem_of_a_file() -> None:
+    with pytest.raises(UsageError, match=r"^--name: no name 'c'$") as problem:
+        override(Checked(), {"name": "c"})
+    assert problem.value.hint == "names: a, b"
+    assert read(Checked, {"name": "c"}, "here")[1] == ["here.name: no name 'c' (names: a, b)"]
+
+
 def test_override_names_the_flags() -> None:
     assert override(Config(), {"size": None, "share": 0.1}) == Config(share=0.1)
     with pytest.raises(UsageError, match=r"--size: must be at least 1, not -3; --noise does not apply"):

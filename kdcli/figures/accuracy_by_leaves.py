@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import cycle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import GREY, LINES, legend, wide_panel
+from kdcli.figures.canvas import GREY, legend, line_look, wide_panel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from kdcli.figures.view import Array, Subject, View
+    from kdcli.figures.view import Subject, Trees, View
 
 CAPTION = (
     "Points: mean over seeds; bars: their range, often within the point. Without a limit a tree grows\n"
@@ -21,24 +20,21 @@ CAPTION = (
 
 def obstacle(view: View) -> str:
     """Say why the figure cannot be drawn; empty if it can."""
-    sizes = {subject.model for subject in view.students if _by_leaves(subject)}
-    return "" if len(sizes) > 1 else "it needs trees with at least two limits of max_leaf_nodes"
+    models = {subject.model for subject, _ in _by_leaves(view)}
+    return "" if len(models) > 1 else "it needs trees of at least two sizes, such as tree:max_leaf_nodes=16"
 
 
 def note(view: View) -> str:
     """Say which trees are left out; empty if none is."""
-    count = sum(subject.leaves is not None and not _by_leaves(subject) for subject in view.students)
+    count = sum(subject.trees is not None for subject in view.students) - len(_by_leaves(view))
     sets = f"{count} set{'s' if count > 1 else ''}"
-    return f"leaves out {sets} of trees that are limited by more than max_leaf_nodes" if count else ""
+    return f"leaves out {sets} of trees with other limits than max_leaf_nodes" if count else ""
 
 
-def _by_leaves(subject: Subject) -> bool:
-    """Whether these are trees limited by their number of leaves alone, or not at all."""
-    if subject.leaves is None:
-        return False
-    return subject.model == "tree" or (
-        subject.model.startswith("tree:max_leaf_nodes=") and "," not in subject.model
-    )
+def _by_leaves(view: View) -> list[tuple[Subject, Trees]]:
+    """Return the trees that are limited by their number of leaves alone, or not at all; smallest first."""
+    found = [(s, s.trees) for s in view.students if s.trees and s.trees.limited_by != "else"]
+    return sorted(found, key=lambda pair: float(pair[1].leaves.mean()))
 
 
 def draw(view: View) -> Figure:
@@ -46,21 +42,25 @@ def draw(view: View) -> Figure:
     import numpy as np
     from matplotlib.ticker import LogLocator, PercentFormatter, ScalarFormatter
 
-    figure, ax = wide_panel(title=f"Accuracy of trees by their size, run {view.run}", caption=CAPTION)
-    lines: dict[str, list[tuple[float, Array]]] = {}  # the size and accuracies of each line's trees
-    for subject in view.students:
-        if subject.leaves is not None and _by_leaves(subject):
-            lines.setdefault(subject.title, []).append((float(subject.leaves.mean()), subject.accuracy))
-            if subject.model == "tree":
-                end = (float(subject.leaves.mean()), float(subject.accuracy.mean()))
-                ax.annotate("no limit", end, (0, -16), textcoords="offset points", ha="center", color=GREY)
-    for (title, trees), look in zip(lines.items(), cycle(LINES)):
-        trees.sort(key=lambda tree: tree[0])
-        leaves = [size for size, _ in trees]
-        mean, low, high = np.array([[a.mean(), a.min(), a.max()] for _, a in trees]).T
-        ax.errorbar(
-            leaves, mean, yerr=np.maximum([mean - low, high - mean], 0), label=title, capsize=3, **look
-        )
+    lines: dict[str, list[tuple[Subject, Trees]]] = {}
+    for subject, trees in _by_leaves(view):
+        lines.setdefault(subject.title, []).append((subject, trees))
+    levels = [view.teacher is not None, view.bayes_accuracy is not None]
+    figure, ax = wide_panel(
+        title=f"Accuracy of trees by their size, run {view.run}",
+        caption=CAPTION,
+        entries=len(lines) + sum(levels),
+    )
+    for k, (title, points) in enumerate(lines.items()):
+        look = line_look(k)
+        leaves = [float(trees.leaves.mean()) for _, trees in points]
+        mean, low, high = np.array([[a.mean(), a.min(), a.max()] for a in (s.accuracy for s, _ in points)]).T
+        spread = np.maximum([mean - low, high - mean], 0)  # rounding may put a mean outside of the range
+        ax.errorbar(leaves, mean, spread, label=title, capsize=3, **look)
+        for (_, trees), x, y in zip(points, leaves, mean, strict=True):
+            if trees.limited_by == "nothing":
+                place: dict[str, Any] = {"xytext": (8, -14), "textcoords": "offset points"}
+                ax.annotate("no limit", (x, y), color=look["color"], fontsize="small", **place)
     if view.teacher:
         ax.axhline(float(view.teacher.accuracy[0]), color=GREY, linestyle="-.", label="teacher")
     if view.bayes_accuracy is not None:
@@ -68,7 +68,7 @@ def draw(view: View) -> Figure:
     ax.set_xscale("log", base=2)
     ax.xaxis.set_major_locator(LogLocator(base=2, numticks=20))
     ax.xaxis.set_major_formatter(ScalarFormatter())
-    ax.margins(y=0.12)
+    ax.margins(x=0.08, y=0.12)
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
     ax.set_xlabel("number of leaves (log scale)")
     ax.set_ylabel(f"test accuracy ({len(view.y_test):,} examples)")

@@ -17,26 +17,28 @@ if TYPE_CHECKING:
 BLUE = "#0072B2"
 ORANGE = "#E69F00"
 GREY = "0.35"
-GREEN = "#009E73"
-VERMILLION = "#D55E00"
-SKY = "#56B4E9"
-
-# Lines on one panel differ in colour, marker and dashes at once.
-LINES: tuple[dict[str, Any], ...] = (
-    {"color": ORANGE, "marker": "o", "linestyle": "-"},
-    {"color": GREEN, "marker": "s", "linestyle": "--"},
-    {"color": BLUE, "marker": "^", "linestyle": "-"},
-    {"color": VERMILLION, "marker": "D", "linestyle": ":"},
-    {"color": SKY, "marker": "v", "linestyle": "-."},
-)
+COLORS = (ORANGE, "#009E73", BLUE, "#D55E00", "#56B4E9")  # the rest of the palette, for lines on one panel
+MARKERS = "os^Dv*"
+DASHES = ("-", "--", "-.", ":")
 PROBABILITY = "cividis"  # even in lightness, and alike with and without colour blindness
 
 COLUMNS = 4
 
 # Sizes in inches. The margins are fixed rather than fitted: fitting them draws every figure twice.
 WIDTH, HEIGHT = 2.75, 2.3  # of one panel
-LEFT, RIGHT, TOP, BOTTOM = 0.75, 0.25, 0.95, 1.45
-BETWEEN_COLUMNS, BETWEEN_ROWS = 0.7, 1.0
+LEFT, RIGHT, TOP, BOTTOM = 0.75, 0.25, 0.95, 0.95  # BOTTOM without the caption
+CAPTION_LINE = 0.16
+LEGEND_COLUMNS, LEGEND_ROW = 4, 0.22
+BETWEEN_COLUMNS, BETWEEN_ROWS = 0.8, 1.0
+
+
+def line_look(k: int) -> dict[str, Any]:
+    """Return colour, marker and dashes of the kth line on a panel: no two of sixty lines look alike."""
+    return {
+        "color": COLORS[k % len(COLORS)],
+        "marker": MARKERS[k % len(MARKERS)],
+        "linestyle": DASHES[k % len(DASHES)],
+    }
 
 
 def panels(count: int, *, title: str, caption: str, right: float = RIGHT) -> tuple[Figure, list[Axes]]:
@@ -47,7 +49,8 @@ def panels(count: int, *, title: str, caption: str, right: float = RIGHT) -> tup
     rows = math.ceil(count / COLUMNS)
     columns = max(3, math.ceil(count / rows))  # no fewer, for the caption's sake
     width = LEFT + columns * WIDTH + (columns - 1) * BETWEEN_COLUMNS + right
-    height = TOP + rows * HEIGHT + (rows - 1) * BETWEEN_ROWS + BOTTOM
+    bottom = _bottom(caption)
+    height = TOP + rows * HEIGHT + (rows - 1) * BETWEEN_ROWS + bottom
     figure = _figure(width, height, title, caption)
     grid = figure.add_gridspec(
         rows,
@@ -55,7 +58,7 @@ def panels(count: int, *, title: str, caption: str, right: float = RIGHT) -> tup
         left=LEFT / width,
         right=1 - right / width,
         top=1 - TOP / height,
-        bottom=BOTTOM / height,
+        bottom=bottom / height,
         wspace=BETWEEN_COLUMNS / WIDTH,
         hspace=BETWEEN_ROWS / HEIGHT,
     )
@@ -66,12 +69,18 @@ def panels(count: int, *, title: str, caption: str, right: float = RIGHT) -> tup
     return figure, axes
 
 
-def wide_panel(*, title: str, caption: str) -> tuple[Figure, Axes]:
-    """Make a figure of one panel, as wide as a row of three, with a title and a caption below."""
-    width, height, left, top = 10.0, 5.6, 1.0, 0.55  # no title of its own over the panel
+def wide_panel(*, title: str, caption: str, entries: int) -> tuple[Figure, Axes]:
+    """Make a figure of one wide panel, with a title, room for so many legend entries, and a caption."""
+    bottom = _bottom(caption) + LEGEND_ROW * (math.ceil(entries / LEGEND_COLUMNS) - 1)
+    width, height, left, top = 10.0, 4.1 + bottom, 1.0, 0.55
     figure = _figure(width, height, title, caption)
-    box = (left / width, BOTTOM / height, 1 - (left + RIGHT) / width, 1 - (top + BOTTOM) / height)
+    box = (left / width, bottom / height, 1 - (left + RIGHT) / width, 1 - (top + bottom) / height)
     return figure, figure.add_axes(box)
+
+
+def _bottom(caption: str) -> float:
+    """Room below the panels for their axis, the legend and the caption, in inches."""
+    return BOTTOM + CAPTION_LINE * (caption.count("\n") + 1)
 
 
 def _figure(width: float, height: float, title: str, caption: str) -> Figure:
@@ -84,6 +93,8 @@ def _figure(width: float, height: float, title: str, caption: str) -> Figure:
 
 
 def legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
-    """Put a legend between the panels and the caption."""
-    place = (0.5, 0.6 / figure.get_figheight())
-    figure.legend(handles, labels, loc="lower center", bbox_to_anchor=place, ncols=len(labels), frameon=False)
+    """Put a legend between the panels and the caption, which is the last text of the figure."""
+    lines = figure.texts[-1].get_text().count("\n") + 1
+    place = (0.5, (0.15 + CAPTION_LINE * lines) / figure.get_figheight())
+    columns = min(len(labels), LEGEND_COLUMNS)
+    figure.legend(handles, labels, loc="lower center", bbox_to_anchor=place, ncols=columns, frameon=False)

@@ -79,7 +79,7 @@ def draw(view: View) -> Figure:
                 alpha=0.8,
             )
         if p.min() < 0.5 < p.max():
-            ax.contour(horizontal, vertical, p, levels=[0.5], colors="white", linewidths=1.6)
+            ax.contour(horizontal, vertical, p, levels=[0.5], colors="white", linewidths=1.2)
         if bayes is not None:
             ax.contour(
                 horizontal, vertical, bayes, levels=[0.5], colors="black", linewidths=1.4, linestyles="--"
@@ -95,7 +95,7 @@ def draw(view: View) -> Figure:
         Line2D(
             [], [], marker="^", color="none", markerfacecolor="black", markeredgecolor="0.5", label="class 1"
         ),
-        Line2D([], [], color="0.75", linewidth=1.6, label="the model's boundary (white)"),
+        Line2D([], [], color="0.75", linewidth=1.2, label="the model's boundary (white)"),
     ]
     if bayes is not None:
         handles.append(Line2D([], [], color="black", linestyle="--", label="Bayes boundary"))

@@ -25,11 +25,19 @@ class Curves:
 
 
 @dataclass(frozen=True)
+class Trees:
+    """Size of trees: leaves (seeds,), and whether "nothing", "leaves" or something "else" limits them."""
+
+    leaves: Array
+    limited_by: str
+
+
+@dataclass(frozen=True)
 class Subject:
     """The teacher, or the students of one set.
 
     accuracy (seeds,): on the test split. predict: class probabilities `(n, n_classes)` of the first
-    seed at x `(n, *features)`. curves: of a model trained by gradients. leaves (seeds,): of trees.
+    seed at x `(n, *features)`. curves: of a model trained by gradients. trees: of decision trees.
     """
 
     title: str
@@ -38,7 +46,7 @@ class Subject:
     accuracy: Array
     predict: Callable[[Array], Array]
     curves: Curves | None = None
-    leaves: Array | None = None
+    trees: Trees | None = None
 
 
 @dataclass(frozen=True)

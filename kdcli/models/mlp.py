@@ -49,10 +49,9 @@ class MLP:
         return StackedMLP((math.prod(features), *self.hidden, n_classes), members)
 
     def restore(
-        self, parameters: Mapping[str, Tensor], features: Sequence[int], n_classes: int
+        self, parameters: Mapping[str, Tensor], features: Sequence[int], n_classes: int, members: int
     ) -> StackedMLP:
         """Build the stack that has these parameters; raises ValueError if they do not fit its shape."""
-        members = len(next(iter(parameters.values()), ()))
         stack = self.build(features, n_classes, members)
         try:
             stack.load_state_dict(dict(parameters))

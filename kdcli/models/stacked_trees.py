@@ -5,10 +5,13 @@ other model, name no code, and predict without scikit-learn.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
+
+from kdcli.models.tree import Tree
 
 DTYPES = {"feature": torch.int64, "threshold": torch.float64, "branches": torch.int64, "log_p": torch.float64}
 
@@ -71,7 +74,7 @@ class StackedTrees(nn.Module):
 
 
 def grow(
-    limits: Mapping[str, int | None],
+    tree: Tree,
     x: Tensor,
     target: Tensor,
     temperature: float,
@@ -83,7 +86,7 @@ def grow(
 
     A tree is taught the matrix (1 − w) · target + w · labels, both `(n, n_classes)`: where it is
     one-hot by a classification tree (Gini impurity), else by a regression tree with an output for
-    each class (squared error). `limits` are scikit-learn's.
+    each class (squared error).
 
     A leaf predicts the mean target of its training examples. If the target was softened at
     temperature T, so is that mean q, and it is brought back to T = 1 as a network's output is,
@@ -98,7 +101,11 @@ def grow(
     taught = ((1 - label_weight) * target + label_weight * labels).numpy()
     one_hot = bool(np.isin(taught, (0.0, 1.0)).all())
     kind = DecisionTreeClassifier if one_hot else DecisionTreeRegressor
-    trees = []
+    limits = asdict(tree)
+    if tree.max_leaf_nodes is not None:
+        # scikit-learn takes memory for as many leaves as it may make, and there are no more than examples.
+        limits["max_leaf_nodes"] = min(tree.max_leaf_nodes, max(2, len(points)))
+    grown_trees = []
     for state in states:
         estimator = kind(**limits, random_state=state)
         grown = estimator.fit(points, taught.argmax(1) if one_hot else taught).tree_
@@ -111,7 +118,7 @@ def grow(
                 log_p[leaves] + shares[0], _means(labels, index).log() + shares[1]
             )
         branches = np.stack([grown.children_left, grown.children_right], axis=1)
-        trees.append(
+        grown_trees.append(
             {
                 "feature": torch.from_numpy(grown.feature.clip(min=0)).long(),
                 "threshold": torch.from_numpy(grown.threshold),
@@ -119,7 +126,7 @@ def grow(
                 "log_p": log_p,
             }
         )
-    return StackedTrees({name: pad_sequence([tree[name] for tree in trees], True) for name in DTYPES})
+    return StackedTrees({name: pad_sequence([one[name] for one in grown_trees], True) for name in DTYPES})
 
 
 def _means(rows: Tensor, group: Tensor) -> Tensor:
@@ -128,23 +135,21 @@ def _means(rows: Tensor, group: Tensor) -> Tensor:
     return rows.new_zeros(len(count), rows.shape[1]).index_add_(0, group, rows) / count.unsqueeze(1)
 
 
-def restore(arrays: Mapping[str, Tensor], n_features: int, n_classes: int) -> StackedTrees:
+def restore(arrays: Mapping[str, Tensor], n_features: int, n_classes: int, members: int) -> StackedTrees:
     """Build the trees that stored arrays describe.
 
-    Raises ValueError unless every way from a root ends in a leaf, every inner node looks at a feature
-    that is there, and every leaf holds probabilities: so that no array can make `forward` run for
-    ever or read outside.
+    Raises ValueError unless they are `members` trees, in which every way from the root ends in a leaf,
+    every node looks at a feature that is there, and every leaf holds probabilities: so that no array can
+    make `forward` run for ever or read outside.
     """
     if set(arrays) != set(DTYPES) or any(arrays[name].dtype != dtype for name, dtype in DTYPES.items()):
         raise ValueError("these are not the arrays of decision trees")
     feature, threshold, branches, log_p = (arrays[name] for name in DTYPES)
-    if feature.ndim != 2 or 0 in feature.shape:
-        raise ValueError("no trees")
-    shapes = {"threshold": (), "branches": (2,), "log_p": (n_classes,)}
-    for name, tail in shapes.items():
-        if arrays[name].shape != (*feature.shape, *tail):
+    nodes = feature.shape[-1] if feature.ndim == 2 else 0
+    tails = {"feature": (), "threshold": (), "branches": (2,), "log_p": (n_classes,)}
+    for name, tail in tails.items():
+        if nodes == 0 or arrays[name].shape != (members, nodes, *tail):
             raise ValueError(f"{name} has the shape {tuple(arrays[name].shape)}")
-    nodes = feature.shape[1]
     leaf = (branches == 0).all(2)
     below = (branches > torch.arange(nodes).view(1, -1, 1)).all(2) & (branches < nodes).all(2)
     if not bool((leaf | below).all()):
@@ -153,9 +158,13 @@ def restore(arrays: Mapping[str, Tensor], n_features: int, n_classes: int) -> St
         raise ValueError(f"a node looks at a feature outside 0 to {n_features - 1}")
     if not bool(threshold.isfinite().all()):
         raise ValueError("a threshold is not a finite number")
-    reached = torch.zeros_like(leaf)
-    reached[:, 0] = True
-    reached = reached.scatter(1, branches.flatten(1), True)
+    ways = torch.zeros_like(feature).scatter_add_(
+        1, branches.flatten(1), torch.ones_like(branches).flatten(1)
+    )
+    if bool((ways[:, 1:] > 1).any()):
+        raise ValueError("two ways lead to one node")
+    reached = ways > 0
+    reached[:, 0] = True  # the root, to which no way leads but where a leaf's branches point
     total = log_p.exp().sum(2)
     if not bool(((total - 1).abs() < 1e-9)[leaf & reached].all()):
         raise ValueError("the probabilities in a leaf do not sum to 1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -38,7 +38,8 @@ class Tree:
         for text in arguments.split(",") if arguments else []:
             name, _, value = text.partition("=")
             if name not in smallest:
-                raise ValueError(f"no limit '{name}'{nearest(name, smallest)}")
+                wrong = f"no limit '{name}'{nearest(name, smallest)}" if name else "a limit is missing"
+                raise ValueError(wrong)
             if name in limits:
                 raise ValueError(f"{name} is given twice")
             digits = value.isascii() and value.isdigit() and len(value) <= 10
@@ -73,30 +74,23 @@ class Tree:
         short = {"max_depth": "depth", "max_leaf_nodes": "leaves", "min_samples_leaf": "size"}
         return "-".join(["tree", *(f"{short[name]}{value}" for name, value in self._limits.items())])
 
+    @property
+    def limited_by(self) -> str:
+        """What keeps it from growing: "nothing", "leaves" alone, or something "else"."""
+        if self.max_depth is not None or self.min_samples_leaf > 1:
+            return "else"
+        return "nothing" if self.max_leaf_nodes is None else "leaves"
+
     def problem(self, n_train: int) -> str:
         """Say why no such tree can split `n_train` examples; empty if one can."""
         if 2 * self.min_samples_leaf <= n_train:
             return ""
         return f"min_samples_leaf={self.min_samples_leaf} allows no split of {n_train} training examples"
 
-    def grow(
-        self,
-        x: Tensor,
-        target: Tensor,
-        temperature: float,
-        labels: Tensor,
-        label_weight: float,
-        states: Iterable[int],
-    ) -> StackedTrees:
-        """Grow one tree for each of `states`; see `stacked_trees.grow`."""
-        from kdcli.models.stacked_trees import grow
-
-        return grow(asdict(self), x, target, temperature, labels, label_weight, states)
-
     def restore(
-        self, parameters: Mapping[str, Tensor], features: Sequence[int], n_classes: int
+        self, parameters: Mapping[str, Tensor], features: Sequence[int], n_classes: int, members: int
     ) -> StackedTrees:
         """Build the trees that these arrays describe; raises ValueError if they describe none."""
         from kdcli.models.stacked_trees import restore
 
-        return restore(parameters, math.prod(features), n_classes)
+        return restore(parameters, math.prod(features), n_classes, members)

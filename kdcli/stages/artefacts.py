@@ -13,8 +13,8 @@ from kdcli.metrics import measure
 from kdcli.models import MLP, Tree, parse_model
 from kdcli.recipe import Recipe, parse
 from kdcli.settings import flag, read, rules
-from kdcli.store import Artefact, Run
-from kdcli.targets import TARGETS, one_hot
+from kdcli.store import Artefact, DamagedError, Run
+from kdcli.targets import one_hot
 from kdcli.train import History, Report
 
 SPLITS = ("train", "val", "test")
@@ -91,64 +91,50 @@ def load_data(run: Run) -> Data:
 
 @dataclass(frozen=True)
 class Trained:
-    """A teacher, or the students of one set: what `meta.json` says of them, and their tensors."""
+    """A teacher, or the students of one set: what `meta.json` says of them, and their tensors.
+
+    `again` is the command that makes the same again.
+    """
 
     artefact: Artefact
     config: Mapping[str, Any]
     metrics: Mapping[str, Any]
+    again: str
 
     @property
     def model(self) -> MLP | Tree:
         """The model's family and shape."""
         return parse_model(self.config["model"])
 
+    def load(self, file: str) -> dict[str, Tensor]:
+        """Read stored tensors; raises `KdError` naming the command that makes them again if damaged."""
+        try:
+            return self.artefact.load(file)
+        except DamagedError as error:
+            raise DamagedError(error.path, error.artefact, self.again, error.why) from None
+
     def load_model(self, data: Data) -> nn.Module:
         """Build the model, one member per seed, as it was stored; raises `KdError` if that is no model."""
-        parameters = self.artefact.load("model")
+        parameters = self.load("model")
+        members = len(self.config.get("seeds", [0]))
         try:
-            return self.model.restore(parameters, data.splits["train"].x.shape[1:], data.n_classes)
+            return self.model.restore(parameters, data.splits["train"].x.shape[1:], data.n_classes, members)
         except ValueError as error:
-            raise self.artefact.damaged("model", str(error)) from None
+            path = self.artefact.path / "model.safetensors"
+            raise DamagedError(path, self.artefact.path, self.again, str(error)) from None
 
     def load_history(self) -> History | None:
         """Read the learning curves; None of a model that is not trained by gradients."""
-        return None if isinstance(self.model, Tree) else History(**self.artefact.load("history"))
+        return None if isinstance(self.model, Tree) else History(**self.load("history"))
 
 
 def load_teacher(run: Run) -> Trained:
     """Read a run's teacher; raises `KdError` naming the command that trains it."""
     artefact = run.artefact("teacher")
     made_with = flags(run_recipe(run).teacher, artefact.meta().config) if artefact.finished else ""
-    meta = artefact.fresh(f"kd train-teacher{made_with}{run.flag}")
-    return Trained(artefact, meta.config, meta.metrics)
-
-
-def load_students(artefact: Artefact) -> Trained:
-    """Read a student set that is there."""
-    meta = artefact.meta()
-    return Trained(artefact, meta.config, meta.metrics)
-
-
-def all_students(run: Run) -> list[Trained]:
-    """Read all student sets of a run.
-
-    By model (those of the recipe first), then target in the order of TARGETS, then temperature.
-    """
-    models = [str(parse_model(model)) for model in run_recipe(run).students.models]
-
-    def place(students: Trained) -> tuple[int, str, int, float, float, str]:
-        config = students.config
-        model = config["model"]
-        return (
-            models.index(model) if model in models else len(models),
-            model,
-            list(TARGETS).index(config["target"]),
-            config["temperature"],
-            config["label_weight"],
-            students.artefact.name,
-        )
-
-    return sorted(map(load_students, run.students()), key=place)
+    again = f"kd train-teacher{made_with}{run.flag}"
+    meta = artefact.fresh(again)
+    return Trained(artefact, meta.config, meta.metrics, again)
 
 
 def curves(history: History, members: slice = slice(None)) -> dict[str, Tensor]:

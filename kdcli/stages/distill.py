@@ -15,6 +15,7 @@ from kdcli.errors import UsageError
 from kdcli.losses import Objective
 from kdcli.metrics import measure
 from kdcli.models import MLP, Tree
+from kdcli.models.stacked_trees import grow
 from kdcli.recipe import Recipe, Students, Training
 from kdcli.rng import state
 from kdcli.settings import flag, override, rules
@@ -24,12 +25,11 @@ from kdcli.stages.artefacts import (
     Watch,
     curves,
     load_data,
-    load_students,
     load_teacher,
     run_recipe,
     unwatched,
 )
-from kdcli.stages.student_sets import StudentSet, student_sets, title
+from kdcli.stages.student_sets import StudentSet, load_students, student_sets, title
 from kdcli.stages.training import train_network
 from kdcli.store import Artefact, Run, check_name
 from kdcli.targets import TARGETS, Knowledge, find_target
@@ -71,7 +71,7 @@ class Lessons:
     @cached_property
     def logits(self) -> Mapping[str, Tensor]:
         """The teacher's logits on each split."""
-        return self.teacher.artefact.load("logits") if self.teacher else {}
+        return self.teacher.load("logits") if self.teacher else {}
 
     def target(self, chosen: StudentSet, split: str) -> Tensor:
         """Return what a set is taught on a split, `(n, n_classes)`."""
@@ -160,7 +160,7 @@ def _check(recipe: Recipe, sets: Sequence[StudentSet], options: Mapping[str, Any
     if by_gradients and all(isinstance(s.model, Tree) for s in sets):
         raise UsageError(
             f"{', '.join(by_gradients)}: a tree is not trained by gradients",
-            "leave it out, or name a network, such as --model mlp:4; a tree has limits: tree:max_depth=6",
+            "only networks take them: name one, such as --model mlp:4; trees have limits: tree:max_depth=6",
         )
 
 
@@ -168,7 +168,8 @@ def _check_size(sets: Sequence[StudentSet], n_train: int) -> None:
     """Refuse trees that these data are too few for."""
     for chosen in sets:
         if isinstance(chosen.model, Tree) and (problem := chosen.model.problem(n_train)):
-            raise UsageError(f"model '{chosen.model}': {problem}", f"at most {n_train // 2} do")
+            allowed = f"use min_samples_leaf={n_train // 2} or less"
+            raise UsageError(f"model '{chosen.model}': {problem}", allowed)
 
 
 def _train(
@@ -217,7 +218,8 @@ def _grow(
         for done, (chosen, artefact) in enumerate(wanted):
             start = time.perf_counter()
             states = [state("student/ties", seed) for seed in seeds]
-            trees = model.grow(
+            trees = grow(
+                model,
                 train.x,
                 lessons.target(chosen, "train"),
                 chosen.temperature,

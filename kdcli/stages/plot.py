@@ -1,7 +1,7 @@
 """`kd plot`: draw the run's figures from its artefacts."""
 
 import io
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from kdcli.data import find_dataset
 from kdcli.errors import KdError, UsageError, unknown
 from kdcli.figures import FIGURES, find_figure
-from kdcli.figures.view import Curves, Subject, View
-from kdcli.models import parse_model
-from kdcli.stages.artefacts import Data, Trained, all_students, load_data, load_teacher, run_recipe
-from kdcli.stages.student_sets import command, title
+from kdcli.figures.view import Curves, Subject, Trees, View
+from kdcli.models import Tree, parse_model
+from kdcli.stages.artefacts import Data, Trained, load_data, load_teacher
+from kdcli.stages.student_sets import all_students, title
 from kdcli.store import Run
 from kdcli.train import predict
 
@@ -50,7 +50,7 @@ def plot(
     """
     check_format(file_format)
     chosen = {name: find_figure(name) for name in names or FIGURES}
-    view, left_out = _view(run, {str(parse_model(model)) for model in models})
+    view, left_out = _view(run, [str(parse_model(model)) for model in models])
     obstacles = {name: obstacle for name, kind in chosen.items() if (obstacle := kind.obstacle(view))}
     if names and obstacles:
         raise UsageError("; ".join(f"cannot draw {name}: {obstacle}" for name, obstacle in obstacles.items()))
@@ -63,9 +63,9 @@ def plot(
     return Plotted(run.name, run.path / "figures", paths, left_out | obstacles, notes)
 
 
-def _view(run: Run, models: Set[str]) -> tuple[View, dict[str, str]]:
+def _view(run: Run, models: Sequence[str]) -> tuple[View, dict[str, str]]:
     """Collect what figures draw, of these models or of all; and what is left out of them, with the reason."""
-    data, recipe = load_data(run), run_recipe(run)
+    data = load_data(run)
     left_out: dict[str, str] = {}
     teacher = None
     if run.artefact("teacher").finished:
@@ -74,13 +74,14 @@ def _view(run: Run, models: Set[str]) -> tuple[View, dict[str, str]]:
     students = []
     there = all_students(run)
     of_run = dict.fromkeys(trained.config["model"] for trained in there)
-    for model in models - of_run.keys():
-        raise unknown("student model", model, of_run)
+    for model in models:
+        if model not in of_run:
+            raise unknown("student model", model, of_run, f"`kd distill --model {model}{run.flag}` trains it")
     for trained in there:
         if models and trained.config["model"] not in models:
             continue
         if trained.artefact.stale():
-            left_out[trained.artefact.name] = f"stale; `{command(trained, recipe)} --force` renews it"
+            left_out[trained.artefact.name] = f"stale; `{trained.again} --force` renews it"
         else:
             students.append(
                 _subject(trained, data, title(trained.config, trained.artefact.path.name), "loss")
@@ -119,6 +120,9 @@ def _subject(trained: Trained, data: Data, title: str, loss: str) -> Subject:
     curves = None
     if history:
         curves = Curves(history.epochs.numpy(), history.train.numpy(), history.val.numpy())
+    trees = None
+    if isinstance(trained.model, Tree):
+        trees = Trees(np.array(trained.metrics["leaves"]), trained.model.limited_by)
     return Subject(
         title=title,
         model=str(trained.model),
@@ -126,7 +130,7 @@ def _subject(trained: Trained, data: Data, title: str, loss: str) -> Subject:
         accuracy=np.atleast_1d(trained.metrics["accuracy"]),
         predict=probabilities,
         curves=curves,
-        leaves=np.array(trained.metrics["leaves"]) if "leaves" in trained.metrics else None,
+        trees=trees,
     )
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdcli.models import MLP, Tree, parse_model
-from kdcli.recipe import Recipe, Students
-from kdcli.stages.artefacts import Trained, flags
-from kdcli.targets import find_target
+from kdcli.recipe import Students
+from kdcli.stages.artefacts import Trained, flags, run_recipe
+from kdcli.store import Artefact, Run
+from kdcli.targets import TARGETS, find_target
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,41 @@ def _number(value: float) -> str:
     return str(int(value)) if value.is_integer() else repr(value)
 
 
-def command(students: Trained, recipe: Recipe) -> str:
+def load_students(artefact: Artefact) -> Trained:
+    """Read a student set that is there."""
+    meta = artefact.meta()
+    return Trained(artefact, meta.config, meta.metrics, _again(artefact, meta.config))
+
+
+def all_students(run: Run) -> list[Trained]:
+    """Read all student sets of a run.
+
+    By model (those of the recipe first), then target in the order of TARGETS, then temperature.
+    """
+    models = [str(parse_model(model)) for model in run_recipe(run).students.models]
+
+    def place(students: Trained) -> tuple[int, str, int, float, float, str]:
+        config = students.config
+        model = config["model"]
+        return (
+            models.index(model) if model in models else len(models),
+            model,
+            list(TARGETS).index(config["target"]),
+            config["temperature"],
+            config["label_weight"],
+            students.artefact.name,
+        )
+
+    return sorted(map(load_students, run.students()), key=place)
+
+
+def _again(artefact: Artefact, config: Mapping[str, Any]) -> str:
     """Return the command that makes a student set again as it is; what it leaves out is in the recipe."""
-    config, folder = students.config, students.artefact.path.name
     words = f"kd distill --target {config['target']}"
     if find_target(config["target"]).softened:
         words += f" --temperature {_number(config['temperature'])}"
     made_with = {**config, "models": (config["model"],), "seeds": len(config["seeds"])}
-    words += flags(recipe.students, made_with)
-    if folder != default_name(config):
-        words += f" --name {folder}"
-    return words + students.artefact.run.flag
+    words += flags(run_recipe(artefact.run).students, made_with)
+    if artefact.path.name != default_name(config):
+        words += f" --name {artefact.path.name}"
+    return words + artefact.run.flag

@@ -66,6 +66,15 @@ def test_posterior_against_quadrature_of_another_kind(noise: float) -> None:
     torch.testing.assert_close(mine.sum(1), torch.ones(len(places)).double())
 
 
+@pytest.mark.parametrize("noise", [0.05, 0.1, 0.3, 1.0])
+def test_posterior_within_nine_sd_of_the_moons(noise: float) -> None:
+    random = torch.rand(60, 2, generator=torch.Generator().manual_seed(0))
+    corner, size = torch.tensor([-1.0, -0.5]) - 9 * noise, torch.tensor([3.0, 1.5]) + 18 * noise
+    x = corner + random * size
+    expected = torch.tensor([simpson(noise, (a, b)) for a, b in x.double().tolist()], dtype=torch.float64)
+    torch.testing.assert_close(posterior(Moons(noise=noise), x)[:, 1], expected, rtol=0, atol=1e-8)
+
+
 @pytest.mark.parametrize("noise", [0.2, 0.3, 1.0])
 def test_posterior_agrees_with_sampled_frequencies(noise: float) -> None:
     assert_calibrated(sample(Moons(noise=noise, n_test=400_000))["test"])

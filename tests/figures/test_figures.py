@@ -2,10 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from kdcli.errors import UsageError
 from kdcli.figures import FIGURES, find_figure
-from kdcli.figures.view import Curves, Subject, View
+from kdcli.figures.canvas import line_look
+from kdcli.figures.view import Curves, Subject, Trees, View
 
 Array = np.ndarray
 EPOCHS = np.array([0, 5, 10])
@@ -28,9 +30,10 @@ def subject(title: str, model: str = "mlp:4") -> Subject:
     return Subject(title, model, "loss", accuracy, right_half, Curves(EPOCHS, TRAIN, TRAIN * 1.5))
 
 
-def trees(title: str, model: str, leaves: int, accuracy: float) -> Subject:
+def trees(title: str, model: str, leaves: int, accuracy: float, limited_by: str = "leaves") -> Subject:
     spread = np.array([accuracy - 0.01, accuracy, accuracy + 0.01])
-    return Subject(title, model, "loss", spread, right_half, leaves=np.full(3, leaves))
+    size = Trees(np.full(3, leaves), limited_by)
+    return Subject(title, model, "loss", spread, right_half, trees=size)
 
 
 @pytest.fixture
@@ -39,10 +42,10 @@ def view() -> View:
     x = random.normal(size=(60, 2)).astype(np.float32) * 2
     students = [subject("labels"), subject("soft, T = 4")]
     students += [
-        trees("labels", "tree", 60, 0.8),
+        trees("labels", "tree", 60, 0.8, "nothing"),
         trees("labels", "tree:max_leaf_nodes=4", 4, 0.9),
         trees("soft, T = 1", "tree:max_leaf_nodes=4", 4, 0.85),
-        trees("soft, T = 1", "tree:max_depth=4", 16, 0.7),
+        trees("soft, T = 1", "tree:max_depth=4", 16, 0.7, "else"),
     ]
     return View("demo", 2, x, (x[:, 0] > 0).astype(int), exact, 0.9772, subject("teacher"), students)
 
@@ -112,6 +115,27 @@ def test_accuracy_by_leaves_draws_a_line_for_each_target(view: View) -> None:
     assert shown == ["teacher", "Bayes optimum", "labels", "soft, T = 1"]
 
 
+@pytest.mark.parametrize("count", [1, 4, 9])
+def test_the_legend_stays_in_the_picture_and_clear_of_the_panel(view: View, count: int) -> None:
+    sets = [
+        trees(f"soft, T = {k}, w = 0.25", f"tree:max_leaf_nodes={k}{n}", k + n, 0.9)
+        for k in range(count)
+        for n in (4, 8)
+    ]
+    figure = find_figure("accuracy-by-leaves").draw(replace(view, students=sets))
+    figure.canvas = FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
+    assert box.y1 <= figure.axes[0].xaxis.label.get_window_extent().y0
+    assert box.y0 >= figure.texts[-1].get_window_extent().y1
+
+
+def test_lines_differ_in_looks() -> None:
+    assert len({tuple(line_look(k).values()) for k in range(60)}) == 60
+
+
 def test_more_sets_than_a_figure_has_room_for(view: View) -> None:
     crowd = [subject(f"{k}", model) for model in ("mlp:4", "mlp:9") for k in range(6)]
     for name, panels in (("learning-curves", 7), ("decision-boundaries", 9)):
@@ -132,7 +156,7 @@ def test_what_cannot_be_drawn_says_why(view: View) -> None:
     only_trees = replace(view, teacher=None, students=view.students[2:])
     assert "only networks" in find_figure("learning-curves").obstacle(only_trees)
     one_size = replace(view, students=view.students[:3])
-    assert "at least two limits" in find_figure("accuracy-by-leaves").obstacle(one_size)
+    assert "at least two sizes" in find_figure("accuracy-by-leaves").obstacle(one_size)
     assert not any(kind.obstacle(view) for kind in FIGURES.values())
 
 

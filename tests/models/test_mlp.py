@@ -1,7 +1,8 @@
 import pytest
+import torch
 
 from kdcli.errors import UsageError
-from kdcli.models import parse_model
+from kdcli.models import parse_model, parse_network
 
 
 def test_parse_and_names() -> None:
@@ -18,6 +19,18 @@ def test_what_does_not_parse_says_how_to_write_it(text: str) -> None:
     with pytest.raises(UsageError, match="a width must be") as problem:
         parse_model(text)
     assert "mlp:64,64" in problem.value.hint
+
+
+def test_parameters_of_another_shape_are_refused() -> None:
+    model = parse_model("mlp:5")
+    parameters = parse_network("mlp:5").build((3,), 2, members=4).state_dict()
+    assert model.restore(parameters, (3,), 2, 4).state_dict().keys() == parameters.keys()
+    for features, n_classes, members in ((2, 2, 4), (3, 3, 4), (3, 2, 1)):
+        with pytest.raises(ValueError, match="do not fit mlp:5"):
+            model.restore(parameters, (features,), n_classes, members)
+    for damaged in ({}, dict.fromkeys(parameters, torch.tensor(0.0))):
+        with pytest.raises(ValueError, match="do not fit"):
+            model.restore(damaged, (3,), 2, 4)
 
 
 def test_unknown_family() -> None:

@@ -7,7 +7,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from torch import Tensor
 
 from kdcli.models import Tree
-from kdcli.models.stacked_trees import StackedTrees
+from kdcli.models.stacked_trees import StackedTrees, grow
 from kdcli.rng import generator
 
 N = 300
@@ -20,10 +20,10 @@ SOFT = LOGITS.softmax(1)
 TREES = [Tree(), Tree(max_depth=4), Tree(max_leaf_nodes=9), Tree(min_samples_leaf=7), Tree(5, 10, 3)]
 
 
-def grow(
+def taught(
     tree: Tree, target: Tensor, temperature: float = 1.0, weight: float = 0.0, states: tuple[int, ...] = (0,)
 ) -> StackedTrees:
-    return tree.grow(X, target, temperature, LABELS, weight, states)
+    return grow(tree, X, target, temperature, LABELS, weight, states)
 
 
 def probabilities(trees: StackedTrees, x: Tensor = NEW) -> Tensor:
@@ -43,7 +43,7 @@ def limits(tree: Tree) -> dict[str, int | None]:
 @pytest.mark.parametrize("tree", TREES, ids=str)
 def test_one_hot_targets_grow_the_classification_tree(tree: Tree) -> None:
     theirs = DecisionTreeClassifier(**limits(tree), random_state=0).fit(X.numpy(), Y.numpy())
-    trees = grow(tree, LABELS)
+    trees = taught(tree, LABELS)
     np.testing.assert_allclose(
         probabilities(trees)[0].numpy(), theirs.predict_proba(NEW.numpy()), rtol=0, atol=1e-12
     )
@@ -54,7 +54,7 @@ def test_one_hot_targets_grow_the_classification_tree(tree: Tree) -> None:
 @pytest.mark.parametrize("tree", TREES, ids=str)
 def test_probabilities_grow_the_regression_tree_with_an_output_for_each_class(tree: Tree) -> None:
     theirs = DecisionTreeRegressor(**limits(tree), random_state=0).fit(X.numpy(), SOFT.double().numpy())
-    trees = grow(tree, SOFT)
+    trees = taught(tree, SOFT)
     np.testing.assert_allclose(
         probabilities(trees)[0].numpy(), theirs.predict(NEW.numpy()), rtol=0, atol=1e-6
     )
@@ -65,7 +65,7 @@ def test_probabilities_grow_the_regression_tree_with_an_output_for_each_class(tr
 def test_points_on_a_threshold_go_the_way_scikit_learn_sends_them() -> None:
     x = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
     y = torch.tensor([0, 1, 0, 1])
-    trees = Tree().grow(x, torch.nn.functional.one_hot(y).float(), 1.0, torch.zeros(4, 2), 0.0, [0])
+    trees = grow(Tree(), x, torch.nn.functional.one_hot(y).float(), 1.0, torch.zeros(4, 2), 0.0, [0])
     theirs = DecisionTreeClassifier(random_state=0).fit(x.numpy(), y.numpy())
     at = torch.tensor([[0.5], [1.5], [2.5]])
     torch.testing.assert_close(
@@ -74,7 +74,7 @@ def test_points_on_a_threshold_go_the_way_scikit_learn_sends_them() -> None:
 
 
 def test_a_pure_leaf_excludes_the_other_classes_exactly() -> None:
-    log_p = grow(Tree(), LABELS)(X.unsqueeze(0))[0].T
+    log_p = taught(Tree(), LABELS)(X.unsqueeze(0))[0].T
     assert set(log_p.flatten().tolist()) == {0.0, -math.inf}
     assert torch.equal(log_p.argmax(1), Y)
 
@@ -82,14 +82,14 @@ def test_a_pure_leaf_excludes_the_other_classes_exactly() -> None:
 @pytest.mark.parametrize("temperature", [0.5, 4.0])
 def test_the_temperature_of_a_target_is_taken_back(temperature: float) -> None:
     """A leaf with one example gives back the teacher's own probabilities, whatever T softened them."""
-    trees = grow(Tree(), (LOGITS / temperature).softmax(1), temperature)
+    trees = taught(Tree(), (LOGITS / temperature).softmax(1), temperature)
     torch.testing.assert_close(probabilities(trees, X)[0], SOFT.double(), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
 def test_softened_again_a_leaf_is_the_mean_of_its_softened_targets(temperature: float) -> None:
     target = (LOGITS / temperature).softmax(1)
-    trees = grow(Tree(max_leaf_nodes=4), target, temperature)
+    trees = taught(Tree(max_leaf_nodes=4), target, temperature)
     log_p = trees(X.unsqueeze(0))[0].T
     for leaf in torch.unique(log_p, dim=0):
         inside = (log_p == leaf).all(1)
@@ -98,61 +98,80 @@ def test_softened_again_a_leaf_is_the_mean_of_its_softened_targets(temperature: 
 
 
 def test_a_label_weight_mixes_the_targets() -> None:
-    trees = grow(Tree(max_leaf_nodes=4), SOFT, weight=0.3)
-    mixed = grow(Tree(max_leaf_nodes=4), 0.7 * SOFT + 0.3 * LABELS)
+    trees = taught(Tree(max_leaf_nodes=4), SOFT, weight=0.3)
+    mixed = taught(Tree(max_leaf_nodes=4), 0.7 * SOFT + 0.3 * LABELS)
     torch.testing.assert_close(probabilities(trees), probabilities(mixed), rtol=1e-6, atol=1e-6)
 
 
+def test_a_label_weight_leaves_the_temperature_to_the_soft_part() -> None:
+    """p = (1 − w) · normalised q^T + w · label shares, in each leaf."""
+    target = (LOGITS / 4).softmax(1)
+    trees = taught(Tree(max_leaf_nodes=4), target, 4.0, weight=0.3)
+    p = probabilities(trees, X)[0]
+    for leaf in torch.unique(p, dim=0):
+        inside = (p == leaf).all(1)
+        sharp = target[inside].double().mean(0) ** 4
+        expected = 0.7 * sharp / sharp.sum() + 0.3 * LABELS[inside].double().mean(0)
+        torch.testing.assert_close(leaf, expected, rtol=1e-6, atol=1e-9)
+
+
 def test_with_all_the_weight_on_labels_the_target_and_its_temperature_do_not_matter() -> None:
-    alone = grow(Tree(), LABELS)
+    alone = taught(Tree(), LABELS)
     assert torch.equal(
-        probabilities(grow(Tree(), (LOGITS / 4).softmax(1), 4.0, weight=1.0)), probabilities(alone)
+        probabilities(taught(Tree(), (LOGITS / 4).softmax(1), 4.0, weight=1.0)), probabilities(alone)
     )
 
 
 def test_states_break_ties_and_nothing_else() -> None:
     x = X[:, :1].repeat(1, 3)  # three features that split equally well
-    trees = Tree(max_depth=2).grow(x, LABELS, 1.0, LABELS, 0.0, range(20))
+    trees = grow(Tree(max_depth=2), x, LABELS, 1.0, LABELS, 0.0, range(20))
     assert len(torch.unique(trees.feature[:, 0])) > 1
     shown = NEW[:, :1].repeat(1, 3)
     torch.testing.assert_close(
         probabilities(trees, shown), probabilities(trees, shown)[:1].expand(20, -1, -1)
     )
-    again = Tree(max_depth=2).grow(x, LABELS, 1.0, LABELS, 0.0, range(20))
+    again = grow(Tree(max_depth=2), x, LABELS, 1.0, LABELS, 0.0, range(20))
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in trees.state_dict().items())
 
 
 def test_trees_of_different_sizes_share_a_stack() -> None:
-    trees = grow(Tree(), LABELS, states=tuple(range(8)))
+    trees = taught(Tree(), LABELS, states=tuple(range(8)))
     assert len(set(trees.leaves.tolist())) > 1
     for member, state in enumerate(range(8)):
-        alone = grow(Tree(), LABELS, states=(state,))
+        alone = taught(Tree(), LABELS, states=(state,))
         assert torch.equal(probabilities(trees)[member], probabilities(alone)[0])
         assert int(trees.depth[member]) == int(alone.depth)
 
 
 def test_groups_see_their_own_batch() -> None:
-    trees = grow(Tree(), LABELS, states=(0, 1, 2, 3))
+    trees = taught(Tree(), LABELS, states=(0, 1, 2, 3))
     batches = NEW.view(2, 250, 3)
     log_p = trees(batches)
     for member in range(4):
         assert torch.equal(log_p[member], trees(batches[member // 2].unsqueeze(0))[member])
 
 
+def test_a_limit_beyond_the_data_takes_no_memory() -> None:
+    trees = taught(Tree(max_leaf_nodes=1_000_000_000), LABELS)
+    assert int(trees.leaves) <= N
+
+
 def test_a_single_leaf() -> None:
     same = torch.tensor([0.25, 0.25, 0.5])
-    trees = grow(Tree(), same.expand(N, 3))
+    trees = taught(Tree(), same.expand(N, 3))
     assert (int(trees.leaves), int(trees.depth)) == (1, 0)
     torch.testing.assert_close(probabilities(trees), same.double().expand(1, 500, 3))
 
 
 def test_restored_trees_predict_bit_for_bit() -> None:
-    trees = grow(Tree(), SOFT, states=(0, 1))
-    assert torch.equal(Tree().restore(trees.state_dict(), (3,), 3)(NEW.unsqueeze(0)), trees(NEW.unsqueeze(0)))
+    trees = taught(Tree(), LABELS, states=tuple(range(8)))
+    assert len(set(trees.leaves.tolist())) > 1  # the smaller ones are padded
+    restored = Tree().restore(trees.state_dict(), (3,), 3, 8)
+    assert torch.equal(restored(NEW.unsqueeze(0)), trees(NEW.unsqueeze(0)))
 
 
 def changed(name: str, index: tuple[int, ...], value: float) -> dict[str, Tensor]:
-    arrays = {key: tensor.clone() for key, tensor in grow(Tree(max_depth=2), SOFT).state_dict().items()}
+    arrays = {key: tensor.clone() for key, tensor in taught(Tree(max_depth=2), SOFT).state_dict().items()}
     arrays[name][index] = value
     return arrays
 
@@ -165,6 +184,7 @@ def changed(name: str, index: tuple[int, ...], value: float) -> dict[str, Tensor
         (changed("branches", (0, 2, 0), 1), "numbered above its parent"),  # a way back
         (changed("branches", (0, 0, 1), 99), "not there"),
         (changed("branches", (0, 0, 1), -1), "numbered above its parent"),
+        (changed("branches", (0, 0, 0), 4), "two ways lead to one node"),
         (changed("feature", (0, 0), 3), "outside 0 to 2"),
         (changed("feature", (0, 0), -1), "outside 0 to 2"),
         (changed("threshold", (0, 0), math.nan), "finite"),
@@ -173,7 +193,10 @@ def changed(name: str, index: tuple[int, ...], value: float) -> dict[str, Tensor
         ({}, "not the arrays"),
         ({**changed("log_p", (0, 0, 0), 0), "more": torch.zeros(1)}, "not the arrays"),
         ({key: value.float() for key, value in changed("log_p", (0, 0, 0), 0).items()}, "not the arrays"),
-        ({key: value[:, :0] for key, value in changed("log_p", (0, 0, 0), 0).items()}, "no trees"),
+        (
+            {key: value[:, :0] for key, value in changed("log_p", (0, 0, 0), 0).items()},
+            "feature has the shape",
+        ),
         (
             {**changed("log_p", (0, 0, 0), 0), "threshold": torch.zeros(1, 2).double()},
             "threshold has the shape",
@@ -182,12 +205,14 @@ def changed(name: str, index: tuple[int, ...], value: float) -> dict[str, Tensor
 )
 def test_arrays_that_are_no_trees_are_refused(arrays: dict[str, Tensor], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        Tree().restore(arrays, (3,), 3)
+        Tree().restore(arrays, (3,), 3, 1)
 
 
 def test_a_tree_for_other_data_is_refused() -> None:
-    arrays = grow(Tree(), SOFT).state_dict()
+    arrays = taught(Tree(), SOFT).state_dict()
     with pytest.raises(ValueError, match="outside 0 to 0"):
-        Tree().restore(arrays, (1,), 3)
+        Tree().restore(arrays, (1,), 3, 1)
     with pytest.raises(ValueError, match="log_p has the shape"):
-        Tree().restore(arrays, (3,), 2)
+        Tree().restore(arrays, (3,), 2, 1)
+    with pytest.raises(ValueError, match="feature has the shape"):
+        Tree().restore(arrays, (3,), 3, 2)

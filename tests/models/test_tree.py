@@ -35,7 +35,7 @@ def test_one_tree_has_one_name_however_it_is_written() -> None:
         ("tree:max_depth=2.5", "not '2.5'"),
         ("tree:max_depth=99999999999", "not '99999999999'"),
         ("tree:max_leaf_nodes=1", "from 2 to"),
-        ("tree:max_depth=3,", "no limit ''"),
+        ("tree:max_depth=3,", "a limit is missing"),
         ("tree:max_depth=3,max_depth=4", "max_depth is given twice"),
         ("tree:max_depth=3,max_leaf_nodes=9", "out of reach with max_depth=3, which allows 8 leaves"),
     ],
@@ -50,6 +50,11 @@ def test_what_does_not_parse_says_how_to_write_it(text: str, words: str) -> None
 def test_too_few_examples_to_split() -> None:
     assert Tree(min_samples_leaf=5).problem(10) == ""
     assert "allows no split of 9" in Tree(min_samples_leaf=5).problem(9)
+
+
+def test_what_limits_it() -> None:
+    limits = ["tree", "tree:max_leaf_nodes=9", "tree:max_depth=3", "tree:max_leaf_nodes=9,min_samples_leaf=2"]
+    assert [Tree.parse(text[5:]).limited_by for text in limits] == ["nothing", "leaves", "else", "else"]
 
 
 def test_a_tree_is_no_network() -> None:

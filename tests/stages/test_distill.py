@@ -2,6 +2,7 @@ import json
 import math
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import torch
 from harness import Kd
 from safetensors.torch import load_file
 
-from kdcli.stages.artefacts import load_data, load_students
+from kdcli.stages.artefacts import load_data
+from kdcli.stages.student_sets import load_students
 from kdcli.store import Artefact, Store
 from kdcli.train import predict
 
@@ -89,6 +91,32 @@ def test_an_infinite_likelihood_is_reported_as_such(kd: Kd, tiny: Path) -> None:
     assert "∞" not in soft
     trees = load_students(Store(tiny.parent).existing_run(None).artefact("students/labels-tree"))
     assert trees.metrics["nll"] == [math.inf, math.inf]
+
+
+def test_a_damaged_set_is_made_again_by_the_command_that_is_named(kd: Kd, tiny: Path) -> None:
+    kd(
+        "distill",
+        "--model",
+        "tree:max_depth=2",
+        "--target",
+        "soft",
+        "-T",
+        "2",
+        "--seeds",
+        "3",
+        "--name",
+        "mine",
+    )
+    file = tiny / "students/mine/model.safetensors"
+    before = file.read_bytes()
+    file.write_bytes(before[:-8] + bytes(8))
+    outcome = kd("plot")
+    assert f"remove {file.parent} and make it again with" in outcome.err
+    (command,) = re.findall(r"`kd (.*?)`", outcome.err)
+    shutil.rmtree(file.parent)
+    assert kd(*shlex.split(command)).code == 0
+    assert file.read_bytes() == before
+    assert kd("plot").code == 0
 
 
 def test_a_tampered_tree_is_refused(kd: Kd, tiny: Path) -> None:
@@ -174,6 +202,7 @@ def test_label_weight_has_a_name_of_its_own(kd: Kd, tiny: Path) -> None:
         (["--model", "tree:max_depth=0"], 2, "max_depth must be a whole number from 1"),
         (["--model", "tree:max_depth=1,max_leaf_nodes=4"], 2, "out of reach"),
         (["--model", "tree:min_samples_leaf=100"], 2, "allows no split of 160 training examples"),
+        (["--model", "mlp:3,tree:max_depth=0"], 2, "model 'tree:max_depth=0': max_depth must be"),
         (["--model", "tree", "--model", "mlp:3", "--target", "soft", "--name", "x"], 2, "would make 2"),
     ],
 )

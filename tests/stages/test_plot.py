@@ -29,7 +29,7 @@ def test_what_a_figure_leaves_out_is_said(kd: Kd, tiny: Path) -> None:
     assert document["left_out"] == {}
     assert document["notes"] == {
         "learning-curves": "leaves out 6 sets of trees, which are not trained by gradients",
-        "accuracy-by-leaves": "leaves out 2 sets of trees that are limited by more than max_leaf_nodes",
+        "accuracy-by-leaves": "leaves out 2 sets of trees with other limits than max_leaf_nodes",
     }
     out = kd("plot", "learning-curves").out
     assert "learning-curves leaves out 6 sets of trees" in out
@@ -41,6 +41,8 @@ def test_only_some_models(kd: Kd, tiny: Path) -> None:
     assert whole["notes"]["learning-curves"].startswith("leaves out 2")
     networks = json.loads(kd("plot", "--model", "mlp:4", "--json").out)
     assert networks["notes"] == {}
+    both = json.loads(kd("plot", "--model", "mlp:4,tree:max_depth=2,min_samples_leaf=3", "--json").out)
+    assert both["notes"] == whole["notes"]
     # Another spelling of the same tree.
     assert kd("plot", "--model", "tree:min_samples_leaf=3,max_depth=2", "decision-boundaries").code == 0
 
@@ -50,7 +52,7 @@ def test_only_some_models(kd: Kd, tiny: Path) -> None:
     [
         (["learning-curve"], "did you mean learning-curves?"),
         (["--format", "gif"], "formats: png, svg, pdf"),
-        (["--model", "tree"], "no student model 'tree'"),
+        (["--model", "tree"], "`kd distill --model tree` trains it"),
         (["--model", "tre"], "no model 'tre'; did you mean tree?"),
         (["accuracy-by-leaves"], "cannot draw accuracy-by-leaves: it needs trees"),
     ],
