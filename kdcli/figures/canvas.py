@@ -26,7 +26,7 @@ COLUMNS = 4
 
 # Sizes in inches. The margins are fixed rather than fitted: fitting them draws every figure twice.
 WIDTH, HEIGHT = 2.75, 2.3  # of one panel
-LEFT, RIGHT, TOP, BOTTOM = 0.75, 0.25, 0.95, 0.95  # BOTTOM without the caption
+LEFT, RIGHT, TOP, BOTTOM = 0.85, 0.25, 0.95, 0.95  # BOTTOM without the caption
 CAPTION_LINE = 0.16
 LEGEND_COLUMNS, LEGEND_ROW = 4, 0.22
 BETWEEN_COLUMNS, BETWEEN_ROWS = 0.8, 1.0

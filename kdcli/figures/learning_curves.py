@@ -43,20 +43,25 @@ def note(view: View) -> str:
 
 def draw(view: View) -> Figure:
     """Draw a panel for the teacher and for each set of networks, all with the same loss axis."""
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
     networks = that_fit([subject for subject in view.students if subject.curves], ROOM)
     subjects = [*([view.teacher] if view.teacher else []), *networks]
     figure, axes = panels(len(subjects), title=f"Learning curves of run {view.run}", caption=CAPTION)
     for ax, subject in zip(axes, subjects, strict=True):
         if subject.curves:
             _panel(ax, subject, subject.curves)
+    low, high = axes[0].get_ylim()
+    steps = (1,) if high > 100 * low else (1, 2, 5)
+    for ax in axes:
+        ax.yaxis.set_major_locator(LogLocator(subs=steps))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
     handles, labels = axes[0].get_legend_handles_labels()
     legend(figure, handles, labels)
     return figure
 
 
 def _panel(ax: Axes, subject: Subject, curves: Curves) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator
-
     seeds = len(curves.train)
     _curve(ax, curves.epochs, curves.train, label="training", color=BLUE, linestyle="-")
     _curve(ax, curves.epochs, curves.val, label="validation", color=ORANGE, linestyle="--")
@@ -67,8 +72,6 @@ def _panel(ax: Axes, subject: Subject, curves: Curves) -> None:
     ax.set_xlabel("epoch")
     ax.set_ylabel(f"{subject.loss} (nats)", fontsize="small")
     ax.set_xlim(0, curves.epochs[-1])
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
     ax.minorticks_off()
     ax.grid(alpha=0.3)
 

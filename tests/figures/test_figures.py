@@ -76,6 +76,21 @@ def test_learning_curves_draw_the_median_of_both_splits(view: View) -> None:
     assert "0 is a perfect match" in figure.texts[-1].get_text()
 
 
+@pytest.mark.parametrize(
+    ("scale", "ticks"), [(1.0, {"0.1", "0.2", "0.5", "1"}), (1e-4, {"1e-06", "0.01", "1"})]
+)
+def test_learning_curves_have_numbers_on_their_loss_axis_and_room_for_them(
+    view: View, scale: float, ticks: set[str]
+) -> None:
+    small = replace(subject("soft, T = 4"), curves=Curves(EPOCHS, TRAIN * scale, TRAIN * scale))
+    figure = find_figure("learning-curves").draw(replace(view, students=[small]))
+    figure.canvas = FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        assert ticks <= {label.get_text() for label in ax.get_yticklabels()}
+        assert ax.yaxis.label.get_window_extent().x0 >= 0
+
+
 def test_decision_boundaries_show_probability_accuracy_and_both_boundaries(view: View) -> None:
     figure = find_figure("decision-boundaries").draw(view)
     titles = [ax.get_title() for ax in figure.axes[:-1]]
