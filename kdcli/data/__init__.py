@@ -6,14 +6,19 @@ The command line reads DATASETS for its help, so torch is imported inside the fu
 from types import MappingProxyType
 from typing import Any
 
-from kdcli.data import gaussians, moons
+from kdcli.data import digits, gaussians, mnist, moons
 from kdcli.data.dataset import Dataset, Split
 from kdcli.errors import unknown
 
 __all__ = ["DATASETS", "Dataset", "Split", "find_dataset"]
 
 DATASETS: MappingProxyType[str, Dataset[Any]] = MappingProxyType(
-    {"gaussians": gaussians.DATASET, "moons": moons.DATASET}
+    {
+        "gaussians": gaussians.DATASET,
+        "moons": moons.DATASET,
+        "digits": digits.DATASET,
+        "mnist": mnist.DATASET,
+    }
 )
 
 

@@ -35,18 +35,30 @@ class Optimum(NamedTuple):
 
 
 @dataclass(frozen=True)
+class File:
+    """A file that a dataset is read from: its name, the SHA-256 of its content, and where it is found."""
+
+    name: str
+    sha256: str
+    mirrors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Dataset(Generic[C]):
     """A kind of dataset.
 
     `config` is the dataclass of its options. `problems` finds what single ranges cannot express.
-    `sample` returns the splits train, val and test. Where the truth is known, `posterior` maps
-    x `(n, *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the exact Bayes scores.
+    `sample` returns the splits train, val and test. A dataset that is read from `files` gets their
+    contents by name as a second argument, and raises ValueError if they are not what they should be.
+    Where the truth is known, `posterior` maps x `(n, *features)` to P(y|x) `(n, n_classes)` and
+    `optimum` gives the exact Bayes scores.
     """
 
     summary: str
     n_classes: int
     config: type[C]
-    sample: Callable[[C], Mapping[str, Split]]
+    sample: Callable[..., Mapping[str, Split]]
+    files: tuple[File, ...] = ()
     problems: Callable[[C], list[str]] = lambda config: []
     posterior: Callable[[C, Tensor], Tensor] | None = None
     optimum: Callable[[C], Optimum] | None = None
@@ -87,7 +99,8 @@ def sampled_splits(
     from kdcli.rng import generator
 
     x, y = draw(config.n_samples, stream)
-    train, val = stratified_split(y, config.val_fraction, generator(f"{stream}/split", config.seed))
+    n_val = sum(round(config.val_fraction * n) for n in (len(y) // 2, len(y) - len(y) // 2))
+    train, val = stratified_split(y, n_val, generator(f"{stream}/split", config.seed))
     x_test, y_test = draw(config.n_test, f"{stream}/test")
     return {
         "train": Split(x[train], y[train], posterior(x[train])),
@@ -96,20 +109,25 @@ def sampled_splits(
     }
 
 
-def stratified_split(y: Tensor, fraction: float, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Split the examples with labels `y (n,)` at random into a rest and a `fraction`, class by class.
+def stratified_split(y: Tensor, size: int, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Split the examples with labels `y (n,)` at random into a rest and a part of `size`, class by class.
 
-    Returns two shuffled index tensors; the second holds round(fraction · count) examples of each class.
+    Returns two shuffled index tensors. Each class has its share of the part, rounded so that the shares
+    add up (the largest remainders are rounded up).
     """
     import torch
 
+    labels, counts = torch.unique(y, return_counts=True)
+    exact = size * counts.double() / len(y)
+    shares = exact.floor().long()
+    up = (exact - shares).argsort(descending=True, stable=True)[: size - int(shares.sum())]
+    shares[up] += 1
     rest, part = [], []
-    for label in torch.unique(y):
+    for label, share in zip(labels, shares.tolist(), strict=True):
         members = (y == label).nonzero().squeeze(1)
         members = members[torch.randperm(len(members), generator=generator)]
-        size = round(fraction * len(members))
-        part.append(members[:size])
-        rest.append(members[size:])
+        part.append(members[:share])
+        rest.append(members[share:])
 
     def shuffled(parts: list[Tensor]) -> Tensor:
         index = torch.cat(parts)

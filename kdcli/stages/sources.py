@@ -1,0 +1,113 @@
+"""Files that a dataset is read from: in a folder of the user's, or downloaded once and kept."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from kdcli.data import Dataset
+from kdcli.data.dataset import File
+from kdcli.data.idx import unpacked
+from kdcli.errors import KdError
+
+Bar = Callable[[str], AbstractContextManager[Any]]
+"""Opens a progress bar for a download: an object with `total`, and with `reset`, `update` and `close`."""
+
+TIMEOUT = 30  # seconds without a byte
+
+
+def unseen(title: str) -> AbstractContextManager[Any]:
+    """Download without a progress bar."""
+    return nullcontext(False)
+
+
+def read_files(dataset: Dataset[Any], folder: Path | None, bar: Bar = unseen) -> dict[str, bytes]:
+    """Return the contents of a dataset's files by name, unpacked.
+
+    Raises `KdError` if `folder` lacks one or holds damaged gzip, or if a download fails.
+    """
+    if folder is not None:
+        return {file.name: _read(folder, file.name) for file in dataset.files}
+    return {file.name: _download(file, bar) for file in dataset.files}
+
+
+def fingerprint(contents: Mapping[str, bytes]) -> str:
+    """Return one SHA-256 that tells these contents from all others."""
+    return _joint({name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})
+
+
+def published(dataset: Dataset[Any]) -> str:
+    """Return the fingerprint of the files as they are published."""
+    return _joint({file.name: file.sha256 for file in dataset.files})
+
+
+def _joint(digests: Mapping[str, str]) -> str:
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _read(folder: Path, name: str) -> bytes:
+    """Read a file of the folder, as it is or gzipped, by the names it is found under."""
+    names = [name, f"{name}.gz", name.replace("-idx", ".idx")]
+    found = [folder / name for name in names if (folder / name).is_file()]
+    if not found:
+        what = f"{folder} has no {name}, gzipped or not" if folder.is_dir() else f"{folder} is not a folder"
+        raise KdError(what, "--source names the folder with the four files of the dataset")
+    try:
+        return unpacked(found[0].read_bytes())
+    except OSError as error:
+        raise KdError(f"cannot read {found[0]}: {error.strerror}", "check that it may be read") from None
+    except ValueError as error:
+        raise KdError(f"{found[0]} is damaged: {error}", "fetch it again, or name another --source") from None
+
+
+def _download(file: File, bar: Bar) -> bytes:
+    """Return a file from the cache, or from the first mirror that has it as it was published."""
+    import pooch
+    import requests
+
+    kept = Path(pooch.os_cache("kdcli")) / file.name
+    if kept.is_file() and _is(content := kept.read_bytes(), file):
+        return content
+    problems = []
+    for url in file.mirrors:
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with (
+                tempfile.TemporaryDirectory(prefix=".new-", dir=kept.parent) as folder,
+                bar(file.name) as shown,
+            ):
+                packed = Path(folder) / "packed"
+                pooch.HTTPDownloader(progressbar=shown, timeout=TIMEOUT)(url, str(packed), None)
+                content = unpacked(packed.read_bytes())
+                if not _is(content, file):
+                    raise ValueError("its content is not what was published (SHA-256 differs)")
+                (Path(folder) / "plain").write_bytes(content)
+                os.replace(Path(folder) / "plain", kept)
+            return content
+        except (requests.RequestException, ValueError, OSError) as error:
+            problems.append(f"{url}: {_reason(error)}")
+    raise KdError(
+        f"cannot download {file.name}:" + "".join(f"\n  {problem}" for problem in problems),
+        "if you have the files, name their folder with --source DIR",
+    )
+
+
+def _is(content: bytes, file: File) -> bool:
+    return hashlib.sha256(content).hexdigest() == file.sha256
+
+
+def _reason(error: Exception) -> str:
+    """Say what went wrong in a line; the network's errors nest theirs over many."""
+    import requests
+
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"the server answered {error.response.status_code}"
+    if isinstance(error, requests.Timeout):
+        return "the server does not answer"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    return str(error)
