@@ -72,6 +72,11 @@ class Objective:
             label_weight=self.label_weight,
         )
 
+    def to(self, device: torch.device) -> "Objective":
+        """Return the objective with its tensors on a device."""
+        weight = None if self.label_weight is None else self.label_weight.to(device)
+        return Objective(self.target.to(device), self.temperature.to(device), self.labels.to(device), weight)
+
     def loss(self, logits: Tensor) -> Tensor:
         """Return the loss of every member, `(groups, sets)`."""
         soft = distillation_loss(logits, self.target, self.temperature)

@@ -5,6 +5,7 @@
 [students]   the students' models and training, their targets and seeds
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,9 +17,22 @@ from kdcli.models import parse_model, parse_network
 from kdcli.settings import read, setting
 from kdcli.targets import find_target
 
+PRECISIONS = ("auto", "float32", "bfloat16")
+DEVICES = ("auto", "cpu", "cuda")
+
 
 class RecipeError(UsageError):
     """A recipe that cannot be read, with every problem found in it."""
+
+
+def _among(kind: str, allowed: Sequence[str]) -> Callable[[str], None]:
+    """Return a check that refuses what is not among the allowed words."""
+
+    def check(value: str) -> None:
+        if value not in allowed:
+            raise unknown(kind, value, allowed)
+
+    return check
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,10 @@ class Teacher(Training):
 
     model: str = setting("mlp:64,64", "the teacher's model", check=parse_network)
     seed: int = setting(0, "seed of the initial weights and of the batch order", minimum=0)
+    precision: str = setting(
+        "auto", "of matrix products: auto, float32 or bfloat16", check=_among("precision", PRECISIONS)
+    )
+    device: str = setting("auto", "to train on: auto, cpu or cuda", check=_among("device", DEVICES))
 
 
 @dataclass(frozen=True)
@@ -54,6 +72,9 @@ class Students(Training):
         minimum=0.01,
         maximum=1000,
         flag="--temperature",
+    )
+    transfer_size: int = setting(
+        0, "training examples that students are taught on, class by class; 0 takes all", minimum=0
     )
     label_weight: float = setting(0.0, "share of the true labels in the loss", minimum=0, maximum=1)
     seeds: int = setting(10, "replicates of each student, with seeds 0, 1, …", minimum=1)

@@ -30,6 +30,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import KdError, UsageError, unknown
@@ -59,7 +60,7 @@ class Meta:
 
     `files` maps each file to its SHA-256. `digest` is that of the file list: it tells whether
     the content is the same, however often it was made. `parents` maps the artefacts it was made
-    from to the digests they had.
+    from to the digests they had. `used` is what was chosen where the configuration leaves the choice.
     """
 
     stage: str
@@ -70,6 +71,7 @@ class Meta:
     metrics: dict[str, Any]
     seconds: float
     versions: dict[str, str] = field(default_factory=dict)
+    used: dict[str, str] = field(default_factory=dict)
     created: str = ""
     format: int = FORMAT
 
@@ -305,10 +307,12 @@ class Artefact:
         tensors: Mapping[str, Mapping[str, Tensor]],
         metrics: Mapping[str, Any],
         seconds: float,
+        used: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Write the artefact as a whole, in place of one that may be there.
 
-        `tensors` maps file names (without suffix) to their named tensors.
+        `tensors` maps file names (without suffix) to their named tensors. `used` is what was chosen by
+        itself where the configuration leaves the choice.
         """
         from importlib.metadata import version
 
@@ -330,6 +334,7 @@ class Artefact:
                 metrics=to_json(metrics),
                 seconds=round(seconds, 3),
                 versions={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+                used=dict(used),
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
             )
             write_synced(

@@ -3,7 +3,9 @@
 Teachers and students, one model or a stack of them, whole splits or batches: all pass here.
 """
 
+import ctypes
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +15,10 @@ from torch import Generator, Tensor, nn
 from torch.optim.adam import adam
 
 from kdcli.losses import Objective
+from kdcli.models.stack import Stack
 
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of glibc's malloc.h
 CURVE_POINTS = 150  # a curve has at most about this many points, however many epochs there are
-CHUNK = 16_384  # examples evaluated at once
 
 Report = Callable[[int, float | None], None]
 """Is told the epochs or trees done, and the mean training loss where there is one."""
@@ -43,7 +46,7 @@ class DivergedError(Exception):
 
 
 def fit(
-    model: nn.Module,
+    model: Stack,
     x_train: Tensor,
     objective: Objective,
     x_val: Tensor,
@@ -53,6 +56,7 @@ def fit(
     batch_size: int,
     learning_rate: float,
     orders: Sequence[Generator],
+    precision: torch.dtype = torch.float32,
     report: Report = lambda epoch, loss: None,
 ) -> History:
     """Train a stack with Adam and return its learning curves.
@@ -60,7 +64,9 @@ def fit(
     `x_train (n, *features)` goes with `objective`, `x_val` with `val_objective`. A `batch_size` of 0
     takes the whole split at once; otherwise each of `orders` shuffles the batches of one group of
     members. The members' losses are summed, and Adam acts element by element, so each member is
-    trained as it would be alone. Raises `DivergedError` as soon as a recorded loss is not finite.
+    trained as it would be alone. With a `precision` of bfloat16 the matrix products are computed in it,
+    while parameters, losses and updates stay in float32. All tensors are on the model's device. Raises
+    `DivergedError` as soon as a recorded loss is not finite.
     """
     keep_freed_memory()
     optimizer = Adam(model.parameters(), learning_rate)
@@ -68,7 +74,8 @@ def fit(
     points: list[tuple[int, Tensor, Tensor]] = []
 
     def record(epoch: int) -> None:
-        train, val = evaluate(model, x_train, objective), evaluate(model, x_val, val_objective)
+        with _products_in(precision, x_train.device):
+            train, val = evaluate(model, x_train, objective), evaluate(model, x_val, val_objective)
         points.append((epoch, train, val))
         finite = train.isfinite() & val.isfinite()
         if not bool(finite.all()):
@@ -79,7 +86,8 @@ def fit(
     for epoch in range(1, epochs + 1):
         model.train()
         for x, batch in _batches(x_train, objective, batch_size, orders):
-            logits = model(x)
+            with _products_in(precision, x.device):
+                logits = model(x).float()
             gradient = batch.gradient(_by_set(logits.detach(), batch))
             loss = _WithGradient.apply(logits, gradient.view_as(logits))  # type: ignore[no-untyped-call]
             optimizer.step(torch.autograd.grad(loss, optimizer.parameters))
@@ -91,6 +99,10 @@ def fit(
         train=torch.stack([train for _, train, _ in points], dim=1),
         val=torch.stack([val for _, _, val in points], dim=1),
     )
+
+
+def _products_in(precision: torch.dtype, device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == torch.bfloat16)
 
 
 class _WithGradient(torch.autograd.Function):
@@ -146,23 +158,25 @@ class Adam:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, x: Tensor, objective: Objective) -> Tensor:
+def evaluate(model: Stack, x: Tensor, objective: Objective) -> Tensor:
     """Return the loss of each member on a whole split, `(members,)` float64, in evaluation mode."""
     model.eval()
-    if len(x) <= CHUNK:
-        return objective.loss(_by_set(model(x.unsqueeze(0)), objective)).double().flatten()
+    if len(x) <= model.chunk:
+        return objective.loss(_by_set(model(x.unsqueeze(0)).float(), objective)).double().flatten().cpu()
     total = torch.zeros((), dtype=torch.float64)
-    for index in torch.split(torch.arange(len(x)), CHUNK):
+    for index in torch.split(torch.arange(len(x), device=x.device), model.chunk):
         part = objective.take(index.unsqueeze(0))
-        total = total + part.loss(_by_set(model(x[index].unsqueeze(0)), part)).double() * len(index)
+        logits = _by_set(model(x[index].unsqueeze(0)).float(), part)
+        total = total + part.loss(logits).double().cpu() * len(index)
     return (total / len(x)).flatten()
 
 
 @torch.no_grad()
-def predict(model: nn.Module, x: Tensor) -> Tensor:
+def predict(model: Stack, x: Tensor) -> Tensor:
     """Return logits of every member, `(members, n, n_classes)`, in evaluation mode."""
     model.eval()
-    return torch.cat([model(part.unsqueeze(0)).mT for part in torch.split(x, CHUNK)], dim=1).contiguous()
+    parts = [model(part.unsqueeze(0)).mT for part in torch.split(x, model.chunk)]
+    return torch.cat(parts, dim=1).contiguous().cpu()
 
 
 def _batches(
@@ -173,7 +187,7 @@ def _batches(
     if batch_size == 0 or batch_size >= n:
         yield x.unsqueeze(0), objective
         return
-    epoch = torch.stack([torch.randperm(n, generator=order) for order in orders])
+    epoch = torch.stack([torch.randperm(n, generator=order) for order in orders]).to(x.device)
     for index in torch.split(epoch, batch_size, dim=1):
         yield x[index], objective.take(index)
 
@@ -184,11 +198,14 @@ def _by_set(logits: Tensor, objective: Objective) -> Tensor:
 
 
 def keep_freed_memory() -> None:
-    """Stop glibc from handing each freed activation back to the system.
+    """Stop glibc from handing each large freed block back to the system.
 
-    Activations of a megabyte are freed and taken again thousands of times a second; above its
-    threshold malloc returns them to the kernel each time, and the page faults cost as much as the
-    arithmetic. Freeing one larger block raises that threshold (mallopt(3), "dynamic mmap
-    threshold"). Without glibc this does nothing.
+    Activations and gradients of megabytes are freed and taken again at every step. glibc takes blocks
+    above a threshold from the kernel and returns them at once, and the page faults then cost as much as
+    the arithmetic. Without such blocks, and without trimming, they are reused (mallopt(3), M_MMAP_MAX
+    and M_TRIM_THRESHOLD). Elsewhere this does nothing.
     """
-    torch.empty(30 * 2**20, dtype=torch.uint8)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        for parameter, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1)):
+            mallopt(parameter, value)

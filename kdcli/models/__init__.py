@@ -4,20 +4,46 @@ A model is written `family:arguments`, such as "mlp:64,64". The command line rea
 help, so torch is imported inside the functions.
 """
 
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
 
 from kdcli.errors import UsageError, unknown
+from kdcli.models.cnn import CNN
 from kdcli.models.mlp import MLP
 from kdcli.models.tree import Tree
 
-__all__ = ["MLP", "MODELS", "SYNTAX", "Tree", "parse_model", "parse_network"]
+if TYPE_CHECKING:
+    from torch import Tensor
 
-MODELS: MappingProxyType[str, type[MLP] | type[Tree]] = MappingProxyType({"mlp": MLP, "tree": Tree})
+    from kdcli.models.stack import Stack
+
+__all__ = [
+    "CNN",
+    "MLP",
+    "MODELS",
+    "SYNTAX",
+    "Model",
+    "Network",
+    "Tree",
+    "parse_model",
+    "parse_network",
+    "restore",
+]
+
+Network: TypeAlias = MLP | CNN
+Model: TypeAlias = Network | Tree
+
+MODELS: MappingProxyType[str, type[Model]] = MappingProxyType({"mlp": MLP, "cnn": CNN, "tree": Tree})
 
 SYNTAX = "; or as ".join(family.SYNTAX for family in MODELS.values())
+NETWORK_SYNTAX = "; or as ".join(family.SYNTAX for family in MODELS.values() if family is not Tree)
 
 
-def parse_model(text: str) -> MLP | Tree:
+def parse_model(text: str) -> Model:
     """Parse a model such as "mlp:64,64"; raises `UsageError` saying how its family is written."""
     family, _, arguments = text.partition(":")
     if family not in MODELS:
@@ -28,12 +54,27 @@ def parse_model(text: str) -> MLP | Tree:
         raise UsageError(f"model '{text}': {error}", f"write it as {MODELS[family].SYNTAX}") from None
 
 
-def parse_network(text: str) -> MLP:
+def parse_network(text: str) -> Network:
     """Parse a model that is trained by gradients, as a teacher is; raises `UsageError` for any other."""
     model = parse_model(text)
     if isinstance(model, Tree):
-        networks = "; or as ".join(family.SYNTAX for family in MODELS.values() if family is not Tree)
         raise UsageError(
-            f"a teacher is trained by gradients, which '{text}' is not", f"write it as {networks}"
+            f"a teacher is trained by gradients, which '{text}' is not", f"write it as {NETWORK_SYNTAX}"
         )
     return model
+
+
+def restore(
+    model: Model, tensors: Mapping[str, Tensor], features: Sequence[int], n_classes: int, members: int
+) -> Stack:
+    """Build the stack that has these stored tensors; raises ValueError if they do not fit the model."""
+    if isinstance(model, Tree):
+        from kdcli.models import stacked_trees
+
+        return stacked_trees.restore(tensors, math.prod(features), n_classes, members)
+    stack = model.build(features, n_classes, members)
+    try:
+        stack.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        raise ValueError(f"parameters that do not fit {model}: {error}") from None
+    return stack

@@ -10,36 +10,37 @@ from itertools import pairwise
 import torch
 from torch import Generator, Tensor, nn
 
+from kdcli.models.stack import Stack
 
-class StackedMLP(nn.Module):
+
+class StackedMLP(Stack):
     """`members` perceptrons with layer widths `widths`, inputs first and classes last.
 
     weights[k]  (members, widths[k + 1], widths[k])
     biases[k]   (members, widths[k + 1])
+
+    In training mode each hidden activation is dropped with probability `dropout`, and the others are
+    scaled up so that the expectation stays.
     """
 
-    def __init__(self, widths: Sequence[int], members: int = 1) -> None:
+    def __init__(self, widths: Sequence[int], members: int = 1, dropout: float = 0.0) -> None:
         super().__init__()
         self.members = members
+        self.dropout = dropout
+        self.masks: Sequence[Generator] = ()  # of each seed
         pairs = list(pairwise(widths))
         self.weights = nn.ParameterList(torch.empty(members, out, fan_in) for fan_in, out in pairs)
         self.biases = nn.ParameterList(torch.empty(members, out) for _, out in pairs)
 
-    @torch.no_grad()
     def initialise(self, generators: Sequence[Generator]) -> None:
         """Draw one set of weights per generator; consecutive members share them evenly.
 
-        With S generators and S·T members, members s·T … s·T + T − 1 start alike. Weights and biases
-        are uniform on ±1/√fan_in, as in `torch.nn.Linear`.
+        With S generators and S·T members, members s·T … s·T + T − 1 start alike, and drop the same
+        activations in training. Weights and biases are uniform on ±1/√fan_in, as in `torch.nn.Linear`.
         """
-        copies = self.members // len(generators)
+        self.masks = generators
         for weight, bias in zip(self.weights, self.biases, strict=True):
-            bound = weight.shape[-1] ** -0.5
-            for s, generator in enumerate(generators):
-                rows = slice(s * copies, (s + 1) * copies)
-                for parameter in (weight, bias):
-                    draw = torch.empty(parameter.shape[1:]).uniform_(-bound, bound, generator=generator)
-                    parameter[rows] = draw
+            draw_uniform([weight, bias], weight.shape[-1] ** -0.5, generators)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `x (groups, batch, *features)` to logits `(members, n_classes, batch)`.
@@ -47,15 +48,35 @@ class StackedMLP(nn.Module):
         The members are split evenly over the groups, in order: group g's batch goes to members
         g·T … g·T + T − 1. Members that share a batch share the first matrix product.
         """
-        h = x.flatten(2).mT
+        h = as_input(x).flatten(2).mT
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             if layer:
                 h = h.relu_()  # in place: the matrix product before it does not need its own output
+                if self.dropout and self.training:
+                    h = h * self._mask(h)
             groups, fan_in, batch = h.shape
             bias_rows, weight_rows = bias.view(groups, -1, 1), weight.view(groups, -1, fan_in)
             h = torch.baddbmm(bias_rows, weight_rows, h).view(self.members, -1, batch)
         return h
 
-    def parameters_of(self, members: slice) -> dict[str, Tensor]:
-        """Return the parameters of some members, as a state dict of a smaller stack."""
-        return {name: value[members] for name, value in self.state_dict().items()}
+    def _mask(self, h: Tensor) -> Tensor:
+        """Return what keeps an activation of `h (members, features, batch)`, scaled, or drops it."""
+        kept = 1 - self.dropout
+        draws = [torch.empty(h.shape[1:]).bernoulli_(kept, generator=mask) for mask in self.masks]
+        mask = torch.stack(draws).div_(kept).to(h)
+        return mask.repeat_interleave(self.members // len(draws), dim=0)
+
+
+def as_input(x: Tensor) -> Tensor:
+    """Return what a network computes on: bytes of images as numbers from 0 to 1, and others as they are."""
+    return x if x.is_floating_point() else x.float().div_(255)
+
+
+@torch.no_grad()
+def draw_uniform(parameters: Sequence[nn.Parameter], bound: float, generators: Sequence[Generator]) -> None:
+    """Fill parameters `(members, ...)` with draws from ±bound, the same for the members of one generator."""
+    for s, generator in enumerate(generators):
+        for parameter in parameters:
+            copies = len(parameter) // len(generators)
+            draw = torch.empty(parameter.shape[1:]).uniform_(-bound, bound, generator=generator)
+            parameter[s * copies : (s + 1) * copies] = draw

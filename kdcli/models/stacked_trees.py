@@ -8,15 +8,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from kdcli.models.stack import Stack
 from kdcli.models.tree import Tree
 
 DTYPES = {"feature": torch.int64, "threshold": torch.float64, "branches": torch.int64, "log_p": torch.float64}
 
 
-class StackedTrees(nn.Module):
+class StackedTrees(Stack):
     """A tree for each member, with the node 0 as its root.
 
     feature    (members, nodes)             the feature that an inner node looks at
@@ -34,6 +35,7 @@ class StackedTrees(nn.Module):
         super().__init__()
         for name in DTYPES:
             self.register_buffer(name, arrays[name])
+        self.members = len(self.feature)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `x (groups, batch, *features)` to log-probabilities `(members, n_classes, batch)`.
@@ -42,11 +44,10 @@ class StackedTrees(nn.Module):
         space, so that they are logits like those of a network; an excluded class has −∞.
         """
         x = x.flatten(2)
-        members = len(self.feature)
-        member = torch.arange(members).unsqueeze(1)
-        group = member // (members // len(x))
+        member = torch.arange(self.members).unsqueeze(1)
+        group = member // (self.members // len(x))
         example = torch.arange(x.shape[1]).unsqueeze(0)
-        node = torch.zeros(members, x.shape[1], dtype=torch.int64)
+        node = torch.zeros(self.members, x.shape[1], dtype=torch.int64)
         while True:
             right = x[group, example, self.feature[member, node]] > self.threshold[member, node]
             below = self.branches[member, node, right.long()]
@@ -62,7 +63,7 @@ class StackedTrees(nn.Module):
     @property
     def depth(self) -> Tensor:
         """Longest way from the root to a leaf, in splits, `(members,)`."""
-        depth = torch.zeros(len(self.feature), dtype=torch.int64)
+        depth = torch.zeros(self.members, dtype=torch.int64)
         level = torch.zeros_like(self.feature, dtype=torch.bool)
         level[:, 0] = True
         while bool(level.any()):

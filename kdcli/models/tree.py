@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from kdcli.errors import nearest
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from kdcli.models.stacked_trees import StackedTrees
 
 MAX_LIMIT = 1_000_000_000
 
@@ -81,16 +75,11 @@ class Tree:
             return "else"
         return "nothing" if self.max_leaf_nodes is None else "leaves"
 
-    def problem(self, n_train: int) -> str:
-        """Say why no such tree can split `n_train` examples; empty if one can."""
+    def problem(self, features: Sequence[int], n_train: int) -> str:
+        """Say why no such tree can learn from these data; empty if one can."""
         if 2 * self.min_samples_leaf <= n_train:
             return ""
-        return f"min_samples_leaf={self.min_samples_leaf} allows no split of {n_train} training examples"
-
-    def restore(
-        self, parameters: Mapping[str, Tensor], features: Sequence[int], n_classes: int, members: int
-    ) -> StackedTrees:
-        """Build the trees that these arrays describe; raises ValueError if they describe none."""
-        from kdcli.models.stacked_trees import restore
-
-        return restore(parameters, math.prod(features), n_classes, members)
+        return (
+            f"min_samples_leaf={self.min_samples_leaf} allows no split of {n_train} training examples; "
+            f"{n_train // 2} is the most"
+        )

@@ -1,16 +1,17 @@
 """What the stages hand to each other: a run's artefacts as splits, models and curves."""
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from kdcli.data import Split, find_dataset
 from kdcli.metrics import measure
-from kdcli.models import MLP, Tree, parse_model
+from kdcli.models import Model, Tree, parse_model, restore
+from kdcli.models.stack import Stack
 from kdcli.recipe import Recipe, parse
 from kdcli.settings import flag, read, rules
 from kdcli.store import Artefact, DamagedError, Run
@@ -58,6 +59,11 @@ class Data:
         """Number of classes."""
         return find_dataset(self.dataset).n_classes
 
+    @property
+    def features(self) -> Sequence[int]:
+        """Shape of one example."""
+        return self.splits["train"].x.shape[1:]
+
     def bayes_scores(self) -> dict[str, float] | None:
         """Score the exact posterior on the test split: no model can expect to beat it. None if unknown."""
         test = self.splits["test"]
@@ -78,6 +84,7 @@ def load_data(run: Run) -> Data:
     meta = artefact.fresh(run.making)
     options = dict(meta.config)
     dataset = options.pop("dataset")
+    options.pop("content", None)  # of the files that it was read from
     config, problems = read(find_dataset(dataset).config, options, "data")
     if problems:
         raise ValueError(f"{artefact.path} holds a configuration that this kd did not write: {problems}")
@@ -102,7 +109,7 @@ class Trained:
     again: str
 
     @property
-    def model(self) -> MLP | Tree:
+    def model(self) -> Model:
         """The model's family and shape."""
         return parse_model(self.config["model"])
 
@@ -113,12 +120,12 @@ class Trained:
         except DamagedError as error:
             raise DamagedError(error.path, error.artefact, self.again, error.why) from None
 
-    def load_model(self, data: Data) -> nn.Module:
+    def load_model(self, data: Data) -> Stack:
         """Build the model, one member per seed, as it was stored; raises `KdError` if that is no model."""
         parameters = self.load("model")
         members = len(self.config.get("seeds", [0]))
         try:
-            return self.model.restore(parameters, data.splits["train"].x.shape[1:], data.n_classes, members)
+            return restore(self.model, parameters, data.features, data.n_classes, members)
         except ValueError as error:
             path = self.artefact.path / "model.safetensors"
             raise DamagedError(path, self.artefact.path, self.again, str(error)) from None

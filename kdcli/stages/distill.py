@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from kdcli.data import DATASETS, find_dataset
+from kdcli.data.dataset import stratified_split
 from kdcli.errors import UsageError
 from kdcli.losses import Objective
 from kdcli.metrics import measure
-from kdcli.models import MLP, Tree
+from kdcli.models import Model, Network, Tree
 from kdcli.models.stacked_trees import grow
 from kdcli.recipe import Recipe, Students, Training
-from kdcli.rng import state
+from kdcli.rng import generator, state
 from kdcli.settings import flag, override, rules
 from kdcli.stages.artefacts import (
     Data,
@@ -67,6 +68,29 @@ class Lessons:
 
     data: Data
     teacher: Trained | None
+    transfer_size: int
+
+    @cached_property
+    def transfer(self) -> Tensor | None:
+        """The training examples that students are taught on, as indices; None for all.
+
+        A stratified choice that depends on the data's seed alone: all students of a run share it.
+        """
+        if not self.transfer_size:
+            return None
+        y, random = self.data.splits["train"].y, generator("transfer", self.data.config.seed)
+        return stratified_split(y, self.transfer_size, random)[1].sort().values
+
+    def x(self, split: str) -> Tensor:
+        """Return the examples of a split, `(n, *features)`; of training those that students are taught on."""
+        return self._taught(self.data.splits[split].x, split)
+
+    def labels(self, split: str) -> Tensor:
+        """Return their labels, one-hot, `(n, n_classes)`."""
+        return self._taught(self.data.labels(split).T, split)
+
+    def _taught(self, rows: Tensor, split: str) -> Tensor:
+        return rows if split != "train" or self.transfer is None else rows[self.transfer]
 
     @cached_property
     def logits(self) -> Mapping[str, Tensor]:
@@ -77,7 +101,7 @@ class Lessons:
         """Return what a set is taught on a split, `(n, n_classes)`."""
         _, y, posterior = self.data.splits[split]
         known = Knowledge(y, self.data.n_classes, posterior, self.logits.get(split))
-        return find_target(chosen.target).build(known, chosen.temperature)
+        return self._taught(find_target(chosen.target).build(known, chosen.temperature), split)
 
     def parents(self, chosen: StudentSet) -> list[Artefact]:
         """Return what a set is made from; a target that needs no teacher does not depend on it."""
@@ -111,11 +135,11 @@ def distill(
                 "name one --target, with one --temperature and one --model",
             )
     data = load_data(run)
-    _check_size(sets, len(data.splits["train"].y))
+    _check_fit(students, sets, data)
     teacher = load_teacher(run) if any(find_target(s.target).needs == "teacher" for s in sets) else None
-    lessons = Lessons(data, teacher)
+    lessons = Lessons(data, teacher, students.transfer_size)
 
-    to_make: dict[MLP | Tree, list[tuple[StudentSet, Artefact]]] = {}
+    to_make: dict[Model, list[tuple[StudentSet, Artefact]]] = {}
     results: list[tuple[Artefact, bool]] = []
     for chosen in sets:
         artefact = run.artefact(f"students/{name or chosen.name}")
@@ -164,16 +188,21 @@ def _check(recipe: Recipe, sets: Sequence[StudentSet], options: Mapping[str, Any
         )
 
 
-def _check_size(sets: Sequence[StudentSet], n_train: int) -> None:
-    """Refuse trees that these data are too few for."""
+def _check_fit(students: Students, sets: Sequence[StudentSet], data: Data) -> None:
+    """Refuse models that these data do not fit, and a transfer set that they cannot give."""
+    n_train, size = len(data.splits["train"].y), students.transfer_size
+    if size and not data.n_classes <= size <= n_train:
+        raise UsageError(
+            f"--transfer-size: {size} of {n_train} training examples cannot be chosen class by class",
+            f"take from {data.n_classes}, one of each class, to {n_train}",
+        )
     for chosen in sets:
-        if isinstance(chosen.model, Tree) and (problem := chosen.model.problem(n_train)):
-            allowed = f"use min_samples_leaf={n_train // 2} or less"
-            raise UsageError(f"model '{chosen.model}': {problem}", allowed)
+        if problem := chosen.model.problem(data.features, size or n_train):
+            raise UsageError(f"model '{chosen.model}': {problem}", "name another --model")
 
 
 def _train(
-    model: MLP,
+    model: Network,
     students: Students,
     wanted: Sequence[tuple[StudentSet, Artefact]],
     lessons: Lessons,
@@ -183,7 +212,7 @@ def _train(
     start = time.perf_counter()
     sets = [chosen for chosen, _ in wanted]
     seeds = range(students.seeds)
-    stack, history = train_network(
+    stack, history, used = train_network(
         model,
         students,
         lessons.data,
@@ -193,13 +222,14 @@ def _train(
         title=f"{len(sets) * len(seeds)} students {model}",
         member=lambda m: f"{title(sets[m % len(sets)].record)} (seed {seeds[m // len(sets)]})",
         watch=watch,
+        x=lessons.x("train"),
     )
-    predictions = predict(stack, lessons.data.splits["test"].x)
+    predictions = predict(stack, lessons.x("test"))
     seconds = (time.perf_counter() - start) / len(sets)
     for position, (chosen, artefact) in enumerate(wanted):
         members = slice(position, None, len(sets))
         tensors = {"model": stack.parameters_of(members), "history": curves(history, members)}
-        _store(chosen, artefact, lessons, tensors, predictions[members], {}, seconds)
+        _store(chosen, artefact, lessons, tensors, predictions[members], {}, seconds, used)
 
 
 def _grow(
@@ -212,25 +242,24 @@ def _grow(
     """Grow the trees of each set and store them."""
     seeds = range(students.seeds)
     total = len(wanted) * len(seeds)
-    train, test = lessons.data.splits["train"], lessons.data.splits["test"]
-    labels = lessons.data.labels("train").T
+    labels = lessons.labels("train")
     with watch(f"{total} students {model}", total, "tree") as report:
         for done, (chosen, artefact) in enumerate(wanted):
             start = time.perf_counter()
             states = [state("student/ties", seed) for seed in seeds]
             trees = grow(
                 model,
-                train.x,
+                lessons.x("train"),
                 lessons.target(chosen, "train"),
                 chosen.temperature,
                 labels,
                 students.label_weight,
                 _counted(states, report, done * len(seeds)),
             )
-            predictions = predict(trees, test.x)
+            predictions = predict(trees, lessons.x("test"))
             seconds = time.perf_counter() - start
             shape = {"leaves": trees.leaves.tolist(), "depth": trees.depth.tolist()}
-            _store(chosen, artefact, lessons, {"model": trees.state_dict()}, predictions, shape, seconds)
+            _store(chosen, artefact, lessons, {"model": trees.state_dict()}, predictions, shape, seconds, {})
 
 
 def _counted(states: Iterable[int], report: Report, before: int) -> Iterator[int]:
@@ -248,11 +277,12 @@ def _store(
     predictions: Tensor,
     shape: Mapping[str, list[float]],
     seconds: float,
+    used: Mapping[str, str],
 ) -> None:
     """Store a set with its predictions `(seeds, n, n_classes)` on the test split, and score them."""
     metrics = {**measure(predictions, lessons.data.splits["test"].y), **shape}
     tensors = {**tensors, "predictions": {"test": predictions}}
-    artefact.write("distill", chosen.record, lessons.parents(chosen), tensors, metrics, seconds)
+    artefact.write("distill", chosen.record, lessons.parents(chosen), tensors, metrics, seconds, used)
 
 
 def _objective(sets: Sequence[StudentSet], lessons: Lessons, split: str) -> Objective:
@@ -261,7 +291,7 @@ def _objective(sets: Sequence[StudentSet], lessons: Lessons, split: str) -> Obje
     return Objective(
         target=torch.stack([lessons.target(s, split).T for s in sets]).contiguous(),
         temperature=torch.tensor([s.temperature for s in sets]).view(-1, 1, 1),
-        labels=lessons.data.labels(split),
+        labels=lessons.labels(split).T.contiguous(),
         label_weight=weights if bool(weights.any()) else None,
     )
 

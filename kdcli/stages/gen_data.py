@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kdcli.data import find_dataset
+from kdcli.data import DATASETS, find_dataset
 from kdcli.errors import KdError, UsageError
 from kdcli.recipe import Recipe, dump
 from kdcli.settings import override
 from kdcli.stages.artefacts import run_recipe
+from kdcli.stages.sources import Bar, fingerprint, published, read_files, unseen
 from kdcli.store import Store
 
 
@@ -37,10 +38,13 @@ def gen_data(
     options: Mapping[str, Any],
     adopt: bool,
     force: bool = False,
+    source: Path | None = None,
+    bar: Bar = unseen,
 ) -> DataMade:
     """Make the run `run_name` from a recipe, its data section changed by `options`, and make it current.
 
-    A run that is there keeps the rest of its recipe, unless this one is to be `adopt`ed. Raises
+    A run that is there keeps the rest of its recipe, unless this one is to be `adopt`ed. A dataset that
+    is read from files finds them in the folder `source`, or downloads them. Raises
     `UsageError` for options that the dataset does not have, and `KdError` where the run holds other
     data or is to adopt another recipe, and `force` does not allow to replace it.
     """
@@ -54,23 +58,41 @@ def gen_data(
     record = {"dataset": recipe.dataset, **asdict(config)}
 
     start = time.perf_counter()
+    contents: dict[str, bytes] = {}
+    if dataset.files:
+        if source is not None:
+            contents = read_files(dataset, source)
+            record["content"] = fingerprint(contents)
+        else:  # what is there came from some folder before, and will do
+            record["content"] = published(dataset)
+            if artefact.finished:
+                record["content"] = artefact.meta().config.get("content", record["content"])
+    elif source is not None:
+        from_files = ", ".join(name for name, kind in DATASETS.items() if kind.files)
+        raise UsageError(f"--source does not apply to {recipe.dataset}", f"read from files: {from_files}")
     up_to_date = artefact.up_to_date(record, [], force)
     if adopt and not force and run.recipe_path.is_file() and run_recipe(run) != recipe:
         raise KdError(
             f"run {run.name} has another recipe, {run.recipe_path}",
             "--run NAME makes a run beside it; --force replaces the recipe and what was made differently",
         )
-    if not up_to_date or (adopt and force):
-        # Before the data: a run cut off in between is made again by the same command.
-        run.write_recipe(dump(recipe))
     if not up_to_date:
-        splits = dataset.sample(config)
+        if dataset.files:
+            contents = contents or read_files(dataset, None, bar)
+            try:
+                splits = dataset.sample(config, contents)
+            except ValueError as error:
+                raise KdError(str(error), "--source names a folder with the files as published") from None
+        else:
+            splits = dataset.sample(config)
         tensors = {
             f"{name}.{part}": tensor
             for name, split in splits.items()
             for part, tensor in split._asdict().items()
             if tensor is not None
         }
+        # Before the data: a run cut off in between is made again by the same command.
+        run.write_recipe(dump(recipe))
         sizes = {f"n_{name}": len(split.y) for name, split in splits.items()}
         metrics = {
             **sizes,
@@ -78,5 +100,7 @@ def gen_data(
             "bayes": dataset.optimum(config)._asdict() if dataset.optimum else None,
         }
         artefact.write("gen-data", record, [], {"tensors": tensors}, metrics, time.perf_counter() - start)
+    elif adopt and force:
+        run.write_recipe(dump(recipe))
     store.make_current(run.name)
     return DataMade(run.name, artefact.path, up_to_date, recipe.dataset, **artefact.meta().metrics)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kdcli.models import MLP, Tree, parse_model
+from kdcli.models import Model, Tree, parse_model
 from kdcli.recipe import Students
 from kdcli.stages.artefacts import Trained, flags, run_recipe
 from kdcli.store import Artefact, Run
@@ -17,7 +17,7 @@ class StudentSet:
 
     target: str
     temperature: float
-    model: MLP | Tree
+    model: Model
     students: Students
 
     @property
@@ -35,6 +35,8 @@ class StudentSet:
             "model": str(self.model),
             "seeds": list(range(self.students.seeds)),
         }
+        if self.students.transfer_size:
+            record["transfer_size"] = self.students.transfer_size
         if isinstance(self.model, Tree):
             return record
         training = ("epochs", "batch_size", "learning_rate")
@@ -68,6 +70,8 @@ def _parts(config: Mapping[str, Any], equals: str) -> list[str]:
         parts.append(f"T{equals}{_number(config['temperature'])}")
     if config["label_weight"]:
         parts.append(f"w{equals}{_number(config['label_weight'])}")
+    if size := config.get("transfer_size"):
+        parts.append(f"n{equals}{size}")
     return parts
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from kdcli.errors import UsageError
 from kdcli.losses import Objective
 from kdcli.metrics import measure
 from kdcli.models import parse_network
@@ -43,11 +44,16 @@ def train_teacher(
     artefact = run.artefact("teacher")
     spec = parse_network(config.model)
     record = {**asdict(config), "model": str(spec)}
+    for key in ("device", "precision"):
+        if record[key] == "auto":
+            del record[key]  # what it came to depends on the machine, and is recorded beside
     data = load_data(run)
     start = time.perf_counter()
+    if problem := spec.problem(data.features, len(data.splits["train"].y)):
+        raise UsageError(f"model '{spec}': {problem}", "name another --model, such as mlp:64,64")
     up_to_date = artefact.up_to_date(record, [data.artefact], force)
     if not up_to_date:
-        model, history = train_network(
+        model, history, used = train_network(
             spec,
             config,
             data,
@@ -57,6 +63,8 @@ def train_teacher(
             title=f"teacher {spec}",
             member=lambda m: "the teacher",
             watch=watch,
+            device=config.device,
+            precision=config.precision,
         )
         logits = {name: predict(model, data.splits[name].x)[0] for name in SPLITS}
         seconds = time.perf_counter() - start
@@ -65,7 +73,7 @@ def train_teacher(
             for name, values in measure(logits["test"].unsqueeze(0), data.splits["test"].y).items()
         }
         tensors = {"model": model.state_dict(), "logits": logits, "history": curves(history)}
-        artefact.write("train-teacher", record, [data.artefact], tensors, metrics, seconds)
+        artefact.write("train-teacher", record, [data.artefact], tensors, metrics, seconds, used)
     meta = artefact.meta()
     return TeacherTrained(
         run.name, artefact.path, up_to_date, str(spec), config.epochs, meta.metrics, meta.seconds

@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Sequence
 
+from torch import Tensor
+
 from kdcli.errors import KdError
 from kdcli.losses import Objective
-from kdcli.models import MLP
-from kdcli.models.stacked_mlp import StackedMLP
+from kdcli.models import Network
+from kdcli.models.stack import Stack
 from kdcli.recipe import Training
 from kdcli.rng import generator
 from kdcli.stages.artefacts import Data, Watch
+from kdcli.stages.compute import choose_device, choose_precision
 from kdcli.train import DivergedError, History, fit
 
 
 def train_network(
-    model: MLP,
+    model: Network,
     config: Training,
     data: Data,
     objective: Callable[[str], Objective],
@@ -23,28 +26,37 @@ def train_network(
     title: str,
     member: Callable[[int], str],
     watch: Watch,
-) -> tuple[StackedMLP, History]:
+    x: Tensor | None = None,
+    device: str = "cpu",
+    precision: str = "float32",
+) -> tuple[Stack, History, dict[str, str]]:
     """Train a stack, seed by seed with a member for each set of the objective, and return its curves.
 
-    `objective` gives what is taught on a split. `role` names the random streams, `member` a member of
-    the stack for a person. Raises `KdError` if the loss of some members stops being finite.
+    `objective` gives what is taught on a split, `x` the examples that go with it in place of the whole
+    training split. `role` names the random streams, `member` a member of the stack for a person. Returns
+    the stack on the CPU, its curves, and the device and precision that were used. Raises `UsageError` for
+    a model that these data do not fit, and `KdError` if the loss of some members stops being finite.
     """
-    train, val = data.splits["train"], data.splits["val"]
+    x = data.splits["train"].x if x is None else x
     taught = objective("train")
-    stack = model.build(train.x.shape[1:], data.n_classes, taught.sets * len(seeds))
+    stack: Stack = model.build(data.features, data.n_classes, taught.sets * len(seeds))
     stack.initialise([generator(f"{role}/weights", seed) for seed in seeds])
+    on = choose_device(device)
+    products = choose_precision(precision, stack, on)
+    stack.to(on)
     try:
         with watch(title, config.epochs, "epoch") as report:
             history = fit(
                 stack,
-                train.x,
-                taught,
-                val.x,
-                objective("val"),
+                x.to(on),
+                taught.to(on),
+                data.splits["val"].x.to(on),
+                objective("val").to(on),
                 epochs=config.epochs,
                 batch_size=config.batch_size,
                 learning_rate=config.learning_rate,
                 orders=[generator(f"{role}/batches", seed) for seed in seeds],
+                precision=products,
                 report=report,
             )
     except DivergedError as error:
@@ -55,4 +67,5 @@ def train_network(
             f"the loss of {shown} stopped being a finite number by epoch {error.epoch}",
             f"nothing of it was written; try a smaller step than --learning-rate {config.learning_rate:g}",
         ) from None
-    return stack, history
+    used = {"device": on.type, "precision": str(products).removeprefix("torch.")}
+    return stack.cpu(), history, used

@@ -1,0 +1,53 @@
+"""Small convolutional networks, written "cnn:32,1200,1200": filters first, then hidden widths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from kdcli.models.mlp import parse_widths
+
+if TYPE_CHECKING:
+    from kdcli.models.stacked_cnn import StackedCNN
+
+
+@dataclass(frozen=True)
+class CNN:
+    """Filters of 3×3, then hidden layers of these widths with dropout; for images of one channel."""
+
+    filters: int
+    hidden: tuple[int, ...]
+
+    SYNTAX: ClassVar[str] = "cnn:FILTERS,WIDTH[,WIDTH...], for example cnn:32,1200,1200"
+
+    @classmethod
+    def parse(cls, arguments: str) -> CNN:
+        """Read filters and widths from "32,1200,1200"; raises ValueError saying what is wrong."""
+        filters, *hidden = parse_widths(arguments)
+        if not hidden:
+            raise ValueError("after the filters it needs the width of at least one hidden layer")
+        return cls(filters, tuple(hidden))
+
+    def __str__(self) -> str:
+        return "cnn:" + ",".join(map(str, (self.filters, *self.hidden)))
+
+    @property
+    def slug(self) -> str:
+        """The model in a file name, such as "cnn32-1200-1200"."""
+        return "cnn" + "-".join(map(str, (self.filters, *self.hidden)))
+
+    def problem(self, features: Sequence[int], n_train: int) -> str:
+        """Say why no such model can learn from these data; empty if one can."""
+        if len(features) == 2 and min(features) >= 3:
+            return ""
+        return "a convolutional network needs images of at least 3 × 3 pixels, not " + (
+            f"{features[0]} features" if len(features) == 1 else " × ".join(map(str, features))
+        )
+
+    def build(self, features: Sequence[int], n_classes: int, members: int = 1) -> StackedCNN:
+        """Build an untrained stack for images of shape `features`."""
+        from kdcli.models.stacked_cnn import StackedCNN
+
+        rows, columns = features
+        return StackedCNN((rows, columns), self.filters, self.hidden, n_classes, members)

@@ -1,0 +1,36 @@
+"""Where and in which precision a network is trained, and what it then means for the processor at hand."""
+
+import torch
+
+from kdcli.errors import KdError
+from kdcli.models.stack import Stack
+
+LARGE = 1_000_000  # parameters from which on matrix products take most of the time
+
+
+def choose_device(asked: str) -> torch.device:
+    """Return the device asked for; "auto" is a graphics card where there is one. Raises `KdError`."""
+    there = torch.cuda.is_available()
+    if asked == "cuda" and not there:
+        raise KdError("PyTorch finds no graphics card", "leave out --device, or name --device cpu")
+    return torch.device("cuda" if there and asked != "cpu" else "cpu")
+
+
+def choose_precision(asked: str, model: Stack, device: torch.device) -> torch.dtype:
+    """Return the precision asked for; "auto" is bfloat16 where it is faster.
+
+    That is where the hardware multiplies in it, and for models large enough that the products outweigh
+    the conversions.
+    """
+    if asked != "auto":
+        return torch.bfloat16 if asked == "bfloat16" else torch.float32
+    large = sum(parameter.numel() for parameter in model.parameters()) >= LARGE
+    return torch.bfloat16 if large and _multiplies_in_bfloat16(device) else torch.float32
+
+
+def _multiplies_in_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if not hasattr(torch.cpu, "get_capabilities"):  # older PyTorch does not tell
+        return False
+    return any(there and "bf16" in name for name, there in torch.cpu.get_capabilities().items())
