@@ -111,11 +111,13 @@ def _recipe_for_data(
 @app.command("gen-data", epilog="Example: kd gen-data gaussians --n-samples 500 --run small")
 def gen_data(
     dataset: o.DatasetName = None,
+    source: o.Source = None,
     recipe: o.RecipeName = None,
     n_samples: o.NSamples = None,
     separation: o.Separation = None,
     noise: o.Noise = None,
     val_fraction: o.ValFraction = None,
+    n_val: o.NVal = None,
     n_test: o.NTest = None,
     seed: o.DataSeed = None,
     run: o.NewRunName = None,
@@ -134,11 +136,22 @@ def gen_data(
         "separation": separation,
         "noise": noise,
         "val_fraction": val_fraction,
+        "n_val": n_val,
         "n_test": n_test,
         "seed": seed,
     }
-    made = stage(store, chosen, run_name=name, options=given, adopt=recipe is not None, force=force)
-    show.data_made(show.Screen(quiet, as_json), made)
+    screen = show.Screen(quiet, as_json)
+    made = stage(
+        store,
+        chosen,
+        run_name=name,
+        options=given,
+        adopt=recipe is not None,
+        force=force,
+        source=source,
+        bar=screen.download,
+    )
+    show.data_made(screen, made)
 
 
 @app.command("train-teacher", epilog="Example: kd train-teacher --model mlp:64,64 --epochs 500")
@@ -148,6 +161,8 @@ def train_teacher(
     batch_size: o.BatchSize = None,
     learning_rate: o.LearningRate = None,
     seed: o.TeacherSeed = None,
+    precision: o.Precision = None,
+    device: o.Device = None,
     run: o.RunName = None,
     outputs: o.Outputs = None,
     force: o.Force = False,
@@ -163,6 +178,8 @@ def train_teacher(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "seed": seed,
+        "precision": precision,
+        "device": device,
     }
     screen = show.Screen(quiet, as_json)
     show.teacher_trained(screen, stage(_open(outputs, run), given, force=force, watch=screen.training))
@@ -172,6 +189,7 @@ def train_teacher(
 def distill(
     target: o.TargetNames = None,
     temperature: o.Temperatures = None,
+    transfer_size: o.TransferSize = None,
     label_weight: o.LabelWeight = None,
     model: o.StudentModels = None,
     seeds: o.Seeds = None,
@@ -179,6 +197,7 @@ def distill(
     batch_size: o.BatchSize = None,
     learning_rate: o.LearningRate = None,
     name: o.SetName = None,
+    recipe: o.StudentRecipe = None,
     run: o.RunName = None,
     outputs: o.Outputs = None,
     force: o.Force = False,
@@ -191,6 +210,7 @@ def distill(
     given: dict[str, Any] = {
         "targets": o.split_names(target),
         "temperatures": o.split_numbers(temperature, "--temperature"),
+        "transfer_size": transfer_size,
         "label_weight": label_weight,
         "models": o.split_models(model),
         "seeds": seeds,
@@ -199,7 +219,9 @@ def distill(
         "learning_rate": learning_rate,
     }
     screen = show.Screen(quiet, as_json)
-    show.distilled(screen, stage(_open(outputs, run), given, name=name, force=force, watch=screen.training))
+    students = load(recipe).students if recipe else None
+    made = stage(_open(outputs, run), given, students=students, name=name, force=force, watch=screen.training)
+    show.distilled(screen, made)
 
 
 @app.command("plot", epilog="Example: kd plot learning-curves --format svg")
@@ -228,6 +250,7 @@ def plot(
 @app.command("run", epilog="Example: kd run gaussians")
 def run(
     recipe: o.RecipeArgument = "gaussians",
+    source: o.Source = None,
     run_name: o.NewRunName = None,
     file_format: o.FigureFormat = "png",
     outputs: o.Outputs = None,
@@ -251,9 +274,11 @@ def run(
         chosen,
         source=recipe,
         run_name=name,
+        files=source,
         force=force,
         file_format=file_format,
         watch=screen.training,
+        bar=screen.download,
     )
     lines = show.Screen(quiet or as_json)
     for step in stages:

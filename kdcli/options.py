@@ -10,11 +10,12 @@ import typer
 from kdcli.data import DATASETS
 from kdcli.data.dataset import Sampling
 from kdcli.data.gaussians import Gaussians
+from kdcli.data.mnist import MNIST
 from kdcli.data.moons import Moons
 from kdcli.errors import UsageError
 from kdcli.figures import FIGURES
-from kdcli.models import MLP, MODELS, SYNTAX
-from kdcli.recipe import Students, Teacher, builtin_names
+from kdcli.models import MODELS, NETWORK_SYNTAX, SYNTAX
+from kdcli.recipe import DEVICES, PRECISIONS, Students, Teacher, builtin_names
 from kdcli.settings import flag, rules
 from kdcli.store import Store
 from kdcli.targets import TARGETS
@@ -101,6 +102,12 @@ RecipeName = Annotated[
         show_default=False,
     ),
 ]
+StudentRecipe = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe", help="take the students of a built-in recipe or FILE.toml; default: the run's own"
+    ),
+]
 RecipeArgument = Annotated[
     str,
     typer.Argument(
@@ -114,9 +121,16 @@ Separation = Annotated[float | None, _setting(Gaussians, "separation", note="; o
 Noise = Annotated[float | None, _setting(Moons, "noise", note="; of moons")]
 ValFraction = Annotated[float | None, _setting(Sampling, "val_fraction")]
 NTest = Annotated[int | None, _setting(Sampling, "n_test")]
+NVal = Annotated[int | None, _setting(MNIST, "n_val", note="; of digits and mnist")]
+Source = Annotated[
+    Path | None,
+    typer.Option("--source", help="folder with the dataset's files, instead of a download; of mnist"),
+]
 DataSeed = Annotated[int | None, _setting(Sampling, "seed")]
 
-TeacherModel = Annotated[str | None, _setting(Teacher, "model", note=f": {MLP.SYNTAX}")]
+TeacherModel = Annotated[str | None, _setting(Teacher, "model", note=f": {NETWORK_SYNTAX}")]
+Precision = Annotated[str | None, _setting(Teacher, "precision", completion=_starting(lambda: PRECISIONS))]
+Device = Annotated[str | None, _setting(Teacher, "device", completion=_starting(lambda: DEVICES))]
 TeacherSeed = Annotated[int | None, _setting(Teacher, "seed")]
 Epochs = Annotated[int | None, _setting(Teacher, "epochs")]
 BatchSize = Annotated[int | None, _setting(Teacher, "batch_size")]
@@ -132,6 +146,7 @@ TargetNames = Annotated[
 Temperatures = Annotated[
     list[str] | None, _setting(Students, "temperatures", "-T", note="; repeat or comma-separate")
 ]
+TransferSize = Annotated[int | None, _setting(Students, "transfer_size")]
 LabelWeight = Annotated[float | None, _setting(Students, "label_weight")]
 Seeds = Annotated[int | None, _setting(Students, "seeds")]
 SetName = Annotated[

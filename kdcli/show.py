@@ -74,6 +74,42 @@ class Screen:
                 task, completed=done, loss="" if loss is None else f"loss {loss:.4g}"
             )
 
+    @contextmanager
+    def download(self, title: str) -> Iterator["_Download"]:
+        """Show a progress bar of a download, where stderr is a terminal."""
+        from rich import progress
+
+        console = Console(stderr=True)
+        bar = progress.Progress(
+            progress.TextColumn("downloading {task.description}"),
+            progress.BarColumn(),
+            progress.DownloadColumn(),
+            progress.TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=self.quiet or not console.is_terminal,
+        )
+        with bar:
+            yield _Download(bar, title)
+
+
+class _Download:
+    """What shows a download: told its `total` in bytes, and then each part that arrived."""
+
+    def __init__(self, bar: Any, title: str) -> None:
+        self._bar = bar
+        self._task = bar.add_task(title, total=None)
+        self.total = 0
+
+    def update(self, arrived: int) -> None:
+        self._bar.update(self._task, total=self.total or None, advance=arrived)
+
+    def reset(self) -> None:
+        self._bar.reset(self._task, total=self.total or None)
+
+    def close(self) -> None:
+        pass
+
 
 def error(problem: KdError, *, as_json: bool) -> None:
     """Report what went wrong: on stderr for a person, as JSON on stdout for a program."""

@@ -113,18 +113,19 @@ def distill(
     run: Run,
     options: Mapping[str, Any],
     *,
+    students: Students | None = None,
     name: str | None = None,
     force: bool = False,
     watch: Watch = unwatched,
 ) -> Distilled:
-    """Train the students of the run's recipe, changed by `options`; sets that are up to date are reused.
+    """Train `students`, or those of the run's recipe, changed by `options`; up-to-date sets are reused.
 
     `name` is for the folder of a single set. Raises `UsageError` for targets and models that this
     dataset cannot have, and `KdError` where an artefact is missing or stale, another set stands under a
     name and `force` does not allow to replace it, or the loss stops being finite.
     """
     recipe = run_recipe(run)
-    students = override(recipe.students, options)
+    students = override(students or recipe.students, options)
     sets = student_sets(students)
     _check(recipe, sets, options)
     if name is not None:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdcli.recipe import Recipe
-from kdcli.stages.artefacts import Watch, load_data, load_teacher, unwatched
+from kdcli.stages.artefacts import Watch, load_data, load_teacher, run_recipe, unwatched
 from kdcli.stages.distill import Distilled, SetMade, distill
 from kdcli.stages.gen_data import DataMade, gen_data
 from kdcli.stages.plot import Plotted, plot
+from kdcli.stages.sources import Bar, unseen
 from kdcli.stages.train_teacher import TeacherTrained, train_teacher
 from kdcli.store import Store
 
@@ -50,26 +51,47 @@ def steps(
     *,
     source: str,
     run_name: str,
+    files: Path | None = None,
     force: bool = False,
     file_format: str = "png",
     watch: Watch = unwatched,
+    bar: Bar = unseen,
 ) -> list[Step]:
     """Return the stages of a recipe in order, each with the command that does the same.
 
-    `source` is the recipe's name or file.
+    `source` is the recipe's name or file, `files` the folder that its dataset is read from. A run that is
+    there with the same data and teacher keeps its recipe, and is given these students besides.
     """
-    common = store.flag + (" --force" if force else "")  # what all but `kd plot` take
-    made_from = recipe.dataset if source == recipe.dataset else f"--recipe {shlex.quote(source)}"
-    named = "" if run_name == recipe.dataset else f" --run {run_name}"
-    drawn = "" if file_format == "png" else f" --format {file_format}"
     run = store.run(run_name)
+    common = store.flag + (" --force" if force else "")  # what all but `kd plot` take
+    named = "" if run_name == recipe.dataset else f" --run {run_name}"
+    given = f" --source {shlex.quote(str(files))}" if files else ""
+    drawn = "" if file_format == "png" else f" --format {file_format}"
+    joins = False
+    if run.recipe_path.is_file() and not force:
+        own = run_recipe(run)
+        joins = own != recipe and (own.data, own.teacher) == (recipe.data, recipe.teacher)
+    taken = f"--recipe {shlex.quote(source)}"
+    made_from = recipe.dataset if joins or source == recipe.dataset else taken
     return [
         Step(
-            f"kd gen-data {made_from}{named}{common}",
-            lambda: gen_data(store, recipe, run_name=run_name, options={}, adopt=True, force=force),
+            f"kd gen-data {made_from}{given}{named}{common}",
+            lambda: gen_data(
+                store,
+                run_recipe(run) if joins else recipe,
+                run_name=run_name,
+                options={},
+                adopt=not joins,
+                force=force,
+                source=files,
+                bar=bar,
+            ),
         ),
         Step(f"kd train-teacher{common}", lambda: train_teacher(run, {}, force=force, watch=watch)),
-        Step(f"kd distill{common}", lambda: distill(run, {}, force=force, watch=watch)),
+        Step(
+            "kd distill" + (f" {taken}" if joins else "") + common,
+            lambda: distill(run, {}, students=recipe.students if joins else None, force=force, watch=watch),
+        ),
         Step(f"kd plot{drawn}{store.flag}", lambda: plot(run, file_format=file_format)),
     ]
 
