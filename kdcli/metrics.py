@@ -12,7 +12,12 @@ from torch import Tensor
 
 def accuracy(logits: Tensor, y: Tensor) -> Tensor:
     """Share of examples whose largest logit is that of their label."""
-    return (logits.argmax(-1) == y).double().mean(-1)
+    return hits(logits, y).mean(-1)
+
+
+def hits(logits: Tensor, y: Tensor) -> Tensor:
+    """Whether each example's largest logit is that of its label, 1.0 or 0.0, `(..., n)`."""
+    return (logits.argmax(-1) == y).double()
 
 
 def errors(logits: Tensor, y: Tensor) -> Tensor:

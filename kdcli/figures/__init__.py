@@ -11,7 +11,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kdcli.errors import unknown
-from kdcli.figures import accuracy_by_leaves, decision_boundaries, learning_curves
+from kdcli.figures import (
+    accuracy_by_leaves,
+    accuracy_by_temperature,
+    confusion_matrices,
+    dark_knowledge,
+    decision_boundaries,
+    disagreements,
+    learning_curves,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,6 +60,27 @@ FIGURES = MappingProxyType(
             accuracy_by_leaves.draw,
             accuracy_by_leaves.obstacle,
             accuracy_by_leaves.note,
+        ),
+        "accuracy-by-temperature": FigureKind(
+            "test accuracy of soft targets against their temperature, beside the control",
+            accuracy_by_temperature.draw,
+            accuracy_by_temperature.obstacle,
+        ),
+        "confusion-matrices": FigureKind(
+            "which class is taken for which, by the teacher and each target's first student",
+            confusion_matrices.draw,
+            confusion_matrices.obstacle,
+            confusion_matrices.note,
+        ),
+        "dark-knowledge": FigureKind(
+            "how probable the teacher finds the other classes, at two temperatures",
+            dark_knowledge.draw,
+            dark_knowledge.obstacle,
+        ),
+        "disagreements": FigureKind(
+            "images on which teacher and students differ, with their probabilities",
+            disagreements.draw,
+            disagreements.obstacle,
         ),
     }
 )

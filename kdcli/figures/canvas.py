@@ -41,32 +41,55 @@ def line_look(k: int) -> dict[str, Any]:
     }
 
 
-def panels(count: int, *, title: str, caption: str, right: float = RIGHT) -> tuple[Figure, list[Axes]]:
+def panels(
+    count: int,
+    *,
+    title: str,
+    caption: str,
+    right: float = RIGHT,
+    height: float = HEIGHT,
+    shared: bool = True,
+) -> tuple[Figure, list[Axes]]:
     """Make a figure of `count` panels in rows of at most COLUMNS, with a title and a caption below.
 
-    All panels share the scale of their vertical axes. `right` is the margin on that side, in inches.
+    `right` is the margin on that side and `height` that of a panel, in inches. The vertical axes have one
+    scale if they are `shared`.
     """
     rows = math.ceil(count / COLUMNS)
     columns = max(3, math.ceil(count / rows))  # no fewer, for the caption's sake
     width = LEFT + columns * WIDTH + (columns - 1) * BETWEEN_COLUMNS + right
     bottom = _bottom(caption)
-    height = TOP + rows * HEIGHT + (rows - 1) * BETWEEN_ROWS + bottom
-    figure = _figure(width, height, title, caption)
+    whole = TOP + rows * height + (rows - 1) * BETWEEN_ROWS + bottom
+    figure = _figure(width, whole, title, caption)
     grid = figure.add_gridspec(
         rows,
         columns,
         left=LEFT / width,
         right=1 - right / width,
-        top=1 - TOP / height,
-        bottom=bottom / height,
+        top=1 - TOP / whole,
+        bottom=bottom / whole,
         wspace=BETWEEN_COLUMNS / WIDTH,
-        hspace=BETWEEN_ROWS / HEIGHT,
+        hspace=BETWEEN_ROWS / height,
     )
     axes: list[Axes] = []
     first = (columns - count) // 2 if rows == 1 else 0  # a single panel stands in the middle
     for k in range(first, first + count):
-        axes.append(figure.add_subplot(grid[k // columns, k % columns], sharey=axes[0] if axes else None))
+        like = axes[0] if axes and shared else None
+        axes.append(figure.add_subplot(grid[k // columns, k % columns], sharey=like))
     return figure, axes
+
+
+def square_panels(count: int, *, title: str, caption: str) -> tuple[Figure, list[Axes]]:
+    """Make a figure of `count` panels for matrices, with room for one colour bar at the right."""
+    figure, axes = panels(count, title=title, caption=caption, right=1.1, height=WIDTH, shared=False)
+    return figure, axes
+
+
+def beside(figure: Figure) -> Axes:
+    """Make room for a colour bar at the right edge of the panels, as high as the first row."""
+    box = figure.axes[0].get_position()
+    width = figure.get_figwidth()
+    return figure.add_axes((1 - 0.85 / width, box.y0, 0.16 / width, box.height))
 
 
 def wide_panel(*, title: str, caption: str, entries: int) -> tuple[Figure, Axes]:

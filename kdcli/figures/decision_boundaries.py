@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdcli.figures.canvas import PROBABILITY, legend, panels
+from kdcli.figures.canvas import PROBABILITY, beside, legend, panels
 from kdcli.figures.view import MOST_PANELS, crowded_out, that_fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from kdcli.figures.view import Array, View
@@ -100,12 +99,5 @@ def draw(view: View) -> Figure:
     if bayes is not None:
         handles.append(Line2D([], [], color="black", linestyle="--", label="Bayes boundary"))
     legend(figure, handles, [str(handle.get_label()) for handle in handles])
-    figure.colorbar(image, cax=_beside(figure), label="predicted probability of class 1")
+    figure.colorbar(image, cax=beside(figure), label="predicted probability of class 1")
     return figure
-
-
-def _beside(figure: Figure) -> Axes:
-    """Make room for a colour bar at the right edge of the panels, as high as the first row."""
-    box = figure.axes[0].get_position()
-    width = figure.get_figwidth()
-    return figure.add_axes((1 - 0.85 / width, box.y0, 0.16 / width, box.height))

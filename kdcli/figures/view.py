@@ -36,8 +36,10 @@ class Trees:
 class Subject:
     """The teacher, or the students of one set.
 
-    accuracy (seeds,): on the test split. predict: class probabilities `(n, n_classes)` of the first
-    seed at x `(n, *features)`. curves: of a model trained by gradients. trees: of decision trees.
+    target, temperature and variant (what else sets it apart, such as "w = 0.3") are of students.
+    accuracy (seeds,): on the test split; interval: the ends of its mean's 95 % interval. predict: class
+    probabilities `(n, n_classes)` of the first seed at x `(n, *features)`. tested: those of the first seed
+    on the test split. curves: of a model trained by gradients. trees: of decision trees.
     """
 
     title: str
@@ -45,13 +47,21 @@ class Subject:
     loss: str
     accuracy: Array
     predict: Callable[[Array], Array]
+    tested: Callable[[], Array]
+    interval: Callable[[], tuple[float, float]]
+    target: str = ""
+    temperature: float = 1.0
+    variant: str = ""
     curves: Curves | None = None
     trees: Trees | None = None
 
 
 @dataclass(frozen=True)
 class View:
-    """A run's test split, its teacher, its student sets, and P(y|x) over x `(n, *features)` where known."""
+    """A run's test split, its teacher, its student sets, and P(y|x) over x `(n, *features)` where known.
+
+    knowledge: the teacher's logits on the training split `(n, n_classes)`, and its labels `(n,)`.
+    """
 
     run: str
     n_classes: int
@@ -61,6 +71,7 @@ class View:
     bayes_accuracy: float | None
     teacher: Subject | None
     students: Sequence[Subject]
+    knowledge: Callable[[], tuple[Array, Array]] | None = None
 
     @property
     def subjects(self) -> list[Subject]:

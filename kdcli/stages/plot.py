@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from kdcli.data import find_dataset
 from kdcli.errors import KdError, UsageError, unknown
 from kdcli.figures import FIGURES, find_figure
 from kdcli.figures.view import Curves, Subject, Trees, View
+from kdcli.metrics import hits
 from kdcli.models import Tree, parse_model
 from kdcli.stages.artefacts import Data, Trained, load_data, load_teacher
-from kdcli.stages.student_sets import all_students, title
+from kdcli.stages.student_sets import all_students, title, variant
+from kdcli.stats import crossed_mean
 from kdcli.store import Run
 from kdcli.train import predict
 
@@ -67,10 +70,11 @@ def _view(run: Run, models: Sequence[str]) -> tuple[View, dict[str, str]]:
     """Collect what figures draw, of these models or of all; and what is left out of them, with the reason."""
     data = load_data(run)
     left_out: dict[str, str] = {}
-    teacher = None
+    teacher, knowledge = None, None
     if run.artefact("teacher").finished:
         trained = load_teacher(run)
         teacher = _subject(trained, data, "teacher", "cross-entropy")
+        knowledge = _knowledge(trained, data)
     students = []
     there = all_students(run)
     of_run = dict.fromkeys(trained.config["model"] for trained in there)
@@ -105,22 +109,39 @@ def _view(run: Run, models: Sequence[str]) -> tuple[View, dict[str, str]]:
         bayes_accuracy=bayes["accuracy"] if bayes else None,
         teacher=teacher,
         students=students,
+        knowledge=knowledge,
     )
     return view, left_out
 
 
+def _knowledge(teacher: Trained, data: Data) -> Callable[[], tuple[Any, Any]]:
+    return lambda: (teacher.load("logits")["train"].numpy(), data.splits["train"].y.numpy())
+
+
 def _subject(trained: Trained, data: Data, title: str, loss: str) -> Subject:
+    config = trained.config
     history = trained.load_history()
     model = trained.load_model(data)
+    y = data.splits["test"].y
 
     def probabilities(x: Any) -> Any:
         logits: torch.Tensor = predict(model, torch.from_numpy(x))[0]
         return logits.softmax(1).numpy()
 
-    curves = None
+    @cache
+    def predictions() -> torch.Tensor:
+        """Logits of every seed on the test split."""
+        if "target" in config:
+            return trained.load("predictions")["test"]
+        return trained.load("logits")["test"].unsqueeze(0)
+
+    def interval() -> tuple[float, float]:
+        estimate = crossed_mean(hits(predictions(), y))
+        return estimate.low, estimate.high
+
+    curves, trees = None, None
     if history:
         curves = Curves(history.epochs.numpy(), history.train.numpy(), history.val.numpy())
-    trees = None
     if isinstance(trained.model, Tree):
         trees = Trees(np.array(trained.metrics["leaves"]), trained.model.limited_by)
     return Subject(
@@ -129,6 +150,11 @@ def _subject(trained: Trained, data: Data, title: str, loss: str) -> Subject:
         loss=loss,
         accuracy=np.atleast_1d(trained.metrics["accuracy"]),
         predict=probabilities,
+        tested=lambda: predictions()[0].softmax(1).numpy(),
+        interval=interval,
+        target=config.get("target", ""),
+        temperature=config.get("temperature", 1.0),
+        variant=variant(config, trained.artefact.path.name) if "target" in config else "",
         curves=curves,
         trees=trees,
     )

@@ -5,14 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdcli.metrics import hits
 from kdcli.recipe import Recipe
-from kdcli.stages.artefacts import Watch, load_data, load_teacher, run_recipe, unwatched
+from kdcli.stages.artefacts import Data, Watch, load_data, load_teacher, run_recipe, unwatched
 from kdcli.stages.distill import Distilled, SetMade, distill
 from kdcli.stages.gen_data import DataMade, gen_data
 from kdcli.stages.plot import Plotted, plot
 from kdcli.stages.sources import Bar, unseen
+from kdcli.stages.student_sets import load_students
 from kdcli.stages.train_teacher import TeacherTrained, train_teacher
-from kdcli.store import Store
+from kdcli.stats import Estimate, crossed_mean
+from kdcli.store import Run, Store
 
 Result = DataMade | TeacherTrained | Distilled | Plotted
 
@@ -31,7 +34,7 @@ class Summary:
 
     `bayes` scores the exact posterior on the same test examples, `optimum` over the whole
     distribution; both are None where the posterior is not known. Students' metrics have a value
-    per seed.
+    per seed; `intervals` has the 95 % interval of each set's mean accuracy.
     """
 
     run: str
@@ -43,6 +46,7 @@ class Summary:
     teacher_model: str
     teacher: dict[str, float]
     students: list[SetMade]
+    intervals: list[Estimate]
 
 
 def steps(
@@ -111,4 +115,10 @@ def summarise(store: Store, distilled: Distilled) -> Summary:
         teacher_model=str(teacher.model),
         teacher=dict(teacher.metrics),
         students=distilled.students,
+        intervals=[_interval(run, data, students) for students in distilled.students],
     )
+
+
+def _interval(run: Run, data: Data, students: SetMade) -> Estimate:
+    predictions = load_students(run.artefact(f"students/{students.name}")).load("predictions")["test"]
+    return crossed_mean(hits(predictions, data.splits["test"].y))

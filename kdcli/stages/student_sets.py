@@ -64,15 +64,27 @@ def title(config: Mapping[str, Any], folder: str = "") -> str:
     return ", ".join(_parts(config, " = ")) + named
 
 
+def variant(config: Mapping[str, Any], folder: str = "") -> str:
+    """Say what else sets a set apart from others, such as "w = 0.3"; empty if nothing does."""
+    named = [folder] if folder and folder != default_name(config) else []
+    return ", ".join(_extras(config, " = ") + named)
+
+
 def _parts(config: Mapping[str, Any], equals: str) -> list[str]:
     parts = [config["target"]]
     if find_target(config["target"]).softened:
         parts.append(f"T{equals}{_number(config['temperature'])}")
+    return parts + _extras(config, equals)
+
+
+def _extras(config: Mapping[str, Any], equals: str) -> list[str]:
+    """Return what is left out of a name where it has its usual value."""
+    extras = []
     if config["label_weight"]:
-        parts.append(f"w{equals}{_number(config['label_weight'])}")
+        extras.append(f"w{equals}{_number(config['label_weight'])}")
     if size := config.get("transfer_size"):
-        parts.append(f"n{equals}{size}")
-    return parts
+        extras.append(f"n{equals}{size}")
+    return extras
 
 
 def _number(value: float) -> str:

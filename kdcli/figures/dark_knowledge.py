@@ -1,0 +1,56 @@
+"""Dark knowledge: how probable the teacher finds the other classes, for examples of each class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdcli.figures.canvas import PROBABILITY, beside, square_panels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from kdcli.figures.view import Array, View
+
+FLOOR = 1e-6  # smaller probabilities are drawn like this one
+CAPTION = (
+    "Mean over the training examples of each class: what a student is taught besides the class itself.\n"
+    "T = 1 is what the teacher predicts; a higher temperature brings out which classes it finds alike."
+)
+
+
+def obstacle(view: View) -> str:
+    """Say why the figure cannot be drawn; empty if it can."""
+    return "" if view.knowledge else "the teacher is not trained yet"
+
+
+def draw(view: View) -> Figure:
+    """Draw the mean softened probability of each class for each true class, at two temperatures."""
+    from matplotlib.colors import LogNorm
+
+    assert view.knowledge is not None  # noqa: S101 - see obstacle
+    logits, y = view.knowledge()
+    softest = max((s.temperature for s in view.students if s.target == "soft"), default=1.0)
+    temperatures = (1.0, softest if softest > 1 else 4.0)
+    title = f"What the teacher of run {view.run} knows of the other classes"
+    figure, axes = square_panels(len(temperatures), title=title, caption=CAPTION)
+    classes = range(view.n_classes)
+    for ax, temperature in zip(axes, temperatures, strict=True):
+        p = mean_probabilities(logits, y, view.n_classes, temperature)
+        image = ax.imshow(p.clip(FLOOR), cmap=PROBABILITY, norm=LogNorm(FLOOR, 1))
+        ax.set_title(f"T = {temperature:g}", fontsize="medium")
+        ax.set_xticks(classes)
+        ax.set_yticks(classes)
+        ax.set_xlabel("class")
+        ax.set_ylabel("true class")
+    figure.colorbar(image, cax=beside(figure), label="mean probability (log scale)")
+    return figure
+
+
+def mean_probabilities(logits: Array, y: Array, n_classes: int, temperature: float) -> Array:
+    """Mean of softmax(logits / T) over the examples of each class, `(n_classes, n_classes)`."""
+    import numpy as np
+
+    scaled = logits / temperature
+    p = np.exp(scaled - scaled.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    return np.stack([p[y == label].mean(0) for label in range(n_classes)])
