@@ -1,7 +1,13 @@
 """What tests of whole commands share: a tiny recipe, and what a kd command line came to."""
 
-from collections.abc import Callable
+import gzip
+import struct
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
 
 from kdcli.data import Split
 
@@ -44,3 +50,37 @@ def assert_calibrated(split: Split) -> None:
         n = int(inside.sum())
         gap = float(split.y[inside].double().mean() - p[inside].mean())
         assert abs(gap) < 4 * (0.25 / n) ** 0.5
+
+
+def idx_images(x: Tensor) -> bytes:
+    """Write images `(n, rows, columns)` uint8 in the IDX format."""
+    return struct.pack(">IIII", 2051, *x.shape) + x.numpy().tobytes()
+
+
+def idx_labels(y: Tensor) -> bytes:
+    """Write labels `(n,)` in the IDX format."""
+    return struct.pack(">II", 2049, len(y)) + y.to(torch.uint8).numpy().tobytes()
+
+
+def small_mnist() -> dict[str, bytes]:
+    """Four files like those of MNIST, with 200 and 60 images that a network can tell apart."""
+    files = {}
+    for part, n, seed in (("train", 200, 0), ("t10k", 60, 1)):
+        random = torch.Generator().manual_seed(seed)
+        y = torch.arange(n) % 10
+        x = torch.randint(0, 80, (n, 28, 28), generator=random)
+        for image, label in zip(x, y.tolist(), strict=True):
+            image[2 * label : 2 * label + 3] += 150
+        files[f"{part}-images-idx3-ubyte"] = idx_images(x.to(torch.uint8))
+        files[f"{part}-labels-idx1-ubyte"] = idx_labels(y)
+    return files
+
+
+def write_files(folder: Path, files: Mapping[str, bytes], *, packed: bool = True) -> Path:
+    """Write files into a new folder, gzipped or not."""
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / (f"{name}.gz" if packed else name)).write_bytes(
+            gzip.compress(content) if packed else content
+        )
+    return folder

@@ -49,15 +49,18 @@ def panels(
     right: float = RIGHT,
     height: float = HEIGHT,
     shared: bool = True,
+    least: int = 3,
+    between: float = BETWEEN_COLUMNS,
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure of `count` panels in rows of at most COLUMNS, with a title and a caption below.
 
-    `right` is the margin on that side and `height` that of a panel, in inches. The vertical axes have one
-    scale if they are `shared`.
+    In inches, `right` is the margin on that side, `height` that of a panel, and `between` the room between
+    columns. There are at `least` so many columns, for the caption's sake. The vertical axes have one scale
+    if they are `shared`.
     """
     rows = math.ceil(count / COLUMNS)
-    columns = max(3, math.ceil(count / rows))  # no fewer, for the caption's sake
-    width = LEFT + columns * WIDTH + (columns - 1) * BETWEEN_COLUMNS + right
+    columns = max(least, math.ceil(count / rows))
+    width = LEFT + columns * WIDTH + (columns - 1) * between + right
     bottom = _bottom(caption)
     whole = TOP + rows * height + (rows - 1) * BETWEEN_ROWS + bottom
     figure = _figure(width, whole, title, caption)
@@ -68,7 +71,7 @@ def panels(
         right=1 - right / width,
         top=1 - TOP / whole,
         bottom=bottom / whole,
-        wspace=BETWEEN_COLUMNS / WIDTH,
+        wspace=between / WIDTH,
         hspace=BETWEEN_ROWS / height,
     )
     axes: list[Axes] = []
@@ -79,10 +82,12 @@ def panels(
     return figure, axes
 
 
-def square_panels(count: int, *, title: str, caption: str) -> tuple[Figure, list[Axes]]:
+def square_panels(
+    count: int, *, title: str, caption: str, least: int = 3, between: float = BETWEEN_COLUMNS
+) -> tuple[Figure, list[Axes]]:
     """Make a figure of `count` panels for matrices, with room for one colour bar at the right."""
-    figure, axes = panels(count, title=title, caption=caption, right=1.1, height=WIDTH, shared=False)
-    return figure, axes
+    shape = {"right": 1.1, "height": WIDTH, "between": between}
+    return panels(count, title=title, caption=caption, shared=False, least=least, **shape)
 
 
 def beside(figure: Figure) -> Axes:

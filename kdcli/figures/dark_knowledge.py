@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdcli.figures.canvas import PROBABILITY, beside, square_panels
+from kdcli.figures.canvas import PROBABILITY, square_panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 FLOOR = 1e-6  # smaller probabilities are drawn like this one
 CAPTION = (
-    "Mean over the training examples of each class: what a student is taught besides the class itself.\n"
-    "T = 1 is what the teacher predicts; a higher temperature brings out which classes it finds alike."
+    "Mean over the training examples of each class, on a log scale of each panel's own; on the diagonal, in\n"
+    "percent, the class itself. This is what soft targets teach besides the class: T = 1 is what the\n"
+    "teacher predicts, a higher temperature brings out which classes it finds alike."
 )
 
 
@@ -25,6 +26,7 @@ def obstacle(view: View) -> str:
 
 def draw(view: View) -> Figure:
     """Draw the mean softened probability of each class for each true class, at two temperatures."""
+    import numpy as np
     from matplotlib.colors import LogNorm
 
     assert view.knowledge is not None  # noqa: S101 - see obstacle
@@ -32,17 +34,22 @@ def draw(view: View) -> Figure:
     softest = max((s.temperature for s in view.students if s.target == "soft"), default=1.0)
     temperatures = (1.0, softest if softest > 1 else 4.0)
     title = f"What the teacher of run {view.run} knows of the other classes"
-    figure, axes = square_panels(len(temperatures), title=title, caption=CAPTION)
+    figure, axes = square_panels(len(temperatures), title=title, caption=CAPTION, least=2, between=1.9)
     classes = range(view.n_classes)
     for ax, temperature in zip(axes, temperatures, strict=True):
-        p = mean_probabilities(logits, y, view.n_classes, temperature)
-        image = ax.imshow(p.clip(FLOOR), cmap=PROBABILITY, norm=LogNorm(FLOOR, 1))
+        p = mean_probabilities(logits, y, view.n_classes, temperature).clip(FLOOR)
+        others = np.ma.masked_array(p, mask=np.eye(view.n_classes, dtype=bool))
+        low, high = float(others.min()), float(others.max())
+        image = ax.imshow(others, cmap=PROBABILITY, norm=LogNorm(low, max(high, 1.01 * low)))
+        for label in classes:
+            share = f"{100 * p[label, label]:.3g}"
+            ax.text(label, label, share, ha="center", va="center", fontsize=5.5)
         ax.set_title(f"T = {temperature:g}", fontsize="medium")
         ax.set_xticks(classes)
         ax.set_yticks(classes)
         ax.set_xlabel("class")
         ax.set_ylabel("true class")
-    figure.colorbar(image, cax=beside(figure), label="mean probability (log scale)")
+        figure.colorbar(image, ax=ax, fraction=0.046, pad=0.04, label="mean probability")
     return figure
 
 

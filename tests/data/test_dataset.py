@@ -1,19 +1,24 @@
 import pytest
 import torch
+from harness import small_mnist
 
 from kdcli.data import DATASETS, find_dataset
-from kdcli.data.dataset import Sampling, sampling_problems
+from kdcli.data.dataset import Sampling, sampling_problems, stratified_split
 from kdcli.errors import UsageError
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_dataset_keeps_the_contract(name: str) -> None:
     dataset = find_dataset(name)
-    config = dataset.config()
-    splits = dataset.sample(config)
+    if dataset.files:
+        config = dataset.config(n_val=50)
+        splits = dataset.sample(config, small_mnist())
+    else:
+        config = dataset.config()
+        splits = dataset.sample(config)
     assert set(splits) == {"train", "val", "test"}
     for split in splits.values():
-        assert split.x.dtype == torch.float32
+        assert split.x.dtype in (torch.float32, torch.uint8)
         assert split.y.dtype == torch.int64
         assert set(split.y.unique().tolist()) == set(range(dataset.n_classes))
         if dataset.posterior:
@@ -53,6 +58,16 @@ def test_the_seed_decides_the_sample(name: str) -> None:
 def test_a_split_without_a_class_is_a_problem() -> None:
     assert sampling_problems(Sampling()) == []
     assert "leave a split" in sampling_problems(Sampling(n_samples=4, val_fraction=0.1))[0]
+
+
+@pytest.mark.parametrize("size", [0, 7, 10, 33, 100])
+def test_a_stratified_split_has_the_size_asked_for_and_each_class_its_share(size: int) -> None:
+    y = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)
+    rest, part = stratified_split(y, size, torch.Generator().manual_seed(0))
+    assert sorted(torch.cat([rest, part]).tolist()) == list(range(100))
+    assert len(part) == size
+    counts = y[part].bincount(minlength=3)
+    assert bool(((counts - size * torch.tensor([0.5, 0.3, 0.2])).abs() < 1).all())
 
 
 def test_unknown_dataset() -> None:

@@ -6,7 +6,7 @@ import torch
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from torch import Tensor
 
-from kdcli.models import Tree
+from kdcli.models import Tree, restore
 from kdcli.models.stacked_trees import StackedTrees, grow
 from kdcli.rng import generator
 
@@ -166,7 +166,7 @@ def test_a_single_leaf() -> None:
 def test_restored_trees_predict_bit_for_bit() -> None:
     trees = taught(Tree(), LABELS, states=tuple(range(8)))
     assert len(set(trees.leaves.tolist())) > 1  # the smaller ones are padded
-    restored = Tree().restore(trees.state_dict(), (3,), 3, 8)
+    restored = restore(Tree(), trees.state_dict(), (3,), 3, 8)
     assert torch.equal(restored(NEW.unsqueeze(0)), trees(NEW.unsqueeze(0)))
 
 
@@ -205,14 +205,14 @@ def changed(name: str, index: tuple[int, ...], value: float) -> dict[str, Tensor
 )
 def test_arrays_that_are_no_trees_are_refused(arrays: dict[str, Tensor], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        Tree().restore(arrays, (3,), 3, 1)
+        restore(Tree(), arrays, (3,), 3, 1)
 
 
 def test_a_tree_for_other_data_is_refused() -> None:
     arrays = taught(Tree(), SOFT).state_dict()
     with pytest.raises(ValueError, match="outside 0 to 0"):
-        Tree().restore(arrays, (1,), 3, 1)
+        restore(Tree(), arrays, (1,), 3, 1)
     with pytest.raises(ValueError, match="log_p has the shape"):
-        Tree().restore(arrays, (3,), 2, 1)
+        restore(Tree(), arrays, (3,), 2, 1)
     with pytest.raises(ValueError, match="feature has the shape"):
-        Tree().restore(arrays, (3,), 3, 2)
+        restore(Tree(), arrays, (3,), 3, 2)

@@ -1,0 +1,178 @@
+import functools
+import gzip
+import hashlib
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import Kd, small_mnist, write_files
+
+from kdcli.data import Dataset, find_dataset
+from kdcli.data.dataset import File
+from kdcli.errors import KdError
+from kdcli.stages.sources import fingerprint, published, read_files
+
+SMALL = small_mnist()
+
+
+class Server(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self) -> None:
+        file = Path(self.translate_path(self.path))
+        if file.is_file() and file.name.startswith("cut-"):
+            content = file.read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content) + 1000))
+            self.end_headers()
+            self.wfile.write(content)
+        else:
+            super().do_GET()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A server on localhost that serves a folder of files, and an empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    folder = write_files(tmp_path / "served", {"good": b"the content", "corrupt": b"another content"})
+    (folder / "cut-off.gz").write_bytes(gzip.compress(b"the content"))
+    (folder / "half.gz").write_bytes(gzip.compress(b"the content")[:-6])
+    handler = functools.partial(Server, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def one_file(*urls: str) -> Dataset[Any]:
+    digest = hashlib.sha256(b"the content").hexdigest()
+    return replace(find_dataset("mnist"), files=(File("file", digest, urls),))
+
+
+def kept(tmp_path: Path) -> list[str]:
+    return sorted(p.name for p in (tmp_path / "cache").rglob("*") if p.is_file())
+
+
+def test_a_download_is_unpacked_checked_and_kept(address: str, tmp_path: Path) -> None:
+    titles = []
+
+    def bar(title: str) -> AbstractContextManager[Any]:
+        titles.append(title)
+        return nullcontext(False)
+
+    assert read_files(one_file(f"{address}good.gz"), None, bar) == {"file": b"the content"}
+    assert titles == ["file"]
+    assert kept(tmp_path) == ["file"]
+    # From the cache, without a server.
+    assert read_files(one_file("http://127.0.0.1:9/absent.gz"), None, bar) == {"file": b"the content"}
+    assert titles == ["file"]
+
+
+def test_a_kept_file_that_is_damaged_is_downloaded_again(address: str, tmp_path: Path) -> None:
+    read_files(one_file(f"{address}good.gz"), None)
+    (file,) = (p for p in (tmp_path / "cache").rglob("*") if p.is_file())
+    file.write_bytes(b"the c")
+    assert read_files(one_file(f"{address}good.gz"), None) == {"file": b"the content"}
+    assert file.read_bytes() == b"the content"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("corrupt.gz", "SHA-256 differs"),
+        ("half.gz", "cut short"),
+        ("cut-off.gz", ""),
+        ("absent.gz", "the server answered 404"),
+    ],
+)
+def test_a_bad_download_is_kept_away_from_the_cache(
+    address: str, tmp_path: Path, name: str, words: str
+) -> None:
+    with pytest.raises(KdError, match=f"{name}: .*{words}") as problem:
+        read_files(one_file(address + name), None)
+    assert "--source" in problem.value.hint
+    assert kept(tmp_path) == []
+    # The next mirror is asked.
+    assert read_files(one_file(address + name, f"{address}good.gz"), None) == {"file": b"the content"}
+
+
+def test_no_connection(address: str) -> None:
+    with pytest.raises(KdError, match="no connection") as problem:
+        read_files(one_file("http://127.0.0.1:9/file.gz", "http://127.0.0.1:9/again.gz"), None)
+    assert problem.value.message.count("no connection") == 2
+    assert "--source" in problem.value.hint
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_folder(tmp_path: Path, packed: bool) -> None:
+    folder = write_files(tmp_path / "mnist", SMALL, packed=packed)
+    assert read_files(find_dataset("mnist"), folder) == SMALL
+
+
+def test_the_names_that_some_archives_have(tmp_path: Path) -> None:
+    files = {name.replace("-idx", ".idx"): content for name, content in SMALL.items()}
+    folder = write_files(tmp_path / "mnist", files, packed=False)
+    assert read_files(find_dataset("mnist"), folder) == SMALL
+
+
+def test_what_a_folder_lacks(tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "mnist", SMALL)
+    (folder / "t10k-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(KdError, match="has no t10k-labels-idx1-ubyte"):
+        read_files(find_dataset("mnist"), folder)
+    with pytest.raises(KdError, match="is not a folder"):
+        read_files(find_dataset("mnist"), tmp_path / "nowhere")
+
+
+def test_fingerprints_tell_contents_apart() -> None:
+    other = {**SMALL, "t10k-labels-idx1-ubyte": b"x"}
+    assert len({fingerprint(SMALL), fingerprint(other), published(find_dataset("mnist"))}) == 3
+
+
+def test_gen_data_reads_a_source_and_keeps_to_it(kd: Kd, tmp_path: Path, outputs: Path) -> None:
+    folder = write_files(tmp_path / "mnist", SMALL)
+    asked = ("gen-data", "mnist", "--n-val", "50")
+    made = json.loads(kd(*asked, "--source", str(folder), "--json").out)
+    assert (made["n_train"], made["n_val"], made["n_test"]) == (150, 50, 60)
+    assert made["bayes"] is None
+    assert "up to date" in kd(*asked, "--source", str(folder)).out
+    assert "up to date" in kd("gen-data", "mnist").out  # with no source, what is there will do
+    moved = folder.rename(tmp_path / "moved")
+    assert "up to date" in kd("gen-data", "mnist", "--source", str(moved)).out  # the same content
+    before = (outputs / "mnist/data/meta.json").read_bytes()
+    swapped = {**SMALL, "t10k-labels-idx1-ubyte": SMALL["t10k-images-idx3-ubyte"]}
+    other = write_files(tmp_path / "other", swapped)
+    refused = kd("gen-data", "mnist", "--source", str(other))
+    assert refused.code == 1
+    assert "content" in refused.err
+    wrong = kd("gen-data", "mnist", "--source", str(other), "--force")
+    assert wrong.code == 1
+    assert "t10k-labels-idx1-ubyte is not what it should be" in wrong.err
+    assert (outputs / "mnist/data/meta.json").read_bytes() == before
+
+
+def test_a_source_for_a_dataset_that_has_none(kd: Kd, tmp_path: Path) -> None:
+    outcome = kd("gen-data", "digits", "--source", str(tmp_path))
+    assert outcome.code == 2
+    assert "read from files: mnist" in outcome.err
+
+
+def test_offline_the_error_names_the_source(kd: Kd, address: str, outputs: Path) -> None:
+    offline = one_file("http://127.0.0.1:9/file.gz")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kdcli.stages.gen_data.find_dataset", lambda name: offline)
+        outcome = kd("gen-data", "mnist")
+    assert outcome.code == 1
+    assert "--source DIR" in outcome.err
+    assert not outputs.exists()
