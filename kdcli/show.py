@@ -220,8 +220,9 @@ def summary(screen: Screen, made: "Summary", *, commands: Sequence[str], figures
                     "model": s.model,
                     "seeds": s.seeds,
                     "metrics": s.metrics,
+                    "accuracy_ci95": [interval.low, interval.high],
                 }
-                for s in made.students
+                for s, interval in zip(made.students, made.intervals, strict=True)
             ],
         }
     )

@@ -80,7 +80,6 @@ def write_files(folder: Path, files: Mapping[str, bytes], *, packed: bool = True
     """Write files into a new folder, gzipped or not."""
     folder.mkdir(parents=True)
     for name, content in files.items():
-        (folder / (f"{name}.gz" if packed else name)).write_bytes(
-            gzip.compress(content) if packed else content
-        )
+        file, stored = (f"{name}.gz", gzip.compress(content)) if packed else (name, content)
+        (folder / file).write_bytes(stored)
     return folder

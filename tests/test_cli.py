@@ -13,7 +13,7 @@ from harness import TINY, Kd
 from kdcli import __version__, cli
 from kdcli.data import DATASETS
 from kdcli.figures import FIGURES
-from kdcli.models import MLP, MODELS
+from kdcli.models import CNN, MLP, MODELS
 from kdcli.options import split_models
 from kdcli.targets import TARGETS
 
@@ -38,7 +38,7 @@ def test_help_has_a_purpose_and_an_example_that_parses(
     ("command", "choices"),
     [
         ("gen-data", DATASETS),
-        ("train-teacher", {"mlp": MLP}),
+        ("train-teacher", {"mlp": MLP, "cnn": CNN}),
         ("distill", TARGETS),
         ("distill", MODELS),
         ("plot", FIGURES),
@@ -100,7 +100,7 @@ def test_json_is_the_only_thing_on_stdout_and_quiet_prints_nothing(kd: Kd) -> No
         ("kd dis", {"distill"}),
         ("kd distill --target ba", {"bayes", "bayes-soft"}),
         ("kd gen-data g", {"gaussians"}),
-        ("kd run m", {"moons"}),
+        ("kd run mo", {"moons"}),
         ("kd plot --run t", {"tiny"}),
         ("kd plot l", {"learning-curves"}),
     ],

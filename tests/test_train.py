@@ -3,6 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from kdcli.losses import Objective
+from kdcli.models.stack import Stack
 from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.rng import generator
 from kdcli.train import CURVE_POINTS, Adam, DivergedError, History, evaluate, fit, predict
@@ -85,7 +86,7 @@ def test_divergence_stops_at_once_and_names_the_members() -> None:
     assert stopped.value.members
 
 
-class Noisy(nn.Module):
+class Noisy(Stack):
     """A model that answers differently while it trains, as dropout does."""
 
     def __init__(self) -> None:
@@ -96,10 +97,32 @@ class Noisy(nn.Module):
         return self.weight * x.mT * (torch.nan if self.training else 1.0)
 
 
-def test_evaluation_is_in_evaluation_mode_and_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluation_is_in_evaluation_mode_and_in_chunks() -> None:
     model = Noisy()
     whole, logits = evaluate(model.train(), X, objective(["labels"])), predict(model.train(), X)
     assert bool(whole.isfinite().all())
-    monkeypatch.setattr("kdcli.train.CHUNK", 7)
+    model.chunk = 7
     torch.testing.assert_close(evaluate(model, X, objective(["labels"])), whole, rtol=1e-6, atol=0)
     torch.testing.assert_close(predict(model, X), logits)
+
+
+def test_bfloat16_products_train_nearly_the_same_in_float32_parameters() -> None:
+    exact, history = train(["labels"], [0], 32)
+    stack = StackedMLP((2, 4, 2), 1)
+    stack.initialise([generator("weights", 0)])
+    rough = fit(
+        stack,
+        X,
+        objective(["labels"]),
+        X,
+        objective(["labels"]),
+        epochs=40,
+        batch_size=32,
+        learning_rate=0.01,
+        orders=[generator("batches", 0)],
+        precision=torch.bfloat16,
+    )
+    assert {parameter.dtype for parameter in stack.parameters()} == {torch.float32}
+    assert float(rough.train[0, -1]) == pytest.approx(float(history.train[0, -1]), rel=0.1)
+    pairs = zip(stack.parameters(), exact.parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in pairs)  # the products really were rounded

@@ -83,10 +83,16 @@ def panels(
 
 
 def square_panels(
-    count: int, *, title: str, caption: str, least: int = 3, between: float = BETWEEN_COLUMNS
+    count: int,
+    *,
+    title: str,
+    caption: str,
+    right: float = 1.1,
+    least: int = 3,
+    between: float = BETWEEN_COLUMNS,
 ) -> tuple[Figure, list[Axes]]:
-    """Make a figure of `count` panels for matrices, with room for one colour bar at the right."""
-    shape = {"right": 1.1, "height": WIDTH, "between": between}
+    """Make a figure of `count` panels for matrices, with room for a colour bar at the right."""
+    shape = {"right": right, "height": WIDTH, "between": between}
     return panels(count, title=title, caption=caption, shared=False, least=least, **shape)
 
 
@@ -94,7 +100,7 @@ def beside(figure: Figure) -> Axes:
     """Make room for a colour bar at the right edge of the panels, as high as the first row."""
     box = figure.axes[0].get_position()
     width = figure.get_figwidth()
-    return figure.add_axes((1 - 0.85 / width, box.y0, 0.16 / width, box.height))
+    return figure.add_axes((1 - 0.85 / width, box.y0, 0.16 / width, box.height), label="<colorbar>")
 
 
 def wide_panel(*, title: str, caption: str, entries: int) -> tuple[Figure, Axes]:

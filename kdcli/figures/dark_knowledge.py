@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kdcli.figures.canvas import PROBABILITY, square_panels
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from kdcli.figures.view import Array, View
 
+ROOM: dict[str, Any] = {"least": 2, "between": 1.9, "right": 1.5}  # for a colour bar beside each panel
 FLOOR = 1e-6  # smaller probabilities are drawn like this one
 CAPTION = (
     "Mean over the training examples of each class, on a log scale of each panel's own; on the diagonal, in\n"
@@ -34,7 +35,7 @@ def draw(view: View) -> Figure:
     softest = max((s.temperature for s in view.students if s.target == "soft"), default=1.0)
     temperatures = (1.0, softest if softest > 1 else 4.0)
     title = f"What the teacher of run {view.run} knows of the other classes"
-    figure, axes = square_panels(len(temperatures), title=title, caption=CAPTION, least=2, between=1.9)
+    figure, axes = square_panels(len(temperatures), title=title, caption=CAPTION, **ROOM)
     classes = range(view.n_classes)
     for ax, temperature in zip(axes, temperatures, strict=True):
         p = mean_probabilities(logits, y, view.n_classes, temperature).clip(FLOOR)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from kdcli.errors import UsageError
 from kdcli.figures import FIGURES, find_figure
 from kdcli.figures.canvas import line_look
+from kdcli.figures.dark_knowledge import mean_probabilities
 from kdcli.figures.view import Curves, Subject, Trees, View
 
 Array = np.ndarray
@@ -25,44 +27,83 @@ def exact(x: Array) -> Array:
     return np.stack([1 - p, p], axis=1)
 
 
-def subject(title: str, model: str = "mlp:4") -> Subject:
-    accuracy = np.array([0.9712, 0.9, 0.95])
-    return Subject(title, model, "loss", accuracy, right_half, Curves(EPOCHS, TRAIN, TRAIN * 1.5))
+def students(title: str, model: str = "mlp:4", **changed: Any) -> Subject:
+    """The students of one set; three seeds, the first of which takes half of the test points right."""
+    subject = Subject(
+        title=title,
+        model=model,
+        loss="loss",
+        accuracy=np.array([0.9712, 0.9, 0.95]),
+        predict=right_half,
+        tested=lambda: np.tile([[0.3, 0.7], [0.6, 0.4]], (30, 1)),
+        interval=lambda: (0.9, 0.99),
+        target=title.split(",")[0],
+        temperature=float(title.split("T = ")[1].split(",")[0]) if "T = " in title else 1.0,
+        curves=Curves(EPOCHS, TRAIN, TRAIN * 1.5),
+    )
+    return replace(subject, **changed)
 
 
 def trees(title: str, model: str, leaves: int, accuracy: float, limited_by: str = "leaves") -> Subject:
     spread = np.array([accuracy - 0.01, accuracy, accuracy + 0.01])
     size = Trees(np.full(3, leaves), limited_by)
-    return Subject(title, model, "loss", spread, right_half, trees=size)
+    return students(title, model, accuracy=spread, trees=size, curves=None)
+
+
+def knowledge() -> tuple[Array, Array]:
+    """Logits of four training examples, two of each class."""
+    return np.array([[2.0, 0.0], [4.0, 0.0], [0.0, 3.0], [0.0, 3.0]]), np.array([0, 0, 1, 1])
+
+
+@pytest.fixture
+def images(view: View) -> View:
+    """The same, of images."""
+    odd = np.tile([[0.3, 0.7], [0.6, 0.4]], (30, 1))
+    odd[7] = odd[7][::-1]
+    sets = [replace(view.students[0], tested=lambda: odd), *view.students[1:]]
+    return replace(view, x_test=np.arange(60 * 9).reshape(60, 3, 3), students=sets)
 
 
 @pytest.fixture
 def view() -> View:
     random = np.random.default_rng(0)
     x = random.normal(size=(60, 2)).astype(np.float32) * 2
-    students = [subject("labels"), subject("soft, T = 4")]
-    students += [
+    sets = [students("labels"), students("soft, T = 4")]
+    sets += [
         trees("labels", "tree", 60, 0.8, "nothing"),
         trees("labels", "tree:max_leaf_nodes=4", 4, 0.9),
         trees("soft, T = 1", "tree:max_leaf_nodes=4", 4, 0.85),
         trees("soft, T = 1", "tree:max_depth=4", 16, 0.7, "else"),
+        students("soft, T = 1", accuracy=np.array([0.8, 0.82]), interval=lambda: (0.7, 0.9)),
     ]
-    return View("demo", 2, x, (x[:, 0] > 0).astype(int), exact, 0.9772, subject("teacher"), students)
+    return View("demo", 2, x, (x[:, 0] > 0).astype(int), exact, 0.9772, students("teacher"), sets, knowledge)
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_has_a_title_and_labelled_axes(view: View, name: str) -> None:
-    figure = find_figure(name).draw(view)
+def test_every_figure_has_a_title_and_labelled_axes_in_the_picture(
+    view: View, images: View, name: str
+) -> None:
+    seen = images if name == "disagreements" else view
+    assert find_figure(name).obstacle(seen) == ""
+    figure = find_figure(name).draw(seen)
     assert "demo" in figure.get_suptitle()
-    assert figure.legends
+    bars = [ax for ax in figure.axes if ax.get_label() == "<colorbar>"]
+    assert figure.legends or bars
+    figure.canvas = FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
     for ax in figure.axes:
         assert ax.get_ylabel()
-        assert ax.get_xlabel() or ax is figure.axes[-1]  # the colour bar has one axis only
+        assert ax.get_xlabel() or ax in bars  # a colour bar has one axis only
+        box = ax.get_tightbbox()
+        assert box is not None
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.x1
 
 
 def test_learning_curves_draw_the_median_of_both_splits(view: View) -> None:
     figure = find_figure("learning-curves").draw(view)
-    assert [ax.get_title().splitlines()[0] for ax in figure.axes] == ["teacher", "labels", "soft, T = 4"]
+    shown = [ax.get_title().splitlines()[0] for ax in figure.axes]
+    assert shown == ["teacher", "labels", "soft, T = 4", "soft, T = 1"]
     assert find_figure("learning-curves").note(view).startswith("leaves out 4 sets of trees")
     ax = figure.axes[1]
     training, validation = ax.get_lines()
@@ -82,7 +123,7 @@ def test_learning_curves_draw_the_median_of_both_splits(view: View) -> None:
 def test_learning_curves_have_numbers_on_their_loss_axis_and_room_for_them(
     view: View, scale: float, ticks: set[str]
 ) -> None:
-    small = replace(subject("soft, T = 4"), curves=Curves(EPOCHS, TRAIN * scale, TRAIN * scale))
+    small = students("soft, T = 4", curves=Curves(EPOCHS, TRAIN * scale, TRAIN * scale))
     figure = find_figure("learning-curves").draw(replace(view, students=[small]))
     figure.canvas = FigureCanvasAgg(figure)
     figure.draw_without_rendering()
@@ -96,7 +137,7 @@ def test_decision_boundaries_show_probability_accuracy_and_both_boundaries(view:
     titles = [ax.get_title() for ax in figure.axes[:-1]]
     assert titles[0] == "Bayes optimum\ntest accuracy 97.72%"
     assert titles[1] == "teacher (mlp:4)\ntest accuracy 97.12%"
-    assert len(titles) == 8
+    assert len(titles) == 9
     assert titles[4] == "labels (tree)\ntest accuracy 79.00%"
     ax = figure.axes[2]
     (image,) = ax.get_images()
@@ -151,28 +192,97 @@ def test_lines_differ_in_looks() -> None:
     assert len({tuple(line_look(k).values()) for k in range(60)}) == 60
 
 
+def test_accuracy_by_temperature_draws_intervals_and_the_control(view: View) -> None:
+    (ax,) = find_figure("accuracy-by-temperature").draw(view).axes
+    (bars,) = ax.containers
+    line, _, (stems,) = bars.lines
+    assert bars.get_label() == "soft → mlp:4"
+    np.testing.assert_allclose(line.get_xydata(), [[1, 0.81], [4, np.mean([0.9712, 0.9, 0.95])]])
+    np.testing.assert_allclose(stems.get_segments(), [[[1, 0.7], [1, 0.9]], [[4, 0.9], [4, 0.99]]])
+    levels = {
+        str(line.get_label()): line.get_ydata()[0] for line in ax.get_lines() if line is not bars.lines[0]
+    }
+    assert levels["labels → mlp:4"] == pytest.approx(np.mean([0.9712, 0.9, 0.95]))
+    assert levels["teacher"] == 0.9712
+    assert "95 %" in ax.figure.texts[-1].get_text()
+    assert [tick for tick in ax.get_xticks() if tick > 0] == [1, 4]
+
+
+def test_confusion_matrices_count_test_examples(view: View) -> None:
+    figure = find_figure("confusion-matrices").draw(view)
+    ax = figure.axes[1]
+    counts = {text.get_position(): int(text.get_text()) for text in ax.texts}
+    predicted = np.tile([1, 0], 30)
+    expected = {
+        (p, t): int(((view.y_test == t) & (predicted == p)).sum()) for t in range(2) for p in range(2)
+    }
+    assert counts == {place: count for place, count in expected.items() if count}
+    assert ax.get_title() == f"labels (mlp:4)\n{int((view.y_test != predicted).sum())} errors"
+    (image,) = ax.get_images()
+    np.testing.assert_allclose(image.get_array().sum(1), 1)
+
+
+def test_dark_knowledge_is_the_mean_softened_probability_of_each_class(view: View) -> None:
+    p = mean_probabilities(*knowledge(), 2, 2.0)
+    sigmoid = 1 / (1 + np.exp(-np.array([1.0, 2.0, 1.5])))
+    np.testing.assert_allclose(p[0, 0], sigmoid[:2].mean())
+    np.testing.assert_allclose(p[1, 1], sigmoid[2])
+    np.testing.assert_allclose(p.sum(1), 1)
+    figure = find_figure("dark-knowledge").draw(view)
+    titles = [ax.get_title() for ax in figure.axes if ax.get_images() and ax.get_title()]
+    assert titles == ["T = 1", "T = 4"]
+    (image,) = figure.axes[0].get_images()
+    others = image.get_array()
+    assert bool(others.mask[0, 0])
+    assert float(others[0, 1]) == pytest.approx(1 - (1 / (1 + np.exp(-np.array([2.0, 4.0])))).mean())
+
+
+def test_disagreements_show_the_images_that_most_sets_see_differently(images: View) -> None:
+    agreeing = np.tile([[0.3, 0.7], [0.6, 0.4]], (30, 1))
+    odd, rare = agreeing.copy(), agreeing.copy()
+    odd[[5, 8]] = odd[[5, 8]][:, ::-1]
+    rare[8] = rare[8][::-1]
+    sets = [students("labels", tested=lambda: odd), students("soft, T = 4", tested=lambda: rare)]
+    figure = find_figure("disagreements").draw(replace(images, students=sets))
+    assert [ax.get_title().splitlines()[0] for ax in figure.axes] == [
+        f"no. 8, true {images.y_test[8]}",
+        f"no. 5, true {images.y_test[5]}",
+    ]
+    assert figure.axes[0].get_title().endswith("predicted 1, 0, 0")
+    assert figure.axes[1].get_title().endswith("predicted 0, 1, 0")
+    heights = [[bar.get_height() for bar in group] for group in figure.axes[0].containers]
+    np.testing.assert_allclose(heights, [agreeing[8], odd[8], rare[8]])
+    agreed = replace(images, students=[students("labels")])
+    assert "agree on every" in find_figure("disagreements").obstacle(agreed)
+
+
 def test_more_sets_than_a_figure_has_room_for(view: View) -> None:
-    crowd = [subject(f"{k}", model) for model in ("mlp:4", "mlp:9") for k in range(6)]
+    crowd = [students(f"{k}", model) for model in ("mlp:4", "mlp:9") for k in range(6)]
     for name, panels in (("learning-curves", 7), ("decision-boundaries", 9)):
         kind = find_figure(name)
         crowded = replace(view, students=crowd)
         assert len(kind.draw(crowded).axes) == panels  # the boundaries have the optimum and a colour bar
         assert "shows 6 of 12 student sets, those of mlp:4" in kind.note(crowded)
         assert kind.note(replace(view, students=crowd[:6])) == ""
-    one_model = replace(view, students=[subject(f"{k}") for k in range(20)])
+    one_model = replace(view, students=[students(f"{k}") for k in range(20)])
     assert len(find_figure("learning-curves").draw(one_model).axes) == 12
 
 
 def test_what_cannot_be_drawn_says_why(view: View) -> None:
     flat = replace(view, x_test=np.zeros((5, 3)))
     assert "two features" in find_figure("decision-boundaries").obstacle(flat)
-    empty = replace(view, teacher=None, students=[])
+    empty = replace(view, teacher=None, students=[], knowledge=None)
     assert all(kind.obstacle(empty) for kind in FIGURES.values())
-    only_trees = replace(view, teacher=None, students=view.students[2:])
+    only_trees = replace(view, teacher=None, students=view.students[2:-1])
     assert "only networks" in find_figure("learning-curves").obstacle(only_trees)
+    assert "two temperatures" in find_figure("accuracy-by-temperature").obstacle(only_trees)
+    assert "the teacher is not trained" in find_figure("dark-knowledge").obstacle(
+        replace(view, knowledge=None)
+    )
+    assert "no room for more" in find_figure("confusion-matrices").obstacle(replace(view, n_classes=21))
+    assert "needs images" in find_figure("disagreements").obstacle(view)
     one_size = replace(view, students=view.students[:3])
     assert "at least two sizes" in find_figure("accuracy-by-leaves").obstacle(one_size)
-    assert not any(kind.obstacle(view) for kind in FIGURES.values())
 
 
 def test_unknown_posterior_leaves_out_the_bayes_boundary(view: View) -> None:

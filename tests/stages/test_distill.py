@@ -4,16 +4,20 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from harness import Kd
 from safetensors.torch import load_file
 
+from kdcli.losses import Objective
+from kdcli.models.stack import Stack
+from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.stages.artefacts import load_data
 from kdcli.stages.student_sets import load_students
 from kdcli.store import Artefact, Store
-from kdcli.train import predict
+from kdcli.train import History, fit, predict
 
 
 def test_every_target_and_temperature_makes_a_set(kd: Kd, tiny: Path) -> None:
@@ -138,6 +142,43 @@ def test_a_tampered_tree_is_refused(kd: Kd, tiny: Path) -> None:
     assert "model.safetensors is damaged: a child is not numbered above its parent" in outcome.err
 
 
+def test_a_transfer_set_is_a_fixed_part_of_the_training_split(
+    kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def spy(model: Stack, x: torch.Tensor, objective: Objective, *rest: Any, **options: Any) -> History:
+        seen.append((x, objective))
+        return fit(model, x, objective, *rest, **options)
+
+    monkeypatch.setattr("kdcli.stages.training.fit", spy)
+    for target in ("labels", "soft"):
+        assert kd("distill", "--target", target, "--transfer-size", "41", "--epochs", "2").code == 0
+    (x, objective), (again, _) = seen
+    assert torch.equal(x, again)
+    train = load_data(Store(tiny.parent).existing_run(None)).splits["train"]
+    index = [int((train.x == row).all(1).nonzero()) for row in x]
+    assert len(set(index)) == 41
+    assert torch.equal(objective.target[0].argmax(0), train.y[index])
+    assert abs(float(train.y[index].double().mean()) - 0.5) < 0.02
+    made = load_students(Store(tiny.parent).run("tiny").artefact("students/labels-n41-mlp4"))
+    assert made.config["transfer_size"] == 41
+    assert kd("distill", "--model", "tree", "--transfer-size", "41", "--target", "soft").code == 0
+    assert (tiny / "students/soft-T4-n41-tree/meta.json").is_file()
+
+
+def test_the_teacher_is_not_asked_again(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forward(self: StackedMLP, x: torch.Tensor) -> torch.Tensor:
+        assert self.weights[0].shape[1] != 8, "this is the teacher's shape, mlp:8"
+        return original(self, x)
+
+    original = StackedMLP.forward
+    monkeypatch.setattr(StackedMLP, "forward", forward)
+    assert kd("distill", "--target", "hard,soft", "-T", "1,8", "--epochs", "2", "--seeds", "1").code == 0
+    with pytest.raises(AssertionError, match="mlp:8"):
+        kd("train-teacher", "--epochs", "2", "--force")
+
+
 def test_targets_without_a_teacher_need_none(kd: Kd) -> None:
     kd("gen-data", "--n-samples", "60", "--n-test", "40")
     assert kd("distill", "--target", "labels,bayes,bayes-soft", "--epochs", "2", "--seeds", "1").code == 0
@@ -194,6 +235,10 @@ def test_label_weight_has_a_name_of_its_own(kd: Kd, tiny: Path) -> None:
         (["--label-weight", "1.5"], 2, "--label-weight: must be at least 0 and at most 1"),
         (["--model", "mlp:0"], 2, "a width must be"),
         (["--seeds", "0"], 2, "--seeds: must be at least 1"),
+        (["--transfer-size", "1"], 2, "1 of 160 training examples cannot be chosen class by class"),
+        (["--transfer-size", "161"], 2, "161 of 160 training examples"),
+        (["--transfer-size", "-1"], 2, "--transfer-size: must be at least 0"),
+        (["--model", "cnn:2,3"], 2, "needs images"),
         (["--name", "x"], 2, "--name is for one student set"),
         (["--target", "soft", "--name", "../x"], 2, "cannot name a student set"),
         (["--learning-rate", "1e30", "--force"], 1, "stopped being a finite number"),
@@ -214,3 +259,11 @@ def test_bad_input_leaves_the_students_as_they_were(
     assert outcome.code == code
     assert words in outcome.err
     assert sorted((p, p.read_bytes()) for p in tiny.rglob("*") if p.is_file()) == before
+
+
+def test_bayes_targets_on_data_whose_posterior_nobody_knows(kd: Kd) -> None:
+    kd("gen-data", "digits")
+    outcome = kd("distill", "--target", "bayes-soft")
+    assert outcome.code == 2
+    assert "target bayes-soft needs the exact posterior, which digits does not have" in outcome.err
+    assert "known posterior: gaussians, moons" in outcome.err

@@ -43,7 +43,10 @@ def test_the_command_that_renews_it_trains_the_same_teacher(kd: Kd, tiny: Path) 
     ("arguments", "code", "words"),
     [
         (["--model", "mlp:"], 2, "a width must be"),
-        (["--model", "cnn:3"], 2, "no model 'cnn'"),
+        (["--model", "cmn:3"], 2, "no model 'cmn'; did you mean cnn?"),
+        (["--model", "cnn:3,5"], 2, "needs images of at least 3 × 3 pixels, not 2 features"),
+        (["--precision", "float16"], 2, "no precision 'float16'; did you mean bfloat16?"),
+        (["--device", "gpu"], 2, "devices: auto, cpu, cuda"),
         (["--model", "tree"], 2, "a teacher is trained by gradients, which 'tree' is not"),
         (["--epochs", "0"], 2, "--epochs: must be at least 1"),
         (["--learning-rate", "0"], 2, "--learning-rate: must be above 0"),
@@ -65,3 +68,31 @@ def test_no_data(kd: Kd) -> None:
     outcome = kd("train-teacher")
     assert outcome.code == 1
     assert "kd gen-data" in outcome.err
+
+
+def test_a_card_asked_for_that_is_not_there(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    outcome = kd("train-teacher", "--device", "cuda", "--force")
+    assert outcome.code == 1
+    assert "no graphics card" in outcome.err
+
+
+def test_what_was_used_is_recorded_and_only_what_was_asked_for_is_compared(kd: Kd, tiny: Path) -> None:
+    teacher = load_teacher(Store(tiny.parent).existing_run(None))
+    assert teacher.artefact.meta().used["precision"] == "float32"
+    assert "precision" not in teacher.config
+    assert kd("train-teacher", "--precision", "bfloat16", "--device", "cpu", "--force").code == 0
+    again = load_teacher(Store(tiny.parent).existing_run(None))
+    assert again.artefact.meta().used == {"device": "cpu", "precision": "bfloat16"}
+    assert again.config["precision"] == "bfloat16"
+
+
+def test_logits_are_stored_without_dropout_in_full_precision(kd: Kd, outputs: Path) -> None:
+    kd("gen-data", "digits")
+    kd("train-teacher", "--model", "cnn:2,8", "--epochs", "2", "--precision", "bfloat16")
+    run = Store(outputs).run("digits")
+    data, teacher = load_data(run), load_teacher(run)
+    model, stored = teacher.load_model(data), teacher.load("logits")["test"]
+    torch.testing.assert_close(predict(model, data.splits["test"].x)[0], stored)
+    noisy = model.train()(data.splits["test"].x.unsqueeze(0))[0].T
+    assert not torch.allclose(noisy, stored, atol=0.1)
