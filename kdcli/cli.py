@@ -161,6 +161,7 @@ def train_teacher(
     batch_size: o.BatchSize = None,
     learning_rate: o.LearningRate = None,
     seed: o.TeacherSeed = None,
+    schedule: o.Schedule = None,
     precision: o.Precision = None,
     device: o.Device = None,
     run: o.RunName = None,
@@ -178,6 +179,7 @@ def train_teacher(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "seed": seed,
+        "schedule": schedule,
         "precision": precision,
         "device": device,
     }

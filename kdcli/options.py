@@ -15,7 +15,7 @@ from kdcli.data.moons import Moons
 from kdcli.errors import UsageError
 from kdcli.figures import FIGURES
 from kdcli.models import MODELS, NETWORK_SYNTAX, SYNTAX
-from kdcli.recipe import DEVICES, PRECISIONS, Students, Teacher, builtin_names
+from kdcli.recipe import DEVICES, PRECISIONS, SCHEDULES, Students, Teacher, builtin_names
 from kdcli.settings import flag, rules
 from kdcli.store import Store
 from kdcli.targets import TARGETS
@@ -129,6 +129,7 @@ Source = Annotated[
 DataSeed = Annotated[int | None, _setting(Sampling, "seed")]
 
 TeacherModel = Annotated[str | None, _setting(Teacher, "model", note=f": {NETWORK_SYNTAX}")]
+Schedule = Annotated[str | None, _setting(Teacher, "schedule", completion=_starting(lambda: SCHEDULES))]
 Precision = Annotated[str | None, _setting(Teacher, "precision", completion=_starting(lambda: PRECISIONS))]
 Device = Annotated[str | None, _setting(Teacher, "device", completion=_starting(lambda: DEVICES))]
 TeacherSeed = Annotated[int | None, _setting(Teacher, "seed")]

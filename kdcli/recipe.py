@@ -19,6 +19,7 @@ from kdcli.targets import find_target
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda")
+SCHEDULES = ("constant", "linear")
 
 
 class RecipeError(UsageError):
@@ -52,6 +53,9 @@ class Teacher(Training):
     seed: int = setting(0, "seed of the initial weights and of the batch order", minimum=0)
     precision: str = setting(
         "auto", "of matrix products: auto, float32 or bfloat16", check=_among("precision", PRECISIONS)
+    )
+    schedule: str = setting(
+        "constant", "of the step size: constant, or linear down to 0", check=_among("schedule", SCHEDULES)
     )
     device: str = setting("auto", "to train on: auto, cpu or cuda", check=_among("device", DEVICES))
 

@@ -57,6 +57,7 @@ def fit(
     learning_rate: float,
     orders: Sequence[Generator],
     precision: torch.dtype = torch.float32,
+    decay: bool = False,
     report: Report = lambda epoch, loss: None,
 ) -> History:
     """Train a stack with Adam and return its learning curves.
@@ -65,7 +66,8 @@ def fit(
     takes the whole split at once; otherwise each of `orders` shuffles the batches of one group of
     members. The members' losses are summed, and Adam acts element by element, so each member is
     trained as it would be alone. With a `precision` of bfloat16 the matrix products are computed in it,
-    while parameters, losses and updates stay in float32. All tensors are on the model's device. Raises
+    while parameters, losses and updates stay in float32. With `decay` the step size falls to 0 linearly,
+    step by step. All tensors are on the model's device. Raises
     `DivergedError` as soon as a recorded loss is not finite.
     """
     keep_freed_memory()
@@ -83,6 +85,8 @@ def fit(
         report(epoch, float(train.mean()))
 
     record(0)
+    steps = epochs * (math.ceil(len(x_train) / batch_size) if batch_size else 1)
+    done = 0
     for epoch in range(1, epochs + 1):
         model.train()
         for x, batch in _batches(x_train, objective, batch_size, orders):
@@ -90,6 +94,9 @@ def fit(
                 logits = model(x).float()
             gradient = batch.gradient(_by_set(logits.detach(), batch))
             loss = _WithGradient.apply(logits, gradient.view_as(logits))  # type: ignore[no-untyped-call]
+            if decay:
+                optimizer.learning_rate = learning_rate * (1 - done / steps)
+            done += 1
             optimizer.step(torch.autograd.grad(loss, optimizer.parameters))
         if epoch % every == 0 or epoch == epochs:
             record(epoch)

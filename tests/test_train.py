@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -104,6 +106,36 @@ def test_evaluation_is_in_evaluation_mode_and_in_chunks() -> None:
     model.chunk = 7
     torch.testing.assert_close(evaluate(model, X, objective(["labels"])), whole, rtol=1e-6, atol=0)
     torch.testing.assert_close(predict(model, X), logits)
+
+
+def test_with_decay_the_step_size_falls_linearly_to_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[float] = []
+    step = Adam.step
+
+    def spy(self: Adam, gradients: Sequence[Tensor]) -> None:
+        rates.append(self.learning_rate)
+        step(self, gradients)
+
+    monkeypatch.setattr(Adam, "step", spy)
+    stack = StackedMLP((2, 4, 2))
+    stack.initialise([generator("weights", 0)])
+    orders = [generator("batches", 0)]
+    taught = objective(["labels"])
+    for batch_size, steps in ((32, 6), (0, 2)):  # 90 examples make three batches
+        rates.clear()
+        fit(
+            stack,
+            X,
+            taught,
+            X,
+            taught,
+            epochs=2,
+            batch_size=batch_size,
+            learning_rate=0.6,
+            orders=orders,
+            decay=True,
+        )
+        assert rates == pytest.approx([0.6 * (1 - k / steps) for k in range(steps)])
 
 
 def test_bfloat16_products_train_nearly_the_same_in_float32_parameters() -> None:

@@ -44,9 +44,9 @@ def train_teacher(
     artefact = run.artefact("teacher")
     spec = parse_network(config.model)
     record = {**asdict(config), "model": str(spec)}
-    for key in ("device", "precision"):
-        if record[key] == "auto":
-            del record[key]  # what it came to depends on the machine, and is recorded beside
+    for key, usual in (("schedule", "constant"), ("precision", "auto"), ("device", "auto")):
+        if record[key] == usual:
+            del record[key]  # what "auto" came to depends on the machine, and is recorded beside
     data = load_data(run)
     start = time.perf_counter()
     if problem := spec.problem(data.features, len(data.splits["train"].y)):
@@ -65,6 +65,7 @@ def train_teacher(
             watch=watch,
             device=config.device,
             precision=config.precision,
+            schedule=config.schedule,
         )
         logits = {name: predict(model, data.splits[name].x)[0] for name in SPLITS}
         seconds = time.perf_counter() - start

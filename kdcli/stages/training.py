@@ -29,6 +29,7 @@ def train_network(
     x: Tensor | None = None,
     device: str = "cpu",
     precision: str = "float32",
+    schedule: str = "constant",
 ) -> tuple[Stack, History, dict[str, str]]:
     """Train a stack, seed by seed with a member for each set of the objective, and return its curves.
 
@@ -57,6 +58,7 @@ def train_network(
                 learning_rate=config.learning_rate,
                 orders=[generator(f"{role}/batches", seed) for seed in seeds],
                 precision=products,
+                decay=schedule == "linear",
                 report=report,
             )
     except DivergedError as error:

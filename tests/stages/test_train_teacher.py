@@ -4,6 +4,8 @@ import pytest
 import torch
 from harness import Kd
 
+from kdcli.models.stacked_cnn import StackedCNN
+from kdcli.rng import generator
 from kdcli.stages.artefacts import load_data, load_teacher
 from kdcli.store import Store
 from kdcli.train import predict
@@ -46,6 +48,7 @@ def test_the_command_that_renews_it_trains_the_same_teacher(kd: Kd, tiny: Path) 
         (["--model", "cmn:3"], 2, "no model 'cmn'; did you mean cnn?"),
         (["--model", "cnn:3,5"], 2, "needs images of at least 3 × 3 pixels, not 2 features"),
         (["--precision", "float16"], 2, "no precision 'float16'; did you mean bfloat16?"),
+        (["--schedule", "cosine"], 2, "schedules: constant, linear"),
         (["--device", "gpu"], 2, "devices: auto, cpu, cuda"),
         (["--model", "tree"], 2, "a teacher is trained by gradients, which 'tree' is not"),
         (["--epochs", "0"], 2, "--epochs: must be at least 1"),
@@ -94,5 +97,7 @@ def test_logits_are_stored_without_dropout_in_full_precision(kd: Kd, outputs: Pa
     data, teacher = load_data(run), load_teacher(run)
     model, stored = teacher.load_model(data), teacher.load("logits")["test"]
     torch.testing.assert_close(predict(model, data.splits["test"].x)[0], stored)
+    assert isinstance(model, StackedCNN)
+    model.head.masks = [generator("test", 0)]
     noisy = model.train()(data.splits["test"].x.unsqueeze(0))[0].T
     assert not torch.allclose(noisy, stored, atol=0.1)
