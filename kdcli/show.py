@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kdcli.stages.plot import Plotted
     from kdcli.stages.run import Summary
     from kdcli.stages.train_teacher import TeacherTrained
+    from kdcli.stats import Estimate
     from kdcli.train import Report
 
 TREE_COLUMNS = ("leaves", "depth")
@@ -187,16 +188,18 @@ def plotted(screen: Screen, made: "Plotted") -> None:
 
 def summary(screen: Screen, made: "Summary", *, commands: Sequence[str], figures: Sequence[Path]) -> None:
     """Show the table that `kd run` ends with."""
-    counts = sorted({len(students.seeds) for students in made.students})
-    seeds = " or ".join(map(str, counts))
-    table = _score_table(
-        f"{made.run}: {made.n_test:,} test examples, mean ± sd over {seeds} seeds", made.students
-    )
+    table = _score_table(f"{made.run}: {made.n_test:,} test examples", made.students)
     if made.bayes:
         _score_row(table, "Bayes optimum", made.bayes)
     _score_row(table, f"teacher {made.teacher_model}", made.teacher)
-    _student_rows(table, made.students)
+    _student_rows(table, made.students, made.intervals)
     screen.table(table)
+    counts = " or ".join(map(str, sorted({len(students.seeds) for students in made.students})))
+    screen.say(
+        "Students' accuracy: mean and 95 % interval over seeds and test examples. The rest: mean ± sd over "
+        f"{counts} seeds.",
+        wrap=True,
+    )
     if made.optimum:
         screen.say(
             "The Bayes optimum is scored on the same test examples; over the whole distribution it is "
@@ -243,21 +246,30 @@ def _score_table(title: str, students: Sequence["SetMade"]) -> Table:
     return table
 
 
-def _student_rows(table: Table, students: Sequence["SetMade"]) -> None:
-    """Add a section for each model, with a row for each of its sets."""
-    for model, sets in groupby(students, lambda s: s.model):
+def _student_rows(
+    table: Table, students: Sequence["SetMade"], intervals: Sequence["Estimate"] | None = None
+) -> None:
+    """Add a section for each model, with a row for each of its sets; accuracies with intervals if given."""
+    given: Sequence[Estimate | None] = intervals or [None] * len(students)
+    rows = zip(students, given, strict=True)
+    for model, sets in groupby(rows, lambda row: row[0].model):
         table.add_section()
         table.add_row(Text(model, style="bold"))
-        for chosen in sets:
-            _score_row(table, f"  {chosen.title}", chosen.metrics)
+        for chosen, interval in sets:
+            _score_row(table, f"  {chosen.title}", chosen.metrics, interval)
 
 
-def _score_row(table: Table, title: str, metrics: Mapping[str, Any]) -> None:
+def _score_row(
+    table: Table, title: str, metrics: Mapping[str, Any], interval: "Estimate | None" = None
+) -> None:
     cells = {
         "accuracy": _spread(metrics["accuracy"], "{:.2f}", " %", 100),
         "errors": _spread(metrics["errors"], "{:.0f}"),
         "NLL (nats)": _spread(metrics["nll"], "{:.4f}"),
     }
+    if interval:
+        mean, half = 100 * interval.mean, 100 * (interval.high - interval.mean)
+        cells["accuracy"] = f"{mean:.2f} ± {half:.2f} %"
     if "leaves" in metrics:
         cells |= {name: f"{statistics.fmean(metrics[name]):.0f}" for name in TREE_COLUMNS}
     table.add_row(title, *(cells.get(str(column.header), "") for column in table.columns[1:]))

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -123,18 +124,8 @@ def test_with_decay_the_step_size_falls_linearly_to_0(monkeypatch: pytest.Monkey
     taught = objective(["labels"])
     for batch_size, steps in ((32, 6), (0, 2)):  # 90 examples make three batches
         rates.clear()
-        fit(
-            stack,
-            X,
-            taught,
-            X,
-            taught,
-            epochs=2,
-            batch_size=batch_size,
-            learning_rate=0.6,
-            orders=orders,
-            decay=True,
-        )
+        settings: dict[str, Any] = {"epochs": 2, "batch_size": batch_size, "learning_rate": 0.6}
+        fit(stack, X, taught, X, taught, orders=orders, decay=True, **settings)
         assert rates == pytest.approx([0.6 * (1 - k / steps) for k in range(steps)])
 
 
