@@ -10,7 +10,7 @@ Everywhere here the class axis is the last but one and the example axis the last
 `(..., n_classes, n)`: the layout in which a stack of models computes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -63,14 +63,25 @@ class Objective:
         """Number of sets, which is the number of members in each group."""
         return self.temperature.shape[0]
 
+    def by_example(self) -> "Objective":
+        """Return the same objective, laid out in memory so that `take` copies whole examples."""
+        target, labels = (t.movedim(-1, 0).contiguous().movedim(0, -1) for t in (self.target, self.labels))
+        return replace(self, target=target, labels=labels)
+
     def take(self, index: Tensor) -> "Objective":
         """Return the objective on the examples `index (groups, batch)`, with a leading group axis."""
-        return Objective(
-            target=self.target[:, :, index].permute(2, 0, 1, 3),
-            temperature=self.temperature,
-            labels=self.labels[:, index].permute(1, 0, 2).unsqueeze(1),
-            label_weight=self.label_weight,
-        )
+        groups, batch = index.shape
+
+        def taken(source: Tensor) -> Tensor:
+            rows = source.movedim(-1, 0).index_select(0, index.flatten())
+            return rows.view(groups, batch, *rows.shape[1:]).movedim(1, -1)
+
+        labels = self.labels if self.label_weight is None else taken(self.labels).unsqueeze(1)
+        return replace(self, target=taken(self.target), labels=labels)
+
+    def part(self, start: int, stop: int) -> "Objective":
+        """Return the objective on a run of examples."""
+        return replace(self, target=self.target[..., start:stop], labels=self.labels[..., start:stop])
 
     def to(self, device: torch.device) -> "Objective":
         """Return the objective with its tensors on a device."""

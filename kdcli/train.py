@@ -85,11 +85,12 @@ def fit(
         report(epoch, float(train.mean()))
 
     record(0)
+    taught = objective.by_example() if 0 < batch_size < len(x_train) else objective
     steps = epochs * (math.ceil(len(x_train) / batch_size) if batch_size else 1)
     done = 0
     for epoch in range(1, epochs + 1):
         model.train()
-        for x, batch in _batches(x_train, objective, batch_size, orders):
+        for x, batch in _batches(x_train, taught, batch_size, orders):
             with _products_in(precision, x.device):
                 logits = model(x).float()
             gradient = batch.gradient(_by_set(logits.detach(), batch))
@@ -171,10 +172,11 @@ def evaluate(model: Stack, x: Tensor, objective: Objective) -> Tensor:
     if len(x) <= model.chunk:
         return objective.loss(_by_set(model(x.unsqueeze(0)).float(), objective)).double().flatten().cpu()
     total = torch.zeros((), dtype=torch.float64)
-    for index in torch.split(torch.arange(len(x), device=x.device), model.chunk):
-        part = objective.take(index.unsqueeze(0))
-        logits = _by_set(model(x[index].unsqueeze(0)).float(), part)
-        total = total + part.loss(logits).double().cpu() * len(index)
+    for start in range(0, len(x), model.chunk):
+        some = x[start : start + model.chunk]
+        part = objective.part(start, start + len(some))
+        logits = _by_set(model(some.unsqueeze(0)).float(), part)
+        total = total + part.loss(logits).double().cpu() * len(some)
     return (total / len(x)).flatten()
 
 
@@ -196,7 +198,7 @@ def _batches(
         return
     epoch = torch.stack([torch.randperm(n, generator=order) for order in orders]).to(x.device)
     for index in torch.split(epoch, batch_size, dim=1):
-        yield x[index], objective.take(index)
+        yield x.index_select(0, index.flatten()).view(*index.shape, *x.shape[1:]), objective.take(index)
 
 
 def _by_set(logits: Tensor, objective: Objective) -> Tensor:
