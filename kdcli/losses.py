@@ -76,6 +76,7 @@ class Objective:
             rows = source.movedim(-1, 0).index_select(0, index.flatten())
             return rows.view(groups, batch, *rows.shape[1:]).movedim(1, -1)
 
+        # Without a weight nothing reads the labels, and they need not be copied.
         labels = self.labels if self.label_weight is None else taken(self.labels).unsqueeze(1)
         return replace(self, target=taken(self.target), labels=labels)
 

@@ -120,8 +120,8 @@ NSamples = Annotated[int | None, _setting(Sampling, "n_samples")]
 Separation = Annotated[float | None, _setting(Gaussians, "separation", note="; of gaussians")]
 Noise = Annotated[float | None, _setting(Moons, "noise", note="; of moons")]
 ValFraction = Annotated[float | None, _setting(Sampling, "val_fraction")]
-NTest = Annotated[int | None, _setting(Sampling, "n_test")]
-NVal = Annotated[int | None, _setting(MNIST, "n_val", note="; of digits and mnist")]
+NTest = Annotated[int | None, _setting(Sampling, "n_test", note="; not of mnist; of digits 10 to 1000")]
+NVal = Annotated[int | None, _setting(MNIST, "n_val", note="; of digits (10 to 1000) and mnist")]
 Source = Annotated[
     Path | None,
     typer.Option("--source", help="folder with the dataset's files, instead of a download; of mnist"),

@@ -5,7 +5,7 @@
 [students]   the students' models and training, their targets and seeds
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -26,14 +26,14 @@ class RecipeError(UsageError):
     """A recipe that cannot be read, with every problem found in it."""
 
 
-def _among(kind: str, allowed: Sequence[str]) -> Callable[[str], None]:
-    """Return a check that refuses what is not among the allowed words."""
+def _choice(default: str, words: str, allowed: Sequence[str]) -> Any:
+    """Declare a setting that takes one of the allowed words."""
 
     def check(value: str) -> None:
         if value not in allowed:
-            raise unknown(kind, value, allowed)
+            raise UsageError(f"'{value}' is not one of them", "one of " + ", ".join(allowed))
 
-    return check
+    return setting(default, f"{words}: {', '.join(allowed)}", check=check, added=True)
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,9 @@ class Teacher(Training):
 
     model: str = setting("mlp:64,64", "the teacher's model", check=parse_network)
     seed: int = setting(0, "seed of the initial weights and of the batch order", minimum=0)
-    precision: str = setting(
-        "auto", "of matrix products: auto, float32 or bfloat16", check=_among("precision", PRECISIONS)
-    )
-    schedule: str = setting(
-        "constant", "of the step size: constant, or linear down to 0", check=_among("schedule", SCHEDULES)
-    )
-    device: str = setting("auto", "to train on: auto, cpu or cuda", check=_among("device", DEVICES))
+    precision: str = _choice("auto", "precision of matrix products", PRECISIONS)
+    schedule: str = _choice("constant", "how the step size goes, linear being down to 0", SCHEDULES)
+    device: str = _choice("auto", "what to train on", DEVICES)
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ class Students(Training):
         flag="--temperature",
     )
     transfer_size: int = setting(
-        0, "training examples that students are taught on, class by class; 0 takes all", minimum=0
+        0, "training examples that students are taught on, class by class; 0 takes all", minimum=0, added=True
     )
     label_weight: float = setting(0.0, "share of the true labels in the loss", minimum=0, maximum=1)
     seeds: int = setting(10, "replicates of each student, with seeds 0, 1, …", minimum=1)

@@ -29,7 +29,8 @@ class Rule:
     """What a setting means and which values it takes.
 
     `minimum` and `maximum` are allowed themselves, `above` and `below` are not. `check` raises a
-    `KdError` for a value it refuses. For a list the rule holds for every item.
+    `KdError` for a value it refuses. For a list the rule holds for every item. A setting that was `added`
+    later is left out of records where it has its default, so that older ones compare equal.
     """
 
     help: str
@@ -39,6 +40,7 @@ class Rule:
     below: float | None = None
     check: Callable[[Any], object] | None = None
     flag: str = ""
+    added: bool = False
 
     @property
     def allowed(self) -> str:
@@ -79,6 +81,21 @@ def rules(config: type) -> dict[str, Rule]:
 def flag(config: type, key: str) -> str:
     """Return how the command line spells a setting, such as '--n-samples'."""
     return rules(config)[key].flag or "--" + key.replace("_", "-")
+
+
+def said(config: Any) -> dict[str, Any]:
+    """Return the settings of a configuration as a record keeps them."""
+    kind = type(config)
+    usual = {f.name: f.default for f in fields(kind)}
+    values = {key: getattr(config, key) for key in rules(kind)}
+    return {
+        key: value for key, value in values.items() if not (rules(kind)[key].added and value == usual[key])
+    }
+
+
+def unsaid(kind: type) -> dict[str, Any]:
+    """Return the settings that a record may leave out, with the values they then have."""
+    return {f.name: f.default for f in fields(kind) if f.name in rules(kind) and rules(kind)[f.name].added}
 
 
 def read(config: type[C], table: Mapping[str, Any], where: str) -> tuple[C | None, list[str]]:

@@ -194,12 +194,16 @@ def summary(screen: Screen, made: "Summary", *, commands: Sequence[str], figures
     _score_row(table, f"teacher {made.teacher_model}", made.teacher)
     _student_rows(table, made.students, made.intervals)
     screen.table(table)
-    counts = " or ".join(map(str, sorted({len(students.seeds) for students in made.students})))
-    screen.say(
-        "Students' accuracy: mean and 95 % interval over seeds and test examples. The rest: mean ± sd over "
-        f"{counts} seeds.",
-        wrap=True,
-    )
+    counts = sorted({len(students.seeds) for students in made.students})
+    if counts == [1]:
+        screen.say("Students' accuracy: 95 % interval over test examples, for this one seed.", wrap=True)
+    else:
+        seeds = " or ".join(map(str, counts))
+        screen.say(
+            "Students' accuracy: mean and 95 % interval over seeds and test examples. The rest: mean ± sd "
+            f"over {seeds} seeds.",
+            wrap=True,
+        )
     if made.optimum:
         screen.say(
             "The Bayes optimum is scored on the same test examples; over the whole distribution it is "

@@ -38,7 +38,7 @@ from kdcli.errors import KdError, UsageError, unknown
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT = 1
+FORMAT = 2
 PACKAGES = ("kdcli", "torch", "numpy", "safetensors", "scikit-learn")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 CURRENT = "current"

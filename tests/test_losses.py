@@ -87,3 +87,20 @@ def test_take_gives_each_group_its_own_examples() -> None:
     assert part.target.shape == (2, 2, 4, 2)
     torch.testing.assert_close(part.target[0, 1], objective.target[1][:, [2, 0]])
     torch.testing.assert_close(part.labels[1, 0], objective.labels[:, [1, 1]])
+
+
+@pytest.mark.parametrize("weight", [None, torch.tensor([0.3, 0.0]).view(-1, 1, 1)])
+def test_taking_examples_is_the_same_in_either_layout(weight: torch.Tensor | None) -> None:
+    random = torch.Generator().manual_seed(0)
+    target = torch.rand(2, 3, 9, generator=random)
+    labels = torch.nn.functional.one_hot(torch.arange(9) % 3).T.float()
+    objective = Objective(target, torch.ones(2, 1, 1), labels, weight)
+    index = torch.tensor([[4, 0], [7, 7]])
+    for each in (objective, objective.by_example()):
+        taken = each.take(index)
+        assert torch.equal(taken.target, torch.stack([target[:, :, rows] for rows in index]))
+        if weight is not None:
+            assert torch.equal(taken.labels, torch.stack([labels[:, rows] for rows in index]).unsqueeze(1))
+    part = objective.part(2, 5)
+    assert torch.equal(part.target, target[:, :, 2:5])
+    assert torch.equal(part.labels, labels[:, 2:5])

@@ -1,6 +1,7 @@
 import math
 
 import pytest
+import scipy.stats
 import torch
 
 from kdcli.stats import crossed_mean
@@ -20,6 +21,15 @@ def test_equal_examples_give_the_usual_interval_over_seeds() -> None:
     assert estimate == pytest.approx((7 / 3, 7 / 3 - half, 7 / 3 + half), rel=1e-5)
 
 
+def test_both_sources_add_up() -> None:
+    values = torch.tensor([[1.0, 2.0, 3.0], [2.0, 5.0, 3.0]])
+    examples = torch.tensor([1.5, 3.5, 3.0]).var().item() / 3
+    seeds = torch.tensor([2.0, 10 / 3]).var().item() / 2
+    freedom = (seeds + examples) ** 2 / (seeds**2 + examples**2 / 2)
+    half = scipy.stats.t.ppf(0.975, freedom) * math.sqrt(seeds + examples)
+    assert crossed_mean(values) == pytest.approx((8 / 3, 8 / 3 - half, 8 / 3 + half), rel=1e-6)
+
+
 def test_no_spread_at_all() -> None:
     assert crossed_mean(torch.ones(3, 4)) == (1, 1, 1)
 
@@ -33,4 +43,6 @@ def test_the_interval_covers_the_mean(seed_sd: float, example_sd: float) -> None
         examples = example_sd * torch.randn(1, 80, generator=random)
         estimate = crossed_mean(seeds + examples + 0.5 * torch.randn(6, 80, generator=random))
         covered += estimate.low <= 0 <= estimate.high
-    assert covered / 400 >= 0.93  # 95 %, less three times the error of 400 trials
+        width = estimate.high - estimate.low
+        assert width < 12 * (seed_sd**2 / 6 + example_sd**2 / 80 + 0.25 / 480) ** 0.5 + 0.2
+    assert covered / 400 >= 0.917  # 95 %, less three times the error of 400 trials

@@ -31,6 +31,8 @@ def unpacked(content: bytes) -> bytes:
     if not unpacker.eof:
         more = unpacker.unconsumed_tail
         raise ValueError(f"it unpacks to more than {MOST:,} bytes" if more else "its gzip is cut short")
+    if unpacker.unused_data:
+        raise ValueError("there is more after the end of its gzip")
     return plain
 
 

@@ -29,7 +29,7 @@ SIDE = 28
 class MNIST:
     """Options of MNIST."""
 
-    n_val: int = setting(10_000, "training images kept for validation, class by class", minimum=10)
+    n_val: int = setting(10_000, "examples kept for validation, class by class", minimum=10)
     seed: int = setting(0, "seed of the split", minimum=0)
 
 
@@ -67,11 +67,16 @@ def sample(config: MNIST, files: Mapping[str, bytes]) -> dict[str, Split]:
     if config.n_val > len(y) - 10:
         raise ValueError(f"{config.n_val:,} of {len(y):,} images for validation leave too few for training")
     train, val = stratified_split(y, config.n_val, generator("mnist/split", config.seed))
-    return {
+    splits = {
         "train": Split(x[train], y[train], None),
         "val": Split(x[val], y[val], None),
         "test": Split(x_test, y_test, None),
     }
+    for name, split in splits.items():
+        counts = split.y.bincount(minlength=10)
+        if not bool(counts.all()):
+            raise ValueError(f"the {name} split is without the digit {int(counts.argmin())}")
+    return splits
 
 
 DATASET = Dataset(

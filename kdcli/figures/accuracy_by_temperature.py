@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from kdcli.figures.view import Subject, View
 
 CAPTION = (
-    "Bars and bands: 95 % intervals of the mean, covering seeds and test examples, for this teacher and\n"
-    "these training data. Dashed: the same students taught the labels, the control."
+    "Bars and bands: 95 % intervals of the mean over test examples, and over seeds where there are several,\n"
+    "for this teacher and these training data. Dashed: the same students taught the labels, the control."
 )
 
 
@@ -38,8 +38,8 @@ def draw(view: View) -> Figure:
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, PercentFormatter, ScalarFormatter
 
     lines = {key: soft for key, soft in _lines(view).items() if len(soft) > 1}
-    controls = {(s.model, s.variant): s for s in view.students if s.target == "labels"}
-    shown = [key for key in lines if key in controls]
+    controls = {(s.model, s.transfer_size): s for s in view.students if s.target == "labels"}
+    shown = {(soft[0].model, soft[0].transfer_size) for soft in lines.values()} & controls.keys()
     figure, ax = wide_panel(
         title=f"Accuracy of students by temperature, run {view.run}",
         caption=CAPTION,
@@ -52,10 +52,11 @@ def draw(view: View) -> Figure:
         low, high = np.array([s.interval() for s in soft]).T
         temperatures = [s.temperature for s in soft]
         ax.errorbar(temperatures, mean, [mean - low, high - mean], label=f"soft → {name}", capsize=3, **look)
-        if control := controls.get(key):
+        if control := controls.pop((soft[0].model, soft[0].transfer_size), None):
             low, high = control.interval()
+            size = f", n = {control.transfer_size}" if control.transfer_size else ""
             level = float(control.accuracy.mean())
-            ax.axhline(level, color=look["color"], linestyle="--", label=f"labels → {name}")
+            ax.axhline(level, color=look["color"], linestyle="--", label=f"labels → {control.model}{size}")
             ax.axhspan(low, high, color=look["color"], alpha=0.12, linewidth=0)
     if view.teacher:
         ax.axhline(float(view.teacher.accuracy[0]), color=GREY, linestyle="-.", label="teacher")

@@ -46,10 +46,11 @@ def _chosen(view: View) -> Array:
 def _shown(view: View) -> list[Subject]:
     """Return the teacher, the control, and the soft set of the highest temperature, of one model."""
     assert view.teacher is not None  # noqa: S101 - see obstacle
-    model = [subject for subject in view.students if subject.model == view.students[0].model]
-    control = [subject for subject in model if subject.target == "labels"][:1]
-    soft = sorted((s for s in model if s.target == "soft"), key=lambda s: s.temperature)[-1:]
-    return [view.teacher, *((control + soft) or model[:2])]
+    first = view.students[0]
+    alike = [s for s in view.students if (s.model, s.transfer_size) == (first.model, first.transfer_size)]
+    control = [subject for subject in alike if subject.target == "labels"][:1]
+    soft = sorted((s for s in alike if s.target == "soft"), key=lambda s: s.temperature)[-1:]
+    return [view.teacher, *((control + soft) or alike[:2])]
 
 
 def draw(view: View) -> Figure:
@@ -62,11 +63,12 @@ def draw(view: View) -> Figure:
         len(chosen),
         title=f"Where teacher and students of run {view.run} disagree",
         caption=(
-            f"Test images that most of {len(view.students)} student sets (first seeds) take for another\n"
-            "class than the teacher. Bars: probability of each class.\n"
-            "Titles: the true class, and what each of those in the legend predicts."
+            f"The test images that the most of the {len(view.students)} student sets (first seeds) take for\n"
+            "another class than the teacher. Bars: probability of each class. Titles: the true class, how\n"
+            "many sets differ from the teacher, and what each of those in the legend predicts."
         ),
     )
+    votes = _votes(view)
     probabilities = [subject.tested() for subject in subjects]
     places = np.arange(view.n_classes)
     width = 0.8 / len(subjects)
@@ -85,7 +87,8 @@ def draw(view: View) -> Figure:
                 linewidth=0,
             )
         said = ", ".join(str(int(p[image].argmax())) for p in probabilities)
-        ax.set_title(f"no. {int(image)}, true {int(view.y_test[image])}\npredicted {said}", fontsize="small")
+        truth = f"no. {int(image)}, true {int(view.y_test[image])}, {int(votes[image])} differ"
+        ax.set_title(f"{truth}\npredicted {said}", fontsize="small")
         ax.set_ylim(0, 2)  # the upper half is for the image
         ax.set_yticks([0, 0.5, 1])
         ax.set_xticks(places)

@@ -36,7 +36,8 @@ class Trees:
 class Subject:
     """The teacher, or the students of one set.
 
-    target, temperature and variant (what else sets it apart, such as "w = 0.3") are of students.
+    Of students are target, temperature, transfer_size (0 for all training examples), and variant: what
+    else sets them apart, such as "w = 0.3".
     accuracy (seeds,): on the test split; interval: the ends of its mean's 95 % interval. predict: class
     probabilities `(n, n_classes)` of the first seed at x `(n, *features)`. tested: those of the first seed
     on the test split. curves: of a model trained by gradients. trees: of decision trees.
@@ -51,6 +52,7 @@ class Subject:
     interval: Callable[[], tuple[float, float]]
     target: str = ""
     temperature: float = 1.0
+    transfer_size: int = 0
     variant: str = ""
     curves: Curves | None = None
     trees: Trees | None = None

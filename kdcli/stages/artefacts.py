@@ -13,7 +13,7 @@ from kdcli.metrics import measure
 from kdcli.models import Model, Tree, parse_model, restore
 from kdcli.models.stack import Stack
 from kdcli.recipe import Recipe, parse
-from kdcli.settings import flag, read, rules
+from kdcli.settings import flag, read, rules, unsaid
 from kdcli.store import Artefact, DamagedError, Run
 from kdcli.targets import one_hot
 from kdcli.train import History, Report
@@ -37,6 +37,7 @@ def run_recipe(run: Run) -> Recipe:
 def flags(recipe_part: Any, config: Mapping[str, Any]) -> str:
     """Return the flags that a recipe's teacher or students need to be made with this configuration."""
     kind = type(recipe_part)
+    config = {**unsaid(kind), **config}
     words = ""
     for key in rules(kind):
         if key in config and config[key] != getattr(recipe_part, key):

@@ -136,9 +136,9 @@ def distill(
                 "name one --target, with one --temperature and one --model",
             )
     data = load_data(run)
-    _check_fit(students, sets, data)
     teacher = load_teacher(run) if any(find_target(s.target).needs == "teacher" for s in sets) else None
     lessons = Lessons(data, teacher, students.transfer_size)
+    _check_fit(sets, lessons)
 
     to_make: dict[Model, list[tuple[StudentSet, Artefact]]] = {}
     results: list[tuple[Artefact, bool]] = []
@@ -189,16 +189,17 @@ def _check(recipe: Recipe, sets: Sequence[StudentSet], options: Mapping[str, Any
         )
 
 
-def _check_fit(students: Students, sets: Sequence[StudentSet], data: Data) -> None:
+def _check_fit(sets: Sequence[StudentSet], lessons: Lessons) -> None:
     """Refuse models that these data do not fit, and a transfer set that they cannot give."""
-    n_train, size = len(data.splits["train"].y), students.transfer_size
-    if size and not data.n_classes <= size <= n_train:
+    data, size = lessons.data, lessons.transfer_size
+    y = data.splits["train"].y
+    if size and (size > len(y) or len(torch.unique(y[lessons.transfer])) < data.n_classes):
         raise UsageError(
-            f"--transfer-size: {size} of {n_train} training examples cannot be chosen class by class",
-            f"take from {data.n_classes}, one of each class, to {n_train}",
+            f"--transfer-size: {size} of {len(y)} training examples cannot be chosen with some of each class",
+            f"there are {data.n_classes} classes; take up to {len(y)} examples",
         )
     for chosen in sets:
-        if problem := chosen.model.problem(data.features, size or n_train):
+        if problem := chosen.model.problem(data.features, size or len(y)):
             raise UsageError(f"model '{chosen.model}': {problem}", "name another --model")
 
 

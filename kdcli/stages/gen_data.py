@@ -78,7 +78,13 @@ def gen_data(
         )
     if not up_to_date:
         if dataset.files:
-            contents = contents or read_files(dataset, None, bar)
+            if not contents:
+                if record["content"] != published(dataset):
+                    raise KdError(
+                        f"{artefact.path} was made from other files than the published ones",
+                        "name their folder with --source",
+                    )
+                contents = read_files(dataset, None, bar)
             try:
                 splits = dataset.sample(config, contents)
             except ValueError as error:

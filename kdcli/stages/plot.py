@@ -17,6 +17,7 @@ from kdcli.figures import FIGURES, find_figure
 from kdcli.figures.view import Curves, Subject, Trees, View
 from kdcli.metrics import hits
 from kdcli.models import Tree, parse_model
+from kdcli.models.stack import Stack
 from kdcli.stages.artefacts import Data, Trained, load_data, load_teacher
 from kdcli.stages.student_sets import all_students, title, variant
 from kdcli.stats import crossed_mean
@@ -121,11 +122,14 @@ def _knowledge(teacher: Trained, data: Data) -> Callable[[], tuple[Any, Any]]:
 def _subject(trained: Trained, data: Data, title: str, loss: str) -> Subject:
     config = trained.config
     history = trained.load_history()
-    model = trained.load_model(data)
     y = data.splits["test"].y
 
+    @cache
+    def model() -> Stack:
+        return trained.load_model(data)
+
     def probabilities(x: Any) -> Any:
-        logits: torch.Tensor = predict(model, torch.from_numpy(x))[0]
+        logits: torch.Tensor = predict(model(), torch.from_numpy(x))[0]
         return logits.softmax(1).numpy()
 
     @cache
@@ -154,6 +158,7 @@ def _subject(trained: Trained, data: Data, title: str, loss: str) -> Subject:
         interval=interval,
         target=config.get("target", ""),
         temperature=config.get("temperature", 1.0),
+        transfer_size=config.get("transfer_size", 0),
         variant=variant(config, trained.artefact.path.name) if "target" in config else "",
         curves=curves,
         trees=trees,

@@ -72,7 +72,7 @@ def steps(
     given = f" --source {shlex.quote(str(files))}" if files else ""
     drawn = "" if file_format == "png" else f" --format {file_format}"
     joins = False
-    if run.recipe_path.is_file() and not force:
+    if run.recipe_path.is_file():
         own = run_recipe(run)
         joins = own != recipe and (own.data, own.teacher) == (recipe.data, recipe.teacher)
     taken = f"--recipe {shlex.quote(source)}"

@@ -51,8 +51,8 @@ def _joint(digests: Mapping[str, str]) -> str:
 
 def _read(folder: Path, name: str) -> bytes:
     """Read a file of the folder, as it is or gzipped, by the names it is found under."""
-    names = [name, f"{name}.gz", name.replace("-idx", ".idx")]
-    found = [folder / name for name in names if (folder / name).is_file()]
+    names = [f"{spelling}{end}" for spelling in (name, name.replace("-idx", ".idx")) for end in ("", ".gz")]
+    found = [folder / one for one in names if (folder / one).is_file()]
     if not found:
         what = f"{folder} has no {name}, gzipped or not" if folder.is_dir() else f"{folder} is not a folder"
         raise KdError(what, "--source names the folder with the four files of the dataset")
@@ -70,26 +70,31 @@ def _download(file: File, bar: Bar) -> bytes:
     import requests
 
     kept = Path(pooch.os_cache("kdcli")) / file.name
-    if kept.is_file() and _is(content := kept.read_bytes(), file):
-        return content
     problems = []
-    for url in file.mirrors:
-        try:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            with (
-                tempfile.TemporaryDirectory(prefix=".new-", dir=kept.parent) as folder,
-                bar(file.name) as shown,
-            ):
-                packed = Path(folder) / "packed"
-                pooch.HTTPDownloader(progressbar=shown, timeout=TIMEOUT)(url, str(packed), None)
-                content = unpacked(packed.read_bytes())
-                if not _is(content, file):
-                    raise ValueError("its content is not what was published (SHA-256 differs)")
-                (Path(folder) / "plain").write_bytes(content)
-                os.replace(Path(folder) / "plain", kept)
+    try:
+        if kept.is_file() and _is(content := kept.read_bytes(), file):
             return content
-        except (requests.RequestException, ValueError, OSError) as error:
-            problems.append(f"{url}: {_reason(error)}")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=kept.parent) as folder:
+            packed, plain = Path(folder) / "packed", Path(folder) / "plain"
+            for url in file.mirrors:
+                try:
+                    with bar(file.name) as shown:
+                        pooch.HTTPDownloader(progressbar=shown, timeout=TIMEOUT)(url, str(packed), None)
+                    content = unpacked(packed.read_bytes())
+                    if not _is(content, file):
+                        raise ValueError("its content is not what was published (SHA-256 differs)")
+                except (requests.RequestException, ValueError) as error:
+                    problems.append(f"{url}: {_reason(error)}")
+                else:
+                    plain.write_bytes(content)
+                    os.replace(plain, kept)
+                    return content
+    except OSError as error:
+        raise KdError(
+            f"cannot keep the download in {kept.parent}: {error.strerror}",
+            "make room there, or name a folder with the files by --source DIR",
+        ) from None
     raise KdError(
         f"cannot download {file.name}:" + "".join(f"\n  {problem}" for problem in problems),
         "if you have the files, name their folder with --source DIR",
@@ -106,7 +111,9 @@ def _reason(error: Exception) -> str:
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"the server answered {error.response.status_code}"
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "it was cut off"
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return "the server does not answer"
     if isinstance(error, requests.ConnectionError):
         return "no connection"

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from kdcli.errors import UsageError
 from kdcli.losses import Objective
 from kdcli.metrics import measure
 from kdcli.models import parse_network
-from kdcli.settings import override
+from kdcli.settings import override, said
 from kdcli.stages.artefacts import SPLITS, Data, Watch, curves, load_data, run_recipe, unwatched
 from kdcli.stages.training import train_network
 from kdcli.store import Run
@@ -43,10 +43,7 @@ def train_teacher(
     config = override(run_recipe(run).teacher, options)
     artefact = run.artefact("teacher")
     spec = parse_network(config.model)
-    record = {**asdict(config), "model": str(spec)}
-    for key, usual in (("schedule", "constant"), ("precision", "auto"), ("device", "auto")):
-        if record[key] == usual:
-            del record[key]  # what "auto" came to depends on the machine, and is recorded beside
+    record = {**said(config), "model": str(spec)}
     data = load_data(run)
     start = time.perf_counter()
     if problem := spec.problem(data.features, len(data.splits["train"].y)):

@@ -48,6 +48,8 @@ def test_damaged_gzip(monkeypatch: pytest.MonkeyPatch) -> None:
         unpacked(packed[:12] + b"\xff\xff" + packed[14:])
     with pytest.raises(ValueError, match="damaged"):  # its own checksum
         unpacked(packed[:-8] + bytes(8))
+    with pytest.raises(ValueError, match="more after the end"):
+        unpacked(packed + packed)
     monkeypatch.setattr(idx, "MOST", 10)
     with pytest.raises(ValueError, match="more than 10 bytes"):
         unpacked(packed)

@@ -41,6 +41,12 @@ def test_the_splits() -> None:
             "images of 20 × 28 pixels, not 28 × 28",
         ),
         ("t10k-labels-idx1-ubyte", idx_labels(torch.full((60,), 10)), "holds the label 10"),
+        ("t10k-labels-idx1-ubyte", idx_labels(torch.arange(60) % 9), "the test split is without the digit 9"),
+        (
+            "train-labels-idx1-ubyte",
+            idx_labels(torch.arange(200) % 8),
+            "the train split is without the digit 8",
+        ),
     ],
 )
 def test_files_that_are_not_what_they_should_be(name: str, content: bytes, words: str) -> None:

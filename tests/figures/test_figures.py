@@ -204,6 +204,9 @@ def test_accuracy_by_temperature_draws_intervals_and_the_control(view: View) -> 
     }
     assert levels["labels → mlp:4"] == pytest.approx(np.mean([0.9712, 0.9, 0.95]))
     assert levels["teacher"] == 0.9712
+    weighed = [replace(s, variant="w = 0.3") if s.target == "soft" else s for s in view.students]
+    (again,) = find_figure("accuracy-by-temperature").draw(replace(view, students=weighed)).axes
+    assert "labels → mlp:4" in [line.get_label() for line in again.get_lines()]
     assert "95 %" in ax.figure.texts[-1].get_text()
     assert [tick for tick in ax.get_xticks() if tick > 0] == [1, 4]
 
@@ -245,8 +248,8 @@ def test_disagreements_show_the_images_that_most_sets_see_differently(images: Vi
     sets = [students("labels", tested=lambda: odd), students("soft, T = 4", tested=lambda: rare)]
     figure = find_figure("disagreements").draw(replace(images, students=sets))
     assert [ax.get_title().splitlines()[0] for ax in figure.axes] == [
-        f"no. 8, true {images.y_test[8]}",
-        f"no. 5, true {images.y_test[5]}",
+        f"no. 8, true {images.y_test[8]}, 2 differ",
+        f"no. 5, true {images.y_test[5]}, 1 differ",
     ]
     assert figure.axes[0].get_title().endswith("predicted 1, 0, 0")
     assert figure.axes[1].get_title().endswith("predicted 0, 1, 0")

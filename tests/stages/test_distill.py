@@ -220,6 +220,16 @@ def test_the_command_that_renews_a_set_renews_that_set(kd: Kd, tiny: Path) -> No
     assert load_students(Store(tiny.parent).run("tiny").artefact("students/mine")).config["batch_size"] == 20
 
 
+def test_all_examples_over_a_recipe_with_few_are_renewed_as_such(kd: Kd, tiny: Path) -> None:
+    recipe = tiny / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("transfer_size = 0", "transfer_size = 40"))
+    kd("train-teacher", "--epochs", "3", "--force")
+    (hint,) = re.findall(r"`kd (.*?)` renews", kd("plot", "learning-curves").out)
+    assert "--transfer-size 0" in hint
+    assert kd(*shlex.split(hint)).code == 0
+    assert "left out students" not in kd("plot", "learning-curves").out
+
+
 def test_label_weight_has_a_name_of_its_own(kd: Kd, tiny: Path) -> None:
     assert kd("distill", "--target", "soft", "--label-weight", "0.3").code == 0
     assert (tiny / "students/soft-T4-w0.3-mlp4/meta.json").is_file()
@@ -235,7 +245,7 @@ def test_label_weight_has_a_name_of_its_own(kd: Kd, tiny: Path) -> None:
         (["--label-weight", "1.5"], 2, "--label-weight: must be at least 0 and at most 1"),
         (["--model", "mlp:0"], 2, "a width must be"),
         (["--seeds", "0"], 2, "--seeds: must be at least 1"),
-        (["--transfer-size", "1"], 2, "1 of 160 training examples cannot be chosen class by class"),
+        (["--transfer-size", "1"], 2, "1 of 160 training examples cannot be chosen with some of each"),
         (["--transfer-size", "161"], 2, "161 of 160 training examples"),
         (["--transfer-size", "-1"], 2, "--transfer-size: must be at least 0"),
         (["--model", "cnn:2,3"], 2, "needs images"),

@@ -95,6 +95,11 @@ def test_another_recipe_with_the_same_data_and_teacher_adds_its_students(
         outcome = kd(*shlex.split(command)[1:])
         assert outcome.code == 0
     assert "up to date" in kd("distill", "--recipe", "more.toml").out
+    # Replacing those students leaves the run's own recipe alone.
+    Path("more.toml").write_text(Path("more.toml").read_text().replace("seeds = 2", "seeds = 3"))
+    assert kd("run", "more.toml", "--run", "tiny").code == 1
+    assert kd("run", "more.toml", "--run", "tiny", "--force").code == 0
+    assert (tiny / "recipe.toml").read_bytes() == recipe
 
 
 def test_the_digits_recipe_runs_with_its_figures(kd: Kd) -> None:

@@ -2,6 +2,7 @@ import functools
 import gzip
 import hashlib
 import http.server
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ from typing import Any
 
 import pytest
 from harness import Kd, small_mnist, write_files
+from rich.console import Console
 
+from kdcli import show
 from kdcli.data import Dataset, find_dataset
 from kdcli.data.dataset import File
 from kdcli.errors import KdError
@@ -92,7 +95,7 @@ def test_a_kept_file_that_is_damaged_is_downloaded_again(address: str, tmp_path:
     [
         ("corrupt.gz", "SHA-256 differs"),
         ("half.gz", "cut short"),
-        ("cut-off.gz", ""),
+        ("cut-off.gz", "it was cut off"),
         ("absent.gz", "the server answered 404"),
     ],
 )
@@ -120,9 +123,10 @@ def test_a_folder(tmp_path: Path, packed: bool) -> None:
     assert read_files(find_dataset("mnist"), folder) == SMALL
 
 
-def test_the_names_that_some_archives_have(tmp_path: Path) -> None:
+@pytest.mark.parametrize("packed", [True, False])
+def test_the_names_that_some_archives_have(tmp_path: Path, packed: bool) -> None:
     files = {name.replace("-idx", ".idx"): content for name, content in SMALL.items()}
-    folder = write_files(tmp_path / "mnist", files, packed=False)
+    folder = write_files(tmp_path / "mnist", files, packed=packed)
     assert read_files(find_dataset("mnist"), folder) == SMALL
 
 
@@ -151,6 +155,10 @@ def test_gen_data_reads_a_source_and_keeps_to_it(kd: Kd, tmp_path: Path, outputs
     moved = folder.rename(tmp_path / "moved")
     assert "up to date" in kd("gen-data", "mnist", "--source", str(moved)).out  # the same content
     before = (outputs / "mnist/data/meta.json").read_bytes()
+    again = kd("gen-data", "mnist", "--n-val", "40", "--force")  # not from a download under their name
+    assert again.code == 1
+    assert "made from other files" in again.err
+    assert "--source" in again.err
     swapped = {**SMALL, "t10k-labels-idx1-ubyte": SMALL["t10k-images-idx3-ubyte"]}
     other = write_files(tmp_path / "other", swapped)
     refused = kd("gen-data", "mnist", "--source", str(other))
@@ -166,6 +174,25 @@ def test_a_source_for_a_dataset_that_has_none(kd: Kd, tmp_path: Path) -> None:
     outcome = kd("gen-data", "digits", "--source", str(tmp_path))
     assert outcome.code == 2
     assert "read from files: mnist" in outcome.err
+
+
+def test_a_cache_that_cannot_be_written_is_not_the_fault_of_the_mirror(address: str, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache/kdcli").write_text("a file where a folder should be")
+    with pytest.raises(KdError, match="cannot keep the download in") as problem:
+        read_files(one_file(f"{address}good.gz"), None)
+    assert "--source" in problem.value.hint
+
+
+def test_the_progress_bar_is_told_how_much_has_arrived(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(
+        show, "Console", lambda **options: Console(file=terminal, force_terminal=True, width=100)
+    )
+    read_files(one_file(f"{address}good.gz"), None, show.Screen().download)
+    size = len(gzip.compress(b"the content"))
+    assert "downloading file" in terminal.getvalue()
+    assert f"{size}/{size} bytes" in terminal.getvalue()
 
 
 def test_offline_the_error_names_the_source(kd: Kd, address: str, outputs: Path) -> None:

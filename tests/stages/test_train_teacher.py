@@ -47,9 +47,9 @@ def test_the_command_that_renews_it_trains_the_same_teacher(kd: Kd, tiny: Path) 
         (["--model", "mlp:"], 2, "a width must be"),
         (["--model", "cmn:3"], 2, "no model 'cmn'; did you mean cnn?"),
         (["--model", "cnn:3,5"], 2, "needs images of at least 3 × 3 pixels, not 2 features"),
-        (["--precision", "float16"], 2, "no precision 'float16'; did you mean bfloat16?"),
-        (["--schedule", "cosine"], 2, "schedules: constant, linear"),
-        (["--device", "gpu"], 2, "devices: auto, cpu, cuda"),
+        (["--precision", "float16"], 2, "--precision: 'float16' is not one of them"),
+        (["--schedule", "cosine"], 2, "one of constant, linear"),
+        (["--device", "gpu"], 2, "one of auto, cpu, cuda"),
         (["--model", "tree"], 2, "a teacher is trained by gradients, which 'tree' is not"),
         (["--epochs", "0"], 2, "--epochs: must be at least 1"),
         (["--learning-rate", "0"], 2, "--learning-rate: must be above 0"),
@@ -101,3 +101,21 @@ def test_logits_are_stored_without_dropout_in_full_precision(kd: Kd, outputs: Pa
     model.head.masks = [generator("test", 0)]
     noisy = model.train()(data.splits["test"].x.unsqueeze(0))[0].T
     assert not torch.allclose(noisy, stored, atol=0.1)
+
+
+def test_the_schedule_is_that_of_the_flag(kd: Kd, tiny: Path) -> None:
+    run = Store(tiny.parent).existing_run(None)
+    constant = load_teacher(run).load("model")
+    assert "schedule" not in load_teacher(run).config
+    assert kd("train-teacher", "--schedule", "linear", "--force").code == 0
+    assert load_teacher(run).config["schedule"] == "linear"
+    linear = load_teacher(run).load("model")
+    assert any(not torch.equal(linear[name], value) for name, value in constant.items())
+
+
+def test_a_usual_value_over_a_recipe_that_has_another_is_renewed_as_such(kd: Kd, tiny: Path) -> None:
+    recipe = tiny / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("constant", "linear"))
+    kd("train-teacher", "--schedule", "constant", "--force")
+    kd("gen-data", "--run", "tiny", "--seed", "5", "--force")
+    assert "`kd train-teacher --schedule constant --force`" in kd("distill").err
