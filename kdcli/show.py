@@ -145,7 +145,7 @@ def teacher_trained(screen: Screen, made: "TeacherTrained") -> None:
     """Tell what `kd train-teacher` did."""
     took = "" if made.up_to_date else f" in {made.training_seconds:.1f} s"
     screen.say(
-        f"run {made.run}: teacher {made.model}, {made.epochs} epochs{took}, "
+        f"run {made.run}: teacher {made.model}, {_epochs(made.epochs)}{took}, "
         f"test accuracy {made.metrics['accuracy']:.2%}, NLL {made.metrics['nll']:.4f} nats"
     )
     screen.say(_wrote(made.path, made.up_to_date))
@@ -157,7 +157,7 @@ def distilled(screen: Screen, made: "Distilled", *, table: bool = True) -> None:
     models = dict.fromkeys(students.model for students in made.students)
     named = next(iter(models)) if len(models) == 1 else f"of {len(models)} models"
     if made.students_trained:
-        epochs = f", {made.epochs} epochs" if made.epochs else ""
+        epochs = f", {_epochs(made.epochs)}" if made.epochs else ""
         took = f"{made.training_seconds:.1f} s"
         screen.say(f"run {made.run}: {made.students_trained} students {named}{epochs} in {took}")
     else:
@@ -288,6 +288,10 @@ def _spread(values: float | Sequence[float], form: str, unit: str = "", scale: f
     scaled = [value * scale for value in values]
     mean = form.format(statistics.fmean(scaled))
     return f"{mean} ± {form.format(statistics.stdev(scaled))}{unit}" if len(scaled) > 1 else mean + unit
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch{'' if count == 1 else 's'}"
 
 
 def _wrote(path: Path, up_to_date: bool) -> str:

@@ -293,10 +293,12 @@ class Artefact:
             for key in {**meta.config, **now}
             if meta.config.get(key, missing) != now.get(key, missing)
         ]
-        keep = {
-            "data": "--run NAME keeps both",
-            "teacher": f"`kd gen-data --run NAME{self.run.store.flag}` starts a run beside this one",
-        }.get(self.name, "--name NAME, for one target at a time, keeps both")
+        keep = "--name NAME, for one target at a time, keeps both"
+        if self.name == "data":
+            keep = "--run NAME keeps both"
+        elif self.name == "teacher":
+            dataset = parents[0].meta().config.get("dataset", "") if parents else ""
+            keep = f"`kd gen-data {dataset} --run NAME{self.run.store.flag}` starts a run beside this one"
         raise KdError(f"{self.path} was made with {'; '.join(changed)}", f"--force replaces it; {keep}")
 
     def write(

@@ -40,10 +40,12 @@ def parse(content: bytes, magic: int) -> Tensor:
     """Read labels `(n,)` or images `(n, rows, columns)`, uint8; raises ValueError saying what is wrong."""
     import torch
 
+    if not content:
+        raise ValueError("it is empty")
     found = struct.unpack_from(">I", content)[0] if len(content) >= 4 else None
     if found != magic:
-        swapped = f" ({WORDS[found]})" if found in WORDS else ""
-        raise ValueError(f"it starts with {found}{swapped}, not {magic} ({WORDS[magic]})")
+        known = f" ({WORDS[found]})" if found in WORDS else ", and is no IDX file"
+        raise ValueError(f"it does not start with {magic} ({WORDS[magic]}): it starts with {found}{known}")
     axes = magic & 0xFF
     start = 4 + 4 * axes
     if len(content) < start:

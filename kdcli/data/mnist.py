@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from kdcli.data import idx
 from kdcli.data.dataset import Dataset, File, Split, stratified_split
+from kdcli.errors import UsageError
 from kdcli.settings import setting
 
 MIRRORS = (
@@ -36,7 +37,8 @@ class MNIST:
 def sample(config: MNIST, files: Mapping[str, bytes]) -> dict[str, Split]:
     """Read the four files; x `(n, 28, 28)` uint8. The test images are those of the test files.
 
-    Raises ValueError naming the file that is not what it should be.
+    Raises ValueError naming the file that is not what it should be, and `UsageError` if `n_val` leaves
+    nothing to train on.
     """
     from kdcli.rng import generator
 
@@ -65,7 +67,10 @@ def sample(config: MNIST, files: Mapping[str, bytes]) -> dict[str, Split]:
             "are the files swapped?"
         )
     if config.n_val > len(y) - 10:
-        raise ValueError(f"{config.n_val:,} of {len(y):,} images for validation leave too few for training")
+        raise UsageError(
+            f"--n-val: {config.n_val} of {len(y)} images leave too few for training",
+            f"keep at most {len(y) - 10}",
+        )
     train, val = stratified_split(y, config.n_val, generator("mnist/split", config.seed))
     splits = {
         "train": Split(x[train], y[train], None),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdcli.figures.canvas import PROBABILITY, beside, square_panels
-from kdcli.figures.view import MOST_PANELS, crowded_out, that_fit
+from kdcli.figures.view import MOST_PANELS, count_shown, crowded_out, that_fit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,9 +37,8 @@ def draw(view: View) -> Figure:
     from matplotlib.colors import PowerNorm
 
     subjects = [*([view.teacher] if view.teacher else []), *that_fit(view.students, ROOM)]
-    figure, axes = square_panels(
-        len(subjects), title=f"Confusion matrices of run {view.run}", caption=CAPTION
-    )
+    title, caption = f"Confusion matrices of run {view.run}", CAPTION + count_shown(view.students, ROOM)
+    figure, axes = square_panels(len(subjects), title=title, caption=caption)
     classes = range(view.n_classes)
     for ax, subject in zip(axes, subjects, strict=True):
         predicted = subject.tested().argmax(1)

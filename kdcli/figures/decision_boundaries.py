@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdcli.figures.canvas import PROBABILITY, beside, legend, panels
-from kdcli.figures.view import MOST_PANELS, crowded_out, that_fit
+from kdcli.figures.view import MOST_PANELS, count_shown, crowded_out, that_fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,9 +47,9 @@ def draw(view: View) -> Figure:
     grid = np.stack(np.meshgrid(horizontal, vertical), axis=-1).reshape(-1, 2).astype(np.float32)
     bayes = None if view.posterior is None else view.posterior(grid)[:, 1].reshape(GRID, GRID)
 
-    caption = (
-        f"Students: the first seed of each set. Points: {min(SHOWN, len(view.y_test))} of the test points."
-    )
+    points = min(SHOWN, len(view.y_test))
+    caption = f"Students: the first seed of each set. Points: {points} of the test points."
+    caption += count_shown(view.students, ROOM)
     figure, axes = panels(
         len(plots), title=f"Decision boundaries of run {view.run}", caption=caption, right=1.1
     )

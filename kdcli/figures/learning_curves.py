@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdcli.figures.canvas import BLUE, ORANGE, legend, panels
-from kdcli.figures.view import MOST_PANELS, crowded_out, that_fit
+from kdcli.figures.view import MOST_PANELS, count_shown, crowded_out, that_fit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,9 +45,11 @@ def draw(view: View) -> Figure:
     """Draw a panel for the teacher and for each set of networks, all with the same loss axis."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
-    networks = that_fit([subject for subject in view.students if subject.curves], ROOM)
+    of_networks = [subject for subject in view.students if subject.curves]
+    networks = that_fit(of_networks, ROOM)
+    caption = CAPTION + count_shown(of_networks, ROOM)
     subjects = [*([view.teacher] if view.teacher else []), *networks]
-    figure, axes = panels(len(subjects), title=f"Learning curves of run {view.run}", caption=CAPTION)
+    figure, axes = panels(len(subjects), title=f"Learning curves of run {view.run}", caption=caption)
     for ax, subject in zip(axes, subjects, strict=True):
         if subject.curves:
             _panel(ax, subject, subject.curves)

@@ -88,6 +88,12 @@ def that_fit(students: Sequence[Subject], room: int) -> list[Subject]:
     return [subject for subject in students if subject.model == students[0].model][:room]
 
 
+def count_shown(students: Sequence[Subject], room: int) -> str:
+    """Say in a figure's caption how many students it shows, if that is not all; empty if it is."""
+    shown = len(that_fit(students, room))
+    return f"\nShown are {shown} of {len(students)} student sets." if shown < len(students) else ""
+
+
 def crowded_out(students: Sequence[Subject], room: int) -> str:
     """Say which students a figure has no room for; empty if it has room for all."""
     shown = that_fit(students, room)

@@ -200,7 +200,7 @@ def _check_fit(sets: Sequence[StudentSet], lessons: Lessons) -> None:
         )
     for chosen in sets:
         if problem := chosen.model.problem(data.features, size or len(y)):
-            raise UsageError(f"model '{chosen.model}': {problem}", "name another --model")
+            raise UsageError(f"model '{chosen.model}': {problem}", "name another --model, such as mlp:10")
 
 
 def _train(

@@ -54,14 +54,18 @@ def plot(
     """
     check_format(file_format)
     chosen = {name: find_figure(name) for name in names or FIGURES}
-    view, left_out = _view(run, [str(parse_model(model)) for model in models])
+    only = [parse_model(model) for model in models]
+    named = "".join(f"-{model.slug}" for model in only)  # so that the figures of all students stay
+    view, left_out = _view(run, [str(model) for model in only])
     obstacles = {name: obstacle for name, kind in chosen.items() if (obstacle := kind.obstacle(view))}
     if names and obstacles:
         raise UsageError("; ".join(f"cannot draw {name}: {obstacle}" for name, obstacle in obstacles.items()))
     paths, notes = [], {}
     for name, kind in chosen.items():
         if name not in obstacles:
-            paths.append(run.write_figure(f"{name}.{file_format}", _render(kind.draw(view), file_format)))
+            paths.append(
+                run.write_figure(f"{name}{named}.{file_format}", _render(kind.draw(view), file_format))
+            )
             if note := kind.note(view):
                 notes[name] = note
     return Plotted(run.name, run.path / "figures", paths, left_out | obstacles, notes)

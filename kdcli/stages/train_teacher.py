@@ -14,6 +14,7 @@ from kdcli.metrics import measure
 from kdcli.models import parse_network
 from kdcli.settings import override, said
 from kdcli.stages.artefacts import SPLITS, Data, Watch, curves, load_data, run_recipe, unwatched
+from kdcli.stages.compute import choose_device
 from kdcli.stages.training import train_network
 from kdcli.store import Run
 from kdcli.train import predict
@@ -48,6 +49,11 @@ def train_teacher(
     start = time.perf_counter()
     if problem := spec.problem(data.features, len(data.splits["train"].y)):
         raise UsageError(f"model '{spec}': {problem}", "name another --model, such as mlp:64,64")
+    choose_device(config.device)
+    if artefact.finished:
+        meta = artefact.meta()
+        # To ask for what was used by itself is to ask for the same teacher.
+        record = {k: v for k, v in record.items() if k in meta.config or meta.used.get(k) != v}
     up_to_date = artefact.up_to_date(record, [data.artefact], force)
     if not up_to_date:
         model, history, used = train_network(

@@ -19,11 +19,11 @@ def test_images_and_labels() -> None:
 @pytest.mark.parametrize(
     ("content", "magic", "words"),
     [
-        (LABELS, idx.IMAGES, r"starts with 2049 \(labels\), not 2051 \(images\)"),
-        (IMAGES, idx.LABELS, r"starts with 2051 \(images\), not 2049"),
+        (LABELS, idx.IMAGES, r"not start with 2051 \(images\): it starts with 2049 \(labels\)"),
+        (IMAGES, idx.LABELS, r"starts with 2051 \(images\)"),
         (b"\x00\x00", idx.LABELS, "starts with None"),
-        (b"", idx.LABELS, "starts with None"),
-        (b"hello, world", idx.IMAGES, "starts with 1751477356"),
+        (b"", idx.LABELS, "it is empty"),
+        (b"hello, world", idx.IMAGES, "starts with 1751477356, and is no IDX file"),
         (IMAGES[:10], idx.IMAGES, "ends within its header"),
         (IMAGES[:-1], idx.IMAGES, "should hold 2 × 3 × 4 bytes, and holds 23"),
         (IMAGES + b"\x00", idx.IMAGES, "and holds 25"),

@@ -7,6 +7,7 @@ from harness import idx_images, idx_labels, small_mnist
 
 from kdcli.data import find_dataset
 from kdcli.data.mnist import MNIST, sample
+from kdcli.errors import UsageError
 from kdcli.stages.sources import fingerprint, published, read_files
 
 SMALL = small_mnist()
@@ -31,8 +32,8 @@ def test_the_splits() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("train-images-idx3-ubyte", SMALL["train-labels-idx1-ubyte"], "train-images.* starts with 2049"),
-        ("t10k-labels-idx1-ubyte", SMALL["t10k-images-idx3-ubyte"], "t10k-labels.* starts with 2051"),
+        ("train-images-idx3-ubyte", SMALL["train-labels-idx1-ubyte"], "train-images.* it starts with 2049"),
+        ("t10k-labels-idx1-ubyte", SMALL["t10k-images-idx3-ubyte"], "t10k-labels.* it starts with 2051"),
         ("train-labels-idx1-ubyte", SMALL["t10k-labels-idx1-ubyte"], "200 images and 60 labels"),
         ("train-images-idx3-ubyte", SMALL["train-images-idx3-ubyte"][:-1], "train-images.* should hold"),
         (
@@ -62,7 +63,7 @@ def test_training_and_test_files_swapped() -> None:
 
 
 def test_nothing_left_for_training() -> None:
-    with pytest.raises(ValueError, match="leave too few for training"):
+    with pytest.raises(UsageError, match="leave too few for training"):
         sample(MNIST(n_val=195), SMALL)
 
 

@@ -267,6 +267,7 @@ def test_more_sets_than_a_figure_has_room_for(view: View) -> None:
         assert len(kind.draw(crowded).axes) == panels  # the boundaries have the optimum and a colour bar
         assert "shows 6 of 12 student sets, those of mlp:4" in kind.note(crowded)
         assert kind.note(replace(view, students=crowd[:6])) == ""
+        assert "Shown are 6 of 12 student sets." in kind.draw(crowded).texts[-1].get_text()
     one_model = replace(view, students=[students(f"{k}") for k in range(20)])
     assert len(find_figure("learning-curves").draw(one_model).axes) == 12
 

@@ -46,6 +46,7 @@ def test_only_some_models(kd: Kd, tiny: Path) -> None:
     assert whole["notes"]["learning-curves"].startswith("leaves out 2")
     networks = json.loads(kd("plot", "--model", "mlp:4", "--json").out)
     assert networks["notes"] == {}
+    assert Path(networks["figures"][0]).name == "learning-curves-mlp4.png"  # beside that of all students
     both = json.loads(kd("plot", "--model", "mlp:4,tree:max_depth=2,min_samples_leaf=3", "--json").out)
     assert both["notes"] == whole["notes"]
     # Another spelling of the same tree.

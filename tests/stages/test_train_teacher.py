@@ -119,3 +119,16 @@ def test_a_usual_value_over_a_recipe_that_has_another_is_renewed_as_such(kd: Kd,
     kd("train-teacher", "--schedule", "constant", "--force")
     kd("gen-data", "--run", "tiny", "--seed", "5", "--force")
     assert "`kd train-teacher --schedule constant --force`" in kd("distill").err
+
+
+def test_asking_for_what_was_used_anyway_is_asking_for_the_same(kd: Kd, tiny: Path) -> None:
+    outcome = kd("train-teacher", "--device", "cpu", "--precision", "float32")
+    assert outcome.code == 0
+    assert "up to date" in outcome.out
+    assert kd("train-teacher", "--precision", "bfloat16").code == 1
+
+
+def test_the_hint_to_start_beside_names_the_dataset(kd: Kd) -> None:
+    kd("gen-data", "moons", "--n-samples", "60", "--n-test", "40")
+    kd("train-teacher", "--model", "mlp:3", "--epochs", "1")
+    assert "`kd gen-data moons --run NAME`" in kd("train-teacher", "--model", "mlp:4").err
