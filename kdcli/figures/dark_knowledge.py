@@ -22,6 +22,8 @@ CAPTION = (
 
 def obstacle(view: View) -> str:
     """Say why the figure cannot be drawn; empty if it can."""
+    if view.n_classes < 3:
+        return "it needs more than two classes"
     return "" if view.knowledge else "the teacher is not trained yet"
 
 

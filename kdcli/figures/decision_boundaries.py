@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from kdcli.figures.view import Array, View
 
-GRID = 300  # points of the plane along each axis
+GRID = 240  # points of the plane along each axis
 SHOWN = 250  # test points drawn
 ROOM = MOST_PANELS - 2  # besides the Bayes optimum and the teacher
 

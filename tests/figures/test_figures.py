@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from kdcli.errors import UsageError
@@ -51,8 +52,9 @@ def trees(title: str, model: str, leaves: int, accuracy: float, limited_by: str 
 
 
 def knowledge() -> tuple[Array, Array]:
-    """Logits of four training examples, two of each class."""
-    return np.array([[2.0, 0.0], [4.0, 0.0], [0.0, 3.0], [0.0, 3.0]]), np.array([0, 0, 1, 1])
+    """Logits of four training examples of three classes."""
+    logits = [[2.0, 0.0, -1.0], [4.0, 0.0, -1.0], [0.0, 3.0, 0.0], [0.0, 0.0, 1.0]]
+    return np.array(logits), np.array([0, 0, 1, 2])
 
 
 @pytest.fixture
@@ -83,7 +85,8 @@ def view() -> View:
 def test_every_figure_has_a_title_and_labelled_axes_in_the_picture(
     view: View, images: View, name: str
 ) -> None:
-    seen = images if name == "disagreements" else view
+    suited = {"disagreements": images, "dark-knowledge": replace(view, n_classes=3)}
+    seen = suited.get(name, view)
     assert find_figure(name).obstacle(seen) == ""
     figure = find_figure(name).draw(seen)
     assert "demo" in figure.get_suptitle()
@@ -226,18 +229,20 @@ def test_confusion_matrices_count_test_examples(view: View) -> None:
 
 
 def test_dark_knowledge_is_the_mean_softened_probability_of_each_class(view: View) -> None:
-    p = mean_probabilities(*knowledge(), 2, 2.0)
-    sigmoid = 1 / (1 + np.exp(-np.array([1.0, 2.0, 1.5])))
-    np.testing.assert_allclose(p[0, 0], sigmoid[:2].mean())
-    np.testing.assert_allclose(p[1, 1], sigmoid[2])
-    np.testing.assert_allclose(p.sum(1), 1)
-    figure = find_figure("dark-knowledge").draw(view)
+    logits, y = knowledge()
+    p = mean_probabilities(logits, y, 3, 2.0)
+    soft = torch.from_numpy(logits / 2).softmax(1).numpy()
+    np.testing.assert_allclose(p, [soft[:2].mean(0), soft[2], soft[3]])
+    figure = find_figure("dark-knowledge").draw(replace(view, n_classes=3))
     titles = [ax.get_title() for ax in figure.axes if ax.get_images() and ax.get_title()]
     assert titles == ["T = 1", "T = 4"]
     (image,) = figure.axes[0].get_images()
     others = image.get_array()
     assert bool(others.mask[0, 0])
-    assert float(others[0, 1]) == pytest.approx(1 - (1 / (1 + np.exp(-np.array([2.0, 4.0])))).mean())
+    expected = torch.from_numpy(logits[:2]).softmax(1)[:, 1].mean()
+    assert float(others[0, 1]) == pytest.approx(float(expected))
+    diagonal = [text.get_text() for text in figure.axes[0].texts]
+    assert diagonal[1] == f"{100 * float(torch.tensor([0.0, 3.0, 0.0]).softmax(0)[1]):.3g}"
 
 
 def test_disagreements_show_the_images_that_most_sets_see_differently(images: View) -> None:
@@ -281,8 +286,9 @@ def test_what_cannot_be_drawn_says_why(view: View) -> None:
     assert "only networks" in find_figure("learning-curves").obstacle(only_trees)
     assert "two temperatures" in find_figure("accuracy-by-temperature").obstacle(only_trees)
     assert "the teacher is not trained" in find_figure("dark-knowledge").obstacle(
-        replace(view, knowledge=None)
+        replace(view, knowledge=None, n_classes=3)
     )
+    assert "more than two classes" in find_figure("dark-knowledge").obstacle(view)
     assert "no room for more" in find_figure("confusion-matrices").obstacle(replace(view, n_classes=21))
     assert "needs images" in find_figure("disagreements").obstacle(view)
     one_size = replace(view, students=view.students[:3])
