@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kdcli.data import DATASETS, find_dataset
+from kdcli.data import DATASETS, Dataset, Split, find_dataset
 from kdcli.errors import KdError, UsageError
 from kdcli.recipe import Recipe, dump
 from kdcli.settings import override
 from kdcli.stages.artefacts import run_recipe
 from kdcli.stages.sources import Bar, fingerprint, published, read_files, unseen
-from kdcli.store import Store
+from kdcli.store import Artefact, Store
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,7 @@ def gen_data(
     start = time.perf_counter()
     contents: dict[str, bytes] = {}
     if dataset.files:
-        if source is not None:
-            contents = read_files(dataset, source)
-            record["content"] = fingerprint(contents)
-        else:  # what is there came from some folder before, and will do
-            record["content"] = published(dataset)
-            if artefact.finished:
-                record["content"] = artefact.meta().config.get("content", record["content"])
+        contents, record["content"] = _contents(dataset, artefact, source)
     elif source is not None:
         from_files = ", ".join(name for name, kind in DATASETS.items() if kind.files)
         raise UsageError(f"--source does not apply to {recipe.dataset}", f"read from files: {from_files}")
@@ -77,20 +71,14 @@ def gen_data(
             "--run NAME makes a run beside it; --force replaces the recipe and what was made differently",
         )
     if not up_to_date:
-        if dataset.files:
-            if not contents:
-                if record["content"] != published(dataset):
-                    raise KdError(
-                        f"{artefact.path} was made from other files than the published ones",
-                        "name their folder with --source",
-                    )
-                contents = read_files(dataset, None, bar)
-            try:
-                splits = dataset.sample(config, contents)
-            except ValueError as error:
-                raise KdError(str(error), "--source names a folder with the files as published") from None
-        else:
-            splits = dataset.sample(config)
+        if dataset.files and not contents:
+            if record["content"] != published(dataset):
+                raise KdError(
+                    f"{artefact.path} was made from other files than the published ones",
+                    "name their folder with --source",
+                )
+            contents = read_files(dataset, None, bar)
+        splits = _read(dataset, config, contents) if dataset.files else dataset.sample(config)
         tensors = {
             f"{name}.{part}": tensor
             for name, split in splits.items()
@@ -110,3 +98,23 @@ def gen_data(
         run.write_recipe(dump(recipe))
     store.make_current(run.name)
     return DataMade(run.name, artefact.path, up_to_date, recipe.dataset, **artefact.meta().metrics)
+
+
+def _contents(dataset: Dataset[Any], artefact: Artefact, source: Path | None) -> tuple[dict[str, bytes], str]:
+    """Return the files in `source` if it is given, and the fingerprint of those that the data come from.
+
+    Without a source that is the one that data which are there have: what they came from will do.
+    """
+    if source is not None:
+        contents = read_files(dataset, source)
+        return contents, fingerprint(contents)
+    there = artefact.meta().config.get("content") if artefact.finished else None
+    return {}, there or published(dataset)
+
+
+def _read(dataset: Dataset[Any], config: Any, contents: Mapping[str, bytes]) -> Mapping[str, Split]:
+    """Return the splits of a dataset that is read from files; raises `KdError` for one that is damaged."""
+    try:
+        return dataset.sample(config, contents)
+    except ValueError as error:
+        raise KdError(str(error), "--source names a folder with the files as published") from None
