@@ -37,6 +37,5 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
 def unknown(kind: str, name: str, allowed: Iterable[str], hint: str = "") -> UsageError:
     """Build the error for a name that is not among the `allowed` ones, with the nearest one suggested."""
     names = list(allowed)
-    plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
-    known = f"{plural}: {', '.join(names)}" if names else f"there is no {kind} yet"
+    known = f"{kind}s: {', '.join(names)}" if names else f"there is no {kind} yet"
     return UsageError(f"no {kind} '{name}'{nearest(name, names)}", f"{known}. {hint}" if hint else known)

@@ -38,3 +38,8 @@ METRICS = MappingProxyType({"accuracy": accuracy, "errors": errors, "nll": nll})
 def measure(logits: Tensor, y: Tensor) -> dict[str, list[float]]:
     """Every metric of METRICS, as one list with a value for each model of `logits (models, n, n_classes)`."""
     return {name: metric(logits, y).tolist() for name, metric in METRICS.items()}
+
+
+def measure_one(logits: Tensor, y: Tensor) -> dict[str, float]:
+    """Every metric of METRICS, for one model's `logits (n, n_classes)`."""
+    return {name: values[0] for name, values in measure(logits.unsqueeze(0), y).items()}

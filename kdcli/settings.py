@@ -86,16 +86,15 @@ def flag(config: type, key: str) -> str:
 def said(config: Any) -> dict[str, Any]:
     """Return the settings of a configuration as a record keeps them."""
     kind = type(config)
-    usual = {f.name: f.default for f in fields(kind)}
     values = {key: getattr(config, key) for key in rules(kind)}
-    return {
-        key: value for key, value in values.items() if not (rules(kind)[key].added and value == usual[key])
-    }
+    omitted = unsaid(kind)
+    return {key: value for key, value in values.items() if key not in omitted or value != omitted[key]}
 
 
-def unsaid(kind: type) -> dict[str, Any]:
+def unsaid(config: type) -> dict[str, Any]:
     """Return the settings that a record may leave out, with the values they then have."""
-    return {f.name: f.default for f in fields(kind) if f.name in rules(kind) and rules(kind)[f.name].added}
+    known = rules(config)
+    return {f.name: f.default for f in fields(config) if f.name in known and known[f.name].added}
 
 
 def read(config: type[C], table: Mapping[str, Any], where: str) -> tuple[C | None, list[str]]:

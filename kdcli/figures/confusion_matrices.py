@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdcli.figures.canvas import PROBABILITY, beside, square_panels
@@ -36,7 +37,7 @@ def draw(view: View) -> Figure:
     import numpy as np
     from matplotlib.colors import PowerNorm
 
-    subjects = [*([view.teacher] if view.teacher else []), *that_fit(view.students, ROOM)]
+    subjects = replace(view, students=that_fit(view.students, ROOM)).subjects
     title, caption = f"Confusion matrices of run {view.run}", CAPTION + count_shown(view.students, ROOM)
     figure, axes = square_panels(len(subjects), title=title, caption=caption)
     classes = range(view.n_classes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdcli.figures.canvas import PROBABILITY, beside, legend, panels
@@ -39,7 +40,7 @@ def draw(view: View) -> Figure:
     plots: list[tuple[str, float | None, Callable[[Array], Array]]] = []
     if view.posterior is not None:
         plots.append(("Bayes optimum", view.bayes_accuracy, view.posterior))
-    subjects = [*([view.teacher] if view.teacher else []), *that_fit(view.students, ROOM)]
+    subjects = replace(view, students=that_fit(view.students, ROOM)).subjects
     plots += [(f"{s.title} ({s.model})", float(s.accuracy[0]), s.predict) for s in subjects]
     low, high = np.percentile(view.x_test, [0.1, 99.9], axis=0)
     margin = 0.05 * (high - low)

@@ -20,7 +20,7 @@ def obstacle(view: View) -> str:
         return "it needs images"
     if not (view.teacher and view.students):
         return "it needs a teacher and students"
-    return "" if len(_chosen(view)) else "teacher and students agree on every test image"
+    return "" if _votes(view).any() else "teacher and students agree on every test image"
 
 
 def _votes(view: View) -> Array:
@@ -33,11 +33,10 @@ def _votes(view: View) -> Array:
     return votes
 
 
-def _chosen(view: View) -> Array:
+def _chosen(votes: Array) -> Array:
     """Return the images that most sets see differently, by their position in the test split."""
     import numpy as np
 
-    votes = _votes(view)
     order = np.argsort(-votes, kind="stable")
     chosen: Array = order[: min(SHOWN, int((votes > 0).sum()))]
     return chosen
@@ -57,7 +56,8 @@ def draw(view: View) -> Figure:
     """Draw each image beside the probabilities of the teacher, the control and a soft set."""
     import numpy as np
 
-    chosen, subjects = _chosen(view), _shown(view)
+    votes, subjects = _votes(view), _shown(view)
+    chosen = _chosen(votes)
     looks = [(GREY, ""), (ORANGE, "//"), (BLUE, "..")]
     figure, axes = panels(
         len(chosen),
@@ -68,7 +68,6 @@ def draw(view: View) -> Figure:
             "many sets differ from the teacher, and what each of those in the legend predicts."
         ),
     )
-    votes = _votes(view)
     probabilities = [subject.tested() for subject in subjects]
     places = np.arange(view.n_classes)
     width = 0.8 / len(subjects)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdcli.figures.canvas import BLUE, ORANGE, legend, panels
@@ -18,7 +19,6 @@ CAPTION = (
     "with labels mixed in where there is a weight w. 0 is a perfect match: all panels share one floor.\n"
     "Against one-hot targets it is the cross-entropy; against noisy labels no model can reach 0."
 )
-
 
 ROOM = MOST_PANELS - 1  # besides the teacher
 
@@ -46,9 +46,8 @@ def draw(view: View) -> Figure:
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     of_networks = [subject for subject in view.students if subject.curves]
-    networks = that_fit(of_networks, ROOM)
     caption = CAPTION + count_shown(of_networks, ROOM)
-    subjects = [*([view.teacher] if view.teacher else []), *networks]
+    subjects = replace(view, students=that_fit(of_networks, ROOM)).subjects
     figure, axes = panels(len(subjects), title=f"Learning curves of run {view.run}", caption=caption)
     for ax, subject in zip(axes, subjects, strict=True):
         if subject.curves:

@@ -1,8 +1,6 @@
 """What all models are once they are built: several of one shape, computed together."""
 
-from collections.abc import Sequence
-
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 
 class Stack(nn.Module):
@@ -15,10 +13,6 @@ class Stack(nn.Module):
 
     members: int
     chunk: int = 16_384
-
-    def initialise(self, generators: Sequence[Generator]) -> None:
-        """Draw one set of parameters per generator; consecutive members share them evenly."""
-        raise NotImplementedError
 
     def parameters_of(self, members: slice) -> dict[str, Tensor]:
         """Return the parameters of some members, as a state dict of a smaller stack."""

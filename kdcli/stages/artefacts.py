@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from kdcli.data import Split, find_dataset
-from kdcli.metrics import measure
+from kdcli.metrics import measure_one
 from kdcli.models import Model, Tree, parse_model, restore
 from kdcli.models.stack import Stack
 from kdcli.recipe import Recipe, parse
@@ -70,9 +70,7 @@ class Data:
         test = self.splits["test"]
         if test.posterior is None:
             return None
-        return {
-            name: values[0] for name, values in measure(test.posterior.log().unsqueeze(0), test.y).items()
-        }
+        return measure_one(test.posterior.log(), test.y)
 
     def labels(self, split: str) -> Tensor:
         """One-hot labels of a split, features first: `(n_classes, n)`."""
@@ -130,6 +128,12 @@ class Trained:
         except ValueError as error:
             path = self.artefact.path / "model.safetensors"
             raise DamagedError(path, self.artefact.path, self.again, str(error)) from None
+
+    def load_tested(self) -> Tensor:
+        """Read the logits of every seed on the test split, `(seeds, n, n_classes)`."""
+        if "target" in self.config:
+            return self.load("predictions")["test"]
+        return self.load("logits")["test"].unsqueeze(0)
 
     def load_history(self) -> History | None:
         """Read the learning curves; None of a model that is not trained by gradients."""

@@ -1,4 +1,4 @@
-"""Where and in which precision a network is trained, and what it then means for the processor at hand."""
+"""Where and in which precision a network is trained, chosen for the hardware at hand."""
 
 import torch
 

@@ -17,7 +17,6 @@ from kdcli.figures import FIGURES, find_figure
 from kdcli.figures.view import Curves, Subject, Trees, View
 from kdcli.metrics import hits
 from kdcli.models import Tree, parse_model
-from kdcli.models.stack import Stack
 from kdcli.stages.artefacts import Data, Trained, load_data, load_teacher
 from kdcli.stages.student_sets import all_students, title, variant
 from kdcli.stats import crossed_mean
@@ -128,20 +127,13 @@ def _subject(trained: Trained, data: Data, title: str, loss: str) -> Subject:
     history = trained.load_history()
     y = data.splits["test"].y
 
-    @cache
-    def model() -> Stack:
-        return trained.load_model(data)
+    model = cache(lambda: trained.load_model(data))
 
     def probabilities(x: Any) -> Any:
         logits: torch.Tensor = predict(model(), torch.from_numpy(x))[0]
         return logits.softmax(1).numpy()
 
-    @cache
-    def predictions() -> torch.Tensor:
-        """Logits of every seed on the test split."""
-        if "target" in config:
-            return trained.load("predictions")["test"]
-        return trained.load("logits")["test"].unsqueeze(0)
+    predictions = cache(trained.load_tested)
 
     def interval() -> tuple[float, float]:
         estimate = crossed_mean(hits(predictions(), y))

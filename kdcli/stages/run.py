@@ -120,5 +120,5 @@ def summarise(store: Store, distilled: Distilled) -> Summary:
 
 
 def _interval(run: Run, data: Data, students: SetMade) -> Estimate:
-    predictions = load_students(run.artefact(f"students/{students.name}")).load("predictions")["test"]
-    return crossed_mean(hits(predictions, data.splits["test"].y))
+    stored = load_students(run.artefact(f"students/{students.name}"))
+    return crossed_mean(hits(stored.load_tested(), data.splits["test"].y))

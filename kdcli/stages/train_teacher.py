@@ -10,7 +10,7 @@ import torch
 
 from kdcli.errors import UsageError
 from kdcli.losses import Objective
-from kdcli.metrics import measure
+from kdcli.metrics import measure_one
 from kdcli.models import parse_network
 from kdcli.settings import override, said
 from kdcli.stages.artefacts import SPLITS, Data, Watch, curves, load_data, run_recipe, unwatched
@@ -72,10 +72,7 @@ def train_teacher(
         )
         logits = {name: predict(model, data.splits[name].x)[0] for name in SPLITS}
         seconds = time.perf_counter() - start
-        metrics = {
-            name: values[0]
-            for name, values in measure(logits["test"].unsqueeze(0), data.splits["test"].y).items()
-        }
+        metrics = measure_one(logits["test"], data.splits["test"].y)
         tensors = {"model": model.state_dict(), "logits": logits, "history": curves(history)}
         artefact.write("train-teacher", record, [data.artefact], tensors, metrics, seconds, used)
     meta = artefact.meta()

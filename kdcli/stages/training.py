@@ -35,12 +35,12 @@ def train_network(
 
     `objective` gives what is taught on a split, `x` the examples that go with it in place of the whole
     training split. `role` names the random streams, `member` a member of the stack for a person. Returns
-    the stack on the CPU, its curves, and the device and precision that were used. Raises `UsageError` for
-    a model that these data do not fit, and `KdError` if the loss of some members stops being finite.
+    the stack on the CPU, its curves, and the device and precision that were used. Raises `KdError`
+    if the loss of some members stops being finite.
     """
     x = data.splits["train"].x if x is None else x
     taught = objective("train")
-    stack: Stack = model.build(data.features, data.n_classes, taught.sets * len(seeds))
+    stack = model.build(data.features, data.n_classes, taught.sets * len(seeds))
     stack.initialise([generator(f"{role}/weights", seed) for seed in seeds])
     on = choose_device(device)
     products = choose_precision(precision, stack, on)
