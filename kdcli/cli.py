@@ -15,7 +15,7 @@ from kdcli.recipe import Recipe, builtin, load
 from kdcli.store import NAME, Run, Store
 
 INTERRUPTED = 130
-COMMANDS = ("gen-data", "train-teacher", "distill", "plot", "run")
+COMMANDS = ("gen-data", "train-teacher", "distill", "plot", "compare", "run")
 
 app = typer.Typer(
     name="kd",
@@ -192,6 +192,7 @@ def distill(
     target: o.TargetNames = None,
     temperature: o.Temperatures = None,
     transfer_size: o.TransferSize = None,
+    smoothing: o.Smoothing = None,
     label_weight: o.LabelWeight = None,
     model: o.StudentModels = None,
     seeds: o.Seeds = None,
@@ -213,6 +214,7 @@ def distill(
         "targets": o.split_names(target),
         "temperatures": o.split_numbers(temperature, "--temperature"),
         "transfer_size": transfer_size,
+        "smoothing": smoothing,
         "label_weight": label_weight,
         "models": o.split_models(model),
         "seeds": seeds,
@@ -249,6 +251,36 @@ def plot(
             typer.launch(str(path))
 
 
+@app.command("compare", epilog="Example: kd compare --metric brier --control hard")
+def compare(
+    metric: o.MetricNames = None,
+    control: o.Control = None,
+    unpaired: o.Unpaired = False,
+    model: o.ComparedModels = None,
+    as_csv: o.AsCsv = False,
+    run: o.RunName = None,
+    outputs: o.Outputs = None,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Tell with an interval whether distillation helped: every student set against its control."""
+    if as_csv and as_json:
+        raise UsageError("--csv and --json are two documents", "choose one of them")
+    from kdcli.stages.compare import compare as stage
+
+    made = stage(
+        _open(outputs, run),
+        models=o.split_models(model) or (),
+        metrics=o.split_names(metric) or (),
+        control=control,
+        unpaired=unpaired,
+    )
+    if as_csv:
+        print(show.as_csv(made), end="")
+    else:
+        show.compared(show.Screen(quiet, as_json), made)
+
+
 @app.command("run", epilog="Example: kd run gaussians")
 def run(
     recipe: o.RecipeArgument = "gaussians",
@@ -260,11 +292,12 @@ def run(
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Run all stages of a recipe in one process, naming the single commands, and sum them up in a table."""
+    """Run all stages of a recipe in one process, naming the single commands; ends with the comparison."""
+    from kdcli.stages.compare import Compared
     from kdcli.stages.distill import Distilled
     from kdcli.stages.gen_data import DataMade
     from kdcli.stages.plot import Plotted, check_format
-    from kdcli.stages.run import steps, summarise
+    from kdcli.stages.run import steps
     from kdcli.stages.train_teacher import TeacherTrained
 
     chosen, name = load(recipe), _run_name(recipe, run_name)
@@ -292,14 +325,13 @@ def run(
                 show.teacher_trained(lines, made)
             case Distilled() as made:
                 show.distilled(lines, made, table=False)
-                students = made
             case Plotted() as made:
                 show.plotted(lines, made)
                 figures = made.figures
+            case Compared() as made:
+                commands = [step.command for step in stages]
+                show.compared(screen, made, commands=commands, figures=figures)
         lines.say()
-    show.summary(
-        screen, summarise(store, students), commands=[step.command for step in stages], figures=figures
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

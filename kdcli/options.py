@@ -14,6 +14,7 @@ from kdcli.data.mnist import MNIST
 from kdcli.data.moons import Moons
 from kdcli.errors import UsageError
 from kdcli.figures import FIGURES
+from kdcli.metrics import METRICS
 from kdcli.models import MODELS, NETWORK_SYNTAX, SYNTAX
 from kdcli.recipe import DEVICES, PRECISIONS, SCHEDULES, Students, Teacher, builtin_names
 from kdcli.settings import flag, rules
@@ -148,6 +149,7 @@ Temperatures = Annotated[
     list[str] | None, _setting(Students, "temperatures", "-T", note="; repeat or comma-separate")
 ]
 TransferSize = Annotated[int | None, _setting(Students, "transfer_size")]
+Smoothing = Annotated[float | None, _setting(Students, "smoothing")]
 LabelWeight = Annotated[float | None, _setting(Students, "label_weight")]
 Seeds = Annotated[int | None, _setting(Students, "seeds")]
 SetName = Annotated[
@@ -167,5 +169,28 @@ ShownModels = Annotated[
     list[str] | None,
     typer.Option("--model", help="draw only students of this model; repeat or comma-separate"),
 ]
+MetricNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        help=f"give verdicts on these too: {', '.join(METRICS)}; repeat or comma-separate",
+        autocompletion=_starting(lambda: METRICS),
+    ),
+]
+Control = Annotated[
+    str | None,
+    typer.Option(
+        "--control", help="compare with this student set, such as hard or soft-T4-mlp4; default: labels"
+    ),
+]
+Unpaired = Annotated[
+    bool,
+    typer.Option("--unpaired", help="compare also sets of other seeds, models or budgets than the control's"),
+]
+ComparedModels = Annotated[
+    list[str] | None,
+    typer.Option("--model", help="compare only students of this model; repeat or comma-separate"),
+]
+AsCsv = Annotated[bool, typer.Option("--csv", help="print the results as CSV on stdout, and nothing else")]
 FigureFormat = Annotated[str, typer.Option("--format", help="file format: png, svg or pdf")]
 ShowFigures = Annotated[bool, typer.Option("--show", help="open the figures that were drawn")]

@@ -76,6 +76,9 @@ class Students(Training):
     transfer_size: int = setting(
         0, "training examples that students are taught on, class by class; 0 takes all", minimum=0, added=True
     )
+    smoothing: float = setting(
+        0.1, "ε of smooth targets: the share spread evenly over all classes", above=0, below=1, added=True
+    )
     label_weight: float = setting(0.0, "share of the true labels in the loss", minimum=0, maximum=1)
     seeds: int = setting(10, "replicates of each student, with seeds 0, 1, …", minimum=1)
 

@@ -1,10 +1,38 @@
-"""Means over seeds and test examples, with intervals that cover the spread of both."""
+"""Means over seeds and test examples, their differences, and intervals that cover the spread of both.
 
-from typing import NamedTuple
+Values are `(seeds, n)`: a metric of every seed on every test example. Seeds and examples are crossed, so
+with S seeds the mean varies with the sample of either, and by what is left over:
+
+    Var(mean) = σ²_seeds / S  +  σ²_examples / n  +  σ²_rest / (S · n)
+
+Mean squares of the two margins estimate the first and the second term, each with the third; once it is
+taken out of one of them (Henderson, "Estimation of variance and covariance components", 1953), the parts
+
+    A = var_s(mean over examples) / S          on S − 1 degrees of freedom
+    B = var_i(mean over seeds) / n − rest      on n − 1
+
+add up to the variance without bias. The half-width of the interval is √(t²_A · A + t²_B · B), each part
+with its own quantile of Student's t. Banerjee ("Approximate confidence interval for linear functions of
+means of k populations when the population variances are not equal", Sankhyā, 1961) shows that this covers
+at least as often as it says, from two seeds on, where a t with pooled degrees of freedom (Welch,
+Satterthwaite) covers only 87 %. A few seeds may agree by chance, as counts do; so t²_A · A is never taken
+below t² · rest, which is measured on many degrees of freedom. `benchmarks/coverage.py` measures it all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 from torch import Tensor
 
 CONFIDENCE = 0.95
+LEVEL = 1 - CONFIDENCE
+POWER = 0.8
+LEAST_P = 1e-15  # below it, quantiles of Student's t are no longer exact
+
+Source = Literal["seeds", "examples"]
 
 
 class Estimate(NamedTuple):
@@ -15,26 +43,161 @@ class Estimate(NamedTuple):
     high: float
 
 
-def crossed_mean(values: Tensor) -> Estimate:
-    """Estimate the mean of `values (seeds, n)`: a metric of every seed on every test example.
+class Part(NamedTuple):
+    """A part of the variance of a mean, on so many degrees of freedom, and what it is known to include.
 
-    Seeds and examples are crossed: each seed is scored on the same examples. The variance of the mean is
-    taken as var_s(mean over examples) / S + var_i(mean over seeds) / n, which counts what both share
-    twice and so is slightly too large; degrees of freedom after Welch (1947) and Satterthwaite (1946).
-    With one seed the interval covers the test examples alone.
+    `source` is what was sampled; `least` is measured on enough degrees of freedom to be taken as it is.
     """
-    from scipy.special import stdtrit  # of Student's t; scipy.stats would take three times as long to import
 
+    source: Source
+    variance: float
+    freedom: int
+    least: Part | None = None
+
+    def square(self, level: float) -> float:
+        """Return what it adds to the square of the half-width of an interval."""
+        from scipy.special import stdtrit  # scipy.stats would take three times as long to import
+
+        # The lower quantile, squared: the upper one could not tell a small level from 0.
+        alone = float(stdtrit(self.freedom, level / 2)) ** 2 * self.variance
+        return max(alone, self.least.square(level)) if self.least else alone
+
+
+class Sampled(NamedTuple):
+    """A mean, and the parts that its variance is made of."""
+
+    mean: float
+    parts: tuple[Part, ...]
+
+    def half_width(self, level: float = LEVEL) -> float:
+        """Half the width of the interval that misses the mean at most in a share `level` of samples."""
+        return math.sqrt(sum(part.square(level) for part in self.parts))
+
+    @property
+    def estimate(self) -> Estimate:
+        """The mean with its 95 % interval."""
+        half = self.half_width()
+        return Estimate(self.mean, self.mean - half, self.mean + half)
+
+    @property
+    def p_value(self) -> float:
+        """The smallest level whose interval leaves out 0: how surprising the mean is if the truth is 0."""
+        distance = abs(self.mean)
+        if distance == 0:
+            return 1.0
+        if distance > self.half_width(LEAST_P):
+            return LEAST_P
+        low, high = LEAST_P, 1.0
+        while high > low * (1 + 1e-9):  # the half-width falls as the level rises
+            middle = (low * high) ** 0.5
+            low, high = (middle, high) if self.half_width(middle) > distance else (low, middle)
+        return high
+
+    @property
+    def limited_by(self) -> Source:
+        """What most of the interval's width comes from."""
+        return max(self.parts, key=lambda part: part.square(LEVEL)).source if self.parts else "examples"
+
+    def detectable(self, level: float = LEVEL) -> float:
+        """Return the smallest true mean that such a sample tells from 0 four times in five."""
+        from scipy.special import ndtri
+
+        sd = math.sqrt(sum(part.variance for part in self.parts))
+        return self.half_width(level) + float(ndtri(POWER)) * sd
+
+
+def crossed(values: Tensor) -> Sampled:
+    """Return the mean of `values (seeds, n)`, sampled over both; with one seed over examples alone."""
     values = values.double()
-    mean = float(values.mean())
-    parts = [
-        (float(rows.var()) / len(rows), len(rows) - 1)
-        for rows in (values.mean(1), values.mean(0))
-        if len(rows) > 1
-    ]
-    variance = sum(part for part, _ in parts)
-    if variance == 0:
-        return Estimate(mean, mean, mean)
-    freedom = variance**2 / sum(part**2 / free for part, free in parts)
-    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * variance**0.5
-    return Estimate(mean, mean - half, mean + half)
+    rest = _rest(values)
+    return Sampled(float(values.mean()), (*_seeds(values, rest), *_examples(values.mean(0), [rest])))
+
+
+def unpaired(ones: Tensor, others: Tensor) -> Sampled:
+    """Return the mean of `ones` minus that of `others`, on the same n examples but with seeds of their own.
+
+    `(seeds, n)` each; what the examples contribute is still paired. A single seed adds no part of its own.
+    """
+    ones, others = ones.double(), others.double()
+    rests = [_rest(ones), _rest(others)]
+    parts = (
+        *_seeds(ones, rests[0]),
+        *_seeds(others, rests[1]),
+        *_examples(ones.mean(0) - others.mean(0), rests),
+    )
+    return Sampled(float(ones.mean() - others.mean()), parts)
+
+
+def _seeds(values: Tensor, rest: Part) -> list[Part]:
+    """Return what seeds contribute to the variance of the mean, with the rest; nothing for a single seed."""
+    seeds = len(values)
+    return [Part("seeds", float(values.mean(1).var()) / seeds, seeds - 1, rest)] if seeds > 1 else []
+
+
+def _examples(means: Tensor, rests: Sequence[Part]) -> list[Part]:
+    """Return what examples contribute, without the rests; nothing for a single example."""
+    n = len(means)
+    if n == 1:
+        return []
+    alone = float(means.var()) / n - sum(rest.variance for rest in rests)
+    return [Part("examples", max(0.0, alone), n - 1)]
+
+
+def _rest(values: Tensor) -> Part:
+    """Return what is left over when the margins are taken out: nothing of a single row or column."""
+    seeds, n = values.shape
+    freedom = (seeds - 1) * (n - 1)
+    if freedom == 0:
+        return Part("examples", 0.0, 1)
+    left = values - values.mean(1, keepdim=True) - values.mean(0) + values.mean()
+    return Part("examples", float(left.square().sum()) / freedom / (seeds * n), freedom)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values so that rejecting those up to 5 % errs anywhere among them in at most 5 % of tables.
+
+    Holm, "A simple sequentially rejective multiple test procedure" (1979); whatever their dependence.
+    """
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, k in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[k]))
+        adjusted[k] = largest
+    return adjusted
+
+
+class Finding(NamedTuple):
+    """What a comparison found: a mean difference, None where it has no value, and how surprising it is.
+
+    `interval` is None where it has no ends, `p_value` where nothing can be told.
+    """
+
+    difference: float | None
+    interval: tuple[float, float] | None
+    p_value: float | None
+    sampled: Sampled
+
+
+def estimate(values: Tensor) -> Estimate:
+    """Estimate the mean of `values (seeds, n)`; it is ∞ where any value is, and then for certain."""
+    if not bool(values.isfinite().all()):
+        return Estimate(math.inf, math.inf, math.inf)
+    return crossed(values).estimate
+
+
+def compare(ones: Tensor, others: Tensor, *, paired: bool) -> Finding:
+    """Compare the values `(seeds, n)` of two models on the same examples, seed by seed if they are `paired`.
+
+    Where one mean is infinite the difference is, and what is tested is whether both have as many infinite
+    values. Where both are there is no difference to speak of.
+    """
+    endless = [not bool(values.isfinite().all()) for values in (ones, others)]
+    if any(endless):
+        ones, others = ones.isinf().double(), others.isinf().double()
+    sampled = crossed(ones - others) if paired else unpaired(ones, others)
+    if all(endless):
+        return Finding(None, None, None, sampled)
+    if any(endless):
+        return Finding(math.inf if endless[0] else -math.inf, None, sampled.p_value, sampled)
+    mean, low, high = sampled.estimate
+    return Finding(mean, (low, high), sampled.p_value, sampled)

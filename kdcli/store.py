@@ -196,6 +196,10 @@ class Run:
         write_file(path, content)
         return path
 
+    def write_report(self, file: str, text: str) -> None:
+        """Store a report beside the artefacts that it is drawn from, in place of an older one."""
+        write_file(self.path / file, text.encode())
+
 
 @dataclass(frozen=True)
 class Artefact:

@@ -24,22 +24,30 @@ class Knowledge:
     n_classes                           number of classes
     posterior      (n, n_classes)       exact P(y|x), or None where it is not known
     teacher_logits (n, n_classes)       or None where no teacher is needed
+    smoothing                           ε of uniform smoothing
+    chance         (n, n_classes)       uniform draws that decide what is left to chance, or None
     """
 
     y: Tensor
     n_classes: int
     posterior: Tensor | None = None
     teacher_logits: Tensor | None = None
+    smoothing: float = 0.0
+    chance: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Target:
-    """A kind of target: what it is, what it is made from, and whether a temperature softens it."""
+    """A kind of target: what it is, what it is made from, and whether a temperature softens it.
+
+    With fewer classes than `least_classes` it is no target of its own.
+    """
 
     summary: str
     needs: Literal["labels", "teacher", "posterior"]
     softened: bool
     build: Callable[[Knowledge, float], Tensor]
+    least_classes: int = 2
 
 
 def one_hot(index: Tensor, n_classes: int) -> Tensor:
@@ -53,6 +61,10 @@ def _labels(known: Knowledge, temperature: float) -> Tensor:
     return one_hot(known.y, known.n_classes)
 
 
+def _smooth(known: Knowledge, temperature: float) -> Tensor:
+    return (1 - known.smoothing) * one_hot(known.y, known.n_classes) + known.smoothing / known.n_classes
+
+
 def _hard(known: Knowledge, temperature: float) -> Tensor:
     return one_hot(_given(known.teacher_logits).argmax(1), known.n_classes)
 
@@ -63,6 +75,20 @@ def _bayes(known: Knowledge, temperature: float) -> Tensor:
 
 def _soft(known: Knowledge, temperature: float) -> Tensor:
     return (_given(known.teacher_logits) / temperature).softmax(1)
+
+
+def _shuffled(known: Knowledge, temperature: float) -> Tensor:
+    """Soft targets whose classes but the top one are permuted, in every example by itself.
+
+    As in the control experiment of Furlanello et al., "Born-again neural networks" (2018). The same
+    draws permute alike at every temperature.
+    """
+    logits, chance = _given(known.teacher_logits), _given(known.chance)
+    top = logits.argmax(1, keepdim=True)
+    # The top class comes first in both orders, and so goes to its own place.
+    places = chance.scatter(1, top, 2.0).argsort(1, descending=True)
+    ranked = logits.scatter(1, top, float("inf")).argsort(stable=True, dim=1, descending=True)
+    return (logits.scatter(1, places, logits.gather(1, ranked)) / temperature).softmax(1)
 
 
 def _bayes_soft(known: Knowledge, temperature: float) -> Tensor:
@@ -78,8 +104,18 @@ def _given(source: Tensor | None) -> Tensor:
 TARGETS = MappingProxyType(
     {
         "labels": Target("the dataset's labels: the control, no teacher", "labels", False, _labels),
+        "smooth": Target(
+            "the labels, smoothed: a share ε spread evenly over all classes", "labels", False, _smooth
+        ),
         "hard": Target("the teacher's predicted class", "teacher", False, _hard),
         "bayes": Target("the class of largest exact posterior", "posterior", False, _bayes),
+        "shuffled": Target(
+            "soft, but with the probabilities of the other classes shuffled in each example",
+            "teacher",
+            True,
+            _shuffled,
+            least_classes=3,
+        ),
         "soft": Target("the teacher's probabilities at temperature T", "teacher", True, _soft),
         "bayes-soft": Target("the exact posterior", "posterior", False, _bayes_soft),
     }

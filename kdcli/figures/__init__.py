@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 
 from kdcli.errors import unknown
 from kdcli.figures import (
+    accuracy_by_agreement,
     accuracy_by_leaves,
-    accuracy_by_temperature,
     confusion_matrices,
     dark_knowledge,
     decision_boundaries,
+    differences,
     disagreements,
     learning_curves,
+    metrics_by_temperature,
+    reliability,
 )
 
 if TYPE_CHECKING:
@@ -61,10 +64,27 @@ FIGURES = MappingProxyType(
             accuracy_by_leaves.obstacle,
             accuracy_by_leaves.note,
         ),
-        "accuracy-by-temperature": FigureKind(
-            "test accuracy of soft targets against their temperature, beside the control",
-            accuracy_by_temperature.draw,
-            accuracy_by_temperature.obstacle,
+        "metrics-by-temperature": FigureKind(
+            "accuracy and likelihood of soft targets against their temperature, beside the control",
+            metrics_by_temperature.draw,
+            metrics_by_temperature.obstacle,
+        ),
+        "differences": FigureKind(
+            "differences of student sets from their control, with intervals and verdicts",
+            differences.draw,
+            differences.obstacle,
+        ),
+        "reliability": FigureKind(
+            "how often the teacher and each target's students are right, by how sure they are",
+            reliability.draw,
+            reliability.obstacle,
+            reliability.note,
+        ),
+        "accuracy-by-agreement": FigureKind(
+            "test accuracy of students against their agreement with the teacher",
+            accuracy_by_agreement.draw,
+            accuracy_by_agreement.obstacle,
+            accuracy_by_agreement.note,
         ),
         "confusion-matrices": FigureKind(
             "which class is taken for which, by the teacher and each target's first student",

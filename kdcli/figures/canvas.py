@@ -103,13 +103,54 @@ def beside(figure: Figure) -> Axes:
     return figure.add_axes((1 - 0.85 / width, box.y0, 0.16 / width, box.height), label="<colorbar>")
 
 
-def wide_panel(*, title: str, caption: str, entries: int) -> tuple[Figure, Axes]:
+def wide_panel(
+    *, title: str, caption: str, entries: int, columns: int = LEGEND_COLUMNS
+) -> tuple[Figure, Axes]:
     """Make a figure of one wide panel, with a title, room for so many legend entries, and a caption."""
-    bottom = _bottom(caption) + LEGEND_ROW * (math.ceil(entries / LEGEND_COLUMNS) - 1)
+    bottom = _bottom(caption) + LEGEND_ROW * (math.ceil(entries / columns) - 1)
     width, height, left, top = 10.0, 4.1 + bottom, 1.0, 0.55
     figure = _figure(width, height, title, caption)
     box = (left / width, bottom / height, 1 - (left + RIGHT) / width, 1 - (top + bottom) / height)
     return figure, figure.add_axes(box)
+
+
+def abreast(count: int, *, title: str, caption: str, entries: int) -> tuple[Figure, list[Axes]]:
+    """Make a figure of `count` panels beside each other, with room for so many legend entries."""
+    bottom = _bottom(caption) + LEGEND_ROW * (math.ceil(entries / LEGEND_COLUMNS) - 1)
+    return _row(count, 4.6, 3.4, bottom, left=0.9, between=0.9, title=title, caption=caption)
+
+
+def rows(count: int, lines: int, *, title: str, caption: str) -> tuple[Figure, list[Axes]]:
+    """Make a figure of `count` panels beside each other, with so many named lines on their shared left."""
+    height = max(1.2, 0.26 * lines)
+    figure, axes = _row(
+        count, 3.6, height, _bottom(caption), left=2.9, between=0.25, title=title, caption=caption
+    )
+    for ax in axes[1:]:
+        ax.sharey(axes[0])
+    return figure, axes
+
+
+def _row(
+    count: int,
+    width: float,
+    height: float,
+    bottom: float,
+    *,
+    left: float,
+    between: float,
+    title: str,
+    caption: str,
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure of one row of panels of this width and height, with these margins, in inches."""
+    top = 0.55
+    whole = left + count * width + (count - 1) * between + RIGHT
+    high = top + height + bottom
+    figure = _figure(whole, high, title, caption)
+    return figure, [
+        figure.add_axes(((left + k * (width + between)) / whole, bottom / high, width / whole, height / high))
+        for k in range(count)
+    ]
 
 
 def _bottom(caption: str) -> float:
@@ -126,9 +167,17 @@ def _figure(width: float, height: float, title: str, caption: str) -> Figure:
     return figure
 
 
-def legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
+def legend(
+    figure: Figure, handles: Sequence[Artist], labels: Sequence[str], columns: int = LEGEND_COLUMNS
+) -> None:
     """Put a legend between the panels and the caption, which is the last text of the figure."""
     lines = figure.texts[-1].get_text().count("\n") + 1
     place = (0.5, (0.15 + CAPTION_LINE * lines) / figure.get_figheight())
-    columns = min(len(labels), LEGEND_COLUMNS)
-    figure.legend(handles, labels, loc="lower center", bbox_to_anchor=place, ncols=columns, frameon=False)
+    figure.legend(
+        handles,
+        labels,
+        loc="lower center",
+        bbox_to_anchor=place,
+        ncols=min(len(labels), columns),
+        frameon=False,
+    )

@@ -33,14 +33,45 @@ class Trees:
 
 
 @dataclass(frozen=True)
+class Reliability:
+    """Test predictions of all seeds by bins of their top probability; bins without any are left out.
+
+    confidence, right (bins,): mean top probability and share that is right; count (bins,): of predictions.
+    """
+
+    confidence: Array
+    right: Array
+    count: Array
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How a student set differs from its control on a metric, on the scale that `axis` names.
+
+    mean is None where both are infinite; low and high are None where the interval has no ends. verdict is
+    "better", "worse", "no difference shown", or None with a single seed.
+    """
+
+    group: str
+    title: str
+    metric: str
+    axis: str
+    mean: float | None
+    low: float | None
+    high: float | None
+    verdict: str | None
+
+
+@dataclass(frozen=True)
 class Subject:
     """The teacher, or the students of one set.
 
     Of students are target, temperature, transfer_size (0 for all training examples), and variant: what
     else sets them apart, such as "w = 0.3".
-    accuracy (seeds,): on the test split; interval: the ends of its mean's 95 % interval. predict: class
-    probabilities `(n, n_classes)` of the first seed at x `(n, *features)`. tested: those of the first seed
-    on the test split. curves: of a model trained by gradients. trees: of decision trees.
+    accuracy (seeds,): on the test split. score: a metric's mean and the ends of its 95 % interval there.
+    reliability: of all seeds there. predict: class probabilities `(n, n_classes)` of the first seed at x
+    `(n, *features)`. tested: those of the first seed on the test split. curves: of a model trained by
+    gradients. trees: of decision trees.
     """
 
     title: str
@@ -49,7 +80,8 @@ class Subject:
     accuracy: Array
     predict: Callable[[Array], Array]
     tested: Callable[[], Array]
-    interval: Callable[[], tuple[float, float]]
+    score: Callable[[str], tuple[float, float, float]]
+    reliability: Callable[[], Reliability]
     target: str = ""
     temperature: float = 1.0
     transfer_size: int = 0
@@ -63,6 +95,7 @@ class View:
     """A run's test split, its teacher, its student sets, and P(y|x) over x `(n, *features)` where known.
 
     knowledge: the teacher's logits on the training split `(n, n_classes)`, and its labels `(n,)`.
+    differences: of student sets from their controls, none where there is nothing to compare.
     """
 
     run: str
@@ -74,6 +107,7 @@ class View:
     teacher: Subject | None
     students: Sequence[Subject]
     knowledge: Callable[[], tuple[Array, Array]] | None = None
+    differences: Callable[[], Sequence[Difference]] = list
 
     @property
     def subjects(self) -> list[Subject]:

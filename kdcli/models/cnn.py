@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from kdcli.models.mlp import parse_widths
+from kdcli.models.mlp import parse_widths, products
 
 if TYPE_CHECKING:
     from kdcli.models.stacked_cnn import StackedCNN
+
+
+KERNEL = 3  # side of a filter
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,11 @@ class CNN:
         return "a convolutional network needs images of at least 3 × 3 pixels, not " + (
             f"{features[0]} features" if len(features) == 1 else " × ".join(map(str, features))
         )
+
+    def multiply_adds(self, features: Sequence[int], n_classes: int) -> int:
+        """Count the multiplications with an addition that predicting one example takes."""
+        pixels = self.filters * math.prod(side - KERNEL + 1 for side in features)
+        return pixels * KERNEL**2 + products((pixels, *self.hidden, n_classes))
 
     def build(self, features: Sequence[int], n_classes: int, members: int = 1) -> StackedCNN:
         """Build an untrained stack for images of shape `features`."""

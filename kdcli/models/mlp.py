@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ def parse_widths(arguments: str) -> tuple[int, ...]:
             shown = f"'{text}'" if text else "nothing"
             raise ValueError(f"a width must be a whole number from 1 to {MAX_WIDTH}, not {shown}")
     return tuple(map(int, arguments.split(",")))
+
+
+def products(widths: Sequence[int]) -> int:
+    """Count the multiplications of one example's pass through layers of these widths."""
+    return sum(fan_in * out for fan_in, out in pairwise(widths))
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,10 @@ class MLP:
     def problem(self, features: Sequence[int], n_train: int) -> str:
         """Say why no such model can learn from these data; empty if one can."""
         return ""
+
+    def multiply_adds(self, features: Sequence[int], n_classes: int) -> int:
+        """Count the multiplications with an addition that predicting one example takes."""
+        return products((math.prod(features), *self.hidden, n_classes))
 
     def build(self, features: Sequence[int], n_classes: int, members: int = 1) -> StackedMLP:
         """Build an untrained stack for inputs of shape `features`."""

@@ -17,3 +17,10 @@ class Stack(nn.Module):
     def parameters_of(self, members: slice) -> dict[str, Tensor]:
         """Return the parameters of some members, as a state dict of a smaller stack."""
         return {name: value[members] for name, value in self.state_dict().items()}
+
+    def numbers(self) -> tuple[float, float]:
+        """Return how many numbers a member consists of, and how many bytes: means over members."""
+        tensors = self.state_dict().values()
+        count = sum(tensor.numel() for tensor in tensors)
+        size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        return count / self.members, size / self.members

@@ -7,10 +7,10 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from kdcli.models.cnn import KERNEL
 from kdcli.models.stack import Stack
 from kdcli.models.stacked_mlp import StackedMLP, as_input, draw_uniform
 
-KERNEL = 3
 DROPOUT = 0.5
 
 

@@ -60,6 +60,19 @@ class StackedTrees(Stack):
         """Number of leaves of each member, `(members,)`: one more than it has inner nodes."""
         return (self.branches[:, :, 0] > 0).sum(1) + 1
 
+    def numbers(self) -> tuple[float, float]:
+        """Count a feature and a threshold of each inner node, and the probabilities of each leaf.
+
+        Bytes are those of every node's arrays, without what fills them up to the largest member's.
+        """
+        leaves = float(self.leaves.double().mean())
+        nodes = 2 * leaves - 1
+        each = sum(
+            tensor[0, 0].numel() * tensor.element_size()
+            for tensor in (self.feature, self.threshold, self.branches, self.log_p)
+        )
+        return 2 * (nodes - leaves) + leaves * self.log_p.shape[2], nodes * each
+
     @property
     def depth(self) -> Tensor:
         """Longest way from the root to a leaf, in splits, `(members,)`."""

@@ -83,3 +83,7 @@ class Tree:
             f"min_samples_leaf={self.min_samples_leaf} allows no split of {n_train} training examples; "
             f"{n_train // 2} is the most"
         )
+
+    def multiply_adds(self, features: Sequence[int], n_classes: int) -> int:
+        """Count multiplications: a tree only compares."""
+        return 0

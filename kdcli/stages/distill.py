@@ -14,7 +14,7 @@ from kdcli.data import DATASETS, find_dataset
 from kdcli.data.dataset import stratified_split
 from kdcli.errors import UsageError
 from kdcli.losses import Objective
-from kdcli.metrics import measure
+from kdcli.metrics import Scored, measure
 from kdcli.models import Model, Network, Tree
 from kdcli.models.stacked_trees import grow
 from kdcli.recipe import Recipe, Students, Training
@@ -100,8 +100,23 @@ class Lessons:
     def target(self, chosen: StudentSet, split: str) -> Tensor:
         """Return what a set is taught on a split, `(n, n_classes)`."""
         _, y, posterior = self.data.splits[split]
-        known = Knowledge(y, self.data.n_classes, posterior, self.logits.get(split))
+        known = Knowledge(
+            y,
+            self.data.n_classes,
+            posterior,
+            self.logits.get(split),
+            smoothing=chosen.students.smoothing,
+            chance=self.chance(split),
+        )
         return self._taught(find_target(chosen.target).build(known, chosen.temperature), split)
+
+    def chance(self, split: str) -> Tensor:
+        """Return uniform draws `(n, n_classes)` that decide what a target leaves to chance.
+
+        They depend on the data's seed alone: all students of a run share them.
+        """
+        random = generator(f"targets/{split}", self.data.config.seed)
+        return torch.rand(len(self.data.splits[split].y), self.data.n_classes, generator=random)
 
     def parents(self, chosen: StudentSet) -> list[Artefact]:
         """Return what a set is made from; a target that needs no teacher does not depend on it."""
@@ -167,20 +182,29 @@ def distill(
 
 
 def _check(recipe: Recipe, sets: Sequence[StudentSet], options: Mapping[str, Any]) -> None:
-    """Refuse targets that need a posterior nobody knows, and options without effect."""
-    if find_dataset(recipe.dataset).posterior is None:
-        known = ", ".join(name for name, dataset in DATASETS.items() if dataset.posterior)
-        for chosen in sets:
-            if find_target(chosen.target).needs == "posterior":
-                raise UsageError(
-                    f"target {chosen.target} needs the exact posterior, which {recipe.dataset} does not have",
-                    f"datasets with a known posterior: {known}",
-                )
+    """Refuse targets that this dataset cannot have, and options without effect."""
+    dataset = find_dataset(recipe.dataset)
+    for chosen in sets:
+        target = find_target(chosen.target)
+        if target.needs == "posterior" and dataset.posterior is None:
+            known = ", ".join(name for name, kind in DATASETS.items() if kind.posterior)
+            raise UsageError(
+                f"target {chosen.target} needs the exact posterior, which {recipe.dataset} does not have",
+                f"datasets with a known posterior: {known}",
+            )
+        if dataset.n_classes < target.least_classes:
+            raise UsageError(
+                f"target {chosen.target} needs {target.least_classes} classes or more: {recipe.dataset} has "
+                f"{dataset.n_classes}, and a single other class cannot be shuffled",
+                "leave it out; soft is the same target here",
+            )
     if options.get("temperatures") and not any(find_target(s.target).softened for s in sets):
         softened = ", ".join(name for name, target in TARGETS.items() if target.softened)
         raise UsageError(
             "--temperature has no effect on these targets", f"targets with a temperature: {softened}"
         )
+    if options.get("smoothing") and all(s.target != "smooth" for s in sets):
+        raise UsageError("--smoothing has no effect on these targets", "it is for the target smooth")
     by_gradients = [flag(Training, key) for key in rules(Training) if options.get(key) is not None]
     if by_gradients and all(isinstance(s.model, Tree) for s in sets):
         raise UsageError(
@@ -282,7 +306,7 @@ def _store(
     used: Mapping[str, str],
 ) -> None:
     """Store a set with its predictions `(seeds, n, n_classes)` on the test split, and score them."""
-    metrics = {**measure(predictions, lessons.data.splits["test"].y), **shape}
+    metrics = {**measure(Scored(predictions, lessons.data.splits["test"].y)), **shape}
     tensors = {**tensors, "predictions": {"test": predictions}}
     artefact.write("distill", chosen.record, lessons.parents(chosen), tensors, metrics, seconds, used)
 

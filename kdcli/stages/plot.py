@@ -14,12 +14,14 @@ from matplotlib.figure import Figure
 from kdcli.data import find_dataset
 from kdcli.errors import KdError, UsageError, unknown
 from kdcli.figures import FIGURES, find_figure
-from kdcli.figures.view import Curves, Subject, Trees, View
-from kdcli.metrics import hits
+from kdcli.figures.view import Curves, Difference, Reliability, Subject, Trees, View
+from kdcli.metrics import METRICS, Scored, bin_sums, hits, top_bins
 from kdcli.models import Tree, parse_model
 from kdcli.stages.artefacts import Data, Trained, load_data, load_teacher
-from kdcli.stages.student_sets import all_students, title, variant
-from kdcli.stats import crossed_mean
+from kdcli.stages.evidence import Evidence, gather
+from kdcli.stages.student_sets import all_students, of_models, title, variant
+from kdcli.stages.verdicts import by_group
+from kdcli.stats import estimate
 from kdcli.store import Run
 from kdcli.train import predict
 
@@ -75,24 +77,19 @@ def _view(run: Run, models: Sequence[str]) -> tuple[View, dict[str, str]]:
     data = load_data(run)
     left_out: dict[str, str] = {}
     teacher, knowledge = None, None
+    taught: Callable[[], torch.Tensor | None] = lambda: None  # noqa: E731
     if run.artefact("teacher").finished:
-        trained = load_teacher(run)
-        teacher = _subject(trained, data, "teacher", "cross-entropy")
-        knowledge = _knowledge(trained, data)
+        trained_teacher = load_teacher(run)
+        taught = cache(lambda: trained_teacher.load_tested()[0])
+        teacher = _subject(trained_teacher, data, "teacher", "cross-entropy", taught)
+        knowledge = _knowledge(trained_teacher, data)
     students = []
-    there = all_students(run)
-    of_run = dict.fromkeys(trained.config["model"] for trained in there)
-    for model in models:
-        if model not in of_run:
-            raise unknown("student model", model, of_run, f"`kd distill --model {model}{run.flag}` trains it")
-    for trained in there:
-        if models and trained.config["model"] not in models:
-            continue
+    for trained in of_models(all_students(run), models, run):
         if trained.artefact.stale():
             left_out[trained.artefact.name] = f"stale; `{trained.again} --force` renews it"
         else:
             students.append(
-                _subject(trained, data, title(trained.config, trained.artefact.path.name), "loss")
+                _subject(trained, data, title(trained.config, trained.artefact.path.name), "loss", taught)
             )
     if teacher is None and not students:
         raise KdError(
@@ -114,15 +111,43 @@ def _view(run: Run, models: Sequence[str]) -> tuple[View, dict[str, str]]:
         teacher=teacher,
         students=students,
         knowledge=knowledge,
+        differences=cache(lambda: _differences(gather(run, models=models)) if students else []),
     )
     return view, left_out
+
+
+def _differences(evidence: Evidence) -> list[Difference]:
+    """Return the comparisons of an evidence as a figure draws them."""
+    found = []
+    for group, sets in by_group(evidence.students).items():
+        for one in sets:
+            for name, versus in one.versus.items():
+                metric = METRICS[name]
+                scale = 100 if metric.unit == "%" else 1
+                unit = "points" if metric.unit == "%" else metric.unit
+                low, high = versus.interval or (None, None)
+                found.append(
+                    Difference(
+                        group=group,
+                        title=one.title,
+                        metric=name,
+                        axis=f"{metric.title} less the control's ({unit}; {metric.better} is better)",
+                        mean=None if versus.difference is None else scale * versus.difference,
+                        low=None if low is None else scale * low,
+                        high=None if high is None else scale * high,
+                        verdict=versus.verdict,
+                    )
+                )
+    return found
 
 
 def _knowledge(teacher: Trained, data: Data) -> Callable[[], tuple[Any, Any]]:
     return lambda: (teacher.load("logits")["train"].numpy(), data.splits["train"].y.numpy())
 
 
-def _subject(trained: Trained, data: Data, title: str, loss: str) -> Subject:
+def _subject(
+    trained: Trained, data: Data, title: str, loss: str, taught: Callable[[], torch.Tensor | None]
+) -> Subject:
     config = trained.config
     history = trained.load_history()
     y = data.splits["test"].y
@@ -134,10 +159,19 @@ def _subject(trained: Trained, data: Data, title: str, loss: str) -> Subject:
         return logits.softmax(1).numpy()
 
     predictions = cache(trained.load_tested)
+    scored = cache(lambda: Scored(predictions(), y, taught()))
 
-    def interval() -> tuple[float, float]:
-        estimate = crossed_mean(hits(predictions(), y))
-        return estimate.low, estimate.high
+    def score(metric: str) -> tuple[float, float, float]:
+        return estimate(METRICS[metric].values(scored()))
+
+    def reliability() -> Reliability:
+        top, right = scored().p.amax(-1).flatten(), hits(scored()).flatten()
+        bins = top_bins(scored()).flatten()
+        count, confidence, rate = (
+            bin_sums(values, bins).numpy() for values in (torch.ones_like(top), top, right)
+        )
+        there = count > 0
+        return Reliability(confidence[there] / count[there], rate[there] / count[there], count[there])
 
     curves, trees = None, None
     if history:
@@ -151,7 +185,8 @@ def _subject(trained: Trained, data: Data, title: str, loss: str) -> Subject:
         accuracy=np.atleast_1d(trained.metrics["accuracy"]),
         predict=probabilities,
         tested=lambda: predictions()[0].softmax(1).numpy(),
-        interval=interval,
+        score=cache(score),
+        reliability=reliability,
         target=config.get("target", ""),
         temperature=config.get("temperature", 1.0),
         transfer_size=config.get("transfer_size", 0),

@@ -1,23 +1,21 @@
-"""`kd run`: all stages of a recipe in one process, and the table that sums them up."""
+"""`kd run`: all stages of a recipe in one process."""
 
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdcli.metrics import hits
 from kdcli.recipe import Recipe
-from kdcli.stages.artefacts import Data, Watch, load_data, load_teacher, run_recipe, unwatched
-from kdcli.stages.distill import Distilled, SetMade, distill
+from kdcli.stages.artefacts import Watch, run_recipe, unwatched
+from kdcli.stages.compare import Compared, compare
+from kdcli.stages.distill import Distilled, distill
 from kdcli.stages.gen_data import DataMade, gen_data
 from kdcli.stages.plot import Plotted, plot
 from kdcli.stages.sources import Bar, unseen
-from kdcli.stages.student_sets import load_students
 from kdcli.stages.train_teacher import TeacherTrained, train_teacher
-from kdcli.stats import Estimate, crossed_mean
-from kdcli.store import Run, Store
+from kdcli.store import Store
 
-Result = DataMade | TeacherTrained | Distilled | Plotted
+Result = DataMade | TeacherTrained | Distilled | Plotted | Compared
 
 
 @dataclass(frozen=True)
@@ -26,27 +24,6 @@ class Step:
 
     command: str
     call: Callable[[], Result]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """How the teacher and each student set did on the test split, beside the Bayes optimum.
-
-    `bayes` scores the exact posterior on the same test examples, `optimum` over the whole
-    distribution; both are None where the posterior is not known. Students' metrics have a value
-    per seed; `intervals` has the 95 % interval of each set's mean accuracy.
-    """
-
-    run: str
-    path: Path
-    dataset: str
-    n_test: int
-    optimum: dict[str, float] | None
-    bayes: dict[str, float] | None
-    teacher_model: str
-    teacher: dict[str, float]
-    students: list[SetMade]
-    intervals: list[Estimate]
 
 
 def steps(
@@ -97,28 +74,5 @@ def steps(
             lambda: distill(run, {}, students=recipe.students if joins else None, force=force, watch=watch),
         ),
         Step(f"kd plot{drawn}{store.flag}", lambda: plot(run, file_format=file_format)),
+        Step(f"kd compare{store.flag}", lambda: compare(run, controlled=False)),
     ]
-
-
-def summarise(store: Store, distilled: Distilled) -> Summary:
-    """Collect the table of a run from its artefacts and the students that were just distilled."""
-    run = store.run(distilled.run)
-    data, teacher = load_data(run), load_teacher(run)
-    recorded = data.artefact.meta().metrics
-    return Summary(
-        run=run.name,
-        path=run.path,
-        dataset=data.dataset,
-        n_test=recorded["n_test"],
-        optimum=recorded["bayes"],
-        bayes=data.bayes_scores(),
-        teacher_model=str(teacher.model),
-        teacher=dict(teacher.metrics),
-        students=distilled.students,
-        intervals=[_interval(run, data, students) for students in distilled.students],
-    )
-
-
-def _interval(run: Run, data: Data, students: SetMade) -> Estimate:
-    stored = load_students(run.artefact(f"students/{students.name}"))
-    return crossed_mean(hits(stored.load_tested(), data.splits["test"].y))

@@ -1,9 +1,10 @@
 """Student sets: the students of one target, temperature and model, and what they are called."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kdcli.errors import unknown
 from kdcli.models import Model, Tree, parse_model
 from kdcli.recipe import Students
 from kdcli.stages.artefacts import Trained, flags, run_recipe
@@ -35,6 +36,8 @@ class StudentSet:
             "model": str(self.model),
             "seeds": list(range(self.students.seeds)),
         }
+        if self.target == "smooth":
+            record["smoothing"] = self.students.smoothing
         if self.students.transfer_size:
             record["transfer_size"] = self.students.transfer_size
         if isinstance(self.model, Tree):
@@ -55,13 +58,34 @@ def student_sets(students: Students) -> list[StudentSet]:
 
 def default_name(config: Mapping[str, Any]) -> str:
     """Name the folder of a student set, such as "soft-T4-mlp4", from its configuration."""
-    return "-".join([*_parts(config, ""), parse_model(config["model"]).slug])
+    return f"{stem(config)}-{parse_model(config['model']).slug}"
 
 
-def title(config: Mapping[str, Any], folder: str = "") -> str:
-    """Name a student set for a person, such as "soft, T = 4", with its folder if that was named by hand."""
+def stem(config: Mapping[str, Any], *, whole: bool = True) -> str:
+    """Name what students are taught, such as "soft-T4": a folder's usual name without its model.
+
+    Less the `whole` it leaves out the transfer set as well.
+    """
+    return "-".join(_parts(config if whole else _untransferred(config), ""))
+
+
+def title(config: Mapping[str, Any], folder: str = "", *, whole: bool = True) -> str:
+    """Name a student set for a person, such as "soft, T = 4", with its folder if that was named by hand.
+
+    Less the `whole` it leaves out the transfer set, as where sets are shown in their `group`.
+    """
     named = f" ({folder})" if folder and folder != default_name(config) else ""
-    return ", ".join(_parts(config, " = ")) + named
+    return ", ".join(_parts(config if whole else _untransferred(config), " = ")) + named
+
+
+def group(config: Mapping[str, Any]) -> str:
+    """Name what the sets of one model and transfer set share, such as "mlp:100, n = 2000"."""
+    size = config.get("transfer_size")
+    return f"{config['model']}, n = {size}" if size else str(config["model"])
+
+
+def _untransferred(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {**config, "transfer_size": 0}
 
 
 def variant(config: Mapping[str, Any], folder: str = "") -> str:
@@ -74,6 +98,8 @@ def _parts(config: Mapping[str, Any], equals: str) -> list[str]:
     parts = [config["target"]]
     if find_target(config["target"]).softened:
         parts.append(f"T{equals}{_number(config['temperature'])}")
+    if "smoothing" in config:
+        parts.append(f"{'ε' if ' ' in equals else 'e'}{equals}{_number(config['smoothing'])}")
     return parts + _extras(config, equals)
 
 
@@ -120,12 +146,30 @@ def all_students(run: Run) -> list[Trained]:
 
 
 def _again(artefact: Artefact, config: Mapping[str, Any]) -> str:
-    """Return the command that makes a student set again as it is; what it leaves out is in the recipe."""
-    words = f"kd distill --target {config['target']}"
-    if find_target(config["target"]).softened:
+    """Return the command that makes a student set again as it is."""
+    folder = artefact.path.name
+    named = f" --name {folder}" if folder != default_name(config) else ""
+    return command(artefact.run, config, named=named)
+
+
+def command(run: Run, config: Mapping[str, Any], targets: Sequence[str] = (), named: str = "") -> str:
+    """Return the command that makes a student set of this configuration; the rest is in the run's recipe.
+
+    With `targets` it makes a set of each of them instead.
+    """
+    wanted = targets or [config["target"]]
+    words = f"kd distill --target {','.join(wanted)}"
+    if any(find_target(target).softened for target in wanted):
         words += f" --temperature {_number(config['temperature'])}"
     made_with = {**config, "models": (config["model"],), "seeds": len(config["seeds"])}
-    words += flags(run_recipe(artefact.run).students, made_with)
-    if artefact.path.name != default_name(config):
-        words += f" --name {artefact.path.name}"
-    return words + artefact.run.flag
+    return words + flags(run_recipe(run).students, made_with) + named + run.flag
+
+
+def of_models(there: Sequence[Trained], models: Sequence[str], run: Run) -> list[Trained]:
+    """Return the student sets of these models, or all; raises `UsageError` for a model that none has."""
+    of_run = dict.fromkeys(trained.config["model"] for trained in there)
+    wanted = [str(parse_model(model)) for model in models]
+    for model in wanted:
+        if model not in of_run:
+            raise unknown("student model", model, of_run, f"`kd distill --model {model}{run.flag}` trains it")
+    return [trained for trained in there if not wanted or trained.config["model"] in wanted]

@@ -1,0 +1,335 @@
+"""The evidence as tables and sentences for a person, or as CSV for a program."""
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kdcli.metrics import METRICS
+from kdcli.show.results import wrote
+from kdcli.show.screen import Screen
+
+if TYPE_CHECKING:
+    from kdcli.stages.compare import Compared
+    from kdcli.stages.costs import Cost
+    from kdcli.stages.evidence import Evidence
+    from kdcli.stages.verdicts import Measured, StudentsMeasured, Versus
+    from kdcli.stats import Estimate
+
+ABREAST = 2  # compared metrics that fit beside each other
+WIDE = 132  # columns of a terminal from which a verdict stands beside its value, not below
+
+# Of the other metrics, those that a table shows, with short heads.
+SHORT = {
+    "brier": "Brier\nscore",
+    "ece": "calibr.\nerror",
+    "agreement": "agrees w.\nteacher",
+    "kl_teacher": "KL from\nteacher",
+    "excess_error": "excess\nerror",
+    "kl_posterior": "KL from\nposterior",
+}
+
+SHORT_VERDICTS = {"no difference shown": "not shown"}  # below a difference
+VERDICT_STYLES = {"better": "bold green", "worse": "bold red"}
+
+CSV_COLUMNS = (
+    "run",
+    "name",
+    "group",
+    "target",
+    "temperature",
+    "model",
+    "seeds",
+    "metric",
+    "mean",
+    "low",
+    "high",
+    "control",
+    "paired",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p_value",
+    "p_holm",
+    "verdict",
+)
+
+
+def compared(screen: Screen, made: "Compared", **more: Any) -> None:
+    """Tell what `kd compare` found; `more` is put into the document."""
+    evidence = made.evidence
+    width = Console().width
+    metrics = list(evidence.compared)
+    for k in range(0, len(metrics), ABREAST):
+        screen.table(_verdict_table(evidence, metrics[k : k + ABREAST], wide=width >= WIDE))
+    others = [name for name in SHORT if name not in metrics and name in evidence.students[0].estimates]
+    screen.table(_mean_table(evidence, others))
+    screen.table(_cost_table(made))
+    for group, sentences in made.sentences.items():
+        screen.say(group, style="bold")
+        for sentence in sentences:
+            screen.say(f"• {sentence}", wrap=True)
+    for one in evidence.students:
+        if one.why:
+            remedy = f"; `{one.remedy}` makes a control for it" if one.remedy else ""
+            screen.say(f"• {one.group}: {one.title} {one.why}{remedy}.", wrap=True)
+    for warning in made.warnings:
+        screen.say(f"! {warning}", wrap=True)
+    for trained in evidence.left_out:
+        why = f"stale; `{trained.again} --force` renews it"
+        screen.say(f"! left out {trained.artefact.name}: {why}", wrap=True)
+    screen.say(_coverage(evidence), wrap=True)
+    screen.say(wrote(made.path, False))
+    screen.document({**made.document(), "path": made.path, **more})
+
+
+def _coverage(evidence: "Evidence") -> str:
+    """Say what the intervals and verdicts cover, and what not."""
+    tests = sum(v.p_value is not None for one in evidence.students for v in one.versus.values())
+    words = [
+        "± is a 95 % interval over training seeds and test examples; it does not cover another draw of the "
+        "training data, nor another teacher."
+    ]
+    if tests:
+        words.append(
+            f"Verdicts are at 95 % for all {tests} comparisons together (Holm's correction): an interval "
+            "without 0 is not enough by itself."
+        )
+    if any(not v.paired for one in evidence.students for v in one.versus.values()):
+        words.append("Unpaired sets differ in more than what they were taught.")
+    if evidence.optimum:
+        words.append(
+            f"Over the whole distribution the Bayes optimum is {evidence.optimum['accuracy']:.2%} and "
+            f"{evidence.optimum['nll']:.4f} nats."
+        )
+    return " ".join(words)
+
+
+def _table(title: str, heads: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("", overflow="fold")  # where the terminal is narrow, names give way, not numbers
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
+    return table
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """What a metric's cells of one set say: the value, the difference from its control, and the verdict."""
+
+    value: Text
+    difference: str = ""
+    verdict: Text | None = None
+
+    def laid_out(self, wide: bool) -> list[Text]:
+        verdict = self.verdict or Text()
+        if wide:
+            return [self.value, Text(self.difference), verdict]
+        below = Text.assemble(self.difference, " " if self.difference else "", verdict)
+        return [Text("\n").join([self.value, below]) if below else self.value]
+
+
+def _verdict_table(evidence: "Evidence", metrics: Sequence[str], *, wide: bool) -> Table:
+    """Make the table of some compared metrics: the optimum and the teacher, then each group's sets."""
+    n = len(evidence.data.splits["test"].y)
+    seeds = sorted({one.seeds for one in evidence.students})
+    counts = " or ".join(map(str, seeds))
+    title = f"{evidence.run.name}: {counts} seed{'' if seeds == [1] else 's'}, {n:,} test examples"
+    heads = []
+    for name in metrics:
+        metric = METRICS[name]
+        unit = f" ({metric.unit})" if metric.unit == "nats" else ""
+        control = f"vs {evidence.control}"
+        heads += [metric.title + unit, control, "verdict"] if wide else [f"{metric.title}{unit}\n{control}"]
+    table = _table(title, heads)
+    for one in (evidence.bayes, evidence.teacher):
+        if one:
+            cells = [_Cells(Text(_value(name, one.estimates.get(name)))) for name in metrics]
+            table.add_row(one.title, *(part for cell in cells for part in cell.laid_out(wide)))
+    for group, sets in _groups(evidence).items():
+        table.add_section()
+        table.add_row(Text(group, style="bold"))
+        for one in sets:
+            cells = [_cells(name, one, _best(name, sets), wide) for name in metrics]
+            role = "" if one.versus or one.why else " (control)"
+            table.add_row(f"  {one.title}{role}", *(part for cell in cells for part in cell.laid_out(wide)))
+    return table
+
+
+def _cells(name: str, one: "StudentsMeasured", best: "StudentsMeasured | None", wide: bool) -> _Cells:
+    value = Text(_value(name, one.estimates.get(name)), style="bold" if one is best else "")
+    versus = one.versus.get(name)
+    if versus is None:
+        return _Cells(value, verdict=Text("no control") if one.why else None)
+    word = versus.verdict or "one seed"
+    verdict = Text(word if wide else SHORT_VERDICTS.get(word, word), style=VERDICT_STYLES.get(word, ""))
+    if not versus.paired:
+        verdict.append(", unpaired")
+    return _Cells(value, _difference(name, versus), verdict)
+
+
+def _mean_table(evidence: "Evidence", metrics: Sequence[str]) -> Table:
+    """Make the table of the metrics that have no verdict: their means."""
+    table = _table("other metrics, means over seeds", [SHORT[name] for name in metrics])
+
+    def row(one: "Measured", title: str, sets: "Sequence[StudentsMeasured]" = ()) -> None:
+        cells = []
+        for name in metrics:
+            mean = one.estimates[name].mean if name in one.estimates else None
+            style = "bold" if one is _best(name, sets) else ""
+            cells.append(Text("" if mean is None else _plain(name, mean), style=style))
+        table.add_row(title, *cells)
+
+    for one in (evidence.bayes, evidence.teacher):
+        if one:
+            row(one, one.title)
+    for group, sets in _groups(evidence).items():
+        table.add_section()
+        table.add_row(Text(group, style="bold"))
+        for students in sets:
+            row(students, f"  {students.title}", sets)
+    return table
+
+
+def _cost_table(made: "Compared") -> Table:
+    """Make the table of costs: the teacher, then each model with its ratios to the teacher."""
+    heads = ["parameters", "multiply-\nadds", "bytes", "latency\nmedian", "latency\n95th perc."]
+    table = _table("cost of one prediction on one thread, and its ratio to the teacher's", heads)
+    teacher = made.teacher_cost
+    if teacher and made.evidence.teacher:
+        table.add_row(made.evidence.teacher.group, *map(Text, _cost_cells(teacher)))
+    of_model: dict[str, dict[Cost, str]] = {}
+    for one in made.evidence.students:
+        of_model.setdefault(one.trained.config["model"], {}).setdefault(made.costs[one.name], one.title)
+    for model, costs in of_model.items():
+        table.add_section()
+        for cost, title in costs.items():
+            cells = map(Text, _cost_cells(cost))
+            if teacher:
+                cells = map(_with_ratio, cells, astuple(cost), astuple(teacher))
+            table.add_row(model if len(costs) == 1 else f"{model}, {title}", *cells)
+    return table
+
+
+def _cost_cells(cost: "Cost") -> list[str]:
+    return [
+        f"{cost.parameters:,}",
+        f"{cost.multiply_adds:,}",
+        _bytes(cost.bytes),
+        f"{cost.latency_ms:.3f} ms",
+        f"{cost.latency_p95_ms:.3f} ms",
+    ]
+
+
+def _with_ratio(cell: Text, value: float, other: float) -> Text:
+    ratio = Text(_ratio(value / other) if value else "", style="dim")
+    return Text("\n").join([cell, ratio])
+
+
+def _ratio(value: float) -> str:
+    """Write a ratio as it is read best: "1/230", "0.62", "3.10"."""
+    return f"1/{1 / value:,.0f}" if value < 0.1 else f"{value:.2f}"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def _groups(evidence: "Evidence") -> "dict[str, list[StudentsMeasured]]":
+    from kdcli.stages.verdicts import by_group
+
+    return by_group(evidence.students)
+
+
+def _best(name: str, sets: "Sequence[StudentsMeasured]") -> "StudentsMeasured | None":
+    """Return the set whose mean is best, if there are several and one is better than the others."""
+    sign = 1 if METRICS[name].better == "higher" else -1
+    there = [one for one in sets if name in one.estimates]
+    ranked = sorted(there, key=lambda one: -sign * one.estimates[name].mean)
+    if len(ranked) < 2 or ranked[0].estimates[name].mean == ranked[1].estimates[name].mean:
+        return None
+    return ranked[0]
+
+
+def _value(name: str, estimate: "Estimate | None") -> str:
+    """Write a mean with the half-width of its interval, such as "94.50 ± 0.42 %"."""
+    if estimate is None:
+        return ""
+    if math.isinf(estimate.mean):
+        return "∞"
+    unit = " %" if METRICS[name].unit == "%" else ""
+    return f"{_number(name, estimate.mean)} ± {_number(name, estimate.high - estimate.mean)}{unit}"
+
+
+def _plain(name: str, mean: float) -> str:
+    return "∞" if math.isinf(mean) else _number(name, mean) + (" %" if METRICS[name].unit == "%" else "")
+
+
+def _difference(name: str, versus: "Versus") -> str:
+    """Write a difference with its sign and half-width, such as "+3.15 ± 0.37"."""
+    if versus.difference is None:
+        return "both ∞"
+    sign = "−" if versus.difference < 0 else "+"
+    if math.isinf(versus.difference):
+        return f"{sign}∞"
+    text = sign + _number(name, abs(versus.difference))
+    if versus.interval:
+        text += f" ± {_number(name, versus.interval[1] - versus.difference)}"
+    return text
+
+
+def _number(name: str, value: float) -> str:
+    from kdcli.stages.findings import number
+
+    return number(name, value)
+
+
+def as_csv(made: "Compared") -> str:
+    """Return the evidence as CSV: a row for each set (or model) and metric; unknown cells are empty."""
+    evidence = made.evidence
+    out = io.StringIO()
+    table = csv.DictWriter(out, CSV_COLUMNS, restval="", lineterminator="\n")
+    table.writeheader()
+    for one in (evidence.bayes, evidence.teacher):
+        if one:
+            for name, estimate in one.estimates.items():
+                common = {"run": evidence.run.name, "name": one.title, "model": one.group, "metric": name}
+                table.writerow(common | estimate._asdict())
+    for one in evidence.students:
+        config = one.config
+        for name, estimate in one.estimates.items():
+            row = {
+                "run": evidence.run.name,
+                "name": one.name,
+                "group": one.group,
+                "target": config["target"],
+                "temperature": config["temperature"],
+                "model": config["model"],
+                "seeds": one.seeds,
+                "metric": name,
+                **estimate._asdict(),
+            }
+            if versus := one.versus.get(name):
+                low, high = versus.interval or ("", "")
+                row |= {
+                    "control": versus.other,
+                    "paired": versus.paired,
+                    "difference": versus.difference,
+                    "difference_low": low,
+                    "difference_high": high,
+                    "p_value": versus.p_value,
+                    "p_holm": versus.adjusted,
+                    "verdict": versus.verdict,
+                }
+            table.writerow(row)
+    return out.getvalue()

@@ -1,0 +1,158 @@
+"""`kd compare`: the evidence on a run's students, kept as `compare.json`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kdcli.errors import KdError
+from kdcli.models import parse_model
+from kdcli.stages.costs import Cost, measure_costs
+from kdcli.stages.evidence import Evidence, gather
+from kdcli.stages.findings import Attribution, attributions, sentences, warnings
+from kdcli.stages.verdicts import Measured, StudentsMeasured, Versus
+from kdcli.store import Run, to_json
+from kdcli.train import keep_freed_memory
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What `kd compare` found and wrote; `costs` are by student set, `sentences` by group."""
+
+    path: Path
+    evidence: Evidence
+    teacher_cost: Cost | None
+    costs: Mapping[str, Cost]
+    sentences: Mapping[str, Sequence[str]]
+    attributions: Sequence[Attribution]
+    warnings: Sequence[str]
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it as `compare.json` holds it."""
+        evidence = self.evidence
+        splits = evidence.data.splits
+        teacher = None
+        if evidence.teacher and self.teacher_cost:
+            scores = _first(evidence.teacher)
+            teacher = {"model": evidence.teacher.group, "metrics": scores, "cost": asdict(self.teacher_cost)}
+        unread: dict[str, Any] = {"metrics": {}, "cost": None, "versus": None}
+        return {
+            "run": evidence.run.name,
+            "dataset": {
+                "name": evidence.data.dataset,
+                **{f"n_{split}": len(splits[split].y) for split in splits},
+                "n_classes": evidence.data.n_classes,
+                "bayes": evidence.optimum,
+            },
+            "bayes_on_test": _first(evidence.bayes) if evidence.bayes else None,
+            "teacher": teacher,
+            "control": evidence.control,
+            "students": [
+                *(self._students(one) for one in evidence.students),
+                *(
+                    {**_described(old.artefact.path.name, old.config), "stale": True, **unread}
+                    for old in evidence.left_out
+                ),
+            ],
+            "attributions": [
+                {
+                    "students": found.soft.name,
+                    "metric": found.metric,
+                    "gain": found.gain,
+                    "shares": [
+                        {"by": share.rival.name, "gain": share.gain, "beyond": _verdict(share.beyond)}
+                        for share in found.shares
+                    ],
+                }
+                for found in self.attributions
+            ],
+            "sentences": self.sentences,
+            "warnings": self.warnings,
+        }
+
+    def _students(self, one: StudentsMeasured) -> dict[str, Any]:
+        metrics = {
+            name: {"mean": mean, "ci95": [low, high], "per_seed": one.per_seed[name]}
+            for name, (mean, low, high) in one.estimates.items()
+        }
+        versus: dict[str, Any] | None = None
+        if one.versus:
+            paired = all(versus.paired for versus in one.versus.values())
+            versus = {"control": one.control, "paired": paired}
+            versus |= {metric: _verdict(found) for metric, found in one.versus.items()}
+        return {
+            **_described(one.name, one.config),
+            "stale": False,
+            "metrics": metrics,
+            "cost": asdict(self.costs[one.name]),
+            "versus": versus,
+            **({"why": one.why} if one.why else {}),
+        }
+
+
+def compare(
+    run: Run,
+    *,
+    models: Sequence[str] = (),
+    metrics: Sequence[str] = (),
+    control: str | None = None,
+    unpaired: bool = False,
+    controlled: bool = True,
+) -> Compared:
+    """Compare a run's students with their controls, and write `compare.json`.
+
+    For the options and errors see `evidence.gather`; raises `KdError` besides where no set has a control,
+    unless it need not be `controlled`. With `models` the file is named after them.
+    """
+    keep_freed_memory()
+    evidence = gather(run, models=models, metrics=metrics, control=control, unpaired=unpaired)
+    others = [one for one in evidence.students if one.why]
+    if controlled and others and not any(one.versus for one in evidence.students):
+        first = others[0]
+        make = f"make a control with `{first.remedy}`" if first.remedy else "name another with --control"
+        raise KdError(f"{first.name} of run {run.name}: {first.why}", make)
+    teacher = evidence.trained_teacher
+    found = attributions(evidence)
+    named = "".join(f"-{parse_model(model).slug}" for model in models)
+    compared = Compared(
+        path=run.path / f"compare{named}.json",
+        evidence=evidence,
+        teacher_cost=next(iter(measure_costs([teacher], evidence.data).values())) if teacher else None,
+        costs=measure_costs([one.trained for one in evidence.students], evidence.data),
+        sentences=sentences(evidence, found),
+        attributions=found,
+        warnings=warnings(evidence),
+    )
+    text = json.dumps(to_json(compared.document()), indent=2, allow_nan=False)
+    run.write_report(compared.path.name, text + "\n")
+    return compared
+
+
+def _first(measured: Measured) -> dict[str, float]:
+    return {name: values[0] for name, values in measured.per_seed.items()}
+
+
+def _described(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "target": config["target"],
+        "temperature": config["temperature"],
+        "model": config["model"],
+        "seeds": len(config["seeds"]),
+        "transfer_size": config.get("transfer_size", 0),
+        "label_weight": config["label_weight"],
+        **({"smoothing": config["smoothing"]} if "smoothing" in config else {}),
+    }
+
+
+def _verdict(versus: Versus) -> dict[str, Any]:
+    return {
+        "difference": versus.difference,
+        "ci95": versus.interval,
+        "p_value": versus.p_value,
+        "p_holm": versus.adjusted,
+        "verdict": versus.verdict,
+        "detectable": versus.detectable,
+        **({"why": versus.why} if versus.why else {}),
+    }

@@ -1,0 +1,331 @@
+"""What the evidence says in sentences: verdicts, where gains come from, and where one would go wrong."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
+
+from kdcli.metrics import METRICS
+from kdcli.stages.evidence import COMPARED, Evidence
+from kdcli.stages.student_sets import command
+from kdcli.stages.verdicts import UNDECIDED, StudentsMeasured, Versus, by_group, contrast, decide
+from kdcli.stats import LEVEL, compare, holm
+from kdcli.targets import TARGETS
+
+K = TypeVar("K")
+
+NEARLY_HARD = 0.99  # mean top probability from which soft labels are hardly soft
+COARSE = 0.01  # difference of accuracy that a comparison should be able to show
+ALIKE = 1e-3  # relative difference below which two scores are taken for the same
+
+EXPLANATIONS = {
+    "smooth": "which is regularisation",
+    "hard": "which is label cleaning",
+    "shuffled": "which is the teacher's confidence without its dark knowledge",
+}
+
+
+@dataclass(frozen=True)
+class Share:
+    """How much of a gain another target brings by itself, and what the gaining set has beyond it."""
+
+    rival: StudentsMeasured
+    gain: float
+    beyond: Versus
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Where the gain of soft targets over their control comes from."""
+
+    soft: StudentsMeasured
+    metric: str
+    gain: float
+    shares: Sequence[Share]
+
+
+def attributions(evidence: Evidence) -> list[Attribution]:
+    """Explain the largest shown gain of soft targets, over each control, by the gains of other targets."""
+    best: dict[tuple[str, str], StudentsMeasured] = {}
+    for one in evidence.students:
+        for metric in COMPARED:
+            versus = one.versus.get(metric)
+            if one.config["target"] == "soft" and versus and versus.verdict == "better" and versus.interval:
+                key = (versus.other, metric)
+                if key not in best or versus.gain > best[key].versus[metric].gain:
+                    best[key] = one
+    rivals = {
+        (soft.name, metric, rival.name): rival
+        for (_, metric), soft in best.items()
+        for rival in evidence.students
+        if _explains(rival, soft) and metric in rival.versus and rival.versus[metric].interval
+    }
+    softs = {one.name: one for one in best.values()}
+    beyond = decide({key: contrast(softs[key[0]], rival, key[1]) for key, rival in rivals.items()})
+    return [
+        Attribution(
+            soft,
+            metric,
+            soft.versus[metric].gain,
+            [
+                Share(rival, rival.versus[metric].gain, beyond[key])
+                for key, rival in rivals.items()
+                if key[:2] == (soft.name, metric)
+            ],
+        )
+        for (_, metric), soft in best.items()
+    ]
+
+
+def _explains(rival: StudentsMeasured, soft: StudentsMeasured) -> bool:
+    """Whether a set's gain may explain that of another: the same control, a target that does less."""
+    config = rival.config
+    return (
+        config["target"] in EXPLANATIONS
+        and rival.control == soft.control
+        and config["label_weight"] == soft.config["label_weight"]
+        and (config["target"] != "shuffled" or config["temperature"] == soft.config["temperature"])
+    )
+
+
+def sentences(evidence: Evidence, found: Sequence[Attribution]) -> dict[str, list[str]]:
+    """Say of each group what beats its control, what falls behind, what is open, and why gains are there."""
+    texts = {}
+    for group, sets in by_group(evidence.students).items():
+        said = [text for metric in evidence.compared for text in _verdicts(evidence, sets, metric)]
+        said += [_explained(one, evidence) for one in found if one.soft.group == group and one.shares]
+        said += _unexplained(evidence, [one for one in found if one.soft.group == group])
+        if said:
+            texts[group] = [text[0].upper() + text[1:] for text in said]
+    return texts
+
+
+def _verdicts(evidence: Evidence, sets: Sequence[StudentsMeasured], metric: str) -> list[str]:
+    judged = [one for one in sets if metric in one.versus]
+    judged.sort(key=lambda one: -abs(one.versus[metric].gain))
+    n = len(evidence.data.splits["test"].y)
+    texts = []
+    for verdict, verb in (("better", "beats"), ("worse", "falls behind")):
+        for other, those in _by_control(judged, metric, verdict).items():
+            seeds = " or ".join(map(str, sorted({one.seeds for one in those})))
+            text = _decided(those, metric, f"{verb} {_named(evidence, other)}")
+            texts.append(f"{text}; {seeds} seeds, {n:,} test examples.")
+    for other, those in _by_control(judged, metric, UNDECIDED).items():
+        texts += _undecided(those, metric, _named(evidence, other))
+    return texts
+
+
+def _by_control(
+    judged: Iterable[StudentsMeasured], metric: str, verdict: str
+) -> dict[str, list[StudentsMeasured]]:
+    groups: dict[str, list[StudentsMeasured]] = {}
+    for one in judged:
+        if one.versus[metric].verdict == verdict:
+            groups.setdefault(one.control, []).append(one)
+    return groups
+
+
+def _decided(those: Sequence[StudentsMeasured], metric: str, verb: str) -> str:
+    """Write "soft at T = 8 beats labels by 2.9 points of accuracy [2.6, 3.2]; soft at T = 4 by …"."""
+    parts: list[str] = []
+    for one in those:
+        versus = one.versus[metric]
+        mark = "" if versus.paired else " (unpaired)"
+        if versus.interval is None:
+            whose = "that of the control" if versus.gain > 0 else "theirs"
+            parts.append(f"{spoken(one)} {verb} in {METRICS[metric].title}{mark}: {whose} alone is ∞")
+        else:
+            by = number(metric, abs(versus.gain)) if parts else amount(metric, abs(versus.gain))
+            first = "" if parts else f" {verb}"
+            parts.append(
+                f"{spoken(one)}{first} by {by} {_ends(versus, (versus.difference or 0.0) < 0)}{mark}"
+            )
+    return "; ".join(parts)
+
+
+def _undecided(those: Sequence[StudentsMeasured], metric: str, control: str) -> list[str]:
+    title = METRICS[metric].title
+    endless = [one for one in those if one.versus[metric].difference is None]
+    rest = [one for one in those if one.versus[metric].difference is not None]
+    texts = []
+    if rest:
+        least = max(one.versus[metric].detectable or 0.0 for one in rest)
+        power = f" (one of {amount(metric, least)} would be, four times in five)" if least else ""
+        texts.append(f"no difference from {control} in {title} is shown for {listed(rest)}{power}.")
+    if endless:
+        texts.append(f"{title} is ∞ for {control} and {listed(endless)} alike.")
+    return texts
+
+
+def _explained(one: Attribution, evidence: Evidence) -> str:
+    """Say how much of a gain the other targets bring, and what soft targets add to that."""
+    parts = []
+    for share in one.shares:
+        ends = _ends(share.beyond, METRICS[one.metric].better == "lower")
+        left = f"{number(one.metric, share.beyond.gain)} {ends}"
+        added = {"better": f"soft adds {left}", "worse": f"soft falls behind: {left}"}.get(
+            share.beyond.verdict or "", f"that soft adds to it is not shown: {left}"
+        )
+        brought = f"{number(one.metric, share.gain)} ({round(100 * share.gain / one.gain)} %)"
+        why = EXPLANATIONS[share.rival.config["target"]]
+        parts.append(f"{spoken(share.rival)} alone brings {brought}, {why}; {added}")
+    gain = f"of the {amount(one.metric, one.gain)} that {spoken(one.soft)} gains over "
+    return f"{gain}{_named(evidence, one.soft.control)}, {'. '.join(_sentence_case(parts))}."
+
+
+def _sentence_case(parts: Sequence[str]) -> list[str]:
+    """Begin every part but the first with a capital letter."""
+    return [part if k == 0 else part[0].upper() + part[1:] for k, part in enumerate(parts)]
+
+
+def _unexplained(evidence: Evidence, found: Sequence[Attribution]) -> list[str]:
+    """Say what to run to know where a gain of accuracy comes from."""
+    for one in found:
+        there = {share.rival.config["target"] for share in one.shares}
+        wanted = [
+            target
+            for target in EXPLANATIONS
+            if target not in there and evidence.data.n_classes >= TARGETS[target].least_classes
+        ]
+        if one.metric == "accuracy" and wanted:
+            run = command(evidence.run, one.soft.config, wanted)
+            return [f"what else could bring it, `{run}` tells."]
+    return []
+
+
+def warnings(evidence: Evidence) -> list[str]:
+    """Say where a user of these results would go wrong."""
+    return [
+        *_one_seed(evidence),
+        *_coarse(evidence),
+        *_nearly_hard(evidence),
+        *_same_temperatures(evidence),
+        *_beyond_teacher(evidence),
+    ]
+
+
+def _one_seed(evidence: Evidence) -> list[str]:
+    single = [one for one in evidence.students if one.seeds == 1]
+    if not single:
+        return []
+    return [
+        f"No verdict on {listed(single)}: one seed does not tell how far the luck of training goes. "
+        f"`kd distill --seeds 10 --force{evidence.run.flag}` trains ten."
+    ]
+
+
+def _coarse(evidence: Evidence) -> list[str]:
+    """Warn where a comparison could not have shown a difference of accuracy of a point."""
+    found = [
+        versus
+        for one in evidence.students
+        if (versus := one.versus.get("accuracy")) and versus.verdict == UNDECIDED and versus.detectable
+    ]
+    widest = max(found, key=lambda versus: versus.detectable or 0.0, default=None)
+    if widest is None or widest.detectable is None or widest.detectable <= COARSE:
+        return []
+    n = len(evidence.data.splits["test"].y)
+    few, more = (
+        (f"{n:,} test examples are", "test examples")
+        if widest.limited_by == "examples"
+        else ("so few seeds are", "seeds")
+    )
+    return [
+        f"A difference below {amount('accuracy', widest.detectable)} may well go unseen: {few} too few for "
+        f"it, and more {more} would help most."
+    ]
+
+
+def _nearly_hard(evidence: Evidence) -> list[str]:
+    """Warn of temperatures at which the teacher's soft labels are nearly hard."""
+    temperatures = sorted({one.config["temperature"] for one in _softened(evidence)})
+    if not temperatures or evidence.trained_teacher is None:
+        return []
+    logits = evidence.trained_teacher.load("logits")["train"]
+    tops = {t: float((logits / t).softmax(1).amax(1).mean()) for t in temperatures}
+    return [
+        f"At T = {t:g} the teacher's soft labels are nearly hard: on the training data its top class has "
+        f"probability {top:.4f} on average. A higher temperature brings out the others."
+        for t, top in tops.items()
+        if top >= NEARLY_HARD
+    ]
+
+
+def _same_temperatures(evidence: Evidence) -> list[str]:
+    """Warn of temperatures that made no difference to any seed."""
+    return [
+        f"{one.group}: {spoken(one)} and {spoken(other)} score alike, seed by seed; the temperature does "
+        "nothing here."
+        for one, other in pairwise(_softened(evidence))
+        if {**one.config, "temperature": None} == {**other.config, "temperature": None}
+        and all(_alike(one.per_seed[metric], other.per_seed[metric]) for metric in ("accuracy", "nll"))
+    ]
+
+
+def _alike(ones: Sequence[float], others: Sequence[float]) -> bool:
+    return all(a == b or abs(a - b) <= ALIKE * max(abs(a), abs(b)) for a, b in zip(ones, others, strict=True))
+
+
+def _softened(evidence: Evidence) -> list[StudentsMeasured]:
+    return [one for one in evidence.students if TARGETS[one.config["target"]].softened]
+
+
+def _beyond_teacher(evidence: Evidence) -> list[str]:
+    """Warn of students that are better than the teacher they learned from."""
+    if evidence.teacher is None:
+        return []
+    theirs = evidence.teacher.values["accuracy"]
+    found = [
+        (one, compare(one.values["accuracy"], theirs.expand(one.seeds, -1), paired=True))
+        for one in evidence.students
+        if TARGETS[one.config["target"]].needs == "teacher" and one.seeds > 1
+    ]
+    adjusted = holm([finding.p_value or 1.0 for _, finding in found])
+    texts = []
+    for (one, finding), p in zip(found, adjusted, strict=True):
+        if p <= LEVEL and finding.interval and (finding.difference or 0.0) > 0:
+            low, high = (number("accuracy", end) for end in finding.interval)
+            texts.append(
+                f"{one.group}: {spoken(one)} is better than its teacher by "
+                f"{amount('accuracy', finding.difference or 0.0)} [{low}, {high}]. A teacher that is trained "
+                "longer, or less, or is smaller, may well be better too."
+            )
+    return texts
+
+
+def spoken(one: StudentsMeasured) -> str:
+    """Name a set within a sentence, such as "soft at T = 8"."""
+    return one.title.replace(", T = ", " at T = ", 1).replace(", ", " with ")
+
+
+def listed(sets: Sequence[StudentsMeasured]) -> str:
+    """Name several sets within a sentence."""
+    names = list(dict.fromkeys(map(spoken, sets)))
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _named(evidence: Evidence, folder: str) -> str:
+    return spoken(next(one for one in evidence.students if one.name == folder))
+
+
+def _ends(versus: Versus, turned: bool) -> str:
+    """Write the ends of an interval, `turned` for the negative of the difference."""
+    low, high = versus.interval or (0.0, 0.0)
+    if turned:
+        low, high = -high, -low
+    return f"[{number(versus.metric, low)}, {number(versus.metric, high)}]"
+
+
+def number(metric: str, value: float) -> str:
+    """Write a value or a difference of a metric without its unit."""
+    kind = METRICS[metric]
+    digits = 2 if kind.unit == "%" else 1 if kind.total else 4
+    text = f"{value * (100 if kind.unit == '%' else 1):.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def amount(metric: str, value: float) -> str:
+    """Write a difference of a metric with its unit, such as "2.93 points of accuracy"."""
+    kind = METRICS[metric]
+    unit = {"%": "points of ", "nats": "nats of "}.get(kind.unit, "" if kind.total else "of ")
+    return f"{number(metric, value)} {unit}{kind.title}"

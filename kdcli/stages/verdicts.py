@@ -1,0 +1,233 @@
+"""Verdicts: which student set is compared with which, and whether a difference is shown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar
+
+from torch import Tensor
+
+from kdcli.metrics import METRICS
+from kdcli.recipe import Training
+from kdcli.settings import flag, rules
+from kdcli.stages.artefacts import Trained
+from kdcli.stages.student_sets import command, stem
+from kdcli.stats import LEVEL, Estimate, compare, holm
+
+K = TypeVar("K")
+
+Verdict = Literal["better", "worse", "no difference shown"]
+UNDECIDED: Verdict = "no difference shown"
+CONTROL = "labels"
+
+# What two sets must share to be paired. A student of each with the same seed then starts alike, sees the
+# same batches and has the same budget: the two differ in what they are taught.
+SHARED = {
+    "model": "model",
+    "seeds": "seeds",
+    "transfer_size": "transfer size",
+    **{key: flag(Training, key).removeprefix("--").replace("-", " ") for key in rules(Training)},
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model, or the students of one set, on the test split: each metric with its interval, and by seed.
+
+    `group` names its model, of students with their transfer set. `values` are those of the compared
+    metrics on every seed and example, `(seeds, n)`.
+    """
+
+    title: str
+    group: str
+    estimates: Mapping[str, Estimate]
+    per_seed: Mapping[str, Sequence[float]]
+    values: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Versus:
+    """How one student set compares with another on one metric.
+
+    `difference` is its mean less the other's; None where both are infinite. `interval` has the ends of the
+    95 % interval, where there are any. `adjusted` is the p-value by which the verdict is given, corrected
+    for the other comparisons. Without a verdict, `why` says what is in the way. `detectable` is the
+    smallest difference that would be shown four times in five, and `limited_by` what mostly makes it so.
+    """
+
+    metric: str
+    other: str
+    paired: bool
+    difference: float | None
+    interval: tuple[float, float] | None = None
+    p_value: float | None = None
+    adjusted: float | None = None
+    verdict: Verdict | None = None
+    why: str = ""
+    detectable: float | None = None
+    limited_by: Literal["seeds", "examples"] = "examples"
+
+    @property
+    def gain(self) -> float:
+        """The difference, counted positive where it is for the better; 0 where there is none to speak of."""
+        sign = 1 if METRICS[self.metric].better == "higher" else -1
+        return sign * (self.difference or 0.0)
+
+
+@dataclass(frozen=True)
+class StudentsMeasured(Measured):
+    """The students of one set, and how they compare with their control on each compared metric.
+
+    Without a comparison `why` says what is in the way, and `remedy` what to run; both are empty for a
+    control itself.
+    """
+
+    trained: Trained
+    versus: Mapping[str, Versus] = field(default_factory=dict)
+    why: str = ""
+    remedy: str = ""
+
+    @property
+    def name(self) -> str:
+        """The set's folder."""
+        return self.trained.artefact.path.name
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The set's configuration."""
+        return self.trained.config
+
+    @property
+    def seeds(self) -> int:
+        """Number of students."""
+        return len(self.config["seeds"])
+
+    @property
+    def control(self) -> str:
+        """Folder of the set that it is compared with; empty if there is none."""
+        return next((versus.other for versus in self.versus.values()), "")
+
+
+def by_group(students: Sequence[StudentsMeasured]) -> dict[str, list[StudentsMeasured]]:
+    """Return the sets of each model and transfer set, controls first."""
+    groups: dict[str, list[StudentsMeasured]] = {}
+    for one in students:
+        groups.setdefault(one.group, []).append(one)
+    return {name: sorted(sets, key=lambda one: bool(one.versus or one.why)) for name, sets in groups.items()}
+
+
+def apart(ones: StudentsMeasured, others: StudentsMeasured) -> list[str]:
+    """Say what keeps two sets from being paired, such as "model (mlp:4, not mlp:8)"; empty if nothing."""
+    found = []
+    for key, words in SHARED.items():
+        one, other = (students.config.get(key) or 0 for students in (ones, others))
+        if one != other:
+            if key == "seeds":
+                one, other = len(ones.config[key]), len(others.config[key])
+            shown = [str(value or "none") for value in (one, other)]
+            found.append(f"{words} ({shown[0]}, not {shown[1]})")
+    return found
+
+
+def contrast(ones: StudentsMeasured, others: StudentsMeasured, metric: str) -> Versus:
+    """Compare two sets on a metric; the verdict is left to `decide`."""
+    values, against = ones.values[metric], others.values[metric]
+    paired = not apart(ones, others)
+    scale = METRICS[metric].scale(values)
+    found = compare(values, against, paired=paired)
+    difference = None if found.difference is None else scale * found.difference
+    versus = Versus(metric, others.name, paired, difference)
+    if found.p_value is None:
+        return replace(versus, verdict=UNDECIDED, why="infinite for both")
+    if min(len(values), len(against)) == 1:
+        return replace(versus, why="one seed: the spread of training is unknown")
+    if found.interval is None:
+        return replace(versus, p_value=found.p_value)
+    low, high = found.interval
+    return replace(
+        versus,
+        interval=(scale * low, scale * high),
+        p_value=found.p_value,
+        detectable=scale * found.sampled.detectable(),
+        limited_by=found.sampled.limited_by,
+    )
+
+
+def decide(found: Mapping[K, Versus]) -> dict[K, Versus]:
+    """Give the verdicts of a table, corrected for the number of its comparisons."""
+    tested = {key: versus.p_value for key, versus in found.items() if versus.p_value is not None}
+    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    decided = dict(found)
+    for key, p in adjusted.items():
+        shown: Verdict = "better" if found[key].gain > 0 else "worse"
+        decided[key] = replace(found[key], adjusted=p, verdict=shown if p <= LEVEL else UNDECIDED)
+    return decided
+
+
+def candidates(students: Sequence[StudentsMeasured], control: str) -> list[StudentsMeasured]:
+    """Return the sets that a control's name stands for.
+
+    That is one folder, or all sets of a target and temperature, such as "labels" or "soft-T4", which are
+    the controls of their own model and transfer set.
+    """
+    exact = [one for one in students if one.name == control]
+    return exact or [one for one in students if control in (stem(one.config), stem(one.config, whole=False))]
+
+
+def against_control(
+    students: Sequence[StudentsMeasured], compared: Sequence[str], control: str, unpaired: bool
+) -> list[StudentsMeasured]:
+    """Compare every set with its control, on these metrics."""
+    able = candidates(students, control)
+    controls = {one.name for one in able}
+    chosen: dict[str, StudentsMeasured] = {}
+    why: dict[str, str] = {}
+    for one in students:
+        if one.name not in controls:
+            other, reason = _control_of(one, able, control, unpaired)
+            if other:
+                chosen[one.name] = other
+            else:
+                why[one.name] = reason
+    decided = decide(
+        {
+            (one.name, metric): contrast(one, chosen[one.name], metric)
+            for one in students
+            if one.name in chosen
+            for metric in compared
+            if metric in one.values
+        }
+    )
+    return [
+        replace(
+            one,
+            versus={metric: versus for (name, metric), versus in decided.items() if name == one.name},
+            why=why.get(one.name, ""),
+            remedy=_remedy(one, control) if one.name in why else "",
+        )
+        for one in students
+    ]
+
+
+def _control_of(
+    one: StudentsMeasured, able: Sequence[StudentsMeasured], control: str, unpaired: bool
+) -> tuple[StudentsMeasured | None, str]:
+    """Return a set's control among those that are `able` to be one, or None and why there is none."""
+    if not able:
+        return None, f"there is no set '{control}' to compare with"
+    nearest = min(able, key=lambda other: len(apart(one, other)))
+    reasons = apart(one, nearest)
+    if not reasons:
+        return nearest, ""
+    same = [other for other in able if other.config["model"] == one.config["model"]] or list(able)
+    if unpaired and len(same) == 1:
+        return same[0], ""
+    if unpaired:
+        return None, "several sets could be its control; name one with --control"
+    return None, f"cannot be paired with {nearest.name}: another {', '.join(reasons)}"
+
+
+def _remedy(one: StudentsMeasured, control: str) -> str:
+    """Return the command that makes a control for a set, where that is one trained on labels."""
+    if control != CONTROL:
+        return ""
+    return command(one.trained.artefact.run, {**one.config, "target": CONTROL, "label_weight": 0.0})
