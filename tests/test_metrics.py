@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def test_calibration_error_is_the_weighted_gap_of_fifteen_bins(scored: Scored) -
         right = (scored.logits[s].argmax(1) == scored.y).numpy()
         edges = np.linspace(0, 1, 16)
         expected = 0.0
-        for low, high in zip(edges, edges[1:], strict=False):
+        for low, high in pairwise(edges):
             inside = (p > low) & (p <= high)
             if inside.any():
                 expected += inside.mean() * abs(right[inside].mean() - p[inside].mean())

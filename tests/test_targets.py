@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -12,9 +14,14 @@ KNOWN = Knowledge(
 )
 
 
+def with_chance(known: Knowledge) -> Knowledge:
+    chance = torch.rand(len(known.y), known.n_classes, generator=torch.Generator().manual_seed(0))
+    return replace(known, smoothing=0.2, chance=chance)
+
+
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_target_is_a_matrix_of_class_probabilities(name: str) -> None:
-    matrix = TARGETS[name].build(KNOWN, 4.0)
+    matrix = TARGETS[name].build(with_chance(KNOWN), 4.0)
     assert matrix.shape == (3, 2)
     assert matrix.dtype == torch.float32
     assert bool((matrix >= 0).all())
@@ -33,7 +40,38 @@ def test_one_hot_targets(name: str, classes: list[int]) -> None:
 def test_soft_is_the_softened_teacher() -> None:
     assert KNOWN.teacher_logits is not None
     torch.testing.assert_close(TARGETS["soft"].build(KNOWN, 4.0), (KNOWN.teacher_logits / 4).softmax(1))
-    assert [name for name, target in TARGETS.items() if target.softened] == ["soft"]
+    assert [name for name, target in TARGETS.items() if target.softened] == ["shuffled", "soft"]
+
+
+def test_smooth_spreads_a_share_over_all_classes() -> None:
+    known = replace(KNOWN, smoothing=0.1)
+    torch.testing.assert_close(
+        TARGETS["smooth"].build(known, 1.0), torch.tensor([[0.95, 0.05], [0.05, 0.95], [0.05, 0.95]])
+    )
+    labels = TARGETS["labels"].build(KNOWN, 1.0)
+    torch.testing.assert_close(TARGETS["smooth"].build(replace(KNOWN, smoothing=0.0), 1.0), labels)
+
+
+def test_shuffled_keeps_the_top_class_and_permutes_the_others_in_each_example() -> None:
+    random = torch.Generator().manual_seed(0)
+    logits = torch.randn(3000, 5, generator=random)
+    known = Knowledge(
+        y=torch.zeros(3000).long(),
+        n_classes=5,
+        teacher_logits=logits,
+        chance=torch.rand(3000, 5, generator=random),
+    )
+    soft, shuffled = TARGETS["soft"].build(known, 2.0), TARGETS["shuffled"].build(known, 2.0)
+    top = soft.argmax(1, keepdim=True)
+    torch.testing.assert_close(shuffled.gather(1, top), soft.gather(1, top))
+    torch.testing.assert_close(shuffled.sort(1).values, soft.sort(1).values)
+    # The second most probable class stays in its place about as often as in any of the three others.
+    second = soft.scatter(1, top, 0).argmax(1)
+    moved = shuffled.scatter(1, top, 0).argmax(1)
+    assert float((second == moved).double().mean()) == pytest.approx(1 / 4, abs=0.04)
+    # The same draws permute alike at every temperature.
+    hotter = TARGETS["shuffled"].build(known, 8.0)
+    assert torch.equal(shuffled.argsort(1), hotter.argsort(1))
 
 
 def test_a_mistyped_name_gets_a_suggestion() -> None:

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from kdcli.figures.view import Subject, View
+    from kdcli.figures.view import Array, Subject, View
 
 CAPTION = (
     "Test predictions of all seeds, by their top probability. Below the diagonal a model is overconfident.\n"
-    "Points: area by their share of the predictions; bars: 95 % intervals over predictions.\n"
+    "Points: area by their share of the predictions; bars: 95 % intervals over test examples.\n"
     "ECE: expected calibration error, the mean distance from the diagonal."
 )
 ROOM = MOST_PANELS - 1  # besides the teacher
@@ -44,6 +44,17 @@ def draw(view: View) -> Figure:
     return figure
 
 
+def wilson(rate: Array, n: Array) -> tuple[Array, Array]:
+    """Return the ends of the 95 % interval of a `rate` among so many draws.
+
+    Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
+    """
+    z = 1.959964
+    middle = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * (rate * (1 - rate) / n + (z / (2 * n)) ** 2) ** 0.5
+    return middle - half, middle + half
+
+
 def _panel(ax: Axes, subject: Subject, least: float) -> None:
     import numpy as np
     from matplotlib.ticker import PercentFormatter
@@ -57,7 +68,7 @@ def _panel(ax: Axes, subject: Subject, least: float) -> None:
     share = bins.count / bins.count.sum()
     ax.scatter(
         bins.confidence,
-        rate,
+        bins.right,
         10 + 150 * share,
         color=BLUE,
         label="predictions of one bin",

@@ -36,12 +36,14 @@ class Trees:
 class Reliability:
     """Test predictions of all seeds by bins of their top probability; bins without any are left out.
 
-    confidence, right (bins,): mean top probability and share that is right; count (bins,): of predictions.
+    confidence, right (bins,): mean top probability and share that is right; count (bins,): of predictions,
+    `seeds` for each example.
     """
 
     confidence: Array
     right: Array
     count: Array
+    seeds: int
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,9 @@ def _subject(
             bin_sums(values, bins).numpy() for values in (torch.ones_like(top), top, right)
         )
         there = count > 0
-        return Reliability(confidence[there] / count[there], rate[there] / count[there], count[there])
+        return Reliability(
+            confidence[there] / count[there], rate[there] / count[there], count[there], len(predictions())
+        )
 
     curves, trees = None, None
     if history:

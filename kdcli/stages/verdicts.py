@@ -147,7 +147,7 @@ def contrast(ones: StudentsMeasured, others: StudentsMeasured, metric: str) -> V
         versus,
         interval=(scale * low, scale * high),
         p_value=found.p_value,
-        detectable=scale * found.sampled.detectable(),
+        detectable=scale * found.sampled.detectable,
         limited_by=found.sampled.limited_by,
     )
 
