@@ -98,10 +98,9 @@ class Sampled(NamedTuple):
         """What most of the interval's width comes from."""
         return max(self.parts, key=lambda part: part.square(LEVEL)).source if self.parts else "examples"
 
-    @property
-    def detectable(self) -> float:
-        """The smallest true mean that such a sample tells from 0 four times in five, at the 5 % level."""
-        return self.half_width() + self.half_width(2 * (1 - POWER))
+    def detectable(self, level: float = LEVEL) -> float:
+        """Return the smallest true mean that such a sample tells from 0 four times in five."""
+        return self.half_width(level) + self.half_width(2 * (1 - POWER))
 
 
 def crossed(values: Tensor) -> Sampled:

@@ -93,7 +93,7 @@ def test_the_p_value_is_the_level_whose_interval_ends_at_0() -> None:
 
 def test_seeds_that_agree_by_chance_do_not_make_a_verdict() -> None:
     # Both seeds are right on 3 of 40 examples more than the control, but not on the same.
-    values = torch.zeros(2, 40)
+    values = torch.zeros(2, 40, dtype=torch.float64)
     values[0, :7], values[0, 7:11] = 1, -1
     values[1, 20:27], values[1, 27:31] = 1, -1
     assert values.mean(1).tolist() == [3 / 40] * 2
@@ -102,7 +102,7 @@ def test_seeds_that_agree_by_chance_do_not_make_a_verdict() -> None:
 
 def test_a_detectable_difference_is_shown_four_times_in_five() -> None:
     spread = [noise(5, 60) for _ in range(500)]
-    size = sum(crossed(values).detectable for values in spread) / len(spread)
+    size = sum(crossed(values).detectable() for values in spread) / len(spread)
     shown = [crossed(values + size).p_value <= LEVEL for values in spread]
     assert sum(shown) / len(shown) == pytest.approx(0.8, abs=0.06)
 

@@ -13,7 +13,6 @@ from kdcli.stages.evidence import Evidence, gather
 from kdcli.stages.findings import Attribution, attributions, sentences, warnings
 from kdcli.stages.verdicts import Measured, StudentsMeasured, Versus
 from kdcli.store import Run, to_json
-from kdcli.train import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -98,25 +97,27 @@ def compare(
     metrics: Sequence[str] = (),
     control: str | None = None,
     unpaired: bool = False,
-    controlled: bool = True,
 ) -> Compared:
     """Compare a run's students with their controls, and write `compare.json`.
 
-    For the options and errors see `evidence.gather`; raises `KdError` besides where no set has a control,
-    unless it need not be `controlled`. With `models` the file is named after them.
+    For the options and errors see `evidence.gather`; raises `KdError` besides where no set has a control.
+    With `models` the file is named after them.
     """
-    keep_freed_memory()
     evidence = gather(run, models=models, metrics=metrics, control=control, unpaired=unpaired)
     others = [one for one in evidence.students if one.why]
-    if controlled and others and not any(one.versus for one in evidence.students):
+    if others and not any(one.versus for one in evidence.students):
         first = others[0]
         make = f"make a control with `{first.remedy}`" if first.remedy else "name another with --control"
         raise KdError(f"{first.name} of run {run.name}: {first.why}", make)
+    return report(evidence, "".join(f"-{parse_model(model).slug}" for model in models))
+
+
+def report(evidence: Evidence, named: str = "") -> Compared:
+    """Measure what the models of an evidence cost, say what it comes to, and write it all down."""
     teacher = evidence.trained_teacher
     found = attributions(evidence)
-    named = "".join(f"-{parse_model(model).slug}" for model in models)
     compared = Compared(
-        path=run.path / f"compare{named}.json",
+        path=evidence.run.path / f"compare{named}.json",
         evidence=evidence,
         teacher_cost=next(iter(measure_costs([teacher], evidence.data).values())) if teacher else None,
         costs=measure_costs([one.trained for one in evidence.students], evidence.data),
@@ -125,7 +126,7 @@ def compare(
         warnings=warnings(evidence),
     )
     text = json.dumps(to_json(compared.document()), indent=2, allow_nan=False)
-    run.write_report(compared.path.name, text + "\n")
+    evidence.run.write_report(compared.path.name, text + "\n")
     return compared
 
 

@@ -12,6 +12,7 @@ from kdcli.stages.student_sets import all_students, group, of_models, stem, titl
 from kdcli.stages.verdicts import CONTROL, Measured, StudentsMeasured, against_control, candidates
 from kdcli.stats import Estimate, estimate
 from kdcli.store import Run
+from kdcli.train import keep_freed_memory
 
 COMPARED = ("accuracy", "nll")
 
@@ -53,6 +54,7 @@ def gather(
     Raises `UsageError` for models, metrics and controls that are not there, and `KdError` where data,
     teacher or all students are missing or stale.
     """
+    keep_freed_memory()
     data = load_data(run)
     trained_teacher = load_teacher(run) if run.artefact("teacher").finished else None
     _check_metrics(metrics, data, trained_teacher)

@@ -216,23 +216,19 @@ def _one_seed(evidence: Evidence) -> list[str]:
 
 def _coarse(evidence: Evidence) -> list[str]:
     """Warn where a comparison could not have shown a difference of accuracy of a point."""
-    found = [
-        versus
+    found = {
+        versus.detectable: versus.sampled.limited_by
         for one in evidence.students
-        if (versus := one.versus.get("accuracy")) and versus.verdict == UNDECIDED and versus.detectable
-    ]
-    widest = max(found, key=lambda versus: versus.detectable or 0.0, default=None)
-    if widest is None or widest.detectable is None or widest.detectable <= COARSE:
+        if (versus := one.versus.get("accuracy")) and versus.verdict == UNDECIDED
+        if versus.detectable and versus.sampled
+    }
+    least = max(found, default=0.0)
+    if least <= COARSE:
         return []
-    n = len(evidence.data.splits["test"].y)
-    few, more = (
-        (f"{n:,} test examples are", "test examples")
-        if widest.limited_by == "examples"
-        else ("so few seeds are", "seeds")
-    )
+    few = f"{len(evidence.data.splits['test'].y):,} test examples" if found[least] == "examples" else "seeds"
     return [
-        f"A difference below {amount('accuracy', widest.detectable)} may well go unseen: {few} too few for "
-        f"it, and more {more} would help most."
+        f"A difference below {amount('accuracy', least)} may well go unseen: more {found[least]} would help "
+        f"most, since these {few} are too few for it."
     ]
 
 

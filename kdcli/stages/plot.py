@@ -46,18 +46,25 @@ def check_format(file_format: str) -> None:
 
 
 def plot(
-    run: Run, names: Sequence[str] = (), *, models: Sequence[str] = (), file_format: str = "png"
+    run: Run,
+    names: Sequence[str] = (),
+    *,
+    models: Sequence[str] = (),
+    file_format: str = "png",
+    evidence: Callable[[], Evidence] | None = None,
 ) -> Plotted:
     """Draw figures of a run: those named, or all that apply; of all students, or those of some models.
+
+    `evidence` gives what is known of these students, if it is needed elsewhere too.
 
     Raises `UsageError` for an unknown figure, model or format, or a named one that does not apply, and
     `KdError` where the data are missing or stale, or nothing is trained.
     """
     check_format(file_format)
     chosen = {name: find_figure(name) for name in names or FIGURES}
-    only = [parse_model(model) for model in models]
-    named = "".join(f"-{model.slug}" for model in only)  # so that the figures of all students stay
-    view, left_out = _view(run, [str(model) for model in only])
+    # Named after them, so that the figures of all students stay.
+    named = "".join(f"-{parse_model(model).slug}" for model in models)
+    view, left_out = _view(run, models, evidence or (lambda: gather(run, models=models)))
     obstacles = {name: obstacle for name, kind in chosen.items() if (obstacle := kind.obstacle(view))}
     if names and obstacles:
         raise UsageError("; ".join(f"cannot draw {name}: {obstacle}" for name, obstacle in obstacles.items()))
@@ -72,7 +79,7 @@ def plot(
     return Plotted(run.name, run.path / "figures", paths, left_out | obstacles, notes)
 
 
-def _view(run: Run, models: Sequence[str]) -> tuple[View, dict[str, str]]:
+def _view(run: Run, models: Sequence[str], evidence: Callable[[], Evidence]) -> tuple[View, dict[str, str]]:
     """Collect what figures draw, of these models or of all; and what is left out of them, with the reason."""
     data = load_data(run)
     left_out: dict[str, str] = {}
@@ -111,7 +118,7 @@ def _view(run: Run, models: Sequence[str]) -> tuple[View, dict[str, str]]:
         teacher=teacher,
         students=students,
         knowledge=knowledge,
-        differences=cache(lambda: _differences(gather(run, models=models)) if students else []),
+        differences=cache(lambda: _differences(evidence()) if students else []),
     )
     return view, left_out
 

@@ -3,12 +3,14 @@
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from kdcli.recipe import Recipe
 from kdcli.stages.artefacts import Watch, run_recipe, unwatched
-from kdcli.stages.compare import Compared, compare
+from kdcli.stages.compare import Compared, report
 from kdcli.stages.distill import Distilled, distill
+from kdcli.stages.evidence import gather
 from kdcli.stages.gen_data import DataMade, gen_data
 from kdcli.stages.plot import Plotted, plot
 from kdcli.stages.sources import Bar, unseen
@@ -48,6 +50,7 @@ def steps(
     named = "" if run_name == recipe.dataset else f" --run {run_name}"
     given = f" --source {shlex.quote(str(files))}" if files else ""
     drawn = "" if file_format == "png" else f" --format {file_format}"
+    evidence = cache(lambda: gather(run))  # of the students when they are there
     joins = False
     if run.recipe_path.is_file():
         own = run_recipe(run)
@@ -73,6 +76,6 @@ def steps(
             "kd distill" + (f" {taken}" if joins else "") + common,
             lambda: distill(run, {}, students=recipe.students if joins else None, force=force, watch=watch),
         ),
-        Step(f"kd plot{drawn}{store.flag}", lambda: plot(run, file_format=file_format)),
-        Step(f"kd compare{store.flag}", lambda: compare(run, controlled=False)),
+        Step(f"kd plot{drawn}{store.flag}", lambda: plot(run, file_format=file_format, evidence=evidence)),
+        Step(f"kd compare{store.flag}", lambda: report(evidence())),
     ]

@@ -161,8 +161,10 @@ def command(run: Run, config: Mapping[str, Any], targets: Sequence[str] = (), na
     words = f"kd distill --target {','.join(wanted)}"
     if any(find_target(target).softened for target in wanted):
         words += f" --temperature {_number(config['temperature'])}"
-    made_with = {**config, "models": (config["model"],), "seeds": len(config["seeds"])}
-    return words + flags(run_recipe(run).students, made_with) + named + run.flag
+    students = run_recipe(run).students
+    said = {"smoothing": students.smoothing, **config}  # which only smooth targets record
+    made_with = {**said, "models": (config["model"],), "seeds": len(config["seeds"])}
+    return words + flags(students, made_with) + named + run.flag
 
 
 def of_models(there: Sequence[Trained], models: Sequence[str], run: Run) -> list[Trained]:

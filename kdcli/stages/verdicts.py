@@ -11,7 +11,7 @@ from kdcli.recipe import Training
 from kdcli.settings import flag, rules
 from kdcli.stages.artefacts import Trained
 from kdcli.stages.student_sets import command, stem
-from kdcli.stats import LEVEL, Estimate, compare, holm
+from kdcli.stats import LEVEL, Estimate, Sampled, compare, holm
 
 K = TypeVar("K")
 
@@ -51,7 +51,7 @@ class Versus:
     `difference` is its mean less the other's; None where both are infinite. `interval` has the ends of the
     95 % interval, where there are any. `adjusted` is the p-value by which the verdict is given, corrected
     for the other comparisons. Without a verdict, `why` says what is in the way. `detectable` is the
-    smallest difference that would be shown four times in five, and `limited_by` what mostly makes it so.
+    smallest difference that would be shown four times in five, among so many comparisons.
     """
 
     metric: str
@@ -64,7 +64,7 @@ class Versus:
     verdict: Verdict | None = None
     why: str = ""
     detectable: float | None = None
-    limited_by: Literal["seeds", "examples"] = "examples"
+    sampled: Sampled | None = None
 
     @property
     def gain(self) -> float:
@@ -131,25 +131,16 @@ def apart(ones: StudentsMeasured, others: StudentsMeasured) -> list[str]:
 def contrast(ones: StudentsMeasured, others: StudentsMeasured, metric: str) -> Versus:
     """Compare two sets on a metric; the verdict is left to `decide`."""
     values, against = ones.values[metric], others.values[metric]
-    paired = not apart(ones, others)
     scale = METRICS[metric].scale(values)
-    found = compare(values, against, paired=paired)
-    difference = None if found.difference is None else scale * found.difference
-    versus = Versus(metric, others.name, paired, difference)
+    paired = not apart(ones, others)
+    found = compare(scale * values, scale * against, paired=paired)
+    versus = Versus(metric, others.name, paired, found.difference)
     if found.p_value is None:
         return replace(versus, verdict=UNDECIDED, why="infinite for both")
     if min(len(values), len(against)) == 1:
         return replace(versus, why="one seed: the spread of training is unknown")
-    if found.interval is None:
-        return replace(versus, p_value=found.p_value)
-    low, high = found.interval
-    return replace(
-        versus,
-        interval=(scale * low, scale * high),
-        p_value=found.p_value,
-        detectable=scale * found.sampled.detectable,
-        limited_by=found.sampled.limited_by,
-    )
+    sampled = found.sampled if found.interval else None
+    return replace(versus, interval=found.interval, p_value=found.p_value, sampled=sampled)
 
 
 def decide(found: Mapping[K, Versus]) -> dict[K, Versus]:
@@ -158,8 +149,15 @@ def decide(found: Mapping[K, Versus]) -> dict[K, Versus]:
     adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
     decided = dict(found)
     for key, p in adjusted.items():
-        shown: Verdict = "better" if found[key].gain > 0 else "worse"
-        decided[key] = replace(found[key], adjusted=p, verdict=shown if p <= LEVEL else UNDECIDED)
+        versus = found[key]
+        shown: Verdict = "better" if versus.gain > 0 else "worse"
+        decided[key] = replace(
+            versus,
+            adjusted=p,
+            verdict=shown if p <= LEVEL else UNDECIDED,
+            # At the level of Holm's first step, which each comparison may have to pass.
+            detectable=versus.sampled.detectable(LEVEL / len(tested)) if versus.sampled else None,
+        )
     return decided
 
 
@@ -170,7 +168,13 @@ def candidates(students: Sequence[StudentsMeasured], control: str) -> list[Stude
     the controls of their own model and transfer set.
     """
     exact = [one for one in students if one.name == control]
-    return exact or [one for one in students if control in (stem(one.config), stem(one.config, whole=False))]
+    return exact or [one for one in students if control in _names(one.config)]
+
+
+def _names(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of what a set is taught; a weight of the labels makes no other target of labels."""
+    plain = (CONTROL,) if config["target"] == CONTROL else ()
+    return (stem(config), stem(config, whole=False), *plain)
 
 
 def against_control(

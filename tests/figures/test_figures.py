@@ -1,8 +1,11 @@
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -10,7 +13,7 @@ from kdcli.errors import UsageError
 from kdcli.figures import FIGURES, find_figure
 from kdcli.figures.canvas import line_look
 from kdcli.figures.dark_knowledge import mean_probabilities
-from kdcli.figures.view import Curves, Subject, Trees, View
+from kdcli.figures.view import Curves, Difference, Reliability, Subject, Trees, View
 
 Array = np.ndarray
 EPOCHS = np.array([0, 5, 10])
@@ -28,6 +31,24 @@ def exact(x: Array) -> Array:
     return np.stack([1 - p, p], axis=1)
 
 
+RELIABILITY = Reliability(np.array([0.6, 0.97]), np.array([0.5, 1.0]), np.array([20, 100]), 2)
+
+OPEN = "no difference shown"
+DIFFERENCES = [
+    Difference("mlp:4", "hard", "accuracy", "accuracy (points)", 1.5, 0.5, 2.5, "better"),
+    Difference("mlp:4", "hard", "nll", "NLL (nats)", 0.2, 0.1, 0.3, "worse"),
+    Difference("mlp:4", "soft, T = 4", "accuracy", "accuracy (points)", -0.5, -1.5, 0.5, OPEN),
+    Difference("mlp:4", "soft, T = 4", "nll", "NLL (nats)", -math.inf, None, None, "better"),
+    Difference("tree", "hard", "accuracy", "accuracy (points)", 0.1, None, None, None),
+    Difference("tree", "hard", "nll", "NLL (nats)", None, None, None, OPEN),
+]
+
+
+def scores(low: float, high: float, **means: float) -> Callable[[str], tuple[float, float, float]]:
+    """A metric's mean with its interval: in the middle of it unless it is given."""
+    return lambda metric: (means.get(metric, (low + high) / 2), low, high)
+
+
 def students(title: str, model: str = "mlp:4", **changed: Any) -> Subject:
     """The students of one set; three seeds, the first of which takes half of the test points right."""
     subject = Subject(
@@ -37,7 +58,8 @@ def students(title: str, model: str = "mlp:4", **changed: Any) -> Subject:
         accuracy=np.array([0.9712, 0.9, 0.95]),
         predict=right_half,
         tested=lambda: np.tile([[0.3, 0.7], [0.6, 0.4]], (30, 1)),
-        interval=lambda: (0.9, 0.99),
+        score=scores(0.9, 0.99),
+        reliability=lambda: RELIABILITY,
         target=title.split(",")[0],
         temperature=float(title.split("T = ")[1].split(",")[0]) if "T = " in title else 1.0,
         curves=Curves(EPOCHS, TRAIN, TRAIN * 1.5),
@@ -76,9 +98,20 @@ def view() -> View:
         trees("labels", "tree:max_leaf_nodes=4", 4, 0.9),
         trees("soft, T = 1", "tree:max_leaf_nodes=4", 4, 0.85),
         trees("soft, T = 1", "tree:max_depth=4", 16, 0.7, "else"),
-        students("soft, T = 1", accuracy=np.array([0.8, 0.82]), interval=lambda: (0.7, 0.9)),
+        students("soft, T = 1", accuracy=np.array([0.8, 0.82]), score=scores(0.7, 0.9, accuracy=0.81)),
     ]
-    return View("demo", 2, x, (x[:, 0] > 0).astype(int), exact, 0.9772, students("teacher"), sets, knowledge)
+    return View(
+        "demo",
+        2,
+        x,
+        (x[:, 0] > 0).astype(int),
+        exact,
+        0.9772,
+        students("teacher"),
+        sets,
+        knowledge,
+        lambda: DIFFERENCES,
+    )
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -195,23 +228,81 @@ def test_lines_differ_in_looks() -> None:
     assert len({tuple(line_look(k).values()) for k in range(60)}) == 60
 
 
-def test_accuracy_by_temperature_draws_intervals_and_the_control(view: View) -> None:
-    (ax,) = find_figure("accuracy-by-temperature").draw(view).axes
-    (bars,) = ax.containers
+def test_metrics_by_temperature_draw_intervals_and_the_control(view: View) -> None:
+    left, right = find_figure("metrics-by-temperature").draw(view).axes
+    assert "accuracy" in left.get_ylabel()
+    assert "nats" in right.get_ylabel()
+    (bars,) = left.containers
     line, _, (stems,) = bars.lines
     assert bars.get_label() == "soft → mlp:4"
-    np.testing.assert_allclose(line.get_xydata(), [[1, 0.81], [4, np.mean([0.9712, 0.9, 0.95])]])
+    np.testing.assert_allclose(line.get_xydata(), [[1, 0.81], [4, 0.945]])
     np.testing.assert_allclose(stems.get_segments(), [[[1, 0.7], [1, 0.9]], [[4, 0.9], [4, 0.99]]])
     levels = {
-        str(line.get_label()): line.get_ydata()[0] for line in ax.get_lines() if line is not bars.lines[0]
+        str(line.get_label()): line.get_ydata()[0] for line in left.get_lines() if line is not bars.lines[0]
     }
-    assert levels["labels → mlp:4"] == pytest.approx(np.mean([0.9712, 0.9, 0.95]))
-    assert levels["teacher"] == 0.9712
+    assert levels["labels → mlp:4"] == levels["teacher"] == pytest.approx(0.945)
     weighed = [replace(s, variant="w = 0.3") if s.target == "soft" else s for s in view.students]
-    (again,) = find_figure("accuracy-by-temperature").draw(replace(view, students=weighed)).axes
+    again = find_figure("metrics-by-temperature").draw(replace(view, students=weighed)).axes[0]
     assert "labels → mlp:4" in [line.get_label() for line in again.get_lines()]
-    assert "95 %" in ax.figure.texts[-1].get_text()
-    assert [tick for tick in ax.get_xticks() if tick > 0] == [1, 4]
+    assert "95 %" in left.figure.texts[-1].get_text()
+    assert [tick for tick in left.get_xticks() if tick > 0] == [1, 4]
+
+
+def test_shuffled_targets_have_a_line_beside_the_soft_ones(view: View) -> None:
+    endless = scores(math.inf, math.inf)
+    shuffled = [students(f"shuffled, T = {t}", score=endless) for t in (1, 4)]
+    sets = [*shuffled, *view.students]
+    left, right = find_figure("metrics-by-temperature").draw(replace(view, students=sets)).axes
+    assert [bars.get_label() for bars in left.containers] == ["soft → mlp:4", "shuffled → mlp:4"]
+    assert np.isnan(right.containers[1].lines[0].get_ydata()).all()  # infinite, and so not drawn
+
+
+def test_differences_are_drawn_with_their_verdicts_by_marker_and_word(view: View) -> None:
+    figure = find_figure("differences").draw(view)
+    accuracy, likelihood = figure.axes
+    rows = [label.get_text() for label in accuracy.get_yticklabels()]
+    assert rows == ["mlp:4", "hard", "soft, T = 4", "tree", "hard"]
+    drawn = {}
+    for bars in accuracy.containers:
+        line, _, stems = bars.lines
+        ((x, y),) = line.get_xydata()
+        drawn[float(y)] = (x, line.get_marker(), stems[0].get_segments() if stems else None)
+    x, marker, stems = drawn[-1.0]
+    assert (x, marker) == (1.5, "^")
+    np.testing.assert_allclose(stems, [[[0.5, -1], [2.5, -1]]])
+    assert drawn[-2.0][1] == "o"
+    assert drawn[-4.0] == (0.1, "x", None)
+    texts = [text.get_text() for text in likelihood.texts]
+    assert texts == ["∞ for the control alone: better", "∞ for both: no difference shown"]
+    assert likelihood.get_lines()[0].get_xdata() == [0, 0]
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert shown == ["better", "worse", "no difference shown", "one seed: no verdict"]
+    assert "control" in find_figure("differences").obstacle(replace(view, differences=list))
+
+
+def test_reliability_draws_rates_with_their_intervals(view: View) -> None:
+    figure = find_figure("reliability").draw(view)
+    ax = figure.axes[0]
+    assert ax.get_title() == "teacher (mlp:4)\nECE 94.50%"
+    points = ax.collections[-1]
+    np.testing.assert_allclose(points.get_offsets(), [[0.6, 0.5], [0.97, 1.0]])
+    assert points.get_sizes()[1] > points.get_sizes()[0]
+    (bars,) = ax.containers
+    ends = np.array([segment[:, 1] for segment in bars.lines[2][0].get_segments()])
+    for (low, high), right, n in zip(ends, (5, 50), (10, 50), strict=True):
+        expected = scipy.stats.binomtest(right, n).proportion_ci(method="wilson")
+        np.testing.assert_allclose((low, high), (expected.low, expected.high), atol=1e-6)
+
+
+def test_accuracy_by_agreement_has_a_point_for_each_set(view: View) -> None:
+    one = students("hard", score=scores(0.9, 0.99, agreement=0.97, accuracy=0.93))
+    (ax,) = find_figure("accuracy-by-agreement").draw(replace(view, students=[one])).axes
+    (bars,) = ax.containers
+    np.testing.assert_allclose(bars.lines[0].get_xydata(), [[0.97, 0.93]])
+    assert bars.get_label() == "hard"
+    assert ax.get_lines()[-1].get_ydata()[0] == pytest.approx(0.945)  # the teacher
+    assert "agreement" in ax.get_xlabel()
+    assert "teacher" in find_figure("accuracy-by-agreement").obstacle(replace(view, teacher=None))
 
 
 def test_confusion_matrices_count_test_examples(view: View) -> None:
@@ -280,11 +371,11 @@ def test_more_sets_than_a_figure_has_room_for(view: View) -> None:
 def test_what_cannot_be_drawn_says_why(view: View) -> None:
     flat = replace(view, x_test=np.zeros((5, 3)))
     assert "two features" in find_figure("decision-boundaries").obstacle(flat)
-    empty = replace(view, teacher=None, students=[], knowledge=None)
+    empty = replace(view, teacher=None, students=[], knowledge=None, differences=list)
     assert all(kind.obstacle(empty) for kind in FIGURES.values())
     only_trees = replace(view, teacher=None, students=view.students[2:-1])
     assert "only networks" in find_figure("learning-curves").obstacle(only_trees)
-    assert "two temperatures" in find_figure("accuracy-by-temperature").obstacle(only_trees)
+    assert "two temperatures" in find_figure("metrics-by-temperature").obstacle(only_trees)
     assert "the teacher is not trained" in find_figure("dark-knowledge").obstacle(
         replace(view, knowledge=None, n_classes=3)
     )

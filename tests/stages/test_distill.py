@@ -242,6 +242,9 @@ def test_label_weight_has_a_name_of_its_own(kd: Kd, tiny: Path) -> None:
         (["--target", "soft", "--temperature", "0"], 2, "--temperature: must be at least 0.01"),
         (["--target", "soft", "--temperature", "a"], 2, "'a' is not a list of numbers"),
         (["--target", "hard", "--temperature", "2"], 2, "no effect"),
+        (["--target", "hard", "--smoothing", "0.2"], 2, "--smoothing has no effect"),
+        (["--target", "smooth", "--smoothing", "1"], 2, "--smoothing: must be above 0 and below 1"),
+        (["--target", "shuffled"], 2, "needs 3 classes or more: gaussians has 2"),
         (["--label-weight", "1.5"], 2, "--label-weight: must be at least 0 and at most 1"),
         (["--model", "mlp:0"], 2, "a width must be"),
         (["--seeds", "0"], 2, "--seeds: must be at least 1"),
@@ -277,3 +280,28 @@ def test_bayes_targets_on_data_whose_posterior_nobody_knows(kd: Kd) -> None:
     assert outcome.code == 2
     assert "target bayes-soft needs the exact posterior, which digits does not have" in outcome.err
     assert "known posterior: gaussians, moons" in outcome.err
+
+
+def test_controls_that_tell_regularisation_and_confidence_apart(kd: Kd, outputs: Path) -> None:
+    kd("gen-data", "digits")
+    kd("train-teacher", "--epochs", "1")
+    made = kd("distill", "--target", "smooth,shuffled,soft", "-T", "4", "--seeds", "2", "--epochs", "2")
+    assert made.code == 0
+    folder = outputs / "digits/students"
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "shuffled-T4-mlp10-10",
+        "smooth-e0.1-mlp10-10",
+        "soft-T4-mlp10-10",
+    ]
+    records = {p.name: json.loads((p / "meta.json").read_text())["config"] for p in folder.iterdir()}
+    assert records["smooth-e0.1-mlp10-10"]["smoothing"] == 0.1
+    assert "smoothing" not in records["soft-T4-mlp10-10"]
+    # A new share makes a new set, and its command names it.
+    kd("distill", "--target", "smooth", "--smoothing", "0.3", "--seeds", "2", "--epochs", "2")
+    assert (folder / "smooth-e0.3-mlp10-10").is_dir()
+    kd("train-teacher", "--epochs", "2", "--force")
+    assert "smooth" not in str(json.loads(kd("plot", "--json").out)["left_out"])  # it needs no teacher
+    kd("gen-data", "--seed", "1", "--force", "--run", "digits")
+    kd("train-teacher", "--force")
+    left_out = json.loads(kd("plot", "--json").out)["left_out"]
+    assert "--epochs 2 --smoothing 0.3 --seeds 2 --force" in left_out["students/smooth-e0.3-mlp10-10"]

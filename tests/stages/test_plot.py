@@ -12,6 +12,9 @@ def test_all_figures_and_the_same_bytes_twice(kd: Kd, tiny: Path) -> None:
         assert [Path(path).stem for path in document["figures"]] == [
             "learning-curves",
             "decision-boundaries",
+            "differences",
+            "reliability",
+            "accuracy-by-agreement",
             "confusion-matrices",
         ]
         assert all(content.startswith(magic) for content in contents)
@@ -30,7 +33,7 @@ def test_stale_students_are_left_out_and_named(kd: Kd, tiny: Path) -> None:
 def test_what_a_figure_leaves_out_is_said(kd: Kd, tiny: Path) -> None:
     kd("distill", "--model", "tree", "--model", "tree:max_leaf_nodes=3", "--model", "tree:max_depth=2")
     document = json.loads(kd("plot", "--json").out)
-    assert set(document["left_out"]) == {"accuracy-by-temperature", "dark-knowledge", "disagreements"}
+    assert set(document["left_out"]) == {"metrics-by-temperature", "dark-knowledge", "disagreements"}
     assert document["notes"] == {
         "learning-curves": "leaves out 6 sets of trees, which are not trained by gradients",
         "accuracy-by-leaves": "leaves out 2 sets of trees with other limits than max_leaf_nodes",

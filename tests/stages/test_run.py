@@ -1,6 +1,5 @@
 import json
 import shlex
-import statistics
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ def test_the_single_commands_make_the_same_bits(kd: Kd, tiny_run: Path, outputs:
     Path("tiny.toml").write_text(TINY)
     outcome = kd("run", "tiny.toml", "--run", "whole", "--json")
     commands = json.loads(outcome.out)["commands"]
-    assert commands[1:] == ["kd train-teacher", "kd distill", "kd plot"]
+    assert commands[1:] == ["kd train-teacher", "kd distill", "kd plot", "kd compare"]
     whole = tensors(outputs / "whole")
     (outputs / "whole").rename(outputs / "moved")
     for command in commands:
@@ -38,10 +37,10 @@ def test_a_second_run_reuses_everything(kd: Kd, tiny: Path) -> None:
 def test_the_table_has_the_optimum_the_teacher_and_every_target(kd: Kd, tiny: Path) -> None:
     Path("tiny.toml").write_text(TINY)
     out = kd("run", "tiny.toml").out
-    for words in ("Bayes optimum", "teacher mlp:8", "mlp:4", "  labels", "  soft, T = 4", "±", "97.72"):
+    for words in ("Bayes optimum", "teacher", "mlp:4", "  labels", "  soft, T = 4", "±", "97.72"):
         assert words in out
     document = json.loads(kd("run", "tiny.toml", "--json").out)
-    assert [len(students["metrics"]["nll"]) for students in document["students"]] == [2, 2]
+    assert [len(one["metrics"]["nll"]["per_seed"]) for one in document["students"]] == [2, 2]
     assert document["dataset"]["n_test"] == 400
 
 
@@ -63,7 +62,7 @@ def test_the_moons_experiment_shows_what_it_is_known_for(kd: Kd) -> None:
     document = json.loads(kd("run", "moons", "--json").out)
     teacher = document["teacher"]["metrics"]["accuracy"]
     labels, hard, soft = (
-        statistics.fmean(float(value) for value in students["metrics"]["accuracy"])
+        students["metrics"]["accuracy"]["mean"]
         for students in document["students"]
         if students["model"] == "tree"
     )
@@ -73,10 +72,19 @@ def test_the_moons_experiment_shows_what_it_is_known_for(kd: Kd) -> None:
     assert soft >= labels + 0.02
     assert abs(soft - teacher) < 0.01
     assert hard > labels
-    leaves = [s["metrics"]["leaves"] for s in document["students"] if s["model"] == "tree:max_leaf_nodes=16"]
-    assert leaves == [[16] * 10] * 3
+    # Cleaned labels explain the gain.
+    gains = {(g["students"], g["metric"]): g for g in document["attributions"]}
+    gain = gains["soft-T1-tree", "accuracy"]
+    (share,) = gain["shares"]
+    assert share["by"] == "hard-tree"
+    assert share["gain"] == pytest.approx(hard - labels)
+    assert share["gain"] / gain["gain"] > 0.8
+    assert any("Hard alone brings" in s or "hard alone brings" in s for s in document["sentences"]["tree"])
+    # 16 leaves of two probabilities, and 15 nodes with a feature and a threshold.
+    costs = [s["cost"] for s in document["students"] if s["model"] == "tree:max_leaf_nodes=16"]
+    assert [cost["parameters"] for cost in costs] == [62] * 3
     # One temperature, two classes, and no images here.
-    others = {"accuracy-by-temperature", "dark-knowledge", "disagreements"}
+    others = {"metrics-by-temperature", "dark-knowledge", "disagreements"}
     assert [Path(path).stem for path in document["figures"]] == [f for f in FIGURES if f not in others]
 
 
@@ -106,9 +114,9 @@ def test_another_recipe_with_the_same_data_and_teacher_adds_its_students(
 def test_the_digits_recipe_runs_with_its_figures(kd: Kd) -> None:
     document = json.loads(kd("run", "digits", "--json").out)
     assert document["teacher"]["metrics"]["accuracy"] > 0.96
-    assert all(students["accuracy_ci95"][0] > 0.9 for students in document["students"])
+    assert all(one["metrics"]["accuracy"]["ci95"][0] > 0.9 for one in document["students"])
     drawn = [Path(path).stem for path in document["figures"]]
-    assert {"confusion-matrices", "dark-knowledge", "disagreements", "accuracy-by-temperature"} <= set(drawn)
+    assert {"confusion-matrices", "dark-knowledge", "disagreements", "metrics-by-temperature"} <= set(drawn)
     assert document["bayes_on_test"] is None
 
 

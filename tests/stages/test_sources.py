@@ -15,10 +15,10 @@ import pytest
 from harness import Kd, small_mnist, write_files
 from rich.console import Console
 
-from kdcli import show
 from kdcli.data import Dataset, find_dataset
 from kdcli.data.dataset import File
 from kdcli.errors import KdError
+from kdcli.show import screen
 from kdcli.stages.sources import fingerprint, published, read_files
 
 SMALL = small_mnist()
@@ -189,7 +189,7 @@ def test_the_progress_bar_is_told_how_much_has_arrived(address: str, monkeypatch
     monkeypatch.setattr(
         show, "Console", lambda **options: Console(file=terminal, force_terminal=True, width=100)
     )
-    read_files(one_file(f"{address}good.gz"), None, show.Screen().download)
+    read_files(one_file(f"{address}good.gz"), None, screen.Screen().download)
     size = len(gzip.compress(b"the content"))
     assert "downloading file" in terminal.getvalue()
     assert f"{size}/{size} bytes" in terminal.getvalue()

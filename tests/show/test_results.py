@@ -1,0 +1,29 @@
+import math
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from kdcli.show import results
+from kdcli.stages.distill import SetMade
+
+
+def test_spread_of_seeds() -> None:
+    assert results._spread([0.5, 0.7], "{:.1f}", " %", 100) == "60.0 ± 14.1 %"
+    assert results._spread([0.5], "{:.1f}", " %", 100) == "50.0 %"
+    assert results._spread(3, "{:.0f}") == "3"
+    assert results._spread([0.5, math.inf], "{:.1f}") == results._spread(math.inf, "{:.1f}") == "∞"
+
+
+def test_a_narrow_table_keeps_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    metrics = {"accuracy": [0.9, 0.8], "errors": [1, 2], "nll": [0.5, 0.6], "leaves": [7, 8], "depth": [2, 3]}
+    model = "tree:max_depth=2,max_leaf_nodes=4,min_samples_leaf=3"
+    students = SetMade("x", Path("x"), model, [0, 1], False, "soft, T = 2, w = 0.5 (my.set)", metrics)
+    table = results._score_table("scores", [students])
+    results._student_rows(table, [students])
+    console = Console(width=80)
+    console.print(table)
+    out = capsys.readouterr().out
+    assert "85.00 ± 7.07 %" in out
+    assert "0.5500 ± 0.0707" in out
+    assert "…" not in out

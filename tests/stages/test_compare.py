@@ -1,0 +1,270 @@
+import csv
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import TINY, Kd
+
+from kdcli.metrics import METRICS, Scored, measure
+from kdcli.stages.artefacts import load_data, load_teacher
+from kdcli.stages.student_sets import load_students
+from kdcli.stats import crossed
+from kdcli.store import Store
+
+COST = {"parameters", "multiply_adds", "bytes", "latency_ms", "latency_p95_ms"}
+
+
+def document(kd: Kd, *arguments: str) -> dict[str, Any]:
+    outcome = kd("compare", *arguments, "--json")
+    assert outcome.code == 0, outcome.out
+    assert outcome.err == ""
+    made: dict[str, Any] = json.loads(outcome.out)
+    return made
+
+
+def by_name(made: dict[str, Any]) -> dict[str, Any]:
+    return {one["name"]: one for one in made["students"]}
+
+
+def test_the_document_has_the_schema_of_the_design(kd: Kd, tiny: Path) -> None:
+    made = document(kd)
+    assert made["run"] == "tiny"
+    assert {"name", "n_train", "n_val", "n_test", "n_classes", "bayes"} <= set(made["dataset"])
+    assert {"accuracy", "errors", "nll", "brier", "ece"} <= set(made["teacher"]["metrics"])
+    assert set(made["teacher"]["cost"]) == COST
+    control, soft = made["students"]
+    assert (control["name"], control["versus"]) == ("labels-mlp4", None)
+    assert (soft["name"], soft["target"], soft["temperature"]) == ("soft-T4-mlp4", "soft", 4.0)
+    assert (soft["model"], soft["seeds"], soft["stale"]) == ("mlp:4", 2, False)
+    assert set(soft["metrics"]) == set(METRICS)
+    for metric in soft["metrics"].values():
+        assert metric["ci95"][0] <= metric["mean"] <= metric["ci95"][1]
+        assert len(metric["per_seed"]) == 2
+    assert soft["cost"]["parameters"] == 2 * 4 + 4 + 4 * 2 + 2
+    assert soft["cost"]["multiply_adds"] == 2 * 4 + 4 * 2
+    assert soft["cost"]["bytes"] == 4 * soft["cost"]["parameters"]
+    assert 0 < soft["cost"]["latency_ms"] <= soft["cost"]["latency_p95_ms"]
+    versus = soft["versus"]
+    assert (versus["control"], versus["paired"]) == ("labels-mlp4", True)
+    for name in ("accuracy", "nll"):
+        verdict = versus[name]
+        assert {"difference", "ci95", "p_value", "verdict"} <= set(verdict)
+        assert verdict["verdict"] in ("better", "worse", "no difference shown")
+        assert (verdict["p_holm"] <= 0.05) == (verdict["verdict"] != "no difference shown")
+        assert 0 < verdict["p_value"] <= verdict["p_holm"] <= 1
+        means = [one["metrics"][name]["mean"] for one in (soft, control)]
+        assert verdict["difference"] == pytest.approx(means[0] - means[1])
+    stored = json.loads((tiny / "compare.json").read_text())
+    same = ("run", "dataset", "bayes_on_test", "control", "attributions", "sentences", "warnings")
+    assert {key: stored[key] for key in same} == {key: made[key] for key in same}
+
+
+def test_the_differences_are_those_of_the_stored_predictions(kd: Kd, tiny: Path) -> None:
+    run = Store().existing_run("tiny")
+    data, teacher = load_data(run), load_teacher(run).load_tested()[0]
+    test = data.splits["test"]
+    found = {}
+    for name in ("labels-mlp4", "soft-T4-mlp4"):
+        logits = load_students(run.artefact(f"students/{name}")).load_tested()
+        found[name] = Scored(logits, test.y, teacher, test.posterior)
+    made = document(kd, "--metric", "brier,errors", "--metric", "agreement")
+    soft = by_name(made)["soft-T4-mlp4"]
+    for name, metric in soft["metrics"].items():
+        assert metric["per_seed"] == pytest.approx(measure(found["soft-T4-mlp4"], [name])[name])
+    for name in ("accuracy", "nll", "brier", "agreement"):
+        values = [METRICS[name].values(found[key]) for key in ("soft-T4-mlp4", "labels-mlp4")]
+        expected = crossed(values[0] - values[1])
+        assert soft["versus"][name]["difference"] == pytest.approx(expected.mean)
+        assert soft["versus"][name]["ci95"] == pytest.approx(expected.estimate[1:])
+    accuracy, errors = soft["versus"]["accuracy"], soft["versus"]["errors"]
+    assert errors["difference"] == pytest.approx(-400 * accuracy["difference"])
+    assert errors["p_value"] == pytest.approx(accuracy["p_value"])
+
+
+def test_a_table_for_a_person(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for width in ("80", "150"):
+        monkeypatch.setenv("COLUMNS", width)
+        out = kd("compare").out
+        assert max(map(len, out.splitlines())) <= int(width)
+        for words in (
+            "tiny: 2 seeds, 400 test examples",
+            "Bayes optimum",
+            "teacher",
+            "labels (control)",
+            "soft, T = 4",
+            "vs labels",
+            "NLL (nats)",
+            "Brier",
+            "multiply-",
+            "latency",
+            "does not cover",
+            "Holm",
+            "wrote outputs/tiny/compare.json",
+        ):
+            assert words in out, words
+    assert "verdict" in out
+    assert kd("compare", "--quiet").out == ""
+
+
+def test_csv_has_a_row_for_each_set_and_metric(kd: Kd, tiny: Path) -> None:
+    made = document(kd)
+    rows = list(csv.DictReader(io.StringIO(kd("compare", "--csv").out)))
+    assert {row["name"] for row in rows} == {"Bayes optimum", "teacher", "labels-mlp4", "soft-T4-mlp4"}
+    (row,) = (r for r in rows if (r["name"], r["metric"]) == ("soft-T4-mlp4", "nll"))
+    nll = by_name(made)["soft-T4-mlp4"]["versus"]["nll"]
+    assert float(row["difference"]) == pytest.approx(nll["difference"])
+    assert (row["control"], row["verdict"], row["paired"]) == ("labels-mlp4", nll["verdict"], "True")
+    (of_control,) = (r for r in rows if (r["name"], r["metric"]) == ("labels-mlp4", "nll"))
+    assert of_control["verdict"] == ""
+
+
+def test_another_control(kd: Kd, tiny: Path) -> None:
+    kd("distill", "--target", "hard")
+    for name in ("hard", "hard-mlp4"):
+        made = document(kd, "--control", name)
+        found = {one: students["versus"] for one, students in by_name(made).items()}
+        assert found["hard-mlp4"] is None
+        assert found["labels-mlp4"]["control"] == found["soft-T4-mlp4"]["control"] == "hard-mlp4"
+    wrong = kd("compare", "--control", "hrad")
+    assert wrong.code == 2
+    assert "did you mean hard" in wrong.err
+
+
+def test_each_model_and_transfer_set_has_its_own_control(kd: Kd, tiny: Path) -> None:
+    kd("distill", "--model", "mlp:3")
+    kd("distill", "--transfer-size", "40")
+    made = by_name(document(kd))
+    controls = {name: one["versus"] and one["versus"]["control"] for name, one in made.items()}
+    assert controls == {
+        "labels-mlp4": None,
+        "soft-T4-mlp4": "labels-mlp4",
+        "labels-mlp3": None,
+        "soft-T4-mlp3": "labels-mlp3",
+        "labels-n40-mlp4": None,
+        "soft-T4-n40-mlp4": "labels-n40-mlp4",
+    }
+    out = kd("compare").out
+    assert "mlp:4, n = 40" in out
+    only = document(kd, "--model", "mlp:3")
+    assert len(only["students"]) == 2
+    assert Path(only["path"]).name == "compare-mlp3.json"
+
+
+def test_sets_that_cannot_be_paired_are_compared_only_when_asked(kd: Kd, tiny: Path) -> None:
+    kd("distill", "--target", "soft", "--temperature", "2", "--epochs", "30", "--seeds", "3")
+    one = by_name(document(kd))["soft-T2-mlp4"]
+    assert one["versus"] is None
+    assert "cannot be paired with labels-mlp4: another seeds (3, not 2), epochs (30, not 20)" in one["why"]
+    out = kd("compare").out
+    assert "no control" in out
+    assert "kd distill --target labels --epochs 30 --seeds 3` makes a control" in " ".join(out.split())
+    asked = by_name(document(kd, "--unpaired"))
+    assert asked["soft-T2-mlp4"]["versus"]["paired"] is False
+    assert asked["soft-T4-mlp4"]["versus"]["paired"] is True
+    assert asked["soft-T2-mlp4"]["versus"]["nll"]["verdict"] is not None
+    assert "unpaired" in kd("compare", "--unpaired").out
+
+
+def test_one_seed_gets_no_verdict_and_says_why(kd: Kd) -> None:
+    Path("one.toml").write_text(TINY.replace("seeds = 2", "seeds = 1"))
+    assert kd("run", "one.toml").code == 0
+    made = document(kd)
+    versus = by_name(made)["soft-T4-mlp4"]["versus"]
+    for name in ("accuracy", "nll"):
+        assert versus[name]["verdict"] is None
+        assert versus[name]["ci95"] is None
+        assert "one seed" in versus[name]["why"]
+    assert any("one seed does not tell" in warning for warning in made["warnings"])
+    assert "one seed" in kd("compare").out
+
+
+def test_infinite_likelihoods_are_shown_as_such(kd: Kd, tiny: Path) -> None:
+    kd("distill", "--model", "tree", "--target", "labels,hard,soft", "--temperature", "1")
+    made = by_name(document(kd, "--model", "tree"))
+    assert made["labels-tree"]["metrics"]["nll"]["mean"] == "Infinity"
+    soft, hard = made["soft-T1-tree"]["versus"]["nll"], made["hard-tree"]["versus"]["nll"]
+    assert (soft["difference"], soft["ci95"]) == ("-Infinity", None)
+    assert (hard["difference"], hard["verdict"]) == (None, "no difference shown")
+    assert math.isfinite(made["soft-T1-tree"]["metrics"]["nll"]["mean"])
+    out = kd("compare", "--model", "tree").out
+    assert "both ∞" in out
+    assert "−∞" in out
+    assert "NLL is ∞ for labels and hard alike" in out
+
+
+def test_stale_sets_are_left_out_and_named(kd: Kd, tiny: Path) -> None:
+    kd("train-teacher", "--epochs", "3", "--force")
+    made = document(kd)
+    assert {one["name"]: one["stale"] for one in made["students"]} == {
+        "labels-mlp4": False,
+        "soft-T4-mlp4": True,
+    }
+    assert "left out students/soft-T4-mlp4: stale" in kd("compare").out
+    kd("gen-data", "--seed", "5", "--force", "--run", "tiny")
+    kd("train-teacher", "--force")
+    refused = kd("compare")
+    assert refused.code == 1
+    assert "all students of run tiny are stale" in refused.err
+    assert "kd distill --target labels" in refused.err
+
+
+def test_without_a_teacher_students_are_compared_with_what_is_there(kd: Kd) -> None:
+    kd("gen-data", "--n-samples", "100", "--n-test", "200")
+    kd("distill", "--target", "labels,bayes", "--seeds", "2", "--epochs", "5")
+    made = document(kd)
+    assert made["teacher"] is None
+    assert "agreement" not in made["students"][0]["metrics"]
+    assert kd("compare").code == 0
+    refused = kd("compare", "--metric", "agreement")
+    assert refused.code == 2
+    assert "the metric agreement needs a teacher" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--metric", "brie"], 2, "did you mean brier?"),
+        (["--model", "mlp:5"], 2, "`kd distill --model mlp:5` trains it"),
+        (["--csv", "--json"], 2, "two documents"),
+        (["--run", "tony"], 2, "did you mean tiny?"),
+    ],
+)
+def test_bad_input(kd: Kd, tiny: Path, arguments: list[str], code: int, words: str) -> None:
+    outcome = kd("compare", *arguments)
+    assert outcome.code == code
+    assert words in outcome.err + outcome.out
+
+
+def test_nothing_to_compare(kd: Kd) -> None:
+    kd("gen-data", "--n-samples", "100", "--n-test", "200")
+    kd("train-teacher", "--epochs", "2")
+    none = kd("compare")
+    assert none.code == 1
+    assert "has no students yet" in none.err
+    assert "kd distill" in none.err
+    kd("distill", "--target", "soft", "--seeds", "2", "--epochs", "3")
+    alone = kd("compare")
+    assert alone.code == 1
+    assert "there is no set 'labels' to compare with" in alone.err
+    assert "kd distill --target labels --epochs 3 --seeds 2" in alone.err
+    assert kd("distill", "--target", "labels", "--epochs", "3", "--seeds", "2").code == 0
+    assert kd("compare").code == 0
+
+
+def test_damaged_predictions_are_named_with_the_command_that_makes_them_again(kd: Kd, tiny: Path) -> None:
+    path = tiny / "students/soft-T4-mlp4/predictions.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    outcome = kd("compare")
+    assert outcome.code == 1
+    assert "predictions.safetensors is damaged" in outcome.err
+    assert "kd distill --target soft --temperature 4" in outcome.err
+
+
+def test_a_run_without_a_control_ends_with_its_table_all_the_same(kd: Kd) -> None:
+    Path("soft.toml").write_text(TINY.replace('["labels", "soft"]', '["soft"]'))
+    outcome = kd("run", "soft.toml")
+    assert outcome.code == 0
+    assert "there is no set 'labels' to compare with" in " ".join(outcome.out.split())
