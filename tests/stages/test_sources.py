@@ -187,7 +187,7 @@ def test_a_cache_that_cannot_be_written_is_not_the_fault_of_the_mirror(address: 
 def test_the_progress_bar_is_told_how_much_has_arrived(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = io.StringIO()
     monkeypatch.setattr(
-        show, "Console", lambda **options: Console(file=terminal, force_terminal=True, width=100)
+        screen, "Console", lambda **options: Console(file=terminal, force_terminal=True, width=100)
     )
     read_files(one_file(f"{address}good.gz"), None, screen.Screen().download)
     size = len(gzip.compress(b"the content"))
