@@ -91,7 +91,7 @@ def test_a_failed_write_leaves_the_old_artefact(run: Run, monkeypatch: pytest.Mo
     def no_room(path: Path, content: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("kdcli.store.write_synced", no_room)
+    monkeypatch.setattr("kdcli.store.artefact.write_synced", no_room)
     with pytest.raises(KdError, match="No space left"):
         put(run, "data", [], value=2.0)
     assert artefact.load("tensors")["x"].tolist() == [1, 1, 1]

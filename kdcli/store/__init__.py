@@ -1,0 +1,34 @@
+"""The store: the only package that touches the outputs folder.
+
+    outputs/
+      current                 the current run's name
+      RUN/
+        recipe.toml
+        data/  teacher/  students/NAME/     artefacts
+        figures/  compare.json
+
+An artefact is a folder of safetensors files and a `meta.json`, which is written last and holds
+the digest of every file beside it. It is written into a temporary sibling and renamed into
+place, so that a reader sees the old artefact or the new one, never a half.
+"""
+
+from kdcli.store.artefact import FORMAT, Artefact, DamagedError, Meta
+from kdcli.store.files import write_file, write_synced
+from kdcli.store.json_values import to_json
+from kdcli.store.runs import CURRENT, NAME, Run, Store, check_name, default_root
+
+__all__ = [
+    "CURRENT",
+    "FORMAT",
+    "NAME",
+    "Artefact",
+    "DamagedError",
+    "Meta",
+    "Run",
+    "Store",
+    "check_name",
+    "default_root",
+    "to_json",
+    "write_file",
+    "write_synced",
+]

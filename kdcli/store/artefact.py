@@ -1,0 +1,224 @@
+"""Artefacts: what one stage wrote, as a folder of tensors with its `meta.json`.
+
+The command line opens the store for every command, so torch is imported where tensors are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from kdcli.errors import KdError
+from kdcli.store.files import new_folder, replaced_path, told_apart, write_synced
+from kdcli.store.json_values import from_json, to_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from kdcli.store.runs import Run
+
+FORMAT = 2
+PACKAGES = ("kdcli", "torch", "numpy", "safetensors", "scikit-learn")
+
+
+class DamagedError(KdError):
+    """A file of an artefact is not what the stage wrote; `artefact` is the folder to be made again."""
+
+    def __init__(self, path: Path, artefact: Path, again: str, why: str) -> None:
+        super().__init__(f"{path} is damaged: {why}", f"remove {artefact} and make it again with `{again}`")
+        self.path = path
+        self.artefact = artefact
+        self.why = why
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What `meta.json` records of an artefact.
+
+    `files` maps each file to its SHA-256. `digest` is that of the file list: it tells whether
+    the content is the same, however often it was made. `parents` maps the artefacts it was made
+    from to the digests they had. `used` is what was chosen where the configuration leaves the choice.
+    """
+
+    stage: str
+    config: dict[str, Any]
+    parents: dict[str, str]
+    files: dict[str, str]
+    digest: str
+    metrics: dict[str, Any]
+    seconds: float
+    versions: dict[str, str] = field(default_factory=dict)
+    used: dict[str, str] = field(default_factory=dict)
+    created: str = ""
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """What one stage wrote: a folder of tensors with its `meta.json`."""
+
+    run: Run
+    name: str
+
+    @property
+    def path(self) -> Path:
+        """The artefact's folder."""
+        return self.run.path / self.name
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is there as a whole; a folder without `meta.json` is unfinished work."""
+        self._recover()
+        return (self.path / "meta.json").is_file()
+
+    def meta(self) -> Meta:
+        """Read `meta.json`; raises `KdError` if it is missing, damaged or from a newer kd."""
+        self._recover()
+        path = self.path / "meta.json"
+        with told_apart(path):
+            text = path.read_bytes()
+        try:
+            record = json.loads(text)
+            newer = record["format"] > FORMAT
+            meta = None if newer else Meta(**{**record, "metrics": from_json(record["metrics"])})
+        except (ValueError, TypeError, KeyError):
+            raise self.damaged(path) from None
+        if meta is None:
+            raise KdError(f"{path} was written by a newer kd (format {record['format']})", "update kd")
+        if meta.digest != _digest(meta.files):
+            raise self.damaged(path)
+        return meta
+
+    def stale(self) -> bool:
+        """Whether something it was made from was since replaced, or is itself stale."""
+        for name, digest in self.meta().parents.items():
+            parent = self.run.artefact(name)
+            if not parent.finished or parent.meta().digest != digest or parent.stale():
+                return True
+        return False
+
+    def fresh(self, renew: str) -> Meta:
+        """Return the meta of a fresh artefact; raises `KdError` naming the command `renew` if it is not."""
+        if not self.finished:
+            raise KdError(f"run {self.run.name} has no {self.name} yet", f"make it with `{renew}`")
+        if self.stale():
+            raise KdError(
+                f"{self.name} of run {self.run.name} is stale: what it was made from was since replaced",
+                f"renew it with `{renew} --force`",
+            )
+        return self.meta()
+
+    def load(self, file: str) -> dict[str, Tensor]:
+        """Read the tensors of `file`.safetensors; raises `KdError` if it is not what the stage wrote."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        path = self.path / f"{file}.safetensors"
+        if not path.is_file():
+            raise self.damaged(path)
+        with told_apart(path):
+            content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != self.meta().files.get(path.name):
+            raise self.damaged(path)
+        try:
+            return load(content)
+        except SafetensorError:
+            raise self.damaged(path) from None
+
+    def up_to_date(self, config: Mapping[str, Any], parents: Sequence[Artefact], force: bool) -> bool:
+        """Whether it was made with this configuration from these parents, and may be reused.
+
+        False means that it may be made; so may one that lost a file. Raises `KdError` if another one
+        stands under this name and `force` does not allow to replace it.
+        """
+        if not self.finished:
+            return False
+        meta = self.meta()
+        now = to_json(config)
+        same_parents = meta.parents == {p.name: p.meta().digest for p in parents}
+        if meta.config == now and same_parents:
+            return all((self.path / file).is_file() for file in meta.files)
+        if force:
+            return False
+        if meta.config == now:
+            what = f"{self.path} is stale: what it was made from was since replaced"
+            raise KdError(what, "--force replaces it")
+        missing = object()
+        changed = [
+            f"{key} = {json.dumps(meta.config.get(key))}, not {json.dumps(now.get(key))}"
+            for key in {**meta.config, **now}
+            if meta.config.get(key, missing) != now.get(key, missing)
+        ]
+        keep = "--name NAME, for one target at a time, keeps both"
+        if self.name == "data":
+            keep = "--run NAME keeps both"
+        elif self.name == "teacher":
+            dataset = parents[0].meta().config.get("dataset", "") if parents else ""
+            keep = f"`kd gen-data {dataset} --run NAME{self.run.store.flag}` starts a run beside this one"
+        raise KdError(f"{self.path} was made with {'; '.join(changed)}", f"--force replaces it; {keep}")
+
+    def write(
+        self,
+        stage: str,
+        config: Mapping[str, Any],
+        parents: Sequence[Artefact],
+        tensors: Mapping[str, Mapping[str, Tensor]],
+        metrics: Mapping[str, Any],
+        seconds: float,
+        used: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Write the artefact as a whole, in place of one that may be there.
+
+        `tensors` maps file names (without suffix) to their named tensors. `used` is what was chosen by
+        itself where the configuration leaves the choice.
+        """
+        from importlib.metadata import version
+
+        from safetensors.torch import save
+
+        ancestry = {parent.name: parent.meta().digest for parent in parents}
+        with told_apart(self.path), new_folder(self.path) as folder:
+            files = {}
+            for file, named in tensors.items():
+                content = save({name: t.detach().contiguous() for name, t in named.items()})
+                write_synced(folder / f"{file}.safetensors", content)
+                files[f"{file}.safetensors"] = hashlib.sha256(content).hexdigest()
+            meta = Meta(
+                stage=stage,
+                config=to_json(config),
+                parents=ancestry,
+                files=files,
+                digest=_digest(files),
+                metrics=to_json(metrics),
+                seconds=round(seconds, 3),
+                versions={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+                used=dict(used),
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+            write_synced(
+                folder / "meta.json", (json.dumps(asdict(meta), indent=2, allow_nan=False) + "\n").encode()
+            )
+
+    def _recover(self) -> None:
+        """Put back the old artefact if a replacement was cut off between its two renames."""
+        replaced = replaced_path(self.path)
+        if replaced.exists() and not self.path.exists():
+            replaced.rename(self.path)
+
+    def damaged(self, path: Path, why: str = "it is not what the stage wrote") -> DamagedError:
+        """Build the error for a file that makes no sense."""
+        stage = "kd train-teacher" if self.name == "teacher" else "kd distill"
+        command = self.run.making if self.name == "data" else stage + self.run.flag
+        return DamagedError(path, self.path, command, why)
+
+
+def _digest(files: Mapping[str, str]) -> str:
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()

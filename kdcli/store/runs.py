@@ -1,0 +1,151 @@
+"""The outputs folder: its runs, which of them is current, and what a run holds."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdcli.errors import KdError, UsageError, unknown
+from kdcli.store.artefact import Artefact
+from kdcli.store.files import told_apart, write_file
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+CURRENT = "current"
+
+
+def default_root() -> Path:
+    """Return the outputs folder that commands use unless told otherwise."""
+    return Path(os.environ.get("KD_OUTPUTS") or "outputs")
+
+
+class Store:
+    """An outputs folder: its runs, and which of them is current."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or default_root()
+
+    @property
+    def flag(self) -> str:
+        """What a command needs to use this folder: empty for the default one."""
+        return "" if self.root == default_root() else f" --outputs {shlex.quote(str(self.root))}"
+
+    def runs(self) -> list[str]:
+        """Names of the runs, sorted."""
+        with told_apart(self.root):
+            if not self.root.is_dir():
+                return []
+            return sorted(p.name for p in self.root.iterdir() if (p / "recipe.toml").is_file())
+
+    @property
+    def current(self) -> str:
+        """The current run's name; empty if there is none."""
+        path = self.root / CURRENT
+        with told_apart(path):
+            try:
+                return path.read_text(encoding="utf-8", errors="replace").strip()
+            except (FileNotFoundError, NotADirectoryError):
+                return ""
+
+    def make_current(self, run: str) -> None:
+        """Make a run the one that commands work on unless told otherwise."""
+        write_file(self.root / CURRENT, f"{run}\n".encode())
+
+    def run(self, name: str) -> Run:
+        """Return the run of this name, there or not; raises `UsageError` for a name that cannot be one."""
+        check_name(name, "run")
+        if name == CURRENT:
+            raise UsageError(
+                f"a run cannot be named '{CURRENT}': the file of that name marks the current run"
+            )
+        return Run(self, name)
+
+    def existing_run(self, name: str | None) -> Run:
+        """Return the run of this name, or the current one for None; raises `KdError` if it is not there."""
+        if name is None:
+            name = self.current
+            if not name:
+                raise KdError(
+                    f"there is no current run in {self.root}", f"make one with `kd gen-data{self.flag}`"
+                )
+        run = self.run(name)
+        if name not in self.runs():
+            raise unknown("run", name, self.runs(), f"`kd gen-data --run NAME{self.flag}` makes one")
+        return run
+
+
+@dataclass(frozen=True)
+class Run:
+    """One experiment: a folder in the store."""
+
+    store: Store
+    name: str
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self.store.root / self.name
+
+    @property
+    def recipe_path(self) -> Path:
+        """The file of the run's recipe."""
+        return self.path / "recipe.toml"
+
+    @property
+    def flag(self) -> str:
+        """What a command needs to work on this run: empty for the current one in the default folder."""
+        return ("" if self.store.current == self.name else f" --run {self.name}") + self.store.flag
+
+    @property
+    def making(self) -> str:
+        """The command that makes this run's data; unlike later ones, it does not go by the current run."""
+        return f"kd gen-data --run {self.name}{self.store.flag}"
+
+    def read_recipe(self) -> str:
+        """Return the text of the run's recipe."""
+        with told_apart(self.recipe_path):
+            try:
+                return self.recipe_path.read_text(encoding="utf-8")
+            except UnicodeDecodeError:
+                raise KdError(
+                    f"{self.recipe_path} is not UTF-8 text", "write it again or remove the run"
+                ) from None
+
+    def write_recipe(self, text: str) -> None:
+        """Store the run's recipe."""
+        write_file(self.recipe_path, text.encode())
+
+    def artefact(self, name: str) -> Artefact:
+        """Return the artefact "data", "teacher" or "students/NAME", there or not."""
+        return Artefact(self, name)
+
+    def students(self) -> list[Artefact]:
+        """Return the finished student sets, sorted by name."""
+        folder = self.path / "students"
+        if not folder.is_dir():
+            return []
+        names = sorted(p.name for p in folder.iterdir() if NAME.fullmatch(p.name) and p.is_dir())
+        found = [self.artefact(f"students/{name}") for name in names]
+        return [artefact for artefact in found if artefact.finished]
+
+    def write_figure(self, file: str, content: bytes) -> Path:
+        """Store one figure; figures are views of the artefacts, and drawn anew at will."""
+        path = self.path / "figures" / file
+        write_file(path, content)
+        return path
+
+    def write_report(self, file: str, text: str) -> None:
+        """Store a report beside the artefacts that it is drawn from, in place of an older one."""
+        write_file(self.path / file, text.encode())
+
+
+def check_name(name: str, kind: str) -> None:
+    """Raise `UsageError` unless a run or student set may be named so."""
+    if not NAME.fullmatch(name):
+        shown = name if len(name) <= 40 else name[:40] + "…"
+        raise UsageError(
+            f"{shown!r} cannot name a {kind}",
+            "a name has up to 100 letters, digits, dots, dashes and underscores; a letter or digit first",
+        )
