@@ -11,6 +11,7 @@ infinite likelihood loss.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -67,7 +68,8 @@ class Metric:
     """A metric: what it is, what it needs, and how it reads.
 
     `values` gives one value for each example. `total` metrics are their sum over examples, others their
-    mean. `unit` is "%", "nats", or empty; "%" is shown as hundred times the number.
+    mean. `unit` is "%", "nats", or empty; "%" is shown as hundred times the number. An example's value is
+    from 0 to `most`.
     """
 
     summary: str
@@ -77,6 +79,7 @@ class Metric:
     unit: str = ""
     needs: Literal["labels", "teacher", "posterior"] = "labels"
     total: bool = False
+    most: float = 1.0
 
     def scale(self, values: Tensor) -> int:
         """Return what a mean over examples is to be multiplied by: their number for totals."""
@@ -122,6 +125,7 @@ def calibration_gap(scored: Scored) -> Tensor:
 
     Examples are put in BINS equally wide bins of their top probability. A bin's gap is the mean of top
     probability less hit; an example counts with its own such difference, and the sign of its bin's gap.
+    On few examples it is biased upwards, the more the wider the top probabilities spread.
     Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning" (2015).
     """
     gaps = scored.p.amax(-1) - hits(scored)
@@ -179,7 +183,8 @@ def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
     """KL(p ‖ q) of the last axis, in nats; classes with p = 0 add 0, and it is ∞ where q excludes others."""
     import torch
 
-    terms = torch.where(log_p > -torch.inf, log_p.exp() * (log_p - log_q), 0.0)
+    p = log_p.exp()
+    terms = torch.where(p > 0, p * (log_p - log_q), 0.0)
     return terms.sum(-1).clamp(min=0.0)  # rounding may leave a little less than nothing
 
 
@@ -189,8 +194,8 @@ METRICS = MappingProxyType(
         "errors": Metric(
             "number of examples that are got wrong", "errors", misses, "lower", unit="errors", total=True
         ),
-        "nll": Metric("negative log-likelihood of the labels", "NLL", nll, "lower", "nats"),
-        "brier": Metric("Brier score, from 0 to 2", "Brier score", brier, "lower"),
+        "nll": Metric("negative log-likelihood of the labels", "NLL", nll, "lower", "nats", most=math.inf),
+        "brier": Metric("Brier score, from 0 to 2", "Brier score", brier, "lower", most=2.0),
         "ece": Metric(
             f"expected calibration error, {BINS} bins", "calibration error", calibration_gap, "lower", "%"
         ),
@@ -219,7 +224,13 @@ METRICS = MappingProxyType(
             needs="teacher",
         ),
         "kl_teacher": Metric(
-            "KL(teacher ‖ student) at T = 1", "KL(teacher ‖ student)", kl_teacher, "lower", "nats", "teacher"
+            "KL(teacher ‖ student) at T = 1",
+            "KL(teacher ‖ student)",
+            kl_teacher,
+            "lower",
+            "nats",
+            "teacher",
+            most=math.inf,
         ),
         "excess_error": Metric(
             "error above the Bayes error, by the exact posterior",
@@ -230,7 +241,13 @@ METRICS = MappingProxyType(
             "posterior",
         ),
         "kl_posterior": Metric(
-            "KL(posterior ‖ student)", "KL(posterior ‖ student)", kl_posterior, "lower", "nats", "posterior"
+            "KL(posterior ‖ student)",
+            "KL(posterior ‖ student)",
+            kl_posterior,
+            "lower",
+            "nats",
+            "posterior",
+            most=math.inf,
         ),
     }
 )

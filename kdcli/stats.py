@@ -80,11 +80,16 @@ class Sampled(NamedTuple):
         return Estimate(self.mean, self.mean - half, self.mean + half)
 
     @property
-    def p_value(self) -> float:
-        """The smallest level whose interval leaves out 0: how surprising the mean is if the truth is 0."""
+    def p_value(self) -> float | None:
+        """The smallest level whose interval leaves out 0: how surprising the mean is if the truth is 0.
+
+        None where nothing varies, as with a single example: there is no measure of chance then.
+        """
         distance = abs(self.mean)
         if distance == 0:
             return 1.0
+        if self.half_width() == 0:
+            return None
         if distance > self.half_width(LEAST_P):
             return LEAST_P
         low, high = LEAST_P, 1.0
@@ -93,10 +98,9 @@ class Sampled(NamedTuple):
             low, high = (middle, high) if self.half_width(middle) > distance else (low, middle)
         return high
 
-    @property
-    def limited_by(self) -> Source:
-        """What most of the interval's width comes from."""
-        return max(self.parts, key=lambda part: part.square(LEVEL)).source if self.parts else "examples"
+    def limited_by(self, level: float = LEVEL) -> Source:
+        """Return what most of the interval's width comes from."""
+        return max(self.parts, key=lambda part: part.square(level)).source if self.parts else "examples"
 
     def detectable(self, level: float = LEVEL) -> float:
         """Return the smallest true mean that such a sample tells from 0 four times in five."""
@@ -197,4 +201,5 @@ def compare(ones: Tensor, others: Tensor, *, paired: bool) -> Finding:
     if any(endless):
         return Finding(math.inf if endless[0] else -math.inf, None, sampled.p_value, sampled)
     mean, low, high = sampled.estimate
-    return Finding(mean, (low, high), sampled.p_value, sampled)
+    interval = (low, high) if sampled.p_value is not None else None
+    return Finding(mean, interval, sampled.p_value, sampled)

@@ -53,7 +53,13 @@ def test_the_parts_add_up_to_the_variance_of_the_mean() -> None:
 def test_no_spread_at_all() -> None:
     assert estimate(torch.ones(3, 4)) == (1, 1, 1)
     assert crossed(torch.zeros(3, 4)).p_value == 1
-    assert crossed(torch.ones(3, 4)).p_value == LEAST_P
+    assert crossed(torch.ones(3, 4) + 1e-9 * noise(3, 4)).p_value == LEAST_P
+
+
+@pytest.mark.parametrize(("seeds", "n"), [(5, 1), (5, 3), (2, 300)])
+def test_nothing_is_known_of_chance_where_nothing_varies(seeds: int, n: int) -> None:
+    finding = compare(torch.ones(seeds, n), torch.zeros(seeds, n), paired=True)
+    assert (finding.difference, finding.interval, finding.p_value) == (1.0, None, None)
 
 
 @pytest.mark.parametrize("seeds", [2, 5, 10])
@@ -108,8 +114,8 @@ def test_a_detectable_difference_is_shown_four_times_in_five() -> None:
 
 
 def test_what_limits_a_comparison() -> None:
-    assert crossed(noise(3, 1) + 0.01 * noise(3, 50)).limited_by == "seeds"
-    assert crossed(noise(1, 50) + 0.01 * noise(10, 50)).limited_by == "examples"
+    assert crossed(noise(3, 1) + 0.01 * noise(3, 50)).limited_by() == "seeds"
+    assert crossed(noise(1, 50) + 0.01 * noise(10, 50)).limited_by() == "examples"
 
 
 def test_unpaired_seeds_vary_by_themselves_and_examples_stay_paired() -> None:

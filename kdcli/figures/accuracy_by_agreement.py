@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from kdcli.figures.view import View
 
 CAPTION = (
-    "Bars: 95 % intervals of the mean over training seeds and test examples. Students further right imitate\n"
-    "their teacher better, those further up are right more often; the dashed line is the teacher."
+    "Bars: 95 % intervals over test examples, and over seeds where there are several. Further right\n"
+    "students imitate their teacher better, those further up are right more often. Dashed: the teacher."
 )
 ROOM = MOST_PANELS
 COLUMNS = 3  # of the legend

@@ -75,9 +75,9 @@ def _panel(ax: Axes, found: Sequence[Difference], place: dict[tuple[str, str], i
     for d in found:
         y = place[d.group, d.title]
         if d.mean is None or math.isinf(d.mean):
-            text = "∞ for both" if d.mean is None else f"∞ for {'it' if d.mean > 0 else 'the control'} alone"
+            alone = f"∞ for {'it' if (d.mean or 0) > 0 else 'the control'} alone: {d.verdict or 'one seed'}"
             ax.annotate(
-                f"{text}: {d.verdict}",
+                "∞ for both" if d.mean is None else alone,
                 (0, y),
                 xytext=(4, 0),
                 textcoords="offset points",

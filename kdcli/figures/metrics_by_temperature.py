@@ -41,7 +41,12 @@ def draw(view: View) -> Figure:
     from matplotlib.ticker import PercentFormatter
 
     lines = _lines(view)
-    able = {(s.model, s.transfer_size): s for s in view.students if s.target == "labels"}
+    # Those with a variant, such as a name of their own, only where there is no other.
+    able = {
+        (s.model, s.transfer_size): s
+        for s in sorted(view.students, key=lambda s: not s.variant)
+        if s.target == "labels"
+    }
     wanted = {(sets[0].model, sets[0].transfer_size) for sets in lines.values()}
     controls = [control for place, control in able.items() if place in wanted]
     figure, (left, right) = abreast(

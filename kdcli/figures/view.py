@@ -135,7 +135,7 @@ def crowded_out(students: Sequence[Subject], room: int) -> str:
     shown = that_fit(students, room)
     if len(shown) == len(students):
         return ""
-    return (
-        f"shows {len(shown)} of {len(students)} student sets, those of {shown[0].model}; "
-        "`kd plot --model MODEL` draws those of another model"
-    )
+    counts = f"shows {len(shown)} of {len(students)} student sets"
+    if len({subject.model for subject in students}) == 1:
+        return f"{counts}, the first: it has no room for more"
+    return f"{counts}, those of {shown[0].model}; `kd plot --model MODEL` draws those of another model"

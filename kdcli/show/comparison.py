@@ -3,11 +3,13 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
     from kdcli.stages.evidence import Evidence
     from kdcli.stages.verdicts import Measured, StudentsMeasured, Versus
     from kdcli.stats import Estimate
-
-ABREAST = 2  # compared metrics that fit beside each other
-WIDE = 132  # columns of a terminal from which a verdict stands beside its value, not below
 
 # Of the other metrics, those that a table shows, with short heads.
 SHORT = {
@@ -64,21 +63,28 @@ CSV_COLUMNS = (
 def compared(screen: Screen, made: "Compared", **more: Any) -> None:
     """Tell what `kd compare` found; `more` is put into the document."""
     evidence = made.evidence
-    width = Console().width
-    metrics = list(evidence.compared)
-    for k in range(0, len(metrics), ABREAST):
-        screen.table(_verdict_table(evidence, metrics[k : k + ABREAST], wide=width >= WIDE))
-    others = [name for name in SHORT if name not in metrics and name in evidence.students[0].estimates]
-    screen.table(_mean_table(evidence, others))
+    whole = _verdict_table(evidence, evidence.compared, wide=True)
+    for table in [whole] if _fits(whole) else _that_fit(partial(_verdict_table, evidence), evidence.compared):
+        screen.table(table)
+    others = [
+        name for name in SHORT if name not in evidence.compared and name in evidence.students[0].estimates
+    ]
+    for table in _that_fit(partial(_mean_table, evidence), others):
+        screen.table(table)
     screen.table(_cost_table(made))
     for group, sentences in made.sentences.items():
         screen.say(group, style="bold")
         for sentence in sentences:
             screen.say(f"• {sentence}", wrap=True)
+    unmatched: dict[tuple[str, str, str], list[str]] = {}
     for one in evidence.students:
         if one.why:
-            remedy = f"; `{one.remedy}` makes a control for it" if one.remedy else ""
-            screen.say(f"• {one.group}: {one.title} {one.why}{remedy}.", wrap=True)
+            unmatched.setdefault((one.group, one.why, one.remedy), []).append(one.title)
+    if unmatched:
+        screen.say("not compared", style="bold")
+    for (group, why, remedy), titles in unmatched.items():
+        makes = f"; `{remedy}` makes a control for it" if remedy else ""
+        screen.say(f"• {group}: {'; '.join(titles)}: {why}{makes}.", wrap=True)
     for warning in made.warnings:
         screen.say(f"! {warning}", wrap=True)
     for trained in evidence.left_out:
@@ -89,17 +95,34 @@ def compared(screen: Screen, made: "Compared", **more: Any) -> None:
     screen.document({**made.document(), "path": made.path, **more})
 
 
+def _fits(table: Table) -> bool:
+    """Whether the terminal has room for a table with all its words in one line."""
+    console = Console()
+    return Measurement.get(console, console.options.update(width=1000), table).maximum <= console.width
+
+
+def _that_fit(build: Callable[[Sequence[str]], Table], names: Sequence[str]) -> list[Table]:
+    """Build tables of as many metrics abreast as the terminal has room for, and one each if need be."""
+    for size in range(len(names), 0, -1):
+        tables = [build(names[k : k + size]) for k in range(0, len(names), size)]
+        if size == 1 or all(map(_fits, tables)):
+            return tables
+    return []
+
+
 def _coverage(evidence: "Evidence") -> str:
     """Say what the intervals and verdicts cover, and what not."""
-    tests = sum(v.p_value is not None for one in evidence.students for v in one.versus.values())
+    sources = "training seeds and test examples"
+    if all(one.seeds == 1 for one in evidence.students):
+        sources = "test examples, for this one seed"
     words = [
-        "± is a 95 % interval over training seeds and test examples; it does not cover another draw of the "
-        "training data, nor another teacher."
+        f"± is a 95 % interval over {sources}; it does not cover another draw of the training data, nor "
+        "another teacher."
     ]
-    if tests:
+    if evidence.tests:
         words.append(
-            f"Verdicts are at 95 % for all {tests} comparisons together (Holm's correction): an interval "
-            "without 0 is not enough by itself."
+            f"Verdicts are at 95 % for the {evidence.tests} comparisons of the table together (Holm's "
+            "correction): an interval without 0 is not enough by itself."
         )
     if any(not v.paired for one in evidence.students for v in one.versus.values()):
         words.append("Unpaired sets differ in more than what they were taught.")
@@ -113,7 +136,9 @@ def _coverage(evidence: "Evidence") -> str:
 
 def _table(title: str, heads: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("", overflow="fold")  # where the terminal is narrow, names give way, not numbers
+    table.add_column(
+        "", overflow="fold", min_width=12
+    )  # where the terminal is narrow, names give way, not numbers
     for head in heads:
         table.add_column(head, justify="right", no_wrap=True)
     return table
@@ -135,8 +160,11 @@ class _Cells:
         return [Text("\n").join([self.value, below]) if below else self.value]
 
 
-def _verdict_table(evidence: "Evidence", metrics: Sequence[str], *, wide: bool) -> Table:
-    """Make the table of some compared metrics: the optimum and the teacher, then each group's sets."""
+def _verdict_table(evidence: "Evidence", metrics: Sequence[str], *, wide: bool = False) -> Table:
+    """Make the table of some compared metrics: the optimum and the teacher, then each group's sets.
+
+    Verdicts stand in columns of their own if it is `wide`, else below the values.
+    """
     n = len(evidence.data.splits["test"].y)
     seeds = sorted({one.seeds for one in evidence.students})
     counts = " or ".join(map(str, seeds))
@@ -167,7 +195,7 @@ def _cells(name: str, one: "StudentsMeasured", best: "StudentsMeasured | None", 
     versus = one.versus.get(name)
     if versus is None:
         return _Cells(value, verdict=Text("no control") if one.why else None)
-    word = versus.verdict or "one seed"
+    word = versus.verdict or ("one seed" if one.seeds == 1 else "no verdict")
     verdict = Text(word if wide else SHORT_VERDICTS.get(word, word), style=VERDICT_STYLES.get(word, ""))
     if not versus.paired:
         verdict.append(", unpaired")
@@ -204,16 +232,19 @@ def _cost_table(made: "Compared") -> Table:
     teacher = made.teacher_cost
     if teacher and made.evidence.teacher:
         table.add_row(made.evidence.teacher.group, *map(Text, _cost_cells(teacher)))
-    of_model: dict[str, dict[Cost, str]] = {}
+    of_model: dict[str, dict[Cost, list[str]]] = {}
     for one in made.evidence.students:
-        of_model.setdefault(one.trained.config["model"], {}).setdefault(made.costs[one.name], one.title)
+        costs = of_model.setdefault(one.trained.config["model"], {})
+        costs.setdefault(made.costs[one.name], []).append(one.title)
     for model, costs in of_model.items():
         table.add_section()
-        for cost, title in costs.items():
+        for cost, titles in costs.items():
             cells = map(Text, _cost_cells(cost))
             if teacher:
                 cells = map(_with_ratio, cells, astuple(cost), astuple(teacher))
-            table.add_row(model if len(costs) == 1 else f"{model}, {title}", *cells)
+            table.add_row(
+                model if len(costs) == 1 else f"{model}: {'; '.join(dict.fromkeys(titles))}", *cells
+            )
     return table
 
 
@@ -268,7 +299,8 @@ def _value(name: str, estimate: "Estimate | None") -> str:
     if math.isinf(estimate.mean):
         return "∞"
     unit = " %" if METRICS[name].unit == "%" else ""
-    return f"{_number(name, estimate.mean)} ± {_number(name, estimate.high - estimate.mean)}{unit}"
+    half = max(estimate.high - estimate.mean, estimate.mean - estimate.low)
+    return f"{_number(name, estimate.mean)} ± {_number(name, half)}{unit}"
 
 
 def _plain(name: str, mean: float) -> str:
@@ -279,13 +311,11 @@ def _difference(name: str, versus: "Versus") -> str:
     """Write a difference with its sign and half-width, such as "+3.15 ± 0.37"."""
     if versus.difference is None:
         return "both ∞"
-    sign = "−" if versus.difference < 0 else "+"
-    if math.isinf(versus.difference):
-        return f"{sign}∞"
-    text = sign + _number(name, abs(versus.difference))
+    size = _number(name, abs(versus.difference)) if math.isfinite(versus.difference) else "∞"
+    sign = "" if not size.strip("0.") else "−" if versus.difference < 0 else "+"
     if versus.interval:
-        text += f" ± {_number(name, versus.interval[1] - versus.difference)}"
-    return text
+        return f"{sign}{size} ± {_number(name, versus.interval[1] - versus.difference)}"
+    return sign + size
 
 
 def _number(name: str, value: float) -> str:

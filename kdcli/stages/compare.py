@@ -60,7 +60,12 @@ class Compared:
                     "metric": found.metric,
                     "gain": found.gain,
                     "shares": [
-                        {"by": share.rival.name, "gain": share.gain, "beyond": _verdict(share.beyond)}
+                        {
+                            "by": share.rival.name,
+                            "gain": share.versus.gain,
+                            "verdict": share.versus.verdict,
+                            "beyond": _verdict(share.beyond),
+                        }
                         for share in found.shares
                     ],
                 }

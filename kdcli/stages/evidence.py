@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from kdcli.errors import KdError, UsageError, unknown
-from kdcli.metrics import METRICS, Scored, find_metric
+from kdcli.metrics import METRICS, Metric, Scored, find_metric
 from kdcli.stages.artefacts import Data, Trained, load_data, load_teacher
 from kdcli.stages.student_sets import all_students, group, of_models, stem, title
 from kdcli.stages.verdicts import CONTROL, Measured, StudentsMeasured, against_control, candidates
@@ -36,6 +36,11 @@ class Evidence:
     control: str
     compared: Sequence[str]
     left_out: Sequence[Trained]
+
+    @property
+    def tests(self) -> int:
+        """Number of comparisons that the verdicts are corrected for."""
+        return sum(v.p_value is not None for one in self.students for v in one.versus.values())
 
 
 def gather(
@@ -78,6 +83,11 @@ def gather(
             shown = title(trained.config, trained.artefact.path.name, whole=False)
             measures = _measure(scored, compared)
             students.append(StudentsMeasured(shown, group(trained.config), *measures, trained))
+    if control and not candidates(students, control) and run.artefact(f"students/{control}").finished:
+        raise UsageError(
+            f"the control {control} is not among the students that are compared",
+            "leave out --model, or name its model too",
+        )
     if control and not candidates(students, control):
         known = dict.fromkeys([*(one.name for one in students), *(stem(one.config) for one in students)])
         raise unknown("student set", control, known)
@@ -127,9 +137,16 @@ def _measure(
         if values.shape[-1] == 0:  # no example to look at, such as none that the teacher gets wrong
             continue
         scale = metric.scale(values)
-        estimates[name] = Estimate(*(scale * number for number in estimate(values)))
+        estimates[name] = estimate_metric(metric, values)
         means = (scale * values.mean(-1)).tolist()
         per_seed[name] = [round(mean) for mean in means] if metric.total else means
         if name in compared:
             kept[name] = values
     return estimates, per_seed, kept
+
+
+def estimate_metric(metric: Metric, values: Tensor) -> Estimate:
+    """Estimate a metric from its `values (seeds, n)`; the interval ends where the metric's range does."""
+    scale = metric.scale(values)
+    mean, low, high = estimate(scale * values)
+    return Estimate(mean, max(low, 0.0), min(high, scale * metric.most))

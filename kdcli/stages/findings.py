@@ -1,8 +1,9 @@
 """What the evidence says in sentences: verdicts, where gains come from, and where one would go wrong."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations
 from typing import TypeVar
 
 from kdcli.metrics import METRICS
@@ -27,10 +28,10 @@ EXPLANATIONS = {
 
 @dataclass(frozen=True)
 class Share:
-    """How much of a gain another target brings by itself, and what the gaining set has beyond it."""
+    """How another target compares with the control of a gain, and what the gaining set has beyond it."""
 
     rival: StudentsMeasured
-    gain: float
+    versus: Versus
     beyond: Versus
 
 
@@ -45,36 +46,32 @@ class Attribution:
 
 
 def attributions(evidence: Evidence) -> list[Attribution]:
-    """Explain the largest shown gain of soft targets, over each control, by the gains of other targets."""
-    best: dict[tuple[str, str], StudentsMeasured] = {}
+    """Explain the largest shown gain of soft targets in each group by the gains of other targets."""
+    softs: dict[tuple[str, str, str], list[StudentsMeasured]] = {}
     for one in evidence.students:
         for metric in COMPARED:
-            versus = one.versus.get(metric)
-            if one.config["target"] == "soft" and versus and versus.verdict == "better" and versus.interval:
-                key = (versus.other, metric)
-                if key not in best or versus.gain > best[key].versus[metric].gain:
-                    best[key] = one
+            if one.config["target"] == "soft" and metric in one.versus and one.versus[metric].interval:
+                softs.setdefault((one.group, one.control, metric), []).append(one)
     rivals = {
-        (soft.name, metric, rival.name): rival
-        for (_, metric), soft in best.items()
+        (soft.name, metric, rival.name): (soft, rival)
+        for (_, _, metric), sets in softs.items()
+        for soft in sets
         for rival in evidence.students
         if _explains(rival, soft) and metric in rival.versus and rival.versus[metric].interval
     }
-    softs = {one.name: one for one in best.values()}
-    beyond = decide({key: contrast(softs[key[0]], rival, key[1]) for key, rival in rivals.items()})
-    return [
-        Attribution(
-            soft,
-            metric,
-            soft.versus[metric].gain,
-            [
-                Share(rival, rival.versus[metric].gain, beyond[key])
-                for key, rival in rivals.items()
+    # All are corrected for, since the largest gain is chosen after having seen them.
+    beyond = decide({key: contrast(*pair, key[1]) for key, pair in rivals.items()})
+    found = []
+    for (_, _, metric), sets in softs.items():
+        soft = max(sets, key=lambda one, metric=metric: one.versus[metric].gain)  # type: ignore[misc]
+        if soft.versus[metric].verdict == "better":
+            shares = [
+                Share(rival, rival.versus[metric], beyond[key])
+                for key, (_, rival) in rivals.items()
                 if key[:2] == (soft.name, metric)
-            ],
-        )
-        for (_, metric), soft in best.items()
-    ]
+            ]
+            found.append(Attribution(soft, metric, soft.versus[metric].gain, shares))
+    return found
 
 
 def _explains(rival: StudentsMeasured, soft: StudentsMeasured) -> bool:
@@ -82,6 +79,7 @@ def _explains(rival: StudentsMeasured, soft: StudentsMeasured) -> bool:
     config = rival.config
     return (
         config["target"] in EXPLANATIONS
+        and rival.group == soft.group
         and rival.control == soft.control
         and config["label_weight"] == soft.config["label_weight"]
         and (config["target"] != "shuffled" or config["temperature"] == soft.config["temperature"])
@@ -151,9 +149,11 @@ def _undecided(those: Sequence[StudentsMeasured], metric: str, control: str) -> 
     if rest:
         least = max(one.versus[metric].detectable or 0.0 for one in rest)
         power = f" (one of {amount(metric, least)} would be, four times in five)" if least else ""
+        if METRICS[metric].unit == "%" and least >= 1:
+            power = " (nor could it well be, with so few seeds or examples)"
         texts.append(f"no difference from {control} in {title} is shown for {listed(rest)}{power}.")
     if endless:
-        texts.append(f"{title} is ∞ for {control} and {listed(endless)} alike.")
+        texts.append(f"{title} is ∞ for {', '.join([control, *map(spoken, endless)])}.")
     return texts
 
 
@@ -161,16 +161,19 @@ def _explained(one: Attribution, evidence: Evidence) -> str:
     """Say how much of a gain the other targets bring, and what soft targets add to that."""
     parts = []
     for share in one.shares:
+        gain = share.versus.gain
+        brought = f"{number(one.metric, gain)} ({round(100 * gain / one.gain)} %)"
+        if share.versus.verdict != "better":
+            brought = f"none that is shown ({number(one.metric, gain)})"
         ends = _ends(share.beyond, METRICS[one.metric].better == "lower")
         left = f"{number(one.metric, share.beyond.gain)} {ends}"
         added = {"better": f"soft adds {left}", "worse": f"soft falls behind: {left}"}.get(
             share.beyond.verdict or "", f"that soft adds to it is not shown: {left}"
         )
-        brought = f"{number(one.metric, share.gain)} ({round(100 * share.gain / one.gain)} %)"
-        why = EXPLANATIONS[share.rival.config["target"]]
-        parts.append(f"{spoken(share.rival)} alone brings {brought}, {why}; {added}")
-    gain = f"of the {amount(one.metric, one.gain)} that {spoken(one.soft)} gains over "
-    return f"{gain}{_named(evidence, one.soft.control)}, {'. '.join(_sentence_case(parts))}."
+        name, why = spoken(share.rival), EXPLANATIONS[share.rival.config["target"]]
+        parts.append(f"{name} alone, {why}, brings {brought}; {added}")
+    gain_of = f"of the {amount(one.metric, one.gain)} that {spoken(one.soft)} gains over "
+    return f"{gain_of}{_named(evidence, one.soft.control)}, {'. '.join(_sentence_case(parts))}."
 
 
 def _sentence_case(parts: Sequence[str]) -> list[str]:
@@ -185,7 +188,8 @@ def _unexplained(evidence: Evidence, found: Sequence[Attribution]) -> list[str]:
         wanted = [
             target
             for target in EXPLANATIONS
-            if target not in there and evidence.data.n_classes >= TARGETS[target].least_classes
+            if target not in {*there, _find(evidence, one.soft.control).config["target"]}
+            and evidence.data.n_classes >= TARGETS[target].least_classes
         ]
         if one.metric == "accuracy" and wanted:
             run = command(evidence.run, one.soft.config, wanted)
@@ -201,6 +205,7 @@ def warnings(evidence: Evidence) -> list[str]:
         *_nearly_hard(evidence),
         *_same_temperatures(evidence),
         *_beyond_teacher(evidence),
+        *_biased(evidence),
     ]
 
 
@@ -208,22 +213,24 @@ def _one_seed(evidence: Evidence) -> list[str]:
     single = [one for one in evidence.students if one.seeds == 1]
     if not single:
         return []
+    targets = list(dict.fromkeys(one.config["target"] for one in single if one.group == single[0].group))
+    run = command(evidence.run, {**single[0].config, "seeds": range(10)}, targets)
     return [
         f"No verdict on {listed(single)}: one seed does not tell how far the luck of training goes. "
-        f"`kd distill --seeds 10 --force{evidence.run.flag}` trains ten."
+        f"`{run} --force` trains ten."
     ]
 
 
 def _coarse(evidence: Evidence) -> list[str]:
     """Warn where a comparison could not have shown a difference of accuracy of a point."""
     found = {
-        versus.detectable: versus.sampled.limited_by
+        versus.detectable: versus.sampled.limited_by(LEVEL / evidence.tests)
         for one in evidence.students
         if (versus := one.versus.get("accuracy")) and versus.verdict == UNDECIDED
         if versus.detectable and versus.sampled
     }
     least = max(found, default=0.0)
-    if least <= COARSE:
+    if not COARSE < least < 1:
         return []
     few = f"{len(evidence.data.splits['test'].y):,} test examples" if found[least] == "examples" else "seeds"
     return [
@@ -252,14 +259,17 @@ def _same_temperatures(evidence: Evidence) -> list[str]:
     return [
         f"{one.group}: {spoken(one)} and {spoken(other)} score alike, seed by seed; the temperature does "
         "nothing here."
-        for one, other in pairwise(_softened(evidence))
+        for one, other in combinations(_softened(evidence), 2)
         if {**one.config, "temperature": None} == {**other.config, "temperature": None}
         and all(_alike(one.per_seed[metric], other.per_seed[metric]) for metric in ("accuracy", "nll"))
     ]
 
 
 def _alike(ones: Sequence[float], others: Sequence[float]) -> bool:
-    return all(a == b or abs(a - b) <= ALIKE * max(abs(a), abs(b)) for a, b in zip(ones, others, strict=True))
+    return all(
+        a == b or (math.isfinite(a + b) and abs(a - b) <= ALIKE * max(abs(a), abs(b)))
+        for a, b in zip(ones, others, strict=True)
+    )
 
 
 def _softened(evidence: Evidence) -> list[StudentsMeasured]:
@@ -289,6 +299,16 @@ def _beyond_teacher(evidence: Evidence) -> list[str]:
     return texts
 
 
+def _biased(evidence: Evidence) -> list[str]:
+    """Warn of verdicts on the calibration error."""
+    if "ece" not in evidence.compared:
+        return []
+    return [
+        "On few examples the calibration error is biased upwards, the more the wider the confidences spread: "
+        "verdicts on it are wrong more often than on other metrics. The Brier score and the NLL have no bias."
+    ]
+
+
 def spoken(one: StudentsMeasured) -> str:
     """Name a set within a sentence, such as "soft at T = 8"."""
     return one.title.replace(", T = ", " at T = ", 1).replace(", ", " with ")
@@ -301,7 +321,11 @@ def listed(sets: Sequence[StudentsMeasured]) -> str:
 
 
 def _named(evidence: Evidence, folder: str) -> str:
-    return spoken(next(one for one in evidence.students if one.name == folder))
+    return spoken(_find(evidence, folder))
+
+
+def _find(evidence: Evidence, folder: str) -> StudentsMeasured:
+    return next(one for one in evidence.students if one.name == folder)
 
 
 def _ends(versus: Versus, turned: bool) -> str:
@@ -323,5 +347,5 @@ def number(metric: str, value: float) -> str:
 def amount(metric: str, value: float) -> str:
     """Write a difference of a metric with its unit, such as "2.93 points of accuracy"."""
     kind = METRICS[metric]
-    unit = {"%": "points of ", "nats": "nats of "}.get(kind.unit, "" if kind.total else "of ")
+    unit = {"%": "points of ", "nats": "nats of "}.get(kind.unit, "" if kind.total else "in ")
     return f"{number(metric, value)} {unit}{kind.title}"

@@ -18,10 +18,9 @@ from kdcli.figures.view import Curves, Difference, Reliability, Subject, Trees, 
 from kdcli.metrics import METRICS, Scored, bin_sums, hits, top_bins
 from kdcli.models import Tree, parse_model
 from kdcli.stages.artefacts import Data, Trained, load_data, load_teacher
-from kdcli.stages.evidence import Evidence, gather
+from kdcli.stages.evidence import Evidence, estimate_metric, gather
 from kdcli.stages.student_sets import all_students, of_models, title, variant
 from kdcli.stages.verdicts import by_group
-from kdcli.stats import estimate
 from kdcli.store import Run
 from kdcli.train import predict
 
@@ -169,7 +168,7 @@ def _subject(
     scored = cache(lambda: Scored(predictions(), y, taught()))
 
     def score(metric: str) -> tuple[float, float, float]:
-        return estimate(METRICS[metric].values(scored()))
+        return estimate_metric(METRICS[metric], METRICS[metric].values(scored()))
 
     def reliability() -> Reliability:
         top, right = scored().p.amax(-1).flatten(), hits(scored()).flatten()

@@ -10,7 +10,7 @@ from kdcli.metrics import METRICS
 from kdcli.recipe import Training
 from kdcli.settings import flag, rules
 from kdcli.stages.artefacts import Trained
-from kdcli.stages.student_sets import command, stem
+from kdcli.stages.student_sets import command, default_name, stem
 from kdcli.stats import LEVEL, Estimate, Sampled, compare, holm
 
 K = TypeVar("K")
@@ -132,13 +132,15 @@ def contrast(ones: StudentsMeasured, others: StudentsMeasured, metric: str) -> V
     """Compare two sets on a metric; the verdict is left to `decide`."""
     values, against = ones.values[metric], others.values[metric]
     scale = METRICS[metric].scale(values)
-    paired = not apart(ones, others)
-    found = compare(scale * values, scale * against, paired=paired)
-    versus = Versus(metric, others.name, paired, found.difference)
-    if found.p_value is None:
+    found = compare(scale * values, scale * against, paired=not apart(ones, others))
+    versus = Versus(metric, others.name, not apart(ones, others), found.difference)
+    if found.difference is None:
         return replace(versus, verdict=UNDECIDED, why="infinite for both")
     if min(len(values), len(against)) == 1:
         return replace(versus, why="one seed: the spread of training is unknown")
+    if found.p_value is None:
+        n = values.shape[1]
+        return replace(versus, why=f"nothing varies in the {n} examples that it is measured on")
     sampled = found.sampled if found.interval else None
     return replace(versus, interval=found.interval, p_value=found.p_value, sampled=sampled)
 
@@ -162,13 +164,14 @@ def decide(found: Mapping[K, Versus]) -> dict[K, Versus]:
 
 
 def candidates(students: Sequence[StudentsMeasured], control: str) -> list[StudentsMeasured]:
-    """Return the sets that a control's name stands for.
+    """Return the sets that a control's name stands for, those with their usual names first.
 
     That is one folder, or all sets of a target and temperature, such as "labels" or "soft-T4", which are
     the controls of their own model and transfer set.
     """
     exact = [one for one in students if one.name == control]
-    return exact or [one for one in students if control in _names(one.config)]
+    named = [one for one in students if control in _names(one.config)]
+    return exact or sorted(named, key=lambda one: one.name != default_name(one.config))
 
 
 def _names(config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -181,12 +184,14 @@ def against_control(
     students: Sequence[StudentsMeasured], compared: Sequence[str], control: str, unpaired: bool
 ) -> list[StudentsMeasured]:
     """Compare every set with its control, on these metrics."""
-    able = candidates(students, control)
-    controls = {one.name for one in able}
+    able: list[StudentsMeasured] = []  # one for each model, transfer set, number of seeds and budget
+    for one in candidates(students, control):
+        if all(apart(one, other) for other in able):
+            able.append(one)
     chosen: dict[str, StudentsMeasured] = {}
     why: dict[str, str] = {}
     for one in students:
-        if one.name not in controls:
+        if one not in able:
             other, reason = _control_of(one, able, control, unpaired)
             if other:
                 chosen[one.name] = other
@@ -227,11 +232,15 @@ def _control_of(
         return same[0], ""
     if unpaired:
         return None, "several sets could be its control; name one with --control"
-    return None, f"cannot be paired with {nearest.name}: another {', '.join(reasons)}"
+    return None, f"cannot be paired with {nearest.name}: they differ in {', '.join(reasons)}"
 
 
 def _remedy(one: StudentsMeasured, control: str) -> str:
     """Return the command that makes a control for a set, where that is one trained on labels."""
     if control != CONTROL:
         return ""
-    return command(one.trained.artefact.run, {**one.config, "target": CONTROL, "label_weight": 0.0})
+    run = one.trained.artefact.run
+    config = {**one.config, "target": CONTROL, "label_weight": 0.0}
+    usual = default_name(config)
+    taken = run.artefact(f"students/{usual}").finished
+    return command(run, config, named=f" --name {usual}-for-{one.name}" if taken else "")

@@ -273,7 +273,7 @@ def test_differences_are_drawn_with_their_verdicts_by_marker_and_word(view: View
     assert drawn[-2.0][1] == "o"
     assert drawn[-4.0] == (0.1, "x", None)
     texts = [text.get_text() for text in likelihood.texts]
-    assert texts == ["∞ for the control alone: better", "∞ for both: no difference shown"]
+    assert texts == ["∞ for the control alone: better", "∞ for both"]
     assert likelihood.get_lines()[0].get_xdata() == [0, 0]
     shown = [text.get_text() for text in figure.legends[0].get_texts()]
     assert shown == ["better", "worse", "no difference shown", "one seed: no verdict"]

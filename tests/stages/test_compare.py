@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -157,15 +158,28 @@ def test_sets_that_cannot_be_paired_are_compared_only_when_asked(kd: Kd, tiny: P
     kd("distill", "--target", "soft", "--temperature", "2", "--epochs", "30", "--seeds", "3")
     one = by_name(document(kd))["soft-T2-mlp4"]
     assert one["versus"] is None
-    assert "cannot be paired with labels-mlp4: another seeds (3, not 2), epochs (30, not 20)" in one["why"]
+    assert (
+        one["why"]
+        == "cannot be paired with labels-mlp4: they differ in seeds (3, not 2), epochs (30, not 20)"
+    )
     out = kd("compare").out
     assert "no control" in out
-    assert "kd distill --target labels --epochs 30 --seeds 3` makes a control" in " ".join(out.split())
+    named = "--name labels-mlp4-for-soft-T2-mlp4"
+    assert f"kd distill --target labels --epochs 30 --seeds 3 {named}` makes a control" in " ".join(
+        out.split()
+    )
     asked = by_name(document(kd, "--unpaired"))
     assert asked["soft-T2-mlp4"]["versus"]["paired"] is False
     assert asked["soft-T4-mlp4"]["versus"]["paired"] is True
     assert asked["soft-T2-mlp4"]["versus"]["nll"]["verdict"] is not None
     assert "unpaired" in kd("compare", "--unpaired").out
+    # The remedy works as it is printed, and leaves the other control alone.
+    remedy = re.search(r"kd (distill --target labels .*?)`", " ".join(out.split()))
+    assert remedy
+    assert kd(*remedy[1].split()).code == 0
+    made = by_name(document(kd))
+    assert made["soft-T2-mlp4"]["versus"]["control"] == "labels-mlp4-for-soft-T2-mlp4"
+    assert made["soft-T4-mlp4"]["versus"]["control"] == "labels-mlp4"
 
 
 def test_one_seed_gets_no_verdict_and_says_why(kd: Kd) -> None:
@@ -192,7 +206,7 @@ def test_infinite_likelihoods_are_shown_as_such(kd: Kd, tiny: Path) -> None:
     out = kd("compare", "--model", "tree").out
     assert "both ∞" in out
     assert "−∞" in out
-    assert "NLL is ∞ for labels and hard alike" in out
+    assert "NLL is ∞ for labels, hard." in out
 
 
 def test_stale_sets_are_left_out_and_named(kd: Kd, tiny: Path) -> None:

@@ -75,10 +75,10 @@ def test_shares_of_a_gain(kd: Kd) -> None:
         assert share["beyond"]["difference"] == pytest.approx(beyond)
     (words,) = (s for s in made["sentences"]["tree"] if s.startswith("Of the"))
     hard = next(share for share in gain["shares"] if share["by"] == "hard-tree")
-    share = (
-        f"{100 * hard['gain']:.2f} ({round(100 * hard['gain'] / gain['gain'])} %), which is label cleaning"
-    )
-    assert share in words
+    assert hard["verdict"] == "better"
+    brought = f"{100 * hard['gain']:.2f} ({round(100 * hard['gain'] / gain['gain'])} %)"
+    assert f"Hard alone, which is label cleaning, brings {brought};" in words
+    assert "smooth with ε = 0.1 alone, which is regularisation, brings none that is shown" in words
     assert not any(s.startswith("What else") for s in made["sentences"]["tree"])
 
 
@@ -116,7 +116,35 @@ def test_warning_of_students_that_are_better_than_their_teacher(kd: Kd) -> None:
 def test_numbers_with_their_units() -> None:
     assert amount("accuracy", 0.0293) == "2.93 points of accuracy"
     assert amount("nll", 0.5) == "0.5000 nats of NLL"
-    assert amount("brier", 0.5) == "0.5000 of Brier score"
+    assert amount("brier", 0.5) == "0.5000 in Brier score"
     assert amount("errors", 12.04) == "12.0 errors"
     assert number("accuracy", -0.0123) == "−1.23"
     assert number("accuracy", -0.00001) == "0.00"
+
+
+def test_a_gain_is_explained_by_students_of_the_same_model_alone(kd: Kd) -> None:
+    kd("gen-data", "moons", "--n-samples", "1000", "--n-test", "3000")
+    kd("train-teacher", "--epochs", "60")
+    models = ["--model", "tree", "--model", "tree:max_leaf_nodes=60"]
+    kd("distill", *models, "--target", "hard,soft", "--seeds", "3")
+    kd("distill", "--model", "tree", "--target", "labels", "--seeds", "3", "--name", "alone")
+    made = json.loads(kd("compare", "--control", "alone", "--unpaired", "--json").out)
+    model = {one["name"]: one["model"] for one in made["students"]}
+    assert made["attributions"]
+    for gain in made["attributions"]:
+        assert all(model[share["by"]] == model[gain["students"]] for share in gain["shares"])
+
+
+def test_one_seed_is_answered_with_a_command_that_works(kd: Kd, tiny: Path) -> None:
+    kd("distill", "--target", "labels,hard", "--model", "tree", "--seeds", "1")
+    (warning,) = (text for text in compared(kd)["warnings"] if text.startswith("No verdict"))
+    command = re.search(r"`kd (.*)`", warning)
+    assert command
+    assert command[1] == "distill --target labels,hard --model tree --seeds 10 --force"
+    assert kd(*command[1].split()).code == 0
+    assert not any(text.startswith("No verdict") for text in compared(kd)["warnings"])
+
+
+def test_verdicts_on_the_calibration_error_come_with_a_caveat(kd: Kd, tiny: Path) -> None:
+    made = json.loads(kd("compare", "--metric", "ece", "--json").out)
+    assert any("calibration error is biased" in text for text in made["warnings"])
