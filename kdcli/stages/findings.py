@@ -153,7 +153,7 @@ def _undecided(those: Sequence[StudentsMeasured], metric: str, control: str) -> 
             power = " (nor could it well be, with so few seeds or examples)"
         texts.append(f"no difference from {control} in {title} is shown for {listed(rest)}{power}.")
     if endless:
-        texts.append(f"{title} is ∞ for {', '.join([control, *map(spoken, endless)])}.")
+        texts.append(f"{title} is ∞ for {joined([control, *map(spoken, endless)])}.")
     return texts
 
 
@@ -316,7 +316,11 @@ def spoken(one: StudentsMeasured) -> str:
 
 def listed(sets: Sequence[StudentsMeasured]) -> str:
     """Name several sets within a sentence."""
-    names = list(dict.fromkeys(map(spoken, sets)))
+    return joined(list(dict.fromkeys(map(spoken, sets))))
+
+
+def joined(names: Sequence[str]) -> str:
+    """Join names with commas and an "and"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 

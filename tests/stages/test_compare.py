@@ -206,7 +206,7 @@ def test_infinite_likelihoods_are_shown_as_such(kd: Kd, tiny: Path) -> None:
     out = kd("compare", "--model", "tree").out
     assert "both ∞" in out
     assert "−∞" in out
-    assert "NLL is ∞ for labels, hard." in out
+    assert "NLL is ∞ for labels and hard." in out
 
 
 def test_stale_sets_are_left_out_and_named(kd: Kd, tiny: Path) -> None:
