@@ -1,7 +1,8 @@
 """The command line: one thin function per command; here errors become messages and exit codes."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,6 +73,19 @@ def _open(outputs: Path | None, name: str | None) -> Run:
     return Store(outputs).existing_run(name)
 
 
+@contextmanager
+def _alone(run: Run, screen: show.Screen, no_wait: bool) -> Iterator[Run]:
+    """Work on a run while no other kd does."""
+
+    def waiting() -> None:
+        screen.hint(f"another kd is working on run {run.name}; waiting for it to finish")
+
+    with run.locked(wait=not no_wait, waiting=waiting) as leftovers:
+        if leftovers:
+            screen.hint(f"cleared up after a command that was cut off: {', '.join(leftovers)}")
+        yield run
+
+
 def _run_name(source: str, given: str | None) -> str:
     """Return the name of a recipe's run: the one given, the recipe's own, or that of its file."""
     name = given or (Path(source).stem if source.endswith(".toml") else source)
@@ -123,6 +137,7 @@ def gen_data(
     run: o.NewRunName = None,
     outputs: o.Outputs = None,
     force: o.Force = False,
+    no_wait: o.NoWait = False,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -141,16 +156,17 @@ def gen_data(
         "seed": seed,
     }
     screen = show.Screen(quiet, as_json)
-    made = stage(
-        store,
-        chosen,
-        run_name=name,
-        options=given,
-        adopt=recipe is not None,
-        force=force,
-        source=source,
-        bar=screen.download,
-    )
+    with _alone(store.run(name), screen, no_wait):
+        made = stage(
+            store,
+            chosen,
+            run_name=name,
+            options=given,
+            adopt=recipe is not None,
+            force=force,
+            source=source,
+            bar=screen.download,
+        )
     show.data_made(screen, made)
 
 
@@ -167,6 +183,7 @@ def train_teacher(
     run: o.RunName = None,
     outputs: o.Outputs = None,
     force: o.Force = False,
+    no_wait: o.NoWait = False,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -184,7 +201,9 @@ def train_teacher(
         "device": device,
     }
     screen = show.Screen(quiet, as_json)
-    show.teacher_trained(screen, stage(_open(outputs, run), given, force=force, watch=screen.training))
+    with _alone(_open(outputs, run), screen, no_wait) as place:
+        made = stage(place, given, force=force, watch=screen.training)
+    show.teacher_trained(screen, made)
 
 
 @app.command("distill", epilog="Example: kd distill --target hard,bayes,soft --temperature 1,4")
@@ -204,6 +223,7 @@ def distill(
     run: o.RunName = None,
     outputs: o.Outputs = None,
     force: o.Force = False,
+    no_wait: o.NoWait = False,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -224,7 +244,8 @@ def distill(
     }
     screen = show.Screen(quiet, as_json)
     students = load(recipe).students if recipe else None
-    made = stage(_open(outputs, run), given, students=students, name=name, force=force, watch=screen.training)
+    with _alone(_open(outputs, run), screen, no_wait) as place:
+        made = stage(place, given, students=students, name=name, force=force, watch=screen.training)
     show.distilled(screen, made)
 
 
@@ -236,16 +257,18 @@ def plot(
     show_figures: o.ShowFigures = False,
     run: o.RunName = None,
     outputs: o.Outputs = None,
+    no_wait: o.NoWait = False,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Draw the run's figures from its artefacts."""
     from kdcli.stages.plot import plot as stage
 
-    made = stage(
-        _open(outputs, run), figures or (), models=o.split_models(model) or (), file_format=file_format
-    )
-    show.plotted(show.Screen(quiet, as_json), made)
+    screen = show.Screen(quiet, as_json)
+    models = o.split_models(model) or ()
+    with _alone(_open(outputs, run), screen, no_wait) as place:
+        made = stage(place, figures or (), models=models, file_format=file_format)
+    show.plotted(screen, made)
     if show_figures:
         for path in made.figures:
             typer.launch(str(path))
@@ -260,6 +283,7 @@ def compare(
     as_csv: o.AsCsv = False,
     run: o.RunName = None,
     outputs: o.Outputs = None,
+    no_wait: o.NoWait = False,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -268,17 +292,19 @@ def compare(
         raise UsageError("--csv and --json are two documents", "choose one of them")
     from kdcli.stages.compare import compare as stage
 
-    made = stage(
-        _open(outputs, run),
-        models=o.split_models(model) or (),
-        metrics=o.split_names(metric) or (),
-        control=control,
-        unpaired=unpaired,
-    )
+    screen = show.Screen(quiet, as_json)
+    with _alone(_open(outputs, run), screen, no_wait) as place:
+        made = stage(
+            place,
+            models=o.split_models(model) or (),
+            metrics=o.split_names(metric) or (),
+            control=control,
+            unpaired=unpaired,
+        )
     if as_csv:
         print(show.as_csv(made), end="")
     else:
-        show.compared(show.Screen(quiet, as_json), made)
+        show.compared(screen, made)
 
 
 @app.command("run", epilog="Example: kd run gaussians")
@@ -289,6 +315,7 @@ def run(
     file_format: o.FigureFormat = "png",
     outputs: o.Outputs = None,
     force: o.Force = False,
+    no_wait: o.NoWait = False,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -316,22 +343,23 @@ def run(
         bar=screen.download,
     )
     lines = show.Screen(quiet or as_json)
-    for step in stages:
-        lines.say(f"$ {step.command}")
-        match step.call():
-            case DataMade() as made:
-                show.data_made(lines, made)
-            case TeacherTrained() as made:
-                show.teacher_trained(lines, made)
-            case Distilled() as made:
-                show.distilled(lines, made, table=False)
-            case Plotted() as made:
-                show.plotted(lines, made)
-                figures = made.figures
-            case Compared() as made:
-                commands = [step.command for step in stages]
-                show.compared(screen, made, commands=commands, figures=figures)
-        lines.say()
+    with _alone(store.run(name), screen, no_wait):
+        for step in stages:
+            lines.say(f"$ {step.command}")
+            match step.call():
+                case DataMade() as made:
+                    show.data_made(lines, made)
+                case TeacherTrained() as made:
+                    show.teacher_trained(lines, made)
+                case Distilled() as made:
+                    show.distilled(lines, made, table=False)
+                case Plotted() as made:
+                    show.plotted(lines, made)
+                    figures = made.figures
+                case Compared() as made:
+                    commands = [step.command for step in stages]
+                    show.compared(screen, made, commands=commands, figures=figures)
+            lines.say()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

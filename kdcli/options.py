@@ -84,6 +84,9 @@ Outputs = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document on stdout, and nothing else")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="refuse, rather than wait, while another kd works on the run")
+]
 Force = Annotated[bool, typer.Option("--force", help="replace what is there if it was made differently")]
 
 DatasetName = Annotated[

@@ -6,9 +6,8 @@ Teachers and students, one model or a stack of them, whole splits or batches: al
 import ctypes
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Generator, Tensor, nn
@@ -24,8 +23,7 @@ Report = Callable[[int, float | None], None]
 """Is told the epochs or trees done, and the mean training loss where there is one."""
 
 
-@dataclass(frozen=True)
-class History:
+class History(NamedTuple):
     """Learning curves, each loss measured in evaluation mode on its whole split.
 
     epochs (points,) int64; train and val (members, points) float64, in nats.
@@ -34,6 +32,19 @@ class History:
     epochs: Tensor
     train: Tensor
     val: Tensor
+
+
+class Keeper(Protocol):
+    """Keeps the state of a training, as named tensors on the CPU, to go on from after it was cut off."""
+
+    def load(self) -> Mapping[str, Tensor] | None:
+        """Return the state that was kept of this very training; None if there is none."""
+
+    def due(self) -> bool:
+        """Whether it is time to keep the state again."""
+
+    def save(self, state: Mapping[str, Tensor]) -> None:
+        """Keep a state in place of the last."""
 
 
 class DivergedError(Exception):
@@ -59,6 +70,7 @@ def fit(
     precision: torch.dtype = torch.float32,
     decay: bool = False,
     report: Report = lambda epoch, loss: None,
+    keeper: Keeper | None = None,
 ) -> History:
     """Train a stack with Adam and return its learning curves.
 
@@ -67,8 +79,11 @@ def fit(
     members. The members' losses are summed, and Adam acts element by element, so each member is
     trained as it would be alone. With a `precision` of bfloat16 the matrix products are computed in it,
     while parameters, losses and updates stay in float32. With `decay` the step size falls to 0 linearly,
-    step by step. All tensors are on the model's device. Raises
-    `DivergedError` as soon as a recorded loss is not finite.
+    step by step. All tensors are on the model's device.
+
+    A `keeper` is given the state from time to time, and when the training is done. A training that starts
+    from a state ends with the same bits as one that was never cut off: the state has everything that
+    later steps depend on. Raises `DivergedError` as soon as a recorded loss is not finite.
     """
     keep_freed_memory()
     optimizer = Adam(model.parameters(), learning_rate)
@@ -84,13 +99,38 @@ def fit(
             raise DivergedError(epoch, (~finite).nonzero().squeeze(1).tolist())
         report(epoch, float(train.mean()))
 
-    record(0)
     taught = objective.by_example() if 0 < batch_size < len(x_train) else objective
     steps = epochs * (math.ceil(len(x_train) / batch_size) if batch_size else 1)
-    done = 0
-    for epoch in range(1, epochs + 1):
+    first, skip, done = 1, 0, 0
+    generators = {"order": orders, "mask": model.generators}
+
+    def state(epoch: int, batches: int, orders_before: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Return all that later steps depend on, after so many batches of an epoch."""
+        return {
+            **{f"model.{name}": value.detach().cpu() for name, value in model.state_dict().items()},
+            **{f"adam.{name}": value.cpu() for name, value in optimizer.state().items()},
+            **{f"order.{k}": before for k, before in enumerate(orders_before)},
+            **{f"mask.{k}": mask.get_state() for k, mask in enumerate(model.generators)},
+            **{f"curve.{name}": value for name, value in _history(points)._asdict().items()},
+            "at": torch.tensor([epoch, batches, done]),
+        }
+
+    if kept := keeper.load() if keeper else None:
+        model.load_state_dict({name: kept[f"model.{name}"] for name in model.state_dict()})
+        optimizer.restore({name: kept[f"adam.{name}"] for name in optimizer.state()})
+        for kind, streams in generators.items():
+            for k, stream in enumerate(streams):
+                stream.set_state(kept[f"{kind}.{k}"])
+        curves = (kept["curve.epochs"].tolist(), kept["curve.train"].unbind(1), kept["curve.val"].unbind(1))
+        points.extend(zip(*curves, strict=True))
+        first, skip, done = kept["at"].tolist()
+        report(first - 1, float(points[-1][1].mean()))
+    else:
+        record(0)
+    for epoch in range(first, epochs + 1):
         model.train()
-        for x, batch in _batches(x_train, taught, batch_size, orders):
+        before = [order.get_state() for order in orders]
+        for k, (x, batch) in enumerate(_batches(x_train, taught, batch_size, orders, skip), skip + 1):
             with _products_in(precision, x.device):
                 logits = model(x).float()
             gradient = batch.gradient(_by_set(logits.detach(), batch))
@@ -99,9 +139,17 @@ def fit(
                 optimizer.learning_rate = learning_rate * (1 - done / steps)
             done += 1
             optimizer.step(torch.autograd.grad(loss, optimizer.parameters))
+            if keeper and keeper.due():
+                keeper.save(state(epoch, k, before))
+        skip = 0
         if epoch % every == 0 or epoch == epochs:
             record(epoch)
+    if keeper:
+        keeper.save(state(epochs + 1, 0, [order.get_state() for order in orders]))
+    return _history(points)
 
+
+def _history(points: Sequence[tuple[int, Tensor, Tensor]]) -> History:
     return History(
         epochs=torch.tensor([epoch for epoch, _, _ in points]),
         train=torch.stack([train for _, train, _ in points], dim=1),
@@ -143,6 +191,16 @@ class Adam:
         self.mean = [torch.zeros_like(p) for p in self.parameters]
         self.square = [torch.zeros_like(p) for p in self.parameters]
         self.steps = [torch.zeros((), device=p.device) for p in self.parameters]
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the moments and step counts of all parameters, by name."""
+        kinds = {"mean": self.mean, "square": self.square, "steps": self.steps}
+        return {f"{kind}.{k}": value for kind, values in kinds.items() for k, value in enumerate(values)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take over moments and step counts that `state` gave."""
+        for name, value in self.state().items():
+            value.copy_(state[name])
 
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor]) -> None:
@@ -187,15 +245,19 @@ def predict(model: Stack, x: Tensor) -> Tensor:
 
 
 def _batches(
-    x: Tensor, objective: Objective, batch_size: int, orders: Sequence[Generator]
+    x: Tensor, objective: Objective, batch_size: int, orders: Sequence[Generator], skip: int = 0
 ) -> Iterator[tuple[Tensor, Objective]]:
-    """Yield one epoch of `(x (groups, batch, *features), objective)`, one group for each order."""
+    """Yield an epoch of `(x (groups, batch, *features), objective)`, one group for each order.
+
+    The first batches are left out if they are to be `skip`ped, and the orders drawn all the same.
+    """
     n = len(x)
     if batch_size == 0 or batch_size >= n:
-        yield x.unsqueeze(0), objective
+        if not skip:
+            yield x.unsqueeze(0), objective
         return
     epoch = torch.stack([torch.randperm(n, generator=order) for order in orders]).to(x.device)
-    for index in torch.split(epoch, batch_size, dim=1):
+    for index in torch.split(epoch, batch_size, dim=1)[skip:]:
         yield x.index_select(0, index.flatten()).view(*index.shape, *x.shape[1:]), objective.take(index)
 
 

@@ -1,6 +1,8 @@
 """What all models are once they are built: several of one shape, computed together."""
 
-from torch import Tensor, nn
+from collections.abc import Sequence
+
+from torch import Generator, Tensor, nn
 
 
 class Stack(nn.Module):
@@ -13,6 +15,11 @@ class Stack(nn.Module):
 
     members: int
     chunk: int = 16_384
+
+    @property
+    def generators(self) -> Sequence[Generator]:
+        """Return the random generators that training draws from, such as for dropout."""
+        return ()
 
     def parameters_of(self, members: slice) -> dict[str, Tensor]:
         """Return the parameters of some members, as a state dict of a smaller stack."""

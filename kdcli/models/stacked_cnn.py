@@ -38,6 +38,11 @@ class StackedCNN(Stack):
         draw_uniform([self.filters, self.filter_biases], 1 / KERNEL, generators)
         self.head.initialise(generators)
 
+    @property
+    def generators(self) -> Sequence[Generator]:
+        """The generators of dropped activations."""
+        return self.head.generators
+
     def forward(self, x: Tensor) -> Tensor:
         """Map images `x (groups, batch, rows, columns)` to logits `(members, n_classes, batch)`.
 

@@ -42,6 +42,11 @@ class StackedMLP(Stack):
         for weight, bias in zip(self.weights, self.biases, strict=True):
             draw_uniform([weight, bias], weight.shape[-1] ** -0.5, generators)
 
+    @property
+    def generators(self) -> Sequence[Generator]:
+        """The generators of dropped activations, one for each seed; none without dropout."""
+        return self.masks if self.dropout else ()
+
     def forward(self, x: Tensor) -> Tensor:
         """Map `x (groups, batch, *features)` to logits `(members, n_classes, batch)`.
 

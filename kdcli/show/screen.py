@@ -31,6 +31,11 @@ class Screen:
         if not (self.quiet or self.as_json):
             Console(highlight=False).print(text, soft_wrap=not wrap, markup=False, style=style)
 
+    def hint(self, text: str) -> None:
+        """Tell a person on stderr of what goes on, apart from the results."""
+        if not self.quiet:
+            Console(stderr=True, highlight=False).print(text, soft_wrap=True, markup=False)
+
     def table(self, table: Table) -> None:
         """Print a table for a person."""
         if not (self.quiet or self.as_json):

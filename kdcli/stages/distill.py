@@ -30,9 +30,10 @@ from kdcli.stages.artefacts import (
     run_recipe,
     unwatched,
 )
+from kdcli.stages.resuming import KeptTraining, identity
 from kdcli.stages.student_sets import StudentSet, load_students, student_sets, title
 from kdcli.stages.training import train_network
-from kdcli.store import Artefact, Run, check_name
+from kdcli.store import Artefact, ResumePoint, Run, check_name, to_json
 from kdcli.targets import TARGETS, Knowledge, find_target
 from kdcli.train import Report, predict
 
@@ -169,7 +170,10 @@ def distill(
         if isinstance(model, Tree):
             _grow(model, students, wanted, lessons, watch)
         else:
-            _train(model, students, wanted, lessons, watch)
+            all_sets = [chosen for chosen in sets if chosen.model == model]
+            _train(model, students, wanted, all_sets, lessons, watch)
+    for model in {chosen.model for chosen in sets}:
+        _resume_point(run, model).clear()
     seconds = time.perf_counter() - start if to_make else 0.0
     return Distilled(
         run=run.name,
@@ -227,16 +231,38 @@ def _check_fit(sets: Sequence[StudentSet], lessons: Lessons) -> None:
             raise UsageError(f"model '{chosen.model}': {problem}", "name another --model, such as mlp:10")
 
 
+def _resume_point(run: Run, model: Model) -> ResumePoint:
+    return run.resume_point(f"students-{model.slug}")
+
+
+def _stack(
+    point: ResumePoint, wanted: Sequence[StudentSet], sets: Sequence[StudentSet], lessons: Lessons
+) -> tuple[list[StudentSet], KeptTraining]:
+    """Return the sets to be trained as one stack, and what keeps their training.
+
+    They are those that are `wanted`, unless a training was cut off when some of its `sets` were stored
+    already: it is taken up with all of them, since others beside it round a student's last bits otherwise.
+    """
+    parents = {p.name: p.meta().digest for chosen in sets for p in lessons.parents(chosen)}
+    kept = point.load()
+    records = kept[0].get("records", []) if kept else []
+    begun = [chosen for chosen in sets if to_json(chosen.record) in records]
+    chosen = begun if len(begun) == len(records) and all(one in begun for one in wanted) else list(wanted)
+    return chosen, KeptTraining(point, identity([to_json(one.record) for one in chosen], parents))
+
+
 def _train(
     model: Network,
     students: Students,
     wanted: Sequence[tuple[StudentSet, Artefact]],
+    all_sets: Sequence[StudentSet],
     lessons: Lessons,
     watch: Watch,
 ) -> None:
     """Train the sets of a network as one stack; then store each."""
     start = time.perf_counter()
-    sets = [chosen for chosen, _ in wanted]
+    point = _resume_point(lessons.data.artefact.run, model)
+    sets, keeper = _stack(point, [chosen for chosen, _ in wanted], all_sets, lessons)
     seeds = range(students.seeds)
     stack, history, used = train_network(
         model,
@@ -248,12 +274,13 @@ def _train(
         title=f"{len(sets) * len(seeds)} students {model}",
         member=lambda m: f"{title(sets[m % len(sets)].record)} (seed {seeds[m // len(sets)]})",
         watch=watch,
+        keeper=keeper,
         x=lessons.x("train"),
     )
     predictions = predict(stack, lessons.x("test"))
     seconds = (time.perf_counter() - start) / len(sets)
-    for position, (chosen, artefact) in enumerate(wanted):
-        members = slice(position, None, len(sets))
+    for chosen, artefact in wanted:
+        members = slice(sets.index(chosen), None, len(sets))
         tensors = {"model": stack.parameters_of(members), "history": curves(history, members)}
         _store(chosen, artefact, lessons, tensors, predictions[members], {}, seconds, used)
 

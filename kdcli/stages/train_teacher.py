@@ -15,6 +15,7 @@ from kdcli.models import parse_network
 from kdcli.settings import override, said
 from kdcli.stages.artefacts import SPLITS, Data, Watch, curves, load_data, run_recipe, unwatched
 from kdcli.stages.compute import choose_device
+from kdcli.stages.resuming import KeptTraining, identity
 from kdcli.stages.training import train_network
 from kdcli.store import Run
 from kdcli.train import predict
@@ -55,7 +56,9 @@ def train_teacher(
         # To ask for what was used by itself is to ask for the same teacher.
         record = {k: v for k, v in record.items() if k in meta.config or meta.used.get(k) != v}
     up_to_date = artefact.up_to_date(record, [data.artefact], force)
+    point = run.resume_point("teacher")
     if not up_to_date:
+        parents = {data.artefact.name: data.artefact.meta().digest}
         model, history, used = train_network(
             spec,
             config,
@@ -66,6 +69,7 @@ def train_teacher(
             title=f"teacher {spec}",
             member=lambda m: "the teacher",
             watch=watch,
+            keeper=KeptTraining(point, identity([record], parents)),
             device=config.device,
             precision=config.precision,
             schedule=config.schedule,
@@ -75,6 +79,7 @@ def train_teacher(
         metrics = measure_one(logits["test"], data.splits["test"].y)
         tensors = {"model": model.state_dict(), "logits": logits, "history": curves(history)}
         artefact.write("train-teacher", record, [data.artefact], tensors, metrics, seconds, used)
+    point.clear()
     meta = artefact.meta()
     return TeacherTrained(
         run.name, artefact.path, up_to_date, str(spec), config.epochs, meta.metrics, meta.seconds

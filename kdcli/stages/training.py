@@ -12,7 +12,7 @@ from kdcli.recipe import Training
 from kdcli.rng import generator
 from kdcli.stages.artefacts import Data, Watch
 from kdcli.stages.compute import choose_device, choose_precision
-from kdcli.train import DivergedError, History, fit
+from kdcli.train import DivergedError, History, Keeper, fit
 
 
 def train_network(
@@ -26,6 +26,7 @@ def train_network(
     title: str,
     member: Callable[[int], str],
     watch: Watch,
+    keeper: Keeper,
     x: Tensor | None = None,
     device: str = "cpu",
     precision: str = "float32",
@@ -34,7 +35,8 @@ def train_network(
     """Train a stack, seed by seed with a member for each set of the objective, and return its curves.
 
     `objective` gives what is taught on a split, `x` the examples that go with it in place of the whole
-    training split. `role` names the random streams, `member` a member of the stack for a person. Returns
+    training split. `role` names the random streams, `member` a member of the stack for a person, `keeper`
+    keeps the state. Returns
     the stack on the CPU, its curves, and the device and precision that were used. Raises `KdError`
     if the loss of some members stops being finite.
     """
@@ -60,6 +62,7 @@ def train_network(
                 precision=products,
                 decay=schedule == "linear",
                 report=report,
+                keeper=keeper,
             )
     except DivergedError as error:
         shown = ", ".join(map(member, error.members[:3]))

@@ -6,6 +6,8 @@
         recipe.toml
         data/  teacher/  students/NAME/     artefacts
         figures/  compare.json
+        .resume/                            states of trainings that are not finished
+      .locks/                 a file for each run, locked by the process that works on it
 
 An artefact is a folder of safetensors files and a `meta.json`, which is written last and holds
 the digest of every file beside it. It is written into a temporary sibling and renamed into
@@ -15,6 +17,7 @@ place, so that a reader sees the old artefact or the new one, never a half.
 from kdcli.store.artefact import FORMAT, Artefact, DamagedError, Meta
 from kdcli.store.files import write_file, write_synced
 from kdcli.store.json_values import to_json
+from kdcli.store.resume import ResumePoint
 from kdcli.store.runs import CURRENT, NAME, Run, Store, check_name, default_root
 
 __all__ = [
@@ -24,6 +27,7 @@ __all__ = [
     "Artefact",
     "DamagedError",
     "Meta",
+    "ResumePoint",
     "Run",
     "Store",
     "check_name",

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import KdError
-from kdcli.store.files import new_folder, replaced_path, told_apart, write_synced
+from kdcli.store.files import new_folder, told_apart, write_synced
 from kdcli.store.json_values import from_json, to_json
 
 if TYPE_CHECKING:
@@ -75,12 +75,10 @@ class Artefact:
     @property
     def finished(self) -> bool:
         """Whether it is there as a whole; a folder without `meta.json` is unfinished work."""
-        self._recover()
         return (self.path / "meta.json").is_file()
 
     def meta(self) -> Meta:
         """Read `meta.json`; raises `KdError` if it is missing, damaged or from a newer kd."""
-        self._recover()
         path = self.path / "meta.json"
         with told_apart(path):
             text = path.read_bytes()
@@ -205,12 +203,6 @@ class Artefact:
             write_synced(
                 folder / "meta.json", (json.dumps(asdict(meta), indent=2, allow_nan=False) + "\n").encode()
             )
-
-    def _recover(self) -> None:
-        """Put back the old artefact if a replacement was cut off between its two renames."""
-        replaced = replaced_path(self.path)
-        if replaced.exists() and not self.path.exists():
-            replaced.rename(self.path)
 
     def damaged(self, path: Path, why: str = "it is not what the stage wrote") -> DamagedError:
         """Build the error for a file that makes no sense."""

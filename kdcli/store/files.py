@@ -11,26 +11,29 @@ from pathlib import Path
 
 from kdcli.errors import KdError
 
+# In hidden names beside a file or folder: what is being written, and what it takes the place of.
+NEW, REPLACED = ".new-", ".replaced"
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write one file so that a reader sees the old content or the new, never a part."""
+
+def write_file(path: Path, *content: bytes) -> None:
+    """Write one file, part after part, so that a reader sees the old content or the new and no mixture."""
     with told_apart(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.new-", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}{NEW}", dir=path.parent)
         os.close(handle)
         try:
             os.chmod(temporary, 0o666 & ~_umask())
-            write_synced(Path(temporary), content)
+            write_synced(Path(temporary), *content)
             os.replace(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
 
 
-def write_synced(path: Path, content: bytes) -> None:
+def write_synced(path: Path, *content: bytes) -> None:
     """Write a file and wait until the disk has it."""
     with path.open("wb") as file:
-        file.write(content)
+        file.writelines(content)
         file.flush()
         os.fsync(file.fileno())
 
@@ -39,7 +42,7 @@ def write_synced(path: Path, content: bytes) -> None:
 def new_folder(path: Path) -> Iterator[Path]:
     """Give a temporary sibling of `path` to fill, and move it to `path` when that went well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.new-", dir=path.parent))
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}{NEW}", dir=path.parent))
     try:
         folder.chmod(0o777 & ~_umask())
         yield folder
@@ -58,7 +61,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 def replaced_path(path: Path) -> Path:
     """Return where the old folder lies while a new one takes its place."""
-    return path.with_name(f".{path.name}.replaced")
+    return path.with_name(f".{path.name}{REPLACED}")
 
 
 def sync_folder(path: Path) -> None:
@@ -89,3 +92,25 @@ def told_apart(path: Path) -> Iterator[None]:
         raise KdError(
             f"cannot use {path}: {error.strerror}", "nothing that was there before was changed"
         ) from None
+
+
+def sweep(folder: Path) -> list[str]:
+    """Clear up what a command that was cut off left in a folder; returns the names of what it cleared.
+
+    Only for who has the run to itself. Files and folders that were not finished are removed. An artefact
+    that was moved aside for one that did not come is put back.
+    """
+    found = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        name = path.name[1:].removesuffix(REPLACED)
+        if path.name.startswith(".") and path.name.endswith(REPLACED):
+            if path.with_name(name).exists():
+                shutil.rmtree(path)
+            else:
+                path.rename(path.with_name(name))
+        elif path.name.startswith(".") and NEW in path.name:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        else:
+            continue
+        found.append(path.name)
+    return found

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from kdcli.errors import KdError, UsageError, unknown
 from kdcli.store.artefact import Artefact
-from kdcli.store.files import told_apart, write_file
+from kdcli.store.files import sweep, told_apart, write_file
+from kdcli.store.resume import ResumePoint
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 CURRENT = "current"
@@ -129,6 +132,38 @@ class Run:
         names = sorted(p.name for p in folder.iterdir() if NAME.fullmatch(p.name) and p.is_dir())
         found = [self.artefact(f"students/{name}") for name in names]
         return [artefact for artefact in found if artefact.finished]
+
+    def resume_point(self, name: str) -> ResumePoint:
+        """Return where the training of this name keeps its state, "teacher" or "students-MODEL"."""
+        return ResumePoint(self.path / ".resume" / name)
+
+    @contextmanager
+    def locked(self, *, wait: bool = True, waiting: Callable[[], None] = lambda: None) -> Iterator[list[str]]:
+        """Have the run to oneself; gives the names of leftovers that were cleared up.
+
+        While another process has it, calls `waiting` and waits, or raises `KdError` if it is not to `wait`.
+        The system frees the lock of a process that died.
+        """
+        from filelock import FileLock, Timeout
+
+        path = self.store.root / ".locks" / self.name
+        with told_apart(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                if not wait:
+                    raise KdError(
+                        f"another kd is working on run {self.name}", "leave out --no-wait to wait for it"
+                    ) from None
+                waiting()
+                lock.acquire()
+        try:
+            parts = ("", "students", "figures", ".resume")
+            yield [name for part in parts for name in sweep(self.path / part)]
+        finally:
+            lock.release()
 
     def write_figure(self, file: str, content: bytes) -> Path:
         """Store one figure; figures are views of the artefacts, and drawn anew at will."""

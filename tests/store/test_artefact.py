@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -98,11 +99,21 @@ def test_a_failed_write_leaves_the_old_artefact(run: Run, monkeypatch: pytest.Mo
     assert leftovers(run) == []
 
 
-def test_a_replacement_cut_off_between_its_renames_is_undone(run: Run) -> None:
+def test_a_replacement_cut_off_between_its_renames_is_undone_by_the_next_command(run: Run) -> None:
     artefact = put(run, "data", [], value=1.0)
     artefact.path.rename(artefact.path.with_name(".data.replaced"))
-    assert artefact.finished
-    assert artefact.load("tensors")["x"].tolist() == [1, 1, 1]
+    (run.path / ".data.new-abc").mkdir()
+    (run.path / ".recipe.toml.new-def").write_text("half")
+    assert not artefact.finished
+    with run.locked() as leftovers:
+        assert leftovers == [".data.new-abc", ".data.replaced", ".recipe.toml.new-def"]
+        assert artefact.load("tensors")["x"].tolist() == [1, 1, 1]
+    put(run, "data", [], value=2.0)
+    shutil.copytree(artefact.path, artefact.path.with_name(".data.replaced"))
+    with run.locked() as leftovers:
+        assert leftovers == [".data.replaced"]
+    assert artefact.load("tensors")["x"].tolist() == [2, 2, 2]
+    assert list(run.path.glob(".data*")) == []
 
 
 def test_a_folder_without_meta_is_unfinished(run: Run) -> None:

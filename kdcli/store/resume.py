@@ -1,0 +1,57 @@
+"""Where a long training got to: one file, kept until its result is stored.
+
+The file has the SHA-256 of the rest first, so that a damaged one is not taken for a training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kdcli.store.files import write_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+DIGEST = hashlib.sha256().digest_size
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """The state of one training of a run, with what identifies that training."""
+
+    path: Path
+
+    def save(self, identity: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """Keep a state in place of an older one."""
+        from safetensors.torch import save
+
+        content = save(dict(tensors), {"identity": json.dumps(identity)})
+        write_file(self.path, hashlib.sha256(content).digest(), content)
+
+    def load(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+        """Return the identity and the state that are kept; None if there are none, or none that is whole."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        try:
+            whole = self.path.read_bytes()
+        except OSError:
+            return None
+        content = whole[DIGEST:]
+        if hashlib.sha256(content).digest() != whole[:DIGEST]:
+            return None
+        size = int.from_bytes(content[:8], "little")
+        try:
+            identity = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["identity"])
+            return identity, load(content)
+        except (SafetensorError, ValueError, KeyError, TypeError):
+            return None
+
+    def clear(self) -> None:
+        """Forget the state: its result is stored."""
+        self.path.unlink(missing_ok=True)
