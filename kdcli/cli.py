@@ -16,7 +16,18 @@ from kdcli.recipe import Recipe, builtin, load
 from kdcli.store import NAME, Run, Store
 
 INTERRUPTED = 130
-COMMANDS = ("gen-data", "train-teacher", "distill", "plot", "compare", "run")
+COMMANDS = (
+    "gen-data",
+    "train-teacher",
+    "distill",
+    "plot",
+    "compare",
+    "run",
+    "show",
+    "runs",
+    "check",
+    "delete",
+)
 
 app = typer.Typer(
     name="kd",
@@ -360,6 +371,72 @@ def run(
                     commands = [step.command for step in stages]
                     show.compared(screen, made, commands=commands, figures=figures)
             lines.say()
+
+
+@app.command("show", epilog="Example: kd show --run gaussians")
+def show_run(
+    run: o.RunName = None,
+    outputs: o.Outputs = None,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Show what a run holds, in what state it is, and the commands that mend what is not fresh."""
+    from kdcli.stages.show_run import show_run as stage
+
+    show.run_shown(show.Screen(quiet, as_json), stage(_open(outputs, run)))
+
+
+@app.command("runs", epilog="Example: kd runs --outputs elsewhere")
+def runs(outputs: o.Outputs = None, as_json: o.AsJson = False, quiet: o.Quiet = False) -> None:
+    """List the runs of the outputs folder."""
+    from kdcli.stages.list_runs import list_runs as stage
+
+    show.runs_listed(show.Screen(quiet, as_json), stage(Store(outputs)))
+
+
+@app.command("check", epilog="Example: kd check --run gaussians")
+def check(
+    run: o.CheckedRunName = None,
+    outputs: o.Outputs = None,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Check every file against its digest, of all runs or one; exit code 1 if anything is damaged."""
+    from kdcli.stages.check import check as stage
+
+    made = stage(Store(outputs), run)
+    show.checked(show.Screen(quiet, as_json), made)
+    if made.damaged:
+        raise typer.Exit(1)
+
+
+@app.command("delete", epilog="Example: kd delete gaussians --yes")
+def delete(
+    run: o.DeletedRunName,
+    yes: o.Yes = False,
+    outputs: o.Outputs = None,
+    no_wait: o.NoWait = False,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Delete a run with all that it holds, after asking."""
+    from kdcli.stages.delete_run import delete_run as stage
+    from kdcli.stages.delete_run import to_delete, weigh
+
+    screen = show.Screen(quiet, as_json)
+    place = to_delete(Store(outputs), run)
+    if not yes:
+        if as_json or not sys.stdin.isatty():
+            raise UsageError(
+                f"run {run} is deleted only after asking, and there is nobody to ask here",
+                f"`kd delete {run} --yes{place.store.flag}` deletes it without asking",
+            )
+        if not typer.confirm(show.to_be_deleted(screen, weigh(place)), err=True):
+            screen.say("nothing was deleted")
+            raise typer.Exit(1)
+    with _alone(place, screen, no_wait):
+        made = stage(weigh(place))
+    show.run_deleted(screen, made)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

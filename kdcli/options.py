@@ -72,6 +72,13 @@ RunName = Annotated[
     str | None,
     typer.Option("--run", help="the run to work on; default: the current one", autocompletion=_runs),
 ]
+CheckedRunName = Annotated[
+    str | None, typer.Option("--run", help="check only this run; default: all", autocompletion=_runs)
+]
+DeletedRunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="the run to delete", autocompletion=_runs, show_default=False)
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="delete without asking")]
 NewRunName = Annotated[
     str | None,
     typer.Option("--run", help="name of the run; default: the dataset's, or the recipe file's"),

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from kdcli.metrics import METRICS
 from kdcli.show.results import wrote
-from kdcli.show.screen import Screen
+from kdcli.show.screen import Screen, readable_size
 
 if TYPE_CHECKING:
     from kdcli.stages.compare import Compared
@@ -252,7 +252,7 @@ def _cost_cells(cost: "Cost") -> list[str]:
     return [
         f"{cost.parameters:,}",
         f"{cost.multiply_adds:,}",
-        _bytes(cost.bytes),
+        readable_size(cost.bytes),
         f"{cost.latency_ms:.3f} ms",
         f"{cost.latency_p95_ms:.3f} ms",
     ]
@@ -266,14 +266,6 @@ def _with_ratio(cell: Text, value: float, other: float) -> Text:
 def _ratio(value: float) -> str:
     """Write a ratio as it is read best: "1/230", "0.62", "3.10"."""
     return f"1/{1 / value:,.0f}" if value < 0.1 else f"{value:.2f}"
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
 
 
 def _groups(evidence: "Evidence") -> "dict[str, list[StudentsMeasured]]":

@@ -123,6 +123,15 @@ def place(path: Path) -> str:
     return str(path) if relative.startswith("..") else relative
 
 
+def readable_size(count: float) -> str:
+    """Write a number of bytes as it is read best: "812 B", "3.1 MB"."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
 def _jsonable(value: object) -> str:
     if isinstance(value, Path):
         return str(value)

@@ -1,26 +1,33 @@
-"""What the stages hand to each other: a run's artefacts as splits, models and curves."""
+"""What the stages hand to each other: a run's artefacts as splits, models and curves.
+
+Commands that read no tensors use it too, so torch is imported where tensors are.
+"""
+
+from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kdcli.data import Split, find_dataset
 from kdcli.metrics import measure_one
 from kdcli.models import Model, Tree, parse_model, restore
-from kdcli.models.stack import Stack
 from kdcli.recipe import Recipe, parse
 from kdcli.settings import flag, read, rules, unsaid
 from kdcli.store import Artefact, DamagedError, Run
 from kdcli.targets import one_hot
-from kdcli.train import History, Report
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from kdcli.models.stack import Stack
+    from kdcli.train import History, Report
 
 SPLITS = ("train", "val", "test")
 
-Watch = Callable[[str, int, str], AbstractContextManager[Report]]
+Watch: TypeAlias = "Callable[[str, int, str], AbstractContextManager[Report]]"
 """Opens a progress display for a training of so many epochs or trees, told by the `Report` it gives."""
 
 
@@ -137,16 +144,23 @@ class Trained:
 
     def load_history(self) -> History | None:
         """Read the learning curves; None of a model that is not trained by gradients."""
+        from kdcli.train import History
+
         return None if isinstance(self.model, Tree) else History(**self.load("history"))
 
 
 def load_teacher(run: Run) -> Trained:
     """Read a run's teacher; raises `KdError` naming the command that trains it."""
     artefact = run.artefact("teacher")
-    made_with = flags(run_recipe(run).teacher, artefact.meta().config) if artefact.finished else ""
-    again = f"kd train-teacher{made_with}{run.flag}"
+    again = teacher_command(run, artefact.meta().config if artefact.finished else {})
     meta = artefact.fresh(again)
     return Trained(artefact, meta.config, meta.metrics, again)
+
+
+def teacher_command(run: Run, config: Mapping[str, Any]) -> str:
+    """Return the command that trains a teacher of this configuration; the rest is in the run's recipe."""
+    made_with = flags(run_recipe(run).teacher, config) if config else ""
+    return f"kd train-teacher{made_with}{run.flag}"
 
 
 def curves(history: History, members: slice = slice(None)) -> dict[str, Tensor]:

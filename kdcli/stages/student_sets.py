@@ -128,21 +128,29 @@ def all_students(run: Run) -> list[Trained]:
 
     By model (those of the recipe first), then target in the order of TARGETS, then temperature.
     """
-    models = [str(parse_model(model)) for model in run_recipe(run).students.models]
+    models = own_models(run)
+    there = map(load_students, run.students())
+    return sorted(there, key=lambda one: position(one.config, one.artefact.name, models))
 
-    def place(students: Trained) -> tuple[int, str, int, float, float, str]:
-        config = students.config
-        model = config["model"]
-        return (
-            models.index(model) if model in models else len(models),
-            model,
-            list(TARGETS).index(config["target"]),
-            config["temperature"],
-            config["label_weight"],
-            students.artefact.name,
-        )
 
-    return sorted(map(load_students, run.students()), key=place)
+def own_models(run: Run) -> list[str]:
+    """Return the student models of a run's recipe, as records spell them."""
+    return [str(parse_model(model)) for model in run_recipe(run).students.models]
+
+
+def position(
+    config: Mapping[str, Any], name: str, models: Sequence[str]
+) -> tuple[int, str, int, float, float, str]:
+    """Return what orders student sets; `models` are those of the recipe."""
+    model = config["model"]
+    return (
+        models.index(model) if model in models else len(models),
+        model,
+        list(TARGETS).index(config["target"]),
+        config["temperature"],
+        config["label_weight"],
+        name,
+    )
 
 
 def _again(artefact: Artefact, config: Mapping[str, Any]) -> str:

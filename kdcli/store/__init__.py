@@ -17,21 +17,49 @@ place, so that a reader sees the old artefact or the new one, never a half.
 from kdcli.store.artefact import FORMAT, Artefact, DamagedError, Meta
 from kdcli.store.files import write_file, write_synced
 from kdcli.store.json_values import to_json
+from kdcli.store.removal import remove_run
 from kdcli.store.resume import ResumePoint
 from kdcli.store.runs import CURRENT, NAME, Run, Store, check_name, default_root
+from kdcli.store.state import (
+    Condition,
+    Extent,
+    State,
+    check_root,
+    conditions,
+    extent,
+    is_current,
+    leftovers,
+    marker_problem,
+    other_files,
+    root_leftovers,
+    run_folders,
+)
 
 __all__ = [
     "CURRENT",
     "FORMAT",
     "NAME",
     "Artefact",
+    "Condition",
     "DamagedError",
+    "Extent",
     "Meta",
     "ResumePoint",
     "Run",
+    "State",
     "Store",
     "check_name",
+    "check_root",
+    "conditions",
     "default_root",
+    "extent",
+    "is_current",
+    "leftovers",
+    "marker_problem",
+    "other_files",
+    "remove_run",
+    "root_leftovers",
+    "run_folders",
     "to_json",
     "write_file",
     "write_synced",

@@ -40,7 +40,8 @@ class Store:
         with told_apart(self.root):
             if not self.root.is_dir():
                 return []
-            return sorted(p.name for p in self.root.iterdir() if (p / "recipe.toml").is_file())
+            named = [p for p in self.root.iterdir() if NAME.fullmatch(p.name)]
+            return sorted(p.name for p in named if (p / "recipe.toml").is_file())
 
     @property
     def current(self) -> str:

@@ -1,0 +1,231 @@
+"""What the outputs folder holds: its runs, their artefacts and states, and what was deleted."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from kdcli.show.screen import Screen, place, readable_size
+
+if TYPE_CHECKING:
+    from kdcli.stages.check import Checked
+    from kdcli.stages.delete_run import Doomed, RunDeleted
+    from kdcli.stages.inventory import Item
+    from kdcli.stages.list_runs import RunsListed
+    from kdcli.stages.show_run import RunShown
+
+STYLES = {"fresh": "green", "stale": "yellow", "damaged": "bold red", "unfinished": "yellow"}
+
+
+def run_shown(screen: Screen, made: "RunShown") -> None:
+    """Tell what `kd show` found."""
+    current = ", the current one" if made.current else ""
+    screen.say(f"run {made.run}{current}: {place(made.path)}, {readable_size(made.extent.size)}")
+    table = Table("", "state")
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("made", no_wrap=True)
+    table.columns[0].overflow = "fold"
+    table.columns[1].no_wrap = True
+    for item, count in zip(made.items, made.sizes, strict=True):
+        table.add_row(
+            _described(item),
+            Text(item.state, style=STYLES[item.state]),
+            readable_size(count),
+            _minute(item.meta.created) if item.meta else "",
+        )
+    screen.table(table)
+    if made.files:
+        files = Table("file")
+        files.add_column("size", justify="right", no_wrap=True)
+        files.add_column("written", no_wrap=True)
+        for file in made.files:
+            name = _legible(str(file.path.relative_to(made.path)))
+            files.add_row(Text(name), readable_size(file.extent.size), _minute(_iso(file.extent.written)))
+        screen.table(files)
+    _problems(screen, made.items)
+    _left(screen, made.leftovers)
+    screen.document(
+        {
+            "run": made.run,
+            "path": made.path,
+            "current": made.current,
+            "size": made.extent.size,
+            "artefacts": [
+                {
+                    **_checked_item(item),
+                    "parents": list(item.meta.parents) if item.meta else [],
+                    "config": item.meta.config if item.meta else None,
+                    "size": count,
+                    "created": item.meta.created if item.meta else None,
+                }
+                for item, count in zip(made.items, made.sizes, strict=True)
+            ],
+            "files": [
+                {"path": file.path, "size": file.extent.size, "written": _iso(file.extent.written)}
+                for file in made.files
+            ],
+            "leftovers": made.leftovers,
+        }
+    )
+
+
+def _described(item: "Item") -> Text:
+    """Name an artefact, and say below what it is and what it was made from."""
+    made_from = " and ".join(item.meta.parents) if item.meta else ""
+    lines = [item.words, f"from {made_from}" if made_from else ""]
+    below = [Text(line, style="dim") for line in lines if line]
+    return Text("\n").join([Text(item.name), *below])
+
+
+def runs_listed(screen: Screen, made: "RunsListed") -> None:
+    """Tell what `kd runs` found."""
+    if made.runs:
+        table = Table("", "run", "dataset", "teacher")
+        for column in ("student sets", "size"):
+            table.add_column(column, justify="right", no_wrap=True)
+        table.add_column("last written", no_wrap=True)
+        table.columns[1].overflow = "fold"
+        for run in made.runs:
+            table.add_row(
+                "*" if run.current else "",
+                Text(run.name, style="bold" if run.current else ""),
+                Text(run.dataset),
+                Text(run.teacher),
+                str(run.student_sets),
+                readable_size(run.extent.size),
+                _minute(_iso(run.extent.written)),
+            )
+        screen.table(table)
+        if any(run.current for run in made.runs):
+            screen.say("* the current run: commands work on it unless --run names another")
+    else:
+        screen.say(f"there are no runs in {place(made.path)}; `{made.start}` makes one")
+    if made.problem:
+        screen.say(made.problem)
+    for run in made.runs:
+        if run.problem:
+            screen.say(f"{run.name}: {run.problem}")
+    screen.document(
+        {
+            "path": made.path,
+            "current": next((run.name for run in made.runs if run.current), None),
+            "runs": [
+                {
+                    "name": run.name,
+                    "path": run.path,
+                    "current": run.current,
+                    "dataset": run.dataset or None,
+                    "teacher": run.teacher or None,
+                    "student_sets": run.student_sets,
+                    "size": run.extent.size,
+                    "written": _iso(run.extent.written),
+                    "problem": run.problem or None,
+                }
+                for run in made.runs
+            ],
+            "problem": made.problem or None,
+        }
+    )
+
+
+def to_be_deleted(screen: Screen, doomed: "Doomed") -> str:
+    """Tell what is lost with a run; returns the question that is to be answered."""
+    held = ["its data and teacher" if doomed.teacher else "its data"]
+    if count := len(doomed.student_sets):
+        held.append(f"{count} student set{'' if count == 1 else 's'}")
+    held.append("its recipe, figures and reports")
+    screen.say(f"run {doomed.run.name}: {place(doomed.run.path)}, {readable_size(doomed.extent.size)}")
+    screen.say(f"with it go {', '.join(held)}")
+    if doomed.current:
+        screen.say("it is the current run")
+    return f"delete run {doomed.run.name}, {readable_size(doomed.extent.size)}, for good?"
+
+
+def run_deleted(screen: Screen, made: "RunDeleted") -> None:
+    """Tell what `kd delete` did."""
+    screen.say(f"deleted run {made.run}: {readable_size(made.size)}")
+    if made.was_current:
+        screen.say("no run is current now; name one with --run NAME")
+    screen.document({"run": made.run, "path": made.path, "size": made.size, "was_current": made.was_current})
+
+
+def checked(screen: Screen, made: "Checked") -> None:
+    """Tell what `kd check` found."""
+    if not made.runs:
+        screen.say(f"there are no runs in {place(made.path)}; `{made.start}` makes one")
+    for run in made.runs:
+        screen.say(f"run {run.run}")
+        for item in run.artefacts:
+            screen.say(f"  {item.state:<10}  {item.name}")
+        _problems(screen, run.artefacts)
+        _left(screen, run.leftovers)
+    _left(screen, made.leftovers)
+    if made.problem:
+        screen.say(f"damaged: {made.problem}; any `kd gen-data` writes it anew")
+    if made.runs:
+        screen.say(f"{made.damaged} damaged" if made.damaged else "nothing is damaged")
+    screen.document(
+        {
+            "runs": [
+                {
+                    "run": run.run,
+                    "artefacts": [_checked_item(item) for item in run.artefacts],
+                    "leftovers": run.leftovers,
+                }
+                for run in made.runs
+            ],
+            "problems": [made.problem] if made.problem else [],
+            "leftovers": made.leftovers,
+            "damaged": made.damaged,
+        }
+    )
+
+
+def _checked_item(item: "Item") -> dict[str, Any]:
+    return {
+        "name": item.name,
+        "path": item.path,
+        "state": item.state,
+        "problems": item.problems,
+        "again": item.again or None,
+    }
+
+
+def _problems(screen: Screen, items: "Sequence[Item]") -> None:
+    """Say of everything that is not fresh why, and what mends it."""
+    for item in items:
+        if item.state == "fresh":
+            continue
+        screen.say(f"{item.name} is {item.state}:", style=STYLES[item.state])
+        for problem in item.problems:
+            screen.say("  " + _legible(problem))
+        if item.mend:
+            screen.say("  to mend it: " + _legible(item.mend))
+
+
+def _left(screen: Screen, leftovers: Sequence[Path]) -> None:
+    if leftovers:
+        screen.say("left by commands that were cut off, or in use by one that still works; harmless:")
+    for path in leftovers:
+        screen.say("  " + _legible(place(path)))
+
+
+def _legible(text: str) -> str:
+    """Return a text that can be printed, whatever bytes a file's name has."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _iso(seconds: float) -> str:
+    """Return a time of the file system as `meta.json` writes times."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _minute(written: str) -> str:
+    """Return a time as the clock here shows it; one that cannot be read as it is."""
+    try:
+        return datetime.fromisoformat(written).astimezone().strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError):
+        return _legible(written[:16])

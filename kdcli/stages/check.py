@@ -1,0 +1,53 @@
+"""`kd check`: compare every file of every artefact with the digest that its `meta.json` has."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdcli.errors import unknown
+from kdcli.stages.inventory import Item, inventory
+from kdcli.store import Run, Store, check_root, leftovers, marker_problem, root_leftovers, run_folders
+
+
+@dataclass(frozen=True)
+class RunChecked:
+    """What one run's artefacts came to, and what cut-off commands left in it."""
+
+    run: str
+    artefacts: Sequence[Item]
+    leftovers: Sequence[Path]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found; `problem` and `leftovers` are of the outputs folder itself."""
+
+    path: Path
+    runs: Sequence[RunChecked]
+    problem: str
+    leftovers: Sequence[Path]
+    start: str
+
+    @property
+    def damaged(self) -> int:
+        """How many artefacts and other files are not what kd wrote."""
+        items = (item for run in self.runs for item in run.artefacts)
+        return sum(item.state == "damaged" for item in items) + bool(self.problem)
+
+
+def check(store: Store, name: str | None = None) -> Checked:
+    """Check one run, or all and what lies beside them; raises `KdError` if there is no such run."""
+    check_root(store)
+    names = run_folders(store)
+    if name is not None:
+        store.run(name)
+        if name not in names:
+            raise unknown("run", name, names)
+    runs = [Run(store, chosen) for chosen in (names if name is None else [name])]
+    return Checked(
+        path=store.root,
+        runs=[RunChecked(run.name, inventory(run), leftovers(run)) for run in runs],
+        problem=marker_problem(store) if name is None else "",
+        leftovers=root_leftovers(store) if name is None else [],
+        start=f"kd run gaussians{store.flag}",
+    )

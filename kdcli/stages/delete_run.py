@@ -1,0 +1,56 @@
+"""`kd delete`: remove a run, as a whole or not at all."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdcli.errors import KdError, unknown
+from kdcli.store import Extent, Run, Store, extent, is_current, remove_run
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """A run that is to be deleted, and what is lost with it."""
+
+    run: Run
+    extent: Extent
+    student_sets: Sequence[str]
+    teacher: bool
+    current: bool
+
+
+@dataclass(frozen=True)
+class RunDeleted:
+    """What `kd delete` removed; `was_current` says that no run is current now."""
+
+    run: str
+    path: Path
+    size: int
+    was_current: bool
+
+
+def to_delete(store: Store, name: str) -> Run:
+    """Return the run of this name; raises `KdError` unless it is a run, and a folder of its own."""
+    run = store.run(name)
+    if name not in store.runs():
+        raise unknown("run", name, store.runs())
+    if run.path.is_symlink():
+        raise KdError(
+            f"{run.path} is a symbolic link to {run.path.resolve()}, and kd deletes only what lies here",
+            f"`rm {shlex.quote(str(run.path))}` removes the link",
+        )
+    return run
+
+
+def weigh(run: Run) -> Doomed:
+    """Return what is lost with a run."""
+    sets = [students.name.removeprefix("students/") for students in run.students()]
+    teacher = run.artefact("teacher").finished
+    return Doomed(run, extent(run.path), sets, teacher, is_current(run))
+
+
+def delete_run(doomed: Doomed) -> RunDeleted:
+    """Delete a run; cut off, it leaves the run as it was or only a hidden rest of it."""
+    remove_run(doomed.run)
+    return RunDeleted(doomed.run.name, doomed.run.path, doomed.extent.size, doomed.current)

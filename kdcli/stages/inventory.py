@@ -1,0 +1,173 @@
+"""What a run holds: every artefact with its state, what it is in words, and the command that mends it.
+
+`kd show` and `kd check` tell it. Nothing that lies in the outputs folder makes it fail.
+"""
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kdcli.data import DATASETS
+from kdcli.errors import KdError
+from kdcli.models import parse_model, parse_network
+from kdcli.stages.artefacts import run_recipe, teacher_command
+from kdcli.stages.student_sets import command, default_name, own_models, position, student_sets, title
+from kdcli.store import Condition, Meta, Run, State, conditions
+
+UNREADABLE = (KdError, AttributeError, KeyError, TypeError, ValueError)  # what a foreign configuration raises
+
+
+@dataclass(frozen=True)
+class Item:
+    """One artefact of a run.
+
+    `again` is the command that makes it again, and `mend` says what to do where it is not fresh; both are
+    empty where there is nothing to do or nothing is known. `words` is its configuration.
+    """
+
+    name: str
+    path: Path
+    state: State
+    problems: Sequence[str]
+    again: str
+    mend: str
+    words: str
+    meta: Meta | None
+
+
+def inventory(run: Run) -> list[Item]:
+    """Return what a run holds: data, teacher, and student sets in the order of `all_students`.
+
+    Sets whose configuration cannot be read come last; the recipe is among the items if it is damaged.
+    """
+    found = [_recognised(one) for one in conditions(run)]
+    items = [_item(run, one) for one in found]
+    try:
+        models = own_models(run)
+        broken = []
+    except KdError as error:
+        models = []
+        broken = [_broken_recipe(run, error)]
+    others = [item for item in items if not _of_students(item.name)]
+    students = [item for item in items if _of_students(item.name)]
+    legible = [item for item in students if item.meta]
+    legible.sort(key=lambda item: position(item.meta.config if item.meta else {}, item.name, models))
+    return [*broken, *others, *legible, *(item for item in students if not item.meta)]
+
+
+def _of_students(name: str) -> bool:
+    return name.startswith("students/")
+
+
+def _recognised(one: Condition) -> Condition:
+    """Return a condition as damaged if its configuration is none that kd writes."""
+    if one.meta is None:
+        return one
+    try:
+        _words(one.artefact.name, one.meta)
+        if _of_students(one.artefact.name):
+            position(one.meta.config, one.artefact.name, [])
+    except UNREADABLE:
+        error = one.artefact.damaged(one.artefact.path / "meta.json", "its configuration is not one of kd's")
+        problems = (*one.problems, error.message)
+        return replace(
+            one, state="damaged", problems=problems, meta=None, remove=(one.artefact.path,), remade=True
+        )
+    return one
+
+
+def _item(run: Run, one: Condition) -> Item:
+    name, state = one.artefact.name, one.state
+    again = _again(run, name, one.meta) if state != "fresh" and one.remade else ""
+    if again and state == "stale":
+        again += " --force"
+    words = _words(name, one.meta) if one.meta else ""
+    return Item(name, one.artefact.path, state, one.problems, again, _mend(one, again), words, one.meta)
+
+
+def _mend(one: Condition, again: str) -> str:
+    """Say how an artefact becomes fresh; empty if it is, or if nothing is known that does."""
+    verb = {"stale": "renew it", "damaged": "make it again", "unfinished": "make it"}.get(one.state)
+    steps = []
+    if one.remove:
+        steps.append("remove " + ", ".join(shlex.quote(str(path)) for path in one.remove))
+    elif one.state == "unfinished" and not again and os.path.lexists(one.artefact.path):
+        steps.append(f"remove {shlex.quote(str(one.artefact.path))}")
+    if again:
+        steps.append(f"{verb} with `{again}`")
+    return " and ".join(steps) or one.advice
+
+
+def _again(run: Run, name: str, meta: Meta | None) -> str:
+    """Return the command that makes an artefact again; empty if it is not known.
+
+    Of a student set that cannot be read it is known if the recipe has one of this name.
+    """
+    config = meta.config if meta else {}
+    try:
+        if name == "data":
+            run_recipe(run)  # which the command reads
+            return run.making
+        if name == "teacher":
+            return teacher_command(run, config)
+        folder = name.removeprefix("students/")
+        if config:
+            named = "" if folder == default_name(config) else f" --name {folder}"
+            return command(run, config, named=named)
+        for chosen in student_sets(run_recipe(run).students):
+            if chosen.name == folder:
+                return command(run, chosen.record)
+    except UNREADABLE:
+        pass
+    return ""
+
+
+def _broken_recipe(run: Run, error: KdError) -> Item:
+    path = run.recipe_path
+    there = os.path.lexists(path)
+    problem = error.message if there else f"{path} is not there"
+    mend = "correct the file, or put back a copy of it" if there else "put back a copy of the file"
+    return Item(path.name, path, "damaged", (problem,), "", mend, "", None)
+
+
+def _words(name: str, meta: Meta) -> str:
+    """Say what an artefact is; raises one of UNREADABLE if its configuration is none that kd writes."""
+    if name == "data":
+        return _data_words(meta)
+    if name == "teacher":
+        return ", ".join([str(parse_network(meta.config["model"])), *_training_words(meta.config)])
+    config, folder = meta.config, name.removeprefix("students/")
+    count = len(config["seeds"])
+    seeds = f"{count} seed{'' if count == 1 else 's'}"
+    model = str(parse_model(config["model"]))
+    return ", ".join([title(config, folder), model, seeds, *_training_words(config)])
+
+
+def _data_words(meta: Meta) -> str:
+    dataset = meta.config["dataset"]
+    if dataset not in DATASETS:
+        raise KeyError(dataset)
+    counts = {"training": "n_train", "validation": "n_val", "test": "n_test"}
+    sizes = [f"{meta.metrics[key]:,} {word}" for word, key in counts.items()]
+    told = {"dataset", "content", "val_fraction", "n_samples", "n_val", "n_test"}
+    others = [f"{_spaced(key)} {value}" for key, value in meta.config.items() if key not in told]
+    return ", ".join([dataset, *sizes, *others])
+
+
+def _training_words(config: Mapping[str, Any]) -> list[str]:
+    """Say how a model was trained; nothing of one that is not trained by gradients."""
+    words = []
+    if "epochs" in config:
+        words.append(f"{config['epochs']} epoch{'' if config['epochs'] == 1 else 's'}")
+    if "batch_size" in config:
+        words.append(f"batches of {config['batch_size']}" if config["batch_size"] else "whole batches")
+    told = {"model", "target", "temperature", "label_weight", "smoothing", "transfer_size", "seeds"}
+    others = [key for key in config if key not in told | {"epochs", "batch_size"}]
+    return words + [f"{_spaced(key)} {config[key]}" for key in others]
+
+
+def _spaced(key: str) -> str:
+    return key.replace("_", " ")

@@ -1,0 +1,37 @@
+"""Runs removed so that a crash leaves the whole run, or a hidden rest that no command takes for one."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import shutil
+
+from kdcli.errors import KdError
+from kdcli.store.files import sync_folder, told_apart
+from kdcli.store.runs import CURRENT, Run
+from kdcli.store.state import is_current
+
+
+def remove_run(run: Run) -> None:
+    """Remove a run's folder, and the marker if it names this run; links in it are removed, not followed.
+
+    Raises `KdError` where the folder is a link itself, or cannot be moved or emptied.
+    """
+    if os.path.islink(run.path) or not os.path.isdir(run.path):
+        raise KdError(f"{run.path} is not a folder of its own", "nothing was deleted")
+    root = run.store.root
+    aside = root / f".{run.name}.deleted-{secrets.token_hex(4)}"
+    with told_apart(run.path):
+        current = is_current(run)
+        run.path.rename(aside)
+        sync_folder(root)
+        if current:
+            (root / CURRENT).unlink(missing_ok=True)
+    try:
+        shutil.rmtree(aside)
+    except OSError as error:
+        raise KdError(
+            f"run {run.name} is deleted, but not all of its files could be removed: {error.strerror}",
+            f"remove what is left with `rm -r {shlex.quote(str(aside))}`",
+        ) from None

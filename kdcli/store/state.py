@@ -1,0 +1,266 @@
+"""What state a run's artefacts are in, and what commands that were cut off have left beside them.
+
+Every file is read and compared with its digest, so that "fresh" is a promise. Nothing is changed, and
+whatever stands where an artefact should be is told rather than raised.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from kdcli.errors import KdError
+from kdcli.store.artefact import Artefact, DamagedError, Meta
+from kdcli.store.runs import CURRENT, NAME, Run, Store
+
+State = Literal["fresh", "stale", "damaged", "unfinished"]
+
+FROM = ("data", "teacher")  # what other artefacts are made from, in the order in which they are made
+LEFTOVER = re.compile(r"\..+(\.new-.+|\.replaced|\.deleted-.+)")
+PARTS = ("", "students", "figures", ".resume")  # of a run, where leftovers can be
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What state an artefact is in, and the problems that make it so, each a sentence.
+
+    fresh       every file is what the stage wrote, and what it was made from is still the same
+    stale       whole, but what it was made from was since replaced
+    damaged     something in its place is not what the stage wrote
+    unfinished  there is no `meta.json`, which is written last
+
+    `meta` is None where there is none that can be read. `remove` is what has to go before it is whole or
+    can be made again, which is so only where it is to be `remade`. `advice` is what else to do.
+    """
+
+    artefact: Artefact
+    state: State
+    problems: tuple[str, ...] = ()
+    meta: Meta | None = None
+    remove: tuple[Path, ...] = ()
+    remade: bool = True
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How many bytes a folder's files have, and when the last was written (seconds of the epoch)."""
+
+    size: int
+    written: float
+
+
+def run_folders(store: Store) -> list[str]:
+    """Names of the runs and of what is left of runs that lost their recipe, sorted.
+
+    Unlike `Store.runs` it passes over nothing that looks like a run, readable or not.
+    """
+    return sorted(name for name in _names(store.root) if NAME.fullmatch(name) and _a_run(store.root / name))
+
+
+def _a_run(path: Path) -> bool:
+    if not os.path.isdir(path):
+        return False
+    if not os.access(path, os.R_OK | os.X_OK):
+        return True
+    signs = ("recipe.toml", "data/meta.json", "teacher/meta.json")
+    return any(os.path.lexists(path / sign) for sign in signs)
+
+
+def conditions(run: Run) -> list[Condition]:
+    """Return the condition of every artefact of a run: data, teacher, and student sets by name.
+
+    What is not there is unfinished, if it should be: the data, and what something else was made from.
+    """
+    students = [f"students/{name}" for name in _names(run.path / "students") if NAME.fullmatch(name)]
+    found = {name: verify(run.artefact(name)) for name in (*FROM, *sorted(students))}
+    needed = {"data"}.union(*(one.meta.parents for one in found.values() if one.meta))
+    for name in FROM:
+        if not os.path.lexists(run.path / name) and name not in needed:
+            del found[name]
+    for name in found:
+        found[name] = _aged(found[name], found)
+    there = list(found.values())
+    folder = run.path / "students"
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        artefact = run.artefact("students")
+        there.append(_damaged(artefact, f"{folder} is not a folder", remade=False))
+    return there
+
+
+def verify(artefact: Artefact) -> Condition:
+    """Compare an artefact with its own `meta.json`, whatever has become of what it was made from."""
+    folder, record = artefact.path, artefact.path / "meta.json"
+    if not os.path.lexists(folder):
+        return Condition(artefact, "unfinished", (f"{folder} is not there",))
+    if not os.path.isdir(folder):
+        return _damaged(artefact, f"{folder} is not a folder")
+    try:
+        there = sorted(os.listdir(folder))
+    except OSError as error:
+        return _unreadable(artefact, folder, error)
+    if record.name not in there:
+        return Condition(artefact, "unfinished", (f"{record} is not there, which is written last",))
+    if not os.path.isfile(record):
+        return _damaged(artefact, f"{record} is not a file")
+    try:
+        meta = artefact.meta()
+        sound = _sound(meta)
+    except DamagedError as error:
+        return _damaged(artefact, error.message)
+    except KdError as error:  # written by a newer kd, or not to be read: nothing to be removed
+        return Condition(artefact, "damaged", (error.message,), remade=False, advice=error.hint)
+    except (AttributeError, TypeError, ValueError, RecursionError):  # JSON, but of another shape
+        sound = False
+    if not sound:
+        return _damaged(artefact, artefact.damaged(record).message)
+    wrong = [
+        problem for file, digest in sorted(meta.files.items()) if (problem := _problem(folder / file, digest))
+    ]
+    surplus = [folder / name for name in there if name != record.name and name not in meta.files]
+    problems = (*wrong, *(f"{path} is not of this artefact: no stage wrote it" for path in surplus))
+    if wrong:
+        return Condition(artefact, "damaged", problems, meta, (folder,))
+    if surplus:
+        return Condition(artefact, "damaged", problems, meta, tuple(surplus), remade=False)
+    return Condition(artefact, "fresh", (), meta)
+
+
+def _damaged(artefact: Artefact, problem: str, *, remade: bool = True) -> Condition:
+    return Condition(artefact, "damaged", (problem,), None, (artefact.path,), remade)
+
+
+def _unreadable(artefact: Artefact, path: Path, error: OSError) -> Condition:
+    problem = f"{path} cannot be read: {error.strerror}"
+    return Condition(artefact, "damaged", (problem,), remade=False, advice="make it readable")
+
+
+def _sound(meta: Meta) -> bool:
+    """Whether what `meta.json` says has the types that it should, and files are named in its own folder."""
+    tables: tuple[object, ...] = (meta.config, meta.parents, meta.files, meta.metrics)
+    json.dumps(meta.config, allow_nan=False)  # raises ValueError for what is no JSON
+    return (
+        all(isinstance(table, dict) for table in tables)
+        and all(isinstance(digest, str) for digest in (*meta.files.values(), *meta.parents.values()))
+        and all(Path(file).name == file for file in meta.files)
+        and isinstance(meta.created, str)
+        and set(meta.parents) <= set(FROM)
+    )
+
+
+def _problem(path: Path, digest: str) -> str:
+    """Say what is wrong with a file that should have this digest; empty if nothing is."""
+    if not os.path.lexists(path):
+        return f"{path} is missing"
+    if not os.path.isfile(path):
+        return f"{path} is not a file"
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    return "" if found == digest else f"{path} is damaged: it is not what the stage wrote"
+
+
+def _aged(one: Condition, found: Mapping[str, Condition]) -> Condition:
+    """Return a condition as stale, if it is fresh but for what it was made from."""
+    if one.state != "fresh" or one.meta is None:
+        return one
+    reasons = []
+    for name, digest in one.meta.parents.items():
+        parent = found.get(name)
+        if parent is None or parent.meta is None:
+            unusable = "damaged" if parent and parent.state == "damaged" else "not there"
+            reasons.append(f"{name}, which it was made from, is {unusable}")
+        elif parent.meta.digest != digest:
+            reasons.append(f"{name}, which it was made from, was since replaced")
+        elif parent.state == "stale":
+            reasons.append(f"{name}, which it was made from, is stale")
+    return Condition(one.artefact, "stale", tuple(reasons), one.meta) if reasons else one
+
+
+def leftovers(run: Run) -> list[Path]:
+    """Return what commands on a run left that were cut off, or write now if they still work.
+
+    The next command that works on the run clears it up, or puts back what was moved aside.
+    """
+    return [path for part in PARTS for path in _hidden(run.path / part)]
+
+
+def root_leftovers(store: Store) -> list[Path]:
+    """Return what was left in the outputs folder itself: runs that were being deleted, and the like."""
+    return _hidden(store.root)
+
+
+def marker_problem(store: Store) -> str:
+    """Say what is wrong with the file that names the current run; empty if nothing is."""
+    path = store.root / CURRENT
+    try:
+        name = store.current
+    except KdError as error:
+        return error.message
+    if name and (not NAME.fullmatch(name) or name not in run_folders(store)):
+        return f"{path} names the run {name[:100]!r}, which is not there"
+    return ""
+
+
+def check_root(store: Store) -> None:
+    """Raise `KdError` if the outputs folder is no folder; one that is not there yet is an empty one."""
+    if os.path.lexists(store.root) and not os.path.isdir(store.root):
+        raise KdError(f"{store.root} is not a folder", "name the outputs folder with --outputs DIR")
+    if os.path.isdir(store.root) and not os.access(store.root, os.R_OK | os.X_OK):
+        raise KdError(f"{store.root} cannot be read", "make it readable, or name another with --outputs DIR")
+
+
+def is_current(run: Run) -> bool:
+    """Whether a run is the current one; no run is, where the marker cannot be read."""
+    try:
+        return run.store.current == run.name
+    except KdError:
+        return False
+
+
+def other_files(run: Run) -> list[Path]:
+    """Return the files that are no artefact's: the recipe, reports, and figures."""
+    folders = (run.path, run.path / "figures")
+    there = [folder / name for folder in folders for name in sorted(_names(folder))]
+    return [path for path in there if not path.name.startswith(".") and os.path.isfile(path)]
+
+
+def extent(path: Path) -> Extent:
+    """Measure a file or folder; links count as such, and lead nowhere."""
+    size, written = 0, 0.0
+    for file in _files(path):
+        try:
+            entry = file.lstat()
+        except OSError:
+            continue
+        size += entry.st_size
+        written = max(written, entry.st_mtime)
+    return Extent(size, written)
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_symlink() or not os.path.isdir(path):
+        yield path
+    for folder, inner, files in os.walk(path):
+        linked = [name for name in inner if os.path.islink(os.path.join(folder, name))]
+        yield from (Path(folder, name) for name in (*files, *linked))
+
+
+def _hidden(folder: Path) -> list[Path]:
+    return [folder / name for name in sorted(_names(folder)) if LEFTOVER.fullmatch(name)]
+
+
+def _names(folder: Path) -> list[str]:
+    """Names of what is in a folder; none if it is not there or cannot be read."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
