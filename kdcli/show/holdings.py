@@ -24,7 +24,7 @@ def run_shown(screen: Screen, made: "RunShown") -> None:
     """Tell what `kd show` found."""
     current = ", the current one" if made.current else ""
     screen.say(f"run {made.run}{current}: {place(made.path)}, {readable_size(made.extent.size)}")
-    table = Table("", "state")
+    table = Table("artefact", "state")
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("made", no_wrap=True)
     table.columns[0].overflow = "fold"
@@ -77,7 +77,7 @@ def _described(item: "Item") -> Text:
     made_from = " and ".join(item.meta.parents) if item.meta else ""
     lines = [item.words, f"from {made_from}" if made_from else ""]
     below = [Text(line, style="dim") for line in lines if line]
-    return Text("\n").join([Text(item.name), *below])
+    return Text("\n").join([Text(item.name, style="bold"), *below])
 
 
 def runs_listed(screen: Screen, made: "RunsListed") -> None:

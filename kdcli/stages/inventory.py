@@ -153,7 +153,7 @@ def _data_words(meta: Meta) -> str:
     counts = {"training": "n_train", "validation": "n_val", "test": "n_test"}
     sizes = [f"{meta.metrics[key]:,} {word}" for word, key in counts.items()]
     told = {"dataset", "content", "val_fraction", "n_samples", "n_val", "n_test"}
-    others = [f"{_spaced(key)} {value}" for key, value in meta.config.items() if key not in told]
+    others = [_setting(key, value) for key, value in meta.config.items() if key not in told]
     return ", ".join([dataset, *sizes, *others])
 
 
@@ -166,8 +166,8 @@ def _training_words(config: Mapping[str, Any]) -> list[str]:
         words.append(f"batches of {config['batch_size']}" if config["batch_size"] else "whole batches")
     told = {"model", "target", "temperature", "label_weight", "smoothing", "transfer_size", "seeds"}
     others = [key for key in config if key not in told | {"epochs", "batch_size"}]
-    return words + [f"{_spaced(key)} {config[key]}" for key in others]
+    return words + [_setting(key, config[key]) for key in others]
 
 
-def _spaced(key: str) -> str:
-    return key.replace("_", " ")
+def _setting(key: str, value: Any) -> str:
+    return f"{key.replace('_', ' ')} {value:g}" if isinstance(value, float) else f"{key} {value}"

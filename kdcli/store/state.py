@@ -22,6 +22,7 @@ from kdcli.store.runs import CURRENT, NAME, Run, Store
 State = Literal["fresh", "stale", "damaged", "unfinished"]
 
 FROM = ("data", "teacher")  # what other artefacts are made from, in the order in which they are made
+UNREADABLE = "cannot be read:"  # in a problem that may be none of the content
 LEFTOVER = re.compile(r"\..+(\.new-.+|\.replaced|\.deleted-.+)")
 PARTS = ("", "students", "figures", ".resume")  # of a run, where leftovers can be
 
@@ -125,6 +126,8 @@ def verify(artefact: Artefact) -> Condition:
     ]
     surplus = [folder / name for name in there if name != record.name and name not in meta.files]
     problems = (*wrong, *(f"{path} is not of this artefact: no stage wrote it" for path in surplus))
+    if wrong and all(UNREADABLE in problem for problem in wrong):
+        return Condition(artefact, "damaged", problems, meta, remade=False, advice="make it readable")
     if wrong:
         return Condition(artefact, "damaged", problems, meta, (folder,))
     if surplus:
@@ -137,7 +140,7 @@ def _damaged(artefact: Artefact, problem: str, *, remade: bool = True) -> Condit
 
 
 def _unreadable(artefact: Artefact, path: Path, error: OSError) -> Condition:
-    problem = f"{path} cannot be read: {error.strerror}"
+    problem = f"{path} {UNREADABLE} {error.strerror}"
     return Condition(artefact, "damaged", (problem,), remade=False, advice="make it readable")
 
 
@@ -164,7 +167,7 @@ def _problem(path: Path, digest: str) -> str:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        return f"{path} cannot be read: {error.strerror}"
+        return f"{path} {UNREADABLE} {error.strerror}"
     return "" if found == digest else f"{path} is damaged: it is not what the stage wrote"
 
 
