@@ -1,0 +1,196 @@
+import json
+import os
+import re
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import Kd, Outcome
+
+NAMES = ["data", "teacher", "students/labels-mlp4", "students/soft-T4-mlp4"]
+
+
+def checked(kd: Kd, *arguments: str) -> dict[str, Any]:
+    outcome = kd("check", *arguments, "--json")
+    document: dict[str, Any] = json.loads(outcome.out)
+    assert outcome.code == (1 if document["damaged"] else 0)
+    assert outcome.err == ""
+    return document
+
+
+def states(kd: Kd) -> dict[str, str]:
+    (run,) = checked(kd, "--run", "tiny")["runs"]
+    return {one["name"]: one["state"] for one in run["artefacts"]}
+
+
+def follow(kd: Kd, text: str) -> list[Outcome]:
+    """Do what is said to mend things, in its order, as it is printed."""
+    outcomes = []
+    for line in re.findall("to mend it: (.*)", text):
+        for path in re.findall(r"remove (\S+)", line):
+            shutil.rmtree(path) if Path(path).is_dir() else Path(path).unlink()
+        outcomes += [kd(*shlex.split(command)) for command in re.findall("`kd (.*?)`", line)]
+    return outcomes
+
+
+def test_the_document_of_a_whole_run(kd: Kd, tiny: Path) -> None:
+    fresh = {"state": "fresh", "problems": [], "again": None}
+    assert checked(kd) == {
+        "runs": [
+            {
+                "run": "tiny",
+                "artefacts": [{"name": name, "path": str(tiny / name), **fresh} for name in NAMES],
+                "leftovers": [],
+            }
+        ],
+        "problems": [],
+        "leftovers": [],
+        "damaged": 0,
+    }
+    outcome = kd("check")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.endswith("nothing is damaged\n")
+    assert kd("check", "--quiet").out == ""
+
+
+def damages(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("how", [damages, Path.unlink, lambda file: file.write_bytes(b"")])
+def test_damage_is_told_with_a_command_that_mends_it(kd: Kd, tiny: Path, name: str, how: Any) -> None:
+    how(sorted((tiny / name).glob("*.safetensors"))[0])
+    assert states(kd) == {**dict.fromkeys(NAMES, "fresh"), name: "damaged"}
+    outcome = kd("check")
+    assert outcome.code == 1
+    assert all(done.code == 0 for done in follow(kd, outcome.out))
+    assert states(kd) == dict.fromkeys(NAMES, "fresh")
+
+
+def test_what_is_stale_is_told_with_a_command_that_renews_it(kd: Kd, tiny: Path) -> None:
+    kd("train-teacher", "--epochs", "3", "--force")
+    assert states(kd) == {**dict.fromkeys(NAMES, "fresh"), NAMES[3]: "stale"}
+    (run,) = checked(kd)["runs"]
+    assert run["artefacts"][3]["again"] == "kd distill --target soft --temperature 4 --force"
+    assert all(done.code == 0 for done in follow(kd, kd("check").out))
+    assert states(kd) == dict.fromkeys(NAMES, "fresh")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_meta_that_is_damaged_or_gone_is_mended_as_well(kd: Kd, tiny: Path, name: str) -> None:
+    for text, state in (("{}", "damaged"), ("", "unfinished")):
+        path = tiny / name / "meta.json"
+        path.write_text(text) if text else path.unlink()
+        assert states(kd)[name] == state
+        assert all(done.code == 0 for done in follow(kd, kd("check").out))
+        assert states(kd) == dict.fromkeys(NAMES, "fresh")
+
+
+def test_a_set_of_ones_own_is_made_again_as_it_was(kd: Kd, tiny: Path) -> None:
+    kd("distill", "--target", "soft", "-T", "2", "--seeds", "1", "--name", "mine", "--label-weight", "0.3")
+    before = (tiny / "students/mine/model.safetensors").read_bytes()
+    (tiny / "students/mine/model.safetensors").unlink()
+    assert states(kd)["students/mine"] == "damaged"
+    follow(kd, kd("check").out)
+    assert (tiny / "students/mine/model.safetensors").read_bytes() == before
+
+
+def test_a_surplus_file_is_only_removed(kd: Kd, tiny: Path) -> None:
+    (tiny / "teacher/notes.txt").write_text("mine")
+    artefact = checked(kd)["runs"][0]["artefacts"][1]
+    assert (artefact["state"], artefact["again"]) == ("damaged", None)
+    assert follow(kd, kd("check").out) == []
+    assert states(kd) == dict.fromkeys(NAMES, "fresh")
+
+
+@pytest.mark.parametrize("command", ["check", "show", "runs"])
+@pytest.mark.parametrize(
+    "name", ["recipe.toml", *(f"{name}/meta.json" for name in NAMES), "students", "data"]
+)
+@pytest.mark.parametrize("what", ["nothing", "text", "bytes", "folder", "link", "other"])
+def test_whatever_lies_there_is_told(kd: Kd, tiny: Path, command: str, name: str, what: str) -> None:
+    path = tiny / name
+    record = path.read_bytes() if path.is_file() else b"{}"
+    path.rename(tiny.parent / "aside")
+    if what == "folder":
+        path.mkdir()
+    elif what == "link":
+        path.symlink_to(path)
+    elif what != "nothing":
+        changed = record.replace(b'"mlp:', b'"mlq:').replace(b'"gaussians"', b'"gaussian"')
+        path.write_bytes({"text": b"[data", "bytes": b"\xff\0"}.get(what, changed))
+    shutil.copytree(tiny.parent / "aside" if name == "data" else tiny / "figures", tiny.parent / "two/data")
+    (tiny.parent / "two/recipe.toml").write_text('[data]\ndataset = "moons"\n')
+    for arguments in ([], ["--json"]):
+        outcome = kd(command, *arguments)
+        assert outcome.code in (0, 1, 2)
+        assert command == "show" or "two" in outcome.out
+
+
+def test_a_broken_recipe_is_named_with_what_is_wrong(kd: Kd, tiny: Path) -> None:
+    (tiny / "recipe.toml").write_text('[data]\ndataset = "gaussian"\n')
+    (tiny / "teacher/model.safetensors").unlink()
+    artefacts = checked(kd)["runs"][0]["artefacts"]
+    assert [one["name"] for one in artefacts] == ["recipe.toml", *NAMES]
+    assert "no dataset 'gaussian'" in artefacts[0]["problems"][0]
+    assert artefacts[2]["again"] is None  # it depends on the recipe
+
+
+def test_leftovers_are_harmless(kd: Kd, tiny: Path) -> None:
+    left = [tiny / ".data.new-abc", tiny / "students/.soft-T4-mlp4.replaced"]
+    for path in [*left, tiny.parent / ".old.deleted-12"]:
+        path.mkdir()
+    document = checked(kd)
+    assert document["runs"][0]["leftovers"] == list(map(str, left))
+    assert document["leftovers"] == [str(tiny.parent / ".old.deleted-12")]
+    assert document["damaged"] == 0
+    out = kd("check").out
+    assert "harmless" in out
+    assert ".old.deleted-12" in out
+
+
+def test_all_runs_or_one(kd: Kd, tiny: Path) -> None:
+    shutil.copytree(tiny, tiny.parent / "two")
+    (tiny.parent / "two/data/tensors.safetensors").unlink()
+    assert [run["run"] for run in checked(kd)["runs"]] == ["tiny", "two"]
+    assert [run["run"] for run in checked(kd, "--run", "tiny")["runs"]] == ["tiny"]
+    assert kd("check").code == 1
+    assert kd("check", "--run", "tiny").code == 0
+    document = checked(kd, "--run", "two")
+    assert document["runs"][0]["artefacts"][0]["again"] == "kd gen-data --run two"
+
+
+def test_the_outputs_folder_is_in_the_commands(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KD_OUTPUTS")
+    shutil.move(tiny.parent, "else where")
+    Path("else where/tiny/teacher/model.safetensors").unlink()
+    document = checked(kd, "--outputs", "else where")
+    assert document["runs"][0]["artefacts"][1]["again"] == "kd train-teacher --outputs 'else where'"
+
+
+def test_nothing_there_and_no_such_run(kd: Kd, outputs: Path, tmp_path: Path) -> None:
+    outcome = kd("check")
+    assert outcome.code == 0
+    assert "`kd run gaussians` makes one" in outcome.out
+    outcome = kd("check", "--run", "tiny")
+    assert outcome.code == 2
+    (tmp_path / "outputs").write_text("")
+    outcome = kd("check")
+    assert outcome.code == 1
+    assert "is not a folder" in outcome.err
+
+
+def test_a_damaged_marker(kd: Kd, tiny: Path) -> None:
+    (tiny.parent / "current").write_text("gone\n")
+    document = checked(kd)
+    assert document["damaged"] == 1
+    assert "names the run 'gone', which is not there" in document["problems"][0]
+    assert checked(kd, "--run", "tiny")["damaged"] == 0
+    os.remove(tiny.parent / "current")
+    (tiny.parent / "current").mkdir()
+    assert checked(kd)["damaged"] == 1
