@@ -162,7 +162,7 @@ def checked(screen: Screen, made: "Checked") -> None:
             screen.say(f"  {item.state:<10}  {item.name}")
         _problems(screen, run.artefacts)
         _left(screen, run.leftovers)
-    _left(screen, made.leftovers)
+    _left(screen, made.leftovers, "left of what was being deleted or written; harmless, and yours to remove:")
     if made.problem:
         screen.say(f"damaged: {made.problem}; any `kd gen-data` writes it anew")
     if made.runs:
@@ -206,9 +206,13 @@ def _problems(screen: Screen, items: "Sequence[Item]") -> None:
             screen.say("  to mend it: " + _legible(item.mend))
 
 
-def _left(screen: Screen, leftovers: Sequence[Path]) -> None:
+def _left(
+    screen: Screen,
+    leftovers: Sequence[Path],
+    words: str = "left by a command that was cut off or still works; harmless, and cleared up by the next:",
+) -> None:
     if leftovers:
-        screen.say("left by commands that were cut off, or in use by one that still works; harmless:")
+        screen.say(words)
     for path in leftovers:
         screen.say("  " + _legible(place(path)))
 

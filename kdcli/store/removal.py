@@ -19,7 +19,7 @@ def remove_run(run: Run) -> None:
     Raises `KdError` where the folder is a link itself, or cannot be moved or emptied.
     """
     if os.path.islink(run.path) or not os.path.isdir(run.path):
-        raise KdError(f"{run.path} is not a folder of its own", "nothing was deleted")
+        raise KdError(f"{run.path} is not a folder of its own, or not any more", "nothing was deleted")
     root = run.store.root
     aside = root / f".{run.name}.deleted-{secrets.token_hex(4)}"
     with told_apart(run.path):

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from harness import Kd
 
+from kdcli.store import Store
+
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
@@ -96,6 +98,15 @@ def test_links_are_not_followed(kd: Kd, tiny: Path, tmp_path: Path) -> None:
     os.symlink(elsewhere / "data", tiny / "more")
     assert kd("delete", "tiny", "--yes").code == 0
     assert everything(elsewhere) == before
+
+
+def test_a_run_that_another_kd_works_on_is_left_alone(kd: Kd, tiny: Path) -> None:
+    before = everything(tiny)
+    with Store(tiny.parent).run("tiny").locked():
+        outcome = kd("delete", "tiny", "--yes", "--no-wait")
+    assert outcome.code == 1
+    assert "another kd is working on run tiny" in outcome.err
+    assert everything(tiny) == before
 
 
 def test_a_run_that_is_broken_can_be_deleted(kd: Kd, tiny: Path) -> None:
