@@ -110,7 +110,7 @@ def tensors(outputs: Path) -> dict[str, str]:
 
 def damaged(outputs: Path) -> int:
     """Count the artefacts with a file that is not what their `meta.json` says, and forgotten leftovers."""
-    count = sum(1 for path in outputs.rglob(".*") if path.name not in (".locks", ".resume"))
+    count = sum(1 for path in outputs.rglob(".*") if path.name != ".locks")
     for path in outputs.rglob("meta.json"):
         files = json.loads(path.read_text())["files"]
         found = {p.name: digest(p) for p in path.parent.glob("*.safetensors")}
