@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from kdcli.losses import Objective
 from kdcli.models.stack import Stack
 from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.rng import generator
-from kdcli.train import CURVE_POINTS, Adam, DivergedError, History, evaluate, fit, predict
+from kdcli.train import CURVE_POINTS, Adam, DivergedError, History, Keeper, evaluate, fit, predict
 
 X = torch.randn(90, 2, generator=generator("x", 0))
 LABELS = torch.nn.functional.one_hot((X[:, 0] > 0).long(), 2).T.float()
@@ -24,8 +24,10 @@ def objective(sets: list[str]) -> Objective:
     )
 
 
-def train(sets: list[str], seeds: list[int], batch_size: int, **changed: float) -> tuple[StackedMLP, History]:
-    stack = StackedMLP((2, 4, 2), len(sets) * len(seeds))
+def train(
+    sets: list[str], seeds: list[int], batch_size: int, keeper: Keeper | None = None, **changed: float
+) -> tuple[StackedMLP, History]:
+    stack = StackedMLP((2, 4, 2), len(sets) * len(seeds), dropout=changed.get("dropout", 0.0))
     stack.initialise([generator("weights", seed) for seed in seeds])
     history = fit(
         stack,
@@ -36,7 +38,9 @@ def train(sets: list[str], seeds: list[int], batch_size: int, **changed: float) 
         epochs=int(changed.get("epochs", 40)),
         batch_size=batch_size,
         learning_rate=changed.get("learning_rate", 0.01),
+        decay=bool(changed.get("decay", 0)),
         orders=[generator("batches", seed) for seed in seeds],
+        keeper=keeper,
     )
     return stack, history
 
@@ -149,3 +153,41 @@ def test_bfloat16_products_train_nearly_the_same_in_float32_parameters() -> None
     assert float(rough.train[0, -1]) == pytest.approx(float(history.train[0, -1]), rel=0.1)
     pairs = zip(stack.parameters(), exact.parameters(), strict=True)
     assert any(not torch.equal(a, b) for a, b in pairs)  # the products really were rounded
+
+
+class CutError(Exception):
+    """The training is cut off."""
+
+
+class CutOff:
+    """Keeps each state, and cuts the training off after so many of them."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+        self.kept: dict[str, Tensor] | None = None
+
+    def load(self) -> Mapping[str, Tensor] | None:
+        return self.kept
+
+    def due(self) -> bool:
+        return True
+
+    def save(self, state: Mapping[str, Tensor]) -> None:
+        self.kept = {name: value.clone() for name, value in state.items()}
+        self.after -= 1
+        if self.after == 0:
+            raise CutError
+
+
+@pytest.mark.parametrize("batch_size", [0, 32])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_a_training_that_was_cut_off_ends_with_the_same_bits(batch_size: int, dropout: float) -> None:
+    changed = {"epochs": 6, "dropout": dropout, "decay": 1}
+    whole, curves = train(["labels", "soft"], [0, 1], batch_size, **changed)
+    for after in range(1, 20 if batch_size else 8):
+        keeper = CutOff(after)
+        with pytest.raises(CutError):
+            train(["labels", "soft"], [0, 1], batch_size, keeper, **changed)
+        stack, history = train(["labels", "soft"], [0, 1], batch_size, keeper, **changed)
+        assert all(torch.equal(v, stack.state_dict()[k]) for k, v in whole.state_dict().items()), after
+        assert all(torch.equal(a, b) for a, b in zip(curves, history, strict=True)), after

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,3 +56,5 @@ class ResumePoint:
     def clear(self) -> None:
         """Forget the state: its result is stored."""
         self.path.unlink(missing_ok=True)
+        with suppress(OSError):  # another training of the run may have its state there
+            self.path.parent.rmdir()

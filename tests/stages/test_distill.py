@@ -19,6 +19,8 @@ from kdcli.stages.student_sets import load_students
 from kdcli.store import Artefact, Store
 from kdcli.train import History, fit, predict
 
+FILES = ("model.safetensors", "predictions.safetensors", "history.safetensors")
+
 
 def test_every_target_and_temperature_makes_a_set(kd: Kd, tiny: Path) -> None:
     outcome = kd("distill", "--target", "hard,bayes,soft", "--target", "bayes-soft", "-T", "1,2.5", "--json")
@@ -305,3 +307,34 @@ def test_controls_that_tell_regularisation_and_confidence_apart(kd: Kd, outputs:
     kd("train-teacher", "--force")
     left_out = json.loads(kd("plot", "--json").out)["left_out"]
     assert "--epochs 2 --smoothing 0.3 --seeds 2 --force" in left_out["students/smooth-e0.3-mlp10-10"]
+
+
+def test_sets_that_were_not_stored_yet_end_as_if_nothing_had_been_cut_off(
+    kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("distill", "--target", "labels,hard,soft", "--model", "mlp:7", "--seeds", "3")
+    assert kd(*arguments).code == 0
+    names = [f"{target}-mlp7" for target in ("labels", "hard", "soft-T4")]
+    files = [tiny / "students" / name / file for name in names for file in FILES]
+    before = [file.read_bytes() for file in files]
+    for name in names:
+        shutil.rmtree(tiny / "students" / name)
+    stored: list[str] = []
+    write = Artefact.write
+
+    def interrupted(self: Artefact, *arguments: Any, **options: Any) -> None:
+        if stored:
+            raise KeyboardInterrupt
+        write(self, *arguments, **options)
+        stored.append(self.name)
+
+    monkeypatch.setattr(Artefact, "write", interrupted)
+    assert kd(*arguments).code == 130
+    monkeypatch.setattr(Artefact, "write", write)
+    assert len(stored) == 1
+    assert (tiny / ".resume/students-mlp7").is_file()
+    again = kd(*arguments)
+    assert again.code == 0
+    assert again.out.count("up to date") == 1
+    assert [file.read_bytes() for file in files] == before
+    assert not (tiny / ".resume").exists()

@@ -6,6 +6,7 @@ from harness import Kd
 
 from kdcli.models.stacked_cnn import StackedCNN
 from kdcli.rng import generator
+from kdcli.stages import resuming
 from kdcli.stages.artefacts import load_data, load_teacher
 from kdcli.store import Store
 from kdcli.train import predict
@@ -132,3 +133,41 @@ def test_the_hint_to_start_beside_names_the_dataset(kd: Kd) -> None:
     kd("gen-data", "moons", "--n-samples", "60", "--n-test", "40")
     kd("train-teacher", "--model", "mlp:3", "--epochs", "1")
     assert "`kd gen-data moons --run NAME`" in kd("train-teacher", "--model", "mlp:4").err
+
+
+def test_a_teacher_whose_training_was_cut_off_goes_on_and_ends_the_same(
+    kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("train-teacher", "--batch-size", "50", "--epochs", "9", "--force")
+    assert kd(*arguments).code == 0
+    before = (tiny / "teacher/model.safetensors").read_bytes()
+    kd("train-teacher", "--force")
+    monkeypatch.setattr(resuming, "SECONDS", 0.0)
+    monkeypatch.setattr(resuming, "SHARE", 1e9)
+    saved = resuming.KeptTraining.save
+    count = 0
+
+    def interrupted(self: resuming.KeptTraining, state: dict[str, torch.Tensor]) -> None:
+        nonlocal count
+        saved(self, state)
+        count += 1
+        if count == 14:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(resuming.KeptTraining, "save", interrupted)
+    outcome = kd(*arguments)
+    assert outcome.code == 130
+    assert (tiny / ".resume/teacher").is_file()
+    steps: list[int] = []
+    monkeypatch.setattr(resuming.KeptTraining, "save", lambda self, state: steps.append(int(state["at"][2])))
+    assert kd(*arguments).code == 0
+    assert steps[0] == 15  # it went on in the middle of the fourth epoch
+    assert (tiny / "teacher/model.safetensors").read_bytes() == before
+    assert not (tiny / ".resume/teacher").exists()
+
+
+def test_a_state_of_another_training_is_not_taken(kd: Kd, tiny: Path) -> None:
+    run = Store(tiny.parent).existing_run(None)
+    run.resume_point("teacher").save({"records": []}, {"at": torch.zeros(3)})
+    assert kd("train-teacher", "--epochs", "3", "--force").code == 0
+    assert not (tiny / ".resume/teacher").exists()

@@ -1,0 +1,78 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from harness import Kd
+
+from kdcli.errors import KdError
+from kdcli.store import Store
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from kdcli.store import Store
+with Store(Path(sys.argv[1])).run(sys.argv[2]).locked():
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+def holder(outputs: Path, run: str) -> subprocess.Popen[str]:
+    """Start a process that has a run to itself."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(outputs), run], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "locked\n"
+    return process
+
+
+def test_a_second_process_waits_or_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
+    run = Store(tmp_path).run("one")
+    process = holder(tmp_path, "one")
+    try:
+        with pytest.raises(KdError, match="another kd is working on run one"), run.locked(wait=False):
+            pass
+        with Store(tmp_path).run("two").locked(wait=False):
+            pass  # another run is free
+        process.kill()  # the system frees the lock of a process that died
+
+        def waiting() -> None:
+            waited.append(time.monotonic())
+
+        waited: list[float] = []
+        with run.locked(waiting=waiting):
+            pass
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_no_wait_on_the_command_line(kd: Kd, tiny: Path) -> None:
+    process = holder(tiny.parent, "tiny")
+    try:
+        before = sorted(tiny.rglob("*"))
+        outcome = kd("train-teacher", "--no-wait")
+        assert outcome.code == 1
+        assert "another kd is working on run tiny" in outcome.err
+        assert sorted(tiny.rglob("*")) == before
+    finally:
+        process.kill()
+        process.communicate()
+    assert kd("train-teacher", "--no-wait").code == 0
+
+
+def test_leftovers_of_a_command_that_was_cut_off_are_cleared_and_named(kd: Kd, tiny: Path) -> None:
+    (tiny / "students/.soft-T4-mlp4.new-x1").mkdir()
+    (tiny / "students/.soft-T4-mlp4.new-x1/model.safetensors").write_text("half")
+    (tiny / "teacher").rename(tiny / ".teacher.replaced")
+    outcome = kd("train-teacher")
+    assert outcome.code == 0
+    assert "up to date" in outcome.out
+    assert (
+        "cleared up after a command that was cut off: .teacher.replaced, .soft-T4-mlp4.new-x1" in outcome.err
+    )
+    assert not list(tiny.rglob(".*"))
+    assert kd("train-teacher").err == ""
