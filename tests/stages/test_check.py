@@ -201,3 +201,11 @@ def test_a_damaged_marker(kd: Kd, tiny: Path) -> None:
     os.remove(tiny.parent / "current")
     (tiny.parent / "current").mkdir()
     assert checked(kd)["damaged"] == 1
+
+
+def test_names_that_are_no_text(kd: Kd, tiny: Path) -> None:
+    for folder in ("data", "figures"):
+        (tiny / os.fsdecode(f"{folder}/[red]".encode() + b"\xff\n.png")).write_text("")
+    assert "damaged" in kd("check").out
+    assert "[red]" in kd("show").out
+    assert checked(kd)["damaged"] == 1
