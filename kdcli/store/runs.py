@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -162,7 +163,11 @@ class Run:
                 lock.acquire()
         try:
             parts = ("", "students", "figures", ".resume")
-            yield [name for part in parts for name in sweep(self.path / part)]
+            rests = list(self.store.root.glob(f".{self.name}.deleted-*"))
+            for rest in rests:
+                shutil.rmtree(rest, ignore_errors=True)
+            swept = [name for part in parts for name in sweep(self.path / part)]
+            yield [rest.name for rest in rests] + swept
         finally:
             lock.release()
 
