@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from kdcli.models.mlp import AT_ONCE
+
 
 class Stack(nn.Module):
     """`members` models of one shape.
@@ -12,7 +14,7 @@ class Stack(nn.Module):
     """
 
     members: int
-    chunk: int = 16_384
+    chunk: int = AT_ONCE
 
     def parameters_of(self, members: slice) -> dict[str, Tensor]:
         """Return the parameters of some members, as a state dict of a smaller stack."""
