@@ -14,6 +14,7 @@ from kdcli.train import CURVE_POINTS
 POINT = 2 * 4 + 8 + 2 * 8  # bytes of a sampled point: x (2,) float32, y int64, posterior (2,) float64
 COPIES = 3  # of what is written: the tensors, the bytes of each, and the file that is made of them
 SEED = 200  # bytes of a seed in the records of its set: a number, its text, and its scores
+BACKWARD = 5  # of an output in a step: itself, gradients, and room that is free in pieces; measured, 5 to 9
 GENERATOR = 3_000  # bytes of a random stream: PyTorch's generator, and the object around it
 
 
@@ -79,9 +80,9 @@ def trained(model: Network, shape: Shape, *, half: bool = False) -> Footprint:
                  the copies that the products read and the gradients they give
     targets      (sets, n_classes, n): twice while they are put together, and twice in batches, which are
                  taken from a copy that lies example by example; labels and draws beside them
-    working      the larger of a step (every layer's output, with its mask and product where there is
-                 dropout; two adjacent gradients; 4 of the logits; the batch itself, as stored and as
-                 float32) and an evaluation (two adjacent layers' outputs, or 7 of the logits)
+    working      the larger of a step (`BACKWARD` times every layer's output, mask and product besides where
+                 there is dropout; the batch itself, as stored and as float32) and an evaluation or
+                 prediction (two adjacent layers' outputs, or 7 of the logits)
     kept         logits of every member in parts and as a whole, those of one set in float64 3 times to be
                  scored; curves in points and as a whole; two random streams for each seed
     """
@@ -94,8 +95,8 @@ def trained(model: Network, shape: Shape, *, half: bool = False) -> Footprint:
     batch = shape.train if whole else shape.batch_size
     copied = inputs * (0 if whole else shape.seeds)  # numbers of an example's batches, one for each seed
     read = inputs * members if isinstance(model, CNN) else inputs * (shape.pixel < 4)
-    step = 4 * members * (sum(outputs[1:]) + masked + widest + 4 * logits) + shape.pixel * copied + 4 * read
-    several = min(model.at_once(shape.features, members), max(shape.train, shape.val))
+    step = 4 * members * (BACKWARD * sum(outputs[1:]) + masked) + shape.pixel * copied + 4 * read
+    several = min(model.at_once(shape.features, members), max(shape.train, shape.val, shape.test))
     evaluation = 4 * members * max(widest, 7 * logits) + 4 * read
 
     taught, checked = 4 * logits * shape.train, 4 * logits * shape.val

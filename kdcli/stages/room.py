@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kdcli.errors import KdError
 
-SAFETY = 1.1  # what allocators round up, and what is not a tensor
+SAFETY = 110  # percent of a need: what allocators round up, and what is not a tensor
 MEMINFO = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")
 UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
@@ -65,7 +65,7 @@ def free_disk(folder: Path) -> int | None:
 
 def padded(bytes_needed: int) -> int:
     """Return a need with the factor of safety, in whole numbers: a need may be beyond any float."""
-    return bytes_needed * round(100 * SAFETY) // 100
+    return bytes_needed * SAFETY // 100
 
 
 def check_memory(what: str, needed: int, hint: Callable[[int], str], free: int | None = None) -> None:
@@ -77,7 +77,7 @@ def check_memory(what: str, needed: int, hint: Callable[[int], str], free: int |
     there = free_memory() if free is None else free
     if there is not None and padded(needed) > there:
         message = f"{what} about {amount(padded(needed))} of memory, and {amount(there)} are free"
-        raise KdError(message, hint(int(there / SAFETY)))
+        raise KdError(message, hint(there * 100 // SAFETY))
 
 
 def check_disk(what: str, needed: int, folder: Path, hint: str) -> None:
