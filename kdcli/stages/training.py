@@ -15,7 +15,7 @@ from kdcli.recipe import Training
 from kdcli.rng import generator
 from kdcli.stages import footprint, room
 from kdcli.stages.artefacts import Data, Watch
-from kdcli.stages.compute import LARGE, choose_device, choose_precision
+from kdcli.stages.compute import choose_device, choose_precision, precision_for
 from kdcli.stages.footprint import Footprint, Shape
 from kdcli.train import DivergedError, History, fit
 
@@ -52,8 +52,8 @@ def check_room(
     on = choose_device(device)
     free = torch.cuda.mem_get_info()[0] if on.type == "cuda" else None
 
-    large = model.parameters(shape.features, shape.n_classes) >= LARGE
-    half = precision == "bfloat16" or (precision == "auto" and large)
+    parameters = shape.members * model.parameters(shape.features, shape.n_classes)
+    half = precision_for(precision, parameters, on) == torch.bfloat16
 
     def need(wanted: Shape) -> Footprint:
         return footprint.trained(model, wanted, half=half)
