@@ -50,7 +50,8 @@ class Dataset(Generic[C]):
     `config` is the dataclass of its options. `problems` finds what single ranges cannot express.
     `sample` returns the splits train, val and test. A dataset that is read from `files` gets their
     contents by name as a second argument, and raises ValueError if they are not what they should be.
-    Where the truth is known, `posterior` maps x `(n, *features)` to P(y|x) `(n, n_classes)` and
+    `points` counts what it samples anew, by the setting that asks for it. Where the truth is known,
+    `posterior` maps x `(n, *features)` to P(y|x) `(n, n_classes)` and
     `optimum` gives the exact Bayes scores.
     """
 
@@ -60,6 +61,7 @@ class Dataset(Generic[C]):
     sample: Callable[..., Mapping[str, Split]]
     files: tuple[File, ...] = ()
     problems: Callable[[C], list[str]] = lambda config: []
+    points: Callable[[C], Mapping[str, int]] = lambda config: {}
     posterior: Callable[[C, Tensor], Tensor] | None = None
     optimum: Callable[[C], Optimum] | None = None
 
@@ -76,13 +78,18 @@ class Sampling:
 
 def sampling_problems(config: Sampling) -> list[str]:
     """Both classes must appear in training and in validation."""
-    smaller = config.n_samples // 2
+    smaller = min(config.n_samples // 2, 2**52)  # beyond it a share is no exact number any more
     if 0 < round(config.val_fraction * smaller) < smaller:
         return []
     return [
         f"{config.n_samples} samples with a validation fraction of {config.val_fraction:g} leave a split "
         "without one of the two classes; take more samples or another fraction"
     ]
+
+
+def sampled_points(config: Sampling) -> dict[str, int]:
+    """Count the points to be sampled, by setting."""
+    return {"n_samples": config.n_samples, "n_test": config.n_test}
 
 
 def sampled_splits(

@@ -10,7 +10,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdcli.data.dataset import Dataset, Optimum, Sampling, Split, sampled_splits, sampling_problems
+from kdcli.data.dataset import (
+    Dataset,
+    Optimum,
+    Sampling,
+    Split,
+    sampled_points,
+    sampled_splits,
+    sampling_problems,
+)
 from kdcli.settings import setting
 
 if TYPE_CHECKING:
@@ -76,6 +84,7 @@ DATASET = Dataset(
     config=Gaussians,
     sample=sample,
     problems=sampling_problems,
+    points=sampled_points,
     posterior=posterior,
     optimum=optimum,
 )

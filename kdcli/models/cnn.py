@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 KERNEL = 3  # side of a filter
+PIXELS_AT_ONCE = 2**25  # filtered pixels that are in memory at once in evaluation: 128 MiB
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,22 @@ class CNN:
 
     def multiply_adds(self, features: Sequence[int], n_classes: int) -> int:
         """Count the multiplications with an addition that predicting one example takes."""
+        _, pixels, *widths = self.outputs(features, n_classes)
+        return pixels * KERNEL**2 + products((pixels, *widths))
+
+    def outputs(self, features: Sequence[int], n_classes: int) -> tuple[int, ...]:
+        """Count the numbers that one example becomes layer by layer, from the input to the logits."""
         pixels = self.filters * math.prod(side - KERNEL + 1 for side in features)
-        return pixels * KERNEL**2 + products((pixels, *self.hidden, n_classes))
+        return (math.prod(features), pixels, *self.hidden, n_classes)
+
+    def parameters(self, features: Sequence[int], n_classes: int) -> int:
+        """Count the weights and biases of one network."""
+        _, *widths = self.outputs(features, n_classes)
+        return self.filters * (KERNEL**2 + 1) + products(widths) + sum(widths[1:])
+
+    def at_once(self, features: Sequence[int], members: int) -> int:
+        """Return how many examples a stack evaluates at once."""
+        return max(1, PIXELS_AT_ONCE // (members * self.outputs(features, 0)[1]))
 
     def build(self, features: Sequence[int], n_classes: int, members: int = 1) -> StackedCNN:
         """Build an untrained stack for images of shape `features`."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kdcli.models.stacked_mlp import StackedMLP
 
 MAX_WIDTH = 1_000_000
+AT_ONCE = 16_384  # examples that are evaluated at once
 
 
 def parse_widths(arguments: str) -> tuple[int, ...]:
@@ -56,6 +57,19 @@ class MLP:
     def multiply_adds(self, features: Sequence[int], n_classes: int) -> int:
         """Count the multiplications with an addition that predicting one example takes."""
         return products((math.prod(features), *self.hidden, n_classes))
+
+    def outputs(self, features: Sequence[int], n_classes: int) -> tuple[int, ...]:
+        """Count the numbers that one example becomes layer by layer, from the input to the logits."""
+        return (math.prod(features), *self.hidden, n_classes)
+
+    def parameters(self, features: Sequence[int], n_classes: int) -> int:
+        """Count the weights and biases of one network."""
+        widths = self.outputs(features, n_classes)
+        return products(widths) + sum(widths[1:])
+
+    def at_once(self, features: Sequence[int], members: int) -> int:
+        """Return how many examples a stack evaluates at once."""
+        return AT_ONCE
 
     def build(self, features: Sequence[int], n_classes: int, members: int = 1) -> StackedMLP:
         """Build an untrained stack for inputs of shape `features`."""

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from torch import Generator, Tensor, nn
 
+from kdcli.models.mlp import AT_ONCE
+
 
 class Stack(nn.Module):
     """`members` models of one shape.
@@ -14,7 +16,7 @@ class Stack(nn.Module):
     """
 
     members: int
-    chunk: int = 16_384
+    chunk: int = AT_ONCE
 
     @property
     def generators(self) -> Sequence[Generator]:

@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from kdcli.models.cnn import KERNEL
+from kdcli.models.cnn import CNN, KERNEL
 from kdcli.models.stack import Stack
 from kdcli.models.stacked_mlp import StackedMLP, as_input, draw_uniform
 
@@ -31,7 +31,7 @@ class StackedCNN(Stack):
         self.filter_biases = nn.Parameter(torch.empty(members, n_filters))
         pixels = math.prod(side - KERNEL + 1 for side in size)
         self.head = StackedMLP((n_filters * pixels, *hidden, n_classes), members, dropout=DROPOUT)
-        self.chunk = max(1, 2**25 // (members * n_filters * pixels))  # 128 MiB of filtered pixels at most
+        self.chunk = CNN(n_filters, tuple(hidden)).at_once(size, members)
 
     def initialise(self, generators: Sequence[Generator]) -> None:
         """Draw one set of weights per generator, as `StackedMLP.initialise` does."""

@@ -17,6 +17,11 @@ def choose_device(asked: str) -> torch.device:
 
 
 def choose_precision(asked: str, model: Stack, device: torch.device) -> torch.dtype:
+    """Return the precision for a stack that is built (see `precision_for`)."""
+    return precision_for(asked, sum(parameter.numel() for parameter in model.parameters()), device)
+
+
+def precision_for(asked: str, parameters: int, device: torch.device) -> torch.dtype:
     """Return the precision asked for; "auto" is bfloat16 where it is faster.
 
     That is where the hardware multiplies in it, and for models large enough that the products outweigh
@@ -24,8 +29,7 @@ def choose_precision(asked: str, model: Stack, device: torch.device) -> torch.dt
     """
     if asked != "auto":
         return torch.bfloat16 if asked == "bfloat16" else torch.float32
-    large = sum(parameter.numel() for parameter in model.parameters()) >= LARGE
-    return torch.bfloat16 if large and _multiplies_in_bfloat16(device) else torch.float32
+    return torch.bfloat16 if parameters >= LARGE and _multiplies_in_bfloat16(device) else torch.float32
 
 
 def _multiplies_in_bfloat16(device: torch.device) -> bool:

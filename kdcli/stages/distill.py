@@ -20,6 +20,7 @@ from kdcli.models.stacked_trees import grow
 from kdcli.recipe import Recipe, Students, Training
 from kdcli.rng import generator, state
 from kdcli.settings import flag, override, rules
+from kdcli.stages import footprint, room
 from kdcli.stages.artefacts import (
     Data,
     Trained,
@@ -32,10 +33,12 @@ from kdcli.stages.artefacts import (
 )
 from kdcli.stages.resuming import KeptTraining, identity
 from kdcli.stages.student_sets import StudentSet, load_students, student_sets, title
-from kdcli.stages.training import train_network
+from kdcli.stages.training import check_room, shape_of, train_network
 from kdcli.store import Artefact, ResumePoint, Run, check_name, to_json
 from kdcli.targets import TARGETS, Knowledge, find_target
 from kdcli.train import Report, predict
+
+GRADED = ("shuffled", "soft", "bayes-soft")  # targets that differ from example to example
 
 
 @dataclass(frozen=True)
@@ -138,11 +141,13 @@ def distill(
 
     `name` is for the folder of a single set. Raises `UsageError` for targets and models that this
     dataset cannot have, and `KdError` where an artefact is missing or stale, another set stands under a
-    name and `force` does not allow to replace it, or the loss stops being finite.
+    name and `force` does not allow to replace it, memory or the disk has no room for the students, or the
+    loss stops being finite.
     """
     recipe = run_recipe(run)
     students = override(students or recipe.students, options)
     sets = student_sets(students)
+    _check_seeds(students.seeds, len(sets))
     _check(recipe, sets, options)
     if name is not None:
         check_name(name, "student set")
@@ -165,6 +170,8 @@ def distill(
         if not up_to_date:
             to_make.setdefault(chosen.model, []).append((chosen, artefact))
 
+    for model, wanted in to_make.items():
+        _check_room(model, students, [chosen for chosen, _ in wanted], lessons, run.path)
     start = time.perf_counter()
     for model, wanted in to_make.items():
         if isinstance(model, Tree):
@@ -249,6 +256,44 @@ def _stack(
     begun = [chosen for chosen in sets if to_json(chosen.record) in records]
     chosen = begun if len(begun) == len(records) and all(one in begun for one in wanted) else list(wanted)
     return chosen, KeptTraining(point, identity([to_json(one.record) for one in chosen], parents))
+
+
+def _check_seeds(seeds: int, sets: int) -> None:
+    """Refuse more seeds than can be listed, as every set's record does, before any is."""
+    room.check_memory(
+        f"{room.count(seeds * sets)} students need",
+        seeds * sets * footprint.SEED,
+        lambda there: f"lower --seeds to {room.rounded_down(there // (sets * footprint.SEED))}",
+    )
+
+
+def _check_room(
+    model: Model, students: Students, sets: Sequence[StudentSet], lessons: Lessons, folder: Path
+) -> None:
+    """Refuse students of one model that do not fit in memory, or whose tensors do not fit on the disk."""
+    splits = lessons.data.splits
+    taught = lessons.transfer_size or len(splits["train"].y)
+    shape = shape_of(
+        lessons.data,
+        students,
+        sets=len(sets),
+        seeds=students.seeds,
+        taught=taught,
+        predicted=len(splits["test"].y),
+    )
+    if not isinstance(model, Tree):
+        check_room(model, shape, folder)
+        return
+    needs = f"{room.count(students.seeds)} students {model} need"
+    graded = [s.target in GRADED for s in sets]
+    need = max(footprint.grown(model, shape, graded=kind).total for kind in graded)
+
+    def lower(there: int) -> str:
+        return f"lower --seeds to {max(1, room.rounded_down(students.seeds * there // need))}"
+
+    room.check_memory(needs, need, lower)
+    disk = sum(footprint.grown_stored(model, shape, graded=kind) for kind in graded)
+    room.check_disk(needs, disk, folder, "lower --seeds, or free some space")
 
 
 def _train(

@@ -9,7 +9,8 @@ from typing import Any
 from kdcli.data import DATASETS, Dataset, Split, find_dataset
 from kdcli.errors import KdError, UsageError
 from kdcli.recipe import Recipe, dump
-from kdcli.settings import override
+from kdcli.settings import flag, override
+from kdcli.stages import footprint, room
 from kdcli.stages.artefacts import run_recipe
 from kdcli.stages.sources import Bar, fingerprint, published, read_files, unseen
 from kdcli.store import Artefact, Store
@@ -46,7 +47,8 @@ def gen_data(
     A run that is there keeps the rest of its recipe, unless this one is to be `adopt`ed. A dataset that
     is read from files finds them in the folder `source`, or downloads them. Raises
     `UsageError` for options that the dataset does not have, and `KdError` where the run holds other
-    data or is to adopt another recipe, and `force` does not allow to replace it.
+    data or is to adopt another recipe, and `force` does not allow to replace it, or where the data would
+    not fit in memory or on the disk.
     """
     dataset = find_dataset(recipe.dataset)
     config = override(recipe.data, options)
@@ -71,6 +73,7 @@ def gen_data(
             "--run NAME makes a run beside it; --force replaces the recipe and what was made differently",
         )
     if not up_to_date:
+        _check_room(dataset.points(config), type(config), run.path)
         if dataset.files and not contents:
             if record["content"] != published(dataset):
                 raise KdError(
@@ -98,6 +101,25 @@ def gen_data(
         run.write_recipe(dump(recipe))
     store.make_current(run.name)
     return DataMade(run.name, artefact.path, up_to_date, recipe.dataset, **artefact.meta().metrics)
+
+
+def _check_room(points: Mapping[str, int], config: type, folder: Path) -> None:
+    """Refuse to sample more points than memory or the disk have room for."""
+    if not points:
+        return
+    total = sum(points.values())
+    memory, disk = footprint.sampled(total)
+    most = max(points, key=lambda key: points[key])
+    spoken = "test points" if most == "n_test" else "samples"
+    what = f"{room.count(points[most])} {spoken} need"
+
+    def lower(there: int) -> str:
+        left = there // footprint.sampled(1)[0] - (total - points[most])
+        fitting = f" to {room.rounded_down(left)}" if left >= 1000 else ""
+        return f"lower {flag(config, most)}{fitting}"
+
+    room.check_memory(what, memory, lower)
+    room.check_disk(what, disk, folder, f"lower {flag(config, most)}, or name another disk with --outputs")
 
 
 def _contents(dataset: Dataset[Any], artefact: Artefact, source: Path | None) -> tuple[dict[str, bytes], str]:

@@ -16,7 +16,7 @@ from kdcli.settings import override, said
 from kdcli.stages.artefacts import SPLITS, Data, Watch, curves, load_data, run_recipe, unwatched
 from kdcli.stages.compute import choose_device
 from kdcli.stages.resuming import KeptTraining, identity
-from kdcli.stages.training import train_network
+from kdcli.stages.training import check_room, shape_of, train_network
 from kdcli.store import Run
 from kdcli.train import predict
 
@@ -40,7 +40,7 @@ def train_teacher(
     """Train the teacher of the run's recipe, changed by `options`, on the dataset's labels.
 
     Raises `KdError` where the data are missing or stale, another teacher is there and `force` does
-    not allow to replace it, or the loss stops being finite.
+    not allow to replace it, memory or the disk has no room for it, or the loss stops being finite.
     """
     config = override(run_recipe(run).teacher, options)
     artefact = run.artefact("teacher")
@@ -59,6 +59,9 @@ def train_teacher(
     point = run.resume_point("teacher")
     if not up_to_date:
         parents = {data.artefact.name: data.artefact.meta().digest}
+        sizes = {name: len(split.y) for name, split in data.splits.items()}
+        shape = shape_of(data, config, sets=1, seeds=1, taught=sizes["train"], predicted=sum(sizes.values()))
+        check_room(spec, shape, run.path, precision=config.precision, device=config.device)
         model, history, used = train_network(
             spec,
             config,

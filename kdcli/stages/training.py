@@ -1,7 +1,10 @@
 """Training a network by gradients, as the teacher's stage and the students' both do."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from kdcli.errors import KdError
@@ -10,9 +13,69 @@ from kdcli.models import Network
 from kdcli.models.stack import Stack
 from kdcli.recipe import Training
 from kdcli.rng import generator
+from kdcli.stages import footprint, room
 from kdcli.stages.artefacts import Data, Watch
-from kdcli.stages.compute import choose_device, choose_precision
+from kdcli.stages.compute import choose_device, choose_precision, precision_for
+from kdcli.stages.footprint import Footprint, Shape
 from kdcli.train import DivergedError, History, Keeper, fit
+
+BATCH = 128  # examples in a batch, where a smaller one is advised
+
+
+def shape_of(data: Data, config: Training, *, sets: int, seeds: int, taught: int, predicted: int) -> Shape:
+    """Return the sizes of a training on these data, `taught` being the training examples that it uses."""
+    sizes = {name: len(split.y) for name, split in data.splits.items()}
+    return Shape(
+        features=tuple(data.features),
+        pixel=data.splits["train"].x.element_size(),
+        n_classes=data.n_classes,
+        train=taught,
+        val=sizes["val"],
+        test=sizes["test"],
+        predicted=predicted,
+        sets=sets,
+        seeds=seeds,
+        batch_size=config.batch_size,
+        epochs=config.epochs,
+    )
+
+
+def check_room(
+    model: Network, shape: Shape, folder: Path, *, precision: str = "float32", device: str = "cpu"
+) -> None:
+    """Raise `KdError` if training a stack does not fit in memory, or what it stores not on the disk.
+
+    On a graphics card it is the card's memory that counts.
+    """
+    of = "" if shape.members == 1 else f"{room.count(shape.members)} students "
+    needs = f"{of}{model} need" + ("s" if shape.members == 1 else "")
+    on = choose_device(device)
+    free = torch.cuda.mem_get_info()[0] if on.type == "cuda" else None
+
+    parameters = shape.members * model.parameters(shape.features, shape.n_classes)
+    half = precision_for(precision, parameters, on) == torch.bfloat16
+
+    def need(wanted: Shape) -> Footprint:
+        return footprint.trained(model, wanted, half=half)
+
+    room.check_memory(needs, need(shape).total, lambda there: _advice(shape, need, there), free)
+    hint = "name a smaller --model" + (", or lower --seeds" if shape.members > 1 else "")
+    room.check_disk(needs, footprint.stored(model, shape), folder, f"{hint}, or free some space")
+
+
+def _advice(shape: Shape, need: Callable[[Shape], Footprint], there: int) -> str:
+    """Return the flag to lower so that a training fits in the bytes that are there, and what to."""
+    whole = shape.batch_size == 0 or shape.batch_size > BATCH
+    if whole and need(replace(shape, batch_size=BATCH)).total <= there:
+        return f"--batch-size {BATCH} takes fewer examples at once"
+    if shape.seeds > 1:
+        one = need(replace(shape, seeds=1)).total
+        if one <= there:
+            each = (need(shape).total - one) // (shape.seeds - 1) + 1
+            return f"lower --seeds to {room.rounded_down(1 + (there - one) // each)}"
+    if shape.sets > 1 and need(replace(shape, sets=1, seeds=1)).total <= there:
+        return "name fewer values of --target and --temperature, or lower --seeds"
+    return "name a smaller --model, such as mlp:64,64"
 
 
 def train_network(

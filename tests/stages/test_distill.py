@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from kdcli.losses import Objective
 from kdcli.models.stack import Stack
 from kdcli.models.stacked_mlp import StackedMLP
+from kdcli.stages import room
 from kdcli.stages.artefacts import load_data
 from kdcli.stages.student_sets import load_students
 from kdcli.store import Artefact, Store
@@ -338,3 +339,45 @@ def test_sets_that_were_not_stored_yet_end_as_if_nothing_had_been_cut_off(
     assert again.out.count("up to date") == 1
     assert [file.read_bytes() for file in files] == before
     assert not (tiny / ".resume").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["--seeds", "1000000"], r"lower --seeds to \d+"),
+        (["--seeds", "1" + "0" * 30], r"lower --seeds to \d+"),
+        (["--seeds", "1" + "0" * 400], r"lower --seeds to \d+"),
+        (["--model", "mlp:1000000,1000000"], "name a smaller --model"),
+        (["--model", "mlp:4", "--model", "tree", "--seeds", "1000000"], r"lower --seeds to \d+"),
+        (["--model", "tree", "--seeds", "1000000"], r"lower --seeds to \d+"),
+        (["--model", "mlp:200000", "--seeds", "1000", "--batch-size", "10"], r"lower --"),
+    ],
+)
+def test_students_that_do_not_fit_are_refused_at_once(
+    kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], hint: str
+) -> None:
+    monkeypatch.setattr(room, "free_memory", lambda: 21 * 10**9)
+    before = sorted((tiny / "students").iterdir())
+    outcome = kd("distill", *arguments, "--force")
+    assert outcome.code == 1
+    assert "of memory, and 21 GB are free" in outcome.err
+    assert re.search(hint, outcome.err)
+    assert sorted((tiny / "students").iterdir()) == before
+
+
+def test_students_that_fit_as_the_hint_says(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "free_memory", lambda: 3 * 10**6)
+    many = ("distill", "--epochs", "1", "--target", "smooth", "--seeds")
+    outcome = kd(*many, "500")
+    assert outcome.code == 1
+    assert kd(*many, re.findall(r"lower --seeds to (\d+)", outcome.err)[0]).code == 0
+
+
+def test_a_full_disk_is_found_before_students_are_trained(
+    kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "free_disk", lambda folder: 1000)
+    for model in ("mlp:4", "tree"):
+        assert (
+            "on disk, and 1.0 kB are free" in kd("distill", "--model", model, "--seeds", "3", "--force").err
+        )

@@ -1,9 +1,11 @@
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 from harness import Kd
 
+from kdcli.stages import room
 from kdcli.stages.artefacts import load_data
 from kdcli.store import Store
 
@@ -103,4 +105,44 @@ def test_bad_input(kd: Kd, outputs: Path, arguments: list[str], words: str) -> N
     assert outcome.code == 2
     assert words in outcome.err
     assert "Traceback" not in outcome.err
+    assert not outputs.exists()
+
+
+@pytest.mark.parametrize("digits", [11, 13, 19, 20, 400])
+@pytest.mark.parametrize(
+    ("dataset", "option"), [("gaussians", "--n-samples"), ("gaussians", "--n-test"), ("moons", "--n-samples")]
+)
+def test_more_points_than_memory_holds_are_refused_at_once(
+    kd: Kd, outputs: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, option: str, digits: int
+) -> None:
+    monkeypatch.setattr(room, "free_memory", lambda: 21 * 10**9)
+    outcome = kd("gen-data", dataset, option, "1" + "0" * (digits - 1))
+    assert outcome.code == 1
+    assert "of memory, and 21 GB are free" in outcome.err
+    assert re.search(rf"lower {option} to \d+", outcome.err)
+    assert not outputs.exists()
+
+
+def test_points_that_fit_as_the_hint_says(kd: Kd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "free_memory", lambda: 10**6)
+    small = ("gen-data", "--n-test", "1000", "--n-samples")
+    outcome = kd(*small, "100000")
+    assert "100,000 samples need about 11 MB of memory, and 1.0 MB are free" in outcome.err
+    assert kd(*small, re.findall(r"to (\d+)", outcome.err)[0]).code == 0
+
+
+def test_data_that_are_there_need_no_memory_of_their_own(
+    kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "free_memory", lambda: 0)
+    assert "up to date" in kd("gen-data", "--run", "tiny").out
+
+
+def test_a_full_disk_is_found_before_anything_is_written(
+    kd: Kd, outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "free_disk", lambda folder: 1000)
+    outcome = kd("gen-data")
+    assert outcome.code == 1
+    assert "on disk, and 1.0 kB are free" in outcome.err
     assert not outputs.exists()

@@ -6,7 +6,7 @@ from harness import Kd
 
 from kdcli.models.stacked_cnn import StackedCNN
 from kdcli.rng import generator
-from kdcli.stages import resuming
+from kdcli.stages import resuming, room
 from kdcli.stages.artefacts import load_data, load_teacher
 from kdcli.store import Store
 from kdcli.train import predict
@@ -171,3 +171,27 @@ def test_a_state_of_another_training_is_not_taken(kd: Kd, tiny: Path) -> None:
     run.resume_point("teacher").save({"records": []}, {"at": torch.zeros(3)})
     assert kd("train-teacher", "--epochs", "3", "--force").code == 0
     assert not (tiny / ".resume/teacher").exists()
+
+
+def test_a_teacher_that_does_not_fit_is_refused_at_once(
+    kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "free_memory", lambda: 21 * 10**9)
+    before = (tiny / "teacher/meta.json").read_bytes()
+    outcome = kd("train-teacher", "--model", "mlp:1000000,1000000", "--force")
+    assert outcome.code == 1
+    assert "mlp:1000000,1000000 needs about 18 TB of memory, and 21 GB are free" in outcome.err
+    assert "name a smaller --model" in outcome.err
+    monkeypatch.setattr(room, "free_disk", lambda folder: 1000)
+    assert "on disk" in kd("train-teacher", "--epochs", "2", "--force").err
+    assert (tiny / "teacher/meta.json").read_bytes() == before
+
+
+def test_a_batch_that_does_not_fit_is_told_from_a_model(
+    kd: Kd, outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kd("gen-data", "--n-samples", "4000", "--n-test", "10")
+    monkeypatch.setattr(room, "free_memory", lambda: 30 * 10**6)
+    outcome = kd("train-teacher", "--model", "mlp:1000")
+    assert "--batch-size 128 takes fewer examples at once" in outcome.err
+    assert kd("train-teacher", "--model", "mlp:1000", "--batch-size", "128", "--epochs", "1").code == 0

@@ -1,0 +1,104 @@
+"""The formulas against what was built, and against measured peaks."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.resources import files
+
+import pytest
+
+from kdcli.models import CNN, MLP, Network, Tree
+from kdcli.recipe import builtin
+from kdcli.stages import footprint
+from kdcli.stages.footprint import Shape
+
+PLANE = Shape(
+    features=(2,), pixel=4, n_classes=2, train=1600, val=400, test=20_000, predicted=20_000, sets=5, seeds=10
+)
+IMAGES = replace(
+    PLANE, features=(28, 28), pixel=1, n_classes=10, train=50_000, val=10_000, test=10_000, predicted=10_000
+)
+GB = 10**9
+
+
+@pytest.mark.parametrize(
+    ("model", "features"), [(MLP((4, 3)), (2,)), (MLP((7,)), (5, 4)), (CNN(3, (6, 5)), (8, 8))]
+)
+def test_parameters_are_those_of_the_built_model(model: Network, features: Sequence[int]) -> None:
+    built = model.build(features, 4, members=3)
+    assert 3 * model.parameters(features, 4) == sum(p.numel() for p in built.parameters())
+    assert model.at_once(features, 3) == built.chunk
+
+
+def test_points_are_counted_exactly() -> None:
+    assert footprint.sampled(10**10) == (960 * GB, 320 * GB)
+
+
+def test_parameters_their_gradients_and_moments() -> None:
+    one = MLP((100,)).parameters((2,), 2)
+    assert footprint.trained(MLP((100,)), PLANE).parameters == 50 * 4 * 4 * one
+    assert footprint.trained(MLP((100,)), PLANE, half=True).parameters == 50 * 5 * 4 * one
+
+
+def test_every_part_grows_with_what_it_is_taken_for() -> None:
+    def need(**changes: int) -> footprint.Footprint:
+        return footprint.trained(MLP((100,)), replace(PLANE, **changes))
+
+    usual = need()
+    assert need(seeds=20).parameters == 2 * usual.parameters
+    assert need(train=160_000).working == 100 * need(train=1600, test=1, val=1).working
+    assert need(train=160_000, batch_size=128).working == usual.working
+    assert need(sets=10).targets > usual.targets
+    assert need(test=40_000, predicted=40_000).kept > usual.kept
+
+
+@pytest.mark.parametrize("name", sorted(f.name[:-5] for f in files("kdcli").joinpath("recipes").iterdir()))
+def test_the_recipes_that_come_with_kd_need_little(name: str) -> None:
+    """Four GB do for any of them, 27 million parameters on 50 000 images included."""
+    recipe = builtin(name)
+    for model in recipe.students.models:
+        if model.startswith("mlp"):
+            sizes = replace(IMAGES, sets=7, batch_size=recipe.students.batch_size)
+            assert footprint.trained(MLP.parse(model[4:]), sizes).total < 2 * GB
+        else:
+            sizes = replace(PLANE, train=2400, val=600)
+            assert footprint.grown(Tree.parse(model[5:]), sizes, graded=True).total < 2 * GB
+    if recipe.teacher.model.startswith("cnn"):
+        sizes = replace(IMAGES, sets=1, seeds=1, predicted=70_000, batch_size=recipe.teacher.batch_size)
+        assert footprint.trained(CNN.parse(recipe.teacher.model[4:]), sizes, half=True).total < 4 * GB
+
+
+def test_limits_bound_the_nodes_of_a_tree() -> None:
+    assert footprint.nodes(Tree(), 1000, graded=True) == 1999
+    assert footprint.nodes(Tree(), 1000, graded=False) == 249
+    assert footprint.nodes(Tree(max_leaf_nodes=16), 1000, graded=True) == 31
+    assert footprint.nodes(Tree(max_depth=3), 1000, graded=True) == 15
+    assert footprint.nodes(Tree(max_depth=10**9), 1000, graded=True) == 1999
+    assert footprint.nodes(Tree(min_samples_leaf=100), 1000, graded=True) == 19
+
+
+MEASURED = """
+import resource, sys, torch
+from kdcli.losses import Objective
+from kdcli.models import parse_model
+from kdcli.rng import generator
+from kdcli.train import fit, predict
+n, members = 4000, 10
+stack = parse_model("mlp:300").build((2,), 2, members)
+stack.initialise([generator("test", 0)])
+x = torch.randn(n, 2)
+y = torch.eye(2)[torch.arange(n) % 2].T.contiguous()
+taught = Objective(y.expand(members, 2, n).contiguous(), torch.ones(members, 1, 1), y)
+before = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+fit(stack, x, taught, x[:100], taught.part(0, 100), epochs=1, batch_size=0, learning_rate=1e-3, orders=[])
+predict(stack, x)
+print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read as Linux tells it")
+def test_a_measured_peak_is_within_a_factor_of_two() -> None:
+    shape = replace(PLANE, train=4000, val=100, test=4000, predicted=4000, sets=10, seeds=1)
+    done = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True)
+    assert 0.5 < footprint.trained(MLP((300,)), shape).total / int(done.stdout) < 2
