@@ -99,7 +99,7 @@ def parse(text: str, source: str) -> Recipe:
 
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RecipeError(f"{source} is not valid TOML: {error}") from None
     sections = {key: tables.pop(key, {}) for key in ("data", "teacher", "students")}
     problems = [

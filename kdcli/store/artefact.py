@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import KdError
-from kdcli.store.files import new_folder, told_apart, write_synced
+from kdcli.store.files import follow_no_link, new_folder, read_record, told_apart, write_synced
 from kdcli.store.json_values import from_json, to_json
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from kdcli.store.runs import Run
 
-FORMAT = 2
+FORMAT = 3
+SEALED = 3  # the format from which `meta.json` has a digest of itself
 PACKAGES = ("kdcli", "torch", "numpy", "safetensors", "scikit-learn")
 
 
@@ -80,17 +81,19 @@ class Artefact:
     def meta(self) -> Meta:
         """Read `meta.json`; raises `KdError` if it is missing, damaged or from a newer kd."""
         path = self.path / "meta.json"
-        with told_apart(path):
-            text = path.read_bytes()
+        follow_no_link(path, self.run.store.root)
+        text = read_record(path)
         try:
             record = json.loads(text)
             newer = record["format"] > FORMAT
+            seal = record.pop("seal", None)
+            sealed = record["format"] < SEALED or seal == _seal(record)
             meta = None if newer else Meta(**{**record, "metrics": from_json(record["metrics"])})
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise self.damaged(path) from None
         if meta is None:
             raise KdError(f"{path} was written by a newer kd (format {record['format']})", "update kd")
-        if meta.digest != _digest(meta.files):
+        if not sealed or (seal and seal != _seal(record)) or meta.digest != _digest(meta.files):
             raise self.damaged(path)
         return meta
 
@@ -121,6 +124,7 @@ class Artefact:
         path = self.path / f"{file}.safetensors"
         if not path.is_file():
             raise self.damaged(path)
+        follow_no_link(path, self.run.store.root)
         with told_apart(path):
             content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != self.meta().files.get(path.name):
@@ -181,6 +185,7 @@ class Artefact:
 
         from safetensors.torch import save
 
+        follow_no_link(self.path, self.run.store.root)
         ancestry = {parent.name: parent.meta().digest for parent in parents}
         with told_apart(self.path), new_folder(self.path) as folder:
             files = {}
@@ -200,9 +205,9 @@ class Artefact:
                 used=dict(used),
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
             )
-            write_synced(
-                folder / "meta.json", (json.dumps(asdict(meta), indent=2, allow_nan=False) + "\n").encode()
-            )
+            record = asdict(meta)
+            text = json.dumps({**record, "seal": _seal(record)}, indent=2, allow_nan=False)
+            write_synced(folder / "meta.json", f"{text}\n".encode())
 
     def damaged(self, path: Path, why: str = "it is not what the stage wrote") -> DamagedError:
         """Build the error for a file that makes no sense."""
@@ -214,3 +219,9 @@ class Artefact:
 def _digest(files: Mapping[str, str]) -> str:
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _seal(record: Mapping[str, Any]) -> str:
+    """Return the digest of what `meta.json` says, however it is laid out: an edit by hand is found by it."""
+    text = json.dumps(record, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

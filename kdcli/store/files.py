@@ -13,6 +13,7 @@ from kdcli.errors import KdError
 
 # In hidden names beside a file or folder: what is being written, and what it takes the place of.
 NEW, REPLACED = ".new-", ".replaced"
+LARGEST_RECORD = 2**26  # bytes
 
 
 def write_file(path: Path, *content: bytes) -> None:
@@ -28,6 +29,28 @@ def write_file(path: Path, *content: bytes) -> None:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+
+def read_record(path: Path) -> bytes:
+    """Read a small file, such as `meta.json`; raises `KdError` for one that no stage would write so large."""
+    with told_apart(path):
+        size = path.stat().st_size
+        if size > LARGEST_RECORD:
+            raise KdError(
+                f"{path} has {size:,} bytes, more than kd writes or reads", "remove it, or the run it is of"
+            )
+        return path.read_bytes()
+
+
+def follow_no_link(path: Path, root: Path) -> None:
+    """Raise `KdError` if a symbolic link leads from the folder `root` to what lies in it at `path`."""
+    while path != root and path != path.parent:
+        if path.is_symlink():
+            raise KdError(
+                f"{path} is a symbolic link, and kd follows none in its outputs folder",
+                "put what it leads to in its place, or move the whole folder with --outputs",
+            )
+        path = path.parent
 
 
 def write_synced(path: Path, *content: bytes) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kdcli.errors import KdError, UsageError, unknown
 from kdcli.store.artefact import Artefact
-from kdcli.store.files import sweep, told_apart, write_file
+from kdcli.store.files import follow_no_link, read_record, sweep, told_apart, write_file
 from kdcli.store.resume import ResumePoint
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -78,6 +78,7 @@ class Store:
         run = self.run(name)
         if name not in self.runs():
             raise unknown("run", name, self.runs(), f"`kd gen-data --run NAME{self.flag}` makes one")
+        follow_no_link(run.path, self.root)
         return run
 
 
@@ -110,13 +111,13 @@ class Run:
 
     def read_recipe(self) -> str:
         """Return the text of the run's recipe."""
-        with told_apart(self.recipe_path):
-            try:
-                return self.recipe_path.read_text(encoding="utf-8")
-            except UnicodeDecodeError:
-                raise KdError(
-                    f"{self.recipe_path} is not UTF-8 text", "write it again or remove the run"
-                ) from None
+        follow_no_link(self.recipe_path, self.store.root)
+        try:
+            return read_record(self.recipe_path).decode()
+        except UnicodeDecodeError:
+            raise KdError(
+                f"{self.recipe_path} is not UTF-8 text", "write it again or remove the run"
+            ) from None
 
     def write_recipe(self, text: str) -> None:
         """Store the run's recipe."""

@@ -178,3 +178,81 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(KdError, match="cannot use"):
         write_file(tmp_path / "file" / "x", b"")
+
+
+def test_no_byte_of_meta_can_change_what_it_says(run: Run) -> None:
+    artefact = put(run, "data", [])
+    path = artefact.path / "meta.json"
+    whole, meant = path.read_bytes(), artefact.meta()
+    harmless, named = 0, 0
+    for k in range(len(whole)):
+        for changed in (whole[k] ^ 1, whole[k] ^ 0x20, 0x39):
+            path.write_bytes(whole[:k] + bytes([changed]) + whole[k + 1 :])
+            try:
+                found = artefact.meta()
+            except KdError as error:
+                named += str(path) in error.message
+            else:
+                assert found == meant, k
+                harmless += 1
+    assert harmless + named == 3 * len(whole)
+    assert harmless < 3 * len(whole) / 2  # blanks between its parts
+    path.write_bytes(whole)
+    record = json.loads(whole)
+    path.write_text(json.dumps(record | {"metrics": {"accuracy": 1.0}}))
+    with pytest.raises(KdError, match="is damaged"):
+        artefact.meta()
+    path.write_text(json.dumps(record | {"format": 2}))  # a seal is checked wherever there is one
+    with pytest.raises(KdError, match="is damaged"):
+        artefact.meta()
+
+
+def test_a_record_of_before_seals_is_read(run: Run) -> None:
+    artefact = put(run, "data", [])
+    path = artefact.path / "meta.json"
+    record = json.loads(path.read_text())
+    del record["seal"]
+    path.write_text(json.dumps(record | {"format": 2}))
+    assert artefact.load("tensors")
+    path.write_text(json.dumps(record))
+    with pytest.raises(KdError, match="is damaged"):
+        artefact.meta()
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a":' * 100_000, " " * 100], ids=["lists", "tables", "blank"]
+)
+def test_a_record_that_is_a_bomb_is_refused(run: Run, text: str) -> None:
+    artefact = put(run, "data", [])
+    (artefact.path / "meta.json").write_text(text)
+    with pytest.raises(KdError, match="is damaged"):
+        artefact.meta()
+
+
+def test_a_record_of_absurd_size_is_refused_unread(run: Run) -> None:
+    artefact = put(run, "data", [])
+    with (artefact.path / "meta.json").open("r+b") as file:
+        file.truncate(10**12)  # a hole: it takes no disk
+    with pytest.raises(KdError, match="1,000,000,000,000 bytes"):
+        artefact.meta()
+
+
+def test_no_symbolic_link_is_followed(run: Run, tmp_path: Path) -> None:
+    artefact = put(run, "data", [])
+    outside = tmp_path / "outside"
+    artefact.path.rename(outside)
+    artefact.path.symlink_to(outside)
+    for forbidden in (
+        artefact.meta,
+        lambda: artefact.load("tensors"),
+        lambda: put(run, "data", [], value=3.0),
+    ):
+        with pytest.raises(KdError, match="is a symbolic link"):
+            forbidden()
+    artefact.path.unlink()
+    outside.rename(artefact.path)
+    tensors = artefact.path / "tensors.safetensors"
+    tensors.rename(outside)
+    tensors.symlink_to(outside)
+    with pytest.raises(KdError, match="is a symbolic link"):
+        artefact.load("tensors")
