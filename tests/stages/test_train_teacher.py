@@ -178,7 +178,7 @@ def test_a_teacher_that_does_not_fit_is_refused_at_once(
 ) -> None:
     monkeypatch.setattr(room, "free_memory", lambda: 21 * 10**9)
     before = (tiny / "teacher/meta.json").read_bytes()
-    outcome = kd("train-teacher", "--model", "mlp:1000000,1000000", "--force")
+    outcome = kd("train-teacher", "--model", "mlp:1000000,1000000", "--precision", "float32", "--force")
     assert outcome.code == 1
     assert "mlp:1000000,1000000 needs about 18 TB of memory, and 21 GB are free" in outcome.err
     assert "name a smaller --model" in outcome.err
