@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kdcli.errors import KdError
 from kdcli.store import ResumePoint
 
 SECONDS = 5.0  # of training between two states that are kept
@@ -36,9 +38,13 @@ class KeptTraining:
         return time.monotonic() >= self._next
 
     def save(self, state: Mapping[str, Tensor]) -> None:
-        """Keep a state, and wait for the next the longer, the longer this took."""
+        """Keep a state, and wait for the next the longer, the longer this took.
+
+        A training whose state finds no room goes on all the same: its result may be smaller.
+        """
         start = time.monotonic()
-        self.point.save(self.identity, state)
+        with suppress(KdError):
+            self.point.save(self.identity, state)
         end = time.monotonic()
         self._next = end + max(SECONDS, (end - start) / SHARE)
 
