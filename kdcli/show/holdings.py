@@ -83,11 +83,13 @@ def _described(item: "Item") -> Text:
 def runs_listed(screen: Screen, made: "RunsListed") -> None:
     """Tell what `kd runs` found."""
     if made.runs:
-        table = Table("", "run", "dataset", "teacher")
-        for column in ("student sets", "size"):
+        table = Table("", "run", "dataset")
+        table.add_column("teacher", overflow="fold")
+        for column in ("sets", "size"):
             table.add_column(column, justify="right", no_wrap=True)
         table.add_column("last written", no_wrap=True)
         table.columns[1].overflow = "fold"
+        table.columns[2].no_wrap = True
         for run in made.runs:
             table.add_row(
                 "*" if run.current else "",
