@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TypeVar
 
 from kdcli.metrics import METRICS
 from kdcli.stages.evidence import COMPARED, Evidence
@@ -12,8 +11,6 @@ from kdcli.stages.student_sets import command
 from kdcli.stages.verdicts import UNDECIDED, StudentsMeasured, Versus, by_group, contrast, decide
 from kdcli.stats import LEVEL, compare, holm
 from kdcli.targets import TARGETS
-
-K = TypeVar("K")
 
 NEARLY_HARD = 0.99  # mean top probability from which soft labels are hardly soft
 COARSE = 0.01  # difference of accuracy that a comparison should be able to show
