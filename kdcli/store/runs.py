@@ -7,7 +7,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,6 +150,7 @@ class Run:
         from filelock import FileLock, Timeout
 
         path = self.store.root / ".locks" / self.name
+        first = not self.store.root.exists()
         with told_apart(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = FileLock(path)
@@ -171,6 +172,11 @@ class Run:
             yield [rest.name for rest in rests] + swept
         finally:
             lock.release()
+            if first and not self.path.exists():  # refused: no trace is left where there was nothing
+                with suppress(OSError):
+                    path.unlink()
+                    path.parent.rmdir()
+                    self.store.root.rmdir()
 
     def write_figure(self, file: str, content: bytes) -> Path:
         """Store one figure; figures are views of the artefacts, and drawn anew at will."""
