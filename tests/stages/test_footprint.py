@@ -1,7 +1,5 @@
-"""The formulas against what was built, and against measured peaks."""
+"""The formulas against what was built."""
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
@@ -76,29 +74,3 @@ def test_limits_bound_the_nodes_of_a_tree() -> None:
     assert footprint.nodes(Tree(max_depth=3), 1000, graded=True) == 15
     assert footprint.nodes(Tree(max_depth=10**9), 1000, graded=True) == 1999
     assert footprint.nodes(Tree(min_samples_leaf=100), 1000, graded=True) == 19
-
-
-MEASURED = """
-import resource, sys, torch
-from kdcli.losses import Objective
-from kdcli.models import parse_model
-from kdcli.rng import generator
-from kdcli.train import fit, predict
-n, members = 4000, 10
-stack = parse_model("mlp:300").build((2,), 2, members)
-stack.initialise([generator("test", 0)])
-x = torch.randn(n, 2)
-y = torch.eye(2)[torch.arange(n) % 2].T.contiguous()
-taught = Objective(y.expand(members, 2, n).contiguous(), torch.ones(members, 1, 1), y)
-before = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
-fit(stack, x, taught, x[:100], taught.part(0, 100), epochs=1, batch_size=0, learning_rate=1e-3, orders=[])
-predict(stack, x)
-print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read as Linux tells it")
-def test_a_measured_peak_is_within_a_factor_of_two() -> None:
-    shape = replace(PLANE, train=4000, val=100, test=4000, predicted=4000, sets=10, seeds=1)
-    done = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True)
-    assert 0.5 < footprint.trained(MLP((300,)), shape).total / int(done.stdout) < 2
