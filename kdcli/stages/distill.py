@@ -38,8 +38,6 @@ from kdcli.store import Artefact, ResumePoint, Run, check_name, to_json
 from kdcli.targets import TARGETS, Knowledge, find_target
 from kdcli.train import Report, predict
 
-GRADED = ("shuffled", "soft", "bayes-soft")  # targets that differ from example to example
-
 
 @dataclass(frozen=True)
 class SetMade:
@@ -110,17 +108,24 @@ class Lessons:
             posterior,
             self.logits.get(split),
             smoothing=chosen.students.smoothing,
-            chance=self.chance(split),
+            chance=self.chance[split],
         )
         return self._taught(find_target(chosen.target).build(known, chosen.temperature), split)
 
-    def chance(self, split: str) -> Tensor:
-        """Return uniform draws `(n, n_classes)` that decide what a target leaves to chance.
+    @cached_property
+    def chance(self) -> Mapping[str, Tensor]:
+        """Uniform draws `(n, n_classes)` on each split, which decide what a target leaves to chance.
 
         They depend on the data's seed alone: all students of a run share them.
         """
-        random = generator(f"targets/{split}", self.data.config.seed)
-        return torch.rand(len(self.data.splits[split].y), self.data.n_classes, generator=random)
+        return {
+            name: torch.rand(
+                len(split.y),
+                self.data.n_classes,
+                generator=generator(f"targets/{name}", self.data.config.seed),
+            )
+            for name, split in self.data.splits.items()
+        }
 
     def parents(self, chosen: StudentSet) -> list[Artefact]:
         """Return what a set is made from; a target that needs no teacher does not depend on it."""
@@ -285,7 +290,7 @@ def _check_room(
         check_room(model, shape, folder)
         return
     needs = f"{room.count(students.seeds)} students {model} need"
-    graded = [s.target in GRADED for s in sets]
+    graded = [find_target(s.target).graded for s in sets]
     need = max(footprint.grown(model, shape, graded=kind).total for kind in graded)
 
     def lower(there: int) -> str:

@@ -83,12 +83,12 @@ def gather(
             shown = title(trained.config, trained.artefact.path.name, whole=False)
             measures = _measure(scored, compared)
             students.append(StudentsMeasured(shown, group(trained.config), *measures, trained))
-    if control and not candidates(students, control) and run.artefact(f"students/{control}").finished:
-        raise UsageError(
-            f"the control {control} is not among the students that are compared",
-            "leave out --model, or name its model too",
-        )
     if control and not candidates(students, control):
+        if run.artefact(f"students/{control}").finished:
+            raise UsageError(
+                f"the control {control} is not among the students that are compared",
+                "leave out --model, or name its model too",
+            )
         known = dict.fromkeys([*(one.name for one in students), *(stem(one.config) for one in students)])
         raise unknown("student set", control, known)
     teacher = None

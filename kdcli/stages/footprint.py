@@ -4,11 +4,13 @@ They count tensors and no more. float32 and its gradient take 4 bytes a number, 
 `room` adds the factor of safety and compares with what is free.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from kdcli.models import CNN, Network, Tree
+from kdcli.models.mlp import AT_ONCE
 from kdcli.train import CURVE_POINTS
 
 POINT = 2 * 4 + 8 + 2 * 8  # bytes of a sampled point: x (2,) float32, y int64, posterior (2,) float64
@@ -151,14 +153,12 @@ def grown(tree: Tree, shape: Shape, *, graded: bool) -> Footprint:
     working      an example of an evaluation goes by four int64 of each tree
     kept         log-probabilities of every tree in parts and as a whole, and 3 times to be scored or written
     """
-    classes, inputs = shape.n_classes, 1
-    for size in shape.features:
-        inputs *= size
+    classes, inputs = shape.n_classes, math.prod(shape.features)
     size = node_bytes(classes)
     return Footprint(
         parameters=(1 + COPIES) * size * shape.seeds * nodes(tree, shape.train, graded=graded),
         targets=shape.train * (4 * inputs + 5 * 8 * classes + 3 * 8),
-        working=4 * 8 * shape.seeds * min(16_384, shape.test),
+        working=4 * 8 * shape.seeds * min(AT_ONCE, shape.test),
         kept=5 * 8 * shape.seeds * classes * shape.test,
     )
 

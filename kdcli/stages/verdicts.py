@@ -132,8 +132,9 @@ def contrast(ones: StudentsMeasured, others: StudentsMeasured, metric: str) -> V
     """Compare two sets on a metric; the verdict is left to `decide`."""
     values, against = ones.values[metric], others.values[metric]
     scale = METRICS[metric].scale(values)
-    found = compare(scale * values, scale * against, paired=not apart(ones, others))
-    versus = Versus(metric, others.name, not apart(ones, others), found.difference)
+    paired = not apart(ones, others)
+    found = compare(scale * values, scale * against, paired=paired)
+    versus = Versus(metric, others.name, paired, found.difference)
     if found.difference is None:
         return replace(versus, verdict=UNDECIDED, why="infinite for both")
     if min(len(values), len(against)) == 1:

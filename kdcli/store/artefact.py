@@ -87,13 +87,13 @@ class Artefact:
             record = json.loads(text)
             newer = record["format"] > FORMAT
             seal = record.pop("seal", None)
-            sealed = record["format"] < SEALED or seal == _seal(record)
+            intact = seal == _seal(record) if seal or record["format"] >= SEALED else True
             meta = None if newer else Meta(**{**record, "metrics": from_json(record["metrics"])})
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise self.damaged(path) from None
         if meta is None:
             raise KdError(f"{path} was written by a newer kd (format {record['format']})", "update kd")
-        if not sealed or (seal and seal != _seal(record)) or meta.digest != _digest(meta.files):
+        if not intact or meta.digest != _digest(meta.files):
             raise self.damaged(path)
         return meta
 

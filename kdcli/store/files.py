@@ -11,8 +11,8 @@ from pathlib import Path
 
 from kdcli.errors import KdError
 
-# In hidden names beside a file or folder: what is being written, and what it takes the place of.
-NEW, REPLACED = ".new-", ".replaced"
+# In hidden names beside a file or folder: what is being written, what it takes the place of, what goes.
+NEW, REPLACED, DELETED = ".new-", ".replaced", ".deleted-"
 LARGEST_RECORD = 2**26  # bytes
 
 

@@ -8,7 +8,7 @@ import shlex
 import shutil
 
 from kdcli.errors import KdError
-from kdcli.store.files import sync_folder, told_apart
+from kdcli.store.files import DELETED, sync_folder, told_apart
 from kdcli.store.runs import CURRENT, Run
 from kdcli.store.state import is_current
 
@@ -21,7 +21,7 @@ def remove_run(run: Run) -> None:
     if os.path.islink(run.path) or not os.path.isdir(run.path):
         raise KdError(f"{run.path} is not a folder of its own, or not any more", "nothing was deleted")
     root = run.store.root
-    aside = root / f".{run.name}.deleted-{secrets.token_hex(4)}"
+    aside = root / f".{run.name}{DELETED}{secrets.token_hex(4)}"
     with told_apart(run.path):
         current = is_current(run)
         run.path.rename(aside)

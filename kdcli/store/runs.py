@@ -13,11 +13,12 @@ from pathlib import Path
 
 from kdcli.errors import KdError, UsageError, unknown
 from kdcli.store.artefact import Artefact
-from kdcli.store.files import follow_no_link, read_record, sweep, told_apart, write_file
+from kdcli.store.files import DELETED, follow_no_link, read_record, sweep, told_apart, write_file
 from kdcli.store.resume import ResumePoint
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 CURRENT = "current"
+PARTS = ("", "students", "figures", ".resume")  # of a run, where leftovers can be
 
 
 def default_root() -> Path:
@@ -164,11 +165,10 @@ class Run:
                 waiting()
                 lock.acquire()
         try:
-            parts = ("", "students", "figures", ".resume")
-            rests = list(self.store.root.glob(f".{self.name}.deleted-*"))
+            rests = list(self.store.root.glob(f".{self.name}{DELETED}*"))
             for rest in rests:
                 shutil.rmtree(rest, ignore_errors=True)
-            swept = [name for part in parts for name in sweep(self.path / part)]
+            swept = [name for part in PARTS for name in sweep(self.path / part)]
             yield [rest.name for rest in rests] + swept
         finally:
             lock.release()

@@ -17,14 +17,14 @@ from typing import Literal
 
 from kdcli.errors import KdError
 from kdcli.store.artefact import Artefact, DamagedError, Meta
-from kdcli.store.runs import CURRENT, NAME, Run, Store
+from kdcli.store.files import DELETED, NEW, REPLACED
+from kdcli.store.runs import CURRENT, NAME, PARTS, Run, Store
 
 State = Literal["fresh", "stale", "damaged", "unfinished"]
 
 FROM = ("data", "teacher")  # what other artefacts are made from, in the order in which they are made
 UNREADABLE = "cannot be read:"  # in a problem that may be none of the content
-LEFTOVER = re.compile(r"\..+(\.new-.+|\.replaced|\.deleted-.+)")
-PARTS = ("", "students", "figures", ".resume")  # of a run, where leftovers can be
+LEFTOVER = re.compile(rf"\..+({re.escape(NEW)}.+|{re.escape(REPLACED)}|{re.escape(DELETED)}.+)")
 
 
 @dataclass(frozen=True)
