@@ -234,6 +234,7 @@ def distill(
     run: o.RunName = None,
     outputs: o.Outputs = None,
     force: o.Force = False,
+    keep_going: o.KeepGoing = False,
     no_wait: o.NoWait = False,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
@@ -256,7 +257,15 @@ def distill(
     screen = show.Screen(quiet, as_json)
     students = load(recipe).students if recipe else None
     with _alone(_open(outputs, run), screen, no_wait) as place:
-        made = stage(place, given, students=students, name=name, force=force, watch=screen.training)
+        made = stage(
+            place,
+            given,
+            students=students,
+            name=name,
+            force=force,
+            keep_going=keep_going,
+            watch=screen.training,
+        )
     show.distilled(screen, made)
 
 
@@ -326,6 +335,7 @@ def run(
     file_format: o.FigureFormat = "png",
     outputs: o.Outputs = None,
     force: o.Force = False,
+    keep_going: o.KeepGoing = False,
     no_wait: o.NoWait = False,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
@@ -349,6 +359,7 @@ def run(
         run_name=name,
         files=source,
         force=force,
+        keep_going=keep_going,
         file_format=file_format,
         watch=screen.training,
         bar=screen.download,

@@ -96,6 +96,13 @@ NoWait = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="replace what is there if it was made differently")]
 
+KeepGoing = Annotated[
+    bool,
+    typer.Option(
+        "--keep-going", help="leave out students whose loss stops being finite, and keep the others"
+    ),
+]
+
 DatasetName = Annotated[
     str | None,
     typer.Argument(

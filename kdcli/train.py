@@ -33,6 +33,13 @@ class History(NamedTuple):
     train: Tensor
     val: Tensor
 
+    @property
+    def diverged(self) -> dict[int, int]:
+        """The members whose loss stopped being finite, each with the epoch by which it had."""
+        lost = ~(self.train.isfinite() & self.val.isfinite())
+        members = lost.any(dim=1).nonzero().flatten().tolist()
+        return {m: int(self.epochs[lost[m].nonzero()[0, 0]]) for m in members}
+
 
 class Keeper(Protocol):
     """Keeps the state of a training, as named tensors on the CPU, to go on from after it was cut off."""
@@ -69,6 +76,7 @@ def fit(
     orders: Sequence[Generator],
     precision: torch.dtype = torch.float32,
     decay: bool = False,
+    keep_going: bool = False,
     report: Report = lambda epoch, loss: None,
     keeper: Keeper | None = None,
 ) -> History:
@@ -83,7 +91,11 @@ def fit(
 
     A `keeper` is given the state from time to time, and when the training is done. A training that starts
     from a state ends with the same bits as one that was never cut off: the state has everything that
-    later steps depend on. Raises `DivergedError` as soon as a recorded loss is not finite.
+    later steps depend on.
+
+    Raises `DivergedError` as soon as a recorded loss is not finite; if it is to `keep_going`, not before
+    those of all members are not. Members do not touch each other, so those that are left end with the bits
+    that they would have had.
     """
     keep_freed_memory()
     optimizer = Adam(model.parameters(), learning_rate)
@@ -94,10 +106,13 @@ def fit(
         with _products_in(precision, x_train.device):
             train, val = evaluate(model, x_train, objective), evaluate(model, x_val, val_objective)
         points.append((epoch, train, val))
-        finite = train.isfinite() & val.isfinite()
-        if not bool(finite.all()):
-            raise DivergedError(epoch, (~finite).nonzero().squeeze(1).tolist())
-        report(epoch, float(train.mean()))
+        stop_if_diverged(*points[-1])
+        report(epoch, float(train[train.isfinite()].mean()))
+
+    def stop_if_diverged(epoch: int, train: Tensor, val: Tensor) -> None:
+        lost = ~(train.isfinite() & val.isfinite())
+        if bool(lost.all() if keep_going else lost.any()):
+            raise DivergedError(epoch, lost.nonzero().flatten().tolist())
 
     taught = objective.by_example() if 0 < batch_size < len(x_train) else objective
     steps = epochs * (math.ceil(len(x_train) / batch_size) if batch_size else 1)
@@ -123,8 +138,10 @@ def fit(
                 stream.set_state(kept[f"{kind}.{k}"])
         curves = (kept["curve.epochs"].tolist(), kept["curve.train"].unbind(1), kept["curve.val"].unbind(1))
         points.extend(zip(*curves, strict=True))
+        for point in points:
+            stop_if_diverged(*point)
         first, skip, done = kept["at"].tolist()
-        report(first - 1, float(points[-1][1].mean()))
+        report(first - 1, float(points[-1][1].nanmean()))
     else:
         record(0)
     for epoch in range(first, epochs + 1):

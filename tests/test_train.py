@@ -25,10 +25,18 @@ def objective(sets: list[str]) -> Objective:
 
 
 def train(
-    sets: list[str], seeds: list[int], batch_size: int, keeper: Keeper | None = None, **changed: float
+    sets: list[str],
+    seeds: list[int],
+    batch_size: int,
+    keeper: Keeper | None = None,
+    poisoned: Sequence[int] = (),
+    **changed: float,
 ) -> tuple[StackedMLP, History]:
     stack = StackedMLP((2, 4, 2), len(sets) * len(seeds), dropout=changed.get("dropout", 0.0))
     stack.initialise([generator("weights", seed) for seed in seeds])
+    with torch.no_grad():
+        for member in poisoned:
+            stack.weights[0][member, 0, 0] = torch.nan
     history = fit(
         stack,
         X,
@@ -39,6 +47,7 @@ def train(
         batch_size=batch_size,
         learning_rate=changed.get("learning_rate", 0.01),
         decay=bool(changed.get("decay", 0)),
+        keep_going=bool(changed.get("keep_going", 0)),
         orders=[generator("batches", seed) for seed in seeds],
         keeper=keeper,
     )
@@ -91,6 +100,27 @@ def test_divergence_stops_at_once_and_names_the_members() -> None:
         train(["labels", "soft"], [0, 1], 0, learning_rate=1e30)
     assert stopped.value.epoch < 10
     assert stopped.value.members
+
+
+@pytest.mark.parametrize("batch_size", [0, 32])
+def test_members_that_diverge_leave_the_bits_of_the_others_alone(batch_size: int) -> None:
+    whole, curves = train(["labels", "soft"], [0, 1], batch_size)
+    stack, history = train(["labels", "soft"], [0, 1], batch_size, poisoned=[2], keep_going=1)
+    others = [0, 1, 3]
+    assert all(torch.equal(v[others], stack.state_dict()[k][others]) for k, v in whole.state_dict().items())
+    assert torch.equal(history.val[others], curves.val[others])
+    assert curves.diverged == {}
+    assert history.diverged == {2: 0}
+    with pytest.raises(DivergedError) as stopped:
+        train(["labels", "soft"], [0, 1], batch_size, poisoned=[0, 1, 2, 3], keep_going=1)
+    assert stopped.value.members == [0, 1, 2, 3]
+
+
+def test_a_member_has_diverged_from_the_first_loss_that_is_not_finite() -> None:
+    losses = torch.tensor([[1.0, torch.inf, 1.0], [1.0, 1.0, 1.0]])
+    assert History(torch.tensor([0, 7, 14]), losses, losses.flip(0)).diverged == {0: 7, 1: 7}
+    finite = torch.ones(2, 3)
+    assert History(torch.tensor([0, 7, 14]), finite, losses.flip(0)).diverged == {1: 7}
 
 
 class Noisy(Stack):
@@ -191,3 +221,13 @@ def test_a_training_that_was_cut_off_ends_with_the_same_bits(batch_size: int, dr
         stack, history = train(["labels", "soft"], [0, 1], batch_size, keeper, **changed)
         assert all(torch.equal(v, stack.state_dict()[k]) for k, v in whole.state_dict().items()), after
         assert all(torch.equal(a, b) for a, b in zip(curves, history, strict=True)), after
+
+
+def test_a_training_that_went_on_without_a_member_stops_where_it_is_not_to() -> None:
+    keeper, poisoned = CutOff(3), [2]
+    with pytest.raises(CutError):
+        train(["labels", "soft"], [0, 1], 32, keeper, poisoned, keep_going=1)
+    with pytest.raises(DivergedError):
+        train(["labels", "soft"], [0, 1], 32, keeper, poisoned)
+    _, history = train(["labels", "soft"], [0, 1], 32, keeper, poisoned, keep_going=1)
+    assert history.diverged == {2: 0}

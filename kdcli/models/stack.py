@@ -23,9 +23,9 @@ class Stack(nn.Module):
         """Return the random generators that training draws from, such as for dropout."""
         return ()
 
-    def parameters_of(self, members: slice) -> dict[str, Tensor]:
+    def parameters_of(self, members: Sequence[int]) -> dict[str, Tensor]:
         """Return the parameters of some members, as a state dict of a smaller stack."""
-        return {name: value[members] for name, value in self.state_dict().items()}
+        return {name: value[list(members)] for name, value in self.state_dict().items()}
 
     def numbers(self) -> tuple[float, float]:
         """Return how many numbers a member consists of, and how many bytes: means over members."""

@@ -45,6 +45,7 @@ CSV_COLUMNS = (
     "temperature",
     "model",
     "seeds",
+    "diverged",
     "metric",
     "mean",
     "low",
@@ -195,7 +196,7 @@ def _cells(name: str, one: "StudentsMeasured", best: "StudentsMeasured | None", 
     versus = one.versus.get(name)
     if versus is None:
         return _Cells(value, verdict=Text("no control") if one.why else None)
-    word = versus.verdict or ("one seed" if one.seeds == 1 else "no verdict")
+    word = versus.verdict or {0: "no seed in common", 1: "one seed"}.get(versus.seeds, "no verdict")
     verdict = Text(word if wide else SHORT_VERDICTS.get(word, word), style=VERDICT_STYLES.get(word, ""))
     if not versus.paired:
         verdict.append(", unpaired")
@@ -302,7 +303,7 @@ def _plain(name: str, mean: float) -> str:
 def _difference(name: str, versus: "Versus") -> str:
     """Write a difference with its sign and half-width, such as "+3.15 ± 0.37"."""
     if versus.difference is None:
-        return "both ∞"
+        return "both ∞" if versus.seeds else ""
     size = _number(name, abs(versus.difference)) if math.isfinite(versus.difference) else "∞"
     sign = "" if not size.strip("0.") else "−" if versus.difference < 0 else "+"
     if versus.interval:
@@ -338,6 +339,7 @@ def as_csv(made: "Compared") -> str:
                 "temperature": config["temperature"],
                 "model": config["model"],
                 "seeds": one.seeds,
+                "diverged": len(config.get("diverged", [])),
                 "metric": name,
                 **estimate._asdict(),
             }

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kdcli.show.screen import Screen, place
+from kdcli.stages.student_sets import seeds_named
 
 if TYPE_CHECKING:
     from kdcli.stages.distill import Distilled, SetMade
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kdcli.stages.train_teacher import TeacherTrained
 
 TREE_COLUMNS = ("leaves", "depth")
+HUGE = 1e6  # from which a number is written with its power of ten
 
 
 def data_made(screen: Screen, made: "DataMade") -> None:
@@ -61,7 +63,15 @@ def distilled(screen: Screen, made: "Distilled", *, table: bool = True) -> None:
         screen.table(grid)
     for students in made.students:
         screen.say(wrote(students.path, students.up_to_date))
-    listed = [{"name": s.name, "path": s.path, "seeds": s.seeds} for s in made.students]
+    for students in made.students:
+        if students.diverged:
+            seeds = seeds_named(students.diverged)
+            screen.say(
+                f"! {students.title}: {seeds} left out, whose loss stopped being a finite number", wrap=True
+            )
+    listed = [
+        {"name": s.name, "path": s.path, "seeds": s.seeds, "diverged": s.diverged} for s in made.students
+    ]
     keys = ("run", "students", "students_trained", "epochs", "training_seconds")
     document = {**asdict(made), "students": listed}
     screen.document({key: document[key] for key in keys})
@@ -116,6 +126,8 @@ def _score_row(table: Table, title: str, metrics: Mapping[str, Any]) -> None:
 
 def _spread(values: float | Sequence[float], form: str, unit: str = "", scale: float = 1) -> str:
     """Write one value, or the mean and standard deviation of several; ∞ where any is infinite."""
+    if max([values] if isinstance(values, (int, float)) else values) >= HUGE:
+        form = "{:.1e}"
     if math.isinf(max([values] if isinstance(values, (int, float)) else values)):
         return "∞"
     if isinstance(values, (int, float)):

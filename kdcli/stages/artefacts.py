@@ -163,6 +163,7 @@ def teacher_command(run: Run, config: Mapping[str, Any]) -> str:
     return f"kd train-teacher{made_with}{run.flag}"
 
 
-def curves(history: History, members: slice = slice(None)) -> dict[str, Tensor]:
+def curves(history: History, members: Sequence[int]) -> dict[str, Tensor]:
     """Return the learning curves of some members as named tensors to store."""
-    return {"epochs": history.epochs, "train": history.train[members], "val": history.val[members]}
+    chosen = list(members)
+    return {"epochs": history.epochs, "train": history.train[chosen], "val": history.val[chosen]}

@@ -146,6 +146,7 @@ def _described(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
         "temperature": config["temperature"],
         "model": config["model"],
         "seeds": len(config["seeds"]),
+        "diverged": config.get("diverged", []),
         "transfer_size": config.get("transfer_size", 0),
         "label_weight": config["label_weight"],
         **({"smoothing": config["smoothing"]} if "smoothing" in config else {}),

@@ -55,7 +55,7 @@ def measure_costs(models: Iterable[Trained], data: Data) -> dict[str, Cost]:
 
 def _cost(model: Model, stack: Stack, parameters: int, size: int, data: Data) -> Cost:
     if stack.members > 1:
-        stack = restore(model, stack.parameters_of(slice(1)), data.features, data.n_classes, 1)
+        stack = restore(model, stack.parameters_of([0]), data.features, data.n_classes, 1)
     times = sorted(_latencies(stack, data))
     return Cost(
         parameters=parameters,

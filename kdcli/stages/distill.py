@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kdcli.data import DATASETS, find_dataset
 from kdcli.data.dataset import stratified_split
-from kdcli.errors import UsageError
+from kdcli.errors import KdError, UsageError
 from kdcli.losses import Objective
 from kdcli.metrics import Scored, measure
 from kdcli.models import Model, Network, Tree
@@ -32,8 +32,8 @@ from kdcli.stages.artefacts import (
     unwatched,
 )
 from kdcli.stages.resuming import KeptTraining, identity
-from kdcli.stages.student_sets import StudentSet, load_students, student_sets, title
-from kdcli.stages.training import check_room, shape_of, train_network
+from kdcli.stages.student_sets import StudentSet, as_asked, load_students, student_sets, title
+from kdcli.stages.training import check_room, shape_of, smaller_step, train_network
 from kdcli.store import Artefact, ResumePoint, Run, check_name, to_json
 from kdcli.targets import TARGETS, Knowledge, find_target
 from kdcli.train import Report, predict
@@ -41,12 +41,16 @@ from kdcli.train import Report, predict
 
 @dataclass(frozen=True)
 class SetMade:
-    """One student set that `kd distill` trained or found up to date; metrics have a value per seed."""
+    """One student set that `kd distill` trained or found up to date; metrics have a value per seed.
+
+    `diverged` are the seeds that were left out since their loss stopped being finite.
+    """
 
     name: str
     path: Path
     model: str
     seeds: list[int]
+    diverged: list[int]
     up_to_date: bool
     title: str
     metrics: dict[str, list[float]]
@@ -140,14 +144,16 @@ def distill(
     students: Students | None = None,
     name: str | None = None,
     force: bool = False,
+    keep_going: bool = False,
     watch: Watch = unwatched,
 ) -> Distilled:
     """Train `students`, or those of the run's recipe, changed by `options`; up-to-date sets are reused.
 
-    `name` is for the folder of a single set. Raises `UsageError` for targets and models that this
+    `name` is for the folder of a single set. With `keep_going` the seeds whose loss stops being finite are
+    left out of their set, and the others kept. Raises `UsageError` for targets and models that this
     dataset cannot have, and `KdError` where an artefact is missing or stale, another set stands under a
     name and `force` does not allow to replace it, memory or the disk has no room for the students, or the
-    loss stops being finite.
+    loss stops being finite: of one student, or of a whole set if it is to `keep_going`.
     """
     recipe = run_recipe(run)
     students = override(students or recipe.students, options)
@@ -170,7 +176,7 @@ def distill(
     results: list[tuple[Artefact, bool]] = []
     for chosen in sets:
         artefact = run.artefact(f"students/{name or chosen.name}")
-        up_to_date = artefact.up_to_date(chosen.record, lessons.parents(chosen), force)
+        up_to_date = artefact.up_to_date(_as_stored(chosen, artefact), lessons.parents(chosen), force)
         results.append((artefact, up_to_date))
         if not up_to_date:
             to_make.setdefault(chosen.model, []).append((chosen, artefact))
@@ -178,14 +184,20 @@ def distill(
     for model, wanted in to_make.items():
         _check_room(model, students, [chosen for chosen, _ in wanted], lessons, run.path)
     start = time.perf_counter()
+    lost: list[str] = []
     for model, wanted in to_make.items():
         if isinstance(model, Tree):
             _grow(model, students, wanted, lessons, watch)
         else:
             all_sets = [chosen for chosen in sets if chosen.model == model]
-            _train(model, students, wanted, all_sets, lessons, watch)
+            lost += _train(model, students, wanted, all_sets, lessons, keep_going, watch)
     for model in {chosen.model for chosen in sets}:
         _resume_point(run, model).clear()
+    if lost:
+        raise KdError(
+            f"the loss of every student of {' and of '.join(lost)} stopped being a finite number",
+            f"the other sets are stored; {smaller_step(students)}",
+        )
     seconds = time.perf_counter() - start if to_make else 0.0
     return Distilled(
         run=run.name,
@@ -195,6 +207,12 @@ def distill(
         epochs=0 if all(isinstance(s.model, Tree) for s in sets) else students.epochs,
         training_seconds=round(seconds, 3),
     )
+
+
+def _as_stored(chosen: StudentSet, artefact: Artefact) -> Mapping[str, Any]:
+    """Return a set's record; as it is stored, if that is the same less the seeds that diverged."""
+    stored = artefact.meta().config if artefact.finished else {}
+    return stored if stored.get("diverged") and as_asked(stored) == to_json(chosen.record) else chosen.record
 
 
 def _check(recipe: Recipe, sets: Sequence[StudentSet], options: Mapping[str, Any]) -> None:
@@ -307,9 +325,13 @@ def _train(
     wanted: Sequence[tuple[StudentSet, Artefact]],
     all_sets: Sequence[StudentSet],
     lessons: Lessons,
+    keep_going: bool,
     watch: Watch,
-) -> None:
-    """Train the sets of a network as one stack; then store each."""
+) -> list[str]:
+    """Train the sets of a network as one stack; then store each that has students left.
+
+    Returns titles of those that have none, as may be if it is to `keep_going`.
+    """
     start = time.perf_counter()
     point = _resume_point(lessons.data.artefact.run, model)
     sets, keeper = _stack(point, [chosen for chosen, _ in wanted], all_sets, lessons)
@@ -326,13 +348,24 @@ def _train(
         watch=watch,
         keeper=keeper,
         x=lessons.x("train"),
+        keep_going=keep_going,
     )
     predictions = predict(stack, lessons.x("test"))
     seconds = (time.perf_counter() - start) / len(sets)
+    diverged, lost = history.diverged, []
     for chosen, artefact in wanted:
-        members = slice(sets.index(chosen), None, len(sets))
-        tensors = {"model": stack.parameters_of(members), "history": curves(history, members)}
-        _store(chosen, artefact, lessons, tensors, predictions[members], {}, seconds, used)
+        member_of = {seed: k * len(sets) + sets.index(chosen) for k, seed in enumerate(seeds)}
+        members = {seed: m for seed, m in member_of.items() if m not in diverged}
+        if not members:
+            lost.append(title(chosen.record))
+            continue
+        record = chosen.record
+        if len(members) < len(seeds):
+            record |= {"seeds": list(members), "diverged": [s for s in seeds if s not in members]}
+        kept = list(members.values())
+        tensors = {"model": stack.parameters_of(kept), "history": curves(history, kept)}
+        _store(chosen, record, artefact, lessons, tensors, predictions[kept], {}, seconds, used)
+    return lost
 
 
 def _grow(
@@ -362,7 +395,8 @@ def _grow(
             predictions = predict(trees, lessons.x("test"))
             seconds = time.perf_counter() - start
             shape = {"leaves": trees.leaves.tolist(), "depth": trees.depth.tolist()}
-            _store(chosen, artefact, lessons, {"model": trees.state_dict()}, predictions, shape, seconds, {})
+            tensors = {"model": trees.state_dict()}
+            _store(chosen, chosen.record, artefact, lessons, tensors, predictions, shape, seconds, {})
 
 
 def _counted(states: Iterable[int], report: Report, before: int) -> Iterator[int]:
@@ -374,6 +408,7 @@ def _counted(states: Iterable[int], report: Report, before: int) -> Iterator[int
 
 def _store(
     chosen: StudentSet,
+    record: Mapping[str, Any],
     artefact: Artefact,
     lessons: Lessons,
     tensors: Mapping[str, Mapping[str, Tensor]],
@@ -385,7 +420,7 @@ def _store(
     """Store a set with its predictions `(seeds, n, n_classes)` on the test split, and score them."""
     metrics = {**measure(Scored(predictions, lessons.data.splits["test"].y)), **shape}
     tensors = {**tensors, "predictions": {"test": predictions}}
-    artefact.write("distill", chosen.record, lessons.parents(chosen), tensors, metrics, seconds, used)
+    artefact.write("distill", record, lessons.parents(chosen), tensors, metrics, seconds, used)
 
 
 def _objective(sets: Sequence[StudentSet], lessons: Lessons, split: str) -> Objective:
@@ -406,6 +441,7 @@ def _made(artefact: Artefact, up_to_date: bool) -> SetMade:
         path=artefact.path,
         model=students.config["model"],
         seeds=list(students.config["seeds"]),
+        diverged=list(students.config.get("diverged", [])),
         up_to_date=up_to_date,
         title=title(students.config, artefact.path.name),
         metrics=dict(students.metrics),

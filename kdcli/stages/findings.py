@@ -7,13 +7,14 @@ from itertools import combinations
 
 from kdcli.metrics import METRICS
 from kdcli.stages.evidence import COMPARED, Evidence
-from kdcli.stages.student_sets import command
+from kdcli.stages.student_sets import command, seeds_named
 from kdcli.stages.verdicts import UNDECIDED, StudentsMeasured, Versus, by_group, contrast, decide
 from kdcli.stats import LEVEL, compare, holm
 from kdcli.targets import TARGETS
 
 NEARLY_HARD = 0.99  # mean top probability from which soft labels are hardly soft
 COARSE = 0.01  # difference of accuracy that a comparison should be able to show
+HUGE = 1e6  # from which a number is written with its power of ten
 ALIKE = 1e-3  # relative difference below which two scores are taken for the same
 
 EXPLANATIONS = {
@@ -102,7 +103,7 @@ def _verdicts(evidence: Evidence, sets: Sequence[StudentsMeasured], metric: str)
     texts = []
     for verdict, verb in (("better", "beats"), ("worse", "falls behind")):
         for other, those in _by_control(judged, metric, verdict).items():
-            seeds = " or ".join(map(str, sorted({one.seeds for one in those})))
+            seeds = " or ".join(map(str, sorted({one.versus[metric].seeds for one in those})))
             text = _decided(those, metric, f"{verb} {_named(evidence, other)}")
             texts.append(f"{text}; {seeds} seeds, {n:,} test examples.")
     for other, those in _by_control(judged, metric, UNDECIDED).items():
@@ -197,6 +198,7 @@ def _unexplained(evidence: Evidence, found: Sequence[Attribution]) -> list[str]:
 def warnings(evidence: Evidence) -> list[str]:
     """Say where a user of these results would go wrong."""
     return [
+        *_diverged(evidence),
         *_one_seed(evidence),
         *_coarse(evidence),
         *_nearly_hard(evidence),
@@ -206,8 +208,18 @@ def warnings(evidence: Evidence) -> list[str]:
     ]
 
 
+def _diverged(evidence: Evidence) -> list[str]:
+    """Name the seeds that were left out, and what that means."""
+    return [
+        f"{one.group}: {spoken(one)}: {seeds_named(one.config['diverged'])} left out, whose loss stopped "
+        "being a finite number. Sets are compared on the seeds that both have, where training went well."
+        for one in evidence.students
+        if one.config.get("diverged")
+    ]
+
+
 def _one_seed(evidence: Evidence) -> list[str]:
-    single = [one for one in evidence.students if one.seeds == 1]
+    single = [one for one in evidence.students if one.seeds == 1 and not one.config.get("diverged")]
     if not single:
         return []
     targets = list(dict.fromkeys(one.config["target"] for one in single if one.group == single[0].group))
@@ -340,8 +352,10 @@ def _ends(versus: Versus, turned: bool) -> str:
 def number(metric: str, value: float) -> str:
     """Write a value or a difference of a metric without its unit."""
     kind = METRICS[metric]
-    digits = 2 if kind.unit == "%" else 1 if kind.total else 4
-    text = f"{value * (100 if kind.unit == '%' else 1):.{digits}f}"
+    form = ".2f" if kind.unit == "%" else ".1f" if kind.total else ".4f"
+    if abs(value) >= HUGE:
+        form = ".1e"
+    text = f"{value * (100 if kind.unit == '%' else 1):{form}}"
     return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
 
 

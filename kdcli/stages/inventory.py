@@ -14,7 +14,15 @@ from kdcli.data import DATASETS
 from kdcli.errors import KdError
 from kdcli.models import parse_model, parse_network
 from kdcli.stages.artefacts import run_recipe, teacher_command
-from kdcli.stages.student_sets import command, default_name, own_models, position, student_sets, title
+from kdcli.stages.student_sets import (
+    command,
+    default_name,
+    own_models,
+    position,
+    seeds_named,
+    student_sets,
+    title,
+)
 from kdcli.store import Condition, Meta, Run, State, conditions
 
 UNREADABLE = (KdError, AttributeError, KeyError, TypeError, ValueError)  # what a foreign configuration raises
@@ -142,6 +150,8 @@ def _words(name: str, meta: Meta) -> str:
     config, folder = meta.config, name.removeprefix("students/")
     count = len(config["seeds"])
     seeds = f"{count} seed{'' if count == 1 else 's'}"
+    if config.get("diverged"):
+        seeds = f"{seeds_named(config['diverged'])} left out"
     model = str(parse_model(config["model"]))
     return ", ".join([title(config, folder), model, seeds, *_training_words(config)])
 
@@ -164,7 +174,16 @@ def _training_words(config: Mapping[str, Any]) -> list[str]:
         words.append(f"{config['epochs']} epoch{'' if config['epochs'] == 1 else 's'}")
     if "batch_size" in config:
         words.append(f"batches of {config['batch_size']}" if config["batch_size"] else "whole batches")
-    told = {"model", "target", "temperature", "label_weight", "smoothing", "transfer_size", "seeds"}
+    told = {
+        "model",
+        "target",
+        "temperature",
+        "label_weight",
+        "smoothing",
+        "transfer_size",
+        "seeds",
+        "diverged",
+    }
     others = [key for key in config if key not in told | {"epochs", "batch_size"}]
     return words + [_setting(key, config[key]) for key in others]
 

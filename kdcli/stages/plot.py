@@ -128,6 +128,8 @@ def _differences(evidence: Evidence) -> list[Difference]:
     for group, sets in by_group(evidence.students).items():
         for one in sets:
             for name, versus in one.versus.items():
+                if not versus.seeds:
+                    continue
                 metric = METRICS[name]
                 scale = 100 if metric.unit == "%" else 1
                 unit = "points" if metric.unit == "%" else metric.unit

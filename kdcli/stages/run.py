@@ -36,6 +36,7 @@ def steps(
     run_name: str,
     files: Path | None = None,
     force: bool = False,
+    keep_going: bool = False,
     file_format: str = "png",
     watch: Watch = unwatched,
     bar: Bar = unseen,
@@ -49,6 +50,7 @@ def steps(
     common = store.flag + (" --force" if force else "")  # what all but `kd plot` take
     named = "" if run_name == recipe.dataset else f" --run {run_name}"
     given = f" --source {shlex.quote(str(files))}" if files else ""
+    going = " --keep-going" if keep_going else ""
     drawn = "" if file_format == "png" else f" --format {file_format}"
     evidence = cache(lambda: gather(run))  # of the students when they are there
     joins = False
@@ -73,8 +75,15 @@ def steps(
         ),
         Step(f"kd train-teacher{common}", lambda: train_teacher(run, {}, force=force, watch=watch)),
         Step(
-            "kd distill" + (f" {taken}" if joins else "") + common,
-            lambda: distill(run, {}, students=recipe.students if joins else None, force=force, watch=watch),
+            "kd distill" + (f" {taken}" if joins else "") + going + common,
+            lambda: distill(
+                run,
+                {},
+                students=recipe.students if joins else None,
+                force=force,
+                keep_going=keep_going,
+                watch=watch,
+            ),
         ),
         Step(f"kd plot{drawn}{store.flag}", lambda: plot(run, file_format=file_format, evidence=evidence)),
         Step(f"kd compare{store.flag}", lambda: report(evidence())),

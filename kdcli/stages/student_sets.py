@@ -46,6 +46,18 @@ class StudentSet:
         return record | {key: getattr(self.students, key) for key in training}
 
 
+def as_asked(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a set's record as it was asked for, with the seeds that diverged and were left out."""
+    asked = dict(record)
+    asked["seeds"] = sorted([*record["seeds"], *asked.pop("diverged", [])])
+    return asked
+
+
+def seeds_named(seeds: Sequence[int]) -> str:
+    """Name seeds within a sentence, such as "seeds 2, 5"."""
+    return f"seed{'' if len(seeds) == 1 else 's'} {', '.join(map(str, seeds))}"
+
+
 def student_sets(students: Students) -> list[StudentSet]:
     """Return the sets that a configuration asks for: every target and temperature for each model."""
     sets = []
@@ -72,10 +84,14 @@ def stem(config: Mapping[str, Any], *, whole: bool = True) -> str:
 def title(config: Mapping[str, Any], folder: str = "", *, whole: bool = True) -> str:
     """Name a student set for a person, such as "soft, T = 4", with its folder if that was named by hand.
 
-    Less the `whole` it leaves out the transfer set, as where sets are shown in their `group`.
+    A set that left out seeds says how many are left. Less the `whole` it leaves out the transfer set, as
+    where sets are shown in their `group`.
     """
     named = f" ({folder})" if folder and folder != default_name(config) else ""
-    return ", ".join(_parts(config if whole else _untransferred(config), " = ")) + named
+    parts = _parts(config if whole else _untransferred(config), " = ")
+    if config.get("diverged"):
+        parts.append(f"{len(config['seeds'])} of {len(as_asked(config)['seeds'])} seeds")
+    return ", ".join(parts) + named
 
 
 def group(config: Mapping[str, Any]) -> str:
@@ -171,8 +187,9 @@ def command(run: Run, config: Mapping[str, Any], targets: Sequence[str] = (), na
         words += f" --temperature {_number(config['temperature'])}"
     students = run_recipe(run).students
     said = {"smoothing": students.smoothing, **config}  # which only smooth targets record
-    made_with = {**said, "models": (config["model"],), "seeds": len(config["seeds"])}
-    return words + flags(students, made_with) + named + run.flag
+    made_with = {**said, "models": (config["model"],), "seeds": len(as_asked(config)["seeds"])}
+    going = " --keep-going" if config.get("diverged") else ""
+    return words + flags(students, made_with) + going + named + run.flag
 
 
 def of_models(there: Sequence[Trained], models: Sequence[str], run: Run) -> list[Trained]:

@@ -80,7 +80,7 @@ def train_teacher(
         logits = {name: predict(model, data.splits[name].x)[0] for name in SPLITS}
         seconds = time.perf_counter() - start
         metrics = measure_one(logits["test"], data.splits["test"].y)
-        tensors = {"model": model.state_dict(), "logits": logits, "history": curves(history)}
+        tensors = {"model": model.state_dict(), "logits": logits, "history": curves(history, [0])}
         artefact.write("train-teacher", record, [data.artefact], tensors, metrics, seconds, used)
     point.clear()
     meta = artefact.meta()

@@ -78,6 +78,11 @@ def _advice(shape: Shape, need: Callable[[Shape], Footprint], there: int) -> str
     return "name a smaller --model, such as mlp:64,64"
 
 
+def smaller_step(config: Training) -> str:
+    """Say what to do about a loss that stops being finite."""
+    return f"try a smaller step than --learning-rate {config.learning_rate:g}"
+
+
 def train_network(
     model: Network,
     config: Training,
@@ -94,14 +99,15 @@ def train_network(
     device: str = "cpu",
     precision: str = "float32",
     schedule: str = "constant",
+    keep_going: bool = False,
 ) -> tuple[Stack, History, dict[str, str]]:
     """Train a stack, seed by seed with a member for each set of the objective, and return its curves.
 
     `objective` gives what is taught on a split, `x` the examples that go with it in place of the whole
     training split. `role` names the random streams, `member` a member of the stack for a person, `keeper`
-    keeps the state. Returns
-    the stack on the CPU, its curves, and the device and precision that were used. Raises `KdError`
-    if the loss of some members stops being finite.
+    keeps the state. Returns the stack on the CPU, its curves, and the device and precision that were used.
+    Raises `KdError` if the loss of some members stops being finite, or that of all if it is to
+    `keep_going`.
     """
     x = data.splits["train"].x if x is None else x
     taught = objective("train")
@@ -124,6 +130,7 @@ def train_network(
                 orders=[generator(f"{role}/batches", seed) for seed in seeds],
                 precision=products,
                 decay=schedule == "linear",
+                keep_going=keep_going,
                 report=report,
                 keeper=keeper,
             )
@@ -131,9 +138,10 @@ def train_network(
         shown = ", ".join(map(member, error.members[:3]))
         if len(error.members) > 3:
             shown += f" and {len(error.members) - 3} more"
+        keep = "" if len(error.members) == stack.members else ", or leave such seeds out with --keep-going"
         raise KdError(
             f"the loss of {shown} stopped being a finite number by epoch {error.epoch}",
-            f"nothing of it was written; try a smaller step than --learning-rate {config.learning_rate:g}",
+            f"nothing of it was written; {smaller_step(config)}{keep}",
         ) from None
     used = {"device": on.type, "precision": str(products).removeprefix("torch.")}
     return stack.cpu(), history, used

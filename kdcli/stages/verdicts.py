@@ -10,7 +10,7 @@ from kdcli.metrics import METRICS
 from kdcli.recipe import Training
 from kdcli.settings import flag, rules
 from kdcli.stages.artefacts import Trained
-from kdcli.stages.student_sets import command, default_name, stem
+from kdcli.stages.student_sets import as_asked, command, default_name, stem
 from kdcli.stats import LEVEL, Estimate, Sampled, compare, holm
 
 K = TypeVar("K")
@@ -48,7 +48,8 @@ class Measured:
 class Versus:
     """How one student set compares with another on one metric.
 
-    `difference` is its mean less the other's; None where both are infinite. `interval` has the ends of the
+    `difference` is its mean less the other's; None where both are infinite. `seeds` is how many each has
+    in it: if paired, those that both have. `interval` has the ends of the
     95 % interval, where there are any. `adjusted` is the p-value by which the verdict is given, corrected
     for the other comparisons. Without a verdict, `why` says what is in the way. `detectable` is the
     smallest difference that would be shown four times in five, among so many comparisons.
@@ -58,6 +59,7 @@ class Versus:
     other: str
     paired: bool
     difference: float | None
+    seeds: int = 0
     interval: tuple[float, float] | None = None
     p_value: float | None = None
     adjusted: float | None = None
@@ -117,33 +119,44 @@ def by_group(students: Sequence[StudentsMeasured]) -> dict[str, list[StudentsMea
 
 def apart(ones: StudentsMeasured, others: StudentsMeasured) -> list[str]:
     """Say what keeps two sets from being paired, such as "model (mlp:4, not mlp:8)"; empty if nothing."""
+    asked = [as_asked(students.config) for students in (ones, others)]
     found = []
     for key, words in SHARED.items():
-        one, other = (students.config.get(key) or 0 for students in (ones, others))
+        one, other = (record.get(key) or 0 for record in asked)
         if one != other:
-            if key == "seeds":
-                one, other = len(ones.config[key]), len(others.config[key])
-            shown = [str(value or "none") for value in (one, other)]
+            shown = [
+                str(len(value) if isinstance(value, list) else value or "none") for value in (one, other)
+            ]
             found.append(f"{words} ({shown[0]}, not {shown[1]})")
     return found
 
 
 def contrast(ones: StudentsMeasured, others: StudentsMeasured, metric: str) -> Versus:
-    """Compare two sets on a metric; the verdict is left to `decide`."""
+    """Compare two sets on a metric, paired ones on the seeds that both have; `decide` gives the verdict."""
     values, against = ones.values[metric], others.values[metric]
     scale = METRICS[metric].scale(values)
     paired = not apart(ones, others)
+    if paired:
+        common = [seed for seed in ones.config["seeds"] if seed in others.config["seeds"]]
+        values, against = (of.values[metric][_rows(of, common)] for of in (ones, others))
+    seeds = min(len(values), len(against))
+    if not seeds:
+        return Versus(metric, others.name, paired, None, why="no seed is left that both have")
     found = compare(scale * values, scale * against, paired=paired)
-    versus = Versus(metric, others.name, paired, found.difference)
+    versus = Versus(metric, others.name, paired, found.difference, seeds)
     if found.difference is None:
         return replace(versus, verdict=UNDECIDED, why="infinite for both")
-    if min(len(values), len(against)) == 1:
+    if seeds == 1:
         return replace(versus, why="one seed: the spread of training is unknown")
     if found.p_value is None:
         n = values.shape[1]
         return replace(versus, why=f"nothing varies in the {n} examples that it is measured on")
     sampled = found.sampled if found.interval else None
     return replace(versus, interval=found.interval, p_value=found.p_value, sampled=sampled)
+
+
+def _rows(of: StudentsMeasured, seeds: Sequence[int]) -> list[int]:
+    return [of.config["seeds"].index(seed) for seed in seeds]
 
 
 def decide(found: Mapping[K, Versus]) -> dict[K, Versus]:

@@ -3,6 +3,7 @@ import math
 import re
 import shlex
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from harness import Kd
 from safetensors.torch import load_file
+from torch import Generator
 
 from kdcli.losses import Objective
 from kdcli.models.stack import Stack
@@ -31,6 +33,7 @@ def test_every_target_and_temperature_makes_a_set(kd: Kd, tiny: Path) -> None:
     assert [entry["name"] for entry in document["students"]] == names
     assert document["students_trained"] == 10
     assert set(document) == {"run", "students", "students_trained", "epochs", "training_seconds"}
+    assert set(document["students"][0]) == {"name", "path", "seeds", "diverged"}
     assert all(Path(entry["path"], "meta.json").is_file() for entry in document["students"])
 
 
@@ -381,3 +384,123 @@ def test_a_full_disk_is_found_before_students_are_trained(
         assert (
             "on disk, and 1.0 kB are free" in kd("distill", "--model", model, "--seeds", "3", "--force").err
         )
+
+
+@pytest.fixture
+def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let members of the next stacks diverge; a call sets which."""
+    initialise = StackedMLP.initialise
+    members: list[int] = []
+
+    def poisoned(stack: StackedMLP, generators: Sequence[Generator]) -> None:
+        initialise(stack, generators)
+        with torch.no_grad():
+            for member in members:
+                stack.weights[0][member, 0, 0] = torch.nan
+
+    def of(*chosen: int) -> None:
+        members[:] = chosen
+
+    monkeypatch.setattr(StackedMLP, "initialise", poisoned)
+    return of
+
+
+THREE = ("distill", "--seeds", "3", "--force")  # member 2 s + t has seed s and target t: labels, soft
+
+
+def test_a_seed_that_diverges_costs_the_others_nothing_if_so_asked(
+    kd: Kd, tiny: Path, poison: Callable[..., None]
+) -> None:
+    assert kd(*THREE).code == 0
+    before = {path: load_file(path) for path in (tiny / "students").rglob("*.safetensors")}
+    assert kd("distill", "--force").code == 0
+
+    poison(3)
+    stopped = kd(*THREE)
+    assert stopped.code == 1
+    assert "the loss of soft, T = 4 (seed 1) stopped being a finite number by epoch 0" in stopped.err
+    assert "--keep-going" in stopped.err
+
+    done = kd(*THREE, "--keep-going")
+    assert done.code == 0
+    assert "soft, T = 4, 2 of 3 seeds" in done.out
+    assert "seed 1 left out" in done.out
+    config = json.loads((tiny / "students/soft-T4-mlp4/meta.json").read_text())["config"]
+    assert (config["seeds"], config["diverged"]) == ([0, 2], [1])
+    for path, tensors in before.items():
+        for name, value in load_file(path).items():
+            whole = tensors[name]
+            left_out = "soft" in str(path) and len(whole) == 3
+            assert torch.equal(value, whole[[0, 2]] if left_out else whole)
+
+    again = json.loads(kd("distill", "--seeds", "3", "--json").out)  # what is there is what was asked for
+    assert again["students_trained"] == 0
+    assert [one["diverged"] for one in again["students"]] == [[], [1]]
+    assert kd("distill", "--seeds", "4", "--target", "soft").code == 1
+
+
+def test_every_table_after_says_which_seeds_are_left_out(
+    kd: Kd, tiny: Path, poison: Callable[..., None]
+) -> None:
+    poison(3)
+    assert kd(*THREE, "--keep-going").code == 0
+    few = "soft, T = 4, 2 of 3 seeds"
+    compared = json.loads(kd("compare", "--json").out)
+    soft = compared["students"][1]
+    assert (soft["seeds"], soft["diverged"]) == (2, [1])
+    assert soft["versus"]["paired"]
+    # Paired on the seeds that both have, so not the difference of the two means.
+    labels, ours = (one["metrics"]["nll"]["per_seed"] for one in compared["students"])
+    expected = (ours[0] - labels[0] + ours[1] - labels[2]) / 2
+    assert soft["versus"]["nll"]["difference"] == pytest.approx(expected)
+    assert any("seed 1 left out" in warning for warning in compared["warnings"])
+    assert few in kd("compare").out
+    assert "2,1,accuracy" in kd("compare", "--csv").out
+    assert few in kd("show").out
+    assert "seed 1 left out" in kd("show").out.replace("\n", " ")
+    assert kd("plot").code == 0
+    assert json.loads(kd("check", "--json").out)["damaged"] == 0
+
+
+def test_sets_that_diverge_in_different_seeds_are_compared_on_what_is_left(
+    kd: Kd, tiny: Path, poison: Callable[..., None]
+) -> None:
+    poison(3, 0, 4)
+    assert kd(*THREE, "--keep-going").code == 0
+    versus = json.loads(kd("compare", "--json").out)["students"][1]["versus"]
+    assert (versus["nll"]["difference"], versus["nll"]["why"]) == (None, "no seed is left that both have")
+    assert "no seed in common" in kd("compare").out
+    assert "left out differences" in kd("plot").out
+
+
+def test_a_set_that_diverges_as_a_whole_is_not_written_and_the_others_are(
+    kd: Kd, tiny: Path, poison: Callable[..., None]
+) -> None:
+    before = (tiny / "students/soft-T4-mlp4/meta.json").read_bytes()
+    poison(1, 3, 5)
+    outcome = kd(*THREE, "--keep-going")
+    assert outcome.code == 1
+    assert "the loss of every student of soft, T = 4 stopped being a finite number" in outcome.err
+    assert "the other sets are stored" in outcome.err
+    assert (tiny / "students/soft-T4-mlp4/meta.json").read_bytes() == before
+    config = json.loads((tiny / "students/labels-mlp4/meta.json").read_text())["config"]
+    assert config["seeds"] == [0, 1, 2]
+
+
+def test_students_left_out_are_made_again_by_the_command_that_is_named(
+    kd: Kd, tiny: Path, poison: Callable[..., None]
+) -> None:
+    poison(3)
+    assert kd(*THREE, "--keep-going").code == 0
+    folder = tiny / "students/soft-T4-mlp4"
+    (folder / "model.safetensors").write_bytes(b"")
+    (item,) = [
+        one
+        for one in json.loads(kd("check", "--json").out)["runs"][0]["artefacts"]
+        if one["state"] == "damaged"
+    ]
+    assert item["again"] == "kd distill --target soft --temperature 4 --seeds 3 --keep-going"
+    shutil.rmtree(folder)
+    poison(1)  # the set is now trained alone: its seed 1 is member 1
+    assert kd(*shlex.split(item["again"])[1:]).code == 0
+    assert json.loads(kd("check", "--json").out)["damaged"] == 0
