@@ -119,6 +119,9 @@ def fit(
     first, skip, done = 1, 0, 0
     generators = {"order": orders, "mask": model.generators}
 
+    def draws() -> list[Tensor]:
+        return [order.get_state() for order in orders]
+
     def state(epoch: int, batches: int, orders_before: Sequence[Tensor]) -> dict[str, Tensor]:
         """Return all that later steps depend on, after so many batches of an epoch."""
         return {
@@ -126,11 +129,12 @@ def fit(
             **{f"adam.{name}": value.cpu() for name, value in optimizer.state().items()},
             **{f"order.{k}": before for k, before in enumerate(orders_before)},
             **{f"mask.{k}": mask.get_state() for k, mask in enumerate(model.generators)},
-            **{f"curve.{name}": value for name, value in _history(points)._asdict().items()},
+            **{f"curve.{name}": value for name, value in _history(points, model.members)._asdict().items()},
             "at": torch.tensor([epoch, batches, done]),
         }
 
-    if kept := keeper.load() if keeper else None:
+    kept = keeper.load() if keeper else None
+    if kept and _fits(kept, state(1, 0, draws())):
         model.load_state_dict({name: kept[f"model.{name}"] for name in model.state_dict()})
         optimizer.restore({name: kept[f"adam.{name}"] for name in optimizer.state()})
         for kind, streams in generators.items():
@@ -146,7 +150,7 @@ def fit(
         record(0)
     for epoch in range(first, epochs + 1):
         model.train()
-        before = [order.get_state() for order in orders]
+        before = draws()
         for k, (x, batch) in enumerate(_batches(x_train, taught, batch_size, orders, skip), skip + 1):
             with _products_in(precision, x.device):
                 logits = model(x).float()
@@ -162,16 +166,38 @@ def fit(
         if epoch % every == 0 or epoch == epochs:
             record(epoch)
     if keeper:
-        keeper.save(state(epochs + 1, 0, [order.get_state() for order in orders]))
-    return _history(points)
+        keeper.save(state(epochs + 1, 0, draws()))
+    return _history(points, model.members)
 
 
-def _history(points: Sequence[tuple[int, Tensor, Tensor]]) -> History:
+def _history(points: Sequence[tuple[int, Tensor, Tensor]], members: int) -> History:
+    nothing = torch.empty(members, 0, dtype=torch.float64)
     return History(
-        epochs=torch.tensor([epoch for epoch, _, _ in points]),
-        train=torch.stack([train for _, train, _ in points], dim=1),
-        val=torch.stack([val for _, _, val in points], dim=1),
+        epochs=torch.tensor([epoch for epoch, _, _ in points], dtype=torch.int64),
+        train=torch.cat([nothing, *(train.view(-1, 1) for _, train, _ in points)], dim=1),
+        val=torch.cat([nothing, *(val.view(-1, 1) for _, _, val in points)], dim=1),
     )
+
+
+def _fits(kept: Mapping[str, Tensor], fresh: Mapping[str, Tensor]) -> bool:
+    """Whether a state that was kept is one of a training whose state is this at its start.
+
+    Only one that somebody made up is not: what is whole, and of this very training, fits.
+    """
+    if set(kept) != set(fresh) or not kept["curve.epochs"].numel():
+        return False
+    for name, value in fresh.items():
+        shape = tuple(value.shape)
+        if name.startswith("curve."):
+            shape = (*shape[:-1], kept["curve.epochs"].numel())
+        if tuple(kept[name].shape) != shape or kept[name].dtype != value.dtype:
+            return False
+        if name.startswith(("order.", "mask.")):
+            try:
+                Generator().set_state(kept[name])
+            except RuntimeError:
+                return False
+    return True
 
 
 def _products_in(precision: torch.dtype, device: torch.device) -> torch.autocast:

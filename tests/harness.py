@@ -1,15 +1,19 @@
 """What tests of whole commands share: a tiny recipe, and what a kd command line came to."""
 
 import gzip
+import hashlib
+import json
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from kdcli.data import Split
+from kdcli.store import artefact
 
 TINY = """
 [data]
@@ -83,3 +87,27 @@ def write_files(folder: Path, files: Mapping[str, bytes], *, packed: bool = True
         file, stored = (f"{name}.gz", gzip.compress(content)) if packed else (name, content)
         (folder / file).write_bytes(stored)
     return folder
+
+
+def reseal(folder: Path, contents: Mapping[str, bytes] | None = None, **changed: Any) -> None:
+    """Change files and the record of an artefact, with digests that fit, as a stranger may.
+
+    What was made from it takes it for what it was made from.
+    """
+    path = folder / "meta.json"
+    record = {**json.loads(path.read_text()), **changed}
+    for name, content in (contents or {}).items():
+        (folder / name).write_bytes(content)
+        record["files"][name] = hashlib.sha256(content).hexdigest()
+    before, record["digest"] = record["digest"], artefact._digest(record["files"])
+    _write_sealed(path, record)
+    for child in folder.parent.rglob("meta.json"):
+        record_of_child = json.loads(child.read_text())
+        parents = record_of_child["parents"]
+        if parents.get(folder.name) == before:
+            _write_sealed(child, {**record_of_child, "parents": {**parents, folder.name: record["digest"]}})
+
+
+def _write_sealed(path: Path, record: dict[str, Any]) -> None:
+    record.pop("seal", None)
+    path.write_text(json.dumps({**record, "seal": artefact._seal(record)}))

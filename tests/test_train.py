@@ -223,6 +223,36 @@ def test_a_training_that_was_cut_off_ends_with_the_same_bits(batch_size: int, dr
         assert all(torch.equal(a, b) for a, b in zip(curves, history, strict=True)), after
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"at": torch.zeros(2, dtype=torch.int64)},
+        {"at": torch.zeros(3)},
+        {"model.weights.0": torch.zeros(4, 4, 3)},
+        {"adam.steps.0": torch.zeros(4)},
+        {"order.0": torch.zeros(5056, dtype=torch.uint8)},
+        {"order.0": torch.zeros(5, dtype=torch.uint8)},
+        {"mask.1": torch.full((5056,), 255, dtype=torch.uint8)},
+        {"curve.epochs": torch.zeros(0, dtype=torch.int64)},
+        {"curve.train": torch.zeros(4, 1).double()},
+        {"curve.val": torch.zeros(3, 2)},
+        {"more": torch.zeros(1)},
+        {"model.weights.0": None},
+    ],
+)
+def test_a_state_that_is_none_of_this_training_is_not_taken(change: dict[str, Tensor | None]) -> None:
+    changed = {"epochs": 3, "dropout": 0.5}
+    whole, curves = train(["labels", "soft"], [0, 1], 32, **changed)
+    keeper = CutOff(5)
+    with pytest.raises(CutError):
+        train(["labels", "soft"], [0, 1], 32, keeper, **changed)
+    kept = {**(keeper.kept or {}), **change}
+    keeper.kept = {name: value for name, value in kept.items() if value is not None}
+    stack, history = train(["labels", "soft"], [0, 1], 32, keeper, **changed)
+    assert torch.equal(stack.weights[0], whole.weights[0])
+    assert torch.equal(history.val, curves.val)
+
+
 def test_a_training_that_went_on_without_a_member_stops_where_it_is_not_to() -> None:
     keeper, poisoned = CutOff(3), [2]
     with pytest.raises(CutError):

@@ -47,9 +47,10 @@ class File:
 class Dataset(Generic[C]):
     """A kind of dataset.
 
-    `config` is the dataclass of its options. `problems` finds what single ranges cannot express.
-    `sample` returns the splits train, val and test. A dataset that is read from `files` gets their
-    contents by name as a second argument, and raises ValueError if they are not what they should be.
+    `features` is the shape of one example. `config` is the dataclass of its options. `problems` finds
+    what single ranges cannot express. `sample` returns the splits train, val and test. A dataset that is
+    read from `files` gets their contents by name as a second argument, and raises ValueError if they are
+    not what they should be.
     `points` counts what it samples anew, by the setting that asks for it. Where the truth is known,
     `posterior` maps x `(n, *features)` to P(y|x) `(n, n_classes)` and
     `optimum` gives the exact Bayes scores.
@@ -57,6 +58,7 @@ class Dataset(Generic[C]):
 
     summary: str
     n_classes: int
+    features: tuple[int, ...]
     config: type[C]
     sample: Callable[..., Mapping[str, Split]]
     files: tuple[File, ...] = ()

@@ -49,6 +49,7 @@ def sample(config: Digits) -> dict[str, Split]:
 DATASET = Dataset(
     summary="1797 handwritten digits of 8×8 pixels, inside the package",
     n_classes=10,
+    features=(8, 8),
     config=Digits,
     sample=sample,
     problems=problems,

@@ -81,6 +81,7 @@ def optimum(config: Gaussians) -> Optimum:
 DATASET = Dataset(
     summary="two overlapping Gaussian clusters in the plane, exact posterior known",
     n_classes=2,
+    features=(2,),
     config=Gaussians,
     sample=sample,
     problems=sampling_problems,

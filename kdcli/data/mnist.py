@@ -87,6 +87,7 @@ def sample(config: MNIST, files: Mapping[str, bytes]) -> dict[str, Split]:
 DATASET = Dataset(
     summary="70 000 handwritten digits of 28×28 pixels, read from a folder or downloaded",
     n_classes=10,
+    features=(28, 28),
     config=MNIST,
     sample=sample,
     files=tuple(

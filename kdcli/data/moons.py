@@ -117,6 +117,7 @@ def optimum(config: Moons) -> Optimum:
 DATASET = Dataset(
     summary="two interleaved moons in the plane, exact posterior known",
     n_classes=2,
+    features=(2,),
     config=Moons,
     sample=sample,
     problems=sampling_problems,

@@ -72,6 +72,10 @@ def restore(
         from kdcli.models import stacked_trees
 
         return stacked_trees.restore(tensors, math.prod(features), n_classes, members)
+    # Before memory is taken for what the model claims to be.
+    claimed, there = members * model.parameters(features, n_classes), sum(t.numel() for t in tensors.values())
+    if claimed != there:
+        raise ValueError(f"it has {there:,} numbers, and should have {claimed:,}")
     stack = model.build(features, n_classes, members)
     try:
         stack.load_state_dict(dict(tensors))

@@ -9,14 +9,15 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from kdcli.data import Split, find_dataset
 from kdcli.metrics import measure_one
 from kdcli.models import Model, Tree, parse_model, restore
 from kdcli.recipe import Recipe, parse
-from kdcli.settings import flag, read, rules, unsaid
-from kdcli.store import Artefact, DamagedError, Run
+from kdcli.settings import flag, rules, unsaid
+from kdcli.stages.schema import SPLITS, check_history, check_logits, check_meta, check_splits, data_config
+from kdcli.store import Artefact, DamagedError, Meta, Run
 from kdcli.targets import one_hot
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from kdcli.models.stack import Stack
     from kdcli.train import History, Report
 
-SPLITS = ("train", "val", "test")
+T = TypeVar("T")
 
 Watch: TypeAlias = "Callable[[str, int, str], AbstractContextManager[Report]]"
 """Opens a progress display for a training of so many epochs or trees, told by the `Report` it gives."""
@@ -84,17 +85,26 @@ class Data:
         return one_hot(self.splits[split].y, self.n_classes).T.contiguous()
 
 
+def read_meta(artefact: Artefact) -> Meta:
+    """Read what `meta.json` says; raises `KdError` if it is no stage of kd that wrote it."""
+    meta = artefact.meta()
+    try:
+        check_meta(artefact.name, meta)
+    except ValueError as error:
+        raise artefact.damaged(artefact.path / "meta.json", str(error)) from None
+    return meta
+
+
 def load_data(run: Run) -> Data:
     """Read a run's data; raises `KdError` naming the command that makes it."""
     artefact = run.artefact("data")
-    meta = artefact.fresh(run.making)
-    options = dict(meta.config)
-    dataset = options.pop("dataset")
-    options.pop("content", None)  # of the files that it was read from
-    config, problems = read(find_dataset(dataset).config, options, "data")
-    if problems:
-        raise ValueError(f"{artefact.path} holds a configuration that this kd did not write: {problems}")
+    artefact.fresh(run.making)
+    dataset, config = data_config(read_meta(artefact).config)
     tensors = artefact.load("tensors")
+    try:
+        check_splits(tensors, find_dataset(dataset))
+    except ValueError as error:
+        raise artefact.damaged(artefact.path / "tensors.safetensors", str(error)) from None
     splits = {
         name: Split(tensors[f"{name}.x"], tensors[f"{name}.y"], tensors.get(f"{name}.posterior"))
         for name in SPLITS
@@ -119,40 +129,59 @@ class Trained:
         """The model's family and shape."""
         return parse_model(self.config["model"])
 
-    def load(self, file: str) -> dict[str, Tensor]:
-        """Read stored tensors; raises `KdError` naming the command that makes them again if damaged."""
-        try:
-            return self.artefact.load(file)
-        except DamagedError as error:
-            raise DamagedError(error.path, error.artefact, self.again, error.why) from None
+    @property
+    def members(self) -> int:
+        """Number of models: one for each seed."""
+        return len(self.config.get("seeds", [0]))
 
     def load_model(self, data: Data) -> Stack:
-        """Build the model, one member per seed, as it was stored; raises `KdError` if that is no model."""
-        parameters = self.load("model")
-        members = len(self.config.get("seeds", [0]))
-        try:
-            return restore(self.model, parameters, data.features, data.n_classes, members)
-        except ValueError as error:
-            path = self.artefact.path / "model.safetensors"
-            raise DamagedError(path, self.artefact.path, self.again, str(error)) from None
+        """Build the model, one member per seed, as it was stored."""
 
-    def load_tested(self) -> Tensor:
+        def build(tensors: Mapping[str, Tensor]) -> Stack:
+            return restore(self.model, tensors, data.features, data.n_classes, self.members)
+
+        return self._load("model", build)[1]
+
+    def load_logits(self, data: Data) -> Mapping[str, Tensor]:
+        """Read a teacher's logits on each split, `(n, n_classes)`."""
+        shapes = {name: (len(split.y), data.n_classes) for name, split in data.splits.items()}
+        return self._load("logits", lambda tensors: check_logits(tensors, shapes))[0]
+
+    def load_tested(self, data: Data) -> Tensor:
         """Read the logits of every seed on the test split, `(seeds, n, n_classes)`."""
-        if "target" in self.config:
-            return self.load("predictions")["test"]
-        return self.load("logits")["test"].unsqueeze(0)
+        if "target" not in self.config:
+            return self.load_logits(data)["test"].unsqueeze(0)
+        shape = {"test": (self.members, len(data.splits["test"].y), data.n_classes)}
+        return self._load("predictions", lambda tensors: check_logits(tensors, shape))[0]["test"]
 
     def load_history(self) -> History | None:
         """Read the learning curves; None of a model that is not trained by gradients."""
         from kdcli.train import History
 
-        return None if isinstance(self.model, Tree) else History(**self.load("history"))
+        if isinstance(self.model, Tree):
+            return None
+        return History(**self._load("history", lambda tensors: check_history(tensors, self.members))[0])
+
+    def _load(self, file: str, check: Callable[[Mapping[str, Tensor]], T]) -> tuple[dict[str, Tensor], T]:
+        """Read stored tensors and what `check` makes of them, which raises ValueError if they make no sense.
+
+        Raises `DamagedError` naming the command that makes them again.
+        """
+        try:
+            tensors = self.artefact.load(file)
+            return tensors, check(tensors)
+        except DamagedError as error:
+            path, why = error.path, error.why
+        except ValueError as error:
+            path, why = self.artefact.path / f"{file}.safetensors", str(error)
+        raise DamagedError(path, self.artefact.path, self.again, why)
 
 
 def load_teacher(run: Run) -> Trained:
     """Read a run's teacher; raises `KdError` naming the command that trains it."""
     artefact = run.artefact("teacher")
-    again = teacher_command(run, artefact.meta().config if artefact.finished else {})
+    there = read_meta(artefact).config if artefact.finished else {}
+    again = teacher_command(run, there)
     meta = artefact.fresh(again)
     return Trained(artefact, meta.config, meta.metrics, again)
 

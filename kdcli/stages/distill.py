@@ -28,12 +28,13 @@ from kdcli.stages.artefacts import (
     curves,
     load_data,
     load_teacher,
+    read_meta,
     run_recipe,
     unwatched,
 )
 from kdcli.stages.resuming import KeptTraining, identity
 from kdcli.stages.student_sets import StudentSet, as_asked, load_students, student_sets, title
-from kdcli.stages.training import check_room, shape_of, smaller_step, train_network
+from kdcli.stages.training import check_room, predict_all, shape_of, smaller_step, train_network
 from kdcli.store import Artefact, ResumePoint, Run, check_name, to_json
 from kdcli.targets import TARGETS, Knowledge, find_target
 from kdcli.train import Report, predict
@@ -101,7 +102,7 @@ class Lessons:
     @cached_property
     def logits(self) -> Mapping[str, Tensor]:
         """The teacher's logits on each split."""
-        return self.teacher.load("logits") if self.teacher else {}
+        return self.teacher.load_logits(self.data) if self.teacher else {}
 
     def target(self, chosen: StudentSet, split: str) -> Tensor:
         """Return what a set is taught on a split, `(n, n_classes)`."""
@@ -211,7 +212,7 @@ def distill(
 
 def _as_stored(chosen: StudentSet, artefact: Artefact) -> Mapping[str, Any]:
     """Return a set's record; as it is stored, if that is the same less the seeds that diverged."""
-    stored = artefact.meta().config if artefact.finished else {}
+    stored = read_meta(artefact).config if artefact.finished else {}
     return stored if stored.get("diverged") and as_asked(stored) == to_json(chosen.record) else chosen.record
 
 
@@ -336,6 +337,10 @@ def _train(
     point = _resume_point(lessons.data.artefact.run, model)
     sets, keeper = _stack(point, [chosen for chosen, _ in wanted], all_sets, lessons)
     seeds = range(students.seeds)
+
+    def named(member: int) -> str:
+        return f"{title(sets[member % len(sets)].record)} (seed {seeds[member // len(sets)]})"
+
     stack, history, used = train_network(
         model,
         students,
@@ -344,15 +349,18 @@ def _train(
         role="student",
         seeds=seeds,
         title=f"{len(sets) * len(seeds)} students {model}",
-        member=lambda m: f"{title(sets[m % len(sets)].record)} (seed {seeds[m // len(sets)]})",
+        member=named,
         watch=watch,
         keeper=keeper,
         x=lessons.x("train"),
         keep_going=keep_going,
     )
-    predictions = predict(stack, lessons.x("test"))
+    predicted, unusable = predict_all(
+        stack, {"test": lessons.x("test")}, students, member=named, keep_going=keep_going
+    )
+    predictions = predicted["test"]
     seconds = (time.perf_counter() - start) / len(sets)
-    diverged, lost = history.diverged, []
+    diverged, lost = {*history.diverged, *unusable}, []
     for chosen, artefact in wanted:
         member_of = {seed: k * len(sets) + sets.index(chosen) for k, seed in enumerate(seeds)}
         members = {seed: m for seed, m in member_of.items() if m not in diverged}

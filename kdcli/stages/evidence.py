@@ -74,12 +74,12 @@ def gather(
         )
     compared = tuple(dict.fromkeys((*COMPARED, *metrics)))
     test = data.splits["test"]
-    logits = trained_teacher.load_tested() if trained_teacher else None
+    logits = trained_teacher.load_tested(data) if trained_teacher else None
     taught = None if logits is None else logits[0]
     students = []
     for trained in there:
         if trained not in stale:
-            scored = Scored(trained.load_tested(), test.y, taught, test.posterior)
+            scored = Scored(trained.load_tested(data), test.y, taught, test.posterior)
             shown = title(trained.config, trained.artefact.path.name, whole=False)
             measures = _measure(scored, compared)
             students.append(StudentsMeasured(shown, group(trained.config), *measures, trained))

@@ -253,7 +253,7 @@ def _nearly_hard(evidence: Evidence) -> list[str]:
     temperatures = sorted({one.config["temperature"] for one in _softened(evidence)})
     if not temperatures or evidence.trained_teacher is None:
         return []
-    logits = evidence.trained_teacher.load("logits")["train"]
+    logits = evidence.trained_teacher.load_logits(evidence.data)["train"]
     tops = {t: float((logits / t).softmax(1).amax(1).mean()) for t in temperatures}
     return [
         f"At T = {t:g} the teacher's soft labels are nearly hard: on the training data its top class has "

@@ -11,7 +11,7 @@ from kdcli.errors import KdError, UsageError
 from kdcli.recipe import Recipe, dump
 from kdcli.settings import flag, override
 from kdcli.stages import footprint, room
-from kdcli.stages.artefacts import run_recipe
+from kdcli.stages.artefacts import read_meta, run_recipe
 from kdcli.stages.sources import Bar, fingerprint, published, read_files, unseen
 from kdcli.store import Artefact, Store
 
@@ -100,7 +100,8 @@ def gen_data(
     elif adopt and force:
         run.write_recipe(dump(recipe))
     store.make_current(run.name)
-    return DataMade(run.name, artefact.path, up_to_date, recipe.dataset, **artefact.meta().metrics)
+    counts = read_meta(artefact).metrics
+    return DataMade(run.name, artefact.path, up_to_date, recipe.dataset, **counts)
 
 
 def _check_room(points: Mapping[str, int], config: type, folder: Path) -> None:
@@ -130,7 +131,7 @@ def _contents(dataset: Dataset[Any], artefact: Artefact, source: Path | None) ->
     if source is not None:
         contents = read_files(dataset, source)
         return contents, fingerprint(contents)
-    there = artefact.meta().config.get("content") if artefact.finished else None
+    there = read_meta(artefact).config.get("content") if artefact.finished else None
     return {}, there or published(dataset)
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kdcli.data import DATASETS
 from kdcli.errors import KdError
 from kdcli.models import parse_model, parse_network
 from kdcli.stages.artefacts import run_recipe, teacher_command
+from kdcli.stages.schema import check_meta
 from kdcli.stages.student_sets import (
     command,
     default_name,
@@ -24,8 +24,6 @@ from kdcli.stages.student_sets import (
     title,
 )
 from kdcli.store import Condition, Meta, Run, State, conditions
-
-UNREADABLE = (KdError, AttributeError, KeyError, TypeError, ValueError)  # what a foreign configuration raises
 
 
 @dataclass(frozen=True)
@@ -71,15 +69,13 @@ def _of_students(name: str) -> bool:
 
 
 def _recognised(one: Condition) -> Condition:
-    """Return a condition as damaged if its configuration is none that kd writes."""
+    """Return a condition as damaged if no stage of kd would have written its configuration."""
     if one.meta is None:
         return one
     try:
-        _words(one.artefact.name, one.meta)
-        if _of_students(one.artefact.name):
-            position(one.meta.config, one.artefact.name, [])
-    except UNREADABLE:
-        error = one.artefact.damaged(one.artefact.path / "meta.json", "its configuration is not one of kd's")
+        check_meta(one.artefact.name, one.meta)
+    except ValueError as found:
+        error = one.artefact.damaged(one.artefact.path / "meta.json", str(found))
         problems = (*one.problems, error.message)
         return replace(
             one, state="damaged", problems=problems, meta=None, remove=(one.artefact.path,), remade=True
@@ -128,7 +124,7 @@ def _again(run: Run, name: str, meta: Meta | None) -> str:
         for chosen in student_sets(run_recipe(run).students):
             if chosen.name == folder:
                 return command(run, chosen.record)
-    except UNREADABLE:
+    except KdError:
         pass
     return ""
 
@@ -142,7 +138,7 @@ def _broken_recipe(run: Run, error: KdError) -> Item:
 
 
 def _words(name: str, meta: Meta) -> str:
-    """Say what an artefact is; raises one of UNREADABLE if its configuration is none that kd writes."""
+    """Say what an artefact is."""
     if name == "data":
         return _data_words(meta)
     if name == "teacher":
@@ -158,8 +154,6 @@ def _words(name: str, meta: Meta) -> str:
 
 def _data_words(meta: Meta) -> str:
     dataset = meta.config["dataset"]
-    if dataset not in DATASETS:
-        raise KeyError(dataset)
     counts = {"training": "n_train", "validation": "n_val", "test": "n_test"}
     sizes = [f"{meta.metrics[key]:,} {word}" for word, key in counts.items()]
     told = {"dataset", "content", "val_fraction", "n_samples", "n_val", "n_test"}

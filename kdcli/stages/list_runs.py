@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdcli.errors import KdError
-from kdcli.stages.artefacts import run_recipe
-from kdcli.stages.inventory import UNREADABLE
+from kdcli.stages.artefacts import read_meta, run_recipe
 from kdcli.store import Extent, Run, Store, check_root, extent, marker_problem, run_folders
 
 
@@ -75,9 +74,7 @@ def _configured(run: Run, name: str, key: str, problems: list[str]) -> str:
     """Return a word of an artefact's configuration; empty, and a problem told, where there is none."""
     artefact = run.artefact(name)
     try:
-        return str(artefact.meta().config[key]) if artefact.finished else ""
+        return str(read_meta(artefact).config[key]) if artefact.finished else ""
     except KdError as error:
         problems.append(error.message)
-    except (*UNREADABLE, OSError, RecursionError):
-        problems.append(artefact.damaged(artefact.path / "meta.json").message)
     return ""

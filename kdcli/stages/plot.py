@@ -86,7 +86,7 @@ def _view(run: Run, models: Sequence[str], evidence: Callable[[], Evidence]) -> 
     taught: Callable[[], torch.Tensor | None] = lambda: None  # noqa: E731
     if run.artefact("teacher").finished:
         trained_teacher = load_teacher(run)
-        taught = cache(lambda: trained_teacher.load_tested()[0])
+        taught = cache(lambda: trained_teacher.load_tested(data)[0])
         teacher = _subject(trained_teacher, data, "teacher", "cross-entropy", taught)
         knowledge = _knowledge(trained_teacher, data)
     students = []
@@ -150,7 +150,7 @@ def _differences(evidence: Evidence) -> list[Difference]:
 
 
 def _knowledge(teacher: Trained, data: Data) -> Callable[[], tuple[Any, Any]]:
-    return lambda: (teacher.load("logits")["train"].numpy(), data.splits["train"].y.numpy())
+    return lambda: (teacher.load_logits(data)["train"].numpy(), data.splits["train"].y.numpy())
 
 
 def _subject(
@@ -166,7 +166,7 @@ def _subject(
         logits: torch.Tensor = predict(model(), torch.from_numpy(x))[0]
         return logits.softmax(1).numpy()
 
-    predictions = cache(trained.load_tested)
+    predictions = cache(lambda: trained.load_tested(data))
     scored = cache(lambda: Scored(predictions(), y, taught()))
 
     def score(metric: str) -> tuple[float, float, float]:

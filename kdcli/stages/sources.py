@@ -10,7 +10,7 @@ from typing import Any
 
 from kdcli.data import Dataset
 from kdcli.data.dataset import File
-from kdcli.data.idx import unpacked
+from kdcli.data.idx import MOST, unpacked
 from kdcli.errors import KdError
 
 Bar = Callable[[str], AbstractContextManager[Any]]
@@ -57,6 +57,8 @@ def _read(folder: Path, name: str) -> bytes:
         what = f"{folder} has no {name}, gzipped or not" if folder.is_dir() else f"{folder} is not a folder"
         raise KdError(what, "--source names the folder with the four files of the dataset")
     try:
+        if found[0].stat().st_size > MOST:
+            raise ValueError(f"it has more than {MOST:,} bytes")
         return unpacked(found[0].read_bytes())
     except OSError as error:
         raise KdError(f"cannot read {found[0]}: {error.strerror}", "check that it may be read") from None

@@ -7,7 +7,7 @@ from typing import Any
 from kdcli.errors import unknown
 from kdcli.models import Model, Tree, parse_model
 from kdcli.recipe import Students
-from kdcli.stages.artefacts import Trained, flags, run_recipe
+from kdcli.stages.artefacts import Trained, flags, read_meta, run_recipe
 from kdcli.store import Artefact, Run
 from kdcli.targets import TARGETS, find_target
 
@@ -135,7 +135,7 @@ def _number(value: float) -> str:
 
 def load_students(artefact: Artefact) -> Trained:
     """Read a student set that is there."""
-    meta = artefact.meta()
+    meta = read_meta(artefact)
     return Trained(artefact, meta.config, meta.metrics, _again(artefact, meta.config))
 
 

@@ -13,12 +13,11 @@ from kdcli.losses import Objective
 from kdcli.metrics import measure_one
 from kdcli.models import parse_network
 from kdcli.settings import override, said
-from kdcli.stages.artefacts import SPLITS, Data, Watch, curves, load_data, run_recipe, unwatched
+from kdcli.stages.artefacts import Data, Watch, curves, load_data, read_meta, run_recipe, unwatched
 from kdcli.stages.compute import choose_device
 from kdcli.stages.resuming import KeptTraining, identity
-from kdcli.stages.training import check_room, shape_of, train_network
+from kdcli.stages.training import check_room, predict_all, shape_of, train_network
 from kdcli.store import Run
-from kdcli.train import predict
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def train_teacher(
         raise UsageError(f"model '{spec}': {problem}", "name another --model, such as mlp:64,64")
     choose_device(config.device)
     if artefact.finished:
-        meta = artefact.meta()
+        meta = read_meta(artefact)
         # To ask for what was used by itself is to ask for the same teacher.
         record = {k: v for k, v in record.items() if k in meta.config or meta.used.get(k) != v}
     up_to_date = artefact.up_to_date(record, [data.artefact], force)
@@ -70,14 +69,17 @@ def train_teacher(
             role="teacher",
             seeds=[config.seed],
             title=f"teacher {spec}",
-            member=lambda m: "the teacher",
+            member=_named,
             watch=watch,
             keeper=KeptTraining(point, identity([record], parents)),
             device=config.device,
             precision=config.precision,
             schedule=config.schedule,
         )
-        logits = {name: predict(model, data.splits[name].x)[0] for name in SPLITS}
+        predicted, _ = predict_all(
+            model, {name: split.x for name, split in data.splits.items()}, config, member=_named
+        )
+        logits = {name: of[0] for name, of in predicted.items()}
         seconds = time.perf_counter() - start
         metrics = measure_one(logits["test"], data.splits["test"].y)
         tensors = {"model": model.state_dict(), "logits": logits, "history": curves(history, [0])}
@@ -87,6 +89,10 @@ def train_teacher(
     return TeacherTrained(
         run.name, artefact.path, up_to_date, str(spec), config.epochs, meta.metrics, meta.seconds
     )
+
+
+def _named(member: int) -> str:
+    return "the teacher"
 
 
 def _objective(data: Data, split: str) -> Objective:

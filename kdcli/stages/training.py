@@ -1,6 +1,6 @@
 """Training a network by gradients, as the teacher's stage and the students' both do."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from kdcli.stages import footprint, room
 from kdcli.stages.artefacts import Data, Watch
 from kdcli.stages.compute import choose_device, choose_precision, precision_for
 from kdcli.stages.footprint import Footprint, Shape
-from kdcli.train import DivergedError, History, Keeper, fit
+from kdcli.train import DivergedError, History, Keeper, fit, predict
 
 BATCH = 128  # examples in a batch, where a smaller one is advised
 
@@ -78,6 +78,37 @@ def _advice(shape: Shape, need: Callable[[Shape], Footprint], there: int) -> str
     return "name a smaller --model, such as mlp:64,64"
 
 
+def predict_all(
+    stack: Stack,
+    splits: Mapping[str, Tensor],
+    config: Training,
+    *,
+    member: Callable[[int], str],
+    keep_going: bool = False,
+) -> tuple[dict[str, Tensor], list[int]]:
+    """Return the logits `(members, n, n_classes)` on each x `(n, *features)`, and whose are no numbers.
+
+    A network whose loss is finite on the data it was trained with may still overflow on others. Raises
+    `KdError` if one does, unless it is to `keep_going`.
+    """
+    logits = {name: predict(stack, x) for name, x in splits.items()}
+    usable = torch.stack([of.amax(-1).isfinite().all(dim=1) for of in logits.values()]).all(dim=0)
+    lost = (~usable).nonzero().flatten().tolist()
+    if lost and not keep_going:
+        raise _diverged("output", "is not a finite number everywhere", lost, stack.members, config, member)
+    return logits, lost
+
+
+def _diverged(
+    of: str, what: str, lost: Sequence[int], members: int, config: Training, member: Callable[[int], str]
+) -> KdError:
+    shown = ", ".join(map(member, lost[:3]))
+    if len(lost) > 3:
+        shown += f" and {len(lost) - 3} more"
+    keep = "" if len(lost) == members else ", or leave such seeds out with --keep-going"
+    return KdError(f"the {of} of {shown} {what}", f"nothing of it was written; {smaller_step(config)}{keep}")
+
+
 def smaller_step(config: Training) -> str:
     """Say what to do about a loss that stops being finite."""
     return f"try a smaller step than --learning-rate {config.learning_rate:g}"
@@ -135,13 +166,7 @@ def train_network(
                 keeper=keeper,
             )
     except DivergedError as error:
-        shown = ", ".join(map(member, error.members[:3]))
-        if len(error.members) > 3:
-            shown += f" and {len(error.members) - 3} more"
-        keep = "" if len(error.members) == stack.members else ", or leave such seeds out with --keep-going"
-        raise KdError(
-            f"the loss of {shown} stopped being a finite number by epoch {error.epoch}",
-            f"nothing of it was written; {smaller_step(config)}{keep}",
-        ) from None
+        what = f"stopped being a finite number by epoch {error.epoch}"
+        raise _diverged("loss", what, error.members, stack.members, config, member) from None
     used = {"device": on.type, "precision": str(products).removeprefix("torch.")}
     return stack.cpu(), history, used

@@ -20,6 +20,7 @@ from kdcli.store.json_values import to_json
 from kdcli.store.removal import remove_run
 from kdcli.store.resume import ResumePoint
 from kdcli.store.runs import CURRENT, NAME, Run, Store, check_name, default_root
+from kdcli.store.space import free_disk, free_memory
 from kdcli.store.state import (
     Condition,
     Extent,
@@ -53,6 +54,8 @@ __all__ = [
     "conditions",
     "default_root",
     "extent",
+    "free_disk",
+    "free_memory",
     "is_current",
     "leftovers",
     "marker_problem",

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import KdError
-from kdcli.store.files import follow_no_link, new_folder, read_record, told_apart, write_synced
+from kdcli.store.files import follow_no_link, new_folder, read_record, read_whole, told_apart, write_synced
 from kdcli.store.json_values import from_json, to_json
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 FORMAT = 3
 SEALED = 3  # the format from which `meta.json` has a digest of itself
+PARENTS = ("data", "teacher")  # what other artefacts are made from, in the order in which they are made
+MADE_FROM: Mapping[str, Sequence[str]] = {"data": (), "teacher": ("data",)}  # others: of both
 PACKAGES = ("kdcli", "torch", "numpy", "safetensors", "scikit-learn")
 
 
@@ -89,13 +91,31 @@ class Artefact:
             seal = record.pop("seal", None)
             intact = seal == _seal(record) if seal or record["format"] >= SEALED else True
             meta = None if newer else Meta(**{**record, "metrics": from_json(record["metrics"])})
+            sound = meta is None or self._sound(meta)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise self.damaged(path) from None
         if meta is None:
             raise KdError(f"{path} was written by a newer kd (format {record['format']})", "update kd")
-        if not intact or meta.digest != _digest(meta.files):
+        if not sound or not intact or meta.digest != _digest(meta.files):
             raise self.damaged(path)
         return meta
+
+    def _sound(self, meta: Meta) -> bool:
+        """Whether what `meta.json` says has the types that it should, and it names nothing out of place.
+
+        Raises ValueError for a configuration that JSON does not have.
+        """
+        json.dumps(meta.config, allow_nan=False)
+        of_texts = (meta.files, meta.parents, meta.versions, meta.used)
+        tables: tuple[object, ...] = (meta.config, meta.metrics, *of_texts)
+        return (
+            all(isinstance(table, dict) for table in tables)
+            and all(isinstance(value, str) for table in of_texts for value in table.values())
+            and all(isinstance(text, str) for text in (meta.stage, meta.digest, meta.created))
+            and type(meta.seconds) in (int, float)
+            and all(Path(file).name == file for file in meta.files)
+            and set(meta.parents) <= set(MADE_FROM.get(self.name, PARENTS))
+        )
 
     def stale(self) -> bool:
         """Whether something it was made from was since replaced, or is itself stale."""
@@ -125,8 +145,7 @@ class Artefact:
         if not path.is_file():
             raise self.damaged(path)
         follow_no_link(path, self.run.store.root)
-        with told_apart(path):
-            content = path.read_bytes()
+        content = read_whole(path)
         if hashlib.sha256(content).hexdigest() != self.meta().files.get(path.name):
             raise self.damaged(path)
         try:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kdcli.errors import KdError
+from kdcli.store.space import free_memory
 
 # In hidden names beside a file or folder: what is being written, what it takes the place of, what goes.
 NEW, REPLACED, DELETED = ".new-", ".replaced", ".deleted-"
@@ -38,6 +39,18 @@ def read_record(path: Path) -> bytes:
         if size > LARGEST_RECORD:
             raise KdError(
                 f"{path} has {size:,} bytes, more than kd writes or reads", "remove it, or the run it is of"
+            )
+        return path.read_bytes()
+
+
+def read_whole(path: Path) -> bytes:
+    """Read a file of tensors; raises `KdError` for one that memory has no room for."""
+    with told_apart(path):
+        size, free = path.stat().st_size, free_memory()
+        if free is not None and size > free:
+            raise KdError(
+                f"{path} has {size:,} bytes, and memory has {free:,} free",
+                "close other programs, or make it again with fewer examples or students",
             )
         return path.read_bytes()
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdcli.store.files import write_file
+from kdcli.errors import KdError
+from kdcli.store.files import read_whole, write_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,8 +41,8 @@ class ResumePoint:
         from safetensors.torch import load
 
         try:
-            whole = self.path.read_bytes()
-        except OSError:
+            whole = read_whole(self.path)
+        except KdError:
             return None
         content = whole[DIGEST:]
         if hashlib.sha256(content).digest() != whole[:DIGEST]:

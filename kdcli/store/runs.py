@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kdcli.errors import KdError, UsageError, unknown
 from kdcli.store.artefact import Artefact
-from kdcli.store.files import DELETED, follow_no_link, read_record, sweep, told_apart, write_file
+from kdcli.store.files import DELETED, NEW, follow_no_link, read_record, sweep, told_apart, write_file
 from kdcli.store.resume import ResumePoint
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -57,7 +57,15 @@ class Store:
 
     def make_current(self, run: str) -> None:
         """Make a run the one that commands work on unless told otherwise."""
-        write_file(self.root / CURRENT, f"{run}\n".encode())
+        from filelock import FileLock
+
+        path = self.root / ".locks" / CURRENT  # which no run is named
+        with told_apart(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(path):
+                for rest in self.root.glob(f".{CURRENT}{NEW}*"):  # of a command that was cut off
+                    rest.unlink(missing_ok=True)
+                write_file(self.root / CURRENT, f"{run}\n".encode())
 
     def run(self, name: str) -> Run:
         """Return the run of this name, there or not; raises `UsageError` for a name that cannot be one."""

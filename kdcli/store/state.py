@@ -7,7 +7,6 @@ whatever stands where an artefact should be is told rather than raised.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -16,13 +15,13 @@ from pathlib import Path
 from typing import Literal
 
 from kdcli.errors import KdError
-from kdcli.store.artefact import Artefact, DamagedError, Meta
+from kdcli.store.artefact import PARENTS, Artefact, DamagedError, Meta
 from kdcli.store.files import DELETED, NEW, REPLACED
 from kdcli.store.runs import CURRENT, NAME, PARTS, Run, Store
 
 State = Literal["fresh", "stale", "damaged", "unfinished"]
 
-FROM = ("data", "teacher")  # what other artefacts are made from, in the order in which they are made
+
 UNREADABLE = "cannot be read:"  # in a problem that may be none of the content
 LEFTOVER = re.compile(rf"\..+({re.escape(NEW)}.+|{re.escape(REPLACED)}|{re.escape(DELETED)}.+)")
 
@@ -80,9 +79,9 @@ def conditions(run: Run) -> list[Condition]:
     What is not there is unfinished, if it should be: the data, and what something else was made from.
     """
     students = [f"students/{name}" for name in _names(run.path / "students") if NAME.fullmatch(name)]
-    found = {name: verify(run.artefact(name)) for name in (*FROM, *sorted(students))}
+    found = {name: verify(run.artefact(name)) for name in (*PARENTS, *sorted(students))}
     needed = {"data"}.union(*(one.meta.parents for one in found.values() if one.meta))
-    for name in FROM:
+    for name in PARENTS:
         if not os.path.lexists(run.path / name) and name not in needed:
             del found[name]
     for name in found:
@@ -112,15 +111,10 @@ def verify(artefact: Artefact) -> Condition:
         return _damaged(artefact, f"{record} is not a file")
     try:
         meta = artefact.meta()
-        sound = _sound(meta)
     except DamagedError as error:
         return _damaged(artefact, error.message)
     except KdError as error:  # written by a newer kd, or not to be read: nothing to be removed
         return Condition(artefact, "damaged", (error.message,), remade=False, advice=error.hint)
-    except (AttributeError, TypeError, ValueError, RecursionError):  # JSON, but of another shape
-        sound = False
-    if not sound:
-        return _damaged(artefact, artefact.damaged(record).message)
     wrong = [
         problem for file, digest in sorted(meta.files.items()) if (problem := _problem(folder / file, digest))
     ]
@@ -142,19 +136,6 @@ def _damaged(artefact: Artefact, problem: str, *, remade: bool = True) -> Condit
 def _unreadable(artefact: Artefact, path: Path, error: OSError) -> Condition:
     problem = f"{path} {UNREADABLE} {error.strerror}"
     return Condition(artefact, "damaged", (problem,), remade=False, advice="make it readable")
-
-
-def _sound(meta: Meta) -> bool:
-    """Whether what `meta.json` says has the types that it should, and files are named in its own folder."""
-    tables: tuple[object, ...] = (meta.config, meta.parents, meta.files, meta.metrics)
-    json.dumps(meta.config, allow_nan=False)  # raises ValueError for what is no JSON
-    return (
-        all(isinstance(table, dict) for table in tables)
-        and all(isinstance(digest, str) for digest in (*meta.files.values(), *meta.parents.values()))
-        and all(Path(file).name == file for file in meta.files)
-        and isinstance(meta.created, str)
-        and set(meta.parents) <= set(FROM)
-    )
 
 
 def _problem(path: Path, digest: str) -> str:

@@ -5,55 +5,6 @@ import pytest
 from kdcli.errors import KdError
 from kdcli.stages import room
 
-GIB = 2**30
-
-
-@pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that stands for what the kernel tells: 8 GiB available, and no control group yet."""
-    (tmp_path / "meminfo").write_text(f"MemTotal: 1 kB\nMemAvailable:   {8 * 2**20} kB\n")
-    monkeypatch.setattr(room, "MEMINFO", tmp_path / "meminfo")
-    monkeypatch.setattr(room, "CGROUP", tmp_path)
-    return tmp_path
-
-
-def group(folder: Path, limit: str, taken: int, cached: int) -> None:
-    (folder / "memory.max").write_text(f"{limit}\n")
-    (folder / "memory.current").write_text(f"{taken}\n")
-    (folder / "memory.stat").write_text(f"anon 5\ninactive_file {cached}\nactive_file {cached}\n")
-
-
-def test_free_memory_is_what_the_kernel_calls_available(machine: Path) -> None:
-    assert room.free_memory() == 8 * GIB
-    group(machine, "max", GIB, 0)
-    assert room.free_memory() == 8 * GIB
-
-
-def test_a_lower_limit_of_the_control_group_counts_and_file_pages_make_way(machine: Path) -> None:
-    group(machine, str(4 * GIB), 3 * GIB, GIB)
-    assert room.free_memory() == 3 * GIB
-    group(machine, str(4 * GIB), 5 * GIB, 0)
-    assert room.free_memory() == 0
-    group(machine, str(40 * GIB), GIB, 0)
-    assert room.free_memory() == 8 * GIB
-
-
-def test_where_nobody_tells_nothing_is_refused(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (machine / "meminfo").unlink()
-
-    def unknown(name: str) -> int:
-        raise ValueError(name)
-
-    monkeypatch.setattr(room.os, "sysconf", unknown)
-    assert room.free_memory() is None
-    room.check_memory("this needs", 10**400, lambda there: "")
-
-
-def test_elsewhere_the_system_is_asked(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (machine / "meminfo").unlink()
-    monkeypatch.setattr(room.os, "sysconf", {"SC_AVPHYS_PAGES": 3, "SC_PAGE_SIZE": 4096}.__getitem__)
-    assert room.free_memory() == 3 * 4096
-
 
 def test_a_refusal_says_what_is_needed_and_what_is_free() -> None:
     room.check_memory("ten samples need", 1000, lambda there: "", free=1100)
@@ -62,6 +13,13 @@ def test_a_refusal_says_what_is_needed_and_what_is_free() -> None:
     assert refused.value.message == "ten samples need about 2.2 kB of memory, and 1.1 kB are free"
     assert refused.value.hint == "lower it to 1000"
     assert refused.value.exit_code == 1
+
+
+def test_where_nobody_tells_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "free_memory", lambda: None)
+    monkeypatch.setattr(room, "free_disk", lambda folder: None)
+    room.check_memory("this needs", 10**400, lambda there: "")
+    room.check_disk("this needs", 10**400, Path(), "")
 
 
 def test_a_full_disk_is_seen_where_the_folder_will_be(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_logits_are_stored_without_dropout_in_full_precision(kd: Kd, outputs: Pa
     kd("train-teacher", "--model", "cnn:2,8", "--epochs", "2", "--precision", "bfloat16")
     run = Store(outputs).run("digits")
     data, teacher = load_data(run), load_teacher(run)
-    model, stored = teacher.load_model(data), teacher.load("logits")["test"]
+    model, stored = teacher.load_model(data), teacher.artefact.load("logits")["test"]
     torch.testing.assert_close(predict(model, data.splits["test"].x)[0], stored)
     assert isinstance(model, StackedCNN)
     model.head.masks = [generator("test", 0)]
@@ -106,11 +106,11 @@ def test_logits_are_stored_without_dropout_in_full_precision(kd: Kd, outputs: Pa
 
 def test_the_schedule_is_that_of_the_flag(kd: Kd, tiny: Path) -> None:
     run = Store(tiny.parent).existing_run(None)
-    constant = load_teacher(run).load("model")
+    constant = load_teacher(run).artefact.load("model")
     assert "schedule" not in load_teacher(run).config
     assert kd("train-teacher", "--schedule", "linear", "--force").code == 0
     assert load_teacher(run).config["schedule"] == "linear"
-    linear = load_teacher(run).load("model")
+    linear = load_teacher(run).artefact.load("model")
     assert any(not torch.equal(linear[name], value) for name, value in constant.items())
 
 

@@ -1,10 +1,13 @@
 import json
 import math
+import pickle
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
+from harness import reseal
 
 from kdcli.errors import KdError, UsageError
 from kdcli.store import Artefact, Run, Store, write_file
@@ -235,6 +238,48 @@ def test_a_record_of_absurd_size_is_refused_unread(run: Run) -> None:
         file.truncate(10**12)  # a hole: it takes no disk
     with pytest.raises(KdError, match="1,000,000,000,000 bytes"):
         artefact.meta()
+
+
+def test_tensors_of_absurd_size_are_refused_unread(run: Run) -> None:
+    artefact = put(run, "data", [])
+    with (artefact.path / "tensors.safetensors").open("r+b") as file:
+        file.truncate(10**13)  # a hole: it takes no disk
+    with pytest.raises(KdError, match="10,000,000,000,000 bytes, and memory has"):
+        artefact.load("tensors")
+
+
+def header(shapes: Mapping[str, tuple[str, list[int], list[int]]]) -> bytes:
+    text = json.dumps(
+        {name: {"dtype": d, "shape": s, "data_offsets": o} for name, (d, s, o) in shapes.items()}
+    ).encode()
+    return len(text).to_bytes(8, "little") + text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff" * 8,
+        (10**15).to_bytes(8, "little") + b"{}",
+        (2).to_bytes(8, "little") + b"[]" + bytes(8),
+        header({"a": ("F32", [10**9, 10**9, 10**9], [0, 8])}) + bytes(8),
+        header({"a": ("F32", [2**62, 4], [0, 0])}),
+        header({"a": ("F32", [2], [0, 2**63])}) + bytes(8),
+        header({"a": ("F32", [2], [-8, 0])}) + bytes(8),
+        header({"a": ("F32", [2], [0, 8]), "b": ("F32", [2], [4, 12])}) + bytes(12),
+        header({"a": ("F32", [2], [0, 8]), "b": ("F32", [2], [0, 8])}) + bytes(8),
+        header({"a": ("F32", [2], [8, 16])}) + bytes(16),
+        header({"a": ("F32", [2], [0, 8])}) + bytes(99),
+        header({"a": ("pickle", [2], [0, 8])}) + bytes(8),
+        (80_000).to_bytes(8, "little") + b"[" * 80_000,
+        pickle.dumps(print),
+    ],
+)
+def test_a_hostile_header_is_refused_though_its_digest_is_right(run: Run, content: bytes) -> None:
+    artefact = put(run, "data", [])
+    reseal(artefact.path, {"tensors.safetensors": content})
+    with pytest.raises(KdError, match="is damaged"):
+        artefact.load("tensors")
 
 
 def test_no_symbolic_link_is_followed(run: Run, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_only_the_run_goes_and_the_marker_with_it(run: Run) -> None:
     assert run.store.runs() == ["one"]
     assert run.store.current == "one"
     remove_run(run)
-    assert sorted(os.listdir(run.store.root)) == []
+    assert os.listdir(run.store.root) == [".locks"]
 
 
 def test_links_in_it_are_removed_and_what_they_lead_to_stays(run: Run, tmp_path: Path) -> None:

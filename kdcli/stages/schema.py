@@ -1,0 +1,172 @@
+"""What the stages write, as rules: artefacts are held against them before anything is made of them.
+
+A digest tells that a file is what its `meta.json` says, not that a stage of kd wrote either: a run may come
+from a stranger. Every function here raises ValueError saying what no stage would have written.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kdcli.data import DATASETS, Dataset
+from kdcli.metrics import RECORDED
+from kdcli.models import Tree, parse_model
+from kdcli.recipe import Students, Teacher, Training
+from kdcli.settings import read, rules
+from kdcli.store import Meta
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SPLITS = ("train", "val", "test")
+TREE_SHAPE = ("leaves", "depth")
+
+
+def check_meta(name: str, meta: Meta) -> None:
+    """Check configuration and metrics of the artefact `name`, such as "data" or "students/soft-T4-mlp4"."""
+    if name == "data":
+        data_config(meta.config)
+        _check_data_metrics(meta.metrics)
+    elif name == "teacher":
+        _read(Teacher, meta.config, {"model", "seed", *rules(Training)})
+        _check_scores(meta.metrics, None, RECORDED)
+    else:
+        check_students(meta.config)
+        tree = isinstance(parse_model(meta.config["model"]), Tree)
+        _check_scores(meta.metrics, len(meta.config["seeds"]), (*RECORDED, *(TREE_SHAPE if tree else ())))
+
+
+def data_config(record: Mapping[str, Any]) -> tuple[str, Any]:
+    """Return the dataset's name and its options."""
+    options = dict(record)
+    name, content = options.pop("dataset", None), options.pop("content", "")
+    if not isinstance(name, str) or name not in DATASETS:
+        raise ValueError(f"there is no dataset {name!r:.100}")
+    if not isinstance(content, str):
+        raise ValueError("content must be a text")
+    kind = DATASETS[name]
+    config = _read(kind.config, options, set(rules(kind.config)))
+    if problems := kind.problems(config):
+        raise ValueError("; ".join(problems))
+    return name, config
+
+
+def check_students(record: Mapping[str, Any]) -> None:
+    """Check the configuration of a student set."""
+    given = dict(record)
+    seeds, diverged = given.pop("seeds", None), given.pop("diverged", [])
+    table = {
+        "targets": [given.pop("target", None)],
+        "temperatures": [given.pop("temperature", None)],
+        "models": [given.pop("model", None)],
+        **given,
+    }
+    students = _read(Students, table, {"label_weight"})
+    if str(parse_model(students.models[0])) != record["model"]:
+        raise ValueError(f"no stage writes the model as '{record['model']}'")
+    if not isinstance(parse_model(students.models[0]), Tree):
+        _require(record, rules(Training))
+    if students.targets[0] == "smooth":
+        _require(record, ["smoothing"])
+    for these in (seeds, diverged):
+        if not isinstance(these, list) or any(type(seed) is not int or seed < 0 for seed in these):
+            raise ValueError("seeds must be whole numbers from 0")
+    if not seeds or len({*seeds, *diverged}) < len(seeds) + len(diverged):
+        raise ValueError("seeds must be there, each once")
+
+
+def _read(kind: type, table: Mapping[str, Any], needed: set[str]) -> Any:
+    _require(table, needed)
+    config, problems = read(kind, table, "config")
+    if problems:
+        raise ValueError("; ".join(problems))
+    return config
+
+
+def _require(table: Mapping[str, Any], needed: Sequence[str] | set[str] | Mapping[str, Any]) -> None:
+    if missing := sorted(set(needed) - set(table)):
+        raise ValueError(f"{', '.join(missing)} missing")
+
+
+def _check_data_metrics(metrics: Mapping[str, Any]) -> None:
+    counts = {"n_train", "n_val", "n_test", "n_classes"}
+    if set(metrics) != counts | {"bayes"}:
+        raise ValueError("its metrics are not those of data")
+    if any(type(metrics[key]) is not int or metrics[key] < 1 for key in counts):
+        raise ValueError("its metrics are no counts")
+    if metrics["bayes"] is not None:
+        if not isinstance(metrics["bayes"], dict) or set(metrics["bayes"]) != {"accuracy", "nll"}:
+            raise ValueError("its metrics are not those of data")
+        _check_numbers(metrics["bayes"].values())
+
+
+def _check_scores(metrics: Mapping[str, Any], members: int | None, names: Sequence[str]) -> None:
+    """Check a number for each metric, or one for each of the members."""
+    _require(metrics, names)
+    for values in metrics.values():
+        if (members is not None and not isinstance(values, list)) or (members and len(values) != members):
+            raise ValueError("its metrics are not one for each seed")
+        _check_numbers([values] if members is None else values)
+
+
+def _check_numbers(values: Any) -> None:
+    if any(type(value) not in (int, float) or math.isnan(value) for value in values):
+        raise ValueError("its metrics are no numbers")
+
+
+def check_splits(tensors: Mapping[str, Tensor], dataset: Dataset[Any]) -> None:
+    """Check the splits of a dataset: `x`, `y` and, where it is known, `posterior` of each."""
+    parts = ("x", "y", "posterior") if dataset.posterior else ("x", "y")
+    _check_names(tensors, [f"{split}.{part}" for split in SPLITS for part in parts])
+    for split in SPLITS:
+        x, y = tensors[f"{split}.x"], tensors[f"{split}.y"]
+        n = len(y) if y.ndim else 0
+        if n == 0:
+            raise ValueError(f"{split}.y has no examples")
+        _check_shape(f"{split}.x", x, (n, *dataset.features), ("float32", "uint8"))
+        _check_shape(f"{split}.y", y, (n,), ("int64",))
+        if int(y.min()) < 0 or int(y.max()) >= dataset.n_classes:
+            raise ValueError(f"{split}.y has labels outside 0 to {dataset.n_classes - 1}")
+        if x.is_floating_point() and not bool(x.isfinite().all()):
+            raise ValueError(f"{split}.x has values that are not finite")
+        if dataset.posterior:
+            posterior = tensors[f"{split}.posterior"]
+            _check_shape(f"{split}.posterior", posterior, (n, dataset.n_classes), ("float64",))
+            sums = posterior.sum(1) - 1
+            if not bool((posterior >= 0).all()) or not bool((sums.abs() < 1e-6).all()):
+                raise ValueError(f"{split}.posterior has rows that are no probabilities")
+
+
+def check_logits(tensors: Mapping[str, Tensor], shapes: Mapping[str, Sequence[int]]) -> None:
+    """Check logits of these shapes: numbers, of which those of excluded classes may be −∞."""
+    _check_names(tensors, shapes)
+    for name, shape in shapes.items():
+        _check_shape(name, tensors[name], shape, ("float32", "float64"))
+        if not bool((tensors[name].amax(-1).isfinite()).all()):
+            raise ValueError(f"{name} has rows that are no logits")
+
+
+def check_history(tensors: Mapping[str, Tensor], members: int) -> None:
+    """Check the learning curves of so many members."""
+    _check_names(tensors, ("epochs", "train", "val"))
+    points = tensors["epochs"].numel()
+    _check_shape("epochs", tensors["epochs"], (points,), ("int64",))
+    if points == 0:
+        raise ValueError("its curves have no points")
+    for name in ("train", "val"):
+        _check_shape(name, tensors[name], (members, points), ("float64",))
+        if not bool(tensors[name].isfinite().all()):
+            raise ValueError(f"{name} has losses that are not finite")
+
+
+def _check_names(tensors: Mapping[str, Tensor], names: Sequence[str] | Mapping[str, Any]) -> None:
+    if set(tensors) != set(names):
+        raise ValueError(f"its tensors are {', '.join(sorted(tensors)):.200}, not {', '.join(sorted(names))}")
+
+
+def _check_shape(name: str, tensor: Tensor, shape: Sequence[int], types: Sequence[str]) -> None:
+    kind = str(tensor.dtype).removeprefix("torch.")
+    if tuple(tensor.shape) != tuple(shape) or kind not in types:
+        raise ValueError(f"{name} is {kind} {tuple(tensor.shape)}, not {' or '.join(types)} {tuple(shape)}")
