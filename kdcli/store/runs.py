@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
@@ -18,6 +19,7 @@ from kdcli.store.resume import ResumePoint
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 CURRENT = "current"
+SEAL = "# SHA-256 of the lines below: {}; remove this line to edit them"
 PARTS = ("", "students", "figures", ".resume")  # of a run, where leftovers can be
 
 
@@ -120,17 +122,23 @@ class Run:
 
     def read_recipe(self) -> str:
         """Return the text of the run's recipe."""
-        follow_no_link(self.recipe_path, self.store.root)
+        path = self.recipe_path
+        follow_no_link(path, self.store.root)
         try:
-            return read_record(self.recipe_path).decode()
+            text = read_record(path).decode()
         except UnicodeDecodeError:
+            raise KdError(f"{path} is not UTF-8 text", "put back a copy of it, or remove the run") from None
+        first, _, rest = text.partition("\n")
+        if first.startswith(SEAL.partition("{")[0]) and first != SEAL.format(_digest(rest)):
             raise KdError(
-                f"{self.recipe_path} is not UTF-8 text", "write it again or remove the run"
-            ) from None
+                f"{path} is damaged, or was edited: it is not what kd wrote",
+                "to take it as it is, remove its first line; else put back a copy of it",
+            )
+        return text
 
     def write_recipe(self, text: str) -> None:
-        """Store the run's recipe."""
-        write_file(self.recipe_path, text.encode())
+        """Store the run's recipe, with its digest as a comment above it."""
+        write_file(self.recipe_path, f"{SEAL.format(_digest(text))}\n{text}".encode())
 
     def artefact(self, name: str) -> Artefact:
         """Return the artefact "data", "teacher" or "students/NAME", there or not."""
@@ -195,6 +203,10 @@ class Run:
     def write_report(self, file: str, text: str) -> None:
         """Store a report beside the artefacts that it is drawn from, in place of an older one."""
         write_file(self.path / file, text.encode())
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check_name(name: str, kind: str) -> None:

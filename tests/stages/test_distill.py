@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from harness import Kd
+from harness import Kd, edit_recipe
 from safetensors.torch import load_file
 from torch import Generator
 
@@ -227,8 +227,7 @@ def test_the_command_that_renews_a_set_renews_that_set(kd: Kd, tiny: Path) -> No
 
 
 def test_all_examples_over_a_recipe_with_few_are_renewed_as_such(kd: Kd, tiny: Path) -> None:
-    recipe = tiny / "recipe.toml"
-    recipe.write_text(recipe.read_text().replace("transfer_size = 0", "transfer_size = 40"))
+    edit_recipe(tiny, "transfer_size = 0", "transfer_size = 40")
     kd("train-teacher", "--epochs", "3", "--force")
     (hint,) = re.findall(r"`kd (.*?)` renews", kd("plot", "learning-curves").out)
     assert "--transfer-size 0" in hint

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from harness import Kd
+from harness import Kd, edit_recipe
 
 from kdcli.models.stacked_cnn import StackedCNN
 from kdcli.rng import generator
@@ -115,8 +115,7 @@ def test_the_schedule_is_that_of_the_flag(kd: Kd, tiny: Path) -> None:
 
 
 def test_a_usual_value_over_a_recipe_that_has_another_is_renewed_as_such(kd: Kd, tiny: Path) -> None:
-    recipe = tiny / "recipe.toml"
-    recipe.write_text(recipe.read_text().replace("constant", "linear"))
+    edit_recipe(tiny, "constant", "linear")
     kd("train-teacher", "--schedule", "constant", "--force")
     kd("gen-data", "--run", "tiny", "--seed", "5", "--force")
     assert "`kd train-teacher --schedule constant --force`" in kd("distill").err

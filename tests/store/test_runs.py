@@ -76,3 +76,29 @@ def test_leftovers_of_a_command_that_was_cut_off_are_cleared_and_named(kd: Kd, t
     )
     assert not list(tiny.rglob(".*"))
     assert kd("train-teacher").err == ""
+
+
+def test_no_byte_of_a_recipe_changes_unseen(outputs: Path) -> None:
+    run = Store(outputs).run("one")
+    run.write_recipe('[data]\ndataset = "gaussians"\nseed = 10\n')
+    whole = run.recipe_path.read_bytes()
+    assert run.read_recipe().encode() == whole
+    first = len(whole.splitlines()[0]) + 1
+    for k in range(len(whole)):
+        for bit in (1, 2, 16):
+            changed = whole[:k] + bytes([whole[k] ^ bit]) + whole[k + 1 :]
+            run.recipe_path.write_bytes(changed)
+            try:
+                run.read_recipe()
+            except KdError as error:
+                assert "is damaged, or was edited" in error.message
+                assert "remove its first line" in error.hint
+            else:
+                assert changed[first:] == whole[first:]  # a comment like any other
+
+
+def test_a_recipe_without_its_digest_is_taken_as_it_is(outputs: Path) -> None:
+    run = Store(outputs).run("one")
+    run.write_recipe("")
+    run.recipe_path.write_text("[data]\n")
+    assert run.read_recipe() == "[data]\n"
