@@ -11,6 +11,7 @@ off, and of damaged artefacts.
 """
 
 import hashlib
+import importlib
 import json
 import os
 import random
@@ -22,6 +23,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+# Which a process that is forked to run kd need not import again.
+LIBRARIES = ("kdcli.cli", "kdcli.stages.run", "matplotlib.figure", "sklearn.tree", "scipy.stats", "tomli_w")
 
 KD = """
 import sys
@@ -155,26 +159,45 @@ def at_random(kills: int, words: list[str], prepared: Path | None = None) -> Ite
                 yield same and not bad
 
 
+def forked(outputs: Path, words: list[str], prepare: str = "") -> int:
+    """Run kd to its end, or death, in a copy of this process, which has its libraries; 0 is success."""
+    child = os.fork()
+    if child == 0:
+        os.environ["KD_OUTPUTS"] = str(outputs)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
+        sys.argv[1:] = words
+        try:
+            exec(KD.format(prepare=prepare, seconds=0.05), {})  # noqa: S102
+        except SystemExit as stopped:
+            os._exit(int(stopped.code or 0))
+        except BaseException:
+            os._exit(99)
+    return os.waitpid(child, 0)[1]
+
+
 def at_each(every: int) -> Iterator[bool]:
     """Die at each write, flush, rename and removal of a small run in turn, and run it again."""
+    for library in LIBRARIES:
+        importlib.import_module(library)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "small.toml").write_text(SMALL)
         words = ["run", str(root / "small.toml"), "--force"]
-        finish(root / "whole", words)
+        if forked(root / "whole", words):
+            raise SystemExit("kd failed")
         expected = tensors(root / "whole")
         nth = 1
         while True:
             outputs = root / "cut"
             shutil.rmtree(outputs, ignore_errors=True)
-            process = start(outputs, words, DIE.format(nth=nth), seconds=0.05)
-            process.communicate()
-            if process.returncode == 0:
+            if forked(outputs, words, DIE.format(nth=nth)) == 0:
                 return
-            finish(outputs, words)
+            ended = forked(outputs, words) == 0
             same, bad = tensors(outputs) == expected, damaged(outputs)
-            print(f"died at {nth}: same {same}, damaged {bad}", flush=True)
-            yield same and not bad
+            print(f"died at {nth}: ended {ended}, same {same}, damaged {bad}", flush=True)
+            yield ended and same and not bad
             nth += every
 
 

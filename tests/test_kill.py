@@ -15,7 +15,7 @@ def test_a_run_that_dies_while_it_writes_ends_in_the_same_bits_when_it_runs_agai
     assert done.returncode == 0, done.stdout + done.stderr
     died = [line for line in done.stdout.splitlines() if line.startswith("died")]
     assert len(died) >= 3
-    assert all(line.endswith("same True, damaged 0") for line in died)
+    assert all(line.endswith("ended True, same True, damaged 0") for line in died)
 
 
 def test_processes_that_collide_on_a_run_wait_for_each_other(kd: Kd, outputs: Path) -> None:

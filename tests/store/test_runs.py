@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -83,18 +84,16 @@ def test_no_byte_of_a_recipe_changes_unseen(outputs: Path) -> None:
     run.write_recipe('[data]\ndataset = "gaussians"\nseed = 10\n')
     whole = run.recipe_path.read_bytes()
     assert run.read_recipe().encode() == whole
-    first = len(whole.splitlines()[0]) + 1
+    below = len(whole.splitlines()[0]) + 1
     for k in range(len(whole)):
         for bit in (1, 2, 16):
-            changed = whole[:k] + bytes([whole[k] ^ bit]) + whole[k + 1 :]
-            run.recipe_path.write_bytes(changed)
-            try:
-                run.read_recipe()
-            except KdError as error:
-                assert "is damaged, or was edited" in error.message
-                assert "remove its first line" in error.hint
-            else:
-                assert changed[first:] == whole[first:]  # a comment like any other
+            run.recipe_path.write_bytes(whole[:k] + bytes([whole[k] ^ bit]) + whole[k + 1 :])
+            if k >= below:
+                with pytest.raises(KdError, match="is damaged, or was edited"):
+                    run.read_recipe()
+            else:  # what was its first line may be a comment like any other now
+                with suppress(KdError):
+                    assert run.read_recipe().encode()[below:] == whole[below:]
 
 
 def test_a_recipe_without_its_digest_is_taken_as_it_is(outputs: Path) -> None:
