@@ -1,0 +1,468 @@
+"""Misuse at random: argument lines, recipes, damaged and forged artefacts, damaged IDX files.
+
+`KD_FUZZ=40 pytest tests/test_fuzz.py` tries forty times as many, at random: 5000 lines, and 2000 of all else.
+"""
+
+import gzip
+import json
+import math
+import os
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+import torch
+import typer
+from harness import TINY, Kd, reseal, small_mnist, write_files
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
+from hypothesis.configuration import set_hypothesis_home_dir
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from kdcli.cli import app
+from kdcli.errors import KdError
+from kdcli.recipe import RecipeError, dump, load, parse
+from kdcli.stages import sources
+
+TIMES = int(os.environ.get("KD_FUZZ", "1"))
+CODES = (0, 1, 2)
+OWN = ("outputs", "other", ".hypothesis")  # what kd may write to here
+
+
+def trials(count: int) -> settings:
+    return settings(
+        max_examples=count * TIMES,
+        deadline=None,
+        derandomize=TIMES == 1,  # a gate must not fail by luck
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@dataclass
+class World:
+    """A working folder with one finished run, which is put back whenever something changed it."""
+
+    kd: Kd
+    root: Path
+    whole: Path
+    seen: list[tuple[str, int, int]] = field(default_factory=list, repr=False)
+
+    @property
+    def run(self) -> Path:
+        return self.root / "outputs/tiny"
+
+    def call(self, *arguments: str) -> tuple[int, str, str]:
+        """Run kd; whatever it was given, it must end well, or say what is wrong."""
+        before = self.outside()
+        outcome = self.kd(*arguments)
+        assert outcome.code in CODES
+        assert self.outside() == before
+        if outcome.code and "--csv" not in arguments and "check" not in arguments:
+            told = json.loads(outcome.out)["error"] if "--json" in arguments else outcome.err
+            assert told.strip()
+        return outcome.code, outcome.out, outcome.err
+
+    def checked(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.call("check", "--json")[1])
+        return found
+
+    def damaged(self) -> int:
+        return int(self.checked()["damaged"])
+
+    def restore(self) -> None:
+        for name in ("other", "fuzz.toml"):
+            path = self.root / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        if self._signature() != self.seen:
+            shutil.rmtree(self.root / "outputs", ignore_errors=True)
+            shutil.copytree(self.whole, self.root / "outputs")
+            self.seen = self._signature()
+
+    def _signature(self) -> list[tuple[str, int, int]]:
+        stats = [(str(p), p.lstat()) for p in sorted((self.root / "outputs").rglob("*"))]
+        return [(name, stat.st_mtime_ns, stat.st_size) for name, stat in stats]
+
+    def outside(self) -> list[tuple[str, bytes]]:
+        """Return all files that are not kd's to write."""
+        files = [
+            p for p in self.root.rglob("*") if p.is_file() and p.relative_to(self.root).parts[0] not in OWN
+        ]
+        return sorted((str(p), p.read_bytes()) for p in files)
+
+
+@pytest.fixture
+def world(
+    kd: Kd,
+    tiny: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[World]:
+    set_hypothesis_home_dir(tmp_path / ".hypothesis")
+    Path("tiny.toml").write_text(TINY.replace("epochs = 20", "epochs = 2"))
+    Path("precious").mkdir()
+    Path("precious/file").write_text("not kd's")
+    assert kd("run", "tiny.toml", "--force", "--quiet").code == 0
+    whole = tmp_path_factory.mktemp("whole") / "outputs"
+    shutil.copytree("outputs", whole)
+
+    def offline(file: Any, bar: Any) -> bytes:
+        raise KdError("there is no network", "name a folder with --source")
+
+    monkeypatch.setattr(sources, "_download", offline)
+    monkeypatch.setattr(typer, "launch", lambda path: 0)
+    monkeypatch.setattr(sys, "stdin", StringIO())
+    yield World(kd, tmp_path, whole)
+    set_hypothesis_home_dir(None)
+
+
+# Argument lines: what a hand may slip into, and what is right often enough to get further. No training is
+# long, and no folder outside is named as the outputs folder.
+
+ANYTHING = st.one_of(
+    st.sampled_from(
+        ["", "x", "-1", "0", "1", "2.5", "1e999", "nan", "inf", "--", "-", "∞", "\0", "\n", "[bold]"]
+    ),
+    st.sampled_from(["../x", "/", "/etc/passwd", "a" * 300, "9" * 5000, "%s", "{}", "mlp:4", "tree", "soft"]),
+    st.text(max_size=12),
+)
+LIKELY = {
+    "--outputs": ["outputs", "other", "tiny.toml", "precious/file", "/proc/nothing"],
+    "--run": ["tiny", "fuzz", "current", ".locks", "tinny"],
+    "--recipe": ["tiny.toml", "gaussians", "moons", "mnist", "nothing.toml", "precious"],
+    "--source": ["precious", "nowhere", "tiny.toml"],
+    "--n-samples": ["4", "40", "200", "3", "1000000000000"],
+    "--n-test": ["2", "50", "1000000000000"],
+    "--n-val": ["10", "1000"],
+    "--separation": ["0.1", "4", "1e300"],
+    "--noise": ["0.1", "1e300", "1e-300"],
+    "--val-fraction": ["0.1", "0.5", "0.99", "1"],
+    "--seed": ["0", "7", "123456789012345678901234567890"],
+    "--model": [
+        "mlp:8",
+        "mlp:4",
+        "mlp:4,4",
+        "mlp:1000000,1000000",
+        "tree",
+        "tree:max_depth=2",
+        "cnn:2,3",
+        "mlp:",
+    ],
+    "--epochs": ["1", "2", "2", "0", "2.5"],
+    "--batch-size": ["0", "1", "50", "1000000000000"],
+    "--learning-rate": ["0.01", "1e17", "1e30", "1e-300", "0"],
+    "--schedule": ["linear", "constant", "cosine"],
+    "--precision": ["bfloat16", "float32", "auto"],
+    "--device": ["cpu", "cuda", "auto"],
+    "--target": ["labels", "hard,soft", "soft,bayes", "smooth", "shuffled", "bayes-soft", "labels,,"],
+    "--temperature": ["1", "1,4", "20", "0.01", "1001", "1,,4"],
+    "--transfer-size": ["0", "10", "40", "1000"],
+    "--smoothing": ["0.3", "1", "0.999999"],
+    "--label-weight": ["0.5", "1", "1.5"],
+    "--seeds": ["1", "2", "3", "0", "1000000000000"],
+    "--name": ["mine", "soft-T4-mlp4", "../x", "labels-mlp4"],
+    "--format": ["svg", "pdf", "gif"],
+    "--metric": ["ece", "brier,kl_teacher", "nothing"],
+    "--control": ["hard", "soft-T4", "labels-mlp4", "bayes"],
+}
+POSITIONS = {
+    "gen-data": ["gaussians", "moons", "digits", "mnist", "tiny"],
+    "run": ["tiny.toml", "nothing.toml", "gausians"],
+    "plot": ["learning-curves", "differences", "reliability", "nothing"],
+    "delete": ["tiny", "fuzz", "..", "precious"],
+}
+GUARDED = {"--epochs", "--outputs", "--seeds"}  # where anything could take for ever, or lead out of here
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> list[str]:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    name = draw(st.sampled_from(sorted(commands)))
+    line = [name]
+    if name in POSITIONS and draw(st.booleans()):
+        line.append(
+            draw(
+                st.sampled_from(POSITIONS[name]) | ANYTHING
+                if name != "run"
+                else st.sampled_from(POSITIONS[name])
+            )
+        )
+    elif name == "run":
+        line.append("tiny.toml")  # the built-in ones take their time
+    options = [param for param in commands[name].params if param.param_type_name == "option"]
+    for param in draw(st.lists(st.sampled_from(options), max_size=5)):
+        option = draw(st.sampled_from(param.opts))
+        line.append(option)
+        if not param.is_flag:
+            likely = st.sampled_from(LIKELY[param.opts[0]])
+            guarded = param.opts[0] in GUARDED or (name == "run" and param.opts[0] == "--recipe")
+            line.append(draw(likely if guarded else st.one_of(likely, likely, ANYTHING)))
+    slips = ["", "twist", "drop", "add"]
+    match draw(st.sampled_from(slips)) if not GUARDED & set(line) and name != "run" else "":
+        case "twist":
+            line[-1] = line[-1][::-1]
+        case "drop":
+            del line[-1]
+        case "add":
+            line.insert(draw(st.integers(0, len(line))), draw(ANYTHING))
+    return line
+
+
+@given(line=lines())
+@example(line=[])
+@example(line=["--version"])
+@example(line=["--help", "x"])
+@trials(125)
+def test_no_argument_line_ends_in_a_traceback_or_damages_anything(world: World, line: list[str]) -> None:
+    assume("--install-completion" not in line)
+    world.restore()
+    code, out, _ = world.call(*line)
+    if code == 0 and "--json" in line and "--help" not in line:
+        json.loads(out)
+    assert world.damaged() == 0
+
+
+VALUES = st.recursive(
+    st.one_of(
+        st.integers(-3, 5),
+        st.sampled_from(
+            [10**12, 10**30, 1e300, math.nan, math.inf, -0.0, 0.5, True, "", "mlp:4", "tree", "soft"]
+        ),
+        st.text(max_size=8),
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+KEYS = st.sampled_from(
+    [
+        *("dataset", "n_samples", "n_test", "val_fraction", "seed", "separation", "noise", "n_val", "model"),
+        *("epochs", "batch_size", "learning_rate", "schedule", "models", "targets", "temperatures", "seeds"),
+    ]
+)
+
+
+@st.composite
+def recipes(draw: st.DrawFn) -> bytes:
+    tables: dict[str, Any] = {
+        "data": {"dataset": draw(st.sampled_from(["gaussians", "moons", "digits"]))},
+        "teacher": {"model": "mlp:4", "epochs": 2},
+        "students": {"models": ["tree"], "targets": ["labels", "soft"], "seeds": 2},
+    }
+    for _ in range(draw(st.integers(0, 3))):
+        section = draw(st.sampled_from(["data", "data", "teacher", "students", "more"]))
+        tables.setdefault(section, {})[draw(KEYS | st.text(max_size=5))] = draw(VALUES)
+    if draw(st.booleans()):
+        tables[draw(st.sampled_from(["data", "teacher", "students"]))] = draw(VALUES)
+    text = tomli_w.dumps(tables).encode()
+    for _ in range(draw(st.integers(0, 2))):
+        at, more = (
+            draw(st.integers(0, len(text))),
+            draw(st.binary(max_size=4) | st.sampled_from([b"[", b'"', b"="])),
+        )
+        text = text[:at] + more + text[at + draw(st.integers(0, 4)) :]
+    return text
+
+
+@given(recipe=recipes())
+@trials(50)
+def test_no_recipe_ends_in_a_traceback(world: World, recipe: bytes) -> None:
+    world.restore()
+    Path("fuzz.toml").write_bytes(recipe)
+    code, _, err = world.call("gen-data", "--recipe", "fuzz.toml")
+    try:
+        read = load("fuzz.toml")
+    except RecipeError:
+        assert code == 2
+        assert "fuzz.toml" in err
+    else:
+        assert parse(dump(read), "again") == read
+        assert code == 0 or err
+    assert world.damaged() == 0
+
+
+READERS = (
+    ["compare", "--json"],
+    ["plot", "learning-curves", "--json"],
+    ["show", "--json"],
+    ["runs", "--json"],
+    ["distill", "--target", "soft,hard", "--json"],
+    ["train-teacher", "--json"],
+    ["train-teacher", "--epochs", "3", "--force"],
+    ["gen-data", "--recipe", "tiny.toml"],
+    ["run", "tiny.toml", "--json"],
+    ["delete", "tiny", "--yes"],
+)
+
+
+def evidence(text: str) -> Any:
+    """Return what a comparison says, less what it costs in time."""
+
+    def without_times(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: without_times(v) for k, v in value.items() if not k.startswith("latency")}
+        return [without_times(item) for item in value] if isinstance(value, list) else value
+
+    return without_times(json.loads(text))
+
+
+@given(data=st.data())
+@trials(50)
+def test_damage_is_found_and_changes_no_result(world: World, data: st.DataObject) -> None:
+    world.restore()
+    told = evidence(world.call("compare", "--json")[1])
+    tensors = world.run.rglob("*.safetensors")
+    files = sorted([*world.run.rglob("meta.json"), *tensors, world.run / "recipe.toml"])
+    path = data.draw(st.sampled_from(files))
+    content = path.read_bytes()
+    at = place(data.draw, content)
+    kinds = ["flip", "cut", "more", "other", "gone", "folder", "link", "swap", "hole"]
+    match kind := data.draw(st.sampled_from(kinds)):
+        case "flip":
+            path.write_bytes(content[:at] + bytes([content[at] ^ 1 << at % 8]) + content[at + 1 :])
+        case "cut":
+            path.write_bytes(content[:at])
+        case "more":
+            path.write_bytes(content + b" ")
+        case "other":
+            path.write_bytes(data.draw(st.binary(max_size=200)))
+        case "gone":
+            path.unlink()
+        case "folder":
+            path.unlink()
+            path.mkdir()
+        case "link":
+            path.unlink()
+            path.symlink_to(world.root / "precious/file")
+        case "swap":
+            other = data.draw(st.sampled_from(files))
+            path.write_bytes(other.read_bytes())
+        case "hole":
+            os.truncate(path, 10**12)
+    if kind != "hole" or path.name == "meta.json":  # to hash a terabyte takes its time
+        states = {item["state"] for item in world.checked()["runs"][0]["artefacts"]}
+        assert states != {"fresh"} or says_the_same(path, content)
+    hashing = ("show", "runs", "delete")
+    reader = data.draw(st.sampled_from([one for one in READERS if kind != "hole" or one[0] not in hashing]))
+    code, out, _ = world.call(*reader)
+    if code == 0 and reader[0] == "compare":
+        assert evidence(out) == told
+
+
+def place(draw: st.DrawFn, content: bytes) -> int:
+    """Draw where to damage a file, at its beginning more often than elsewhere."""
+    share = draw(st.floats(0, 1, exclude_max=True))
+    return int(share ** draw(st.sampled_from([1, 4])) * len(content))
+
+
+def says_the_same(path: Path, before: bytes) -> bool:
+    """Whether a damaged file still says what it said: as a record does with other white space."""
+    if not path.is_file() or path.is_symlink() or path.stat().st_size > 10**9:
+        return False
+    after = path.read_bytes()
+    try:
+        if path.suffix == ".json":
+            return bool(json.loads(after) == json.loads(before))
+        if path.suffix == ".toml":
+            return tomllib.loads(after.decode()) == tomllib.loads(before.decode())
+    except ValueError:
+        return False
+    return after == before
+
+
+FORGED = st.one_of(
+    VALUES.filter(lambda value: "nan" not in repr(value) and "inf" not in repr(value)),
+    st.sampled_from(
+        [None, [0, 0], [1, 0], list(range(50)), "../x", "Infinity", "gaussians", "mlp:1000000,1000000"]
+    ),
+)
+
+
+def forge(draw: st.DrawFn, value: Any) -> Any:
+    """Change a value somewhere within."""
+    if isinstance(value, dict) and value and draw(st.integers(0, 5)):
+        key = draw(st.sampled_from(sorted(value)))
+        if not draw(st.integers(0, 5)):
+            return {k: v for k, v in value.items() if k != key}
+        return {**value, key: forge(draw, value[key])}
+    return draw(FORGED)
+
+
+def forge_tensors(draw: st.DrawFn, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    name = draw(st.sampled_from(sorted(tensors)))
+    value = tensors[name]
+    kinds = [torch.float64, torch.int64, torch.uint8, torch.bool, torch.float16]
+    match draw(st.sampled_from(["gone", "flat", "half", "type", "least", "most", "more"])):
+        case "gone":
+            return {k: v for k, v in tensors.items() if k != name}
+        case "flat":
+            value = value.flatten()
+        case "half":
+            value = value[: max(1, len(value) // 2)].clone() if value.ndim else value
+        case "type":
+            value = value.to(draw(st.sampled_from(kinds)))
+        case "least":
+            value = torch.full_like(value, math.nan if value.is_floating_point() else -1)
+        case "most":
+            value = torch.full_like(value, math.inf if value.is_floating_point() else 127)
+        case "more":
+            return {**tensors, "more": torch.zeros(3)}
+    return {**tensors, name: value}
+
+
+@st.composite
+def forgeries(draw: st.DrawFn) -> Any:
+    """Return what forges an artefact of a run: its record, or tensors, with digests that are right."""
+    name = draw(st.sampled_from(["data", "teacher", "students/labels-mlp4", "students/soft-T4-mlp4"]))
+    keys = ["config", "config", "config", "metrics", "metrics", "parents", "used", "versions", "created"]
+
+    def apply(run: Path) -> None:
+        record = json.loads((run / name / "meta.json").read_text())
+        if draw(st.booleans()):
+            key = draw(st.sampled_from(keys))
+            reseal(run / name, **{key: forge(draw, record[key])})
+        else:
+            file = draw(st.sampled_from(sorted(record["files"])))
+            tensors = forge_tensors(draw, load_file(run / name / file))
+            reseal(run / name, {file: save({k: v.contiguous() for k, v in tensors.items()})})
+
+    return apply
+
+
+@given(data=st.data())
+@trials(50)
+def test_no_forged_artefact_ends_in_a_traceback(world: World, data: st.DataObject) -> None:
+    world.restore()
+    data.draw(forgeries())(world.run)
+    world.call(*data.draw(st.sampled_from(READERS)))
+    world.call("check")
+
+
+@given(data=st.data())
+@trials(50)
+def test_no_damaged_idx_file_ends_in_a_traceback(world: World, data: st.DataObject) -> None:
+    world.restore()
+    files = small_mnist()
+    name = data.draw(st.sampled_from(sorted(files)))
+    packed = data.draw(st.booleans())
+    content = gzip.compress(files[name]) if packed else files[name]
+    at = place(data.draw, content)
+    more = data.draw(st.binary(max_size=6))
+    content = content[:at] + more + content[at + data.draw(st.sampled_from([0, len(more), 1, 10**9])) :]
+    folder = Path("other/mnist")
+    write_files(folder, {k: v for k, v in files.items() if k != name}, packed=False)
+    (folder / (f"{name}.gz" if packed else name)).write_bytes(content)
+    code, _, err = world.call("gen-data", "mnist", "--source", str(folder), "--n-val", "50", "--run", "fuzz")
+    assert code == 0 or "-ubyte" in err or "split" in err
+    if code == 0:
+        made = load_file(world.root / "outputs/fuzz/data/tensors.safetensors")
+        assert {int(made[f"{split}.y"].max()) for split in ("train", "val", "test")} == {9}
+    assert world.damaged() == 0
