@@ -1,0 +1,61 @@
+"""What it costs that nothing is lost: the share of `kd run` that digests, flushes and kept states take.
+
+python benchmarks/care.py [RECIPE]     gaussians unless told otherwise
+"""
+
+import hashlib
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from kdcli.cli import main as kd
+from kdcli.store import Run, artefact, resume
+
+spent: Counter[str] = Counter()
+calls: Counter[str] = Counter()
+
+
+def timed(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a call that adds up the time it takes."""
+
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return call(*arguments, **options)
+        finally:
+            spent[name] += time.perf_counter() - start
+            calls[name] += 1
+
+    return wrapped
+
+
+def main() -> None:
+    """Run a recipe in this process, and print what its parts took."""
+    words = ["run", *(sys.argv[1:] or ["gaussians"]), "--quiet"]
+    os.fsync = timed("flushes", os.fsync)
+    # A digest of bytes that are there is computed as it is made.
+    artefact.hashlib.sha256 = timed("digests", hashlib.sha256)
+    resume.ResumePoint.save = timed("kept states", resume.ResumePoint.save)  # type: ignore[method-assign]
+    artefact.Artefact.meta = timed("records read", artefact.Artefact.meta)  # type: ignore[method-assign]
+    Run.locked = timed("locks", Run.locked)  # type: ignore[method-assign]
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["KD_OUTPUTS"] = folder
+        start = time.perf_counter()
+        try:
+            kd(words)
+        except SystemExit as stopped:
+            if stopped.code:
+                raise
+        whole = time.perf_counter() - start
+    for name, seconds in spent.items():
+        print(f"{name:<14}{calls[name]:>6} times  {seconds:8.3f} s")
+    total = sum(spent.values())
+    print(f"{total:.3f} s of {whole:.2f} s: {total / whole:.1%} (some counted twice: a kept state has both)")
+
+
+if __name__ == "__main__":
+    main()
