@@ -472,5 +472,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = INTERRUPTED
     if code == INTERRUPTED:
         message = "interrupted; what was finished is kept"
-        show.error(KdError(message, "run the same command again to go on"), as_json=as_json)
+        show.error(
+            KdError(
+                message, "run the same command again: it goes on from there, a training from its last state"
+            ),
+            as_json=as_json,
+        )
     sys.exit(code or 0)

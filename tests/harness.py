@@ -118,3 +118,22 @@ def edit_recipe(run: Path, old: str, new: str) -> None:
     path = run / "recipe.toml"
     _, _, text = path.read_text().partition("\n")
     path.write_text(text.replace(old, new))
+
+
+def compared(kd: Kd) -> dict[str, Any]:
+    """Return the document of `kd compare`."""
+    made: dict[str, Any] = json.loads(kd("compare", "--json").out)
+    return made
+
+
+def compared_run(kd: Kd, recipe: str) -> dict[str, Any]:
+    """Run a recipe and return what its comparison found."""
+    Path("made.toml").write_text(recipe)
+    outcome = kd("run", "made.toml", "--quiet")
+    assert outcome.code == 0, outcome.err
+    return compared(kd)
+
+
+BAD_TEACHER = TINY.replace('model = "mlp:8"\nepochs = 20', 'model = "mlp:8"\nepochs = 1').replace(
+    "seeds = 2", "seeds = 5"
+)

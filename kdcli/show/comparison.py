@@ -312,7 +312,7 @@ def _difference(name: str, versus: "Versus") -> str:
 
 
 def _number(name: str, value: float) -> str:
-    from kdcli.stages.findings import number
+    from kdcli.stages.wording import number
 
     return number(name, value)
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from kdcli.errors import KdError
 from kdcli.models import parse_model
+from kdcli.stages.cautions import warnings
 from kdcli.stages.costs import Cost, measure_costs
 from kdcli.stages.evidence import Evidence, gather
-from kdcli.stages.findings import Attribution, attributions, sentences, warnings
+from kdcli.stages.findings import Attribution, attributions, sentences
 from kdcli.stages.verdicts import Measured, StudentsMeasured, Versus
 from kdcli.store import Run, to_json
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,16 @@ import torch
 from torch import Tensor
 
 from kdcli.data import DATASETS, find_dataset
-from kdcli.data.dataset import stratified_split
 from kdcli.errors import KdError, UsageError
 from kdcli.losses import Objective
 from kdcli.metrics import Scored, measure
 from kdcli.models import Model, Network, Tree
 from kdcli.models.stacked_trees import grow
 from kdcli.recipe import Recipe, Students, Training
-from kdcli.rng import generator, state
+from kdcli.rng import state
 from kdcli.settings import flag, override, rules
 from kdcli.stages import footprint, room
 from kdcli.stages.artefacts import (
-    Data,
-    Trained,
     Watch,
     curves,
     load_data,
@@ -32,11 +28,12 @@ from kdcli.stages.artefacts import (
     run_recipe,
     unwatched,
 )
+from kdcli.stages.lessons import Lessons
 from kdcli.stages.resuming import KeptTraining, identity
 from kdcli.stages.student_sets import StudentSet, as_asked, load_students, student_sets, title
 from kdcli.stages.training import check_room, predict_all, shape_of, smaller_step, train_network
 from kdcli.store import Artefact, ResumePoint, Run, check_name, to_json
-from kdcli.targets import TARGETS, Knowledge, find_target
+from kdcli.targets import TARGETS, find_target
 from kdcli.train import Report, predict
 
 
@@ -67,75 +64,6 @@ class Distilled:
     students_trained: int
     epochs: int
     training_seconds: float
-
-
-@dataclass(frozen=True)
-class Lessons:
-    """What the students of a run learn from: its data, and its teacher if a target needs one."""
-
-    data: Data
-    teacher: Trained | None
-    transfer_size: int
-
-    @cached_property
-    def transfer(self) -> Tensor | None:
-        """The training examples that students are taught on, as indices; None for all.
-
-        A stratified choice that depends on the data's seed alone: all students of a run share it.
-        """
-        if not self.transfer_size:
-            return None
-        y, random = self.data.splits["train"].y, generator("transfer", self.data.config.seed)
-        return stratified_split(y, self.transfer_size, random)[1].sort().values
-
-    def x(self, split: str) -> Tensor:
-        """Return the examples of a split, `(n, *features)`; of training those that students are taught on."""
-        return self._taught(self.data.splits[split].x, split)
-
-    def labels(self, split: str) -> Tensor:
-        """Return their labels, one-hot, `(n, n_classes)`."""
-        return self._taught(self.data.labels(split).T, split)
-
-    def _taught(self, rows: Tensor, split: str) -> Tensor:
-        return rows if split != "train" or self.transfer is None else rows[self.transfer]
-
-    @cached_property
-    def logits(self) -> Mapping[str, Tensor]:
-        """The teacher's logits on each split."""
-        return self.teacher.load_logits(self.data) if self.teacher else {}
-
-    def target(self, chosen: StudentSet, split: str) -> Tensor:
-        """Return what a set is taught on a split, `(n, n_classes)`."""
-        _, y, posterior = self.data.splits[split]
-        known = Knowledge(
-            y,
-            self.data.n_classes,
-            posterior,
-            self.logits.get(split),
-            smoothing=chosen.students.smoothing,
-            chance=self.chance[split],
-        )
-        return self._taught(find_target(chosen.target).build(known, chosen.temperature), split)
-
-    @cached_property
-    def chance(self) -> Mapping[str, Tensor]:
-        """Uniform draws `(n, n_classes)` on each split, which decide what a target leaves to chance.
-
-        They depend on the data's seed alone: all students of a run share them.
-        """
-        return {
-            name: torch.rand(
-                len(split.y),
-                self.data.n_classes,
-                generator=generator(f"targets/{name}", self.data.config.seed),
-            )
-            for name, split in self.data.splits.items()
-        }
-
-    def parents(self, chosen: StudentSet) -> list[Artefact]:
-        """Return what a set is made from; a target that needs no teacher does not depend on it."""
-        needs_teacher = find_target(chosen.target).needs == "teacher"
-        return [self.data.artefact] + ([self.teacher.artefact] if self.teacher and needs_teacher else [])
 
 
 def distill(
