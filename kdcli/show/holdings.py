@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kdcli.stages.list_runs import RunsListed
     from kdcli.stages.show_run import RunShown
 
+RESUMABLE = "of a training that was cut off, or still works; the same command goes on from it:"
 STYLES = {"fresh": "green", "stale": "yellow", "damaged": "bold red", "unfinished": "yellow"}
 
 
@@ -46,6 +47,7 @@ def run_shown(screen: Screen, made: "RunShown") -> None:
             files.add_row(Text(name), readable_size(file.extent.size), _minute(_iso(file.extent.written)))
         screen.table(files)
     _problems(screen, made.items)
+    _left(screen, made.resumable, RESUMABLE)
     _left(screen, made.leftovers)
     screen.document(
         {
@@ -67,6 +69,7 @@ def run_shown(screen: Screen, made: "RunShown") -> None:
                 {"path": file.path, "size": file.extent.size, "written": _iso(file.extent.written)}
                 for file in made.files
             ],
+            "resumable": made.resumable,
             "leftovers": made.leftovers,
         }
     )
@@ -163,6 +166,7 @@ def checked(screen: Screen, made: "Checked") -> None:
         for item in run.artefacts:
             screen.say(f"  {item.state:<10}  {item.name}")
         _problems(screen, run.artefacts)
+        _left(screen, run.resumable, RESUMABLE)
         _left(screen, run.leftovers)
     _left(screen, made.leftovers, "left of what was being deleted or written; harmless, and yours to remove:")
     if made.problem:
@@ -175,6 +179,7 @@ def checked(screen: Screen, made: "Checked") -> None:
                 {
                     "run": run.run,
                     "artefacts": [_checked_item(item) for item in run.artefacts],
+                    "resumable": run.resumable,
                     "leftovers": run.leftovers,
                 }
                 for run in made.runs

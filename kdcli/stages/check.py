@@ -6,15 +6,25 @@ from pathlib import Path
 
 from kdcli.errors import unknown
 from kdcli.stages.inventory import Item, inventory
-from kdcli.store import Run, Store, check_root, leftovers, marker_problem, root_leftovers, run_folders
+from kdcli.store import (
+    Run,
+    Store,
+    check_root,
+    leftovers,
+    marker_problem,
+    resumable,
+    root_leftovers,
+    run_folders,
+)
 
 
 @dataclass(frozen=True)
 class RunChecked:
-    """What one run's artefacts came to, and what cut-off commands left in it."""
+    """What one run's artefacts came to, states of unfinished trainings, and what cut-off commands left."""
 
     run: str
     artefacts: Sequence[Item]
+    resumable: Sequence[Path]
     leftovers: Sequence[Path]
 
 
@@ -46,7 +56,7 @@ def check(store: Store, name: str | None = None) -> Checked:
     runs = [Run(store, chosen) for chosen in (names if name is None else [name])]
     return Checked(
         path=store.root,
-        runs=[RunChecked(run.name, inventory(run), leftovers(run)) for run in runs],
+        runs=[RunChecked(run.name, inventory(run), resumable(run), leftovers(run)) for run in runs],
         problem=marker_problem(store) if name is None else "",
         leftovers=root_leftovers(store) if name is None else [],
         start=f"kd run gaussians{store.flag}",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdcli.stages.inventory import Item, inventory
-from kdcli.store import Extent, Run, extent, is_current, leftovers, other_files
+from kdcli.store import Extent, Run, extent, is_current, leftovers, other_files, resumable
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class RunShown:
     items: Sequence[Item]
     sizes: Sequence[int]
     files: Sequence[File]
+    resumable: Sequence[Path]
     leftovers: Sequence[Path]
 
 
@@ -41,5 +42,6 @@ def show_run(run: Run) -> RunShown:
         items=items,
         sizes=[extent(item.path).size for item in items],
         files=[File(path, extent(path)) for path in other_files(run)],
+        resumable=resumable(run),
         leftovers=leftovers(run),
     )

@@ -32,6 +32,7 @@ from kdcli.store.state import (
     leftovers,
     marker_problem,
     other_files,
+    resumable,
     root_leftovers,
     run_folders,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "marker_problem",
     "other_files",
     "remove_run",
+    "resumable",
     "root_leftovers",
     "run_folders",
     "to_json",

@@ -20,7 +20,8 @@ from kdcli.store.resume import ResumePoint
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 CURRENT = "current"
 SEAL = "# SHA-256 of the lines below: {}; remove this line to edit them"
-PARTS = ("", "students", "figures", ".resume")  # of a run, where leftovers can be
+RESUME = ".resume"  # folder of the states of trainings that are not finished
+PARTS = ("", "students", "figures", RESUME)  # of a run, where leftovers can be
 
 
 def default_root() -> Path:
@@ -155,7 +156,7 @@ class Run:
 
     def resume_point(self, name: str) -> ResumePoint:
         """Return where the training of this name keeps its state, "teacher" or "students-MODEL"."""
-        return ResumePoint(self.path / ".resume" / name)
+        return ResumePoint(self.path / RESUME / name)
 
     @contextmanager
     def locked(self, *, wait: bool = True, waiting: Callable[[], None] = lambda: None) -> Iterator[list[str]]:

@@ -17,7 +17,7 @@ from typing import Literal
 from kdcli.errors import KdError
 from kdcli.store.artefact import PARENTS, Artefact, DamagedError, Meta
 from kdcli.store.files import DELETED, NEW, REPLACED
-from kdcli.store.runs import CURRENT, NAME, PARTS, Run, Store
+from kdcli.store.runs import CURRENT, NAME, PARTS, RESUME, Run, Store
 
 State = Literal["fresh", "stale", "damaged", "unfinished"]
 
@@ -175,6 +175,12 @@ def leftovers(run: Run) -> list[Path]:
     The next command that works on the run clears it up, or puts back what was moved aside.
     """
     return [path for part in PARTS for path in _hidden(run.path / part)]
+
+
+def resumable(run: Run) -> list[Path]:
+    """Return the states of trainings that were cut off, or still work."""
+    folder = run.path / RESUME
+    return [folder / name for name in sorted(_names(folder)) if not name.startswith(".")]
 
 
 def root_leftovers(store: Store) -> list[Path]:

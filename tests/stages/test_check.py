@@ -42,6 +42,7 @@ def test_the_document_of_a_whole_run(kd: Kd, tiny: Path) -> None:
             {
                 "run": "tiny",
                 "artefacts": [{"name": name, "path": str(tiny / name), **fresh} for name in NAMES],
+                "resumable": [],
                 "leftovers": [],
             }
         ],
@@ -209,3 +210,16 @@ def test_names_that_are_no_text(kd: Kd, tiny: Path) -> None:
     assert "damaged" in kd("check").out
     assert "[red]" in kd("show").out
     assert checked(kd)["damaged"] == 1
+
+
+def test_a_training_that_was_cut_off_is_told_of(kd: Kd, tiny: Path) -> None:
+    state = tiny / ".resume/teacher"
+    state.parent.mkdir()
+    state.write_bytes(b"a state")
+    for command in ("show", "check"):
+        assert f"the same command goes on from it:\n  {os.path.relpath(state)}" in kd(command).out
+    document = json.loads(kd("check", "--json").out)
+    assert document["runs"][0]["resumable"] == [str(state)]
+    assert document["damaged"] == 0
+    assert kd("train-teacher").code == 0  # is there: nothing to go on with
+    assert json.loads(kd("show", "--json").out)["resumable"] == []
