@@ -36,7 +36,7 @@ class History(NamedTuple):
     @property
     def diverged(self) -> dict[int, int]:
         """The members whose loss stopped being finite, each with the epoch by which it had."""
-        lost = ~(self.train.isfinite() & self.val.isfinite())
+        lost = _lost(self.train, self.val)
         members = lost.any(dim=1).nonzero().flatten().tolist()
         return {m: int(self.epochs[lost[m].nonzero()[0, 0]]) for m in members}
 
@@ -93,9 +93,9 @@ def fit(
     from a state ends with the same bits as one that was never cut off: the state has everything that
     later steps depend on.
 
-    Raises `DivergedError` as soon as a recorded loss is not finite; if it is to `keep_going`, not before
-    those of all members are not. Members do not touch each other, so those that are left end with the bits
-    that they would have had.
+    Raises `DivergedError` as soon as a recorded loss is not finite. If it is to `keep_going` it goes on as
+    long as a member is left, and the curves tell which have `diverged`: members do not touch each other, so
+    the others end with the bits that they would have had.
     """
     keep_freed_memory()
     optimizer = Adam(model.parameters(), learning_rate)
@@ -110,8 +110,8 @@ def fit(
         report(epoch, float(train[train.isfinite()].mean()))
 
     def stop_if_diverged(epoch: int, train: Tensor, val: Tensor) -> None:
-        lost = ~(train.isfinite() & val.isfinite())
-        if bool(lost.all() if keep_going else lost.any()):
+        lost = _lost(train, val)
+        if bool(lost.any()) and not keep_going:
             raise DivergedError(epoch, lost.nonzero().flatten().tolist())
 
     taught = objective.by_example() if 0 < batch_size < len(x_train) else objective
@@ -165,9 +165,15 @@ def fit(
         skip = 0
         if epoch % every == 0 or epoch == epochs:
             record(epoch)
+        if bool(_lost(*points[-1][1:]).all()):
+            break
     if keeper:
         keeper.save(state(epochs + 1, 0, draws()))
     return _history(points, model.members)
+
+
+def _lost(train: Tensor, val: Tensor) -> Tensor:
+    return ~(train.isfinite() & val.isfinite())
 
 
 def _history(points: Sequence[tuple[int, Tensor, Tensor]], members: int) -> History:

@@ -125,7 +125,8 @@ def distill(
     if lost:
         raise KdError(
             f"the loss of every student of {' and of '.join(lost)} stopped being a finite number",
-            f"the other sets are stored; {smaller_step(students)}",
+            f"{'the other sets are stored' if len(lost) < len(sets) else 'nothing was written'}; "
+            f"{smaller_step(students)}",
         )
     seconds = time.perf_counter() - start if to_make else 0.0
     return Distilled(
@@ -293,7 +294,7 @@ def _train(
         member_of = {seed: k * len(sets) + sets.index(chosen) for k, seed in enumerate(seeds)}
         members = {seed: m for seed, m in member_of.items() if m not in diverged}
         if not members:
-            lost.append(title(chosen.record))
+            lost.append(f"{title(chosen.record)} ({model})")
             continue
         record = chosen.record
         if len(members) < len(seeds):

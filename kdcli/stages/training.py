@@ -137,8 +137,7 @@ def train_network(
     `objective` gives what is taught on a split, `x` the examples that go with it in place of the whole
     training split. `role` names the random streams, `member` a member of the stack for a person, `keeper`
     keeps the state. Returns the stack on the CPU, its curves, and the device and precision that were used.
-    Raises `KdError` if the loss of some members stops being finite, or that of all if it is to
-    `keep_going`.
+    Raises `KdError` if the loss of some members stops being finite, unless it is to `keep_going`.
     """
     x = data.splits["train"].x if x is None else x
     taught = objective("train")

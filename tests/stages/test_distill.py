@@ -479,11 +479,23 @@ def test_a_set_that_diverges_as_a_whole_is_not_written_and_the_others_are(
     poison(1, 3, 5)
     outcome = kd(*THREE, "--keep-going")
     assert outcome.code == 1
-    assert "the loss of every student of soft, T = 4 stopped being a finite number" in outcome.err
+    assert "the loss of every student of soft, T = 4 (mlp:4) stopped being a finite number" in outcome.err
     assert "the other sets are stored" in outcome.err
     assert (tiny / "students/soft-T4-mlp4/meta.json").read_bytes() == before
     config = json.loads((tiny / "students/labels-mlp4/meta.json").read_text())["config"]
     assert config["seeds"] == [0, 1, 2]
+
+
+def test_a_network_that_diverges_as_a_whole_costs_no_other_model_its_students(
+    kd: Kd, tiny: Path, poison: Callable[..., None]
+) -> None:
+    poison(0, 1, 2, 3)
+    assert "nothing was written" in kd("distill", "--model", "mlp:3", "--keep-going").err
+    outcome = kd("distill", "--model", "mlp:3,tree", "--keep-going")
+    assert outcome.code == 1
+    assert "every student of labels (mlp:3) and of soft, T = 4 (mlp:3) stopped" in outcome.err
+    names = {path.name for path in (tiny / "students").iterdir()}
+    assert names == {"labels-mlp4", "soft-T4-mlp4", "labels-tree", "soft-T4-tree"}
 
 
 def test_students_left_out_are_made_again_by_the_command_that_is_named(
