@@ -104,7 +104,7 @@ def reseal(folder: Path, contents: Mapping[str, bytes] | None = None, **changed:
     for child in folder.parent.rglob("meta.json"):
         record_of_child = json.loads(child.read_text())
         parents = record_of_child["parents"]
-        if parents.get(folder.name) == before:
+        if isinstance(parents, dict) and parents.get(folder.name) == before:
             _write_sealed(child, {**record_of_child, "parents": {**parents, folder.name: record["digest"]}})
 
 

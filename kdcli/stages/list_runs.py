@@ -55,7 +55,7 @@ def _listed(run: Run, current: str) -> RunListed:
         dataset = _configured(run, "data", "dataset", [])
     teacher = _configured(run, "teacher", "model", problems)
     try:
-        sets = len(run.students())
+        sets = sum(students.finished for students in run.students())
     except OSError as error:
         problems.append(f"{run.path / 'students'} cannot be read: {error.strerror}")
     return RunListed(

@@ -140,11 +140,14 @@ def load_students(artefact: Artefact) -> Trained:
 
 
 def all_students(run: Run) -> list[Trained]:
-    """Read all student sets of a run.
+    """Read all student sets of a run; raises `DamagedError` for one that lost its `meta.json`.
 
     By model (those of the recipe first), then target in the order of TARGETS, then temperature.
     """
     models = own_models(run)
+    for artefact in run.students():
+        if not artefact.finished:
+            raise artefact.damaged(artefact.path / "meta.json", "it is missing")
     there = map(load_students, run.students())
     return sorted(there, key=lambda one: position(one.config, one.artefact.name, models))
 

@@ -146,13 +146,12 @@ class Run:
         return Artefact(self, name)
 
     def students(self) -> list[Artefact]:
-        """Return the finished student sets, sorted by name."""
+        """Return the student sets, sorted by name; one that lost its `meta.json` is not finished."""
         folder = self.path / "students"
         if not folder.is_dir():
             return []
         names = sorted(p.name for p in folder.iterdir() if NAME.fullmatch(p.name) and p.is_dir())
-        found = [self.artefact(f"students/{name}") for name in names]
-        return [artefact for artefact in found if artefact.finished]
+        return [self.artefact(f"students/{name}") for name in names]
 
     def resume_point(self, name: str) -> ResumePoint:
         """Return where the training of this name keeps its state, "teacher" or "students-MODEL"."""
