@@ -65,11 +65,12 @@ def test_the_document_has_the_schema_of_the_design(kd: Kd, tiny: Path) -> None:
 
 def test_the_differences_are_those_of_the_stored_predictions(kd: Kd, tiny: Path) -> None:
     run = Store().existing_run("tiny")
-    data, teacher = load_data(run), load_teacher(run).load_tested()[0]
+    data = load_data(run)
+    teacher = load_teacher(run).load_tested(data)[0]
     test = data.splits["test"]
     found = {}
     for name in ("labels-mlp4", "soft-T4-mlp4"):
-        logits = load_students(run.artefact(f"students/{name}")).load_tested()
+        logits = load_students(run.artefact(f"students/{name}")).load_tested(data)
         found[name] = Scored(logits, test.y, teacher, test.posterior)
     made = document(kd, "--metric", "brier,errors", "--metric", "agreement")
     soft = by_name(made)["soft-T4-mlp4"]
