@@ -75,7 +75,7 @@ def restore(
     # Before memory is taken for what the model claims to be.
     claimed, there = members * model.parameters(features, n_classes), sum(t.numel() for t in tensors.values())
     if claimed != there:
-        raise ValueError(f"it has {there:,} numbers, and should have {claimed:,}")
+        raise ValueError(f"parameters that do not fit {model}: {there:,} numbers, not {claimed:,}")
     stack = model.build(features, n_classes, members)
     try:
         stack.load_state_dict(dict(tensors))
