@@ -78,11 +78,9 @@ learning_rate = 0.02
 """
 
 
-def start(
-    outputs: Path, words: list[str], prepare: str = "", seconds: float = 0.2
-) -> subprocess.Popen[bytes]:
+def start(outputs: Path, words: list[str]) -> subprocess.Popen[bytes]:
     """Start kd in a process of its own."""
-    script = KD.format(prepare=prepare, seconds=seconds)
+    script = KD.format(prepare="", seconds=0.2)
     return subprocess.Popen(  # noqa: S603
         [sys.executable, "-c", script, *words],
         env={**os.environ, "KD_OUTPUTS": str(outputs)},

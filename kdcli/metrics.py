@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BINS = 15  # of the top probability, equally wide, for the calibration error
+HUGE = 1e6  # from which a value is written with its power of ten
 RECORDED = ("accuracy", "errors", "nll")  # with each model, as soon as it is trained
 
 

@@ -165,8 +165,8 @@ def fit(
         skip = 0
         if epoch % every == 0 or epoch == epochs:
             record(epoch)
-        if bool(_lost(*points[-1][1:]).all()):
-            break
+            if bool(_lost(*points[-1][1:]).all()):
+                break
     if keeper:
         keeper.save(state(epochs + 1, 0, draws()))
     return _history(points, model.members)

@@ -50,10 +50,9 @@ class Dataset(Generic[C]):
     `features` is the shape of one example. `config` is the dataclass of its options. `problems` finds
     what single ranges cannot express. `sample` returns the splits train, val and test. A dataset that is
     read from `files` gets their contents by name as a second argument, and raises ValueError if they are
-    not what they should be.
-    `points` counts what it samples anew, by the setting that asks for it. Where the truth is known,
-    `posterior` maps x `(n, *features)` to P(y|x) `(n, n_classes)` and
-    `optimum` gives the exact Bayes scores.
+    not what they should be. `points` counts what it samples anew, by the setting that asks for it. Where the
+    truth is known, `posterior` maps x `(n, *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the
+    exact Bayes scores.
     """
 
     summary: str

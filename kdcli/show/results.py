@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from kdcli.metrics import HUGE
 from kdcli.show.screen import Screen, place
+from kdcli.stages.schema import TREE_SHAPE
 from kdcli.stages.student_sets import seeds_named
 
 if TYPE_CHECKING:
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
     from kdcli.stages.gen_data import DataMade
     from kdcli.stages.plot import Plotted
     from kdcli.stages.train_teacher import TeacherTrained
-
-TREE_COLUMNS = ("leaves", "depth")
-HUGE = 1e6  # from which a number is written with its power of ten
 
 
 def data_made(screen: Screen, made: "DataMade") -> None:
@@ -98,7 +97,7 @@ def _score_table(title: str, students: Sequence["SetMade"]) -> Table:
         "accuracy",
         *([] if trees else ["errors"]),
         "NLL (nats)",
-        *(TREE_COLUMNS if trees else []),
+        *(TREE_SHAPE if trees else []),
     ):
         table.add_column(column, justify="right", no_wrap=True)
     return table
@@ -120,16 +119,17 @@ def _score_row(table: Table, title: str, metrics: Mapping[str, Any]) -> None:
         "NLL (nats)": _spread(metrics["nll"], "{:.4f}"),
     }
     if "leaves" in metrics:
-        cells |= {name: f"{statistics.fmean(metrics[name]):.0f}" for name in TREE_COLUMNS}
+        cells |= {name: f"{statistics.fmean(metrics[name]):.0f}" for name in TREE_SHAPE}
     table.add_row(title, *(cells.get(str(column.header), "") for column in table.columns[1:]))
 
 
 def _spread(values: float | Sequence[float], form: str, unit: str = "", scale: float = 1) -> str:
     """Write one value, or the mean and standard deviation of several; ∞ where any is infinite."""
-    if max([values] if isinstance(values, (int, float)) else values) >= HUGE:
-        form = "{:.1e}"
-    if math.isinf(max([values] if isinstance(values, (int, float)) else values)):
+    largest = max([values] if isinstance(values, (int, float)) else values)
+    if math.isinf(largest):
         return "∞"
+    if largest >= HUGE:
+        form = "{:.1e}"
     if isinstance(values, (int, float)):
         return form.format(values * scale) + unit
     scaled = [value * scale for value in values]

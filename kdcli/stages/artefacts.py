@@ -87,7 +87,11 @@ class Data:
 
 def read_meta(artefact: Artefact) -> Meta:
     """Read what `meta.json` says; raises `KdError` if it is no stage of kd that wrote it."""
-    meta = artefact.meta()
+    return checked(artefact, artefact.meta())
+
+
+def checked(artefact: Artefact, meta: Meta) -> Meta:
+    """Return what `meta.json` says; raises `DamagedError` if it is no stage of kd that wrote it."""
     try:
         check_meta(artefact.name, meta)
     except ValueError as error:
@@ -98,8 +102,7 @@ def read_meta(artefact: Artefact) -> Meta:
 def load_data(run: Run) -> Data:
     """Read a run's data; raises `KdError` naming the command that makes it."""
     artefact = run.artefact("data")
-    artefact.fresh(run.making)
-    dataset, config = data_config(read_meta(artefact).config)
+    dataset, config = data_config(checked(artefact, artefact.fresh(run.making)).config)
     tensors = artefact.load("tensors")
     try:
         check_splits(tensors, find_dataset(dataset))

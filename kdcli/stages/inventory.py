@@ -12,8 +12,7 @@ from typing import Any
 
 from kdcli.errors import KdError
 from kdcli.models import parse_model, parse_network
-from kdcli.stages.artefacts import run_recipe, teacher_command
-from kdcli.stages.schema import check_meta
+from kdcli.stages.artefacts import checked, run_recipe, teacher_command
 from kdcli.stages.student_sets import (
     command,
     default_name,
@@ -23,7 +22,7 @@ from kdcli.stages.student_sets import (
     student_sets,
     title,
 )
-from kdcli.store import Condition, Meta, Run, State, conditions
+from kdcli.store import Condition, DamagedError, Meta, Run, State, conditions
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,8 @@ def _recognised(one: Condition) -> Condition:
     if one.meta is None:
         return one
     try:
-        check_meta(one.artefact.name, one.meta)
-    except ValueError as found:
-        error = one.artefact.damaged(one.artefact.path / "meta.json", str(found))
+        checked(one.artefact, one.meta)
+    except DamagedError as error:
         problems = (*one.problems, error.message)
         return replace(
             one, state="damaged", problems=problems, meta=None, remove=(one.artefact.path,), remade=True

@@ -7,7 +7,7 @@ from a stranger. Every function here raises ValueError saying what no stage woul
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kdcli.data import DATASETS, Dataset
@@ -47,7 +47,7 @@ def data_config(record: Mapping[str, Any]) -> tuple[str, Any]:
     if not isinstance(content, str):
         raise ValueError("content must be a text")
     kind = DATASETS[name]
-    config = _read(kind.config, options, set(rules(kind.config)))
+    config = _read(kind.config, options, rules(kind.config))
     if problems := kind.problems(config):
         raise ValueError("; ".join(problems))
     return name, config
@@ -64,9 +64,10 @@ def check_students(record: Mapping[str, Any]) -> None:
         **given,
     }
     students = _read(Students, table, {"label_weight"})
-    if str(parse_model(students.models[0])) != record["model"]:
+    model = parse_model(students.models[0])
+    if str(model) != record["model"]:
         raise ValueError(f"no stage writes the model as '{record['model']}'")
-    if not isinstance(parse_model(students.models[0]), Tree):
+    if not isinstance(model, Tree):
         _require(record, rules(Training))
     if students.targets[0] == "smooth":
         _require(record, ["smoothing"])
@@ -77,7 +78,7 @@ def check_students(record: Mapping[str, Any]) -> None:
         raise ValueError("seeds must be there, each once")
 
 
-def _read(kind: type, table: Mapping[str, Any], needed: set[str]) -> Any:
+def _read(kind: type, table: Mapping[str, Any], needed: Iterable[str]) -> Any:
     _require(table, needed)
     config, problems = read(kind, table, "config")
     if problems:
@@ -85,7 +86,7 @@ def _read(kind: type, table: Mapping[str, Any], needed: set[str]) -> Any:
     return config
 
 
-def _require(table: Mapping[str, Any], needed: Sequence[str] | set[str] | Mapping[str, Any]) -> None:
+def _require(table: Mapping[str, Any], needed: Iterable[str]) -> None:
     if missing := sorted(set(needed) - set(table)):
         raise ValueError(f"{', '.join(missing)} missing")
 
@@ -106,9 +107,10 @@ def _check_scores(metrics: Mapping[str, Any], members: int | None, names: Sequen
     """Check a number for each metric, or one for each of the members."""
     _require(metrics, names)
     for values in metrics.values():
-        if (members is not None and not isinstance(values, list)) or (members and len(values) != members):
+        rows = [values] if members is None else values
+        if not isinstance(rows, list) or len(rows) != (members or 1):
             raise ValueError("its metrics are not one for each seed")
-        _check_numbers([values] if members is None else values)
+        _check_numbers(rows)
 
 
 def _check_numbers(values: Any) -> None:
@@ -161,7 +163,7 @@ def check_history(tensors: Mapping[str, Tensor], members: int) -> None:
             raise ValueError(f"{name} has losses that are not finite")
 
 
-def _check_names(tensors: Mapping[str, Tensor], names: Sequence[str] | Mapping[str, Any]) -> None:
+def _check_names(tensors: Mapping[str, Tensor], names: Iterable[str]) -> None:
     if set(tensors) != set(names):
         raise ValueError(f"its tensors are {', '.join(sorted(tensors)):.200}, not {', '.join(sorted(names))}")
 

@@ -145,11 +145,11 @@ def all_students(run: Run) -> list[Trained]:
     By model (those of the recipe first), then target in the order of TARGETS, then temperature.
     """
     models = own_models(run)
-    for artefact in run.students():
+    there = run.students()
+    for artefact in there:
         if not artefact.finished:
             raise artefact.damaged(artefact.path / "meta.json", "it is missing")
-    there = map(load_students, run.students())
-    return sorted(there, key=lambda one: position(one.config, one.artefact.name, models))
+    return sorted(map(load_students, there), key=lambda one: position(one.config, one.artefact.name, models))
 
 
 def own_models(run: Run) -> list[str]:

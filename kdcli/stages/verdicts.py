@@ -48,9 +48,9 @@ class Measured:
 class Versus:
     """How one student set compares with another on one metric.
 
-    `difference` is its mean less the other's; None where both are infinite. `seeds` is how many each has
-    in it: if paired, those that both have. `interval` has the ends of the
-    95 % interval, where there are any. `adjusted` is the p-value by which the verdict is given, corrected
+    `difference` is its mean less the other's; None where both are infinite. `seeds` is how many it rests on:
+    those that both have if they are paired, else the smaller number of the two. `interval` has the ends of
+    the 95 % interval, where there are any. `adjusted` is the p-value by which the verdict is given, corrected
     for the other comparisons. Without a verdict, `why` says what is in the way. `detectable` is the
     smallest difference that would be shown four times in five, among so many comparisons.
     """

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-from kdcli.metrics import METRICS
+from kdcli.metrics import HUGE, METRICS
 from kdcli.stages.verdicts import StudentsMeasured
-
-HUGE = 1e6  # from which a number is written with its power of ten
 
 
 def spoken(one: StudentsMeasured) -> str:

@@ -21,7 +21,6 @@ from kdcli.store.runs import CURRENT, NAME, PARTS, RESUME, Run, Store
 
 State = Literal["fresh", "stale", "damaged", "unfinished"]
 
-
 UNREADABLE = "cannot be read:"  # in a problem that may be none of the content
 LEFTOVER = re.compile(rf"\..+({re.escape(NEW)}.+|{re.escape(REPLACED)}|{re.escape(DELETED)}.+)")
 
