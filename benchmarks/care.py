@@ -9,7 +9,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kdcli.cli import main as kd
@@ -41,7 +42,18 @@ def main() -> None:
     artefact.hashlib.sha256 = timed("digests", hashlib.sha256)
     resume.ResumePoint.save = timed("kept states", resume.ResumePoint.save)  # type: ignore[method-assign]
     artefact.Artefact.meta = timed("records read", artefact.Artefact.meta)  # type: ignore[method-assign]
-    Run.locked = timed("locks", Run.locked)  # type: ignore[method-assign]
+    locked = Run.locked
+
+    @contextmanager
+    def timed_lock(*arguments: Any, **options: Any) -> Iterator[list[str]]:
+        lock = locked(*arguments, **options)
+        cleared = timed("locks", lock.__enter__)()
+        try:
+            yield cleared
+        finally:
+            timed("locks", lock.__exit__)(None, None, None)
+
+    Run.locked = timed_lock  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["KD_OUTPUTS"] = folder
         start = time.perf_counter()

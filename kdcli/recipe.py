@@ -14,7 +14,7 @@ from typing import Any
 from kdcli.data import DATASETS, find_dataset
 from kdcli.errors import KdError, UsageError, nearest, unknown
 from kdcli.models import parse_model, parse_network
-from kdcli.settings import read, setting
+from kdcli.settings import read, setting, shown
 from kdcli.targets import find_target
 
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -99,7 +99,7 @@ def parse(text: str, source: str) -> Recipe:
 
     try:
         tables = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also of a number with too many digits
         raise RecipeError(f"{source} is not valid TOML: {error}") from None
     sections = {key: tables.pop(key, {}) for key in ("data", "teacher", "students")}
     problems = [
@@ -113,7 +113,7 @@ def parse(text: str, source: str) -> Recipe:
     dataset = data_table.pop("dataset", None)
     data = None
     if not isinstance(dataset, str) or dataset not in DATASETS:
-        wrong = "missing" if dataset is None else f"no dataset {dataset!r}"
+        wrong = "missing" if dataset is None else f"no dataset {shown(dataset)}"
         problems.append(f"data.dataset: {wrong}; datasets: {', '.join(DATASETS)}")
     else:
         kind = find_dataset(dataset)

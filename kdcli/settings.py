@@ -14,6 +14,7 @@ from kdcli.errors import KdError, UsageError, nearest
 
 C = TypeVar("C")
 
+LARGEST = 10**300  # whole number of either sign that can be computed with, as with other numbers
 WORDS = MappingProxyType({int: "a whole number", float: "a number", str: "a text", bool: "true or false"})
 
 
@@ -159,10 +160,21 @@ def _convert(raw: Any, kind: Any) -> Any:
     """Convert a TOML or JSON value to a setting's type; raises TypeError saying what was expected."""
     if get_origin(kind) is tuple:
         if not isinstance(raw, (list, tuple)):
-            raise TypeError(f"must be a list, not {raw!r}")
+            raise TypeError(f"must be a list, not {shown(raw)}")
         return tuple(_convert(item, get_args(kind)[0]) for item in raw)
-    if kind is float and type(raw) is int:
-        return float(raw)
+    if type(raw) is int and kind in (int, float):
+        if abs(raw) > LARGEST:
+            raise TypeError(f"must be within ±1e300, not {shown(raw)}")
+        return kind(raw)
     if type(raw) is not kind:
-        raise TypeError(f"must be {WORDS[kind]}, not {raw!r}")
+        raise TypeError(f"must be {WORDS[kind]}, not {shown(raw)}")
     return raw
+
+
+def shown(raw: Any) -> str:
+    """Write a value that may be anything within a message."""
+    try:
+        text = repr(raw)
+    except ValueError:  # Python writes no whole number of more than 4300 digits
+        return "one of thousands of digits"
+    return text if len(text) <= 100 else text[:99] + "…"

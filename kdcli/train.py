@@ -102,12 +102,15 @@ def fit(
     every = math.ceil(epochs / CURVE_POINTS)
     points: list[tuple[int, Tensor, Tensor]] = []
 
+    def recorded(epoch: int) -> bool:
+        return epoch % every == 0 or epoch == epochs
+
     def record(epoch: int) -> None:
         with _products_in(precision, x_train.device):
             train, val = evaluate(model, x_train, objective), evaluate(model, x_val, val_objective)
         points.append((epoch, train, val))
         stop_if_diverged(*points[-1])
-        report(epoch, float(train[train.isfinite()].mean()))
+        report(epoch, _mean_of_finite(train))
 
     def stop_if_diverged(epoch: int, train: Tensor, val: Tensor) -> None:
         lost = _lost(train, val)
@@ -115,14 +118,15 @@ def fit(
             raise DivergedError(epoch, lost.nonzero().flatten().tolist())
 
     taught = objective.by_example() if 0 < batch_size < len(x_train) else objective
-    steps = epochs * (math.ceil(len(x_train) / batch_size) if batch_size else 1)
+    batches = math.ceil(len(x_train) / batch_size) if batch_size else 1
+    steps = epochs * batches
     first, skip, done = 1, 0, 0
     generators = {"order": orders, "mask": model.generators}
 
     def draws() -> list[Tensor]:
         return [order.get_state() for order in orders]
 
-    def state(epoch: int, batches: int, orders_before: Sequence[Tensor]) -> dict[str, Tensor]:
+    def state(epoch: int, taken: int, orders_before: Sequence[Tensor]) -> dict[str, Tensor]:
         """Return all that later steps depend on, after so many batches of an epoch."""
         return {
             **{f"model.{name}": value.detach().cpu() for name, value in model.state_dict().items()},
@@ -130,11 +134,11 @@ def fit(
             **{f"order.{k}": before for k, before in enumerate(orders_before)},
             **{f"mask.{k}": mask.get_state() for k, mask in enumerate(model.generators)},
             **{f"curve.{name}": value for name, value in _history(points, model.members)._asdict().items()},
-            "at": torch.tensor([epoch, batches, done]),
+            "at": torch.tensor([epoch, taken, done]),
         }
 
     kept = keeper.load() if keeper else None
-    if kept and _fits(kept, state(1, 0, draws())):
+    if kept and _fits(kept, state(1, 0, draws())) and _possible(kept, epochs, batches, recorded):
         model.load_state_dict({name: kept[f"model.{name}"] for name in model.state_dict()})
         optimizer.restore({name: kept[f"adam.{name}"] for name in optimizer.state()})
         for kind, streams in generators.items():
@@ -145,7 +149,7 @@ def fit(
         for point in points:
             stop_if_diverged(*point)
         first, skip, done = kept["at"].tolist()
-        report(first - 1, float(points[-1][1].nanmean()))
+        report(first - 1, _mean_of_finite(points[-1][1]))
     else:
         record(0)
     for epoch in range(first, epochs + 1):
@@ -163,13 +167,17 @@ def fit(
             if keeper and keeper.due():
                 keeper.save(state(epoch, k, before))
         skip = 0
-        if epoch % every == 0 or epoch == epochs:
+        if recorded(epoch):
             record(epoch)
             if bool(_lost(*points[-1][1:]).all()):
-                break
+                return _history(points, model.members)
     if keeper:
         keeper.save(state(epochs + 1, 0, draws()))
     return _history(points, model.members)
+
+
+def _mean_of_finite(losses: Tensor) -> float:
+    return float(losses[losses.isfinite()].mean())
 
 
 def _lost(train: Tensor, val: Tensor) -> Tensor:
@@ -186,9 +194,9 @@ def _history(points: Sequence[tuple[int, Tensor, Tensor]], members: int) -> Hist
 
 
 def _fits(kept: Mapping[str, Tensor], fresh: Mapping[str, Tensor]) -> bool:
-    """Whether a state that was kept is one of a training whose state is this at its start.
+    """Whether a state that was kept has the tensors of a training whose state is this at its start.
 
-    Only one that somebody made up is not: what is whole, and of this very training, fits.
+    Only one that somebody made up has not: what is whole, and of this very training, fits.
     """
     if set(kept) != set(fresh) or not kept["curve.epochs"].numel():
         return False
@@ -204,6 +212,20 @@ def _fits(kept: Mapping[str, Tensor], fresh: Mapping[str, Tensor]) -> bool:
             except RuntimeError:
                 return False
     return True
+
+
+def _possible(kept: Mapping[str, Tensor], epochs: int, batches: int, recorded: Callable[[int], bool]) -> bool:
+    """Whether a training gets to where a kept state says that it got: to be there, or to have points there.
+
+    Only one that somebody made up does not.
+    """
+    first, skip, done = kept["at"].tolist()
+    return (
+        1 <= first <= epochs + 1
+        and 0 <= skip <= batches
+        and done == (first - 1) * batches + skip
+        and kept["curve.epochs"].tolist() == [epoch for epoch in range(first) if recorded(epoch)]
+    )
 
 
 def _products_in(precision: torch.dtype, device: torch.device) -> torch.autocast:

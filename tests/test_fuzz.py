@@ -235,7 +235,7 @@ VALUES = st.recursive(
     st.one_of(
         st.integers(-3, 5),
         st.sampled_from(
-            [10**12, 10**30, 1e300, math.nan, math.inf, -0.0, 0.5, True, "", "mlp:4", "tree", "soft"]
+            [10**12, 10**30, 10**400, 1e300, math.nan, math.inf, -0.0, 0.5, True, "", "mlp:4", "tree", "soft"]
         ),
         st.text(max_size=8),
     ),

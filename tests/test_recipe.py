@@ -84,6 +84,14 @@ def test_no_known_dataset(text: str) -> None:
         parse(text, "my.toml")
 
 
+@pytest.mark.parametrize("digits", ["9" * 5000, "0x" + "f" * 5000])
+def test_a_number_of_thousands_of_digits_is_a_problem_like_any_other(digits: str) -> None:
+    for place in ("[data]\ndataset = {}", '[data]\ndataset = "gaussians"\nn_samples = {}'):
+        with pytest.raises(RecipeError, match=r"my\.toml") as problem:
+            parse(place.format(digits), "my.toml")
+        assert len(problem.value.message) < 400
+
+
 def test_load_a_file_or_a_name(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text('[data]\ndataset = "gaussians"\n')

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from kdcli.errors import UsageError
-from kdcli.settings import override, read, rules, setting
+from kdcli.settings import override, read, rules, setting, shown
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,15 @@ def test_a_whole_number_is_nothing_else(value: object) -> None:
     assert read(Config, {"size": value}, "here")[1]
 
 
+@pytest.mark.parametrize("key", ["size", "share"])
+@pytest.mark.parametrize("zeros", [301, 400, 5000])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_whole_number_that_cannot_be_computed_with_is_refused(key: str, zeros: int, sign: int) -> None:
+    (problem,) = read(Config, {key: sign * 10**zeros}, "here")[1]
+    assert problem.startswith(f"here.{key}: must be within ±1e300, not ")
+    assert len(problem) < 160
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0, -1.0, float("nan"), float("inf")])
 def test_open_bounds_exclude_their_ends_and_what_is_no_number(value: float) -> None:
     assert read(Config, {"share": value}, "here")[1]
@@ -60,6 +69,12 @@ def test_override_names_the_flags() -> None:
     assert override(Config(), {"size": None, "share": 0.1}) == Config(share=0.1)
     with pytest.raises(UsageError, match=r"--size: must be at least 1, not -3; --noise does not apply"):
         override(Config(), {"size": -3, "noise": 1})
+
+
+def test_what_is_no_value_at_all_is_shown_in_short() -> None:
+    assert shown("a") == "'a'"
+    assert shown(["a" * 500]) == "['" + 97 * "a" + "…"
+    assert shown(10**5000) == "one of thousands of digits"
 
 
 def test_allowed_range_in_words() -> None:

@@ -12,6 +12,7 @@ from kdcli.rng import generator
 from kdcli.train import CURVE_POINTS, Adam, DivergedError, History, Keeper, evaluate, fit, predict
 
 X = torch.randn(90, 2, generator=generator("x", 0))
+BATCHES = 3  # of 32 in an epoch
 LABELS = torch.nn.functional.one_hot((X[:, 0] > 0).long(), 2).T.float()
 SOFT = (torch.stack([-X[:, 0], X[:, 0]]) / 2).softmax(0)
 
@@ -194,6 +195,7 @@ class CutOff:
 
     def __init__(self, after: int) -> None:
         self.after = after
+        self.saves = 0
         self.kept: dict[str, Tensor] | None = None
 
     def load(self) -> Mapping[str, Tensor] | None:
@@ -204,8 +206,8 @@ class CutOff:
 
     def save(self, state: Mapping[str, Tensor]) -> None:
         self.kept = {name: value.clone() for name, value in state.items()}
-        self.after -= 1
-        if self.after == 0:
+        self.saves += 1
+        if self.saves == self.after:
             raise CutError
 
 
@@ -228,6 +230,14 @@ def test_a_training_that_was_cut_off_ends_with_the_same_bits(batch_size: int, dr
     [
         {"at": torch.zeros(2, dtype=torch.int64)},
         {"at": torch.zeros(3)},
+        {"at": torch.tensor([0, 0, -3])},
+        {"at": torch.tensor([1, 0, 0])},
+        {"at": torch.tensor([2, -1, 2])},
+        {"at": torch.tensor([2, 2, 4])},
+        {"at": torch.tensor([2, 4, 7])},
+        {"at": torch.tensor([3, 0, 6])},
+        {"curve.epochs": torch.tensor([0, 2])},
+        {"curve.epochs": torch.tensor([-1, 1])},
         {"model.weights.0": torch.zeros(4, 4, 3)},
         {"adam.steps.0": torch.zeros(4)},
         {"order.0": torch.zeros(5056, dtype=torch.uint8)},
@@ -248,7 +258,9 @@ def test_a_state_that_is_none_of_this_training_is_not_taken(change: dict[str, Te
         train(["labels", "soft"], [0, 1], 32, keeper, **changed)
     kept = {**(keeper.kept or {}), **change}
     keeper.kept = {name: value for name, value in kept.items() if value is not None}
+    before = keeper.saves
     stack, history = train(["labels", "soft"], [0, 1], 32, keeper, **changed)
+    assert keeper.saves - before == 3 * BATCHES + 1  # each step's from the first on, and the last
     assert torch.equal(stack.weights[0], whole.weights[0])
     assert torch.equal(history.val, curves.val)
 

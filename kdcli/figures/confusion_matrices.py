@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 ROOM = MOST_PANELS - 1  # besides the teacher
 MOST_CLASSES = 20
-CAPTION = (
-    "Numbers: test examples. Colour: their share of the true class.\nStudents: the first seed of each set."
-)
+CAPTION = "Numbers: test examples. Colour: their share of the true class.\nStudents: {} of each set."
 
 
 def obstacle(view: View) -> str:
@@ -38,8 +36,10 @@ def draw(view: View) -> Figure:
     from matplotlib.colors import PowerNorm
 
     subjects = replace(view, students=that_fit(view.students, ROOM)).subjects
-    title, caption = f"Confusion matrices of run {view.run}", CAPTION + count_shown(view.students, ROOM)
-    figure, axes = square_panels(len(subjects), title=title, caption=caption)
+    caption = CAPTION.format(view.drawn) + count_shown(view.students, ROOM)
+    figure, axes = square_panels(
+        len(subjects), title=f"Confusion matrices of run {view.run}", caption=caption
+    )
     classes = range(view.n_classes)
     for ax, subject in zip(axes, subjects, strict=True):
         predicted = subject.tested().argmax(1)

@@ -41,7 +41,7 @@ def draw(view: View) -> Figure:
     if view.posterior is not None:
         plots.append(("Bayes optimum", view.bayes_accuracy, view.posterior))
     subjects = replace(view, students=that_fit(view.students, ROOM)).subjects
-    plots += [(f"{s.title} ({s.model})", float(s.accuracy[0]), s.predict) for s in subjects]
+    plots += [(f"{s.title} ({s.model})", s.accuracy_of_one, s.predict) for s in subjects]
     low, high = np.percentile(view.x_test, [0.1, 99.9], axis=0)
     margin = 0.05 * (high - low)
     horizontal, vertical = (np.linspace(a, b, GRID) for a, b in zip(low - margin, high + margin, strict=True))
@@ -49,7 +49,7 @@ def draw(view: View) -> Figure:
     bayes = None if view.posterior is None else view.posterior(grid)[:, 1].reshape(GRID, GRID)
 
     points = min(SHOWN, len(view.y_test))
-    caption = f"Students: the first seed of each set. Points: {points} of the test points."
+    caption = f"Students: {view.drawn} of each set. Points: {points} of the test points."
     caption += count_shown(view.students, ROOM)
     figure, axes = panels(
         len(plots), title=f"Decision boundaries of run {view.run}", caption=caption, right=1.1

@@ -30,7 +30,10 @@ LOOKS = {
 
 def obstacle(view: View) -> str:
     """Say why the figure cannot be drawn; empty if it can."""
-    return "" if view.differences() else "it needs students and their control, those taught the labels"
+    found = view.differences()
+    if found and all(d.nothing for d in found):
+        return "no set has a seed left in common with its control"
+    return "" if found else "it needs students and their control, those taught the labels"
 
 
 def draw(view: View) -> Figure:
@@ -59,9 +62,10 @@ def draw(view: View) -> Figure:
     for ax in axes[1:]:
         ax.tick_params(labelleft=False)
         ax.set_ylabel(" ")
-    verdicts = [verdict for verdict in LOOKS if any(d.verdict == verdict for d in found)]
+    marked = {d.verdict for d in found if not d.nothing}
+    verdicts = [verdict for verdict in LOOKS if verdict in marked]
     handles = [Line2D([], [], linestyle="-", **_look(verdict)) for verdict in verdicts]
-    legend(figure, handles, [verdict or "one seed: no verdict" for verdict in verdicts])
+    legend(figure, handles, [verdict or "a single seed: no verdict" for verdict in verdicts])
     return figure
 
 
@@ -70,14 +74,22 @@ def _look(verdict: str | None) -> dict[str, Any]:
     return {"color": color, "marker": marker, "markerfacecolor": color if filled else "white"}
 
 
+def _in_words(d: Difference) -> str:
+    """Say what a difference is that has no place on the axis."""
+    if d.nothing:
+        return "no seed in common"
+    if d.mean is None:
+        return "∞ for both"
+    return f"∞ for {'it' if d.mean > 0 else 'the control'} alone: {d.verdict or 'a single seed'}"
+
+
 def _panel(ax: Axes, found: Sequence[Difference], place: dict[tuple[str, str], int]) -> None:
     ax.axvline(0, color="black", linewidth=1)
     for d in found:
         y = place[d.group, d.title]
         if d.mean is None or math.isinf(d.mean):
-            alone = f"∞ for {'it' if (d.mean or 0) > 0 else 'the control'} alone: {d.verdict or 'one seed'}"
             ax.annotate(
-                "∞ for both" if d.mean is None else alone,
+                _in_words(d),
                 (0, y),
                 xytext=(4, 0),
                 textcoords="offset points",

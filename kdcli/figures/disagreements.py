@@ -63,9 +63,9 @@ def draw(view: View) -> Figure:
         len(chosen),
         title=f"Where teacher and students of run {view.run} disagree",
         caption=(
-            f"The test images that the most of the {len(view.students)} student sets (first seeds) take for\n"
-            "another class than the teacher. Bars: probability of each class. Titles: the true class, how\n"
-            "many sets differ from the teacher, and what each of those in the legend predicts."
+            f"The test images that most of the {len(view.students)} student sets take for another class\n"
+            f"than the teacher, by {view.drawn} of each. Bars: probability of each class. Titles: the\n"
+            "true class, how many sets differ from the teacher, and what those in the legend predict."
         ),
     )
     probabilities = [subject.tested() for subject in subjects]

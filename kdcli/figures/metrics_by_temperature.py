@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from kdcli.figures.canvas import GREY, abreast, legend, line_look
+from kdcli.figures.view import parts_named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +54,7 @@ def draw(view: View) -> Figure:
     figure, (left, right) = abreast(
         2,
         title=f"Accuracy and negative log-likelihood of students by temperature, run {view.run}",
-        caption=CAPTION,
+        caption=CAPTION + parts_named([*chain(*lines.values()), *controls]),
         entries=len(lines) + len(controls) + (view.teacher is not None),
     )
     _panel(left, view, lines, controls, "accuracy")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ class Reliability:
 class Difference:
     """How a student set differs from its control on a metric, on the scale that `axis` names.
 
-    mean is None where both are infinite; low and high are None where the interval has no ends. verdict is
-    "better", "worse", "no difference shown", or None with a single seed.
+    mean is None where both are infinite, or where there is `nothing` to compare; low and high are None where
+    the interval has no ends. verdict is "better", "worse", "no difference shown", or None with a single seed.
     """
 
     group: str
@@ -62,6 +63,7 @@ class Difference:
     low: float | None
     high: float | None
     verdict: str | None
+    nothing: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,17 +71,18 @@ class Subject:
     """The teacher, or the students of one set.
 
     Of students are target, temperature, transfer_size (0 for all training examples), and variant: what
-    else sets them apart, such as "w = 0.3".
+    else sets them apart, such as "w = 0.3"; and whether they are a `part` of the seeds that were trained.
     accuracy (seeds,): on the test split. score: a metric's mean and the ends of its 95 % interval there.
-    reliability: of all seeds there. predict: class probabilities `(n, n_classes)` of the first seed at x
-    `(n, *features)`. tested: those of the first seed on the test split. curves: of a model trained by
-    gradients. trees: of decision trees.
+    reliability: of all seeds there. Of one seed (see `View.seed`) are predict: class probabilities
+    `(n, n_classes)` at x `(n, *features)`; tested: those on the test split; and accuracy_of_one. curves: of
+    a model trained by gradients. trees: of decision trees.
     """
 
     title: str
     model: str
     loss: str
     accuracy: Array
+    accuracy_of_one: float
     predict: Callable[[Array], Array]
     tested: Callable[[], Array]
     score: Callable[[str], tuple[float, float, float]]
@@ -88,6 +91,7 @@ class Subject:
     temperature: float = 1.0
     transfer_size: int = 0
     variant: str = ""
+    part: bool = False
     curves: Curves | None = None
     trees: Trees | None = None
 
@@ -96,8 +100,9 @@ class Subject:
 class View:
     """A run's test split, its teacher, its student sets, and P(y|x) over x `(n, *features)` where known.
 
-    knowledge: the teacher's logits on the training split `(n, n_classes)`, and its labels `(n,)`.
-    differences: of student sets from their controls, none where there is nothing to compare.
+    seed: which student of each set is drawn by itself; None where the sets have none in common, and the
+    first of each is. knowledge: the teacher's logits on the training split `(n, n_classes)`, and its labels
+    `(n,)`. differences: of student sets from their controls, none where there is nothing to compare.
     """
 
     run: str
@@ -108,6 +113,7 @@ class View:
     bayes_accuracy: float | None
     teacher: Subject | None
     students: Sequence[Subject]
+    seed: int | None = 0
     knowledge: Callable[[], tuple[Array, Array]] | None = None
     differences: Callable[[], Sequence[Difference]] = list
 
@@ -116,12 +122,23 @@ class View:
         """The teacher, if there is one, and the student sets."""
         return [*([self.teacher] if self.teacher else []), *self.students]
 
+    @property
+    def drawn(self) -> str:
+        """Which student of each set is drawn by itself, in words."""
+        return "the first seed that is left" if self.seed is None else f"seed {self.seed}"
+
 
 def that_fit(students: Sequence[Subject], room: int) -> list[Subject]:
     """Return the students that a figure has room for: all, or as many as fit of the first one's model."""
     if len(students) <= room:
         return list(students)
     return [subject for subject in students if subject.model == students[0].model][:room]
+
+
+def parts_named(students: Sequence[Subject]) -> str:
+    """Name in a figure's caption the sets that left out seeds; empty if none did."""
+    parts = [f"{subject.title} ({subject.model})" for subject in students if subject.part]
+    return "\n" + fill(f"Seeds whose training failed are left out: {'; '.join(parts)}.", 100) if parts else ""
 
 
 def count_shown(students: Sequence[Subject], room: int) -> str:

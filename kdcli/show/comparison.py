@@ -16,6 +16,7 @@ from rich.text import Text
 from kdcli.metrics import METRICS
 from kdcli.show.results import wrote
 from kdcli.show.screen import Screen, readable_size
+from kdcli.stages.schema import LEFT_OUT
 
 if TYPE_CHECKING:
     from kdcli.stages.compare import Compared
@@ -45,7 +46,7 @@ CSV_COLUMNS = (
     "temperature",
     "model",
     "seeds",
-    "diverged",
+    *LEFT_OUT,
     "metric",
     "mean",
     "low",
@@ -53,6 +54,7 @@ CSV_COLUMNS = (
     "control",
     "paired",
     "difference",
+    "difference_seeds",
     "difference_low",
     "difference_high",
     "p_value",
@@ -196,7 +198,8 @@ def _cells(name: str, one: "StudentsMeasured", best: "StudentsMeasured | None", 
     versus = one.versus.get(name)
     if versus is None:
         return _Cells(value, verdict=Text("no control") if one.why else None)
-    word = versus.verdict or {0: "no seed in common", 1: "one seed"}.get(versus.seeds, "no verdict")
+    few, colon, _ = versus.why.partition(":")
+    word = versus.verdict or (few if colon else "no verdict")
     verdict = Text(word if wide else SHORT_VERDICTS.get(word, word), style=VERDICT_STYLES.get(word, ""))
     if not versus.paired:
         verdict.append(", unpaired")
@@ -339,7 +342,7 @@ def as_csv(made: "Compared") -> str:
                 "temperature": config["temperature"],
                 "model": config["model"],
                 "seeds": one.seeds,
-                "diverged": len(config.get("diverged", [])),
+                **{why: " ".join(map(str, config.get(why, []))) for why in LEFT_OUT},
                 "metric": name,
                 **estimate._asdict(),
             }
@@ -349,6 +352,7 @@ def as_csv(made: "Compared") -> str:
                     "control": versus.other,
                     "paired": versus.paired,
                     "difference": versus.difference,
+                    "difference_seeds": versus.seeds,
                     "difference_low": low,
                     "difference_high": high,
                     "p_value": versus.p_value,

@@ -13,11 +13,15 @@ from kdcli.show.screen import Screen, place, readable_size
 if TYPE_CHECKING:
     from kdcli.stages.check import Checked
     from kdcli.stages.delete_run import Doomed, RunDeleted
-    from kdcli.stages.inventory import Item
+    from kdcli.stages.inventory import Item, KeptState
     from kdcli.stages.list_runs import RunsListed
     from kdcli.stages.show_run import RunShown
 
-RESUMABLE = "of a training that was cut off, or still works; the same command goes on from it:"
+RESUMABLE = (
+    "of a training that was cut off, or still works; the same command goes on from it (after a loss that "
+    "stopped being a finite number, with --keep-going):"
+)
+SPOILT = "is no state of a training, or not any more; harmless, and yours to remove:"
 STYLES = {"fresh": "green", "stale": "yellow", "damaged": "bold red", "unfinished": "yellow"}
 
 
@@ -47,7 +51,7 @@ def run_shown(screen: Screen, made: "RunShown") -> None:
             files.add_row(Text(name), readable_size(file.extent.size), _minute(_iso(file.extent.written)))
         screen.table(files)
     _problems(screen, made.items)
-    _left(screen, made.resumable, RESUMABLE)
+    _kept(screen, made.states)
     _left(screen, made.leftovers)
     screen.document(
         {
@@ -69,7 +73,7 @@ def run_shown(screen: Screen, made: "RunShown") -> None:
                 {"path": file.path, "size": file.extent.size, "written": _iso(file.extent.written)}
                 for file in made.files
             ],
-            "resumable": made.resumable,
+            **_kept_document(made.states),
             "leftovers": made.leftovers,
         }
     )
@@ -166,7 +170,7 @@ def checked(screen: Screen, made: "Checked") -> None:
         for item in run.artefacts:
             screen.say(f"  {item.state:<10}  {item.name}")
         _problems(screen, run.artefacts)
-        _left(screen, run.resumable, RESUMABLE)
+        _kept(screen, run.states)
         _left(screen, run.leftovers)
     _left(screen, made.leftovers, "left of what was being deleted or written; harmless, and yours to remove:")
     if made.problem:
@@ -179,7 +183,7 @@ def checked(screen: Screen, made: "Checked") -> None:
                 {
                     "run": run.run,
                     "artefacts": [_checked_item(item) for item in run.artefacts],
-                    "resumable": run.resumable,
+                    **_kept_document(run.states),
                     "leftovers": run.leftovers,
                 }
                 for run in made.runs
@@ -211,6 +215,19 @@ def _problems(screen: Screen, items: "Sequence[Item]") -> None:
             screen.say("  " + _legible(problem))
         if item.mend:
             screen.say("  to mend it: " + _legible(item.mend))
+
+
+def _kept(screen: Screen, states: "Sequence[KeptState]") -> None:
+    """Name what trainings can go on from, and what they cannot."""
+    _left(screen, [state.path for state in states if state.whole], RESUMABLE)
+    _left(screen, [state.path for state in states if not state.whole], SPOILT)
+
+
+def _kept_document(states: "Sequence[KeptState]") -> dict[str, Any]:
+    return {
+        "resumable": [state.path for state in states if state.whole],
+        "spoilt": [state.path for state in states if not state.whole],
+    }
 
 
 def _left(

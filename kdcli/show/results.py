@@ -13,8 +13,7 @@ from rich.text import Text
 
 from kdcli.metrics import HUGE
 from kdcli.show.screen import Screen, place
-from kdcli.stages.schema import TREE_SHAPE
-from kdcli.stages.student_sets import seeds_named
+from kdcli.stages.schema import LEFT_OUT, TREE_SHAPE
 
 if TYPE_CHECKING:
     from kdcli.stages.distill import Distilled, SetMade
@@ -63,13 +62,16 @@ def distilled(screen: Screen, made: "Distilled", *, table: bool = True) -> None:
     for students in made.students:
         screen.say(wrote(students.path, students.up_to_date))
     for students in made.students:
-        if students.diverged:
-            seeds = seeds_named(students.diverged)
-            screen.say(
-                f"! {students.title}: {seeds} left out, whose loss stopped being a finite number", wrap=True
-            )
+        for loss in students.losses:
+            screen.say(f"! {students.title}: {loss}", wrap=True)
     listed = [
-        {"name": s.name, "path": s.path, "seeds": s.seeds, "diverged": s.diverged} for s in made.students
+        {
+            "name": s.name,
+            "path": s.path,
+            "seeds": s.seeds,
+            **{why: s.left_out.get(why, []) for why in LEFT_OUT},
+        }
+        for s in made.students
     ]
     keys = ("run", "students", "students_trained", "epochs", "training_seconds")
     document = {**asdict(made), "students": listed}

@@ -73,6 +73,11 @@ class Data:
         """Shape of one example."""
         return self.splits["train"].x.shape[1:]
 
+    def optimum(self) -> dict[str, float] | None:
+        """Return what the Bayes classifier scores over the whole distribution; None if it is not known."""
+        kind = find_dataset(self.dataset)
+        return kind.optimum(self.config)._asdict() if kind.optimum else None
+
     def bayes_scores(self) -> dict[str, float] | None:
         """Score the exact posterior on the test split: no model can expect to beat it. None if unknown."""
         test = self.splits["test"]
@@ -102,10 +107,11 @@ def checked(artefact: Artefact, meta: Meta) -> Meta:
 def load_data(run: Run) -> Data:
     """Read a run's data; raises `KdError` naming the command that makes it."""
     artefact = run.artefact("data")
-    dataset, config = data_config(checked(artefact, artefact.fresh(run.making)).config)
+    meta = checked(artefact, artefact.fresh(run.making))
+    dataset, config = data_config(meta.config)
     tensors = artefact.load("tensors")
     try:
-        check_splits(tensors, find_dataset(dataset))
+        check_splits(tensors, find_dataset(dataset), meta.metrics)
     except ValueError as error:
         raise artefact.damaged(artefact.path / "tensors.safetensors", str(error)) from None
     splits = {

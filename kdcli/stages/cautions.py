@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from kdcli.stages.evidence import Evidence
-from kdcli.stages.student_sets import command, seeds_named
+from kdcli.stages.student_sets import command, left_out, losses_told
 from kdcli.stages.verdicts import UNDECIDED, StudentsMeasured
 from kdcli.stages.wording import amount, listed, number, spoken
 from kdcli.stats import LEVEL, compare, holm
@@ -19,7 +19,7 @@ ALIKE = 1e-3  # relative difference below which two scores are taken for the sam
 def warnings(evidence: Evidence) -> list[str]:
     """Say where a user of these results would go wrong."""
     return [
-        *_diverged(evidence),
+        *_incomplete(evidence),
         *_one_seed(evidence),
         *_coarse(evidence),
         *_nearly_hard(evidence),
@@ -29,18 +29,21 @@ def warnings(evidence: Evidence) -> list[str]:
     ]
 
 
-def _diverged(evidence: Evidence) -> list[str]:
+def _incomplete(evidence: Evidence) -> list[str]:
     """Name the seeds that were left out, and what that means."""
-    return [
-        f"{one.group}: {spoken(one)}: {seeds_named(one.config['diverged'])} left out, whose loss stopped "
-        "being a finite number. Sets are compared on the seeds that both have, where training went well."
-        for one in evidence.students
-        if one.config.get("diverged")
-    ]
+    texts = []
+    for one in evidence.students:
+        if gone := left_out(one.config):
+            texts.append(
+                f"{one.group}: {spoken(one)}: {'; '.join(losses_told(one.config))}. Sets are compared on the "
+                "seeds that both have, where training went well."
+                + (" Which went well was seen on the test split." if "overflowed" in gone else "")
+            )
+    return texts
 
 
 def _one_seed(evidence: Evidence) -> list[str]:
-    single = [one for one in evidence.students if one.seeds == 1 and not one.config.get("diverged")]
+    single = [one for one in evidence.students if one.seeds == 1 and not left_out(one.config)]
     if not single:
         return []
     targets = list(dict.fromkeys(one.config["target"] for one in single if one.group == single[0].group))

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdcli.errors import unknown
-from kdcli.stages.inventory import Item, inventory
+from kdcli.stages.inventory import Item, KeptState, inventory, kept_states
 from kdcli.store import (
     Run,
     Store,
     check_root,
     leftovers,
     marker_problem,
-    resumable,
     root_leftovers,
     run_folders,
 )
@@ -24,7 +23,7 @@ class RunChecked:
 
     run: str
     artefacts: Sequence[Item]
-    resumable: Sequence[Path]
+    states: Sequence[KeptState]
     leftovers: Sequence[Path]
 
 
@@ -56,7 +55,7 @@ def check(store: Store, name: str | None = None) -> Checked:
     runs = [Run(store, chosen) for chosen in (names if name is None else [name])]
     return Checked(
         path=store.root,
-        runs=[RunChecked(run.name, inventory(run), resumable(run), leftovers(run)) for run in runs],
+        runs=[RunChecked(run.name, inventory(run), kept_states(run), leftovers(run)) for run in runs],
         problem=marker_problem(store) if name is None else "",
         leftovers=root_leftovers(store) if name is None else [],
         start=f"kd run gaussians{store.flag}",

@@ -12,6 +12,7 @@ from kdcli.stages.cautions import warnings
 from kdcli.stages.costs import Cost, measure_costs
 from kdcli.stages.evidence import Evidence, gather
 from kdcli.stages.findings import Attribution, attributions, sentences
+from kdcli.stages.schema import LEFT_OUT
 from kdcli.stages.verdicts import Measured, StudentsMeasured, Versus
 from kdcli.store import Run, to_json
 
@@ -60,6 +61,8 @@ class Compared:
                     "students": found.soft.name,
                     "metric": found.metric,
                     "gain": found.gain,
+                    "seed_numbers": found.seeds,
+                    **({"why": found.why} if found.why else {}),
                     "shares": [
                         {
                             "by": share.rival.name,
@@ -147,7 +150,8 @@ def _described(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
         "temperature": config["temperature"],
         "model": config["model"],
         "seeds": len(config["seeds"]),
-        "diverged": config.get("diverged", []),
+        "seed_numbers": config["seeds"],  # in the order of `per_seed`
+        **{why: config.get(why, []) for why in LEFT_OUT},
         "transfer_size": config.get("transfer_size", 0),
         "label_weight": config["label_weight"],
         **({"smoothing": config["smoothing"]} if "smoothing" in config else {}),
@@ -157,6 +161,7 @@ def _described(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
 def _verdict(versus: Versus) -> dict[str, Any]:
     return {
         "difference": versus.difference,
+        "seeds": versus.seeds,
         "ci95": versus.interval,
         "p_value": versus.p_value,
         "p_holm": versus.adjusted,

@@ -45,7 +45,7 @@ def to_delete(store: Store, name: str) -> Run:
 
 def weigh(run: Run) -> Doomed:
     """Return what is lost with a run."""
-    sets = [students.name.removeprefix("students/") for students in run.students()]
+    sets = [students.path.name for students in run.students() if students.finished]
     teacher = run.artefact("teacher").finished
     return Doomed(run, extent(run.path), sets, teacher, is_current(run))
 

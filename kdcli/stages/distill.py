@@ -30,8 +30,23 @@ from kdcli.stages.artefacts import (
 )
 from kdcli.stages.lessons import Lessons
 from kdcli.stages.resuming import KeptTraining, identity
-from kdcli.stages.student_sets import StudentSet, as_asked, load_students, student_sets, title
-from kdcli.stages.training import check_room, predict_all, shape_of, smaller_step, train_network
+from kdcli.stages.student_sets import (
+    StudentSet,
+    left_out,
+    load_students,
+    losses_told,
+    seeds_asked,
+    student_sets,
+    title,
+)
+from kdcli.stages.training import (
+    NotFiniteError,
+    check_room,
+    predict_all,
+    shape_of,
+    smaller_step,
+    train_network,
+)
 from kdcli.store import Artefact, ResumePoint, Run, check_name, to_json
 from kdcli.targets import TARGETS, find_target
 from kdcli.train import Report, predict
@@ -41,14 +56,15 @@ from kdcli.train import Report, predict
 class SetMade:
     """One student set that `kd distill` trained or found up to date; metrics have a value per seed.
 
-    `diverged` are the seeds that were left out since their loss stopped being finite.
+    `left_out` are the seeds that are missing, by what became of them, and `losses` says it in words.
     """
 
     name: str
     path: Path
     model: str
     seeds: list[int]
-    diverged: list[int]
+    left_out: dict[str, list[int]]
+    losses: list[str]
     up_to_date: bool
     title: str
     metrics: dict[str, list[float]]
@@ -119,12 +135,17 @@ def distill(
             _grow(model, students, wanted, lessons, watch)
         else:
             all_sets = [chosen for chosen in sets if chosen.model == model]
-            lost += _train(model, students, wanted, all_sets, lessons, keep_going, watch)
+            try:
+                lost += _train(model, students, wanted, all_sets, lessons, keep_going, watch)
+            except NotFiniteError as error:
+                if error.everyone:  # else the same command goes on from the state if it is to keep going
+                    _resume_point(run, model).clear()
+                raise
     for model in {chosen.model for chosen in sets}:
         _resume_point(run, model).clear()
     if lost:
         raise KdError(
-            f"the loss of every student of {' and of '.join(lost)} stopped being a finite number",
+            f"no student is left of {' and of '.join(lost)}: no loss stayed a finite number",
             f"{'the other sets are stored' if len(lost) < len(sets) else 'nothing was written'}; "
             f"{smaller_step(students)}",
         )
@@ -140,9 +161,12 @@ def distill(
 
 
 def _as_stored(chosen: StudentSet, artefact: Artefact) -> Mapping[str, Any]:
-    """Return a set's record; as it is stored, if that is the same less the seeds that diverged."""
+    """Return a set's record, less the seeds that a stored one of as many was asked for and left out."""
     stored = read_meta(artefact).config if artefact.finished else {}
-    return stored if stored.get("diverged") and as_asked(stored) == to_json(chosen.record) else chosen.record
+    gone = left_out(stored)
+    if gone and seeds_asked(stored) == chosen.record["seeds"]:
+        return {**chosen.record, "seeds": stored["seeds"], **gone}
+    return chosen.record
 
 
 def _check(recipe: Recipe, sets: Sequence[StudentSet], options: Mapping[str, Any]) -> None:
@@ -289,16 +313,18 @@ def _train(
     )
     predictions = predicted["test"]
     seconds = (time.perf_counter() - start) / len(sets)
-    diverged, lost = {*history.diverged, *unusable}, []
+    gone = {"diverged": set(history.diverged), "overflowed": {*unusable} - {*history.diverged}}
+    lost: list[str] = []
     for chosen, artefact in wanted:
         member_of = {seed: k * len(sets) + sets.index(chosen) for k, seed in enumerate(seeds)}
-        members = {seed: m for seed, m in member_of.items() if m not in diverged}
+        members = {seed: m for seed, m in member_of.items() if not any(m in those for those in gone.values())}
         if not members:
             lost.append(f"{title(chosen.record)} ({model})")
             continue
-        record = chosen.record
-        if len(members) < len(seeds):
-            record |= {"seeds": list(members), "diverged": [s for s in seeds if s not in members]}
+        record = chosen.record | {"seeds": list(members)}
+        for why, those in gone.items():
+            if out := [seed for seed, m in member_of.items() if m in those]:
+                record[why] = out
         kept = list(members.values())
         tensors = {"model": stack.parameters_of(kept), "history": curves(history, kept)}
         _store(chosen, record, artefact, lessons, tensors, predictions[kept], {}, seconds, used)
@@ -378,7 +404,8 @@ def _made(artefact: Artefact, up_to_date: bool) -> SetMade:
         path=artefact.path,
         model=students.config["model"],
         seeds=list(students.config["seeds"]),
-        diverged=list(students.config.get("diverged", [])),
+        left_out=left_out(students.config),
+        losses=losses_told(students.config),
         up_to_date=up_to_date,
         title=title(students.config, artefact.path.name),
         metrics=dict(students.metrics),

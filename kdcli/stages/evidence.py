@@ -102,7 +102,7 @@ def gather(
     return Evidence(
         run=run,
         data=data,
-        optimum=data.artefact.meta().metrics["bayes"],
+        optimum=data.optimum(),
         bayes=bayes,
         trained_teacher=trained_teacher,
         teacher=teacher,

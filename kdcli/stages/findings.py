@@ -1,11 +1,12 @@
 """What the evidence says in sentences: verdicts, and where gains come from."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from kdcli.metrics import METRICS
 from kdcli.stages.evidence import COMPARED, Evidence
-from kdcli.stages.student_sets import command
+from kdcli.stages.student_sets import command, left_out, seeds_asked, seeds_counted
 from kdcli.stages.verdicts import UNDECIDED, StudentsMeasured, Versus, by_group, contrast, decide
 from kdcli.stages.wording import amount, joined, listed, number, spoken
 from kdcli.targets import TARGETS
@@ -19,7 +20,10 @@ EXPLANATIONS = {
 
 @dataclass(frozen=True)
 class Share:
-    """How another target compares with the control of a gain, and what the gaining set has beyond it."""
+    """How another target compares with the control of a gain, and what the gaining set has beyond it.
+
+    The verdict of `versus` is the table's.
+    """
 
     rival: StudentsMeasured
     versus: Versus
@@ -28,48 +32,92 @@ class Share:
 
 @dataclass(frozen=True)
 class Attribution:
-    """Where the gain of soft targets over their control comes from."""
+    """Where the gain of soft targets over their control comes from.
+
+    All differences are on the `seeds` that every set has which is named, so that they add up. `why` says
+    what keeps the gain from being shared out, if something does.
+    """
 
     soft: StudentsMeasured
     metric: str
     gain: float
+    seeds: Sequence[int]
     shares: Sequence[Share]
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A set of soft targets, its control, and the sets that may explain what it gains."""
+
+    soft: StudentsMeasured
+    control: StudentsMeasured
+    rivals: Sequence[StudentsMeasured]
+    metric: str
+
+    @property
+    def gain(self) -> float:
+        """What the soft targets gain, as the table has it."""
+        return self.soft.versus[self.metric].gain
+
+    @property
+    def lacked(self) -> set[int]:
+        """The seeds that one of the sets left out."""
+        sets = (self.soft, self.control, *self.rivals)
+        return {seed for one in sets for seed in chain(*left_out(one.config).values())}
+
+    def contrast(self, one: StudentsMeasured, other: StudentsMeasured) -> Versus:
+        return contrast(one, other, self.metric, self.lacked)
+
+    def attribution(self, beyond: Mapping[str, Versus]) -> Attribution:
+        """Share the gain out among the rivals; `beyond` is what the soft targets have beyond each."""
+        gain = self.contrast(self.soft, self.control)
+        seeds = [seed for seed in self.soft.config["seeds"] if seed not in self.lacked]
+        shares, why = [], ""
+        if self.rivals and not gain.interval:
+            why = f"the sets that could tell have {seeds_counted(gain.seeds)} in common"
+        elif self.rivals and gain.gain <= 0:
+            why = f"on the {seeds_counted(gain.seeds)} that the sets have in common there is none"
+        else:
+            for rival in self.rivals:
+                versus = self.contrast(rival, self.control)
+                versus = replace(versus, verdict=rival.versus[self.metric].verdict)
+                shares.append(Share(rival, versus, beyond[rival.name]))
+        return Attribution(self.soft, self.metric, gain.gain, seeds, shares, why)
 
 
 def attributions(evidence: Evidence) -> list[Attribution]:
     """Explain the largest shown gain of soft targets in each group by the gains of other targets."""
-    softs: dict[tuple[str, str, str], list[StudentsMeasured]] = {}
-    for one in evidence.students:
+    sets = {one.name: one for one in evidence.students}
+    cases = []
+    for soft in evidence.students:
         for metric in COMPARED:
-            if one.config["target"] == "soft" and metric in one.versus and one.versus[metric].interval:
-                softs.setdefault((one.group, one.control, metric), []).append(one)
-    rivals = {
-        (soft.name, metric, rival.name): (soft, rival)
-        for (_, _, metric), sets in softs.items()
-        for soft in sets
-        for rival in evidence.students
-        if _explains(rival, soft) and metric in rival.versus and rival.versus[metric].interval
-    }
+            if soft.config["target"] == "soft" and metric in soft.versus and soft.versus[metric].interval:
+                rivals = [rival for rival in evidence.students if _explains(rival, soft, metric)]
+                cases.append(_Case(soft, sets[soft.control], rivals, metric))
     # All are corrected for, since the largest gain is chosen after having seen them.
-    beyond = decide({key: contrast(*pair, key[1]) for key, pair in rivals.items()})
-    found = []
-    for (_, _, metric), sets in softs.items():
-        soft = max(sets, key=lambda one, metric=metric: one.versus[metric].gain)  # type: ignore[misc]
-        if soft.versus[metric].verdict == "better":
-            shares = [
-                Share(rival, rival.versus[metric], beyond[key])
-                for key, (_, rival) in rivals.items()
-                if key[:2] == (soft.name, metric)
-            ]
-            found.append(Attribution(soft, metric, soft.versus[metric].gain, shares))
-    return found
+    beyond = decide(
+        {(k, one.name): case.contrast(case.soft, one) for k, case in enumerate(cases) for one in case.rivals}
+    )
+    largest: dict[tuple[str, str, str], int] = {}
+    for k, case in enumerate(cases):
+        place = (case.soft.group, case.soft.control, case.metric)
+        if place not in largest or case.gain > cases[largest[place]].gain:
+            largest[place] = k
+    return [
+        cases[k].attribution({name: versus for (of, name), versus in beyond.items() if of == k})
+        for k in largest.values()
+        if cases[k].soft.versus[cases[k].metric].verdict == "better"
+    ]
 
 
-def _explains(rival: StudentsMeasured, soft: StudentsMeasured) -> bool:
+def _explains(rival: StudentsMeasured, soft: StudentsMeasured, metric: str) -> bool:
     """Whether a set's gain may explain that of another: the same control, a target that does less."""
     config = rival.config
     return (
-        config["target"] in EXPLANATIONS
+        metric in rival.versus
+        and rival.versus[metric].interval is not None
+        and config["target"] in EXPLANATIONS
         and rival.group == soft.group
         and rival.control == soft.control
         and config["label_weight"] == soft.config["label_weight"]
@@ -82,8 +130,9 @@ def sentences(evidence: Evidence, found: Sequence[Attribution]) -> dict[str, lis
     texts = {}
     for group, sets in by_group(evidence.students).items():
         said = [text for metric in evidence.compared for text in _verdicts(evidence, sets, metric)]
-        said += [_explained(one, evidence) for one in found if one.soft.group == group and one.shares]
-        said += _unexplained(evidence, [one for one in found if one.soft.group == group])
+        here = [one for one in found if one.soft.group == group]
+        said += [_explained(one, evidence) for one in here if one.shares or one.why]
+        said += _unexplained(evidence, [one for one in here if not one.why])
         if said:
             texts[group] = [text[0].upper() + text[1:] for text in said]
     return texts
@@ -150,6 +199,9 @@ def _undecided(those: Sequence[StudentsMeasured], metric: str, control: str) -> 
 
 def _explained(one: Attribution, evidence: Evidence) -> str:
     """Say how much of a gain the other targets bring, and what soft targets add to that."""
+    gained = f"{spoken(one.soft)} gains over {_named(evidence, one.soft.control)}"
+    if one.why:
+        return f"where the {METRICS[one.metric].title} comes from that {gained} is not told: {one.why}."
     parts = []
     for share in one.shares:
         gain = share.versus.gain
@@ -163,8 +215,9 @@ def _explained(one: Attribution, evidence: Evidence) -> str:
         )
         name, why = spoken(share.rival), EXPLANATIONS[share.rival.config["target"]]
         parts.append(f"{name} alone, {why}, brings {brought}; {added}")
-    gain_of = f"of the {amount(one.metric, one.gain)} that {spoken(one.soft)} gains over "
-    return f"{gain_of}{_named(evidence, one.soft.control)}, {'. '.join(_sentence_case(parts))}."
+    partial = len(one.seeds) < len(seeds_asked(one.soft.config))
+    which = f" on the {seeds_counted(len(one.seeds))} that these sets have in common" if partial else ""
+    return f"of the {amount(one.metric, one.gain)} that {gained}{which}, {'. '.join(_sentence_case(parts))}."
 
 
 def _sentence_case(parts: Sequence[str]) -> list[str]:
@@ -197,8 +250,10 @@ def _find(evidence: Evidence, folder: str) -> StudentsMeasured:
 
 
 def _ends(versus: Versus, turned: bool) -> str:
-    """Write the ends of an interval, `turned` for the negative of the difference."""
-    low, high = versus.interval or (0.0, 0.0)
+    """Write the ends of an interval, where it has some, `turned` for the negative of the difference."""
+    if versus.interval is None:
+        return "with no interval"
+    low, high = versus.interval
     if turned:
         low, high = -high, -low
     return f"[{number(versus.metric, low)}, {number(versus.metric, high)}]"

@@ -7,22 +7,26 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from kdcli.errors import KdError
 from kdcli.models import parse_model, parse_network
 from kdcli.stages.artefacts import checked, run_recipe, teacher_command
+from kdcli.stages.schema import LEFT_OUT
 from kdcli.stages.student_sets import (
     command,
     default_name,
+    left_out,
     own_models,
     position,
+    seeds_counted,
     seeds_named,
-    student_sets,
     title,
+    usual_command,
 )
-from kdcli.store import Condition, DamagedError, Meta, Run, State, conditions
+from kdcli.store import Condition, DamagedError, Meta, Run, State, conditions, resume_points
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,19 @@ class Item:
     mend: str
     words: str
     meta: Meta | None
+
+
+@dataclass(frozen=True)
+class KeptState:
+    """What a training keeps to go on from, and whether it can: whether it is as it was written."""
+
+    path: Path
+    whole: bool
+
+
+def kept_states(run: Run) -> list[KeptState]:
+    """Return what trainings of a run keep that were cut off, or still work."""
+    return [KeptState(point.path, point.whole) for point in resume_points(run)]
 
 
 def inventory(run: Run) -> list[Item]:
@@ -119,9 +136,7 @@ def _again(run: Run, name: str, meta: Meta | None) -> str:
         if config:
             named = "" if folder == default_name(config) else f" --name {folder}"
             return command(run, config, named=named)
-        for chosen in student_sets(run_recipe(run).students):
-            if chosen.name == folder:
-                return command(run, chosen.record)
+        return usual_command(run.artefact(name))
     except KdError:
         pass
     return ""
@@ -142,10 +157,9 @@ def _words(name: str, meta: Meta) -> str:
     if name == "teacher":
         return ", ".join([str(parse_network(meta.config["model"])), *_training_words(meta.config)])
     config, folder = meta.config, name.removeprefix("students/")
-    count = len(config["seeds"])
-    seeds = f"{count} seed{'' if count == 1 else 's'}"
-    if config.get("diverged"):
-        seeds = f"{seeds_named(config['diverged'])} left out"
+    seeds = seeds_counted(len(config["seeds"]))
+    if gone := sorted(chain(*left_out(config).values())):
+        seeds = f"{seeds_named(gone)} left out"
     model = str(parse_model(config["model"]))
     return ", ".join([title(config, folder), model, seeds, *_training_words(config)])
 
@@ -174,7 +188,7 @@ def _training_words(config: Mapping[str, Any]) -> list[str]:
         "smoothing",
         "transfer_size",
         "seeds",
-        "diverged",
+        *LEFT_OUT,
     }
     others = [key for key in config if key not in told | {"epochs", "batch_size"}]
     return words + [_setting(key, config[key]) for key in others]

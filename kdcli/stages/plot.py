@@ -19,7 +19,7 @@ from kdcli.metrics import METRICS, Scored, bin_sums, hits, top_bins
 from kdcli.models import Tree, parse_model
 from kdcli.stages.artefacts import Data, Trained, load_data, load_teacher
 from kdcli.stages.evidence import Evidence, estimate_metric, gather
-from kdcli.stages.student_sets import all_students, of_models, title, variant
+from kdcli.stages.student_sets import all_students, left_out, of_models, title, variant
 from kdcli.stages.verdicts import by_group
 from kdcli.store import Run
 from kdcli.train import predict
@@ -81,7 +81,7 @@ def plot(
 def _view(run: Run, models: Sequence[str], evidence: Callable[[], Evidence]) -> tuple[View, dict[str, str]]:
     """Collect what figures draw, of these models or of all; and what is left out of them, with the reason."""
     data = load_data(run)
-    left_out: dict[str, str] = {}
+    omitted: dict[str, str] = {}
     teacher, knowledge = None, None
     taught: Callable[[], torch.Tensor | None] = lambda: None  # noqa: E731
     if run.artefact("teacher").finished:
@@ -89,14 +89,18 @@ def _view(run: Run, models: Sequence[str], evidence: Callable[[], Evidence]) -> 
         taught = cache(lambda: trained_teacher.load_tested(data)[0])
         teacher = _subject(trained_teacher, data, "teacher", "cross-entropy", taught)
         knowledge = _knowledge(trained_teacher, data)
-    students = []
+    fresh = []
     for trained in of_models(all_students(run), models, run):
         if trained.artefact.stale():
-            left_out[trained.artefact.name] = f"stale; `{trained.again} --force` renews it"
+            omitted[trained.artefact.name] = f"stale; `{trained.again} --force` renews it"
         else:
-            students.append(
-                _subject(trained, data, title(trained.config, trained.artefact.path.name), "loss", taught)
-            )
+            fresh.append(trained)
+    common = set.intersection(*(set(trained.config["seeds"]) for trained in fresh)) if fresh else set()
+    seed = min(common, default=None)
+    students = [
+        _subject(trained, data, title(trained.config, trained.artefact.path.name), "loss", taught, seed)
+        for trained in fresh
+    ]
     if teacher is None and not students:
         raise KdError(
             f"run {run.name} has nothing to draw yet", f"train its teacher with `kd train-teacher{run.flag}`"
@@ -116,10 +120,11 @@ def _view(run: Run, models: Sequence[str], evidence: Callable[[], Evidence]) -> 
         bayes_accuracy=bayes["accuracy"] if bayes else None,
         teacher=teacher,
         students=students,
+        seed=seed,
         knowledge=knowledge,
         differences=cache(lambda: _differences(evidence()) if students else []),
     )
-    return view, left_out
+    return view, omitted
 
 
 def _differences(evidence: Evidence) -> list[Difference]:
@@ -128,8 +133,6 @@ def _differences(evidence: Evidence) -> list[Difference]:
     for group, sets in by_group(evidence.students).items():
         for one in sets:
             for name, versus in one.versus.items():
-                if not versus.seeds:
-                    continue
                 metric = METRICS[name]
                 scale = 100 if metric.unit == "%" else 1
                 unit = "points" if metric.unit == "%" else metric.unit
@@ -144,6 +147,7 @@ def _differences(evidence: Evidence) -> list[Difference]:
                         low=None if low is None else scale * low,
                         high=None if high is None else scale * high,
                         verdict=versus.verdict,
+                        nothing=not versus.seeds,
                     )
                 )
     return found
@@ -154,16 +158,24 @@ def _knowledge(teacher: Trained, data: Data) -> Callable[[], tuple[Any, Any]]:
 
 
 def _subject(
-    trained: Trained, data: Data, title: str, loss: str, taught: Callable[[], torch.Tensor | None]
+    trained: Trained,
+    data: Data,
+    title: str,
+    loss: str,
+    taught: Callable[[], torch.Tensor | None],
+    seed: int | None = None,
 ) -> Subject:
+    """Return the teacher, or a student set of which this `seed`, or the first, is drawn by itself."""
     config = trained.config
+    drawn = config["seeds"].index(seed) if seed is not None else 0
+    accuracy = np.atleast_1d(trained.metrics["accuracy"])
     history = trained.load_history()
     y = data.splits["test"].y
 
     model = cache(lambda: trained.load_model(data))
 
     def probabilities(x: Any) -> Any:
-        logits: torch.Tensor = predict(model(), torch.from_numpy(x))[0]
+        logits: torch.Tensor = predict(model(), torch.from_numpy(x))[drawn]
         return logits.softmax(1).numpy()
 
     predictions = cache(lambda: trained.load_tested(data))
@@ -192,15 +204,17 @@ def _subject(
         title=title,
         model=str(trained.model),
         loss=loss,
-        accuracy=np.atleast_1d(trained.metrics["accuracy"]),
+        accuracy=accuracy,
+        accuracy_of_one=float(accuracy[drawn]),
         predict=probabilities,
-        tested=lambda: predictions()[0].softmax(1).numpy(),
+        tested=lambda: predictions()[drawn].softmax(1).numpy(),
         score=cache(score),
         reliability=reliability,
         target=config.get("target", ""),
         temperature=config.get("temperature", 1.0),
         transfer_size=config.get("transfer_size", 0),
         variant=variant(config, trained.artefact.path.name) if "target" in config else "",
+        part=bool(left_out(config)),
         curves=curves,
         trees=trees,
     )

@@ -6,36 +6,54 @@ from a stranger. Every function here raises ValueError saying what no stage woul
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from kdcli.data import DATASETS, Dataset
-from kdcli.metrics import RECORDED
+from kdcli.data import DATASETS, Dataset, find_dataset
+from kdcli.metrics import METRICS, RECORDED
 from kdcli.models import Tree, parse_model
 from kdcli.recipe import Students, Teacher, Training
-from kdcli.settings import read, rules
-from kdcli.store import Meta
+from kdcli.settings import LARGEST, read, rules
+from kdcli.store import Meta, to_json
+from kdcli.targets import find_target
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SPLITS = ("train", "val", "test")
 TREE_SHAPE = ("leaves", "depth")
+OF_A_SET = {  # what a student set has one of, and the setting that lists several
+    "target": "targets",
+    "temperature": "temperatures",
+    "model": "models",
+}
+LEFT_OUT = ("diverged", "overflowed")  # of the loss, of outputs on the test split: seeds that a set lacks
 
 
 def check_meta(name: str, meta: Meta) -> None:
-    """Check configuration and metrics of the artefact `name`, such as "data" or "students/soft-T4-mlp4"."""
+    """Check what the artefact `name` records, such as "data" or "students/soft-T4-mlp4".
+
+    That is its configuration, its metrics, and the names of what it was made from.
+    """
+    parents: set[str] = set()
     if name == "data":
         data_config(meta.config)
-        _check_data_metrics(meta.metrics)
+        _check_data_metrics(meta.metrics, find_dataset(meta.config["dataset"]))
     elif name == "teacher":
         _read(Teacher, meta.config, {"model", "seed", *rules(Training)})
         _check_scores(meta.metrics, None, RECORDED)
+        parents = {"data"}
     else:
         check_students(meta.config)
         tree = isinstance(parse_model(meta.config["model"]), Tree)
         _check_scores(meta.metrics, len(meta.config["seeds"]), (*RECORDED, *(TREE_SHAPE if tree else ())))
+        parents = {"data", "teacher"} if find_target(meta.config["target"]).needs == "teacher" else {"data"}
+    if set(meta.parents) != parents:
+        made, stated = (" and ".join(sorted(these)) or "nothing" for these in (parents, meta.parents))
+        raise ValueError(f"it is made from {made}, not from {stated}")
 
 
 def data_config(record: Mapping[str, Any]) -> tuple[str, Any]:
@@ -55,14 +73,11 @@ def data_config(record: Mapping[str, Any]) -> tuple[str, Any]:
 
 def check_students(record: Mapping[str, Any]) -> None:
     """Check the configuration of a student set."""
-    given = dict(record)
-    seeds, diverged = given.pop("seeds", None), given.pop("diverged", [])
-    table = {
-        "targets": [given.pop("target", None)],
-        "temperatures": [given.pop("temperature", None)],
-        "models": [given.pop("model", None)],
-        **given,
-    }
+    if odd := sorted(set(OF_A_SET.values()) & set(record)):
+        raise ValueError(f"no stage writes {', '.join(odd)}")
+    own = {"seeds", *LEFT_OUT, *OF_A_SET}
+    table = {key: value for key, value in record.items() if key not in own}
+    table |= {several: [record.get(key)] for key, several in OF_A_SET.items()}
     students = _read(Students, table, {"label_weight"})
     model = parse_model(students.models[0])
     if str(model) != record["model"]:
@@ -71,11 +86,17 @@ def check_students(record: Mapping[str, Any]) -> None:
         _require(record, rules(Training))
     if students.targets[0] == "smooth":
         _require(record, ["smoothing"])
-    for these in (seeds, diverged):
-        if not isinstance(these, list) or any(type(seed) is not int or seed < 0 for seed in these):
-            raise ValueError("seeds must be whole numbers from 0")
-    if not seeds or len({*seeds, *diverged}) < len(seeds) + len(diverged):
-        raise ValueError("seeds must be there, each once")
+    _check_seeds(record)
+
+
+def _check_seeds(record: Mapping[str, Any]) -> None:
+    """Check that seeds are counted from 0, each there or left out, and some there."""
+    lists = [record.get("seeds"), *(record[key] for key in LEFT_OUT if key in record)]
+    if any(not isinstance(seeds, list) or any(type(seed) is not int for seed in seeds) for seeds in lists):
+        raise ValueError("seeds must be lists of whole numbers")
+    counted = list(range(sum(map(len, lists))))
+    if not all(lists) or any(seeds != sorted(seeds) for seeds in lists) or sorted(chain(*lists)) != counted:
+        raise ValueError("seeds must be counted from 0, each there or left out")
 
 
 def _read(kind: type, table: Mapping[str, Any], needed: Iterable[str]) -> Any:
@@ -83,6 +104,10 @@ def _read(kind: type, table: Mapping[str, Any], needed: Iterable[str]) -> Any:
     config, problems = read(kind, table, "config")
     if problems:
         raise ValueError("; ".join(problems))
+    for key, value in table.items():
+        written = to_json(getattr(config, key))
+        if json.dumps(value) != json.dumps(written):  # which tells 4 from 4.0
+            raise ValueError(f"{key} is written as {written}, not {value}")
     return config
 
 
@@ -91,35 +116,50 @@ def _require(table: Mapping[str, Any], needed: Iterable[str]) -> None:
         raise ValueError(f"{', '.join(missing)} missing")
 
 
-def _check_data_metrics(metrics: Mapping[str, Any]) -> None:
+def _check_data_metrics(metrics: Mapping[str, Any], dataset: Dataset[Any]) -> None:
     counts = {"n_train", "n_val", "n_test", "n_classes"}
     if set(metrics) != counts | {"bayes"}:
         raise ValueError("its metrics are not those of data")
     if any(type(metrics[key]) is not int or metrics[key] < 1 for key in counts):
         raise ValueError("its metrics are no counts")
-    if metrics["bayes"] is not None:
-        if not isinstance(metrics["bayes"], dict) or set(metrics["bayes"]) != {"accuracy", "nll"}:
-            raise ValueError("its metrics are not those of data")
-        _check_numbers(metrics["bayes"].values())
+    if metrics["n_classes"] != dataset.n_classes:
+        raise ValueError(f"its metrics are not those of {dataset.n_classes} classes")
+    bayes = metrics["bayes"]
+    if dataset.optimum is None:
+        if bayes is not None:
+            raise ValueError("its metrics have a Bayes optimum, which is not known")
+    elif not isinstance(bayes, dict) or set(bayes) != {"accuracy", "nll"}:
+        raise ValueError("its metrics have no Bayes optimum")
+    else:
+        _check_numbers({name: [value] for name, value in bayes.items()})
 
 
 def _check_scores(metrics: Mapping[str, Any], members: int | None, names: Sequence[str]) -> None:
     """Check a number for each metric, or one for each of the members."""
     _require(metrics, names)
-    for values in metrics.values():
-        rows = [values] if members is None else values
-        if not isinstance(rows, list) or len(rows) != (members or 1):
-            raise ValueError("its metrics are not one for each seed")
-        _check_numbers(rows)
+    rows = {name: [values] if members is None else values for name, values in metrics.items()}
+    if any(not isinstance(values, list) or len(values) != (members or 1) for values in rows.values()):
+        raise ValueError("its metrics are not one for each seed")
+    _check_numbers(rows)
 
 
-def _check_numbers(values: Any) -> None:
-    if any(type(value) not in (int, float) or math.isnan(value) for value in values):
-        raise ValueError("its metrics are no numbers")
+def _check_numbers(metrics: Mapping[str, Sequence[Any]]) -> None:
+    """Check that the values of metrics are numbers that these can have."""
+    for name, values in metrics.items():
+        metric = METRICS.get(name)
+        most = math.inf if metric is None or metric.total else metric.most
+        for value in values:
+            if type(value) not in (int, float):
+                raise ValueError("its metrics are no numbers")
+            if not 0 <= value <= most or (type(value) is int and value > LARGEST):
+                raise ValueError(f"its metrics have a value of {name} that there is not")
 
 
-def check_splits(tensors: Mapping[str, Tensor], dataset: Dataset[Any]) -> None:
-    """Check the splits of a dataset: `x`, `y` and, where it is known, `posterior` of each."""
+def check_splits(tensors: Mapping[str, Tensor], dataset: Dataset[Any], metrics: Mapping[str, Any]) -> None:
+    """Check the splits of a dataset: `x`, `y` and, where it is known, `posterior` of each.
+
+    They have as many examples as its `metrics` say.
+    """
     parts = ("x", "y", "posterior") if dataset.posterior else ("x", "y")
     _check_names(tensors, [f"{split}.{part}" for split in SPLITS for part in parts])
     for split in SPLITS:
@@ -127,6 +167,8 @@ def check_splits(tensors: Mapping[str, Tensor], dataset: Dataset[Any]) -> None:
         n = len(y) if y.ndim else 0
         if n == 0:
             raise ValueError(f"{split}.y has no examples")
+        if n != metrics[f"n_{split}"]:
+            raise ValueError(f"{split}.y has {n} examples, where {metrics[f'n_{split}']} are recorded")
         _check_shape(f"{split}.x", x, (n, *dataset.features), ("float32", "uint8"))
         _check_shape(f"{split}.y", y, (n,), ("int64",))
         if int(y.min()) < 0 or int(y.max()) >= dataset.n_classes:

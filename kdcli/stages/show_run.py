@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdcli.stages.inventory import Item, inventory
-from kdcli.store import Extent, Run, extent, is_current, leftovers, other_files, resumable
+from kdcli.stages.inventory import Item, KeptState, inventory, kept_states
+from kdcli.store import Extent, Run, extent, is_current, leftovers, other_files
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class RunShown:
     items: Sequence[Item]
     sizes: Sequence[int]
     files: Sequence[File]
-    resumable: Sequence[Path]
+    states: Sequence[KeptState]
     leftovers: Sequence[Path]
 
 
@@ -42,6 +42,6 @@ def show_run(run: Run) -> RunShown:
         items=items,
         sizes=[extent(item.path).size for item in items],
         files=[File(path, extent(path)) for path in other_files(run)],
-        resumable=resumable(run),
+        states=kept_states(run),
         leftovers=leftovers(run),
     )

@@ -1,13 +1,16 @@
 """Student sets: the students of one target, temperature and model, and what they are called."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-from kdcli.errors import unknown
+from kdcli.errors import KdError, unknown
 from kdcli.models import Model, Tree, parse_model
 from kdcli.recipe import Students
 from kdcli.stages.artefacts import Trained, flags, read_meta, run_recipe
+from kdcli.stages.schema import LEFT_OUT
 from kdcli.store import Artefact, Run
 from kdcli.targets import TARGETS, find_target
 
@@ -46,11 +49,28 @@ class StudentSet:
         return record | {key: getattr(self.students, key) for key in training}
 
 
-def as_asked(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a set's record as it was asked for, with the seeds that diverged and were left out."""
-    asked = dict(record)
-    asked["seeds"] = sorted([*record["seeds"], *asked.pop("diverged", [])])
-    return asked
+def left_out(record: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Return the seeds that a set was asked for and does not have, by what became of them."""
+    return {why: list(record[why]) for why in LEFT_OUT if why in record}
+
+
+def seeds_asked(record: Mapping[str, Any]) -> list[int]:
+    """Return the seeds that a set was asked for, whether it has them or not."""
+    return sorted([*record["seeds"], *chain(*left_out(record).values())])
+
+
+def losses_told(record: Mapping[str, Any]) -> list[str]:
+    """Say which seeds a set left out and why, such as "seed 2 left out, whose loss …"."""
+    whose = {
+        "diverged": "whose loss stopped being a finite number",
+        "overflowed": "whose outputs on test examples are not all finite numbers",
+    }
+    return [f"{seeds_named(seeds)} left out, {whose[why]}" for why, seeds in left_out(record).items()]
+
+
+def seeds_counted(count: int) -> str:
+    """Count seeds within a sentence, such as "2 seeds"."""
+    return f"{count or 'no'} seed{'' if count in (0, 1) else 's'}"
 
 
 def seeds_named(seeds: Sequence[int]) -> str:
@@ -89,8 +109,8 @@ def title(config: Mapping[str, Any], folder: str = "", *, whole: bool = True) ->
     """
     named = f" ({folder})" if folder and folder != default_name(config) else ""
     parts = _parts(config if whole else _untransferred(config), " = ")
-    if config.get("diverged"):
-        parts.append(f"{len(config['seeds'])} of {len(as_asked(config)['seeds'])} seeds")
+    if left_out(config):
+        parts.append(f"{len(config['seeds'])} of {len(seeds_asked(config))} seeds")
     return ", ".join(parts) + named
 
 
@@ -140,16 +160,34 @@ def load_students(artefact: Artefact) -> Trained:
 
 
 def all_students(run: Run) -> list[Trained]:
-    """Read all student sets of a run; raises `DamagedError` for one that lost its `meta.json`.
+    """Read all student sets of a run; raises `KdError` for one that lost its `meta.json`.
 
-    By model (those of the recipe first), then target in the order of TARGETS, then temperature.
+    By model (those of the recipe first), then target in the order of TARGETS, then temperature. A folder
+    without tensors is no student set, and passed over.
     """
     models = own_models(run)
-    there = run.students()
-    for artefact in there:
-        if not artefact.finished:
-            raise artefact.damaged(artefact.path / "meta.json", "it is missing")
-    return sorted(map(load_students, there), key=lambda one: position(one.config, one.artefact.name, models))
+    sets = []
+    for artefact in run.students():
+        if artefact.finished:
+            sets.append(load_students(artefact))
+        elif artefact.has_tensors:
+            folder = shlex.quote(str(artefact.path))
+            again = usual_command(artefact)
+            raise KdError(
+                f"{artefact.path} is unfinished: it has tensors, and no meta.json to tell what they are",
+                f"remove {folder}"
+                + (f" and make it again with `{again}`" if again else "")
+                + f", or move it out of {artefact.path.parent} to keep it",
+            )
+    return sorted(sets, key=lambda one: position(one.config, one.artefact.name, models))
+
+
+def usual_command(artefact: Artefact) -> str:
+    """Return the command that makes a student set of this name, if the run's recipe has one; else none."""
+    for chosen in student_sets(run_recipe(artefact.run).students):
+        if chosen.name == artefact.path.name:
+            return command(artefact.run, chosen.record)
+    return ""
 
 
 def own_models(run: Run) -> list[str]:
@@ -190,8 +228,8 @@ def command(run: Run, config: Mapping[str, Any], targets: Sequence[str] = (), na
         words += f" --temperature {_number(config['temperature'])}"
     students = run_recipe(run).students
     said = {"smoothing": students.smoothing, **config}  # which only smooth targets record
-    made_with = {**said, "models": (config["model"],), "seeds": len(as_asked(config)["seeds"])}
-    going = " --keep-going" if config.get("diverged") else ""
+    made_with = {**said, "models": (config["model"],), "seeds": len(seeds_asked(config))}
+    going = " --keep-going" if left_out(config) else ""
     return words + flags(students, made_with) + going + named + run.flag
 
 

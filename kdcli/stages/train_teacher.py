@@ -16,7 +16,7 @@ from kdcli.settings import override, said
 from kdcli.stages.artefacts import Data, Watch, curves, load_data, read_meta, run_recipe, unwatched
 from kdcli.stages.compute import choose_device
 from kdcli.stages.resuming import KeptTraining, identity
-from kdcli.stages.training import check_room, predict_all, shape_of, train_network
+from kdcli.stages.training import NotFiniteError, check_room, predict_all, shape_of, train_network
 from kdcli.store import Run
 
 
@@ -61,24 +61,28 @@ def train_teacher(
         sizes = {name: len(split.y) for name, split in data.splits.items()}
         shape = shape_of(data, config, sets=1, seeds=1, taught=sizes["train"], predicted=sum(sizes.values()))
         check_room(spec, shape, run.path, precision=config.precision, device=config.device)
-        model, history, used = train_network(
-            spec,
-            config,
-            data,
-            lambda split: _objective(data, split),
-            role="teacher",
-            seeds=[config.seed],
-            title=f"teacher {spec}",
-            member=_named,
-            watch=watch,
-            keeper=KeptTraining(point, identity([record], parents)),
-            device=config.device,
-            precision=config.precision,
-            schedule=config.schedule,
-        )
-        predicted, _ = predict_all(
-            model, {name: split.x for name, split in data.splits.items()}, config, member=_named
-        )
+        try:
+            model, history, used = train_network(
+                spec,
+                config,
+                data,
+                lambda split: _objective(data, split),
+                role="teacher",
+                seeds=[config.seed],
+                title=f"teacher {spec}",
+                member=_named,
+                watch=watch,
+                keeper=KeptTraining(point, identity([record], parents)),
+                device=config.device,
+                precision=config.precision,
+                schedule=config.schedule,
+            )
+            predicted, _ = predict_all(
+                model, {name: split.x for name, split in data.splits.items()}, config, member=_named
+            )
+        except NotFiniteError:
+            point.clear()  # the same command would end there again
+            raise
         logits = {name: of[0] for name, of in predicted.items()}
         seconds = time.perf_counter() - start
         metrics = measure_one(logits["test"], data.splits["test"].y)

@@ -22,6 +22,14 @@ from kdcli.train import DivergedError, History, Keeper, fit, predict
 BATCH = 128  # examples in a batch, where a smaller one is advised
 
 
+class NotFiniteError(KdError):
+    """Losses or outputs of some members stopped being finite numbers; of `everyone`, or not."""
+
+    def __init__(self, message: str, hint: str, *, everyone: bool) -> None:
+        super().__init__(message, hint)
+        self.everyone = everyone
+
+
 def shape_of(data: Data, config: Training, *, sets: int, seeds: int, taught: int, predicted: int) -> Shape:
     """Return the sizes of a training on these data, `taught` being the training examples that it uses."""
     sizes = {name: len(split.y) for name, split in data.splits.items()}
@@ -89,7 +97,7 @@ def predict_all(
     """Return the logits `(members, n, n_classes)` on each x `(n, *features)`, and whose are no numbers.
 
     A network whose loss is finite on the data it was trained with may still overflow on others. Raises
-    `KdError` if one does, unless it is to `keep_going`.
+    `NotFiniteError` if one does, unless it is to `keep_going`.
     """
     logits = {name: predict(stack, x) for name, x in splits.items()}
     usable = torch.stack([of.amax(-1).isfinite().all(dim=1) for of in logits.values()]).all(dim=0)
@@ -101,12 +109,14 @@ def predict_all(
 
 def _diverged(
     of: str, what: str, lost: Sequence[int], members: int, config: Training, member: Callable[[int], str]
-) -> KdError:
+) -> NotFiniteError:
     shown = ", ".join(map(member, lost[:3]))
     if len(lost) > 3:
         shown += f" and {len(lost) - 3} more"
-    keep = "" if len(lost) == members else ", or leave such seeds out with --keep-going"
-    return KdError(f"the {of} of {shown} {what}", f"nothing of it was written; {smaller_step(config)}{keep}")
+    everyone = len(lost) == members
+    keep = "" if everyone else ", or leave such seeds out with --keep-going"
+    hint = f"nothing of it was written; {smaller_step(config)}{keep}"
+    return NotFiniteError(f"the {of} of {shown} {what}", hint, everyone=everyone)
 
 
 def smaller_step(config: Training) -> str:
@@ -137,7 +147,7 @@ def train_network(
     `objective` gives what is taught on a split, `x` the examples that go with it in place of the whole
     training split. `role` names the random streams, `member` a member of the stack for a person, `keeper`
     keeps the state. Returns the stack on the CPU, its curves, and the device and precision that were used.
-    Raises `KdError` if the loss of some members stops being finite, unless it is to `keep_going`.
+    Raises `NotFiniteError` if the loss of some members stops being finite, unless it is to `keep_going`.
     """
     x = data.splits["train"].x if x is None else x
     taught = objective("train")

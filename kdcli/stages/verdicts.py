@@ -1,6 +1,6 @@
 """Verdicts: which student set is compared with which, and whether a difference is shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
@@ -10,7 +10,7 @@ from kdcli.metrics import METRICS
 from kdcli.recipe import Training
 from kdcli.settings import flag, rules
 from kdcli.stages.artefacts import Trained
-from kdcli.stages.student_sets import as_asked, command, default_name, stem
+from kdcli.stages.student_sets import command, default_name, seeds_asked, stem
 from kdcli.stats import LEVEL, Estimate, Sampled, compare, holm
 
 K = TypeVar("K")
@@ -119,7 +119,7 @@ def by_group(students: Sequence[StudentsMeasured]) -> dict[str, list[StudentsMea
 
 def apart(ones: StudentsMeasured, others: StudentsMeasured) -> list[str]:
     """Say what keeps two sets from being paired, such as "model (mlp:4, not mlp:8)"; empty if nothing."""
-    asked = [as_asked(students.config) for students in (ones, others)]
+    asked = [{**one.config, "seeds": seeds_asked(one.config)} for one in (ones, others)]
     found = []
     for key, words in SHARED.items():
         one, other = (record.get(key) or 0 for record in asked)
@@ -131,32 +131,37 @@ def apart(ones: StudentsMeasured, others: StudentsMeasured) -> list[str]:
     return found
 
 
-def contrast(ones: StudentsMeasured, others: StudentsMeasured, metric: str) -> Versus:
-    """Compare two sets on a metric, paired ones on the seeds that both have; `decide` gives the verdict."""
-    values, against = ones.values[metric], others.values[metric]
-    scale = METRICS[metric].scale(values)
+def contrast(
+    ones: StudentsMeasured, others: StudentsMeasured, metric: str, without: Container[int] = ()
+) -> Versus:
+    """Compare two sets on a metric, `without` some seeds; `decide` gives the verdict.
+
+    Paired ones are compared on the seeds that both have.
+    """
+    scale = METRICS[metric].scale(ones.values[metric])
     paired = not apart(ones, others)
+    of_both = [[seed for seed in one.config["seeds"] if seed not in without] for one in (ones, others)]
     if paired:
-        common = [seed for seed in ones.config["seeds"] if seed in others.config["seeds"]]
-        values, against = (of.values[metric][_rows(of, common)] for of in (ones, others))
+        of_both = [[seed for seed in of_both[0] if seed in of_both[1]]] * 2
+    values, against = (
+        one.values[metric][[one.config["seeds"].index(seed) for seed in seeds]]
+        for one, seeds in zip((ones, others), of_both, strict=True)
+    )
     seeds = min(len(values), len(against))
     if not seeds:
-        return Versus(metric, others.name, paired, None, why="no seed is left that both have")
+        return Versus(metric, others.name, paired, None, why="no seed in common: none is left that both have")
     found = compare(scale * values, scale * against, paired=paired)
     versus = Versus(metric, others.name, paired, found.difference, seeds)
     if found.difference is None:
         return replace(versus, verdict=UNDECIDED, why="infinite for both")
     if seeds == 1:
-        return replace(versus, why="one seed: the spread of training is unknown")
+        few = "one seed" if any(one.seeds == 1 for one in (ones, others)) else "one seed in common"
+        return replace(versus, why=f"{few}: the spread of training is unknown")
     if found.p_value is None:
         n = values.shape[1]
         return replace(versus, why=f"nothing varies in the {n} examples that it is measured on")
     sampled = found.sampled if found.interval else None
     return replace(versus, interval=found.interval, p_value=found.p_value, sampled=sampled)
-
-
-def _rows(of: StudentsMeasured, seeds: Sequence[int]) -> list[int]:
-    return [of.config["seeds"].index(seed) for seed in seeds]
 
 
 def decide(found: Mapping[K, Versus]) -> dict[K, Versus]:

@@ -32,7 +32,7 @@ from kdcli.store.state import (
     leftovers,
     marker_problem,
     other_files,
-    resumable,
+    resume_points,
     root_leftovers,
     run_folders,
 )
@@ -62,7 +62,7 @@ __all__ = [
     "marker_problem",
     "other_files",
     "remove_run",
-    "resumable",
+    "resume_points",
     "root_leftovers",
     "run_folders",
     "to_json",

@@ -80,6 +80,11 @@ class Artefact:
         """Whether it is there as a whole; a folder without `meta.json` is unfinished work."""
         return (self.path / "meta.json").is_file()
 
+    @property
+    def has_tensors(self) -> bool:
+        """Whether files of tensors are there."""
+        return any(self.path.glob("*.safetensors"))
+
     def meta(self) -> Meta:
         """Read `meta.json`; raises `KdError` if it is missing, damaged or from a newer kd."""
         path = self.path / "meta.json"

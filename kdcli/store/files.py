@@ -134,10 +134,10 @@ def sweep(folder: Path) -> list[str]:
     """Clear up what a command that was cut off left in a folder; returns the names of what it cleared.
 
     Only for who has the run to itself. Files and folders that were not finished are removed. An artefact
-    that was moved aside for one that did not come is put back.
+    that was moved aside for one that did not come is put back. What a link leads to is left alone.
     """
     found = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for path in sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []:
         name = path.name[1:].removesuffix(REPLACED)
         if path.name.startswith(".") and path.name.endswith(REPLACED):
             if path.with_name(name).exists():

@@ -6,11 +6,11 @@ import os
 import secrets
 import shlex
 import shutil
+from contextlib import suppress
 
 from kdcli.errors import KdError
 from kdcli.store.files import DELETED, sync_folder, told_apart
-from kdcli.store.runs import CURRENT, Run
-from kdcli.store.state import is_current
+from kdcli.store.runs import Run
 
 
 def remove_run(run: Run) -> None:
@@ -23,11 +23,10 @@ def remove_run(run: Run) -> None:
     root = run.store.root
     aside = root / f".{run.name}{DELETED}{secrets.token_hex(4)}"
     with told_apart(run.path):
-        current = is_current(run)
         run.path.rename(aside)
         sync_folder(root)
-        if current:
-            (root / CURRENT).unlink(missing_ok=True)
+    with suppress(KdError):  # a marker that cannot be read names no run
+        run.store.unmake_current(run.name)
     try:
         shutil.rmtree(aside)
     except OSError as error:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import KdError
-from kdcli.store.files import read_whole, write_file
+from kdcli.store.files import follow_no_link, read_whole, write_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,21 +31,28 @@ class ResumePoint:
     path: Path
 
     def save(self, identity: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-        """Keep a state in place of an older one."""
+        """Keep a state in place of an older one; raises `KdError` where that cannot be."""
         from safetensors.torch import save
 
+        follow_no_link(self.path.parent, self.path.parent.parent)
         content = save(dict(tensors), {"identity": json.dumps(identity)})
         write_file(self.path, hashlib.sha256(content).digest(), content)
 
     def load(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-        """Return the identity and the state that are kept; None if there are none, or none that is whole."""
+        """Return the identity and the state that are kept; None if there are none, or none that is whole.
+
+        Raises `KdError` for one that cannot be read now, as when memory has no room for it.
+        """
         from safetensors import SafetensorError
         from safetensors.torch import load
 
+        if not os.path.isfile(self.path) or os.path.islink(self.path):
+            return None
         try:
             whole = read_whole(self.path)
-        except KdError:
-            return None
+        except KdError as error:
+            path = shlex.quote(str(self.path))
+            raise KdError(error.message, f"see to that, or train from the start: `rm {path}`") from None
         content = whole[DIGEST:]
         if hashlib.sha256(content).digest() != whole[:DIGEST]:
             return None
@@ -55,7 +64,22 @@ class ResumePoint:
             return None
 
     def clear(self) -> None:
-        """Forget the state: its result is stored."""
-        self.path.unlink(missing_ok=True)
+        """Forget the state: its result is stored, or none can come of it."""
+        if os.path.islink(self.path.parent):
+            return
+        with suppress(OSError):  # what cannot be removed is no state, or one that leads to the same result
+            self.path.unlink()
         with suppress(OSError):  # another training of the run may have its state there
             self.path.parent.rmdir()
+
+    @property
+    def whole(self) -> bool:
+        """Whether a training can go on from what is kept: it is what was written."""
+        if os.path.islink(self.path):
+            return False
+        try:
+            with self.path.open("rb") as file:
+                digest = file.read(DIGEST)
+                return hashlib.file_digest(file, "sha256").digest() == digest
+        except OSError:
+            return False

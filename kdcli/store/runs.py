@@ -19,6 +19,7 @@ from kdcli.store.resume import ResumePoint
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 CURRENT = "current"
+LOCKS = ".locks"
 SEAL = "# SHA-256 of the lines below: {}; remove this line to edit them"
 RESUME = ".resume"  # folder of the states of trainings that are not finished
 PARTS = ("", "students", "figures", RESUME)  # of a run, where leftovers can be
@@ -60,15 +61,28 @@ class Store:
 
     def make_current(self, run: str) -> None:
         """Make a run the one that commands work on unless told otherwise."""
+        with self._marker() as path:
+            for rest in self.root.glob(f".{CURRENT}{NEW}*"):  # of a command that was cut off
+                rest.unlink(missing_ok=True)
+            write_file(path, f"{run}\n".encode())
+
+    def unmake_current(self, run: str) -> None:
+        """Make no run the current one if it is this, and leave another one that is."""
+        with self._marker() as path:
+            if self.current == run:
+                path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _marker(self) -> Iterator[Path]:
+        """Have the file to oneself that names the current run."""
         from filelock import FileLock
 
-        path = self.root / ".locks" / CURRENT  # which no run is named
+        path = self.root / LOCKS / CURRENT  # which no run is named
+        follow_no_link(path.parent, self.root)
         with told_apart(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(path):
-                for rest in self.root.glob(f".{CURRENT}{NEW}*"):  # of a command that was cut off
-                    rest.unlink(missing_ok=True)
-                write_file(self.root / CURRENT, f"{run}\n".encode())
+                yield self.root / CURRENT
 
     def run(self, name: str) -> Run:
         """Return the run of this name, there or not; raises `UsageError` for a name that cannot be one."""
@@ -139,7 +153,7 @@ class Run:
 
     def write_recipe(self, text: str) -> None:
         """Store the run's recipe, with its digest as a comment above it."""
-        write_file(self.recipe_path, f"{SEAL.format(_digest(text))}\n{text}".encode())
+        self._write(self.recipe_path, f"{SEAL.format(_digest(text))}\n{text}".encode())
 
     def artefact(self, name: str) -> Artefact:
         """Return the artefact "data", "teacher" or "students/NAME", there or not."""
@@ -166,7 +180,8 @@ class Run:
         """
         from filelock import FileLock, Timeout
 
-        path = self.store.root / ".locks" / self.name
+        path = self.store.root / LOCKS / self.name
+        follow_no_link(path.parent, self.store.root)
         first = not self.store.root.exists()
         with told_apart(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -197,12 +212,16 @@ class Run:
     def write_figure(self, file: str, content: bytes) -> Path:
         """Store one figure; figures are views of the artefacts, and drawn anew at will."""
         path = self.path / "figures" / file
-        write_file(path, content)
+        self._write(path, content)
         return path
 
     def write_report(self, file: str, text: str) -> None:
         """Store a report beside the artefacts that it is drawn from, in place of an older one."""
-        write_file(self.path / file, text.encode())
+        self._write(self.path / file, text.encode())
+
+    def _write(self, path: Path, content: bytes) -> None:
+        follow_no_link(path.parent, self.store.root)
+        write_file(path, content)
 
 
 def _digest(text: str) -> str:

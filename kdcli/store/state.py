@@ -17,6 +17,7 @@ from typing import Literal
 from kdcli.errors import KdError
 from kdcli.store.artefact import PARENTS, Artefact, DamagedError, Meta
 from kdcli.store.files import DELETED, NEW, REPLACED
+from kdcli.store.resume import ResumePoint
 from kdcli.store.runs import CURRENT, NAME, PARTS, RESUME, Run, Store
 
 State = Literal["fresh", "stale", "damaged", "unfinished"]
@@ -176,10 +177,10 @@ def leftovers(run: Run) -> list[Path]:
     return [path for part in PARTS for path in _hidden(run.path / part)]
 
 
-def resumable(run: Run) -> list[Path]:
-    """Return the states of trainings that were cut off, or still work."""
-    folder = run.path / RESUME
-    return [folder / name for name in sorted(_names(folder)) if not name.startswith(".")]
+def resume_points(run: Run) -> list[ResumePoint]:
+    """Return where trainings keep their states that were cut off, or still work; whole or not."""
+    names = sorted(_names(run.path / RESUME))
+    return [run.resume_point(name) for name in names if not name.startswith(".")]
 
 
 def root_leftovers(store: Store) -> list[Path]:

@@ -56,6 +56,7 @@ def students(title: str, model: str = "mlp:4", **changed: Any) -> Subject:
         model=model,
         loss="loss",
         accuracy=np.array([0.9712, 0.9, 0.95]),
+        accuracy_of_one=0.9501,
         predict=right_half,
         tested=lambda: np.tile([[0.3, 0.7], [0.6, 0.4]], (30, 1)),
         score=scores(0.9, 0.99),
@@ -109,8 +110,8 @@ def view() -> View:
         0.9772,
         students("teacher"),
         sets,
-        knowledge,
-        lambda: DIFFERENCES,
+        knowledge=knowledge,
+        differences=lambda: DIFFERENCES,
     )
 
 
@@ -172,9 +173,10 @@ def test_decision_boundaries_show_probability_accuracy_and_both_boundaries(view:
     figure = find_figure("decision-boundaries").draw(view)
     titles = [ax.get_title() for ax in figure.axes[:-1]]
     assert titles[0] == "Bayes optimum\ntest accuracy 97.72%"
-    assert titles[1] == "teacher (mlp:4)\ntest accuracy 97.12%"
+    assert titles[1] == "teacher (mlp:4)\ntest accuracy 95.01%"
     assert len(titles) == 9
-    assert titles[4] == "labels (tree)\ntest accuracy 79.00%"
+    assert titles[4] == "labels (tree)\ntest accuracy 95.01%"
+    assert figure.texts[-1].get_text().startswith("Students: seed 0 of each set.")
     ax = figure.axes[2]
     (image,) = ax.get_images()
     assert (image.norm.vmin, image.norm.vmax) == (0, 1)
@@ -276,8 +278,43 @@ def test_differences_are_drawn_with_their_verdicts_by_marker_and_word(view: View
     assert texts == ["∞ for the control alone: better", "∞ for both"]
     assert likelihood.get_lines()[0].get_xdata() == [0, 0]
     shown = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert shown == ["better", "worse", "no difference shown", "one seed: no verdict"]
+    assert shown == ["better", "worse", "no difference shown", "a single seed: no verdict"]
     assert "control" in find_figure("differences").obstacle(replace(view, differences=list))
+
+
+def test_a_set_without_a_seed_in_common_with_its_control_has_a_row_that_says_so(view: View) -> None:
+    nothing = [
+        Difference("mlp:4", "soft, T = 2", metric, axis, None, None, None, None, nothing=True)
+        for metric, axis in (("accuracy", "accuracy (points)"), ("nll", "NLL (nats)"))
+    ]
+    kind = find_figure("differences")
+    figure = kind.draw(replace(view, differences=lambda: [*nothing, *DIFFERENCES[:2]]))
+    rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert rows == ["mlp:4", "soft, T = 2", "hard"]
+    for ax in figure.axes:
+        assert [text.get_text() for text in ax.texts] == ["no seed in common"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["better", "worse"]
+    assert kind.obstacle(replace(view, differences=lambda: DIFFERENCES)) == ""
+    assert "no set has a seed left in common" in kind.obstacle(replace(view, differences=lambda: nothing))
+
+
+@pytest.mark.parametrize(
+    ("seed", "words"), [(3, "seed 3 of each"), (None, "the first seed that is left of each")]
+)
+def test_a_figure_of_single_students_says_which_they_are(
+    view: View, images: View, seed: int | None, words: str
+) -> None:
+    for name in ("decision-boundaries", "confusion-matrices", "disagreements"):
+        seen = replace(images if name == "disagreements" else view, seed=seed)
+        assert words in find_figure(name).draw(seen).texts[-1].get_text().replace("\n", " ")
+
+
+def test_metrics_by_temperature_name_the_sets_that_left_out_seeds(view: View) -> None:
+    kind = find_figure("metrics-by-temperature")
+    assert "Seeds whose" not in kind.draw(view).texts[-1].get_text()
+    partial = [replace(s, part=s.target == "soft" and s.temperature == 4) for s in view.students]
+    caption = kind.draw(replace(view, students=partial)).texts[-1].get_text()
+    assert "Seeds whose training failed are left out: soft, T = 4 (mlp:4)." in caption
 
 
 def test_reliability_draws_rates_with_their_intervals(view: View) -> None:

@@ -18,7 +18,8 @@ def test_spread_of_seeds() -> None:
 def test_a_narrow_table_keeps_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     metrics = {"accuracy": [0.9, 0.8], "errors": [1, 2], "nll": [0.5, 0.6], "leaves": [7, 8], "depth": [2, 3]}
     model = "tree:max_depth=2,max_leaf_nodes=4,min_samples_leaf=3"
-    students = SetMade("x", Path("x"), model, [0, 1], [], False, "soft, T = 2, w = 0.5 (my.set)", metrics)
+    title = "soft, T = 2, w = 0.5 (my.set)"
+    students = SetMade("x", Path("x"), model, [0, 1], {}, [], up_to_date=False, title=title, metrics=metrics)
     table = results._score_table("scores", [students])
     results._student_rows(table, [students])
     console = Console(width=80)

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from harness import Kd, Outcome
+
+from kdcli.store.resume import ResumePoint
 
 NAMES = ["data", "teacher", "students/labels-mlp4", "students/soft-T4-mlp4"]
 
@@ -43,6 +46,7 @@ def test_the_document_of_a_whole_run(kd: Kd, tiny: Path) -> None:
                 "run": "tiny",
                 "artefacts": [{"name": name, "path": str(tiny / name), **fresh} for name in NAMES],
                 "resumable": [],
+                "spoilt": [],
                 "leftovers": [],
             }
         ],
@@ -215,11 +219,18 @@ def test_names_that_are_no_text(kd: Kd, tiny: Path) -> None:
 def test_a_training_that_was_cut_off_is_told_of(kd: Kd, tiny: Path) -> None:
     state = tiny / ".resume/teacher"
     state.parent.mkdir()
-    state.write_bytes(b"a state")
-    for command in ("show", "check"):
-        assert f"the same command goes on from it:\n  {os.path.relpath(state)}" in kd(command).out
-    document = json.loads(kd("check", "--json").out)
-    assert document["runs"][0]["resumable"] == [str(state)]
-    assert document["damaged"] == 0
+    ResumePoint(state).save({}, {"at": torch.tensor([1, 0, 0])})
+    whole = state.read_bytes()
+    for content, key in ((whole, "resumable"), (whole[:-1], "spoilt")):
+        state.write_bytes(content)
+        for command in ("show", "check"):
+            (told,) = re.findall(rf"(.*):\n +{re.escape(os.path.relpath(state))}", kd(command).out)
+            assert ("goes on from it" in told) is (key == "resumable")
+            assert ("is no state of a training" in told) is (key == "spoilt")
+        document = json.loads(kd("check", "--json").out)
+        kept = {name: document["runs"][0][name] for name in ("resumable", "spoilt")}
+        assert kept == {"resumable": [], "spoilt": [], key: [str(state)]}
+        assert document["damaged"] == 0
     assert kd("train-teacher").code == 0  # is there: nothing to go on with
-    assert json.loads(kd("show", "--json").out)["resumable"] == []
+    assert not json.loads(kd("show", "--json").out)["spoilt"]
+    assert not state.parent.exists()

@@ -285,11 +285,18 @@ def test_a_run_without_a_control_ends_with_its_table_all_the_same(kd: Kd) -> Non
     assert "there is no set 'labels' to compare with" in " ".join(outcome.out.split())
 
 
+def test_a_folder_without_tensors_is_no_set(kd: Kd, tiny: Path) -> None:
+    (tiny / "students/notes").mkdir()
+    (tiny / "students/notes/ideas.txt").write_text("mine")
+    for command in ("compare", "plot", "distill"):
+        assert kd(command).code == 0
+
+
 def test_a_set_that_lost_its_record_is_not_left_out_silently(kd: Kd, tiny: Path) -> None:
     folder = tiny / "students/soft-T4-mlp4"
     (folder / "meta.json").unlink()
     for command in ("compare", "plot"):
         outcome = kd(command)
         assert outcome.code == 1
-        assert f"{folder / 'meta.json'} is damaged: it is missing" in outcome.err
-        assert f"remove {folder} and make it again with `kd distill`" in outcome.err
+        assert f"{folder} is unfinished: it has tensors, and no meta.json" in outcome.err
+        assert f"remove {folder} and make it again with `kd distill" in outcome.err

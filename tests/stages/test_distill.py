@@ -1,3 +1,4 @@
+import csv
 import json
 import math
 import re
@@ -16,7 +17,7 @@ from torch import Generator
 from kdcli.losses import Objective
 from kdcli.models.stack import Stack
 from kdcli.models.stacked_mlp import StackedMLP
-from kdcli.stages import room
+from kdcli.stages import room, training
 from kdcli.stages.artefacts import load_data
 from kdcli.stages.student_sets import load_students
 from kdcli.store import Artefact, Store
@@ -33,7 +34,7 @@ def test_every_target_and_temperature_makes_a_set(kd: Kd, tiny: Path) -> None:
     assert [entry["name"] for entry in document["students"]] == names
     assert document["students_trained"] == 10
     assert set(document) == {"run", "students", "students_trained", "epochs", "training_seconds"}
-    assert set(document["students"][0]) == {"name", "path", "seeds", "diverged"}
+    assert set(document["students"][0]) == {"name", "path", "seeds", "diverged", "overflowed"}
     assert all(Path(entry["path"], "meta.json").is_file() for entry in document["students"])
 
 
@@ -348,7 +349,7 @@ def test_sets_that_were_not_stored_yet_end_as_if_nothing_had_been_cut_off(
     [
         (["--seeds", "1000000"], r"lower --seeds to \d+"),
         (["--seeds", "1" + "0" * 30], r"lower --seeds to \d+"),
-        (["--seeds", "1" + "0" * 400], r"lower --seeds to \d+"),
+        (["--seeds", "1" + "0" * 200], r"lower --seeds to \d+"),
         (["--model", "mlp:1000000,1000000"], "name a smaller --model"),
         (["--model", "mlp:4", "--model", "tree", "--seeds", "1000000"], r"lower --seeds to \d+"),
         (["--model", "tree", "--seeds", "1000000"], r"lower --seeds to \d+"),
@@ -454,7 +455,10 @@ def test_every_table_after_says_which_seeds_are_left_out(
     assert soft["versus"]["nll"]["difference"] == pytest.approx(expected)
     assert any("seed 1 left out" in warning for warning in compared["warnings"])
     assert few in kd("compare").out
-    assert "2,1,accuracy" in kd("compare", "--csv").out
+    rows = list(csv.DictReader(kd("compare", "--csv").out.splitlines()))
+    told = {(row["name"], row["seeds"], row["diverged"], row["overflowed"]) for row in rows}
+    assert told >= {("labels-mlp4", "3", "", ""), ("soft-T4-mlp4", "2", "1", "")}
+    assert {row["difference_seeds"] for row in rows if row["difference"]} == {"2"}
     assert few in kd("show").out
     assert "seed 1 left out" in kd("show").out.replace("\n", " ")
     assert kd("plot").code == 0
@@ -467,9 +471,13 @@ def test_sets_that_diverge_in_different_seeds_are_compared_on_what_is_left(
     poison(3, 0, 4)
     assert kd(*THREE, "--keep-going").code == 0
     versus = json.loads(kd("compare", "--json").out)["students"][1]["versus"]
-    assert (versus["nll"]["difference"], versus["nll"]["why"]) == (None, "no seed is left that both have")
+    assert (versus["nll"]["difference"], versus["nll"]["why"]) == (
+        None,
+        "no seed in common: none is left that both have",
+    )
     assert "no seed in common" in kd("compare").out
-    assert "left out differences" in kd("plot").out
+    plotted = kd("plot").out.replace("\n", " ")
+    assert "left out differences: no set has a seed left in common with its control" in plotted
 
 
 def test_a_set_that_diverges_as_a_whole_is_not_written_and_the_others_are(
@@ -479,7 +487,7 @@ def test_a_set_that_diverges_as_a_whole_is_not_written_and_the_others_are(
     poison(1, 3, 5)
     outcome = kd(*THREE, "--keep-going")
     assert outcome.code == 1
-    assert "the loss of every student of soft, T = 4 (mlp:4) stopped being a finite number" in outcome.err
+    assert "no student is left of soft, T = 4 (mlp:4): no loss stayed a finite number" in outcome.err
     assert "the other sets are stored" in outcome.err
     assert (tiny / "students/soft-T4-mlp4/meta.json").read_bytes() == before
     config = json.loads((tiny / "students/labels-mlp4/meta.json").read_text())["config"]
@@ -493,9 +501,42 @@ def test_a_network_that_diverges_as_a_whole_costs_no_other_model_its_students(
     assert "nothing was written" in kd("distill", "--model", "mlp:3", "--keep-going").err
     outcome = kd("distill", "--model", "mlp:3,tree", "--keep-going")
     assert outcome.code == 1
-    assert "every student of labels (mlp:3) and of soft, T = 4 (mlp:3) stopped" in outcome.err
+    assert "no student is left of labels (mlp:3) and of soft, T = 4 (mlp:3)" in outcome.err
     names = {path.name for path in (tiny / "students").iterdir()}
     assert names == {"labels-mlp4", "soft-T4-mlp4", "labels-tree", "soft-T4-tree"}
+
+
+def test_a_seed_whose_outputs_are_no_numbers_on_other_data_is_told_apart(
+    kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overflowing(stack: Stack, x: torch.Tensor) -> torch.Tensor:
+        logits = predict(stack, x)
+        logits[3] = torch.inf
+        return logits
+
+    monkeypatch.setattr(training, "predict", overflowing)
+    stopped = kd(*THREE)
+    assert stopped.code == 1
+    assert "the output of soft, T = 4 (seed 1) is not a finite number everywhere" in stopped.err
+    assert (tiny / ".resume").is_dir()  # --keep-going goes on from it
+
+    document = json.loads(kd(*THREE, "--keep-going", "--json").out)
+    assert [(one["diverged"], one["overflowed"]) for one in document["students"]] == [([], []), ([], [1])]
+    assert not (tiny / ".resume").exists()
+    assert json.loads(kd("check", "--json").out)["damaged"] == 0
+    (warning,) = (text for text in json.loads(kd("compare", "--json").out)["warnings"] if "left out" in text)
+    assert "seed 1 left out, whose outputs on test examples are not all finite numbers" in warning
+    assert "Which went well was seen on the test split." in warning
+
+
+def test_seeds_that_were_left_out_are_no_difference_from_what_is_asked_for(
+    kd: Kd, tiny: Path, poison: Callable[..., None]
+) -> None:
+    poison(3)
+    assert kd(*THREE, "--keep-going").code == 0
+    outcome = kd("distill", "--seeds", "3", "--target", "soft", "--epochs", "7")
+    assert outcome.code == 1
+    assert "was made with epochs = 20, not 7\n" in outcome.err
 
 
 def test_students_left_out_are_made_again_by_the_command_that_is_named(

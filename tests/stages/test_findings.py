@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import BAD_TEACHER, Kd, compared, compared_run
+from harness import BAD_TEACHER, Kd, compared, compared_run, reseal
 
 
 def test_a_loss_is_said_with_its_size_interval_and_sample(kd: Kd) -> None:
@@ -61,6 +61,40 @@ def test_shares_of_a_gain(kd: Kd) -> None:
     assert f"Hard alone, which is label cleaning, brings {brought};" in words
     assert "smooth with ε = 0.1 alone, which is regularisation, brings none that is shown" in words
     assert not any(s.startswith("What else") for s in made["sentences"]["tree"])
+
+
+def without_seeds(folder: Path, here: list[int], gone: list[int]) -> None:
+    """Let a set of as many seeds be one that left out others."""
+    config = json.loads((folder / "meta.json").read_text())["config"]
+    reseal(folder, config={**config, "seeds": here, "diverged": gone})
+
+
+def test_shares_add_up_on_the_seeds_that_all_sets_have(kd: Kd, outputs: Path) -> None:
+    kd("gen-data", "moons", "--n-samples", "1000", "--n-test", "3000")
+    kd("train-teacher", "--epochs", "60")
+    kd("distill", "--model", "tree", "--target", "labels,hard,soft", "--seeds", "4")
+    kd("distill", "--model", "tree", "--target", "smooth", "--seeds", "3")
+    without_seeds(outputs / "moons/students/smooth-e0.1-tree", [0, 1, 3], [2])
+    made = compared(kd)
+    gain = made["attributions"][0]
+    assert gain["seed_numbers"] == [0, 1, 3]
+    of = {one["name"]: one["metrics"]["accuracy"]["per_seed"] for one in made["students"]}
+    gains = [of["soft-T1-tree"][k] - of["labels-tree"][k] for k in (0, 1, 3)]
+    assert gain["gain"] == pytest.approx(sum(gains) / 3)
+    assert len(gain["shares"]) == 2
+    for share in gain["shares"]:
+        assert share["gain"] + share["beyond"]["difference"] == pytest.approx(gain["gain"])
+    (words,) = (s for s in made["sentences"]["tree"] if s.startswith("Of the"))
+    assert "on the 3 seeds that these sets have in common" in words
+
+    kd("distill", "--model", "tree", "--target", "smooth,hard", "--seeds", "2", "--force")
+    without_seeds(outputs / "moons/students/smooth-e0.1-tree", [0, 1], [2, 3])
+    without_seeds(outputs / "moons/students/hard-tree", [2, 3], [0, 1])
+    made = compared(kd)
+    gain = made["attributions"][0]
+    assert (gain["shares"], gain["why"]) == ([], "the sets that could tell have no seed in common")
+    (words,) = (s for s in made["sentences"]["tree"] if s.startswith("Where the"))
+    assert words.startswith("Where the accuracy comes from that soft at T = 1 gains over labels is not told")
 
 
 def test_no_difference_is_said_with_the_smallest_that_would_be_shown(kd: Kd, tiny: Path) -> None:

@@ -109,7 +109,7 @@ def test_bad_input(kd: Kd, outputs: Path, arguments: list[str], words: str) -> N
     assert not outputs.exists()
 
 
-@pytest.mark.parametrize("digits", [11, 13, 19, 20, 400])
+@pytest.mark.parametrize("digits", [11, 13, 19, 20, 300])
 @pytest.mark.parametrize(
     ("dataset", "option"), [("gaussians", "--n-samples"), ("gaussians", "--n-test"), ("moons", "--n-samples")]
 )

@@ -26,7 +26,7 @@ def test_what_the_stages_write_passes(tiny: Path) -> None:
     for artefact in artefacts(tiny):
         schema.check_meta(artefact.name, artefact.meta())
     data, teacher, _, soft = artefacts(tiny)
-    schema.check_splits(data.load("tensors"), DATASETS["gaussians"])
+    schema.check_splits(data.load("tensors"), DATASETS["gaussians"], data.meta().metrics)
     schema.check_logits(teacher.load("logits"), {"train": (160, 2), "val": (40, 2), "test": (400, 2)})
     schema.check_logits(soft.load("predictions"), {"test": (2, 400, 2)})
     schema.check_history(soft.load("history"), 2)
@@ -43,7 +43,18 @@ RECORDS: list[tuple[str, dict[str, Any], str]] = [
     ("teacher", {"config": {"model": "mlp:8"}}, "batch_size, epochs, learning_rate, seed missing"),
     ("teacher", {"metrics": {}}, "accuracy, errors, nll missing"),
     ("teacher", {"metrics": {"accuracy": [1], "errors": 1, "nll": 1}}, "metrics are no numbers"),
+    (
+        "teacher",
+        {"metrics": {"accuracy": 1.5, "errors": 1, "nll": 1}},
+        "a value of accuracy that there is not",
+    ),
+    (
+        "teacher",
+        {"metrics": {"accuracy": 1, "errors": 1, "nll": 10**400}},
+        "a value of nll that there is not",
+    ),
     ("teacher", {"parents": {"teacher": "x"}}, "not what the stage wrote"),
+    ("teacher", {"parents": {}}, "it is made from data, not from nothing"),
     ("teacher", {"used": {"device": 3}}, "not what the stage wrote"),
     (SOFT, {"config": {"target": "soft"}}, "label_weight missing"),
     (SOFT, {"metrics": {"accuracy": [1.0], "errors": [1, 2], "nll": [1, 2]}}, "not one for each seed"),
@@ -59,12 +70,20 @@ STUDENTS: list[tuple[dict[str, Any], str]] = [
     ({"model": 4}, "must be a text"),
     ({"model": "mlp:04"}, "no stage writes the model as 'mlp:04'"),
     ({"model": "tree"}, "depth, leaves missing"),
-    ({"seeds": 2}, "seeds must be whole numbers"),
-    ({"seeds": [0, True]}, "seeds must be whole numbers"),
-    ({"seeds": []}, "each once"),
-    ({"seeds": [0, 0]}, "each once"),
-    ({"seeds": [0, 1], "diverged": [1]}, "each once"),
-    ({"diverged": "2"}, "seeds must be whole numbers"),
+    ({"temperature": 4}, "written as [4.0], not [4]"),
+    ({"label_weight": 0}, "label_weight is written as 0.0, not 0"),
+    ({"targets": ["soft"]}, "no stage writes targets"),
+    ({"seeds": 2}, "seeds must be lists of whole numbers"),
+    ({"seeds": [0, True]}, "seeds must be lists of whole numbers"),
+    ({"seeds": [0, 1.0]}, "seeds must be lists of whole numbers"),
+    ({"seeds": []}, "seeds must be counted from 0"),
+    ({"seeds": [0, 0]}, "seeds must be counted from 0"),
+    ({"seeds": [1, 0]}, "seeds must be counted from 0"),
+    ({"seeds": [1, 2]}, "seeds must be counted from 0"),
+    ({"seeds": [0, 1], "diverged": [1]}, "seeds must be counted from 0"),
+    ({"seeds": [0, 1], "overflowed": [3]}, "seeds must be counted from 0"),
+    ({"seeds": [0, 1], "diverged": []}, "seeds must be counted from 0"),
+    ({"diverged": "2"}, "seeds must be lists of whole numbers"),
     ({"epochs": -1}, "must be at least 1"),
     ({"target": "smooth"}, "smoothing missing"),
     ({"__class__": 1}, "no such key"),

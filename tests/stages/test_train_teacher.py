@@ -165,6 +165,29 @@ def test_a_teacher_whose_training_was_cut_off_goes_on_and_ends_the_same(
     assert not (tiny / ".resume/teacher").exists()
 
 
+def test_nothing_is_kept_of_a_training_that_would_end_as_badly_again(
+    kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = []
+    saved = resuming.KeptTraining.save
+
+    def save(self: resuming.KeptTraining, state: dict[str, torch.Tensor]) -> None:
+        saved(self, state)
+        kept.append((tiny / ".resume/teacher").is_file())
+
+    monkeypatch.setattr(resuming, "SECONDS", 0.0)
+    monkeypatch.setattr(resuming, "SHARE", 1e9)
+    monkeypatch.setattr(resuming.KeptTraining, "save", save)
+    before = (tiny / "teacher/meta.json").read_bytes()
+    outcome = kd("train-teacher", "--learning-rate", "1e30", "--batch-size", "50", "--force")
+    assert outcome.code == 1
+    assert "stopped being a finite number" in outcome.err
+    assert kept
+    assert all(kept)
+    assert not (tiny / ".resume").exists()
+    assert (tiny / "teacher/meta.json").read_bytes() == before
+
+
 def test_a_state_of_another_training_is_not_taken(kd: Kd, tiny: Path) -> None:
     run = Store(tiny.parent).existing_run(None)
     run.resume_point("teacher").save({"records": []}, {"at": torch.zeros(3)})

@@ -28,6 +28,18 @@ def test_only_the_run_goes_and_the_marker_with_it(run: Run) -> None:
     assert os.listdir(run.store.root) == [".locks"]
 
 
+def test_a_run_that_became_the_current_one_stays_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    renamed = Path.rename
+
+    def rename(path: Path, target: Path) -> None:
+        renamed(path, target)
+        run.store.make_current("two")  # as another kd may meanwhile
+
+    monkeypatch.setattr(Path, "rename", rename)
+    remove_run(run)
+    assert run.store.current == "two"
+
+
 def test_links_in_it_are_removed_and_what_they_lead_to_stays(run: Run, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()

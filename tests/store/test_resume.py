@@ -1,8 +1,10 @@
 from pathlib import Path
 
+import pytest
 import torch
 
-from kdcli.store import ResumePoint
+from kdcli.errors import KdError
+from kdcli.store import ResumePoint, files
 
 IDENTITY = {"records": [{"epochs": 3}], "parents": {"data": "abc"}}
 STATE = {"model.weights": torch.arange(6.0).view(2, 3), "at": torch.tensor([3, 1, 9])}
@@ -30,6 +32,57 @@ def test_nothing_is_kept_before_and_after(tmp_path: Path) -> None:
     kept.clear()
     kept.clear()
     assert kept.load() is None
+
+
+def test_what_is_whole_is_what_was_written(tmp_path: Path) -> None:
+    kept = point(tmp_path)
+    assert kept.whole
+    content = kept.path.read_bytes()
+    for changed in (content[:-1], content + b" ", b"", b"a state", bytes(len(content))):
+        kept.path.write_bytes(changed)
+        assert not kept.whole
+    kept.clear()
+    assert not kept.whole
+    kept.path.mkdir(parents=True)
+    assert not kept.whole
+
+
+def test_a_state_that_cannot_be_read_is_not_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = point(tmp_path)
+    monkeypatch.setattr(files, "free_memory", lambda: 10)
+    with pytest.raises(KdError) as problem:
+        kept.load()
+    assert f"`rm {kept.path}`" in problem.value.hint
+    assert kept.whole  # nothing is lost
+
+
+def test_neither_a_link_nor_a_folder_is_a_state(tmp_path: Path) -> None:
+    kept = point(tmp_path)
+    outside = tmp_path / "outside"
+    kept.path.rename(outside)
+    kept.path.symlink_to(outside)
+    assert kept.load() is None
+    assert not kept.whole
+    kept.clear()
+    assert outside.is_file()
+    kept.path.mkdir(parents=True)
+    assert kept.load() is None
+    kept.clear()  # which leaves it
+    assert kept.path.is_dir()
+
+
+def test_states_are_neither_kept_nor_removed_where_a_link_leads(tmp_path: Path) -> None:
+    kept = point(tmp_path)
+    outside = tmp_path / "outside"
+    kept.path.parent.rename(outside)
+    kept.path.parent.symlink_to(outside)
+    before = (outside / "teacher").read_bytes()
+    with pytest.raises(KdError, match="is a symbolic link"):
+        kept.save(IDENTITY, {"at": torch.zeros(3)})
+    kept.clear()
+    assert (outside / "teacher").read_bytes() == before
 
 
 def test_no_damaged_byte_is_taken_for_a_training(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 import time
@@ -77,6 +78,42 @@ def test_leftovers_of_a_command_that_was_cut_off_are_cleared_and_named(kd: Kd, t
     )
     assert not list(tiny.rglob(".*"))
     assert kd("train-teacher").err == ""
+
+
+@pytest.mark.parametrize("name", ["students", "figures", ".resume"])
+def test_what_a_link_leads_to_is_not_cleared_up(kd: Kd, tiny: Path, tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "outside"
+    (outside / ".soft-T4-mlp4.new-x1").mkdir(parents=True)
+    (outside / ".data.replaced").write_text("mine")
+    if (tiny / name).exists():
+        shutil.rmtree(tiny / name)
+    (tiny / name).symlink_to(outside)
+    assert kd("train-teacher").err == ""
+    assert sorted(path.name for path in outside.iterdir()) == [".data.replaced", ".soft-T4-mlp4.new-x1"]
+
+
+def test_nothing_is_written_where_a_link_leads(outputs: Path, tmp_path: Path) -> None:
+    run = Store(outputs).run("one")
+    run.write_recipe("")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for link, write in (
+        (run.path / "figures", lambda: run.write_figure("a.png", b"1")),
+        (outputs / ".locks", lambda: Store(outputs).make_current("one")),
+        (outputs / ".locks", lambda: run.locked().__enter__()),
+    ):
+        if not link.is_symlink():
+            link.symlink_to(outside)
+        with pytest.raises(KdError, match="is a symbolic link"):
+            write()
+    run.recipe_path.unlink()
+    run.path.joinpath("figures").unlink()
+    run.path.rmdir()
+    run.path.symlink_to(outside)
+    for write in (lambda: run.write_recipe(""), lambda: run.write_report("report.md", "")):
+        with pytest.raises(KdError, match="is a symbolic link"):
+            write()
+    assert not list(outside.iterdir())
 
 
 def test_no_byte_of_a_recipe_changes_unseen(outputs: Path) -> None:
