@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from kdcli.figures.canvas import BLUE, GREY, ORANGE, legend, rows
+from kdcli.figures.view import parts_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,10 @@ def draw(view: View) -> Figure:
             names.append((d.group, d.title))
     place = {name: -k for k, name in enumerate(names)}
     figure, axes = rows(
-        len(metrics), len(names), title=f"Differences from the control, run {view.run}", caption=CAPTION
+        len(metrics),
+        len(names),
+        title=f"Differences from the control, run {view.run}",
+        caption=CAPTION + parts_named(view.students),
     )
     for ax, (metric, label) in zip(axes, metrics, strict=True):
         _panel(ax, [d for d in found if d.metric == metric], place)

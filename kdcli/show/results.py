@@ -62,8 +62,8 @@ def distilled(screen: Screen, made: "Distilled", *, table: bool = True) -> None:
     for students in made.students:
         screen.say(wrote(students.path, students.up_to_date))
     for students in made.students:
-        for loss in students.losses:
-            screen.say(f"! {students.title}: {loss}", wrap=True)
+        for told in students.told:
+            screen.say(f"! {students.title}: {told}", wrap=True)
     listed = [
         {
             "name": s.name,

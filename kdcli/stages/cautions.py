@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from kdcli.stages.evidence import Evidence
-from kdcli.stages.student_sets import command, left_out, losses_told
+from kdcli.stages.student_sets import command, left_out, left_out_told
 from kdcli.stages.verdicts import UNDECIDED, StudentsMeasured
 from kdcli.stages.wording import amount, listed, number, spoken
 from kdcli.stats import LEVEL, compare, holm
@@ -34,10 +34,11 @@ def _incomplete(evidence: Evidence) -> list[str]:
     texts = []
     for one in evidence.students:
         if gone := left_out(one.config):
+            told = "; ".join(left_out_told(one.config))
+            seen = " Which went well was seen on the test split." if "overflowed" in gone else ""
             texts.append(
-                f"{one.group}: {spoken(one)}: {'; '.join(losses_told(one.config))}. Sets are compared on the "
-                "seeds that both have, where training went well."
-                + (" Which went well was seen on the test split." if "overflowed" in gone else "")
+                f"{one.group}: {spoken(one)}: {told}. Sets are compared on the seeds that both have, where "
+                f"training went well.{seen}"
             )
     return texts
 

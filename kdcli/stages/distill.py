@@ -33,8 +33,8 @@ from kdcli.stages.resuming import KeptTraining, identity
 from kdcli.stages.student_sets import (
     StudentSet,
     left_out,
+    left_out_told,
     load_students,
-    losses_told,
     seeds_asked,
     student_sets,
     title,
@@ -56,7 +56,7 @@ from kdcli.train import Report, predict
 class SetMade:
     """One student set that `kd distill` trained or found up to date; metrics have a value per seed.
 
-    `left_out` are the seeds that are missing, by what became of them, and `losses` says it in words.
+    `left_out` are the seeds that are missing, by what became of them, and `told` says it in words.
     """
 
     name: str
@@ -64,7 +64,7 @@ class SetMade:
     model: str
     seeds: list[int]
     left_out: dict[str, list[int]]
-    losses: list[str]
+    told: list[str]
     up_to_date: bool
     title: str
     metrics: dict[str, list[float]]
@@ -94,11 +94,11 @@ def distill(
 ) -> Distilled:
     """Train `students`, or those of the run's recipe, changed by `options`; up-to-date sets are reused.
 
-    `name` is for the folder of a single set. With `keep_going` the seeds whose loss stops being finite are
-    left out of their set, and the others kept. Raises `UsageError` for targets and models that this
-    dataset cannot have, and `KdError` where an artefact is missing or stale, another set stands under a
-    name and `force` does not allow to replace it, memory or the disk has no room for the students, or the
-    loss stops being finite: of one student, or of a whole set if it is to `keep_going`.
+    `name` is for the folder of a single set. With `keep_going` the seeds whose loss or outputs stop being
+    finite are left out of their set, and the others kept. Raises `UsageError` for targets and models that
+    this dataset cannot have, and `KdError` where an artefact is missing or stale, another set stands under a
+    name and `force` does not allow to replace it, memory or the disk has no room for the students, or a loss
+    or output stops being finite: of one student, or of a whole set if it is to `keep_going`.
     """
     recipe = run_recipe(run)
     students = override(students or recipe.students, options)
@@ -145,7 +145,7 @@ def distill(
         _resume_point(run, model).clear()
     if lost:
         raise KdError(
-            f"no student is left of {' and of '.join(lost)}: no loss stayed a finite number",
+            f"no student is left of {' and of '.join(lost)}: no loss or output stayed a finite number",
             f"{'the other sets are stored' if len(lost) < len(sets) else 'nothing was written'}; "
             f"{smaller_step(students)}",
         )
@@ -405,7 +405,7 @@ def _made(artefact: Artefact, up_to_date: bool) -> SetMade:
         model=students.config["model"],
         seeds=list(students.config["seeds"]),
         left_out=left_out(students.config),
-        losses=losses_told(students.config),
+        told=left_out_told(students.config),
         up_to_date=up_to_date,
         title=title(students.config, artefact.path.name),
         metrics=dict(students.metrics),

@@ -59,7 +59,7 @@ def seeds_asked(record: Mapping[str, Any]) -> list[int]:
     return sorted([*record["seeds"], *chain(*left_out(record).values())])
 
 
-def losses_told(record: Mapping[str, Any]) -> list[str]:
+def left_out_told(record: Mapping[str, Any]) -> list[str]:
     """Say which seeds a set left out and why, such as "seed 2 left out, whose loss …"."""
     whose = {
         "diverged": "whose loss stopped being a finite number",

@@ -46,7 +46,7 @@ class ResumePoint:
         from safetensors import SafetensorError
         from safetensors.torch import load
 
-        if not os.path.isfile(self.path) or os.path.islink(self.path):
+        if not self._is_file():
             return None
         try:
             whole = read_whole(self.path)
@@ -72,10 +72,13 @@ class ResumePoint:
         with suppress(OSError):  # another training of the run may have its state there
             self.path.parent.rmdir()
 
+    def _is_file(self) -> bool:
+        return os.path.isfile(self.path) and not os.path.islink(self.path)
+
     @property
     def whole(self) -> bool:
         """Whether a training can go on from what is kept: it is what was written."""
-        if os.path.islink(self.path):
+        if not self._is_file():
             return False
         try:
             with self.path.open("rb") as file:

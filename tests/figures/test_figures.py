@@ -309,8 +309,9 @@ def test_a_figure_of_single_students_says_which_they_are(
         assert words in find_figure(name).draw(seen).texts[-1].get_text().replace("\n", " ")
 
 
-def test_metrics_by_temperature_name_the_sets_that_left_out_seeds(view: View) -> None:
-    kind = find_figure("metrics-by-temperature")
+@pytest.mark.parametrize("name", ["metrics-by-temperature", "differences"])
+def test_figures_with_a_control_name_the_sets_that_left_out_seeds(view: View, name: str) -> None:
+    kind = find_figure(name)
     assert "Seeds whose" not in kind.draw(view).texts[-1].get_text()
     partial = [replace(s, part=s.target == "soft" and s.temperature == 4) for s in view.students]
     caption = kind.draw(replace(view, students=partial)).texts[-1].get_text()

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_a_state_that_cannot_be_read_is_not_taken_for_none(
     assert kept.whole  # nothing is lost
 
 
-def test_neither_a_link_nor_a_folder_is_a_state(tmp_path: Path) -> None:
+def test_neither_a_link_nor_a_folder_nor_a_pipe_is_a_state(tmp_path: Path) -> None:
     kept = point(tmp_path)
     outside = tmp_path / "outside"
     kept.path.rename(outside)
@@ -71,6 +72,10 @@ def test_neither_a_link_nor_a_folder_is_a_state(tmp_path: Path) -> None:
     assert kept.load() is None
     kept.clear()  # which leaves it
     assert kept.path.is_dir()
+    kept.path.rmdir()
+    os.mkfifo(kept.path)
+    assert kept.load() is None
+    assert not kept.whole
 
 
 def test_states_are_neither_kept_nor_removed_where_a_link_leads(tmp_path: Path) -> None:
