@@ -1,38 +1,73 @@
 """The command line: one thin function per command; here errors become messages and exit codes."""
 
+import gc
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from typer.completion import completion_init, install_callback, show_callback  # type: ignore[attr-defined]
+from typer.core import TyperOption
 
-from kdcli import __version__, show
+from kdcli import __version__, show, workers
 from kdcli import options as o
 from kdcli.errors import KdError, UsageError
 from kdcli.recipe import Recipe, builtin, load
-from kdcli.store import NAME, Run, Store
+from kdcli.store import NAME, Run, Store, named_run
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 INTERRUPTED = 130
+GARBAGE = 100_000  # objects made before the collector looks again: imports make that many, and no garbage
 COMMANDS = (
+    "run",
     "gen-data",
     "train-teacher",
     "distill",
     "plot",
     "compare",
-    "run",
     "show",
     "runs",
     "check",
     "delete",
+    "use",
+    "recipe",
 )
 
-app = typer.Typer(
+
+class Command(show.HelpCommand):
+    """A command that refuses an option with one value that is given twice, rather than take the last."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse a command line as Typer does; raises `UsageError` for an option that is given twice."""
+        rest: list[str] = super().parse_args(ctx, list(args))
+        if not ctx.resilient_parsing:  # else it is being completed
+            _, _, given = self.make_parser(ctx).parse_args(list(args))
+            for option in self.params:
+                single = isinstance(option, TyperOption) and not (option.is_flag or option.multiple)
+                if single and given.count(option) > 1:
+                    raise UsageError(
+                        f"{option.opts[0]} is given {given.count(option)} times, and takes one value",
+                        f"keep one of them; see `{ctx.command_path} --help`",
+                    )
+        return rest
+
+
+class App(typer.Typer):
+    """A Typer app whose commands are of the class `Command`."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
+        """Declare a command."""
+        return super().command(name, cls=Command, **settings)
+
+
+app = App(
     name="kd",
-    epilog="Example: kd run gaussians",
-    no_args_is_help=True,
+    cls=show.HelpGroup,
+    epilog="kd run\nkd run moons\nkd distill --help",
     # Declared at `kd` below instead: Typer's own options are converted by pydantic even where they are
     # not given, and importing it takes longer than the rest of a help page.
     add_completion=False,
@@ -44,12 +79,6 @@ app = typer.Typer(
 completion_init()
 
 
-def _help(context: typer.Context, wanted: bool) -> None:
-    if wanted:
-        print(context.get_help())
-        raise typer.Exit
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"kd {__version__}")
@@ -59,7 +88,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def kd(
     show_help: Annotated[
-        bool, typer.Option("--help", "-h", help="show this page", callback=_help, is_eager=True)
+        bool, typer.Option("--help", "-h", help="show this page", callback=show.show_page, is_eager=True)
     ] = False,
     version: Annotated[
         bool, typer.Option("--version", help="print the version", callback=_version, is_eager=True)
@@ -86,11 +115,12 @@ def _open(outputs: Path | None, name: str | None) -> Run:
 
 @contextmanager
 def _alone(run: Run, screen: show.Screen, no_wait: bool) -> Iterator[Run]:
-    """Work on a run while no other kd does."""
+    """Say which run it is, and work on it while no other kd does."""
 
     def waiting() -> None:
         screen.hint(f"another kd is working on run {run.name}; waiting for it to finish")
 
+    screen.working_on(run)
     with run.locked(wait=not no_wait, waiting=waiting) as leftovers:
         if leftovers:
             screen.hint(f"cleared up after a command that was cut off: {', '.join(leftovers)}")
@@ -98,7 +128,8 @@ def _alone(run: Run, screen: show.Screen, no_wait: bool) -> Iterator[Run]:
 
 
 def _run_name(source: str, given: str | None) -> str:
-    """Return the name of a recipe's run: the one given, the recipe's own, or that of its file."""
+    """Return the name of a recipe's run: the one given, KD_RUN's, the recipe's own, or that of its file."""
+    given = given or named_run()
     name = given or (Path(source).stem if source.endswith(".toml") else source)
     if given is None and not NAME.fullmatch(name):
         raise UsageError(f"the file name '{name}' cannot name a run", "name the run with --run NAME")
@@ -110,13 +141,14 @@ def _recipe_for_data(
 ) -> tuple[Recipe, str]:
     """Return the recipe that gen-data starts from, and its run's name.
 
-    That is --recipe if given, else the recipe of the run if it is there, else the dataset's.
+    That is --recipe if given, else the recipe of the run if it is there, else the dataset's. The run is the
+    one that --run or KD_RUN names, or that of the recipe or the dataset.
     """
     from kdcli.data import find_dataset
     from kdcli.stages.artefacts import run_recipe
 
     if source is None:
-        name = run or dataset or "gaussians"
+        name = run or named_run() or dataset or "gaussians"
         if dataset is not None:
             find_dataset(dataset)
         place = store.run(name)
@@ -133,7 +165,14 @@ def _recipe_for_data(
     return recipe, name
 
 
-@app.command("gen-data", epilog="Example: kd gen-data gaussians --n-samples 500 --run small")
+@app.command(
+    "gen-data",
+    epilog="""
+kd gen-data gaussians
+kd gen-data gaussians --n-samples 500 --run small
+kd gen-data mnist --source FOLDER
+    """,
+)
 def gen_data(
     dataset: o.DatasetName = None,
     source: o.Source = None,
@@ -181,7 +220,14 @@ def gen_data(
     show.data_made(screen, made)
 
 
-@app.command("train-teacher", epilog="Example: kd train-teacher --model mlp:64,64 --epochs 500")
+@app.command(
+    "train-teacher",
+    epilog="""
+kd train-teacher
+kd train-teacher --epochs 500 --learning-rate 0.003
+kd train-teacher --model mlp:64,64 --force
+    """,
+)
 def train_teacher(
     model: o.TeacherModel = None,
     epochs: o.Epochs = None,
@@ -194,11 +240,13 @@ def train_teacher(
     run: o.RunName = None,
     outputs: o.Outputs = None,
     force: o.Force = False,
+    jobs: o.Jobs = None,
     no_wait: o.NoWait = False,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Train the run's teacher on the labels; stores its checkpoint, logits and learning curves."""
+    workers.allow(jobs)
     from kdcli.stages.train_teacher import train_teacher as stage
 
     given = {
@@ -217,7 +265,14 @@ def train_teacher(
     show.teacher_trained(screen, made)
 
 
-@app.command("distill", epilog="Example: kd distill --target hard,bayes,soft --temperature 1,4")
+@app.command(
+    "distill",
+    epilog="""
+kd distill
+kd distill --target hard,bayes,soft --temperature 1,4
+kd distill --model mlp:4,tree:max_depth=3 --seeds 5
+    """,
+)
 def distill(
     target: o.TargetNames = None,
     temperature: o.Temperatures = None,
@@ -235,12 +290,15 @@ def distill(
     outputs: o.Outputs = None,
     force: o.Force = False,
     keep_going: o.KeepGoing = False,
+    jobs: o.Jobs = None,
     no_wait: o.NoWait = False,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Train students on one or more targets, all seeds and all targets together."""
+    workers.allow(jobs)
     from kdcli.stages.distill import distill as stage
+    from kdcli.stages.edits import notes
 
     given: dict[str, Any] = {
         "targets": o.split_names(target),
@@ -257,6 +315,8 @@ def distill(
     screen = show.Screen(quiet, as_json)
     students = load(recipe).students if recipe else None
     with _alone(_open(outputs, run), screen, no_wait) as place:
+        for note in notes(place, ["teacher"]):
+            screen.hint(note)
         made = stage(
             place,
             given,
@@ -269,7 +329,14 @@ def distill(
     show.distilled(screen, made)
 
 
-@app.command("plot", epilog="Example: kd plot learning-curves --format svg")
+@app.command(
+    "plot",
+    epilog="""
+kd plot
+kd plot learning-curves --format svg
+kd plot --model mlp:4 --show
+    """,
+)
 def plot(
     figures: o.FigureNames = None,
     model: o.ShownModels = None,
@@ -277,16 +344,21 @@ def plot(
     show_figures: o.ShowFigures = False,
     run: o.RunName = None,
     outputs: o.Outputs = None,
+    jobs: o.Jobs = None,
     no_wait: o.NoWait = False,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Draw the run's figures from its artefacts."""
+    workers.allow(jobs)
+    from kdcli.stages.edits import notes
     from kdcli.stages.plot import plot as stage
 
     screen = show.Screen(quiet, as_json)
     models = o.split_models(model) or ()
     with _alone(_open(outputs, run), screen, no_wait) as place:
+        for note in notes(place, ["data", "teacher", *(students.name for students in place.students())]):
+            screen.hint(note)
         made = stage(place, figures or (), models=models, file_format=file_format)
     show.plotted(screen, made)
     if show_figures:
@@ -294,14 +366,22 @@ def plot(
             typer.launch(str(path))
 
 
-@app.command("compare", epilog="Example: kd compare --metric brier --control hard")
+@app.command(
+    "compare",
+    epilog="""
+kd compare
+kd compare --metric brier --control hard
+kd compare --csv
+    """,
+)
 def compare(
+    run: o.RunArgument = None,
     metric: o.MetricNames = None,
     control: o.Control = None,
     unpaired: o.Unpaired = False,
     model: o.ComparedModels = None,
     as_csv: o.AsCsv = False,
-    run: o.RunName = None,
+    run_option: o.RunName = None,
     outputs: o.Outputs = None,
     no_wait: o.NoWait = False,
     as_json: o.AsJson = False,
@@ -313,7 +393,7 @@ def compare(
     from kdcli.stages.compare import compare as stage
 
     screen = show.Screen(quiet, as_json)
-    with _alone(_open(outputs, run), screen, no_wait) as place:
+    with _alone(_open(outputs, o.one_run(run, run_option)), screen, no_wait) as place:
         made = stage(
             place,
             models=o.split_models(model) or (),
@@ -327,7 +407,14 @@ def compare(
         show.compared(screen, made)
 
 
-@app.command("run", epilog="Example: kd run gaussians")
+@app.command(
+    "run",
+    epilog="""
+kd run
+kd run digits --run first
+kd run mine.toml --keep-going
+    """,
+)
 def run(
     recipe: o.RecipeArgument = "gaussians",
     source: o.Source = None,
@@ -336,11 +423,13 @@ def run(
     outputs: o.Outputs = None,
     force: o.Force = False,
     keep_going: o.KeepGoing = False,
+    jobs: o.Jobs = None,
     no_wait: o.NoWait = False,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Run all stages of a recipe in one process, naming the single commands; ends with the comparison."""
+    workers.allow(jobs)
     from kdcli.stages.compare import Compared
     from kdcli.stages.distill import Distilled
     from kdcli.stages.gen_data import DataMade
@@ -384,9 +473,17 @@ def run(
             lines.say()
 
 
-@app.command("show", epilog="Example: kd show --run gaussians")
+@app.command(
+    "show",
+    epilog="""
+kd show
+kd show gaussians
+kd show --json
+    """,
+)
 def show_run(
-    run: o.RunName = None,
+    run: o.RunArgument = None,
+    run_option: o.RunName = None,
     outputs: o.Outputs = None,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
@@ -394,10 +491,17 @@ def show_run(
     """Show what a run holds, in what state it is, and the commands that mend what is not fresh."""
     from kdcli.stages.show_run import show_run as stage
 
-    show.run_shown(show.Screen(quiet, as_json), stage(_open(outputs, run)))
+    show.run_shown(show.Screen(quiet, as_json), stage(_open(outputs, o.one_run(run, run_option))))
 
 
-@app.command("runs", epilog="Example: kd runs --outputs elsewhere")
+@app.command(
+    "runs",
+    epilog="""
+kd runs
+kd runs --outputs elsewhere
+kd runs --json
+    """,
+)
 def runs(outputs: o.Outputs = None, as_json: o.AsJson = False, quiet: o.Quiet = False) -> None:
     """List the runs of the outputs folder."""
     from kdcli.stages.list_runs import list_runs as stage
@@ -405,25 +509,41 @@ def runs(outputs: o.Outputs = None, as_json: o.AsJson = False, quiet: o.Quiet = 
     show.runs_listed(show.Screen(quiet, as_json), stage(Store(outputs)))
 
 
-@app.command("check", epilog="Example: kd check --run gaussians")
+@app.command(
+    "check",
+    epilog="""
+kd check
+kd check gaussians
+kd check --json
+    """,
+)
 def check(
-    run: o.CheckedRunName = None,
+    run: o.CheckedRunArgument = None,
+    run_option: o.CheckedRunName = None,
     outputs: o.Outputs = None,
     as_json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Check every file against its digest, of all runs or one; exit code 1 if anything is damaged."""
+    """Check every file of all runs or one against its digest; exit code 1 unless all is as kd wrote it."""
     from kdcli.stages.check import check as stage
 
-    made = stage(Store(outputs), run)
+    made = stage(Store(outputs), o.one_run(run, run_option))
     show.checked(show.Screen(quiet, as_json), made)
-    if made.damaged:
+    if made.damaged or made.newer:
         raise typer.Exit(1)
 
 
-@app.command("delete", epilog="Example: kd delete gaussians --yes")
+@app.command(
+    "delete",
+    epilog="""
+kd delete gaussians
+kd delete gaussians --yes
+kd delete small --outputs elsewhere
+    """,
+)
 def delete(
-    run: o.DeletedRunName,
+    run: o.DeletedRunArgument = None,
+    run_option: o.DeletedRunName = None,
     yes: o.Yes = False,
     outputs: o.Outputs = None,
     no_wait: o.NoWait = False,
@@ -435,14 +555,17 @@ def delete(
     from kdcli.stages.delete_run import to_delete, weigh
 
     screen = show.Screen(quiet, as_json)
-    place = to_delete(Store(outputs), run)
+    name = o.one_run(run, run_option)
+    if name is None:
+        raise UsageError("no run is named to be deleted", "name it, such as `kd delete gaussians`")
+    place = to_delete(Store(outputs), name)
     if not yes:
-        if as_json or not sys.stdin.isatty():
+        if as_json or not show.asks():
             raise UsageError(
-                f"run {run} is deleted only after asking, and there is nobody to ask here",
-                f"`kd delete {run} --yes{place.store.flag}` deletes it without asking",
+                f"run {name} is deleted only after asking, and there is nobody to ask here",
+                f"`kd delete {name} --yes{place.store.flag}` deletes it without asking",
             )
-        if not typer.confirm(show.to_be_deleted(screen, weigh(place)), err=True):
+        if not screen.confirmed(show.to_be_deleted(screen, weigh(place))):
             screen.say("nothing was deleted")
             raise typer.Exit(1)
     with _alone(place, screen, no_wait):
@@ -450,13 +573,83 @@ def delete(
     show.run_deleted(screen, made)
 
 
+@app.command(
+    "use",
+    epilog="""
+kd use gaussians
+kd use gaussians --quiet
+kd use small --outputs elsewhere
+    """,
+)
+def use(
+    run: o.UsedRunArgument,
+    outputs: o.Outputs = None,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Make a run the current one, which commands work on unless --run or KD_RUN names another."""
+    from kdcli.stages.use import use as stage
+
+    show.run_used(show.Screen(quiet, as_json), stage(Store(outputs), run))
+
+
+@app.command(
+    "recipe",
+    epilog="""
+kd recipe
+kd recipe moons
+kd recipe mnist-few > mine.toml
+    """,
+)
+def recipe(
+    name: o.ShownRecipe = "gaussians",
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Print a recipe with every key, its meaning, range and default, as a file to start from."""
+    from kdcli.stages.recipe import recipe as stage
+
+    show.recipe_shown(show.Screen(quiet, as_json), stage(name))
+
+
+def _refuse_empty(given: Sequence[str]) -> None:
+    """Raise `UsageError` for an empty argument: an unset variable of a script, never what is meant."""
+    for before, word in pairwise(["", *given]):
+        option, equals, value = word.partition("=") if word.startswith("--") else (before, "=", word)
+        if equals and not value:
+            what = f"{option} is" if option.startswith("-") else "one of the arguments is"
+            raise UsageError(f"{what} empty", "leave it out, or give it a value")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run kd and exit: 0 done, 1 the command could not do it, 2 wrong usage, 130 interrupted."""
+    """Run kd and exit: 0 done, 1 the command could not do it, 2 wrong usage, 130 interrupted.
+
+    The exit code is 141 if the reader of the output went away, as of a program that SIGPIPE ends.
+    """
+    workers.compute_on_one_thread()
+    gc.set_threshold(GARBAGE)
     given = list(sys.argv[1:] if arguments is None else arguments)
+    with show.outlets():
+        try:
+            code = _outcome(given)
+            show.flush()
+        except show.OutputError as error:
+            show.error(error, as_json=False)
+            code = error.exit_code
+    sys.exit(code)
+
+
+def _outcome(given: list[str]) -> int:
+    """Run a command line, report what went wrong, and return the exit code."""
     as_json = "--json" in given
     code: Any
     try:
-        code = app(given, prog_name="kd", standalone_mode=False)
+        _refuse_empty(given)
+        code = app(given or ["--help"], prog_name="kd", standalone_mode=False)
+        if not given:
+            code = UsageError.exit_code
+    except show.OutputError:
+        raise
     except KdError as error:
         if not error.hint:
             command = next((word for word in given if word in COMMANDS), "")
@@ -478,4 +671,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ),
             as_json=as_json,
         )
-    sys.exit(code or 0)
+    return code or 0

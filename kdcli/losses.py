@@ -15,37 +15,57 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+SMALLEST = 1e-300  # a target below it counts as 0, so that p / q stays within float64
+
 
 def distillation_loss(logits: Tensor, target: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
     """T² · KL(target ‖ softmax(logits / T)), in nats, summed over classes and averaged over examples.
 
-    `logits` and `target` are `(..., n_classes, n)`, the result `(...,)`; a temperature tensor
+    `logits` and `target` are `(..., n_classes, n)`, the result `(...,)` float64; a temperature tensor
     broadcasts against `logits`. A target probability of 0 contributes 0; the loss is infinite
     only where the student excludes what the target allows.
+
+    With q the target, p the student's probabilities and u = log p − log q, the divergence is the sum of
+    p − q − q·u: no term is negative, and all are exactly 0 at a perfect match. It is computed as
+    q · (expm1(u) − u), since at a high temperature p and q agree in all digits but a few, or as p where
+    q is 0.
     """
-    log_p = torch.log_softmax(logits / temperature, dim=-2)
-    divergence = (torch.special.xlogy(target, target) - torch.where(target > 0, target * log_p, 0.0)).sum(-2)
+    log_p = torch.log_softmax(logits.double() / temperature, dim=-2)
+    q = target.double()
+    allowed = q > SMALLEST
+    u = log_p - torch.where(allowed, q, 1.0).log()
+    terms = torch.where(allowed, q * (torch.expm1(u) - u), log_p.exp())
+    divergence = terms.clamp_min(0).sum(-2)  # rounding may leave −1e-30
     scale = temperature.squeeze(-2) if isinstance(temperature, Tensor) else temperature
     loss: Tensor = (scale**2 * divergence).mean(-1)
     return loss
 
 
-def distillation_gradient(logits: Tensor, target: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
+def distillation_gradient(
+    logits: Tensor, target: Tensor, temperature: Tensor | float = 1.0, examples: int | None = None
+) -> Tensor:
     """Gradient of `distillation_loss` in the logits: T · (softmax(logits / T) − target) / n.
 
-    In closed form, because the value of the loss is needed only where a curve records it:
-    several times faster than differentiating a log-softmax.
+    In closed form and in the precision of the logits, because the value of the loss is needed only where
+    a curve records it. `examples` is the n to divide by, where the logits are a part of a batch.
     """
+    if isinstance(temperature, Tensor):
+        temperature = temperature.to(logits.dtype)
+    scale = temperature / (examples or logits.shape[-1])
+    if logits.shape[-2] == 2:  # the two gradients are opposite, and a sigmoid takes half the time
+        gradient = ((logits[..., 1:, :] - logits[..., :1, :]) / temperature).sigmoid_()
+        gradient.sub_(target[..., 1:, :].to(gradient.dtype)).mul_(scale)
+        return torch.cat([-gradient, gradient], dim=-2)
     gradient = torch.softmax(logits / temperature, dim=-2)
-    return gradient.sub_(target).mul_(temperature / logits.shape[-1])
+    return gradient.sub_(target.to(gradient.dtype)).mul_(scale)
 
 
 @dataclass(frozen=True)
 class Objective:
     """What a stack learns on one split: a target, a temperature and a label weight for each of its sets.
 
-    target        (sets, n_classes, n)  class probabilities
-    temperature   (sets, 1, 1)          T of each set
+    target        (sets, n_classes, n)  class probabilities; float64, for losses at high temperatures
+    temperature   (sets, 1, 1)          T of each set, float64 as well
     labels        (n_classes, n)        one-hot true labels
     label_weight  (sets, 1, 1)          w of each set; None where every w is 0
 
@@ -84,10 +104,9 @@ class Objective:
         """Return the objective on a run of examples."""
         return replace(self, target=self.target[..., start:stop], labels=self.labels[..., start:stop])
 
-    def to(self, device: torch.device) -> "Objective":
-        """Return the objective with its tensors on a device."""
-        weight = None if self.label_weight is None else self.label_weight.to(device)
-        return Objective(self.target.to(device), self.temperature.to(device), self.labels.to(device), weight)
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what the objective is made of, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
     def loss(self, logits: Tensor) -> Tensor:
         """Return the loss of every member, `(groups, sets)`."""
@@ -97,10 +116,14 @@ class Objective:
         weight = self.label_weight[:, 0, 0]
         return (1 - weight) * soft + weight * distillation_loss(logits, self.labels)
 
-    def gradient(self, logits: Tensor) -> Tensor:
-        """Return the gradient of the sum of `loss` over members, in the shape of the logits."""
-        gradient = distillation_gradient(logits, self.target, self.temperature)
+    def gradient(self, logits: Tensor, examples: int | None = None) -> Tensor:
+        """Return the gradient of the sum of `loss` over members, in the shape of the logits.
+
+        `examples` is the number of examples that the loss is a mean over, where these are a part of them.
+        """
+        gradient = distillation_gradient(logits, self.target, self.temperature, examples)
         if self.label_weight is None:
             return gradient
-        hard = distillation_gradient(logits, self.labels)
-        return gradient.mul_(1 - self.label_weight).add_(hard.mul_(self.label_weight))
+        hard = distillation_gradient(logits, self.labels, 1.0, examples)
+        weight = self.label_weight.to(gradient.dtype)
+        return gradient.mul_(1 - weight).add_(hard.mul_(weight))

@@ -1,38 +1,116 @@
 """Option types shared by the commands; ranges, wording and choices come from the library."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from kdcli import workers
 from kdcli.data import DATASETS
 from kdcli.data.dataset import Sampling
 from kdcli.data.gaussians import Gaussians
 from kdcli.data.mnist import MNIST
 from kdcli.data.moons import Moons
-from kdcli.errors import UsageError
-from kdcli.figures import FIGURES
+from kdcli.errors import KdError, UsageError
+from kdcli.figures import FIGURES, FORMATS
 from kdcli.metrics import METRICS
-from kdcli.models import MODELS, NETWORK_SYNTAX, SYNTAX
+from kdcli.models import CNN, MLP, MODELS, NETWORK_SYNTAX, SYNTAX
 from kdcli.recipe import DEVICES, PRECISIONS, SCHEDULES, Students, Teacher, builtin_names
 from kdcli.settings import flag, rules
-from kdcli.store import Store
+from kdcli.store import Run, Store
 from kdcli.targets import TARGETS
 
 
-def _setting(config: type, key: str, *short: str, note: str = "", completion: Any = None) -> Any:
-    """Make the option of a setting, with its own help and range."""
+def _setting(
+    config: type, key: str, *short: str, note: str = "", completion: Any = None, metavar: str | None = None
+) -> Any:
+    """Make the option of a setting, with its own help, range and default."""
     rule = rules(config)[key]
     words = f"{rule.help} ({rule.allowed})" if rule.allowed else rule.help
+    default = next(field.default for field in fields(config) if field.name == key)
+    listed = ",".join(map(_shown, default)) if isinstance(default, tuple) else _shown(default)
     return typer.Option(
-        flag(config, key), *short, help=words + note, autocompletion=completion, show_default=False
+        flag(config, key),
+        *short,
+        help=words + note,
+        autocompletion=completion,
+        metavar=metavar,
+        show_default=f"recipe, else {listed}",
     )
 
 
-def _starting(names: Callable[[], Any]) -> Callable[[str], list[str]]:
-    return lambda incomplete: [name for name in names() if name.startswith(incomplete)]
+def _shown(default: Any) -> str:
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+Words = Callable[[typer.Context], Iterable[str]]
+
+
+def _starting(words: Words) -> Callable[[typer.Context, str], list[str]]:
+    """Complete one word. Completion never fails: where it cannot read a run it offers nothing."""
+
+    def complete(context: typer.Context, incomplete: str) -> list[str]:
+        with suppress(KdError):
+            return [word for word in words(context) if word.startswith(incomplete)]
+        return []
+
+    return complete
+
+
+def _listing(
+    words: Words, split: Callable[[list[str]], tuple[str, ...] | None]
+) -> Callable[[typer.Context, str], list[str]]:
+    """Complete the last word of a comma-separated list with one that the list does not have yet."""
+
+    def complete(context: typer.Context, incomplete: str) -> list[str]:
+        with suppress(KdError):
+            offered = list(words(context))
+            # A model has commas of its own, so what is typed may be one word, or a list and a word.
+            starts = {0, *(match.end() for match in re.finditer(",", incomplete))}
+            return [
+                incomplete[:start] + word
+                for start in sorted(starts)
+                for word in offered
+                if word.startswith(incomplete[start:]) and word not in (split([incomplete[:start]]) or ())
+            ]
+        return []
+
+    return complete
+
+
+def _run_here(context: typer.Context) -> Run:
+    """Return the run that a command being completed works on."""
+    return Store(context.params.get("outputs")).existing_run(context.params.get("run"))
+
+
+def _run_names(context: typer.Context) -> list[str]:
+    return Store(context.params.get("outputs")).runs()
+
+
+def _sets(context: typer.Context) -> list[str]:
+    return [students.path.name for students in _run_here(context).students()]
+
+
+def _models_here(context: typer.Context) -> list[str]:
+    """Return the models of the run's student sets."""
+    sets = [students for students in _run_here(context).students() if students.finished]
+    return list(dict.fromkeys(students.meta().config["model"] for students in sets))
+
+
+def _student_models(context: typer.Context) -> list[str]:
+    """Return the models of the run's student sets, and an example of each family."""
+    here: list[str] = []
+    with suppress(KdError):
+        here = _models_here(context)
+    return list(dict.fromkeys([*here, *(family.EXAMPLE for family in MODELS.values())]))
+
+
+def _recipes(_context: typer.Context) -> list[str]:
+    return [*builtin_names(), *sorted(str(path) for path in Path().glob("*.toml"))]
 
 
 def split_names(values: list[str] | None) -> tuple[str, ...] | None:
@@ -64,24 +142,42 @@ def split_numbers(values: list[str] | None, option: str) -> tuple[float, ...] | 
         ) from None
 
 
-_runs = _starting(lambda: Store().runs())
+_runs = _starting(_run_names)
 _DATASETS = ", ".join(DATASETS)
 _TARGETS = ": " + ", ".join(TARGETS) + "; repeat or comma-separate"
 
+
+def _run_argument(words: str, metavar: str = "[RUN]") -> Any:
+    return typer.Argument(metavar=metavar, help=words, autocompletion=_runs, show_default=False)
+
+
+def one_run(argument: str | None, option: str | None) -> str | None:
+    """Return the run that a command line names as RUN or by --run; raises `UsageError` if it names two."""
+    if argument is not None and option is not None and argument != option:
+        raise UsageError(f"two runs are named, {argument} and --run {option}", "keep one of them")
+    return option if argument is None else argument
+
+
+_DEFAULT_RUN = "default: the one that KD_RUN names, or the current one"
 RunName = Annotated[
     str | None,
-    typer.Option("--run", help="the run to work on; default: the current one", autocompletion=_runs),
+    typer.Option("--run", help=f"the run to work on; {_DEFAULT_RUN}", autocompletion=_runs),
 ]
+RunArgument = Annotated[str | None, _run_argument(f"the run; {_DEFAULT_RUN}")]
 CheckedRunName = Annotated[
     str | None, typer.Option("--run", help="check only this run; default: all", autocompletion=_runs)
 ]
-DeletedRunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="the run to delete", autocompletion=_runs, show_default=False)
-]
+CheckedRunArgument = Annotated[str | None, _run_argument("check only this run; default: all")]
+DeletedRunName = Annotated[str | None, typer.Option("--run", help="the run to delete", autocompletion=_runs)]
+DeletedRunArgument = Annotated[str | None, _run_argument("the run to delete")]
+UsedRunArgument = Annotated[str, _run_argument("the run to make current", "RUN")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="delete without asking")]
 NewRunName = Annotated[
     str | None,
-    typer.Option("--run", help="name of the run; default: the dataset's, or the recipe file's"),
+    typer.Option(
+        "--run",
+        help="name of the run; default: the one that KD_RUN names, the dataset's or the recipe file's",
+    ),
 ]
 Outputs = Annotated[
     Path | None,
@@ -93,6 +189,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document on
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="refuse, rather than wait, while another kd works on the run")
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        help="processes that compute at the same time, which changes no result (at least 1)",
+        min=1,
+        envvar=workers.JOBS,
+        show_default="the processors that kd may use",
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="replace what is there if it was made differently")]
 
@@ -108,7 +214,7 @@ DatasetName = Annotated[
     typer.Argument(
         metavar="[DATASET]",
         help=f"the dataset: {_DATASETS}; default: gaussians",
-        autocompletion=_starting(lambda: DATASETS),
+        autocompletion=_starting(lambda _: DATASETS),
         show_default=False,
     ),
 ]
@@ -117,13 +223,16 @@ RecipeName = Annotated[
     typer.Option(
         "--recipe",
         help="a built-in recipe or FILE.toml; default: the run's or the dataset's",
+        autocompletion=_starting(_recipes),
         show_default=False,
     ),
 ]
 StudentRecipe = Annotated[
     str | None,
     typer.Option(
-        "--recipe", help="take the students of a built-in recipe or FILE.toml; default: the run's own"
+        "--recipe",
+        help="take the students of a built-in recipe or FILE.toml; default: the run's own",
+        autocompletion=_starting(_recipes),
     ),
 ]
 RecipeArgument = Annotated[
@@ -131,7 +240,15 @@ RecipeArgument = Annotated[
     typer.Argument(
         metavar="[RECIPE|FILE.toml]",
         help=f"a built-in recipe ({', '.join(builtin_names())}) or a file of your own",
-        autocompletion=_starting(builtin_names),
+        autocompletion=_starting(_recipes),
+    ),
+]
+ShownRecipe = Annotated[
+    str,
+    typer.Argument(
+        metavar="[RECIPE|FILE.toml]",
+        help=f"a built-in recipe ({', '.join(builtin_names())}) or a file, such as the recipe.toml of a run",
+        autocompletion=_starting(_recipes),
     ),
 ]
 NSamples = Annotated[int | None, _setting(Sampling, "n_samples")]
@@ -146,24 +263,41 @@ Source = Annotated[
 ]
 DataSeed = Annotated[int | None, _setting(Sampling, "seed")]
 
-TeacherModel = Annotated[str | None, _setting(Teacher, "model", note=f": {NETWORK_SYNTAX}")]
-Schedule = Annotated[str | None, _setting(Teacher, "schedule", completion=_starting(lambda: SCHEDULES))]
-Precision = Annotated[str | None, _setting(Teacher, "precision", completion=_starting(lambda: PRECISIONS))]
-Device = Annotated[str | None, _setting(Teacher, "device", completion=_starting(lambda: DEVICES))]
+TeacherModel = Annotated[
+    str | None,
+    _setting(
+        Teacher,
+        "model",
+        note=f": {NETWORK_SYNTAX}",
+        completion=_starting(lambda _: (MLP.EXAMPLE, CNN.EXAMPLE)),
+        metavar="MODEL",
+    ),
+]
+Schedule = Annotated[str | None, _setting(Teacher, "schedule", completion=_starting(lambda _: SCHEDULES))]
+Precision = Annotated[str | None, _setting(Teacher, "precision", completion=_starting(lambda _: PRECISIONS))]
+Device = Annotated[str | None, _setting(Teacher, "device", completion=_starting(lambda _: DEVICES))]
 TeacherSeed = Annotated[int | None, _setting(Teacher, "seed")]
 Epochs = Annotated[int | None, _setting(Teacher, "epochs")]
 BatchSize = Annotated[int | None, _setting(Teacher, "batch_size")]
 LearningRate = Annotated[float | None, _setting(Teacher, "learning_rate")]
 
 StudentModels = Annotated[
-    list[str] | None, _setting(Students, "models", note=f": {SYNTAX}; repeat or comma-separate")
+    list[str] | None,
+    _setting(
+        Students,
+        "models",
+        note=f": {SYNTAX}; repeat or comma-separate",
+        completion=_listing(_student_models, split_models),
+        metavar="MODEL,...",
+    ),
 ]
 TargetNames = Annotated[
     list[str] | None,
-    _setting(Students, "targets", "-t", note=_TARGETS, completion=_starting(lambda: TARGETS)),
+    _setting(Students, "targets", "-t", note=_TARGETS, completion=_listing(lambda _: TARGETS, split_names)),
 ]
 Temperatures = Annotated[
-    list[str] | None, _setting(Students, "temperatures", "-T", note="; repeat or comma-separate")
+    list[str] | None,
+    _setting(Students, "temperatures", "-T", note="; repeat or comma-separate", metavar="T,..."),
 ]
 TransferSize = Annotated[int | None, _setting(Students, "transfer_size")]
 Smoothing = Annotated[float | None, _setting(Students, "smoothing")]
@@ -178,26 +312,33 @@ FigureNames = Annotated[
     typer.Argument(
         metavar="[FIGURE]...",
         help=f"which figures: {', '.join(FIGURES)}; default: all that apply",
-        autocompletion=_starting(lambda: FIGURES),
+        autocompletion=_starting(lambda _: FIGURES),
         show_default=False,
     ),
 ]
 ShownModels = Annotated[
     list[str] | None,
-    typer.Option("--model", help="draw only students of this model; repeat or comma-separate"),
+    typer.Option(
+        "--model",
+        help="draw only students of this model; repeat or comma-separate",
+        autocompletion=_listing(_models_here, split_models),
+        metavar="MODEL,...",
+    ),
 ]
 MetricNames = Annotated[
     list[str] | None,
     typer.Option(
         "--metric",
         help=f"give verdicts on these too: {', '.join(METRICS)}; repeat or comma-separate",
-        autocompletion=_starting(lambda: METRICS),
+        autocompletion=_listing(lambda _: METRICS, split_names),
     ),
 ]
 Control = Annotated[
     str | None,
     typer.Option(
-        "--control", help="compare with this student set, such as hard or soft-T4-mlp4; default: labels"
+        "--control",
+        help="compare with this student set, such as hard or soft-T4-mlp4; default: labels",
+        autocompletion=_starting(lambda context: [*TARGETS, *_sets(context)]),
     ),
 ]
 Unpaired = Annotated[
@@ -206,8 +347,21 @@ Unpaired = Annotated[
 ]
 ComparedModels = Annotated[
     list[str] | None,
-    typer.Option("--model", help="compare only students of this model; repeat or comma-separate"),
+    typer.Option(
+        "--model",
+        help="compare only students of this model; repeat or comma-separate",
+        autocompletion=_listing(_models_here, split_models),
+        metavar="MODEL,...",
+    ),
 ]
 AsCsv = Annotated[bool, typer.Option("--csv", help="print the results as CSV on stdout, and nothing else")]
-FigureFormat = Annotated[str, typer.Option("--format", help="file format: png, svg or pdf")]
+FigureFormat = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help=f"file format: {', '.join(FORMATS)}",
+        autocompletion=_starting(lambda _: FORMATS),
+        show_default=True,
+    ),
+]
 ShowFigures = Annotated[bool, typer.Option("--show", help="open the figures that were drawn")]

@@ -5,21 +5,24 @@
 [students]   the students' models and training, their targets and seeds
 """
 
+import codecs
+import textwrap
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from kdcli.data import DATASETS, find_dataset
 from kdcli.errors import KdError, UsageError, nearest, unknown
-from kdcli.models import parse_model, parse_network
-from kdcli.settings import read, setting, shown
-from kdcli.targets import find_target
+from kdcli.models import NETWORK_SYNTAX, SYNTAX, parse_model, parse_network
+from kdcli.settings import read, rules, setting, shown
+from kdcli.targets import TARGETS, find_target
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda")
 SCHEDULES = ("constant", "linear")
+COMMENT = 100  # columns of a comment in a recipe
 
 
 class RecipeError(UsageError):
@@ -49,7 +52,7 @@ class Training:
 class Teacher(Training):
     """The teacher's model and training."""
 
-    model: str = setting("mlp:64,64", "the teacher's model", check=parse_network)
+    model: str = setting("mlp:64,64", "the teacher's model", check=parse_network, values=NETWORK_SYNTAX)
     seed: int = setting(0, "seed of the initial weights and of the batch order", minimum=0)
     precision: str = _choice("auto", "precision of matrix products", PRECISIONS)
     schedule: str = _choice("constant", "how the step size goes, linear being down to 0", SCHEDULES)
@@ -61,10 +64,18 @@ class Students(Training):
     """The students' models, what they are taught, and the training of those that learn by gradients."""
 
     models: tuple[str, ...] = setting(
-        ("mlp:4",), "the students' models, each taught every target", check=parse_model, flag="--model"
+        ("mlp:4",),
+        "the students' models, each taught every target",
+        check=parse_model,
+        values=SYNTAX,
+        flag="--model",
     )
     targets: tuple[str, ...] = setting(
-        ("labels", "hard", "soft"), "what the students are taught", check=find_target, flag="--target"
+        ("labels", "hard", "soft"),
+        "what the students are taught",
+        check=find_target,
+        values=", ".join(TARGETS),
+        flag="--target",
     )
     temperatures: tuple[float, ...] = setting(
         (4.0,),
@@ -136,15 +147,49 @@ def parse(text: str, source: str) -> Recipe:
 
 
 def dump(recipe: Recipe) -> str:
-    """Write a recipe as TOML that `parse` reads back as it was."""
+    """Write a recipe as TOML that `parse` reads back as it was.
+
+    Above every key a comment says what it means, and which values it takes.
+    """
+    kind = find_dataset(recipe.dataset)
+    tables = {
+        "data": (kind.summary, recipe.data),
+        "teacher": (_first_line(Teacher), recipe.teacher),
+        "students": (_first_line(Students), recipe.students),
+    }
+    lines: list[str] = []
+    for name, (summary, config) in tables.items():
+        lines += ["", f"[{name}]  # {summary}"] if lines else [f"[{name}]  # {summary}"]
+        if name == "data":
+            lines += [*_comment(f"the dataset: {', '.join(DATASETS)}"), f"dataset = {_toml(recipe.dataset)}"]
+        defaults = {field.name: field.default for field in fields(config)}
+        for key, rule in rules(type(config)).items():
+            words = f"{rule.help}: {rule.values}" if rule.values else rule.help
+            range_ = f"{rule.allowed}; " if rule.allowed else ""
+            lines += [*_comment(words), f"#   {range_}default: {_toml(defaults[key])}"]
+            lines.append(f"{key} = {_toml(getattr(config, key))}")
+    return "\n".join(lines) + "\n"
+
+
+def _first_line(config: type) -> str:
+    """Return the first line of a docstring as a comment: in small letters, without a full stop."""
+    line = (config.__doc__ or "").splitlines()[0].rstrip(".")
+    return line[:1].lower() + line[1:]
+
+
+def _comment(text: str) -> list[str]:
+    return textwrap.wrap(text, COMMENT, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False)
+
+
+def _toml(value: Any) -> str:
+    """Write a value as TOML, a list on one line unless that is long."""
     import tomli_w
 
-    tables = {
-        "data": {"dataset": recipe.dataset, **asdict(recipe.data)},
-        "teacher": asdict(recipe.teacher),
-        "students": asdict(recipe.students),
-    }
-    return tomli_w.dumps(tables)
+    text = tomli_w.dumps({"": value}).removeprefix('"" = ').rstrip("\n")
+    if isinstance(value, tuple):
+        short = f"[{', '.join(map(_toml, value))}]"
+        return short if len(short) <= COMMENT else text
+    return text
 
 
 def builtin_names() -> list[str]:
@@ -157,10 +202,14 @@ def builtin_names() -> list[str]:
 
 def builtin(name: str) -> Recipe:
     """Return a recipe that comes with kd; raises `UsageError` with the nearest name."""
+    return parse(builtin_text(name), f"the built-in recipe {name}")
+
+
+def builtin_text(name: str) -> str:
+    """Return a recipe that comes with kd as it is written; raises `UsageError` with the nearest name."""
     if name not in builtin_names():
         raise unknown("recipe", name, builtin_names(), "A file of your own ends in .toml")
-    text = (resources.files("kdcli") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
-    return parse(text, f"the built-in recipe {name}")
+    return (resources.files("kdcli") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def load(name: str) -> Recipe:
@@ -168,12 +217,25 @@ def load(name: str) -> Recipe:
     if not name.endswith(".toml"):
         return builtin(name)
     try:
-        text = Path(name).read_text(encoding="utf-8")
+        content = Path(name).read_bytes()
     except OSError as error:
         known = ", ".join(builtin_names())
         raise KdError(
             f"cannot read the recipe {name}: {error.strerror}", f"built-in recipes: {known}"
         ) from None
+    return parse(decode(content, name), name)
+
+
+def decode(content: bytes, source: str) -> str:
+    """Return the text of a recipe file, whatever editor wrote it: with a byte-order mark, with any line ends.
+
+    Raises `RecipeError` naming `source` if it is not UTF-8.
+    """
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise RecipeError(f"{name} is not valid TOML: it is not UTF-8 text") from None
-    return parse(text, name)
+        other = ", but UTF-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else ""
+        raise RecipeError(
+            f"{source} is not valid TOML: it is not UTF-8 text{other}", "save it as UTF-8"
+        ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")

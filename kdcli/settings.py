@@ -30,8 +30,9 @@ class Rule:
     """What a setting means and which values it takes.
 
     `minimum` and `maximum` are allowed themselves, `above` and `below` are not. `check` raises a
-    `KdError` for a value it refuses. For a list the rule holds for every item. A setting that was `added`
-    later is left out of records where it has its default, so that older ones compare equal.
+    `KdError` for a value it refuses, and `values` says in words which it takes. For a list the rule holds
+    for every item. A setting that was `added` later is left out of records where it has its default, so
+    that older ones compare equal.
     """
 
     help: str
@@ -40,6 +41,7 @@ class Rule:
     above: float | None = None
     below: float | None = None
     check: Callable[[Any], object] | None = None
+    values: str = ""
     flag: str = ""
     added: bool = False
 

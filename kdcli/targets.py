@@ -1,5 +1,6 @@
 """Targets: what a student is taught, as a matrix of class probabilities `(n, n_classes)`.
 
+They are float64: at a temperature of 1000 the classes differ in the last bits of a float32.
 The command line reads TARGETS for its help, so torch is imported inside the functions.
 """
 
@@ -53,10 +54,10 @@ class Target:
 
 
 def one_hot(index: Tensor, n_classes: int) -> Tensor:
-    """One-hot float32 rows `(n, n_classes)` of class indices `(n,)`."""
+    """One-hot float64 rows `(n, n_classes)` of class indices `(n,)`."""
     from torch.nn import functional as F
 
-    return F.one_hot(index, n_classes).float()
+    return F.one_hot(index, n_classes).double()
 
 
 def _labels(known: Knowledge, temperature: float) -> Tensor:
@@ -76,7 +77,7 @@ def _bayes(known: Knowledge, temperature: float) -> Tensor:
 
 
 def _soft(known: Knowledge, temperature: float) -> Tensor:
-    return (_given(known.teacher_logits) / temperature).softmax(1)
+    return (_given(known.teacher_logits).double() / temperature).softmax(1)
 
 
 def _shuffled(known: Knowledge, temperature: float) -> Tensor:
@@ -85,7 +86,7 @@ def _shuffled(known: Knowledge, temperature: float) -> Tensor:
     As in the control experiment of Furlanello et al., "Born-again neural networks" (2018). The same
     draws permute alike at every temperature.
     """
-    logits, chance = _given(known.teacher_logits), _given(known.chance)
+    logits, chance = _given(known.teacher_logits).double(), _given(known.chance)
     top = logits.argmax(1, keepdim=True)
     # The top class comes first in both orders, and so goes to its own place.
     places = chance.scatter(1, top, 2.0).argsort(1, descending=True)
@@ -94,7 +95,7 @@ def _shuffled(known: Knowledge, temperature: float) -> Tensor:
 
 
 def _bayes_soft(known: Knowledge, temperature: float) -> Tensor:
-    return _given(known.posterior).float()
+    return _given(known.posterior)
 
 
 def _given(source: Tensor | None) -> Tensor:

@@ -6,21 +6,40 @@ Teachers and students, one model or a stack of them, whole splits or batches: al
 import ctypes
 import math
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from contextlib import contextmanager
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.optim.adam import adam
 
 from kdcli.losses import Objective
-from kdcli.models.stack import Stack
+from kdcli.models.stack import Network, Stack
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of glibc's malloc.h
 CURVE_POINTS = 150  # a curve has at most about this many points, however many epochs there are
+REPORTED_EVERY = 0.1  # seconds between two reports within an epoch
 
-Report = Callable[[int, float | None], None]
-"""Is told the epochs or trees done, and the mean training loss where there is one."""
+
+class Report(Protocol):
+    """Is told how far a training is."""
+
+    def __call__(self, done: int, loss: float | None) -> None:
+        """Take the steps or trees done, and the mean training loss recorded last, if there is one."""
+
+    def resumed(self, epoch: int) -> None:
+        """Take the epoch at which a training that was cut off goes on."""
+
+
+class Silence:
+    """Reports to nobody."""
+
+    def __call__(self, done: int, loss: float | None) -> None:
+        """Pass over it."""
+
+    def resumed(self, epoch: int) -> None:
+        """Pass over it."""
 
 
 class History(NamedTuple):
@@ -63,8 +82,14 @@ class DivergedError(Exception):
         self.members = members
 
 
+def steps_in_epoch(examples: int, batch_size: int) -> int:
+    """Return how many steps an epoch over so many examples takes; a batch size of 0 takes all at once."""
+    return math.ceil(examples / batch_size) if batch_size else 1
+
+
+@torch.no_grad()
 def fit(
-    model: Stack,
+    model: Network,
     x_train: Tensor,
     objective: Objective,
     x_val: Tensor,
@@ -77,7 +102,7 @@ def fit(
     precision: torch.dtype = torch.float32,
     decay: bool = False,
     keep_going: bool = False,
-    report: Report = lambda epoch, loss: None,
+    report: Report | None = None,
     keeper: Keeper | None = None,
 ) -> History:
     """Train a stack with Adam and return its learning curves.
@@ -85,9 +110,10 @@ def fit(
     `x_train (n, *features)` goes with `objective`, `x_val` with `val_objective`. A `batch_size` of 0
     takes the whole split at once; otherwise each of `orders` shuffles the batches of one group of
     members. The members' losses are summed, and Adam acts element by element, so each member is
-    trained as it would be alone. With a `precision` of bfloat16 the matrix products are computed in it,
-    while parameters, losses and updates stay in float32. With `decay` the step size falls to 0 linearly,
-    step by step. All tensors are on the model's device.
+    trained as it would be alone. A large batch is computed in pieces that stay in the cache, and their
+    gradients are summed: memory does not grow with it. With a `precision` of bfloat16 the matrix products
+    are computed in it, while parameters, losses and updates stay in float32. With `decay` the step size falls
+    to 0 linearly, step by step. All tensors are on the model's device.
 
     A `keeper` is given the state from time to time, and when the training is done. A training that starts
     from a state ends with the same bits as one that was never cut off: the state has everything that
@@ -98,9 +124,13 @@ def fit(
     the others end with the bits that they would have had.
     """
     keep_freed_memory()
+    report = report or Silence()
     optimizer = Adam(model.parameters(), learning_rate)
     every = math.ceil(epochs / CURVE_POINTS)
     points: list[tuple[int, Tensor, Tensor]] = []
+    steps_each = steps_in_epoch(len(x_train), batch_size)
+    steps = epochs * steps_each
+    first, skip, done = 1, 0, 0
 
     def recorded(epoch: int) -> bool:
         return epoch % every == 0 or epoch == epochs
@@ -110,18 +140,12 @@ def fit(
             train, val = evaluate(model, x_train, objective), evaluate(model, x_val, val_objective)
         points.append((epoch, train, val))
         stop_if_diverged(*points[-1])
-        report(epoch, _mean_of_finite(train))
+        report(done, _mean_of_finite(train))
 
     def stop_if_diverged(epoch: int, train: Tensor, val: Tensor) -> None:
         lost = _lost(train, val)
         if bool(lost.any()) and not keep_going:
             raise DivergedError(epoch, lost.nonzero().flatten().tolist())
-
-    taught = objective.by_example() if 0 < batch_size < len(x_train) else objective
-    batches = math.ceil(len(x_train) / batch_size) if batch_size else 1
-    steps = epochs * batches
-    first, skip, done = 1, 0, 0
-    generators = {"order": orders, "mask": model.generators}
 
     def draws() -> list[Tensor]:
         return [order.get_state() for order in orders]
@@ -129,8 +153,7 @@ def fit(
     def state(epoch: int, taken: int, orders_before: Sequence[Tensor]) -> dict[str, Tensor]:
         """Return all that later steps depend on, after so many batches of an epoch."""
         return {
-            **{f"model.{name}": value.detach().cpu() for name, value in model.state_dict().items()},
-            **{f"adam.{name}": value.cpu() for name, value in optimizer.state().items()},
+            **{name: value.cpu() for name, value in optimizer.state().items()},
             **{f"order.{k}": before for k, before in enumerate(orders_before)},
             **{f"mask.{k}": mask.get_state() for k, mask in enumerate(model.generators)},
             **{f"curve.{name}": value for name, value in _history(points, model.members)._asdict().items()},
@@ -138,10 +161,9 @@ def fit(
         }
 
     kept = keeper.load() if keeper else None
-    if kept and _fits(kept, state(1, 0, draws())) and _possible(kept, epochs, batches, recorded):
-        model.load_state_dict({name: kept[f"model.{name}"] for name in model.state_dict()})
-        optimizer.restore({name: kept[f"adam.{name}"] for name in optimizer.state()})
-        for kind, streams in generators.items():
+    if kept and _fits(kept, state(1, 0, draws())) and _possible(kept, epochs, steps_each, recorded):
+        optimizer.restore(kept)
+        for kind, streams in {"order": orders, "mask": model.generators}.items():
             for k, stream in enumerate(streams):
                 stream.set_state(kept[f"{kind}.{k}"])
         curves = (kept["curve.epochs"].tolist(), kept["curve.train"].unbind(1), kept["curve.val"].unbind(1))
@@ -149,23 +171,28 @@ def fit(
         for point in points:
             stop_if_diverged(*point)
         first, skip, done = kept["at"].tolist()
-        report(first - 1, _mean_of_finite(points[-1][1]))
+        report.resumed(first)
+        report(done, _mean_of_finite(points[-1][1]))
     else:
         record(0)
+    shuffled = 0 < batch_size < len(x_train)
+    if shuffled:
+        objective = objective.by_example()
+    before, reported = draws(), time.monotonic()
     for epoch in range(first, epochs + 1):
-        model.train()
-        before = draws()
-        for k, (x, batch) in enumerate(_batches(x_train, taught, batch_size, orders, skip), skip + 1):
-            with _products_in(precision, x.device):
-                logits = model(x).float()
-            gradient = batch.gradient(_by_set(logits.detach(), batch))
-            loss = _WithGradient.apply(logits, gradient.view_as(logits))  # type: ignore[no-untyped-call]
+        if shuffled:
+            before = draws()
+        for taken, (x, batch) in enumerate(_batches(x_train, objective, batch_size, orders, skip), skip + 1):
+            _add_gradients(model, x, batch, optimizer.gradients, precision)
             if decay:
                 optimizer.learning_rate = learning_rate * (1 - done / steps)
             done += 1
-            optimizer.step(torch.autograd.grad(loss, optimizer.parameters))
+            optimizer.step()
+            if time.monotonic() > reported + REPORTED_EVERY:
+                report(done, _mean_of_finite(points[-1][1]))
+                reported = time.monotonic()
             if keeper and keeper.due():
-                keeper.save(state(epoch, k, before))
+                keeper.save(state(epoch, taken, before))
         skip = 0
         if recorded(epoch):
             record(epoch)
@@ -174,6 +201,27 @@ def fit(
     if keeper:
         keeper.save(state(epochs + 1, 0, draws()))
     return _history(points, model.members)
+
+
+def _add_gradients(
+    model: Network, x: Tensor, batch: Objective, gradients: Sequence[Tensor], precision: torch.dtype
+) -> None:
+    """Store the gradients on a batch `x (groups, batch, *features)`, computed piece by piece."""
+    examples = x.shape[1]
+    for start, stop in _pieces(examples, model.piece):
+        part = batch if stop - start == examples else batch.part(start, stop)
+
+        def upstream(logits: Tensor, part: Objective = part) -> Tensor:
+            return part.gradient(_by_set(logits, part), examples).view_as(logits)
+
+        model.add_gradients(x[:, start:stop], upstream, gradients, fresh=start == 0, precision=precision)
+
+
+def _pieces(examples: int, most: int) -> Iterator[tuple[int, int]]:
+    """Cut so many examples into runs of at most `most`, of even size; yields start and stop of each."""
+    size = math.ceil(examples / math.ceil(examples / most))
+    for start in range(0, examples, size):
+        yield start, min(start + size, examples)
 
 
 def _mean_of_finite(losses: Tensor) -> float:
@@ -232,64 +280,62 @@ def _products_in(precision: torch.dtype, device: torch.device) -> torch.autocast
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == torch.bfloat16)
 
 
-class _WithGradient(torch.autograd.Function):
-    """A scalar whose gradient in the logits is the one given; the value itself is never needed.
-
-    Handing the gradient to `torch.autograd.grad` directly would do the same, and import a computer
-    algebra system on the way.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, gradient: Tensor) -> Tensor:
-        ctx.gradient = gradient
-        return logits.new_zeros(())
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
-        return ctx.gradient, None
-
-
 class Adam:
-    """Adam (Kingma and Ba, 2015) with its usual constants, over PyTorch's own update function.
+    """Adam (Kingma and Ba, 2015) with its usual constants, over PyTorch's own kernel for it.
 
-    Constructing `torch.optim.Adam` imports the compiler, which takes as long as training a teacher;
-    the function beneath it does not.
+    Constructing `torch.optim.Adam` imports the compiler, which takes as long as training a teacher; and what
+    lies between it and the kernel takes longer than the kernel does on a small student. All parameters are
+    moved into one tensor, and updated by one call; they stay views of it. `gradients` has room for those of
+    each.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> None:
-        self.parameters = list(parameters)
+        there = list(parameters)
         self.learning_rate = learning_rate
-        self.mean = [torch.zeros_like(p) for p in self.parameters]
-        self.square = [torch.zeros_like(p) for p in self.parameters]
-        self.steps = [torch.zeros((), device=p.device) for p in self.parameters]
+        self.values = torch.cat([p.detach().flatten() for p in there])
+        self.gradient = torch.zeros_like(self.values)
+        self.mean = torch.zeros_like(self.values)
+        self.square = torch.zeros_like(self.values)
+        self.steps = torch.zeros((), device=self.values.device)
+        sizes = [p.numel() for p in there]
+        pairs = zip(there, torch.split(self.values, sizes), strict=True)
+        for parameter, view in pairs:
+            parameter.data = view.view_as(parameter)
+        self.gradients = [
+            part.view_as(p) for part, p in zip(torch.split(self.gradient, sizes), there, strict=True)
+        ]
 
     def state(self) -> dict[str, Tensor]:
-        """Return the moments and step counts of all parameters, by name."""
-        kinds = {"mean": self.mean, "square": self.square, "steps": self.steps}
-        return {f"{kind}.{k}": value for kind, values in kinds.items() for k, value in enumerate(values)}
+        """Return the parameters, their moments and the number of steps, by name."""
+        return {
+            "parameters": self.values,
+            "adam.mean": self.mean,
+            "adam.square": self.square,
+            "adam.steps": self.steps,
+        }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take over moments and step counts that `state` gave."""
+        """Take over what `state` gave."""
         for name, value in self.state().items():
             value.copy_(state[name])
 
     @torch.no_grad()
-    def step(self, gradients: Sequence[Tensor]) -> None:
-        """Update the parameters in place, one gradient for each."""
-        adam(
-            params=self.parameters,  # type: ignore[arg-type]
-            grads=list(gradients),
-            exp_avgs=self.mean,
-            exp_avg_sqs=self.square,
-            max_exp_avg_sqs=[],
-            state_steps=self.steps,
-            fused=True,
-            amsgrad=False,
+    def step(self) -> None:
+        """Update the parameters in place by their gradients."""
+        self.steps += 1
+        torch._fused_adam_(
+            [self.values],
+            [self.gradient],
+            [self.mean],
+            [self.square],
+            [],
+            [self.steps],
+            lr=self.learning_rate,
             beta1=0.9,
             beta2=0.999,
-            lr=self.learning_rate,
             weight_decay=0.0,
             eps=1e-8,
+            amsgrad=False,
             maximize=False,
         )
 
@@ -299,11 +345,10 @@ def evaluate(model: Stack, x: Tensor, objective: Objective) -> Tensor:
     """Return the loss of each member on a whole split, `(members,)` float64, in evaluation mode."""
     model.eval()
     total = torch.zeros((), dtype=torch.float64)
-    for start in range(0, len(x), model.chunk):
-        some = x[start : start + model.chunk]
-        part = objective.part(start, start + len(some))
-        logits = _by_set(model(some.unsqueeze(0)).float(), part)
-        total = total + part.loss(logits).double().cpu() * len(some)
+    for start, stop in _pieces(len(x), model.piece):
+        part = objective.part(start, stop)
+        logits = _by_set(model(x[start:stop].unsqueeze(0)).float(), part)
+        total = total + part.loss(logits).cpu() * (stop - start)
     return (total / len(x)).flatten()
 
 
@@ -311,7 +356,7 @@ def evaluate(model: Stack, x: Tensor, objective: Objective) -> Tensor:
 def predict(model: Stack, x: Tensor) -> Tensor:
     """Return logits of every member, `(members, n, n_classes)`, in evaluation mode."""
     model.eval()
-    parts = [model(part.unsqueeze(0)).mT for part in torch.split(x, model.chunk)]
+    parts = [model(x[start:stop].unsqueeze(0)).mT for start, stop in _pieces(len(x), model.piece)]
     return torch.cat(parts, dim=1).contiguous().cpu()
 
 
@@ -335,6 +380,23 @@ def _batches(
 def _by_set(logits: Tensor, objective: Objective) -> Tensor:
     """View `(members, n_classes, batch)` as `(groups, sets, n_classes, batch)`."""
     return logits.view(-1, objective.sets, *logits.shape[1:])
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Compute on so many threads. On one thread denormal numbers count as 0.
+
+    The moments of units that have died fall into denormals after some 800 steps, and arithmetic on those is
+    many times slower. The processor's flag for it is one of each thread, so it is set where there is one.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    torch.set_flush_denormal(number == 1)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(before)
 
 
 def keep_freed_memory() -> None:

@@ -2,12 +2,18 @@
 
 import os
 import shutil
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before PyTorch is imported: tests run side by side
+os.environ["KD_JOBS"] = "1"
+
 from pathlib import Path
 
 import pytest
 from harness import TINY, Kd, Outcome
 
 from kdcli.cli import main
+
+os.environ.pop("KD_RUN", None)  # which would name the run of every test
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import json
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,14 +56,54 @@ def assert_calibrated(split: Split) -> None:
         assert abs(gap) < 4 * (0.25 / n) ** 0.5
 
 
+def idx_file(values: Tensor, dtype: torch.dtype = torch.uint8) -> bytes:
+    """Write values of any shape in the IDX format, as this type."""
+    codes = {
+        torch.uint8: 0x08,
+        torch.int8: 0x09,
+        torch.int16: 0x0B,
+        torch.int32: 0x0C,
+        torch.float32: 0x0D,
+        torch.float64: 0x0E,
+    }
+    array = values.to(dtype).numpy()
+    header = struct.pack(f">HBB{array.ndim}I", 0, codes[dtype], array.ndim, *array.shape)
+    return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
+
+
 def idx_images(x: Tensor) -> bytes:
     """Write images `(n, rows, columns)` uint8 in the IDX format."""
-    return struct.pack(">IIII", 2051, *x.shape) + x.numpy().tobytes()
+    return idx_file(x)
 
 
 def idx_labels(y: Tensor) -> bytes:
     """Write labels `(n,)` in the IDX format."""
-    return struct.pack(">II", 2049, len(y)) + y.to(torch.uint8).numpy().tobytes()
+    return idx_file(y)
+
+
+def idx_files(
+    n_classes: int,
+    size: tuple[int, int] = (28, 28),
+    *,
+    first: int = 0,
+    pixels: torch.dtype = torch.uint8,
+    labels: torch.dtype = torch.uint8,
+    scale: float = 1,
+) -> dict[str, bytes]:
+    """Four files of the names of MNIST's: of each class 20 and 6 images that a network can tell apart.
+
+    The labels count from `first`. The pixels are whole numbers from 0 to 229, times `scale`.
+    """
+    files = {}
+    for part, n, seed in (("train", 20, 0), ("t10k", 6, 1)):
+        random = torch.Generator().manual_seed(seed)
+        y = torch.arange(n * n_classes) % n_classes
+        x = torch.randint(0, 80, (len(y), *size), generator=random)
+        for image, label in zip(x, y.tolist(), strict=True):
+            image.view(-1)[7 * label : 7 * label + 8] += 150
+        files[f"{part}-images-idx3-ubyte"] = idx_file(x * scale, pixels)
+        files[f"{part}-labels-idx1-ubyte"] = idx_file(y + first, labels)
+    return files
 
 
 def small_mnist() -> dict[str, bytes]:
@@ -114,10 +154,11 @@ def _write_sealed(path: Path, record: dict[str, Any]) -> None:
 
 
 def edit_recipe(run: Path, old: str, new: str) -> None:
-    """Change a run's recipe by hand: without its first line, which has the digest of the others."""
+    """Change a run's recipe by hand."""
     path = run / "recipe.toml"
-    _, _, text = path.read_text().partition("\n")
-    path.write_text(text.replace(old, new))
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def compared(kd: Kd) -> dict[str, Any]:
@@ -137,3 +178,12 @@ def compared_run(kd: Kd, recipe: str) -> dict[str, Any]:
 BAD_TEACHER = TINY.replace('model = "mlp:8"\nepochs = 20', 'model = "mlp:8"\nepochs = 1').replace(
     "seeds = 2", "seeds = 5"
 )
+
+
+def in_part(task: Mapping[str, Any], members: Sequence[int]) -> list[int]:
+    """Return where in a part of a training those of the members are that it trains.
+
+    Member s · sets + t has the seed s and the set t.
+    """
+    seeds, sets = task["seeds"], task["sets"]
+    return [seeds.index(m // sets) * sets + m % sets for m in members if m // sets in seeds]

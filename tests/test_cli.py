@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,17 +22,40 @@ HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib")
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
-def test_help_has_a_purpose_and_an_example_that_parses(
+def test_help_has_a_purpose_and_three_examples_that_parse(
     kd: Kd, command: str, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outcome = kd(command, "--help")
     assert outcome.code == 0
-    example = re.search(r"Example: kd (.*)", outcome.out)
-    assert example
+    examples = outcome.out.partition("Examples:")[2].strip().splitlines()
+    assert len(examples) == 3
     # The parser accepts the example; the stage then stops at a run that is not there, or runs.
     monkeypatch.setattr(cli, "Store", lambda outputs: (_ for _ in ()).throw(cli.UsageError("parsed")))
-    stopped = kd(*example[1].split())
-    assert "parsed" in stopped.err
+    Path("mine.toml").write_text(TINY)
+    for example in examples:
+        program, *words = example.partition(" >")[0].split()
+        assert (program, words[0]) == ("kd", command)
+        stopped = kd(*words)
+        assert "parsed" in stopped.err + stopped.out or (command == "recipe" and stopped.code == 0)
+
+
+def test_help_has_the_common_options_first_and_shows_defaults(kd: Kd) -> None:
+    out = kd("distill", "--help").out
+    panels = re.findall(r"^╭─ (\S+) ─", out, flags=re.MULTILINE)
+    assert panels == ["Options", "Training", "Run", "Behaviour"]
+    assert out.index("--target") < out.index("--seeds") < out.index("Training") < out.index("--batch-size")
+    assert out.index("Behaviour") < out.index("--json")
+    shown = " ".join(out.replace("│", " ").split())
+    assert "with seeds 0, 1, … (at least 1) [default: recipe, else 10]" in shown
+    assert "[default: recipe, else labels,hard,soft]" in shown
+    assert "[default: png]" in kd("plot", "--help").out
+    assert not re.search(r"<\w+(\[\w+\])?>", out)
+
+
+def test_run_stands_first_in_the_list_of_commands(kd: Kd) -> None:
+    listed = re.findall(r"^│ (\S+) ", kd("--help").out.partition("╰")[0], flags=re.MULTILINE)
+    assert tuple(listed) == cli.COMMANDS
+    assert listed[0] == "run"
 
 
 @pytest.mark.parametrize(
@@ -54,10 +78,12 @@ def test_version(kd: Kd) -> None:
     assert (outcome.code, outcome.out) == (0, f"kd {__version__}\n")
 
 
-def test_no_command_shows_the_help(kd: Kd) -> None:
+def test_no_command_shows_the_help_and_nothing_else(kd: Kd) -> None:
     outcome = kd()
     assert outcome.code == 2
-    assert "train-teacher" in outcome.out + outcome.err
+    assert outcome.out == kd("--help").out
+    assert "train-teacher" in outcome.out
+    assert outcome.err == ""
 
 
 def test_a_mistyped_command_or_option_gets_a_suggestion(kd: Kd) -> None:
@@ -66,6 +92,99 @@ def test_a_mistyped_command_or_option_gets_a_suggestion(kd: Kd) -> None:
     assert outcome.code == 2
     assert "--target" in outcome.err
     assert "kd distill --help" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("runs", "--outputs", ""), "--outputs is empty"),
+        (("gen-data", "--outputs="), "--outputs is empty"),
+        (("gen-data", "mnist", "--source", ""), "--source is empty"),
+        (("gen-data", "--run", ""), "--run is empty"),
+        (("gen-data", "--recipe="), "--recipe is empty"),
+        (("distill", "--recipe", ""), "--recipe is empty"),
+        (("distill", "-t", ""), "-t is empty"),
+        (("compare", "--metric="), "--metric is empty"),
+        (("gen-data", ""), "one of the arguments is empty"),
+        (("",), "one of the arguments is empty"),
+    ],
+)
+def test_nothing_empty_is_taken_for_the_default(
+    kd: Kd, outputs: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    outcome = kd(*arguments)
+    assert outcome.code == 2
+    assert words in outcome.err
+    assert kd(*arguments, "--json").code == 2
+    assert list(outputs.parent.iterdir()) == []
+
+
+def test_an_empty_variable_is_an_unset_one(
+    kd: Kd, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_run, tmp_path / "outputs")
+    monkeypatch.setenv("KD_OUTPUTS", "")
+    document = json.loads(kd("runs", "--json").out)
+    assert (document["path"], document["current"]) == ("outputs", "tiny")
+
+
+BYTES = os.fsdecode(b"x\xffy")  # an argument that is not UTF-8, as Python has it
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("runs", "--outputs", BYTES),
+        ("gen-data", "--n-samples", "40", "--n-test", "20", "--outputs", BYTES),
+        ("gen-data", BYTES),
+        ("gen-data", "mnist", "--source", BYTES),
+        ("gen-data", "--recipe", f"{BYTES}.toml"),
+        ("gen-data", "--n-samples", BYTES),
+        ("run", BYTES),
+        ("show", "--run", BYTES),
+        ("distill", "--target", BYTES),
+        ("distill", "--name", BYTES),
+        ("compare", "--control", BYTES),
+        ("plot", BYTES),
+        ("delete", BYTES, "--yes"),
+        ("runs", f"--{BYTES}"),
+        (BYTES,),
+    ],
+)
+def test_documents_are_utf_8_whatever_the_arguments_are(
+    kd: Kd, tiny: Path, arguments: tuple[str, ...]
+) -> None:
+    outcome = kd(*arguments, "--json")
+    assert outcome.code in (0, 1, 2)
+    document = json.loads(outcome.out.encode())
+    json.dumps(document, ensure_ascii=False).encode()  # without half a surrogate pair
+    assert outcome.err == ""
+    told = document.get("error", document.get("path", ""))
+    assert r"x\udcffy" in told or "--n-samples" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (("plot", "--run", "tiny", "--run", "tiny"), "--run"),
+        (("plot", "--run=tiny", "--run=other"), "--run"),
+        (("gen-data", "--run", "a", "--n-samples", "40", "--run", "b"), "--run"),
+        (("train-teacher", "--epochs", "3", "--epochs", "3"), "--epochs"),
+        (("show", "--outputs", "a", "tiny", "--outputs", "b"), "--outputs"),
+    ],
+)
+def test_an_option_with_one_value_is_given_once(
+    kd: Kd, tiny: Path, arguments: tuple[str, ...], option: str
+) -> None:
+    outcome = kd(*arguments)
+    assert outcome.code == 2
+    assert f"{option} is given 2 times, and takes one value" in outcome.err
+    assert f"`kd {arguments[0]} --help`" in outcome.err
+    assert kd(*arguments, "--help").code == 0
+
+
+def test_a_list_or_a_switch_may_be_repeated(kd: Kd, tiny: Path) -> None:
+    assert kd("distill", "-t", "labels", "--target", "soft", "-q", "--quiet").code == 0
 
 
 @pytest.mark.parametrize(
@@ -100,8 +219,9 @@ def test_json_is_the_only_thing_on_stdout_and_quiet_prints_nothing(kd: Kd) -> No
         ("kd dis", {"distill"}),
         ("kd distill --target ba", {"bayes", "bayes-soft"}),
         ("kd gen-data g", {"gaussians"}),
-        ("kd run mo", {"moons"}),
+        ("kd recipe mo", {"moons"}),
         ("kd plot --run t", {"tiny"}),
+        ("kd use t", {"tiny"}),
         ("kd plot l", {"learning-curves"}),
     ],
 )
@@ -114,6 +234,35 @@ def test_completion_in_the_shell(kd: Kd, tiny: Path, words: str, expected: set[s
     }
     done = subprocess.run([sys.executable, "-m", "kdcli"], capture_output=True, text=True, env=environment)
     assert set(done.stdout.split()) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("kd distill --target labels,ha", ["labels,hard"]),
+        ("kd distill --target bayes,ba", ["bayes,bayes-soft"]),
+        ("kd compare --metric nll,br", ["nll,brier"]),
+        ("kd distill --model m", ["mlp:4", "mlp:64,64"]),
+        ("kd distill --model mlp:64,6", ["mlp:64,64"]),
+        ("kd distill --model mlp:4,tr", ["mlp:4,tree:max_depth=6"]),
+        ("kd train-teacher --model c", ["cnn:32,1200,1200"]),
+        ("kd plot --model m", ["mlp:4"]),
+        ("kd compare --control soft", ["soft", "soft-T4-mlp4"]),
+        ("kd plot --format s", ["svg"]),
+        ("kd distill --recipe mi", ["mine.toml"]),
+        ("kd plot --outputs elsewhere --run t", []),
+        ("kd plot --run nowhere --model m", []),
+    ],
+)
+def test_completion_of_lists_and_of_what_the_run_holds(
+    kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch, words: str, expected: list[str]
+) -> None:
+    Path("mine.toml").write_text(TINY)
+    monkeypatch.setenv("_KD_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    outcome = kd()
+    assert (outcome.code, outcome.out.split(), outcome.err) == (0, expected, "")
 
 
 def test_models_may_be_comma_separated() -> None:

@@ -9,7 +9,6 @@ import math
 import os
 import shutil
 import sys
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import StringIO
@@ -20,7 +19,7 @@ import pytest
 import tomli_w
 import torch
 import typer
-from harness import TINY, Kd, reseal, small_mnist, write_files
+from harness import TINY, Kd, idx_files, reseal, write_files
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
@@ -68,6 +67,8 @@ class World:
         assert self.outside() == before
         if outcome.code and "--csv" not in arguments and "check" not in arguments:
             told = json.loads(outcome.out)["error"] if "--json" in arguments else outcome.err
+            if not arguments:  # the help page tells
+                told = outcome.out
             assert told.strip()
         return outcome.code, outcome.out, outcome.err
 
@@ -169,6 +170,7 @@ LIKELY = {
     "--smoothing": ["0.3", "1", "0.999999"],
     "--label-weight": ["0.5", "1", "1.5"],
     "--seeds": ["1", "2", "3", "0", "1000000000000"],
+    "--jobs": ["1", "0", "two", "1000000000000"],
     "--name": ["mine", "soft-T4-mlp4", "../x", "labels-mlp4"],
     "--format": ["svg", "pdf", "gif"],
     "--metric": ["ece", "brier,kl_teacher", "nothing"],
@@ -179,6 +181,11 @@ POSITIONS = {
     "run": ["tiny.toml", "nothing.toml", "gausians"],
     "plot": ["learning-curves", "differences", "reliability", "nothing"],
     "delete": ["tiny", "fuzz", "..", "precious"],
+    "show": ["tiny", "tinny"],
+    "check": ["tiny", "tinny"],
+    "compare": ["tiny", "tinny"],
+    "use": ["tiny", "..", "fuzz"],
+    "recipe": ["tiny.toml", "mnist", "precious"],
 }
 GUARDED = {"--epochs", "--outputs", "--seeds"}  # where anything could take for ever, or lead out of here
 
@@ -218,7 +225,6 @@ def lines(draw: st.DrawFn) -> list[str]:
 
 
 @given(line=lines())
-@example(line=[])
 @example(line=["--version"])
 @example(line=["--help", "x"])
 @trials(125)
@@ -347,13 +353,14 @@ def test_damage_is_found_and_changes_no_result(world: World, data: st.DataObject
             path.write_bytes(other.read_bytes())
         case "hole":
             os.truncate(path, 10**12)
-    if kind != "hole" or path.name == "meta.json":  # to hash a terabyte takes its time
+    edited = path.name == "recipe.toml"  # as people do: what can be read is taken
+    if not edited and (kind != "hole" or path.name == "meta.json"):  # to hash a terabyte takes its time
         states = {item["state"] for item in world.checked()["runs"][0]["artefacts"]}
         assert states != {"fresh"} or says_the_same(path, content)
     hashing = ("show", "runs", "delete")
     reader = data.draw(st.sampled_from([one for one in READERS if kind != "hole" or one[0] not in hashing]))
     code, out, _ = world.call(*reader)
-    if code == 0 and reader[0] == "compare":
+    if code == 0 and reader[0] == "compare" and not edited:
         assert evidence(out) == told
 
 
@@ -371,8 +378,6 @@ def says_the_same(path: Path, before: bytes) -> bool:
     try:
         if path.suffix == ".json":
             return bool(json.loads(after) == json.loads(before))
-        if path.suffix == ".toml":
-            return tomllib.loads(after.decode()) == tomllib.loads(before.decode())
     except ValueError:
         return False
     return after == before
@@ -450,7 +455,9 @@ def test_no_forged_artefact_ends_in_a_traceback(world: World, data: st.DataObjec
 @trials(50)
 def test_no_damaged_idx_file_ends_in_a_traceback(world: World, data: st.DataObject) -> None:
     world.restore()
-    files = small_mnist()
+    floats, whole = [torch.float32, torch.float64], [torch.uint8, torch.int8, torch.int16, torch.int32]
+    pixels = data.draw(st.sampled_from([*floats, torch.uint8, torch.int16, torch.int32]))
+    files = idx_files(10, pixels=pixels, labels=data.draw(st.sampled_from([*whole, *floats])))
     name = data.draw(st.sampled_from(sorted(files)))
     packed = data.draw(st.booleans())
     content = gzip.compress(files[name]) if packed else files[name]

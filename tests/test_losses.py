@@ -46,6 +46,34 @@ def test_limit_of_high_temperature_is_the_squared_error_of_centred_logits() -> N
     ) == pytest.approx(limit, rel=1e-3)
 
 
+@pytest.mark.parametrize("temperature", [0.01, 0.05, 1.0, 100.0, 1000.0])
+def test_recorded_losses_are_exact_at_any_temperature(temperature: float) -> None:
+    """Against the plain formula in float64, fed the same float32 logits."""
+    random = torch.Generator().manual_seed(0)
+    teacher = 5 * torch.randn(10, 500, generator=random)
+    student = teacher + torch.randn(10, 500, generator=random)
+    log_q = (teacher.double() / temperature).log_softmax(0)
+    log_p = (student.double() / temperature).log_softmax(0)
+    oracle = temperature**2 * float((log_q.exp() * (log_q - log_p)).sum(0).mean())
+    target = (teacher.double() / temperature).softmax(0)
+    assert float(distillation_loss(student, target, temperature)) == pytest.approx(oracle, rel=1e-9)
+    each = [
+        float(distillation_loss(student[:, k : k + 1], target[:, k : k + 1], temperature)) for k in range(500)
+    ]
+    assert min(each) >= 0
+    near = teacher + 1e-4 * torch.randn(10, 500, generator=random)
+    assert 0 <= float(distillation_loss(near, target, temperature)) < 1e-5
+    assert float(distillation_loss(teacher, target, temperature)) < 1e-25
+
+
+@pytest.mark.parametrize("gap", [600.0, 690.0, 700.0, 720.0, 740.0, 800.0])
+def test_a_target_near_the_smallest_number_costs_what_it_should(gap: float) -> None:
+    """The student finds likely what the target all but excludes."""
+    target = torch.tensor([[0.0], [-gap]]).double().softmax(0)
+    student = torch.tensor([[0.0], [0.0]])
+    assert float(distillation_loss(student, target)) == pytest.approx(float(torch.tensor(2.0).log()))
+
+
 def test_a_zero_target_costs_nothing_and_an_excluded_one_everything() -> None:
     sure = torch.tensor([[0.0], [-torch.inf]])
     assert float(distillation_loss(sure, torch.tensor([[1.0], [0.0]]))) == 0

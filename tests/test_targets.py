@@ -23,9 +23,9 @@ def with_chance(known: Knowledge) -> Knowledge:
 def test_every_target_is_a_matrix_of_class_probabilities(name: str) -> None:
     matrix = TARGETS[name].build(with_chance(KNOWN), 4.0)
     assert matrix.shape == (3, 2)
-    assert matrix.dtype == torch.float32
+    assert matrix.dtype == torch.float64
     assert bool((matrix >= 0).all())
-    torch.testing.assert_close(matrix.sum(1), torch.ones(3))
+    torch.testing.assert_close(matrix.sum(1), torch.ones(3).double())
 
 
 @pytest.mark.parametrize(
@@ -39,14 +39,17 @@ def test_one_hot_targets(name: str, classes: list[int]) -> None:
 
 def test_soft_is_the_softened_teacher() -> None:
     assert KNOWN.teacher_logits is not None
-    torch.testing.assert_close(TARGETS["soft"].build(KNOWN, 4.0), (KNOWN.teacher_logits / 4).softmax(1))
+    torch.testing.assert_close(
+        TARGETS["soft"].build(KNOWN, 4.0), (KNOWN.teacher_logits.double() / 4).softmax(1)
+    )
     assert [name for name, target in TARGETS.items() if target.softened] == ["shuffled", "soft"]
 
 
 def test_smooth_spreads_a_share_over_all_classes() -> None:
     known = replace(KNOWN, smoothing=0.1)
     torch.testing.assert_close(
-        TARGETS["smooth"].build(known, 1.0), torch.tensor([[0.95, 0.05], [0.05, 0.95], [0.05, 0.95]])
+        TARGETS["smooth"].build(known, 1.0),
+        torch.tensor([[0.95, 0.05], [0.05, 0.95], [0.05, 0.95]]).double(),
     )
     labels = TARGETS["labels"].build(KNOWN, 1.0)
     torch.testing.assert_close(TARGETS["smooth"].build(replace(KNOWN, smoothing=0.0), 1.0), labels)

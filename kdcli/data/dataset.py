@@ -27,6 +27,29 @@ class Split(NamedTuple):
     posterior: Tensor | None
 
 
+@dataclass(frozen=True)
+class Description:
+    """What the data of a run are: their `name`, the shape of one example, and the names of the classes.
+
+    `own_files` says that they were read from files of the user's.
+    """
+
+    name: str
+    features: tuple[int, ...]
+    classes: tuple[str, ...]
+    own_files: bool = False
+
+    @property
+    def source(self) -> str:
+        """What a command that makes the data again needs to find the files."""
+        return " --source FOLDER" if self.own_files else ""
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+
 class Optimum(NamedTuple):
     """What the Bayes classifier scores over the whole distribution."""
 
@@ -50,9 +73,11 @@ class Dataset(Generic[C]):
     `features` is the shape of one example. `config` is the dataclass of its options. `problems` finds
     what single ranges cannot express. `sample` returns the splits train, val and test. A dataset that is
     read from `files` gets their contents by name as a second argument, and raises ValueError if they are
-    not what they should be. `points` counts what it samples anew, by the setting that asks for it. Where the
-    truth is known, `posterior` maps x `(n, *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the
-    exact Bayes scores.
+    not what they should be. Data of other files than the published ones are called `others`, and their
+    classes are found by `class_names`: `n_classes` and `features` are those of the published files, and what
+    a run's data are is in its `Description`. `points` counts what it samples anew, by the setting that asks
+    for it. Where the truth is known, `posterior` maps x `(n, *features)` to P(y|x) `(n, n_classes)` and
+    `optimum` gives the exact Bayes scores.
     """
 
     summary: str
@@ -61,10 +86,17 @@ class Dataset(Generic[C]):
     config: type[C]
     sample: Callable[..., Mapping[str, Split]]
     files: tuple[File, ...] = ()
+    others: str = ""
+    class_names: Callable[[Mapping[str, bytes]], tuple[str, ...]] | None = None
     problems: Callable[[C], list[str]] = lambda config: []
     points: Callable[[C], Mapping[str, int]] = lambda config: {}
     posterior: Callable[[C, Tensor], Tensor] | None = None
     optimum: Callable[[C], Optimum] | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, unless the data are read from other files than the published ones."""
+        return tuple(map(str, range(self.n_classes)))
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,22 @@
 """MNIST: 70 000 handwritten digits of 28×28 pixels (LeCun, Cortes and Burges).
 
-Read from its four files in the IDX format, or from others of that format and size.
+Read from its four files in the IDX format. Others of that format, with images and classes of their own, are
+read in the same way, and are not called MNIST.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kdcli.data import idx
 from kdcli.data.dataset import Dataset, File, Split, stratified_split
 from kdcli.errors import UsageError
 from kdcli.settings import setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -23,7 +28,11 @@ CONTENTS = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-SIDE = 28
+PARTS = ("train", "t10k")  # what the files to train on and to test on are called
+IMAGES = {part: f"{part}-images-idx3-ubyte" for part in PARTS}
+LABELS = {part: f"{part}-labels-idx1-ubyte" for part in PARTS}
+LARGEST_LABEL = 2**53  # of a float type, which has every whole number up to it
+SHOWN = 5  # labels that a message names
 
 
 @dataclass(frozen=True)
@@ -35,53 +44,147 @@ class MNIST:
 
 
 def sample(config: MNIST, files: Mapping[str, bytes]) -> dict[str, Split]:
-    """Read the four files; x `(n, 28, 28)` uint8. The test images are those of the test files.
+    """Read the four files; x `(n, rows, columns)` is uint8, or float32 where the files have fractions.
 
-    Raises ValueError naming the file that is not what it should be, and `UsageError` if `n_val` leaves
-    nothing to train on.
+    The classes are the labels of the training files in ascending order. The test images are those of the
+    test files. Raises ValueError naming the file that is not what it should be, and `UsageError` if `n_val`
+    leaves a class without examples.
     """
+    import torch
+
     from kdcli.rng import generator
 
-    parts = {}
-    for part in ("train", "t10k"):
-        read = {}
-        for kind, magic in (("images-idx3", idx.IMAGES), ("labels-idx1", idx.LABELS)):
-            name = f"{part}-{kind}-ubyte"
-            try:
-                read[kind] = idx.parse(files[name], magic)
-            except ValueError as error:
-                raise ValueError(f"{name} is not what it should be: {error}") from None
-        x, y = read["images-idx3"], read["labels-idx1"].long()
-        if x.shape[1:] != (SIDE, SIDE):
-            shape = " × ".join(map(str, x.shape[1:]))
-            raise ValueError(f"{part}-images-idx3-ubyte has images of {shape} pixels, not {SIDE} × {SIDE}")
-        if len(x) != len(y):
-            raise ValueError(f"the {part} files hold {len(x):,} images and {len(y):,} labels")
-        if int(y.max()) > 9:
-            raise ValueError(f"{part}-labels-idx1-ubyte holds the label {int(y.max())}; labels are 0 to 9")
-        parts[part] = x, y
-    (x, y), (x_test, y_test) = parts["train"], parts["t10k"]
-    if len(y) < len(y_test):
+    labels = {part: _labels(files, part) for part in PARTS}
+    images = {part: _parsed(files, IMAGES[part], idx.IMAGES) for part in PARTS}
+    for part in PARTS:
+        if len(images[part]) != len(labels[part]):
+            raise ValueError(
+                f"{IMAGES[part]} holds {len(images[part]):,} images, and {LABELS[part]} "
+                f"{len(labels[part]):,} labels"
+            )
+    sizes = {part: " × ".join(map(str, images[part].shape[1:])) for part in PARTS}
+    if sizes["train"] != sizes["t10k"]:
         raise ValueError(
-            f"there are fewer training images ({len(y):,}) than test images ({len(y_test):,}): "
-            "are the files swapped?"
+            f"{IMAGES['train']} has images of {sizes['train']} pixels, {IMAGES['t10k']} of {sizes['t10k']}"
         )
-    if config.n_val > len(y) - 10:
+    if len(labels["train"]) < len(labels["t10k"]):
+        raise ValueError(
+            f"there are fewer training images ({len(labels['train']):,}) than test images "
+            f"({len(labels['t10k']):,}): are the files swapped?"
+        )
+    classes = _classes(labels)
+    x, x_test = _pixels(images)
+    y, y_test = (torch.searchsorted(classes, labels[part]) for part in PARTS)
+    if config.n_val > len(y) - len(classes):
         raise UsageError(
             f"--n-val: {config.n_val} of {len(y)} images leave too few for training",
-            f"keep at most {len(y) - 10}",
+            f"keep at most {len(y) - len(classes)}",
         )
     train, val = stratified_split(y, config.n_val, generator("mnist/split", config.seed))
-    splits = {
+    for name, index in (("training", train), ("validation", val)):
+        counts = y[index].bincount(minlength=len(classes))
+        if not bool(counts.all()):
+            lacking = int(counts.argmin())
+            there = int((y == lacking).sum())
+            more = f"keep {'fewer' if name == 'training' else 'more'} for validation"
+            raise UsageError(
+                f"--n-val: with {config.n_val} of {len(y)} images for validation the {name} split has none "
+                f"of the label {int(classes[lacking])}, of which there are {there}",
+                more if there > 1 else "two images of a label are the least: to train and to validate on",
+            )
+    return {
         "train": Split(x[train], y[train], None),
         "val": Split(x[val], y[val], None),
         "test": Split(x_test, y_test, None),
     }
-    for name, split in splits.items():
-        counts = split.y.bincount(minlength=10)
-        if not bool(counts.all()):
-            raise ValueError(f"the {name} split is without the digit {int(counts.argmin())}")
-    return splits
+
+
+def class_names(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Return what the classes are called: the labels of the training files, in ascending order."""
+    import torch
+
+    return tuple(str(label) for label in torch.unique(_labels(files, "train")).tolist())
+
+
+def _parsed(files: Mapping[str, bytes], name: str, magic: int) -> Tensor:
+    """Read one of the files; raises ValueError naming it."""
+    try:
+        return idx.parse(files[name], magic)
+    except ValueError as error:
+        raise ValueError(f"{name} is not what it should be: {error}") from None
+
+
+def _labels(files: Mapping[str, bytes], part: str) -> Tensor:
+    """Read the labels `(n,)` of the training or test files as int64."""
+    raw = _parsed(files, LABELS[part], idx.LABELS)
+    if raw.is_floating_point():
+        fits = (raw == raw.floor()) & (raw.abs() <= LARGEST_LABEL)
+        if not bool(fits.all()):
+            odd = float(raw[~fits][0])
+            raise ValueError(f"{LABELS[part]} holds the label {odd:g}; labels are whole numbers")
+    labels: Tensor = raw.long()
+    return labels
+
+
+def _classes(labels: Mapping[str, Tensor]) -> Tensor:
+    """Return the distinct labels of the training files; raises ValueError unless the test has the same."""
+    import torch
+
+    found = {part: torch.unique(y, return_counts=True) for part, y in labels.items()}
+    classes: Tensor
+    classes, counts = found["train"]
+    if len(classes) < 2:
+        raise ValueError(
+            f"{LABELS['train']} holds a single label, {int(classes[0])}, {int(counts[0]):,} times; "
+            "at least two classes are needed"
+        )
+    for part, other in (("t10k", "train"), ("train", "t10k")):
+        of, there = found[part], found[other][0]
+        alone = [
+            f"{label} ({count:,} time{'' if count == 1 else 's'})"
+            for label, count in zip(of[0].tolist(), of[1].tolist(), strict=True)
+            if not bool((there == label).any())
+        ]
+        if alone:
+            more = f" and {len(alone) - SHOWN} more" if len(alone) > SHOWN else ""
+            raise ValueError(
+                f"{LABELS[part]} holds labels that {LABELS[other]} does not: {', '.join(alone[:SHOWN])}{more}"
+            )
+    return classes
+
+
+def _pixels(images: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the images of the training and the test files, as uint8 or as float32.
+
+    Whole numbers from 0 to 255 are bytes, whatever type the files have. Numbers of a float type are
+    taken as they are, unless they are bytes. That goes for both files together: they share one scale.
+    """
+    import torch
+
+    ranges = {part: (float(x.min()), float(x.max())) for part, x in images.items()}
+    for part, x in images.items():
+        if x.is_floating_point() and not bool(x.float().isfinite().all()):
+            raise ValueError(f"{IMAGES[part]} holds pixels that are not finite float32 numbers")
+        if not x.is_floating_point() and not 0 <= ranges[part][0] <= ranges[part][1] <= 255:
+            low, high = ranges[part]
+            raise ValueError(
+                f"{IMAGES[part]} holds pixels from {low:.0f} to {high:.0f}; pixels are whole numbers from 0 "
+                "to 255, or of a float type"
+            )
+    train, test = (images[part] for part in PARTS)
+    floats = [x.is_floating_point() for x in (train, test)]
+    whole = all(low >= 0 and high <= 255 for low, high in ranges.values()) and all(
+        bool((x == x.floor()).all()) for x in images.values() if x.is_floating_point()
+    )
+    if whole and (not any(floats) or max(high for _, high in ranges.values()) > 1):
+        return train.to(torch.uint8), test.to(torch.uint8)
+    if not all(floats):
+        first, second = (f"{str(x.dtype).removeprefix('torch.')}" for x in (train, test))
+        raise ValueError(
+            f"{IMAGES['train']} holds {first} and {IMAGES['t10k']} {second}, of which the float ones "
+            "are not whole numbers from 0 to 255: the two have different scales"
+        )
+    return train.float(), test.float()
 
 
 DATASET = Dataset(
@@ -90,6 +193,8 @@ DATASET = Dataset(
     features=(28, 28),
     config=MNIST,
     sample=sample,
+    class_names=class_names,
+    others="other IDX files",
     files=tuple(
         File(name, sha256, tuple(f"{mirror}{name}.gz" for mirror in MIRRORS))
         for name, sha256 in CONTENTS.items()

@@ -30,18 +30,22 @@ if TYPE_CHECKING:
     from kdcli.figures.view import View
 
 
+FORMATS = ("png", "svg", "pdf")  # of files
+
+
 @dataclass(frozen=True)
 class FigureKind:
     """A kind of figure.
 
     `obstacle` says why it cannot be drawn of a run, or is empty; `note` says what of the run it leaves
-    out, and why, or is empty.
+    out, and why, or is empty. One that `compares` draws differences from the control, which take measuring.
     """
 
     summary: str
     draw: Callable[[View], Figure]
     obstacle: Callable[[View], str]
     note: Callable[[View], str] = lambda view: ""
+    compares: bool = False
 
 
 FIGURES = MappingProxyType(
@@ -73,6 +77,7 @@ FIGURES = MappingProxyType(
             "differences of student sets from their control, with intervals and verdicts",
             differences.draw,
             differences.obstacle,
+            compares=True,
         ),
         "reliability": FigureKind(
             "how often the teacher and each target's students are right, by how sure they are",

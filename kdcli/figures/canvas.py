@@ -30,6 +30,7 @@ LEFT, RIGHT, TOP, BOTTOM = 0.85, 0.25, 0.95, 0.95  # BOTTOM without the caption
 CAPTION_LINE = 0.16
 LEGEND_COLUMNS, LEGEND_ROW = 4, 0.22
 BETWEEN_COLUMNS, BETWEEN_ROWS = 0.8, 1.0
+CHARACTERS = 30  # that have room below a panel
 
 
 def line_look(k: int) -> dict[str, Any]:
@@ -165,6 +166,12 @@ def _figure(width: float, height: float, title: str, caption: str) -> Figure:
     figure.suptitle(title, y=1 - 0.12 / height, va="top", fontweight="bold")
     figure.text(0.5, 0.1 / height, caption, ha="center", va="bottom", fontsize="small", color=GREY)
     return figure
+
+
+def class_ticks(names: Sequence[str]) -> dict[int, str]:
+    """Return the classes, by their index, that have room for their names along an axis: all, or every kth."""
+    step = math.ceil(sum(len(name) + 1 for name in names) / CHARACTERS)
+    return dict(list(enumerate(names))[::step])
 
 
 def legend(

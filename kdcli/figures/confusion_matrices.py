@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kdcli.figures.canvas import PROBABILITY, beside, square_panels
+from kdcli.figures.canvas import PROBABILITY, beside, class_ticks, square_panels
 from kdcli.figures.view import MOST_PANELS, count_shown, crowded_out, that_fit
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def draw(view: View) -> Figure:
     figure, axes = square_panels(
         len(subjects), title=f"Confusion matrices of run {view.run}", caption=caption
     )
-    classes = range(view.n_classes)
+    classes, ticks = range(view.n_classes), class_ticks(view.class_names)
     for ax, subject in zip(axes, subjects, strict=True):
         predicted = subject.tested().argmax(1)
         counts = np.zeros((view.n_classes, view.n_classes), dtype=int)
@@ -64,8 +64,8 @@ def draw(view: View) -> Figure:
             f"{subject.title} ({subject.model})\n{int((view.y_test != predicted).sum())} errors",
             fontsize="medium",
         )
-        ax.set_xticks(classes)
-        ax.set_yticks(classes)
+        ax.set_xticks(list(ticks), ticks.values())
+        ax.set_yticks(list(ticks), ticks.values())
         ax.set_xlabel("predicted class")
         ax.set_ylabel("true class")
     figure.colorbar(image, cax=beside(figure), label="share of the true class (square-root scale)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import PROBABILITY, square_panels
+from kdcli.figures.canvas import PROBABILITY, class_ticks, square_panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +38,8 @@ def draw(view: View) -> Figure:
     temperatures = (1.0, softest if softest > 1 else 4.0)
     title = f"What the teacher of run {view.run} knows of the other classes"
     figure, axes = square_panels(len(temperatures), title=title, caption=CAPTION, **ROOM)
-    classes = range(view.n_classes)
+    classes, ticks = range(view.n_classes), class_ticks(view.class_names)
+    size = 5.5 * min(1, 22 / view.n_classes)
     for ax, temperature in zip(axes, temperatures, strict=True):
         p = mean_probabilities(logits, y, view.n_classes, temperature).clip(FLOOR)
         others = np.ma.masked_array(p, mask=np.eye(view.n_classes, dtype=bool))
@@ -46,10 +47,10 @@ def draw(view: View) -> Figure:
         image = ax.imshow(others, cmap=PROBABILITY, norm=LogNorm(low, max(high, 1.01 * low)))
         for label in classes:
             share = f"{100 * p[label, label]:.3g}"
-            ax.text(label, label, share, ha="center", va="center", fontsize=5.5)
+            ax.text(label, label, share, ha="center", va="center", fontsize=size)
         ax.set_title(f"T = {temperature:g}", fontsize="medium")
-        ax.set_xticks(classes)
-        ax.set_yticks(classes)
+        ax.set_xticks(list(ticks), ticks.values())
+        ax.set_yticks(list(ticks), ticks.values())
         ax.set_xlabel("class")
         ax.set_ylabel("true class")
         figure.colorbar(image, ax=ax, fraction=0.046, pad=0.04, label="mean probability")

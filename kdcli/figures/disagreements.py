@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdcli.figures.canvas import BLUE, GREY, ORANGE, legend, panels
+from kdcli.figures.canvas import BLUE, GREY, ORANGE, class_ticks, legend, panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,7 +69,8 @@ def draw(view: View) -> Figure:
         ),
     )
     probabilities = [subject.tested() for subject in subjects]
-    places = np.arange(view.n_classes)
+    places, names = np.arange(view.n_classes), view.class_names
+    ticks = class_ticks(names)
     width = 0.8 / len(subjects)
     for ax, image in zip(axes, chosen, strict=True):
         for k, (subject, p, (color, hatch)) in enumerate(zip(subjects, probabilities, looks, strict=False)):
@@ -85,12 +86,12 @@ def draw(view: View) -> Figure:
                 edgecolor="white",
                 linewidth=0,
             )
-        said = ", ".join(str(int(p[image].argmax())) for p in probabilities)
-        truth = f"no. {int(image)}, true {int(view.y_test[image])}, {int(votes[image])} differ"
+        said = ", ".join(names[int(p[image].argmax())] for p in probabilities)
+        truth = f"no. {int(image)}, true {names[int(view.y_test[image])]}, {int(votes[image])} differ"
         ax.set_title(f"{truth}\npredicted {said}", fontsize="small")
         ax.set_ylim(0, 2)  # the upper half is for the image
         ax.set_yticks([0, 0.5, 1])
-        ax.set_xticks(places)
+        ax.set_xticks(list(ticks), ticks.values())
         ax.set_xlabel("class")
         ax.set_ylabel("probability", fontsize="small")
         inset = ax.inset_axes((0.3, 0.54, 0.4, 0.44))

@@ -100,9 +100,10 @@ class Subject:
 class View:
     """A run's test split, its teacher, its student sets, and P(y|x) over x `(n, *features)` where known.
 
-    seed: which student of each set is drawn by itself; None where the sets have none in common, and the
-    first of each is. knowledge: the teacher's logits on the training split `(n, n_classes)`, and its labels
-    `(n,)`. differences: of student sets from their controls, none where there is nothing to compare.
+    run: what the run is called. seed: which student of each set is drawn by itself; None where the sets have
+    none in common, and the first of each is. knowledge: the teacher's logits on the training split
+    `(n, n_classes)`, and its labels `(n,)`. classes: their names, if those are not their indices.
+    differences: of student sets from their controls, none where there is nothing to compare.
     """
 
     run: str
@@ -115,12 +116,18 @@ class View:
     students: Sequence[Subject]
     seed: int | None = 0
     knowledge: Callable[[], tuple[Array, Array]] | None = None
+    classes: Sequence[str] = ()
     differences: Callable[[], Sequence[Difference]] = list
 
     @property
     def subjects(self) -> list[Subject]:
         """The teacher, if there is one, and the student sets."""
         return [*([self.teacher] if self.teacher else []), *self.students]
+
+    @property
+    def class_names(self) -> list[str]:
+        """What the classes are called, in the order of their indices."""
+        return list(self.classes or map(str, range(self.n_classes)))
 
     @property
     def drawn(self) -> str:

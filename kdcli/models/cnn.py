@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from kdcli.models.mlp import parse_widths, products
+from kdcli.models.mlp import parse_widths, piece_of, products
 
 if TYPE_CHECKING:
     from kdcli.models.stacked_cnn import StackedCNN
 
 
 KERNEL = 3  # side of a filter
-PIXELS_AT_ONCE = 2**25  # filtered pixels that are in memory at once in evaluation: 128 MiB
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,8 @@ class CNN:
     filters: int
     hidden: tuple[int, ...]
 
-    SYNTAX: ClassVar[str] = "cnn:FILTERS,WIDTH[,WIDTH...], for example cnn:32,1200,1200"
+    EXAMPLE: ClassVar[str] = "cnn:32,1200,1200"
+    SYNTAX: ClassVar[str] = f"cnn:FILTERS,WIDTH[,WIDTH...], for example {EXAMPLE}"
 
     @classmethod
     def parse(cls, arguments: str) -> CNN:
@@ -65,9 +65,9 @@ class CNN:
         _, *widths = self.outputs(features, n_classes)
         return self.filters * (KERNEL**2 + 1) + products(widths) + sum(widths[1:])
 
-    def at_once(self, features: Sequence[int], members: int) -> int:
-        """Return how many examples a stack evaluates at once."""
-        return max(1, PIXELS_AT_ONCE // (members * self.outputs(features, 0)[1]))
+    def at_once(self, features: Sequence[int], n_classes: int, members: int) -> int:
+        """Return how many examples a stack computes at once."""
+        return piece_of(members * sum(self.outputs(features, n_classes)[1:]))
 
     def build(self, features: Sequence[int], n_classes: int, members: int = 1) -> StackedCNN:
         """Build an untrained stack for images of shape `features`."""

@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from kdcli.models.stacked_mlp import StackedMLP
 
 MAX_WIDTH = 1_000_000
-AT_ONCE = 16_384  # examples that are evaluated at once
+AT_ONCE = 16_384  # examples that trees look at together
+WORKING_SET = 2**18  # numbers of all activations of a piece: 1 MiB, which fits in a core's cache
+LEAST_PIECE = 256  # examples, so that products stay worth their calls
+
+
+def piece_of(numbers: int) -> int:
+    """Return how many examples are computed at once, of networks that make so many numbers of each."""
+    return max(LEAST_PIECE, WORKING_SET // numbers)
 
 
 def parse_widths(arguments: str) -> tuple[int, ...]:
@@ -35,7 +42,8 @@ class MLP:
 
     hidden: tuple[int, ...]
 
-    SYNTAX: ClassVar[str] = "mlp:WIDTH[,WIDTH...], for example mlp:64,64"
+    EXAMPLE: ClassVar[str] = "mlp:64,64"
+    SYNTAX: ClassVar[str] = f"mlp:WIDTH[,WIDTH...], for example {EXAMPLE}"
 
     @classmethod
     def parse(cls, arguments: str) -> MLP:
@@ -67,9 +75,9 @@ class MLP:
         widths = self.outputs(features, n_classes)
         return products(widths) + sum(widths[1:])
 
-    def at_once(self, features: Sequence[int], members: int) -> int:
-        """Return how many examples a stack evaluates at once."""
-        return AT_ONCE
+    def at_once(self, features: Sequence[int], n_classes: int, members: int) -> int:
+        """Return how many examples a stack computes at once."""
+        return piece_of(members * sum(self.outputs(features, n_classes)[1:]))
 
     def build(self, features: Sequence[int], n_classes: int, members: int = 1) -> StackedMLP:
         """Build an untrained stack for inputs of shape `features`."""

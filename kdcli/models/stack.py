@@ -1,22 +1,27 @@
 """What all models are once they are built: several of one shape, computed together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
+import torch
 from torch import Generator, Tensor, nn
 
 from kdcli.models.mlp import AT_ONCE
+
+Upstream: TypeAlias = Callable[[Tensor], Tensor]
+"""Gives the gradient of a loss in the logits `(members, n_classes, batch)`, float32 both."""
 
 
 class Stack(nn.Module):
     """`members` models of one shape.
 
     Called with `x (groups, batch, *features)` it gives logits `(members, n_classes, batch)`, the members
-    split evenly over the groups, in order. Every tensor of its state has a leading member axis. `chunk`
-    is how many examples may be evaluated at once.
+    split evenly over the groups, in order. Every tensor of its state has a leading member axis. `piece`
+    is how many examples are computed at once: as many as stay in a processor's cache.
     """
 
     members: int
-    chunk: int = AT_ONCE
+    piece: int = AT_ONCE
 
     @property
     def generators(self) -> Sequence[Generator]:
@@ -33,3 +38,52 @@ class Stack(nn.Module):
         count = sum(tensor.numel() for tensor in tensors)
         size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         return count / self.members, size / self.members
+
+
+class Network(Stack):
+    """A stack that is trained by gradients."""
+
+    def initialise(self, generators: Sequence[Generator]) -> None:
+        """Draw one set of weights per generator; consecutive members share them evenly."""
+        raise NotImplementedError
+
+    def add_gradients(
+        self,
+        x: Tensor,
+        upstream: Upstream,
+        gradients: Sequence[Tensor],
+        *,
+        fresh: bool,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        """Add the gradients of a loss on `x (groups, batch, *features)`, in closed form, in training mode.
+
+        There is one of `gradients` for each parameter, in the order and the shape of `parameters()`; what
+        they hold before counts for nothing if they are to be `fresh`. Matrix products are computed in
+        `precision`.
+        """
+        raise NotImplementedError
+
+
+def accumulate(gradient: Tensor, left: Tensor, right: Tensor, *, fresh: bool) -> None:
+    """Add the product `left (b, n, k) @ right (b, k, m)` to `gradient (b, n, m)`, or store it if `fresh`."""
+    if left.dtype == gradient.dtype:
+        gradient.baddbmm_(left, right, beta=0 if fresh else 1)
+    elif fresh:
+        gradient.copy_(torch.bmm(left, right))
+    else:
+        gradient.add_(torch.bmm(left, right))
+
+
+def accumulate_sum(gradient: Tensor, rows: Tensor, *, fresh: bool) -> None:
+    """Add the sums of `rows (..., batch)` over the batch to `gradient (...)`, or store them if `fresh`."""
+    if fresh:
+        torch.sum(rows, -1, dtype=gradient.dtype, out=gradient)
+    else:
+        gradient.add_(rows.sum(-1, dtype=gradient.dtype))
+
+
+def mask_inactive(gradient: Tensor, activation: Tensor) -> Tensor:
+    """Set `gradient` to 0 in place where a ReLU's `activation`, of the same shape, is 0; returns it."""
+    torch.ops.aten.threshold_backward.grad_input(gradient, activation, 0.0, grad_input=gradient)
+    return gradient

@@ -7,14 +7,15 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from kdcli.models.cnn import CNN, KERNEL
-from kdcli.models.stack import Stack
+from kdcli.models.cnn import KERNEL
+from kdcli.models.mlp import piece_of
+from kdcli.models.stack import Network, Upstream, mask_inactive
 from kdcli.models.stacked_mlp import StackedMLP, as_input, draw_uniform
 
 DROPOUT = 0.5
 
 
-class StackedCNN(Stack):
+class StackedCNN(Network):
     """`members` networks: filters of 3×3 without padding, ReLU, then a perceptron with dropout.
 
     filters         (members, n_filters, 1, 3, 3)
@@ -31,7 +32,7 @@ class StackedCNN(Stack):
         self.filter_biases = nn.Parameter(torch.empty(members, n_filters))
         pixels = math.prod(side - KERNEL + 1 for side in size)
         self.head = StackedMLP((n_filters * pixels, *hidden, n_classes), members, dropout=DROPOUT)
-        self.chunk = CNN(n_filters, tuple(hidden)).at_once(size, members)
+        self.piece = piece_of(members * (n_filters * pixels + sum(hidden) + n_classes))
 
     def initialise(self, generators: Sequence[Generator]) -> None:
         """Draw one set of weights per generator, as `StackedMLP.initialise` does."""
@@ -48,10 +49,43 @@ class StackedCNN(Stack):
 
         The members are split over the groups as in `StackedMLP.forward`.
         """
-        groups, batch = x.shape[:2]
-        # One channel for each member, and a convolution in as many groups.
-        channels = as_input(x).transpose(0, 1).repeat_interleave(self.members // groups, dim=1)
-        filters, biases = self.filters.flatten(0, 1), self.filter_biases.flatten()
-        h = F.conv2d(channels, filters, biases, groups=self.members).relu_()
-        logits: Tensor = self.head(h.view(batch, self.members, -1).transpose(0, 1))
+        channels = self._channels(x)
+        h = F.conv2d(channels, self.filters.flatten(0, 1), self.filter_biases.flatten(), groups=self.members)
+        logits: Tensor = self.head(self._by_member(h.relu_()))
         return logits
+
+    @torch.no_grad()
+    def add_gradients(
+        self,
+        x: Tensor,
+        upstream: Upstream,
+        gradients: Sequence[Tensor],
+        *,
+        fresh: bool,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        """Add the gradients of a loss on a batch (see `Network.add_gradients`)."""
+        of_filters, of_biases, *of_head = gradients
+        channels = self._channels(x).to(precision)
+        filters, biases = self.filters.flatten(0, 1).to(precision), self.filter_biases.flatten().to(precision)
+        h = F.conv2d(channels, filters, biases, groups=self.members).relu_()
+        below = self.head.propagate(
+            self._by_member(h), upstream, of_head, fresh=fresh, precision=precision, to_input=True
+        )
+        gradient = mask_inactive(below.permute(2, 0, 1).reshape(h.shape), h)
+        _, product, _ = torch.ops.aten.convolution_backward(
+            gradient, channels, filters, None, [1, 1], [0, 0], [1, 1], False, [0, 0], self.members,
+            [False, True, False],
+        )  # fmt: skip
+        product = product.view(of_filters.shape)
+        sums = gradient.sum((0, 2, 3), dtype=of_biases.dtype).view(of_biases.shape)
+        for total, part in ((of_filters, product), (of_biases, sums)):
+            total.copy_(part) if fresh else total.add_(part)
+
+    def _channels(self, x: Tensor) -> Tensor:
+        """Lay out images `(groups, batch, rows, columns)` with a channel for each member, batch first."""
+        return as_input(x).transpose(0, 1).repeat_interleave(self.members // len(x), dim=1)
+
+    def _by_member(self, h: Tensor) -> Tensor:
+        """View filtered images `(batch, members · filters, rows, columns)` as `(members, batch, pixels)`."""
+        return h.view(len(h), self.members, -1).transpose(0, 1)

@@ -10,10 +10,11 @@ from itertools import pairwise
 import torch
 from torch import Generator, Tensor, nn
 
-from kdcli.models.stack import Stack
+from kdcli.models.mlp import piece_of
+from kdcli.models.stack import Network, Upstream, accumulate, accumulate_sum, mask_inactive
 
 
-class StackedMLP(Stack):
+class StackedMLP(Network):
     """`members` perceptrons with layer widths `widths`, inputs first and classes last.
 
     weights[k]  (members, widths[k + 1], widths[k])
@@ -31,6 +32,8 @@ class StackedMLP(Stack):
         pairs = list(pairwise(widths))
         self.weights = nn.ParameterList(torch.empty(members, out, fan_in) for fan_in, out in pairs)
         self.biases = nn.ParameterList(torch.empty(members, out) for _, out in pairs)
+        self.layers = tuple(zip(self.weights, self.biases, strict=True))  # a ParameterList is slow to read
+        self.piece = piece_of(members * sum(widths[1:]))
 
     def initialise(self, generators: Sequence[Generator]) -> None:
         """Draw one set of weights per generator; consecutive members share them evenly.
@@ -39,7 +42,7 @@ class StackedMLP(Stack):
         activations in training. Weights and biases are uniform on ±1/√fan_in, as in `torch.nn.Linear`.
         """
         self.masks = generators
-        for weight, bias in zip(self.weights, self.biases, strict=True):
+        for weight, bias in self.layers:
             draw_uniform([weight, bias], weight.shape[-1] ** -0.5, generators)
 
     @property
@@ -54,7 +57,7 @@ class StackedMLP(Stack):
         g·T … g·T + T − 1. Members that share a batch share the first matrix product.
         """
         h = as_input(x).flatten(2).mT
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+        for layer, (weight, bias) in enumerate(self.layers):
             if layer:
                 h = h.relu_()  # in place: the matrix product before it does not need its own output
                 if self.dropout and self.training:
@@ -63,6 +66,61 @@ class StackedMLP(Stack):
             bias_rows, weight_rows = bias.view(groups, -1, 1), weight.view(groups, -1, fan_in)
             h = torch.baddbmm(bias_rows, weight_rows, h).view(self.members, -1, batch)
         return h
+
+    @torch.no_grad()
+    def add_gradients(
+        self,
+        x: Tensor,
+        upstream: Upstream,
+        gradients: Sequence[Tensor],
+        *,
+        fresh: bool,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        """Add the gradients of a loss on a batch (see `Network.add_gradients`)."""
+        self.propagate(x, upstream, gradients, fresh=fresh, precision=precision)
+
+    def propagate(
+        self,
+        x: Tensor,
+        upstream: Upstream,
+        gradients: Sequence[Tensor],
+        *,
+        fresh: bool,
+        precision: torch.dtype,
+        to_input: bool = False,
+    ) -> Tensor:
+        """Do what `add_gradients` does; `to_input`, return the gradient in x as `(groups, fan_in, batch)`."""
+        layers, h = self.layers, as_input(x).flatten(2).mT
+        if precision != torch.float32:
+            layers = tuple((weight.to(precision), bias.to(precision)) for weight, bias in layers)
+            h = h.to(precision)
+        inputs, masks = [], []
+        for layer, (weight, bias) in enumerate(layers):
+            if layer:
+                h = h.relu_()
+                if self.dropout:
+                    masks.append(self._mask(h))
+                    h.mul_(masks[-1])
+            inputs.append(h)
+            groups, fan_in, batch = h.shape
+            h = torch.baddbmm(bias.view(groups, -1, 1), weight.view(groups, -1, fan_in), h)
+            h = h.view(self.members, -1, batch)
+        gradient = upstream(h.float()).to(precision)
+        of_weights, of_biases = gradients[: len(layers)], gradients[len(layers) :]
+        for layer in reversed(range(len(layers))):
+            h = inputs[layer]
+            groups, fan_in, batch = h.shape
+            accumulate_sum(of_biases[layer], gradient, fresh=fresh)
+            rows = gradient.view(groups, -1, batch)
+            accumulate(of_weights[layer].view(groups, -1, fan_in), rows, h.mT, fresh=fresh)
+            if layer or to_input:
+                gradient = torch.bmm(layers[layer][0].view(groups, -1, fan_in).mT, rows)
+            if layer:
+                if self.dropout:
+                    gradient.mul_(masks[layer - 1])
+                mask_inactive(gradient, h)
+        return gradient
 
     def _mask(self, h: Tensor) -> Tensor:
         """Return what keeps an activation of `h (members, features, batch)`, scaled, or drops it."""

@@ -8,14 +8,13 @@ from dataclasses import astuple, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from kdcli.metrics import METRICS
 from kdcli.show.results import wrote
 from kdcli.show.screen import Screen, readable_size
+from kdcli.show.tables import in_one_line, narrow
 from kdcli.stages.schema import LEFT_OUT
 
 if TYPE_CHECKING:
@@ -66,8 +65,10 @@ CSV_COLUMNS = (
 def compared(screen: Screen, made: "Compared", **more: Any) -> None:
     """Tell what `kd compare` found; `more` is put into the document."""
     evidence = made.evidence
-    whole = _verdict_table(evidence, evidence.compared, wide=True)
-    for table in [whole] if _fits(whole) else _that_fit(partial(_verdict_table, evidence), evidence.compared):
+    tables = [_verdict_table(evidence, evidence.compared, wide=True)]
+    if not (narrow() or in_one_line(tables[0])):
+        tables = _that_fit(partial(_verdict_table, evidence), evidence.compared)
+    for table in tables:
         screen.table(table)
     others = [
         name for name in SHORT if name not in evidence.compared and name in evidence.students[0].estimates
@@ -98,17 +99,11 @@ def compared(screen: Screen, made: "Compared", **more: Any) -> None:
     screen.document({**made.document(), "path": made.path, **more})
 
 
-def _fits(table: Table) -> bool:
-    """Whether the terminal has room for a table with all its words in one line."""
-    console = Console()
-    return Measurement.get(console, console.options.update(width=1000), table).maximum <= console.width
-
-
 def _that_fit(build: Callable[[Sequence[str]], Table], names: Sequence[str]) -> list[Table]:
     """Build tables of as many metrics abreast as the terminal has room for, and one each if need be."""
     for size in range(len(names), 0, -1):
         tables = [build(names[k : k + size]) for k in range(0, len(names), size)]
-        if size == 1 or all(map(_fits, tables)):
+        if size == 1 or narrow() or all(map(in_one_line, tables)):
             return tables
     return []
 
@@ -171,7 +166,10 @@ def _verdict_table(evidence: "Evidence", metrics: Sequence[str], *, wide: bool =
     n = len(evidence.data.splits["test"].y)
     seeds = sorted({one.seeds for one in evidence.students})
     counts = " or ".join(map(str, seeds))
-    title = f"{evidence.run.name}: {counts} seed{'' if seeds == [1] else 's'}, {n:,} test examples"
+    title = (
+        f"{evidence.data.heading}: {counts} seed{'' if seeds == [1] else 's'}, {n:,} test examples, "
+        "± is a 95 % interval"
+    )
     heads = []
     for name in metrics:
         metric = METRICS[name]

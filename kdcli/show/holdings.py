@@ -16,13 +16,23 @@ if TYPE_CHECKING:
     from kdcli.stages.inventory import Item, KeptState
     from kdcli.stages.list_runs import RunsListed
     from kdcli.stages.show_run import RunShown
+    from kdcli.stages.use import RunUsed
 
 RESUMABLE = (
     "of a training that was cut off, or still works; the same command goes on from it (after a loss that "
     "stopped being a finite number, with --keep-going):"
 )
 SPOILT = "is no state of a training, or not any more; harmless, and yours to remove:"
-STYLES = {"fresh": "green", "stale": "yellow", "damaged": "bold red", "unfinished": "yellow"}
+NEWER = "of a training by a newer kd, which may go on from it; update kd:"
+DIFFERS = "differs"  # from the recipe, and is fresh otherwise
+STYLES = {
+    "fresh": "green",
+    DIFFERS: "yellow",
+    "stale": "yellow",
+    "damaged": "bold red",
+    "unfinished": "yellow",
+    "newer": "yellow",
+}
 
 
 def run_shown(screen: Screen, made: "RunShown") -> None:
@@ -37,7 +47,7 @@ def run_shown(screen: Screen, made: "RunShown") -> None:
     for item, count in zip(made.items, made.sizes, strict=True):
         table.add_row(
             _described(item),
-            Text(item.state, style=STYLES[item.state]),
+            Text(_state(item), style=STYLES[_state(item)]),
             readable_size(count),
             _minute(item.meta.created) if item.meta else "",
         )
@@ -109,7 +119,7 @@ def runs_listed(screen: Screen, made: "RunsListed") -> None:
             )
         screen.table(table)
         if any(run.current for run in made.runs):
-            screen.say("* the current run: commands work on it unless --run names another")
+            screen.say("* the current run: commands work on it unless --run or KD_RUN names another")
     else:
         screen.say(f"there are no runs in {place(made.path)}; `{made.start}` makes one")
     if made.problem:
@@ -157,8 +167,20 @@ def run_deleted(screen: Screen, made: "RunDeleted") -> None:
     """Tell what `kd delete` did."""
     screen.say(f"deleted run {made.run}: {readable_size(made.size)}")
     if made.was_current:
-        screen.say("no run is current now; name one with --run NAME")
+        screen.say("no run is current now; `kd use RUN` makes one current")
     screen.document({"run": made.run, "path": made.path, "size": made.size, "was_current": made.was_current})
+
+
+def run_used(screen: Screen, made: "RunUsed") -> None:
+    """Tell what `kd use` did."""
+    if made.before == made.run:
+        screen.say(f"run {made.run} is the current one already: {place(made.path)}")
+    else:
+        was = f", in place of {made.before}" if made.before else ""
+        screen.say(f"run {made.run} is the current one now{was}: {place(made.path)}")
+    if made.elsewhere:
+        screen.say(f"but KD_RUN names run {made.elsewhere}, and commands of this shell work on that")
+    screen.document({"run": made.run, "path": made.path, "before": made.before or None})
 
 
 def checked(screen: Screen, made: "Checked") -> None:
@@ -168,7 +190,7 @@ def checked(screen: Screen, made: "Checked") -> None:
     for run in made.runs:
         screen.say(f"run {run.run}")
         for item in run.artefacts:
-            screen.say(f"  {item.state:<10}  {item.name}")
+            screen.say(f"  {_state(item):<10}  {item.name}")
         _problems(screen, run.artefacts)
         _kept(screen, run.states)
         _left(screen, run.leftovers)
@@ -176,7 +198,8 @@ def checked(screen: Screen, made: "Checked") -> None:
     if made.problem:
         screen.say(f"damaged: {made.problem}; any `kd gen-data` writes it anew")
     if made.runs:
-        screen.say(f"{made.damaged} damaged" if made.damaged else "nothing is damaged")
+        newer = f"; {made.newer} of a newer kd could not be checked" if made.newer else ""
+        screen.say((f"{made.damaged} damaged" if made.damaged else "nothing is damaged") + newer)
     screen.document(
         {
             "runs": [
@@ -191,6 +214,7 @@ def checked(screen: Screen, made: "Checked") -> None:
             "problems": [made.problem] if made.problem else [],
             "leftovers": made.leftovers,
             "damaged": made.damaged,
+            "newer": made.newer,
         }
     )
 
@@ -201,13 +225,24 @@ def _checked_item(item: "Item") -> dict[str, Any]:
         "path": item.path,
         "state": item.state,
         "problems": item.problems,
+        "differences": item.differences,
         "again": item.again or None,
     }
 
 
+def _state(item: "Item") -> str:
+    return DIFFERS if item.differences else item.state
+
+
 def _problems(screen: Screen, items: "Sequence[Item]") -> None:
-    """Say of everything that is not fresh why, and what mends it."""
+    """Say of everything that is not fresh, or not as the recipe says, why, and what mends it."""
     for item in items:
+        if item.differences:
+            screen.say(f"{item.name} differs from the recipe:", style=STYLES[DIFFERS])
+            for difference in item.differences:
+                screen.say(f"  {difference}")
+            if item.renew:
+                screen.say(f"  to make it as the recipe says: `{item.renew}`")
         if item.state == "fresh":
             continue
         screen.say(f"{item.name} is {item.state}:", style=STYLES[item.state])
@@ -219,14 +254,17 @@ def _problems(screen: Screen, items: "Sequence[Item]") -> None:
 
 def _kept(screen: Screen, states: "Sequence[KeptState]") -> None:
     """Name what trainings can go on from, and what they cannot."""
-    _left(screen, [state.path for state in states if state.whole], RESUMABLE)
-    _left(screen, [state.path for state in states if not state.whole], SPOILT)
+    kept = _kept_document(states)
+    for key, words in (("resumable", RESUMABLE), ("newer", NEWER), ("spoilt", SPOILT)):
+        _left(screen, kept[key], words)
 
 
 def _kept_document(states: "Sequence[KeptState]") -> dict[str, Any]:
+    older = [state for state in states if not state.newer]
     return {
-        "resumable": [state.path for state in states if state.whole],
-        "spoilt": [state.path for state in states if not state.whole],
+        "resumable": [state.path for state in older if state.whole],
+        "spoilt": [state.path for state in older if not state.whole],
+        "newer": [state.path for state in states if state.newer],
     }
 
 

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from kdcli.stages.distill import Distilled, SetMade
     from kdcli.stages.gen_data import DataMade
     from kdcli.stages.plot import Plotted
+    from kdcli.stages.recipe import RecipeShown
     from kdcli.stages.train_teacher import TeacherTrained
+
+
+def recipe_shown(screen: Screen, made: "RecipeShown") -> None:
+    """Print a recipe as TOML, or its tables as a document."""
+    screen.file(made.text)
+    recipe = made.recipe
+    data = {"dataset": recipe.dataset, **asdict(recipe.data)}
+    tables = {"data": data, "teacher": asdict(recipe.teacher), "students": asdict(recipe.students)}
+    screen.document({"name": made.name, **tables})
 
 
 def data_made(screen: Screen, made: "DataMade") -> None:
@@ -56,7 +66,7 @@ def distilled(screen: Screen, made: "Distilled", *, table: bool = True) -> None:
     else:
         screen.say(f"run {made.run}: all students {named} are there")
     if table:
-        grid = _score_table("students on the test split", made.students)
+        grid = _score_table("students on the test split, mean (sd) over seeds", made.students)
         _student_rows(grid, made.students)
         screen.table(grid)
     for students in made.students:
@@ -126,7 +136,10 @@ def _score_row(table: Table, title: str, metrics: Mapping[str, Any]) -> None:
 
 
 def _spread(values: float | Sequence[float], form: str, unit: str = "", scale: float = 1) -> str:
-    """Write one value, or the mean and standard deviation of several; ∞ where any is infinite."""
+    """Write one value, or the mean and standard deviation of several; ∞ where any is infinite.
+
+    The standard deviation stands in brackets: after a ± stands half the width of an interval.
+    """
     largest = max([values] if isinstance(values, (int, float)) else values)
     if math.isinf(largest):
         return "∞"
@@ -136,7 +149,7 @@ def _spread(values: float | Sequence[float], form: str, unit: str = "", scale: f
         return form.format(values * scale) + unit
     scaled = [value * scale for value in values]
     mean = form.format(statistics.fmean(scaled))
-    return f"{mean} ± {form.format(statistics.stdev(scaled))}{unit}" if len(scaled) > 1 else mean + unit
+    return f"{mean} ({form.format(statistics.stdev(scaled))}){unit}" if len(scaled) > 1 else mean + unit
 
 
 def _epochs(count: int) -> str:

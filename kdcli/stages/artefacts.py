@@ -11,13 +11,22 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from kdcli.data import Split, find_dataset
+from kdcli.data import Dataset, Description, Split, find_dataset
+from kdcli.errors import KdError
 from kdcli.metrics import measure_one
 from kdcli.models import Model, Tree, parse_model, restore
-from kdcli.recipe import Recipe, parse
+from kdcli.recipe import Recipe, RecipeError, decode, parse
 from kdcli.settings import flag, rules, unsaid
-from kdcli.stages.schema import SPLITS, check_history, check_logits, check_meta, check_splits, data_config
-from kdcli.store import Artefact, DamagedError, Meta, Run
+from kdcli.stages.schema import (
+    SPLITS,
+    check_history,
+    check_logits,
+    check_meta,
+    check_splits,
+    data_config,
+    describe,
+)
+from kdcli.store import Artefact, DamagedError, Meta, NewerError, Run, is_newer
 from kdcli.targets import one_hot
 
 if TYPE_CHECKING:
@@ -28,18 +37,43 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Watch: TypeAlias = "Callable[[str, int, str], AbstractContextManager[Report]]"
-"""Opens a progress display for a training of so many epochs or trees, told by the `Report` it gives."""
+Watch: TypeAlias = "Callable[[str, int, str, int], AbstractContextManager[Report]]"
+"""Opens a progress display for a training of so many epochs or trees, each of so many steps.
+
+It is told by the `Report` that it gives.
+"""
 
 
-def unwatched(title: str, total: int, unit: str) -> AbstractContextManager[Report]:
+def unwatched(title: str, total: int, unit: str, steps: int) -> AbstractContextManager[Report]:
     """Train without a progress display."""
-    return nullcontext(lambda done, loss: None)
+    from kdcli.train import Silence
+
+    return nullcontext(Silence())
 
 
 def run_recipe(run: Run) -> Recipe:
-    """Read the recipe that a run keeps."""
-    return parse(run.read_recipe(), str(run.recipe_path))
+    """Read the recipe that a run keeps; raises `NewerError` for one that only a newer kd can read."""
+    source = str(run.recipe_path)
+    try:
+        return parse(decode(run.read_recipe(), source), source)
+    except RecipeError as error:
+        if newer := _newer_artefact(run):
+            raise NewerError(run.recipe_path, newer.version, newer.format, error.message) from None
+        raise
+
+
+def _newer_artefact(run: Run) -> NewerError | None:
+    """Return the error for an artefact of a run that a newer kd wrote; None if there is none."""
+    for artefact in (run.artefact("data"), run.artefact("teacher"), *run.students()):
+        try:
+            meta = artefact.meta() if artefact.finished else None
+        except NewerError as error:
+            return error
+        except KdError:
+            continue
+        if meta and is_newer(version := meta.versions.get("kdcli", "")):
+            return NewerError(artefact.path, version, meta.format)
+    return None
 
 
 def flags(recipe_part: Any, config: Mapping[str, Any]) -> str:
@@ -56,27 +90,40 @@ def flags(recipe_part: Any, config: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Data:
-    """A run's dataset: its kind, its options, and its splits."""
+    """A run's data: their kind, its options, what their record says of them, and their splits."""
 
     artefact: Artefact
-    dataset: str
+    kind: Dataset[Any]
     config: Any
+    description: Description
     splits: Mapping[str, Split]
+
+    @property
+    def heading(self) -> str:
+        """What a heading calls the run: its name, and what its data are if they are no dataset of kd."""
+        run = self.artefact.run.name
+        return f"{run} ({self.description.name})" if self.description.own_files else run
 
     @property
     def n_classes(self) -> int:
         """Number of classes."""
-        return find_dataset(self.dataset).n_classes
+        return self.description.n_classes
 
     @property
     def features(self) -> Sequence[int]:
         """Shape of one example."""
         return self.splits["train"].x.shape[1:]
 
+    @property
+    def beside(self) -> str:
+        """The command that makes another run with the same data."""
+        run = self.artefact.run
+        dataset = run_recipe(run).dataset
+        return f"kd gen-data {dataset}{self.description.source} --run NAME{run.store.flag}"
+
     def optimum(self) -> dict[str, float] | None:
         """Return what the Bayes classifier scores over the whole distribution; None if it is not known."""
-        kind = find_dataset(self.dataset)
-        return kind.optimum(self.config)._asdict() if kind.optimum else None
+        return self.kind.optimum(self.config)._asdict() if self.kind.optimum else None
 
     def bayes_scores(self) -> dict[str, float] | None:
         """Score the exact posterior on the test split: no model can expect to beat it. None if unknown."""
@@ -96,11 +143,11 @@ def read_meta(artefact: Artefact) -> Meta:
 
 
 def checked(artefact: Artefact, meta: Meta) -> Meta:
-    """Return what `meta.json` says; raises `DamagedError` if it is no stage of kd that wrote it."""
+    """Return what `meta.json` says; raises `KdError` if it is no stage of this kd that wrote it."""
     try:
         check_meta(artefact.name, meta)
     except ValueError as error:
-        raise artefact.damaged(artefact.path / "meta.json", str(error)) from None
+        raise artefact.misread(meta, str(error)) from None
     return meta
 
 
@@ -109,16 +156,31 @@ def load_data(run: Run) -> Data:
     artefact = run.artefact("data")
     meta = checked(artefact, artefact.fresh(run.making))
     dataset, config = data_config(meta.config)
-    tensors = artefact.load("tensors")
-    try:
-        check_splits(tensors, find_dataset(dataset), meta.metrics)
-    except ValueError as error:
-        raise artefact.damaged(artefact.path / "tensors.safetensors", str(error)) from None
+    description = describe(meta)
+    again = run.making + description.source
+    tensors, _ = load_checked(artefact, "tensors", again, lambda tensors: check_splits(tensors, meta))
     splits = {
         name: Split(tensors[f"{name}.x"], tensors[f"{name}.y"], tensors.get(f"{name}.posterior"))
         for name in SPLITS
     }
-    return Data(artefact, dataset, config, splits)
+    return Data(artefact, find_dataset(dataset), config, description, splits)
+
+
+def load_checked(
+    artefact: Artefact, file: str, again: str, check: Callable[[Mapping[str, Tensor]], T]
+) -> tuple[dict[str, Tensor], T]:
+    """Read stored tensors and what `check` makes of them, which raises ValueError if they make no sense.
+
+    Raises `DamagedError` naming the command that makes them `again`.
+    """
+    try:
+        tensors = artefact.load(file)
+        return tensors, check(tensors)
+    except DamagedError as error:
+        path, why = error.path, error.why
+    except ValueError as error:
+        path, why = artefact.path / f"{file}.safetensors", str(error)
+    raise DamagedError(path, artefact.path, again, why)
 
 
 @dataclass(frozen=True)
@@ -172,18 +234,7 @@ class Trained:
         return History(**self._load("history", lambda tensors: check_history(tensors, self.members))[0])
 
     def _load(self, file: str, check: Callable[[Mapping[str, Tensor]], T]) -> tuple[dict[str, Tensor], T]:
-        """Read stored tensors and what `check` makes of them, which raises ValueError if they make no sense.
-
-        Raises `DamagedError` naming the command that makes them again.
-        """
-        try:
-            tensors = self.artefact.load(file)
-            return tensors, check(tensors)
-        except DamagedError as error:
-            path, why = error.path, error.why
-        except ValueError as error:
-            path, why = self.artefact.path / f"{file}.safetensors", str(error)
-        raise DamagedError(path, self.artefact.path, self.again, why)
+        return load_checked(self.artefact, file, self.again, check)
 
 
 def load_teacher(run: Run) -> Trained:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 
+from kdcli.stages.edits import notes
 from kdcli.stages.evidence import Evidence
 from kdcli.stages.student_sets import command, left_out, left_out_told
 from kdcli.stages.verdicts import UNDECIDED, StudentsMeasured
@@ -19,6 +20,7 @@ ALIKE = 1e-3  # relative difference below which two scores are taken for the sam
 def warnings(evidence: Evidence) -> list[str]:
     """Say where a user of these results would go wrong."""
     return [
+        *_edited(evidence),
         *_incomplete(evidence),
         *_one_seed(evidence),
         *_coarse(evidence),
@@ -27,6 +29,12 @@ def warnings(evidence: Evidence) -> list[str]:
         *_beyond_teacher(evidence),
         *_biased(evidence),
     ]
+
+
+def _edited(evidence: Evidence) -> list[str]:
+    """Say what was made with other settings than the recipe has."""
+    names = ["data", "teacher", *(one.trained.artefact.name for one in evidence.students)]
+    return [f"{note}." for note in notes(evidence.run, names)]
 
 
 def _incomplete(evidence: Evidence) -> list[str]:
@@ -51,7 +59,7 @@ def _one_seed(evidence: Evidence) -> list[str]:
     run = command(evidence.run, {**single[0].config, "seeds": range(10)}, targets)
     return [
         f"No verdict on {listed(single)}: one seed does not tell how far the luck of training goes. "
-        f"`{run} --force` trains ten."
+        f"`{run}` trains ten."
     ]
 
 

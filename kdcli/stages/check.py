@@ -8,8 +8,8 @@ from kdcli.errors import unknown
 from kdcli.stages.inventory import Item, KeptState, inventory, kept_states
 from kdcli.store import (
     Run,
+    State,
     Store,
-    check_root,
     leftovers,
     marker_problem,
     root_leftovers,
@@ -40,13 +40,19 @@ class Checked:
     @property
     def damaged(self) -> int:
         """How many artefacts and other files are not what kd wrote."""
-        items = (item for run in self.runs for item in run.artefacts)
-        return sum(item.state == "damaged" for item in items) + bool(self.problem)
+        return self._in_state("damaged") + bool(self.problem)
+
+    @property
+    def newer(self) -> int:
+        """How many artefacts could not be checked, since a newer kd wrote them."""
+        return self._in_state("newer")
+
+    def _in_state(self, state: State) -> int:
+        return sum(item.state == state for run in self.runs for item in run.artefacts)
 
 
 def check(store: Store, name: str | None = None) -> Checked:
     """Check one run, or all and what lies beside them; raises `KdError` if there is no such run."""
-    check_root(store)
     names = run_folders(store)
     if name is not None:
         store.run(name)

@@ -14,7 +14,7 @@ from kdcli.stages.evidence import Evidence, gather
 from kdcli.stages.findings import Attribution, attributions, sentences
 from kdcli.stages.schema import LEFT_OUT
 from kdcli.stages.verdicts import Measured, StudentsMeasured, Versus
-from kdcli.store import Run, to_json
+from kdcli.store import Run, fitting, to_json
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,10 @@ class Compared:
         return {
             "run": evidence.run.name,
             "dataset": {
-                "name": evidence.data.dataset,
+                "name": evidence.data.description.name,
                 **{f"n_{split}": len(splits[split].y) for split in splits},
                 "n_classes": evidence.data.n_classes,
+                "classes": evidence.data.description.classes,
                 "bayes": evidence.optimum,
             },
             "bayes_on_test": _first(evidence.bayes) if evidence.bayes else None,
@@ -118,7 +119,7 @@ def compare(
         first = others[0]
         make = f"make a control with `{first.remedy}`" if first.remedy else "name another with --control"
         raise KdError(f"{first.name} of run {run.name}: {first.why}", make)
-    return report(evidence, "".join(f"-{parse_model(model).slug}" for model in models))
+    return report(evidence, fitting("".join(f"-{parse_model(model).slug}" for model in models)))
 
 
 def report(evidence: Evidence, named: str = "") -> Compared:

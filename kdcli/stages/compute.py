@@ -3,7 +3,6 @@
 import torch
 
 from kdcli.errors import KdError
-from kdcli.models.stack import Stack
 
 LARGE = 1_000_000  # parameters from which on matrix products take most of the time
 
@@ -14,11 +13,6 @@ def choose_device(asked: str) -> torch.device:
     if asked == "cuda" and not there:
         raise KdError("PyTorch finds no graphics card", "leave out --device, or name --device cpu")
     return torch.device("cuda" if there and asked != "cpu" else "cpu")
-
-
-def choose_precision(asked: str, model: Stack, device: torch.device) -> torch.dtype:
-    """Return the precision for a stack that is built (see `precision_for`)."""
-    return precision_for(asked, sum(parameter.numel() for parameter in model.parameters()), device)
 
 
 def precision_for(asked: str, parameters: int, device: torch.device) -> torch.dtype:

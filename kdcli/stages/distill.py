@@ -9,45 +9,50 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdcli.data import DATASETS, find_dataset
+from kdcli.data import DATASETS
 from kdcli.errors import KdError, UsageError
 from kdcli.losses import Objective
 from kdcli.metrics import Scored, measure
 from kdcli.models import Model, Network, Tree
 from kdcli.models.stacked_trees import grow
-from kdcli.recipe import Recipe, Students, Training
+from kdcli.recipe import Students, Training
 from kdcli.rng import state
 from kdcli.settings import flag, override, rules
-from kdcli.stages import footprint, room
+from kdcli.stages import crew, footprint, room
 from kdcli.stages.artefacts import (
+    Data,
     Watch,
     curves,
     load_data,
     load_teacher,
-    read_meta,
     run_recipe,
     unwatched,
 )
+from kdcli.stages.edits import check_data
 from kdcli.stages.lessons import Lessons
-from kdcli.stages.resuming import KeptTraining, identity
+from kdcli.stages.more_seeds import Members, as_stored, joined, missing_seeds, stored_members
+from kdcli.stages.resuming import ResumePoints, identity
+from kdcli.stages.schema import OF_A_SET
 from kdcli.stages.student_sets import (
     StudentSet,
     left_out,
     left_out_told,
     load_students,
     seeds_asked,
+    seeds_counted,
+    seeds_named,
     student_sets,
     title,
 )
 from kdcli.stages.training import (
     NotFiniteError,
     check_room,
-    predict_all,
     shape_of,
     smaller_step,
     train_network,
+    unusable,
 )
-from kdcli.store import Artefact, ResumePoint, Run, check_name, to_json
+from kdcli.store import Artefact, Run, check_name, fitting, to_json
 from kdcli.targets import TARGETS, find_target
 from kdcli.train import Report, predict
 
@@ -56,7 +61,8 @@ from kdcli.train import Report, predict
 class SetMade:
     """One student set that `kd distill` trained or found up to date; metrics have a value per seed.
 
-    `left_out` are the seeds that are missing, by what became of them, and `told` says it in words.
+    `left_out` are the seeds that are missing, by what became of them, and `told` says it in words,
+    and where there are more seeds than were asked for.
     """
 
     name: str
@@ -94,17 +100,21 @@ def distill(
 ) -> Distilled:
     """Train `students`, or those of the run's recipe, changed by `options`; up-to-date sets are reused.
 
-    `name` is for the folder of a single set. With `keep_going` the seeds whose loss or outputs stop being
-    finite are left out of their set, and the others kept. Raises `UsageError` for targets and models that
-    this dataset cannot have, and `KdError` where an artefact is missing or stale, another set stands under a
-    name and `force` does not allow to replace it, memory or the disk has no room for the students, or a loss
-    or output stops being finite: of one student, or of a whole set if it is to `keep_going`.
+    Of a set that has fewer seeds than are asked for only the others are trained, and joined with it; one that
+    has more is up to date. With `force` both are made anew. `name` is for the folder of a single set. With
+    `keep_going` the seeds whose loss or outputs stop being finite are left out of their set, and the others
+    kept. Raises `UsageError` for targets and models that this dataset cannot have, and `KdError` where an
+    artefact is missing or stale, the data are not those of the recipe, another set stands under a name and
+    `force` does not allow to replace it, memory or the disk has no room for the students, or a loss or output
+    stops being finite: of one student, or of a whole set if it is to `keep_going`.
     """
+    crew.start()
     recipe = run_recipe(run)
+    given = None if students else _given(options)
     students = override(students or recipe.students, options)
     sets = student_sets(students)
     _check_seeds(students.seeds, len(sets))
-    _check(recipe, sets, options)
+    _check(sets, options)
     if name is not None:
         check_name(name, "student set")
         if len(sets) != 1:
@@ -113,36 +123,43 @@ def distill(
                 "name one --target, with one --temperature and one --model",
             )
     data = load_data(run)
+    check_data(recipe, data.artefact)
+    _check_targets(sets, data)
     teacher = load_teacher(run) if any(find_target(s.target).needs == "teacher" for s in sets) else None
     lessons = Lessons(data, teacher, students.transfer_size)
     _check_fit(sets, lessons)
 
-    to_make: dict[Model, list[tuple[StudentSet, Artefact]]] = {}
+    to_make: dict[tuple[Model, range], list[tuple[StudentSet, Artefact]]] = {}
     results: list[tuple[Artefact, bool]] = []
     for chosen in sets:
         artefact = run.artefact(f"students/{name or chosen.name}")
-        up_to_date = artefact.up_to_date(_as_stored(chosen, artefact), lessons.parents(chosen), force)
-        results.append((artefact, up_to_date))
-        if not up_to_date:
-            to_make.setdefault(chosen.model, []).append((chosen, artefact))
+        seeds = range(students.seeds)
+        record = as_stored(chosen, artefact, force)
+        if artefact.up_to_date(record, lessons.parents(chosen), force, given):
+            seeds = missing_seeds(record, students.seeds)
+        results.append((artefact, not seeds))
+        if seeds:
+            to_make.setdefault((chosen.model, seeds), []).append((chosen, artefact))
+            if seeds.start:  # read now, so that what is damaged is found before the others are trained
+                stored_members(load_students(artefact), data)
 
-    for model, wanted in to_make.items():
+    for (model, _), wanted in to_make.items():
         _check_room(model, students, [chosen for chosen, _ in wanted], lessons, run.path)
     start = time.perf_counter()
     lost: list[str] = []
-    for model, wanted in to_make.items():
+    for (model, seeds), wanted in to_make.items():
         if isinstance(model, Tree):
-            _grow(model, students, wanted, lessons, watch)
+            _grow(model, students, seeds, wanted, lessons, watch)
         else:
             all_sets = [chosen for chosen in sets if chosen.model == model]
             try:
-                lost += _train(model, students, wanted, all_sets, lessons, keep_going, watch)
+                lost += _train(model, students, seeds, wanted, all_sets, lessons, keep_going, watch)
             except NotFiniteError as error:
                 if error.everyone:  # else the same command goes on from the state if it is to keep going
-                    _resume_point(run, model).clear()
+                    _resume_points(run, model).clear()
                 raise
     for model in {chosen.model for chosen in sets}:
-        _resume_point(run, model).clear()
+        _resume_points(run, model).clear()
     if lost:
         raise KdError(
             f"no student is left of {' and of '.join(lost)}: no loss or output stayed a finite number",
@@ -153,39 +170,40 @@ def distill(
     return Distilled(
         run=run.name,
         path=run.path / "students",
-        students=[_made(artefact, up_to_date) for artefact, up_to_date in results],
-        students_trained=sum(map(len, to_make.values())) * students.seeds,
+        students=[_made(artefact, up_to_date, students.seeds) for artefact, up_to_date in results],
+        students_trained=sum(len(seeds) * len(wanted) for (_, seeds), wanted in to_make.items()),
         epochs=0 if all(isinstance(s.model, Tree) for s in sets) else students.epochs,
         training_seconds=round(seconds, 3),
     )
 
 
-def _as_stored(chosen: StudentSet, artefact: Artefact) -> Mapping[str, Any]:
-    """Return a set's record, less the seeds that a stored one of as many was asked for and left out."""
-    stored = read_meta(artefact).config if artefact.finished else {}
-    gone = left_out(stored)
-    if gone and seeds_asked(stored) == chosen.record["seeds"]:
-        return {**chosen.record, "seeds": stored["seeds"], **gone}
-    return chosen.record
+def _given(options: Mapping[str, Any]) -> list[str]:
+    """Return the keys of a set's record that options give."""
+    one_of = {several: key for key, several in OF_A_SET.items()}
+    return [one_of.get(key, key) for key, value in options.items() if value is not None]
 
 
-def _check(recipe: Recipe, sets: Sequence[StudentSet], options: Mapping[str, Any]) -> None:
-    """Refuse targets that this dataset cannot have, and options without effect."""
-    dataset = find_dataset(recipe.dataset)
+def _check_targets(sets: Sequence[StudentSet], data: Data) -> None:
+    """Refuse targets that these data cannot have."""
     for chosen in sets:
         target = find_target(chosen.target)
-        if target.needs == "posterior" and dataset.posterior is None:
+        if target.needs == "posterior" and data.kind.posterior is None:
             known = ", ".join(name for name, kind in DATASETS.items() if kind.posterior)
             raise UsageError(
-                f"target {chosen.target} needs the exact posterior, which {recipe.dataset} does not have",
+                f"target {chosen.target} needs the exact posterior, which is not known for "
+                f"{data.description.name}",
                 f"datasets with a known posterior: {known}",
             )
-        if dataset.n_classes < target.least_classes:
+        if data.n_classes < target.least_classes:
             raise UsageError(
-                f"target {chosen.target} needs {target.least_classes} classes or more: {recipe.dataset} has "
-                f"{dataset.n_classes}, and a single other class cannot be shuffled",
+                f"target {chosen.target} needs {target.least_classes} classes or more, and the data have "
+                f"{data.n_classes}: a single other class cannot be shuffled",
                 "leave it out; soft is the same target here",
             )
+
+
+def _check(sets: Sequence[StudentSet], options: Mapping[str, Any]) -> None:
+    """Refuse options without effect."""
     if options.get("temperatures") and not any(find_target(s.target).softened for s in sets):
         softened = ", ".join(name for name, target in TARGETS.items() if target.softened)
         raise UsageError(
@@ -215,24 +233,31 @@ def _check_fit(sets: Sequence[StudentSet], lessons: Lessons) -> None:
             raise UsageError(f"model '{chosen.model}': {problem}", "name another --model, such as mlp:10")
 
 
-def _resume_point(run: Run, model: Model) -> ResumePoint:
-    return run.resume_point(f"students-{model.slug}")
+def _resume_points(run: Run, model: Model) -> ResumePoints:
+    return ResumePoints(run, fitting(f"students-{model.slug}"))
 
 
 def _stack(
-    point: ResumePoint, wanted: Sequence[StudentSet], sets: Sequence[StudentSet], lessons: Lessons
-) -> tuple[list[StudentSet], KeptTraining]:
-    """Return the sets to be trained as one stack, and what keeps their training.
+    points: ResumePoints,
+    wanted: Sequence[StudentSet],
+    sets: Sequence[StudentSet],
+    seeds: Sequence[int],
+    lessons: Lessons,
+) -> tuple[list[StudentSet], dict[str, Any]]:
+    """Return the sets to be trained as one stack, and what identifies their training.
 
     They are those that are `wanted`, unless a training was cut off when some of its `sets` were stored
     already: it is taken up with all of them, since others beside it round a student's last bits otherwise.
     """
     parents = {p.name: p.meta().digest for chosen in sets for p in lessons.parents(chosen)}
-    kept = point.load()
-    records = kept[0].get("records", []) if kept else []
-    begun = [chosen for chosen in sets if to_json(chosen.record) in records]
+    records = points.kept().get("records", [])
+
+    def trained(one: StudentSet) -> Any:
+        return to_json({**one.record, "seeds": list(seeds)})
+
+    begun = [chosen for chosen in sets if trained(chosen) in records]
     chosen = begun if len(begun) == len(records) and all(one in begun for one in wanted) else list(wanted)
-    return chosen, KeptTraining(point, identity([to_json(one.record) for one in chosen], parents))
+    return chosen, identity([trained(one) for one in chosen], parents)
 
 
 def _check_seeds(seeds: int, sets: int) -> None:
@@ -276,6 +301,7 @@ def _check_room(
 def _train(
     model: Network,
     students: Students,
+    seeds: Sequence[int],
     wanted: Sequence[tuple[StudentSet, Artefact]],
     all_sets: Sequence[StudentSet],
     lessons: Lessons,
@@ -287,14 +313,13 @@ def _train(
     Returns titles of those that have none, as may be if it is to `keep_going`.
     """
     start = time.perf_counter()
-    point = _resume_point(lessons.data.artefact.run, model)
-    sets, keeper = _stack(point, [chosen for chosen, _ in wanted], all_sets, lessons)
-    seeds = range(students.seeds)
+    points = _resume_points(lessons.data.artefact.run, model)
+    sets, training = _stack(points, [chosen for chosen, _ in wanted], all_sets, seeds, lessons)
 
     def named(member: int) -> str:
         return f"{title(sets[member % len(sets)].record)} (seed {seeds[member // len(sets)]})"
 
-    stack, history, used = train_network(
+    trained = train_network(
         model,
         students,
         lessons.data,
@@ -304,45 +329,50 @@ def _train(
         title=f"{len(sets) * len(seeds)} students {model}",
         member=named,
         watch=watch,
-        keeper=keeper,
-        x=lessons.x("train"),
+        points=points,
+        identity=training,
+        x={split: lessons.x(split) for split in ("train", "val", "test")},
+        predicted=["test"],
         keep_going=keep_going,
     )
-    predicted, unusable = predict_all(
-        stack, {"test": lessons.x("test")}, students, member=named, keep_going=keep_going
-    )
-    predictions = predicted["test"]
+    overflowed = unusable(trained.logits, students, member=named, keep_going=keep_going)
+    diverged = trained.history.diverged
     seconds = (time.perf_counter() - start) / len(sets)
-    gone = {"diverged": set(history.diverged), "overflowed": {*unusable} - {*history.diverged}}
+    gone = {"diverged": {*diverged}, "overflowed": {*overflowed} - {*diverged}}
     lost: list[str] = []
     for chosen, artefact in wanted:
         member_of = {seed: k * len(sets) + sets.index(chosen) for k, seed in enumerate(seeds)}
         members = {seed: m for seed, m in member_of.items() if not any(m in those for those in gone.values())}
         if not members:
-            lost.append(f"{title(chosen.record)} ({model})")
+            these = f", {seeds_named(seeds)}" if seeds[0] else ""
+            lost.append(f"{title(chosen.record)} ({model}{these})")
             continue
         record = chosen.record | {"seeds": list(members)}
         for why, those in gone.items():
             if out := [seed for seed, m in member_of.items() if m in those]:
                 record[why] = out
         kept = list(members.values())
-        tensors = {"model": stack.parameters_of(kept), "history": curves(history, kept)}
-        _store(chosen, record, artefact, lessons, tensors, predictions[kept], {}, seconds, used)
+        tensors = {
+            "model": {name: value[kept] for name, value in trained.parameters.items()},
+            "history": curves(trained.history, kept),
+        }
+        predictions = trained.logits["test"][kept]
+        _store(chosen, record, artefact, lessons, tensors, predictions, {}, seconds, trained.used)
     return lost
 
 
 def _grow(
     model: Tree,
     students: Students,
+    seeds: Sequence[int],
     wanted: Sequence[tuple[StudentSet, Artefact]],
     lessons: Lessons,
     watch: Watch,
 ) -> None:
     """Grow the trees of each set and store them."""
-    seeds = range(students.seeds)
     total = len(wanted) * len(seeds)
     labels = lessons.labels("train")
-    with watch(f"{total} students {model}", total, "tree") as report:
+    with watch(f"{total} students {model}", total, "tree", 1) as report:
         for done, (chosen, artefact) in enumerate(wanted):
             start = time.perf_counter()
             states = [state("student/ties", seed) for seed in seeds]
@@ -359,7 +389,8 @@ def _grow(
             seconds = time.perf_counter() - start
             shape = {"leaves": trees.leaves.tolist(), "depth": trees.depth.tolist()}
             tensors = {"model": trees.state_dict()}
-            _store(chosen, chosen.record, artefact, lessons, tensors, predictions, shape, seconds, {})
+            record = {**chosen.record, "seeds": list(seeds)}
+            _store(chosen, record, artefact, lessons, tensors, predictions, shape, seconds, {})
 
 
 def _counted(states: Iterable[int], report: Report, before: int) -> Iterator[int]:
@@ -380,7 +411,18 @@ def _store(
     seconds: float,
     used: Mapping[str, str],
 ) -> None:
-    """Store a set with its predictions `(seeds, n, n_classes)` on the test split, and score them."""
+    """Store a set with its predictions `(seeds, n, n_classes)` on the test split, and score them.
+
+    Where these are further seeds of a set that is there, they are stored with it as one.
+    """
+    if seeds_asked(record)[0]:
+        stored = load_students(artefact)
+        more = Members(record, tensors, predictions, shape, seconds)
+        try:
+            both = joined(stored_members(stored, lessons.data), more)
+        except ValueError as error:
+            raise artefact.damaged(artefact.path, str(error)) from None
+        record, tensors, predictions, shape, seconds = both
     metrics = {**measure(Scored(predictions, lessons.data.splits["test"].y)), **shape}
     tensors = {**tensors, "predictions": {"test": predictions}}
     artefact.write("distill", record, lessons.parents(chosen), tensors, metrics, seconds, used)
@@ -388,24 +430,26 @@ def _store(
 
 def _objective(sets: Sequence[StudentSet], lessons: Lessons, split: str) -> Objective:
     """Return what each set is taught on a split, features first."""
-    weights = torch.tensor([s.students.label_weight for s in sets]).view(-1, 1, 1)
+    weights = torch.tensor([s.students.label_weight for s in sets], dtype=torch.float64).view(-1, 1, 1)
     return Objective(
         target=torch.stack([lessons.target(s, split).T for s in sets]).contiguous(),
-        temperature=torch.tensor([s.temperature for s in sets]).view(-1, 1, 1),
+        temperature=torch.tensor([s.temperature for s in sets], dtype=torch.float64).view(-1, 1, 1),
         labels=lessons.labels(split).T.contiguous(),
         label_weight=weights if bool(weights.any()) else None,
     )
 
 
-def _made(artefact: Artefact, up_to_date: bool) -> SetMade:
+def _made(artefact: Artefact, up_to_date: bool, asked: int) -> SetMade:
     students = load_students(artefact)
+    there = len(seeds_asked(students.config))
+    few = f"{seeds_counted(asked)} asked for, and {there} are there; --force makes it with {asked}"
     return SetMade(
         name=artefact.path.name,
         path=artefact.path,
         model=students.config["model"],
         seeds=list(students.config["seeds"]),
         left_out=left_out(students.config),
-        told=left_out_told(students.config),
+        told=left_out_told(students.config) + ([few] if there > asked else []),
         up_to_date=up_to_date,
         title=title(students.config, artefact.path.name),
         metrics=dict(students.metrics),

@@ -84,7 +84,7 @@ def gather(
             measures = _measure(scored, compared)
             students.append(StudentsMeasured(shown, group(trained.config), *measures, trained))
     if control and not candidates(students, control):
-        if run.artefact(f"students/{control}").finished:
+        if any(stored.finished and stored.path.name == control for stored in run.students()):
             raise UsageError(
                 f"the control {control} is not among the students that are compared",
                 "leave out --model, or name its model too",
@@ -119,7 +119,8 @@ def _check_metrics(metrics: Sequence[str], data: Data, teacher: Trained | None) 
     for name in metrics:
         needs = find_metric(name).needs
         if not there[needs]:
-            what = "a teacher" if needs == "teacher" else f"the exact posterior, which {data.dataset} lacks"
+            posterior = f"the exact posterior, which is not known for {data.description.name}"
+            what = "a teacher" if needs == "teacher" else posterior
             known = ", ".join(name for name, metric in METRICS.items() if there[metric.needs])
             raise UsageError(f"the metric {name} needs {what}", f"metrics here: {known}")
 

@@ -7,7 +7,6 @@ They count tensors and no more. float32 and its gradient take 4 bytes a number, 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from kdcli.models import CNN, Network, Tree
 from kdcli.models.mlp import AT_ONCE
@@ -78,42 +77,37 @@ def sampled(points: int) -> tuple[int, int]:
 def trained(model: Network, shape: Shape, *, half: bool = False) -> Footprint:
     """Return what the training of a stack takes.
 
-    parameters   4 of each: itself, its gradient, and Adam's two moments; in bfloat16 (`half`) 1 more, for
-                 the copies that the products read and the gradients they give
-    targets      (sets, n_classes, n): twice while they are put together, and twice in batches, which are
-                 taken from a copy that lies example by example; labels and draws beside them
-    working      the larger of a step (`BACKWARD` times every layer's output, mask and product besides where
-                 there is dropout; the batch itself, as stored and as float32) and an evaluation or
-                 prediction (two adjacent layers' outputs, or 7 of the logits)
+    parameters   4 of each: itself, its gradient, and Adam's two moments; 2 more when they are handed over by
+                 workers and joined; in bfloat16 (`half`) 1 more, for the copies that the products read and
+                 the gradients they give
+    targets      (sets, n_classes, n) float64: twice, while they are put together or as workers share them,
+                 and labels beside them; the examples, as workers share them
+    working      for the examples that are computed at once: `BACKWARD` times every layer's output, mask and
+                 product besides where there is dropout, and float64 logits `BACKWARD` times where a loss is
+                 recorded; a batch, as stored and as float32
     kept         logits of every member in parts and as a whole, those of one set in float64 3 times to be
                  scored; curves in points and as a whole; two random streams for each seed
     """
     outputs = model.outputs(shape.features, shape.n_classes)
     inputs, logits = outputs[0], shape.n_classes
     members, whole = shape.members, shape.batch_size == 0 or shape.batch_size >= shape.train
-    widest = max(a + b for a, b in pairwise(outputs[1:]))
     masked = 2 * sum(model.hidden) if isinstance(model, CNN) else 0
 
-    batch = shape.train if whole else shape.batch_size
-    copied = inputs * (0 if whole else shape.seeds)  # numbers of an example's batches, one for each seed
+    examples = max(shape.train, shape.val, shape.test)
+    several = min(model.at_once(shape.features, logits, members), examples)
+    copied = (
+        inputs * (0 if whole else shape.seeds) * shape.batch_size
+    )  # numbers of batches, one for each seed
     read = inputs * members if isinstance(model, CNN) else inputs * (shape.pixel < 4)
-    step = 4 * members * (BACKWARD * sum(outputs[1:]) + masked) + shape.pixel * copied + 4 * read
-    several = min(model.at_once(shape.features, members), max(shape.train, shape.val, shape.test))
-    evaluation = 4 * members * max(widest, 7 * logits) + 4 * read
+    step = 4 * members * (BACKWARD * (sum(outputs[1:]) + 2 * logits) + masked) + 4 * read
 
-    taught, checked = 4 * logits * shape.train, 4 * logits * shape.val
-    copies = 1 if whole else 2
-    targets = max(
-        2 * shape.sets * taught,
-        shape.sets * (taught + 2 * checked),
-        shape.sets * (copies * taught + checked),
-    ) + 4 * (taught + checked)
+    taught = 8 * logits * (shape.train + shape.val)
     points = min(shape.epochs, CURVE_POINTS) + 1
     scored = 3 * 8 * shape.seeds * logits * shape.test
     return Footprint(
-        parameters=(5 if half else 4) * 4 * members * model.parameters(shape.features, logits),
-        targets=targets,
-        working=max(batch * step, several * evaluation),
+        parameters=(7 if half else 6) * 4 * members * model.parameters(shape.features, logits),
+        targets=2 * (shape.sets + 1) * taught + shape.pixel * inputs * (shape.train + shape.val + shape.test),
+        working=several * step + (shape.pixel + 4) * copied,
         kept=2 * 4 * members * logits * shape.predicted
         + scored
         + 4 * 8 * members * points

@@ -12,8 +12,9 @@ from kdcli.recipe import Recipe, dump
 from kdcli.settings import flag, override
 from kdcli.stages import footprint, room
 from kdcli.stages.artefacts import read_meta, run_recipe
+from kdcli.stages.schema import data_name, describe
 from kdcli.stages.sources import Bar, fingerprint, published, read_files, unseen
-from kdcli.store import Artefact, Store
+from kdcli.store import Artefact, NewerError, Run, Store, named_run
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class DataMade:
     n_val: int
     n_test: int
     n_classes: int
+    classes: tuple[str, ...]
+    features: tuple[int, ...]
     bayes: dict[str, float] | None
 
 
@@ -44,11 +47,11 @@ def gen_data(
 ) -> DataMade:
     """Make the run `run_name` from a recipe, its data section changed by `options`, and make it current.
 
-    A run that is there keeps the rest of its recipe, unless this one is to be `adopt`ed. A dataset that
-    is read from files finds them in the folder `source`, or downloads them. Raises
-    `UsageError` for options that the dataset does not have, and `KdError` where the run holds other
-    data or is to adopt another recipe, and `force` does not allow to replace it, or where the data would
-    not fit in memory or on the disk.
+    Where KD_RUN names the run of the shell, the current one stays. A run that is there keeps the rest of its
+    recipe, unless this one is to be `adopt`ed. A dataset that is read from files finds them in the folder
+    `source`, or downloads them. Raises `UsageError` for options that the dataset does not have, and `KdError`
+    where the run holds other data or is to adopt another recipe, and `force` does not allow to replace it, or
+    where the data would not fit in memory or on the disk.
     """
     dataset = find_dataset(recipe.dataset)
     config = override(recipe.data, options)
@@ -63,15 +66,15 @@ def gen_data(
     contents: dict[str, bytes] = {}
     if dataset.files:
         contents, record["content"] = _contents(dataset, artefact, source)
+        record["dataset"] = data_name(recipe.dataset, record["content"])
     elif source is not None:
         from_files = ", ".join(name for name, kind in DATASETS.items() if kind.files)
         raise UsageError(f"--source does not apply to {recipe.dataset}", f"read from files: {from_files}")
-    up_to_date = artefact.up_to_date(record, [], force)
-    if adopt and not force and run.recipe_path.is_file() and run_recipe(run) != recipe:
-        raise KdError(
-            f"run {run.name} has another recipe, {run.recipe_path}",
-            "--run NAME makes a run beside it; --force replaces the recipe and what was made differently",
-        )
+    own = run.recipe_path.is_file() and not adopt
+    given = [key for key, value in options.items() if value is not None] if own else None
+    up_to_date = artefact.up_to_date(_as_recorded(record, artefact), [], force, given)
+    if adopt and run.recipe_path.is_file():
+        _check_adoption(run, recipe, force)
     if not up_to_date:
         _check_room(dataset.points(config), type(config), run.path)
         if dataset.files and not contents:
@@ -91,17 +94,60 @@ def gen_data(
         # Before the data: a run cut off in between is made again by the same command.
         run.write_recipe(dump(recipe))
         sizes = {f"n_{name}": len(split.y) for name, split in splits.items()}
+        classes = dataset.class_names(contents) if dataset.class_names else dataset.classes
         metrics = {
             **sizes,
-            "n_classes": dataset.n_classes,
+            "n_classes": len(classes),
+            "classes": classes,
+            "features": splits["train"].x.shape[1:],
             "bayes": dataset.optimum(config)._asdict() if dataset.optimum else None,
         }
         artefact.write("gen-data", record, [], {"tensors": tensors}, metrics, time.perf_counter() - start)
     elif adopt and force:
         run.write_recipe(dump(recipe))
-    store.make_current(run.name)
-    counts = read_meta(artefact).metrics
-    return DataMade(run.name, artefact.path, up_to_date, recipe.dataset, **counts)
+    if named_run() is None:  # a shell that has a run of its own leaves the one of all others alone
+        store.make_current(run.name)
+    meta = read_meta(artefact)
+    description = describe(meta)
+    return DataMade(
+        run=run.name,
+        path=artefact.path,
+        up_to_date=up_to_date,
+        dataset=description.name,
+        n_train=meta.metrics["n_train"],
+        n_val=meta.metrics["n_val"],
+        n_test=meta.metrics["n_test"],
+        n_classes=description.n_classes,
+        bayes=meta.metrics["bayes"],
+        classes=description.classes,
+        features=description.features,
+    )
+
+
+def _check_adoption(run: Run, recipe: Recipe, force: bool) -> None:
+    """Refuse to replace the recipe of a run: by another unless by `force`, and one of a newer kd at all."""
+    try:
+        same = run_recipe(run) == recipe
+    except NewerError:
+        raise
+    except KdError:
+        if not force:
+            raise
+        return  # what cannot be read may be replaced
+    if not same and not force:
+        raise KdError(
+            f"run {run.name} has another recipe, {run.recipe_path}",
+            "--run NAME makes a run beside it; --force replaces the recipe and what was made differently",
+        )
+
+
+def _as_recorded(record: Mapping[str, Any], artefact: Artefact) -> Mapping[str, Any]:
+    """Return a record with the name that the stored data have, if it means the same in an older record."""
+    if not artefact.finished:
+        return record
+    meta = read_meta(artefact)
+    same = describe(meta).name == record["dataset"]
+    return {**record, "dataset": meta.config["dataset"]} if same else record
 
 
 def _check_room(points: Mapping[str, int], config: type, folder: Path) -> None:
@@ -140,4 +186,7 @@ def _read(dataset: Dataset[Any], config: Any, contents: Mapping[str, bytes]) -> 
     try:
         return dataset.sample(config, contents)
     except ValueError as error:
-        raise KdError(str(error), "--source names a folder with the files as published") from None
+        raise KdError(
+            str(error),
+            "--source names a folder with four IDX files: images and labels to train and to test on",
+        ) from None

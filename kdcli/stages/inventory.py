@@ -13,8 +13,10 @@ from typing import Any
 
 from kdcli.errors import KdError
 from kdcli.models import parse_model, parse_network
+from kdcli.recipe import Recipe
 from kdcli.stages.artefacts import checked, run_recipe, teacher_command
-from kdcli.stages.schema import LEFT_OUT
+from kdcli.stages.edits import as_the_recipe_says, differences
+from kdcli.stages.schema import LEFT_OUT, describe
 from kdcli.stages.student_sets import (
     command,
     default_name,
@@ -26,12 +28,15 @@ from kdcli.stages.student_sets import (
     title,
     usual_command,
 )
-from kdcli.store import Condition, DamagedError, Meta, Run, State, conditions, resume_points
+from kdcli.store import Condition, DamagedError, Meta, NewerError, Run, State, conditions, resume_points
 
 
 @dataclass(frozen=True)
 class Item:
     """One artefact of a run.
+
+    `differences` say in which settings it is not as the recipe says, and whether what it was made from is,
+    and `renew` is the command that makes it so; both are told of what is fresh.
 
     `again` is the command that makes it again, and `mend` says what to do where it is not fresh; both are
     empty where there is nothing to do or nothing is known. `words` is its configuration.
@@ -45,19 +50,25 @@ class Item:
     mend: str
     words: str
     meta: Meta | None
+    differences: Sequence[str] = ()
+    renew: str = ""
 
 
 @dataclass(frozen=True)
 class KeptState:
-    """What a training keeps to go on from, and whether it can: whether it is as it was written."""
+    """What a training keeps to go on from, and whether it can: whether it is as it was written.
+
+    What is of a `newer` kd only that one can tell.
+    """
 
     path: Path
     whole: bool
+    newer: bool
 
 
 def kept_states(run: Run) -> list[KeptState]:
     """Return what trainings of a run keep that were cut off, or still work."""
-    return [KeptState(point.path, point.whole) for point in resume_points(run)]
+    return [KeptState(point.path, point.whole, point.newer is not None) for point in resume_points(run)]
 
 
 def inventory(run: Run) -> list[Item]:
@@ -69,6 +80,7 @@ def inventory(run: Run) -> list[Item]:
     items = [_item(run, one) for one in found]
     try:
         models = own_models(run)
+        items = _compared_with(run_recipe(run), run, items)
         broken = []
     except KdError as error:
         models = []
@@ -80,16 +92,34 @@ def inventory(run: Run) -> list[Item]:
     return [*broken, *others, *legible, *(item for item in students if not item.meta)]
 
 
+def _compared_with(recipe: Recipe, run: Run, items: Sequence[Item]) -> list[Item]:
+    """Return the items with what differs from the recipe, in themselves and in what they were made from."""
+    told: dict[str, Item] = {}
+    for item in items:
+        if item.state == "fresh" and item.meta:
+            own = differences(recipe, item.name, item.meta)
+            parents = [name for name in item.meta.parents if name in told and told[name].differences]
+            made_from = [f"made from {' and '.join(parents)}, not as the recipe says"] if parents else []
+            renew = as_the_recipe_says(run, item.name, own) if own else ""
+            told[item.name] = replace(item, differences=[*map(str, own), *made_from], renew=renew)
+    return [told.get(item.name, item) for item in items]
+
+
 def _of_students(name: str) -> bool:
     return name.startswith("students/")
 
 
 def _recognised(one: Condition) -> Condition:
-    """Return a condition as damaged if no stage of kd would have written its configuration."""
+    """Return a condition as damaged, or as newer, if no stage of this kd would have written its record."""
     if one.meta is None:
         return one
     try:
         checked(one.artefact, one.meta)
+    except NewerError as error:
+        problems = (*one.problems, error.message)
+        return replace(
+            one, state="newer", problems=problems, meta=None, remove=(), remade=False, advice=error.hint
+        )
     except DamagedError as error:
         problems = (*one.problems, error.message)
         return replace(
@@ -129,7 +159,7 @@ def _again(run: Run, name: str, meta: Meta | None) -> str:
     try:
         if name == "data":
             run_recipe(run)  # which the command reads
-            return run.making
+            return run.making + (describe(meta).source if meta else "")
         if name == "teacher":
             return teacher_command(run, config)
         folder = name.removeprefix("students/")
@@ -144,6 +174,8 @@ def _again(run: Run, name: str, meta: Meta | None) -> str:
 
 def _broken_recipe(run: Run, error: KdError) -> Item:
     path = run.recipe_path
+    if isinstance(error, NewerError):
+        return Item(path.name, path, "newer", (error.message,), "", error.hint, "", None)
     there = os.path.lexists(path)
     problem = error.message if there else f"{path} is not there"
     mend = "correct the file, or put back a copy of it" if there else "put back a copy of the file"
@@ -165,7 +197,7 @@ def _words(name: str, meta: Meta) -> str:
 
 
 def _data_words(meta: Meta) -> str:
-    dataset = meta.config["dataset"]
+    dataset = describe(meta).name
     counts = {"training": "n_train", "validation": "n_val", "test": "n_test"}
     sizes = [f"{meta.metrics[key]:,} {word}" for word, key in counts.items()]
     told = {"dataset", "content", "val_fraction", "n_samples", "n_val", "n_test"}

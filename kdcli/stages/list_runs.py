@@ -6,7 +6,8 @@ from pathlib import Path
 
 from kdcli.errors import KdError
 from kdcli.stages.artefacts import read_meta, run_recipe
-from kdcli.store import Extent, Run, Store, check_root, extent, marker_problem, run_folders
+from kdcli.stages.schema import describe
+from kdcli.store import Extent, Run, Store, extent, marker_problem, run_folders
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,7 @@ class RunsListed:
 
 
 def list_runs(store: Store) -> RunsListed:
-    """Return every run of an outputs folder, legible or not; raises `KdError` if it is no folder."""
-    check_root(store)
+    """Return every run of an outputs folder, legible or not."""
     problem = marker_problem(store)
     current = "" if problem else store.current
     runs = [_listed(Run(store, name), current) for name in run_folders(store)]
@@ -52,7 +52,11 @@ def _listed(run: Run, current: str) -> RunListed:
         dataset = run_recipe(run).dataset
     except KdError as error:
         problems.append(error.message)
-        dataset = _configured(run, "data", "dataset", [])
+    data = run.artefact("data")
+    try:  # what the data are is known better from themselves
+        dataset = describe(read_meta(data)).name if data.finished else dataset
+    except KdError as error:
+        problems.append(error.message)
     teacher = _configured(run, "teacher", "model", problems)
     try:
         sets = sum(students.finished for students in run.students())

@@ -1,30 +1,34 @@
 """`kd plot`: draw the run's figures from its artefacts."""
 
+from __future__ import annotations
+
 import io
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
-from kdcli.data import find_dataset
+from kdcli import workers
 from kdcli.errors import KdError, UsageError, unknown
-from kdcli.figures import FIGURES, find_figure
+from kdcli.figures import FIGURES, FORMATS, find_figure
 from kdcli.figures.view import Curves, Difference, Reliability, Subject, Trees, View
 from kdcli.metrics import METRICS, Scored, bin_sums, hits, top_bins
 from kdcli.models import Tree, parse_model
+from kdcli.stages import crew
 from kdcli.stages.artefacts import Data, Trained, load_data, load_teacher
 from kdcli.stages.evidence import Evidence, estimate_metric, gather
 from kdcli.stages.student_sets import all_students, left_out, of_models, title, variant
 from kdcli.stages.verdicts import by_group
-from kdcli.store import Run
+from kdcli.store import Run, Store, fitting
 from kdcli.train import predict
+from kdcli.workers import Result, Tell
 
-FORMATS = ("png", "svg", "pdf")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -60,26 +64,75 @@ def plot(
     `KdError` where the data are missing or stale, or nothing is trained.
     """
     check_format(file_format)
-    chosen = {name: find_figure(name) for name in names or FIGURES}
+    crew.start()
+    kinds = {name: find_figure(name) for name in names or FIGURES}
     # Named after them, so that the figures of all students stay.
-    named = "".join(f"-{parse_model(model).slug}" for model in models)
+    named = fitting("".join(f"-{parse_model(model).slug}" for model in models))
     view, left_out = _view(run, models, evidence or (lambda: gather(run, models=models)))
-    obstacles = {name: obstacle for name, kind in chosen.items() if (obstacle := kind.obstacle(view))}
-    if names and obstacles:
-        raise UsageError("; ".join(f"cannot draw {name}: {obstacle}" for name, obstacle in obstacles.items()))
-    paths, notes = [], {}
-    for name, kind in chosen.items():
-        if name not in obstacles:
-            paths.append(
-                run.write_figure(f"{name}{named}.{file_format}", _render(kind.draw(view), file_format))
-            )
-            if note := kind.note(view):
-                notes[name] = note
-    return Plotted(run.name, run.path / "figures", paths, left_out | obstacles, notes)
+    obstacles: dict[str, str] = {}
+    notes: dict[str, str] = {}
+
+    def drawable(compares: bool) -> list[str]:
+        """Return the figures that can be drawn; tells of the others, and what these leave out."""
+        of_kind = {name: kind for name, kind in kinds.items() if kind.compares == compares}
+        obstacles.update({name: why for name, kind in of_kind.items() if (why := kind.obstacle(view))})
+        able = [name for name in of_kind if name not in obstacles]
+        notes.update({name: note for name in able if (note := of_kind[name].note(view))})
+        return able
+
+    first = drawable(compares=False)
+    common = {"outputs": str(run.store.root), "run": run.name, "models": list(models), "format": file_format}
+
+    def compared() -> list[Any]:
+        """Measure the differences, while workers draw the figures that do not need them."""
+        found = drawable(compares=True)
+        given = [asdict(difference) for difference in view.differences()] if found else []
+        return [common | {"figures": [name], "differences": given} for name in found]
+
+    if names:  # before any is drawn
+        later = compared()
+        if obstacles:
+            raise UsageError("; ".join(f"cannot draw {name}: {why}" for name, why in obstacles.items()))
+        meanwhile: Callable[[], Sequence[Any]] = lambda: later  # noqa: E731
+    else:
+        meanwhile = compared
+    share = min(len(first), workers.jobs())
+    tasks = [common | {"figures": first[k::share], "differences": []} for k in range(share)]
+    results = workers.do("draw", draw_part, tasks, {}, meanwhile=meanwhile)
+    drawn = {name: content for result in results for name, content in result.tensors.items()}
+    paths = [
+        run.write_figure(f"{name}{named}.{file_format}", drawn[name].numpy().tobytes())
+        for name in kinds
+        if name in drawn
+    ]
+    return Plotted(
+        run.name,
+        run.path / "figures",
+        paths,
+        left_out | {name: obstacles[name] for name in kinds if name in obstacles},
+        {name: notes[name] for name in kinds if name in notes},
+    )
 
 
-def _view(run: Run, models: Sequence[str], evidence: Callable[[], Evidence]) -> tuple[View, dict[str, str]]:
-    """Collect what figures draw, of these models or of all; and what is left out of them, with the reason."""
+def draw_part(task: Mapping[str, Any], shared: Mapping[str, torch.Tensor], tell: Tell) -> Result:
+    """Draw some of a run's figures, in a worker or in this process; returns the bytes of each by its name."""
+    run = Store(Path(task["outputs"])).run(task["run"])
+    view, _ = _view(run, task["models"], None)
+    view = replace(view, differences=lambda: [Difference(**given) for given in task["differences"]])
+    drawn = {}
+    for name in task["figures"]:
+        content = _render(find_figure(name).draw(view), task["format"])
+        drawn[name] = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+    return Result(None, drawn)
+
+
+def _view(
+    run: Run, models: Sequence[str], evidence: Callable[[], Evidence] | None
+) -> tuple[View, dict[str, str]]:
+    """Collect what figures draw, of these models or of all; and what is left out of them, with the reason.
+
+    Differences come from the `evidence`, if it is given.
+    """
     data = load_data(run)
     omitted: dict[str, str] = {}
     teacher, knowledge = None, None
@@ -105,15 +158,15 @@ def _view(run: Run, models: Sequence[str], evidence: Callable[[], Evidence]) -> 
         raise KdError(
             f"run {run.name} has nothing to draw yet", f"train its teacher with `kd train-teacher{run.flag}`"
         )
-    dataset = find_dataset(data.dataset)
     test = data.splits["test"]
     bayes = data.bayes_scores()
     exact: Callable[[Any], Any] | None = None
-    if (posterior := dataset.posterior) is not None:
+    if (posterior := data.kind.posterior) is not None:
         exact = lambda x: posterior(data.config, torch.from_numpy(x)).numpy()  # noqa: E731
     view = View(
-        run=run.name,
+        run=data.heading,
         n_classes=data.n_classes,
+        classes=data.description.classes,
         x_test=test.x.numpy(),
         y_test=test.y.numpy(),
         posterior=exact,
@@ -122,7 +175,7 @@ def _view(run: Run, models: Sequence[str], evidence: Callable[[], Evidence]) -> 
         students=students,
         seed=seed,
         knowledge=knowledge,
-        differences=cache(lambda: _differences(evidence()) if students else []),
+        differences=cache(lambda: _differences(evidence()) if students and evidence else []),
     )
     return view, omitted
 

@@ -7,14 +7,34 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from kdcli.errors import KdError
-from kdcli.store import ResumePoint
+from kdcli.store import ResumePoint, Run
 
 SECONDS = 5.0  # of training between two states that are kept
 SHARE = 0.05  # of the time that keeping states may take
+
+
+class ResumePoints:
+    """Where the parts of a training keep their states, each in a file of its own."""
+
+    def __init__(self, run: Run, name: str) -> None:
+        self.run = run
+        self.name = name
+
+    def __getitem__(self, part: int) -> ResumePoint:
+        return self.run.resume_point(f"{self.name}.{part}")
+
+    def kept(self) -> dict[str, Any]:
+        """Return what identifies the training whose states are there, and all its parts share; or nothing."""
+        kept = self[0].load()
+        return {key: value for key, value in kept[0].items() if key != "part"} if kept else {}
+
+    def clear(self) -> None:
+        """Forget all states: the result is stored, or none can come of them."""
+        for path in self[0].path.parent.glob(f"{self.name}.*"):
+            ResumePoint(path).clear()
 
 
 @dataclass
@@ -52,5 +72,4 @@ class KeptTraining:
 def identity(records: list[Mapping[str, Any]], parents: Mapping[str, str]) -> dict[str, Any]:
     """Return what identifies the training of these configurations from these parents' digests."""
     versions = {name: version(name) for name in ("kdcli", "torch")}
-    threads = torch.get_num_threads()  # over which sums are split
-    return {"records": records, "parents": dict(parents), "versions": versions, "threads": threads}
+    return {"records": records, "parents": dict(parents), "versions": versions}

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from kdcli.recipe import Recipe
+from kdcli.stages import crew
 from kdcli.stages.artefacts import Watch, run_recipe, unwatched
 from kdcli.stages.compare import Compared, report
 from kdcli.stages.distill import Distilled, distill
@@ -15,7 +16,7 @@ from kdcli.stages.gen_data import DataMade, gen_data
 from kdcli.stages.plot import Plotted, plot
 from kdcli.stages.sources import Bar, unseen
 from kdcli.stages.train_teacher import TeacherTrained, train_teacher
-from kdcli.store import Store
+from kdcli.store import Store, named_run
 
 Result = DataMade | TeacherTrained | Distilled | Plotted | Compared
 
@@ -46,9 +47,12 @@ def steps(
     `source` is the recipe's name or file, `files` the folder that its dataset is read from. A run that is
     there with the same data and teacher keeps its recipe, and is given these students besides.
     """
+    crew.start(drawing=True)
     run = store.run(run_name)
-    common = store.flag + (" --force" if force else "")  # what all but `kd plot` take
-    named = "" if run_name == recipe.dataset else f" --run {run_name}"
+    of_shell = named_run()
+    later = store.flag if of_shell in (None, run_name) else f" --run {run_name}{store.flag}"
+    forced = " --force" if force else ""
+    named = "" if run_name == (of_shell or recipe.dataset) else f" --run {run_name}"
     given = f" --source {shlex.quote(str(files))}" if files else ""
     going = " --keep-going" if keep_going else ""
     drawn = "" if file_format == "png" else f" --format {file_format}"
@@ -61,7 +65,7 @@ def steps(
     made_from = recipe.dataset if joins or source == recipe.dataset else taken
     return [
         Step(
-            f"kd gen-data {made_from}{given}{named}{common}",
+            f"kd gen-data {made_from}{given}{named}{store.flag}{forced}",
             lambda: gen_data(
                 store,
                 run_recipe(run) if joins else recipe,
@@ -73,9 +77,9 @@ def steps(
                 bar=bar,
             ),
         ),
-        Step(f"kd train-teacher{common}", lambda: train_teacher(run, {}, force=force, watch=watch)),
+        Step(f"kd train-teacher{later}{forced}", lambda: train_teacher(run, {}, force=force, watch=watch)),
         Step(
-            "kd distill" + (f" {taken}" if joins else "") + going + common,
+            "kd distill" + (f" {taken}" if joins else "") + going + later + forced,
             lambda: distill(
                 run,
                 {},
@@ -85,6 +89,6 @@ def steps(
                 watch=watch,
             ),
         ),
-        Step(f"kd plot{drawn}{store.flag}", lambda: plot(run, file_format=file_format, evidence=evidence)),
-        Step(f"kd compare{store.flag}", lambda: report(evidence())),
+        Step(f"kd plot{drawn}{later}", lambda: plot(run, file_format=file_format, evidence=evidence)),
+        Step(f"kd compare{later}", lambda: report(evidence())),
     ]

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from kdcli.data import DATASETS, Dataset, find_dataset
+from kdcli.data import Dataset, Description, find_dataset, recorded_dataset
 from kdcli.metrics import METRICS, RECORDED
 from kdcli.models import Tree, parse_model
 from kdcli.recipe import Students, Teacher, Training
 from kdcli.settings import LARGEST, read, rules
+from kdcli.stages.sources import published
 from kdcli.store import Meta, to_json
 from kdcli.targets import find_target
 
@@ -40,8 +42,8 @@ def check_meta(name: str, meta: Meta) -> None:
     """
     parents: set[str] = set()
     if name == "data":
-        data_config(meta.config)
-        _check_data_metrics(meta.metrics, find_dataset(meta.config["dataset"]))
+        dataset, _ = data_config(meta.config)
+        _check_data_metrics(meta, find_dataset(dataset))
     elif name == "teacher":
         _read(Teacher, meta.config, {"model", "seed", *rules(Training)})
         _check_scores(meta.metrics, None, RECORDED)
@@ -57,18 +59,44 @@ def check_meta(name: str, meta: Meta) -> None:
 
 
 def data_config(record: Mapping[str, Any]) -> tuple[str, Any]:
-    """Return the dataset's name and its options."""
+    """Return the dataset that data were read or sampled by, and its options, as a recipe has them."""
     options = dict(record)
     name, content = options.pop("dataset", None), options.pop("content", "")
-    if not isinstance(name, str) or name not in DATASETS:
+    dataset = recorded_dataset(name)
+    if dataset is None:
         raise ValueError(f"there is no dataset {name!r:.100}")
     if not isinstance(content, str):
         raise ValueError("content must be a text")
-    kind = DATASETS[name]
+    kind = find_dataset(dataset)
     config = _read(kind.config, options, rules(kind.config))
     if problems := kind.problems(config):
         raise ValueError("; ".join(problems))
-    return name, config
+    return dataset, config
+
+
+def data_name(dataset: str, content: str | None) -> str:
+    """Name data of a dataset: by its own name, unless they come from files that are not the published ones.
+
+    `content` is the fingerprint of the files that they were read from, if they were.
+    """
+    kind = find_dataset(dataset)
+    return kind.others if kind.files and content != published(kind) else dataset
+
+
+def describe(meta: Meta) -> Description:
+    """Return what the data of a record are.
+
+    Records older than format 4 have no features and classes, which were those of the dataset then, and have
+    its name for other files as well.
+    """
+    dataset, _ = data_config(meta.config)
+    kind, name = find_dataset(dataset), data_name(dataset, meta.config.get("content"))
+    return Description(
+        name=name,
+        features=tuple(meta.metrics.get("features", kind.features)),
+        classes=tuple(meta.metrics.get("classes", kind.classes)),
+        own_files=name == kind.others,
+    )
 
 
 def check_students(record: Mapping[str, Any]) -> None:
@@ -116,22 +144,42 @@ def _require(table: Mapping[str, Any], needed: Iterable[str]) -> None:
         raise ValueError(f"{', '.join(missing)} missing")
 
 
-def _check_data_metrics(metrics: Mapping[str, Any], dataset: Dataset[Any]) -> None:
+def _check_data_metrics(meta: Meta, kind: Dataset[Any]) -> None:
+    metrics = meta.metrics
     counts = {"n_train", "n_val", "n_test", "n_classes"}
-    if set(metrics) != counts | {"bayes"}:
+    described = {"features", "classes"}
+    if set(metrics) - described != counts | {"bayes"} or set(metrics) & described not in (set(), described):
         raise ValueError("its metrics are not those of data")
     if any(type(metrics[key]) is not int or metrics[key] < 1 for key in counts):
         raise ValueError("its metrics are no counts")
-    if metrics["n_classes"] != dataset.n_classes:
-        raise ValueError(f"its metrics are not those of {dataset.n_classes} classes")
+    if described <= set(metrics):
+        _check_description(metrics)
+    description = describe(meta)
+    known = (kind.features, kind.classes)
+    if not description.own_files and (description.features, description.classes) != known:
+        raise ValueError(f"its features and classes are not those of {description.name}")
+    if metrics["n_classes"] != description.n_classes:
+        raise ValueError(f"its metrics are not those of {description.n_classes} classes")
     bayes = metrics["bayes"]
-    if dataset.optimum is None:
+    if kind.optimum is None:
         if bayes is not None:
             raise ValueError("its metrics have a Bayes optimum, which is not known")
     elif not isinstance(bayes, dict) or set(bayes) != {"accuracy", "nll"}:
         raise ValueError("its metrics have no Bayes optimum")
     else:
         _check_numbers({name: [value] for name, value in bayes.items()})
+
+
+def _check_description(metrics: Mapping[str, Any]) -> None:
+    """Check the shape of an example, and that classes are named by whole numbers in ascending order."""
+    features, classes = metrics["features"], metrics["classes"]
+    if not isinstance(features, list) or any(type(size) is not int or size < 1 for size in features):
+        raise ValueError("its features are no shape")
+    names = classes if isinstance(classes, list) else [None]
+    if any(not isinstance(name, str) or not re.fullmatch(r"-?[0-9]{1,20}", name) for name in names):
+        raise ValueError("its classes are not named by whole numbers")
+    if names != [str(label) for label in sorted(set(map(int, names)))]:
+        raise ValueError("its classes are not in ascending order")
 
 
 def _check_scores(metrics: Mapping[str, Any], members: int | None, names: Sequence[str]) -> None:
@@ -155,12 +203,14 @@ def _check_numbers(metrics: Mapping[str, Sequence[Any]]) -> None:
                 raise ValueError(f"its metrics have a value of {name} that there is not")
 
 
-def check_splits(tensors: Mapping[str, Tensor], dataset: Dataset[Any], metrics: Mapping[str, Any]) -> None:
+def check_splits(tensors: Mapping[str, Tensor], meta: Meta) -> None:
     """Check the splits of a dataset: `x`, `y` and, where it is known, `posterior` of each.
 
-    They have as many examples as its `metrics` say.
+    They have the sizes and as many examples as its record says.
     """
-    parts = ("x", "y", "posterior") if dataset.posterior else ("x", "y")
+    kind = find_dataset(data_config(meta.config)[0])
+    description, metrics = describe(meta), meta.metrics
+    parts = ("x", "y", "posterior") if kind.posterior else ("x", "y")
     _check_names(tensors, [f"{split}.{part}" for split in SPLITS for part in parts])
     for split in SPLITS:
         x, y = tensors[f"{split}.x"], tensors[f"{split}.y"]
@@ -169,15 +219,15 @@ def check_splits(tensors: Mapping[str, Tensor], dataset: Dataset[Any], metrics: 
             raise ValueError(f"{split}.y has no examples")
         if n != metrics[f"n_{split}"]:
             raise ValueError(f"{split}.y has {n} examples, where {metrics[f'n_{split}']} are recorded")
-        _check_shape(f"{split}.x", x, (n, *dataset.features), ("float32", "uint8"))
+        _check_shape(f"{split}.x", x, (n, *description.features), ("float32", "uint8"))
         _check_shape(f"{split}.y", y, (n,), ("int64",))
-        if int(y.min()) < 0 or int(y.max()) >= dataset.n_classes:
-            raise ValueError(f"{split}.y has labels outside 0 to {dataset.n_classes - 1}")
+        if int(y.min()) < 0 or int(y.max()) >= description.n_classes:
+            raise ValueError(f"{split}.y has labels outside 0 to {description.n_classes - 1}")
         if x.is_floating_point() and not bool(x.isfinite().all()):
             raise ValueError(f"{split}.x has values that are not finite")
-        if dataset.posterior:
+        if kind.posterior:
             posterior = tensors[f"{split}.posterior"]
-            _check_shape(f"{split}.posterior", posterior, (n, dataset.n_classes), ("float64",))
+            _check_shape(f"{split}.posterior", posterior, (n, description.n_classes), ("float64",))
             sums = posterior.sum(1) - 1
             if not bool((posterior >= 0).all()) or not bool((sums.abs() < 1e-6).all()):
                 raise ValueError(f"{split}.posterior has rows that are no probabilities")

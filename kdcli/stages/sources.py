@@ -50,20 +50,42 @@ def _joint(digests: Mapping[str, str]) -> str:
 
 
 def _read(folder: Path, name: str) -> bytes:
-    """Read a file of the folder, as it is or gzipped, by the names it is found under."""
+    """Read a file of the folder, as it is or gzipped, by the names it is found under.
+
+    Raises `KdError` where it is found under several with different contents.
+    """
     names = [f"{spelling}{end}" for spelling in (name, name.replace("-idx", ".idx")) for end in ("", ".gz")]
-    found = [folder / one for one in names if (folder / one).is_file()]
-    if not found:
-        what = f"{folder} has no {name}, gzipped or not" if folder.is_dir() else f"{folder} is not a folder"
+    there = [folder / one for one in names if os.path.lexists(folder / one)]
+    files = [path for path in there if os.path.isfile(path)]
+    if not files:
+        what = (
+            f"{folder} has no {name}, gzipped or not"
+            if os.path.isdir(folder)
+            else f"{folder} is not a folder"
+        )
+        if there:
+            what = f"{there[0]} is not a file"
         raise KdError(what, "--source names the folder with the four files of the dataset")
+    content = _content(files[0])
+    for other in files[1:]:
+        if _content(other) != content:
+            raise KdError(
+                f"{files[0]} and {other} have different contents, and either could be the {name} to read",
+                "move the one that is not meant to another folder",
+            )
+    return content
+
+
+def _content(path: Path) -> bytes:
+    """Return the content of a file, unpacked; raises `KdError` if it is damaged or cannot be read."""
     try:
-        if found[0].stat().st_size > MOST:
+        if path.stat().st_size > MOST:
             raise ValueError(f"it has more than {MOST:,} bytes")
-        return unpacked(found[0].read_bytes())
+        return unpacked(path.read_bytes())
     except OSError as error:
-        raise KdError(f"cannot read {found[0]}: {error.strerror}", "check that it may be read") from None
+        raise KdError(f"cannot read {path}: {error.strerror}", "check that it may be read") from None
     except ValueError as error:
-        raise KdError(f"{found[0]} is damaged: {error}", "fetch it again, or name another --source") from None
+        raise KdError(f"{path} is damaged: {error}", "fetch it again, or name another --source") from None
 
 
 def _download(file: File, bar: Bar) -> bytes:

@@ -11,7 +11,7 @@ from kdcli.models import Model, Tree, parse_model
 from kdcli.recipe import Students
 from kdcli.stages.artefacts import Trained, flags, read_meta, run_recipe
 from kdcli.stages.schema import LEFT_OUT
-from kdcli.store import Artefact, Run
+from kdcli.store import Artefact, Run, fitting, to_json
 from kdcli.targets import TARGETS, find_target
 
 
@@ -59,6 +59,15 @@ def seeds_asked(record: Mapping[str, Any]) -> list[int]:
     return sorted([*record["seeds"], *chain(*left_out(record).values())])
 
 
+def has_fewer_seeds(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Return whether a stored set is the wanted one, but for the last of its seeds."""
+    ones, others = (
+        {key: value for key, value in to_json(record).items() if key not in ("seeds", *LEFT_OUT)}
+        for record in (stored, wanted)
+    )
+    return ones == others and len(seeds_asked(stored)) < len(seeds_asked(wanted))
+
+
 def left_out_told(record: Mapping[str, Any]) -> list[str]:
     """Say which seeds a set left out and why, such as "seed 2 left out, whose loss …"."""
     whose = {
@@ -90,7 +99,7 @@ def student_sets(students: Students) -> list[StudentSet]:
 
 def default_name(config: Mapping[str, Any]) -> str:
     """Name the folder of a student set, such as "soft-T4-mlp4", from its configuration."""
-    return f"{stem(config)}-{parse_model(config['model']).slug}"
+    return fitting(f"{stem(config)}-{parse_model(config['model']).slug}")
 
 
 def stem(config: Mapping[str, Any], *, whole: bool = True) -> str:

@@ -12,11 +12,12 @@ from kdcli.errors import UsageError
 from kdcli.losses import Objective
 from kdcli.metrics import measure_one
 from kdcli.models import parse_network
-from kdcli.settings import override, said
+from kdcli.settings import override
 from kdcli.stages.artefacts import Data, Watch, curves, load_data, read_meta, run_recipe, unwatched
 from kdcli.stages.compute import choose_device
-from kdcli.stages.resuming import KeptTraining, identity
-from kdcli.stages.training import NotFiniteError, check_room, predict_all, shape_of, train_network
+from kdcli.stages.edits import check_data, teacher_record
+from kdcli.stages.resuming import ResumePoints, identity
+from kdcli.stages.training import NotFiniteError, check_room, shape_of, train_network, unusable
 from kdcli.store import Run
 
 
@@ -38,31 +39,31 @@ def train_teacher(
 ) -> TeacherTrained:
     """Train the teacher of the run's recipe, changed by `options`, on the dataset's labels.
 
-    Raises `KdError` where the data are missing or stale, another teacher is there and `force` does
-    not allow to replace it, memory or the disk has no room for it, or the loss stops being finite.
+    Raises `KdError` where the data are missing or stale or not those of the recipe, another teacher is there
+    and `force` does not allow to replace it, memory or the disk has no room for it, or the loss stops being
+    finite.
     """
-    config = override(run_recipe(run).teacher, options)
+    recipe = run_recipe(run)
+    config = override(recipe.teacher, options)
     artefact = run.artefact("teacher")
     spec = parse_network(config.model)
-    record = {**said(config), "model": str(spec)}
     data = load_data(run)
+    check_data(recipe, data.artefact)
     start = time.perf_counter()
     if problem := spec.problem(data.features, len(data.splits["train"].y)):
         raise UsageError(f"model '{spec}': {problem}", "name another --model, such as mlp:64,64")
     choose_device(config.device)
-    if artefact.finished:
-        meta = read_meta(artefact)
-        # To ask for what was used by itself is to ask for the same teacher.
-        record = {k: v for k, v in record.items() if k in meta.config or meta.used.get(k) != v}
-    up_to_date = artefact.up_to_date(record, [data.artefact], force)
-    point = run.resume_point("teacher")
+    record = teacher_record(config, read_meta(artefact) if artefact.finished else None)
+    given = [key for key, value in options.items() if value is not None]
+    up_to_date = artefact.up_to_date(record, [data.artefact], force, given, data.beside)
+    points = ResumePoints(run, "teacher")
     if not up_to_date:
         parents = {data.artefact.name: data.artefact.meta().digest}
         sizes = {name: len(split.y) for name, split in data.splits.items()}
         shape = shape_of(data, config, sets=1, seeds=1, taught=sizes["train"], predicted=sum(sizes.values()))
         check_room(spec, shape, run.path, precision=config.precision, device=config.device)
         try:
-            model, history, used = train_network(
+            trained = train_network(
                 spec,
                 config,
                 data,
@@ -72,23 +73,24 @@ def train_teacher(
                 title=f"teacher {spec}",
                 member=_named,
                 watch=watch,
-                keeper=KeptTraining(point, identity([record], parents)),
+                points=points,
+                identity=identity([record], parents),
+                x={name: split.x for name, split in data.splits.items()},
+                predicted=list(data.splits),
                 device=config.device,
                 precision=config.precision,
                 schedule=config.schedule,
             )
-            predicted, _ = predict_all(
-                model, {name: split.x for name, split in data.splits.items()}, config, member=_named
-            )
+            unusable(trained.logits, config, member=_named)
         except NotFiniteError:
-            point.clear()  # the same command would end there again
+            points.clear()  # the same command would end there again
             raise
-        logits = {name: of[0] for name, of in predicted.items()}
+        logits = {name: of[0] for name, of in trained.logits.items()}
         seconds = time.perf_counter() - start
         metrics = measure_one(logits["test"], data.splits["test"].y)
-        tensors = {"model": model.state_dict(), "logits": logits, "history": curves(history, [0])}
-        artefact.write("train-teacher", record, [data.artefact], tensors, metrics, seconds, used)
-    point.clear()
+        tensors = {"model": trained.parameters, "logits": logits, "history": curves(trained.history, [0])}
+        artefact.write("train-teacher", record, [data.artefact], tensors, metrics, seconds, trained.used)
+    points.clear()
     meta = artefact.meta()
     return TeacherTrained(
         run.name, artefact.path, up_to_date, str(spec), config.epochs, meta.metrics, meta.seconds
@@ -101,4 +103,5 @@ def _named(member: int) -> str:
 
 def _objective(data: Data, split: str) -> Objective:
     labels = data.labels(split)
-    return Objective(target=labels.unsqueeze(0), temperature=torch.ones(1, 1, 1), labels=labels)
+    temperature = torch.ones(1, 1, 1, dtype=torch.float64)
+    return Objective(target=labels.unsqueeze(0), temperature=temperature, labels=labels)

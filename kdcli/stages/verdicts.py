@@ -10,7 +10,7 @@ from kdcli.metrics import METRICS
 from kdcli.recipe import Training
 from kdcli.settings import flag, rules
 from kdcli.stages.artefacts import Trained
-from kdcli.stages.student_sets import command, default_name, seeds_asked, stem
+from kdcli.stages.student_sets import command, default_name, has_fewer_seeds, seeds_asked, stem
 from kdcli.stats import LEVEL, Estimate, Sampled, compare, holm
 
 K = TypeVar("K")
@@ -261,5 +261,6 @@ def _remedy(one: StudentsMeasured, control: str) -> str:
     run = one.trained.artefact.run
     config = {**one.config, "target": CONTROL, "label_weight": 0.0}
     usual = default_name(config)
-    taken = run.artefact(f"students/{usual}").finished
+    there = run.artefact(f"students/{usual}")
+    taken = there.finished and not has_fewer_seeds(there.meta().config, config)
     return command(run, config, named=f" --name {usual}-for-{one.name}" if taken else "")

@@ -14,18 +14,27 @@ the digest of every file beside it. It is written into a temporary sibling and r
 place, so that a reader sees the old artefact or the new one, never a half.
 """
 
-from kdcli.store.artefact import FORMAT, Artefact, DamagedError, Meta
+from kdcli.store.artefact import Artefact, DamagedError, Meta
 from kdcli.store.files import write_file, write_synced
 from kdcli.store.json_values import to_json
+from kdcli.store.newer import FORMAT, NewerError, is_newer
 from kdcli.store.removal import remove_run
 from kdcli.store.resume import ResumePoint
-from kdcli.store.runs import CURRENT, NAME, Run, Store, check_name, default_root
+from kdcli.store.runs import (
+    CURRENT,
+    NAME,
+    Run,
+    Store,
+    check_name,
+    default_root,
+    fitting,
+    named_run,
+)
 from kdcli.store.space import free_disk, free_memory
 from kdcli.store.state import (
     Condition,
     Extent,
     State,
-    check_root,
     conditions,
     extent,
     is_current,
@@ -46,20 +55,23 @@ __all__ = [
     "DamagedError",
     "Extent",
     "Meta",
+    "NewerError",
     "ResumePoint",
     "Run",
     "State",
     "Store",
     "check_name",
-    "check_root",
     "conditions",
     "default_root",
     "extent",
+    "fitting",
     "free_disk",
     "free_memory",
     "is_current",
+    "is_newer",
     "leftovers",
     "marker_problem",
+    "named_run",
     "other_files",
     "remove_run",
     "resume_points",

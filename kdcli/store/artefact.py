@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,15 +17,23 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import KdError
-from kdcli.store.files import follow_no_link, new_folder, read_record, read_whole, told_apart, write_synced
+from kdcli.store.files import (
+    follow_no_link,
+    in_the_way,
+    new_folder,
+    read_record,
+    read_whole,
+    told_apart,
+    write_synced,
+)
 from kdcli.store.json_values import from_json, to_json
+from kdcli.store.newer import FORMAT, NewerError, is_newer
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from kdcli.store.runs import Run
 
-FORMAT = 3
 SEALED = 3  # the format from which `meta.json` has a digest of itself
 PARENTS = ("data", "teacher")  # what other artefacts are made from, in the order in which they are made
 MADE_FROM: Mapping[str, Sequence[str]] = {"data": (), "teacher": ("data",)}  # others: of both
@@ -86,7 +95,7 @@ class Artefact:
         return any(self.path.glob("*.safetensors"))
 
     def meta(self) -> Meta:
-        """Read `meta.json`; raises `KdError` if it is missing, damaged or from a newer kd."""
+        """Read `meta.json`; raises `NewerError` if it is of a newer kd, `KdError` if missing or damaged."""
         path = self.path / "meta.json"
         follow_no_link(path, self.run.store.root)
         text = read_record(path)
@@ -100,7 +109,9 @@ class Artefact:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise self.damaged(path) from None
         if meta is None:
-            raise KdError(f"{path} was written by a newer kd (format {record['format']})", "update kd")
+            versions = record.get("versions")
+            version = versions.get("kdcli") if isinstance(versions, dict) else None
+            raise NewerError(path, version if isinstance(version, str) else "", record["format"])
         if not sound or not intact or meta.digest != _digest(meta.files):
             raise self.damaged(path)
         return meta
@@ -158,12 +169,23 @@ class Artefact:
         except SafetensorError:
             raise self.damaged(path) from None
 
-    def up_to_date(self, config: Mapping[str, Any], parents: Sequence[Artefact], force: bool) -> bool:
+    def up_to_date(
+        self,
+        config: Mapping[str, Any],
+        parents: Sequence[Artefact],
+        force: bool,
+        given: Collection[str] | None = None,
+        beside: str = "",
+    ) -> bool:
         """Whether it was made with this configuration from these parents, and may be reused.
 
-        False means that it may be made; so may one that lost a file. Raises `KdError` if another one
-        stands under this name and `force` does not allow to replace it.
+        `given` are the settings that do not come from the run's recipe, as the others do; with None all do
+        not. `beside` is the command that starts another run, where only that keeps both. False means that it
+        may be made; so may one that lost a file. Raises `KdError` if another one stands under this name and
+        `force` does not allow to replace it, if a newer kd wrote it, or if something else is in its place.
         """
+        if blocking := in_the_way(self.path / "meta.json"):
+            raise KdError(f"{blocking} is not a folder, as it is to be", "move it elsewhere, or remove it")
         if not self.finished:
             return False
         meta = self.meta()
@@ -178,17 +200,23 @@ class Artefact:
             raise KdError(what, "--force replaces it")
         missing = object()
         changed = [
-            f"{key} = {json.dumps(meta.config.get(key))}, not {json.dumps(now.get(key))}"
-            for key in {**meta.config, **now}
-            if meta.config.get(key, missing) != now.get(key, missing)
+            key for key in {**meta.config, **now} if meta.config.get(key, missing) != now.get(key, missing)
         ]
+        edited = [key for key in changed if given is not None and key not in given]
+        told = "; ".join(
+            f"{key} = {json.dumps(meta.config.get(key))}, not {json.dumps(now.get(key))}"
+            + (f" as {self.run.recipe_path.name} says" if key in edited else "")
+            for key in changed
+        )
         keep = "--name NAME, for one target at a time, keeps both"
         if self.name == "data":
             keep = "--run NAME keeps both"
-        elif self.name == "teacher":
-            dataset = parents[0].meta().config.get("dataset", "") if parents else ""
-            keep = f"`kd gen-data {dataset} --run NAME{self.run.store.flag}` starts a run beside this one"
-        raise KdError(f"{self.path} was made with {'; '.join(changed)}", f"--force replaces it; {keep}")
+            if edited:
+                path = shlex.quote(str(self.run.recipe_path))
+                keep = f"`kd gen-data --recipe {path} --run NAME{self.run.store.flag}` keeps both"
+        elif beside:
+            keep = f"`{beside}` starts a run beside this one"
+        raise KdError(f"{self.path} was made with {told}", f"--force replaces it; {keep}")
 
     def write(
         self,
@@ -232,6 +260,11 @@ class Artefact:
             record = asdict(meta)
             text = json.dumps({**record, "seal": _seal(record)}, indent=2, allow_nan=False)
             write_synced(folder / "meta.json", f"{text}\n".encode())
+
+    def misread(self, meta: Meta, why: str) -> KdError:
+        """Build the error for a `meta.json` that no stage of this kd would have written."""
+        path, version = self.path / "meta.json", meta.versions.get("kdcli", "")
+        return NewerError(path, version, meta.format, why) if is_newer(version) else self.damaged(path, why)
 
     def damaged(self, path: Path, why: str = "it is not what the stage wrote") -> DamagedError:
         """Build the error for a file that makes no sense."""

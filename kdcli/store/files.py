@@ -84,7 +84,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         yield folder
         sync_folder(folder)
         replaced = replaced_path(path)
-        if path.exists():
+        if path.is_dir():
             shutil.rmtree(replaced, ignore_errors=True)
             path.rename(replaced)
         folder.rename(path)
@@ -124,10 +124,27 @@ def told_apart(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise KdError(f"{path} is missing", "make it again with the command of its stage") from None
+    except (FileExistsError, NotADirectoryError, IsADirectoryError):
+        blocking = in_the_way(path) or path
+        what = "a folder, not a file" if os.path.isdir(blocking) else "not a folder"
+        raise KdError(
+            f"cannot use {path}: {blocking} is {what}",
+            "move it elsewhere; nothing that was there before was changed",
+        ) from None
     except OSError as error:
         raise KdError(
             f"cannot use {path}: {error.strerror}", "nothing that was there before was changed"
         ) from None
+
+
+def in_the_way(path: Path) -> Path | None:
+    """Return what is no folder and stands where one should be that leads to `path`; None if nothing does."""
+    return next((p for p in path.parents if os.path.lexists(p) and not os.path.isdir(p)), None)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder with all that it holds."""
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def sweep(folder: Path) -> list[str]:
@@ -141,11 +158,11 @@ def sweep(folder: Path) -> list[str]:
         name = path.name[1:].removesuffix(REPLACED)
         if path.name.startswith(".") and path.name.endswith(REPLACED):
             if path.with_name(name).exists():
-                shutil.rmtree(path)
+                _remove(path)
             else:
                 path.rename(path.with_name(name))
         elif path.name.startswith(".") and NEW in path.name:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            _remove(path)
         else:
             continue
         found.append(path.name)

@@ -1,17 +1,24 @@
-"""Values as JSON has them: infinite numbers as words."""
+"""Values as JSON has them: infinite numbers as words, and texts that are UTF-8."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 
 def to_json(value: Any) -> Any:
-    """Return nested values as JSON has them: tuples as lists, and ±∞ as "Infinity" and "-Infinity".
+    r"""Return nested values as JSON has them: tuples as lists, and ±∞ as "Infinity" and "-Infinity".
 
-    JSON has no infinite numbers. Python's `float` and JavaScript's `Number` read these words as such.
+    JSON has no infinite numbers. Python's `float` and JavaScript's `Number` read these words as such. Nor
+    has it half a surrogate pair, as Python makes of bytes in an argument or a file's name that are not
+    UTF-8: it is spelled out, such as "\udcff".
     """
+    if isinstance(value, Path):
+        value = str(value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, Mapping):
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -15,13 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kdcli import __version__
 from kdcli.errors import KdError
 from kdcli.store.files import follow_no_link, read_whole, write_file
+from kdcli.store.newer import FORMAT, NewerError, is_newer
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 DIGEST = hashlib.sha256().digest_size
+LARGEST_HEADER = 2**24  # bytes
 
 
 @dataclass(frozen=True)
@@ -35,19 +38,23 @@ class ResumePoint:
         from safetensors.torch import save
 
         follow_no_link(self.path.parent, self.path.parent.parent)
-        content = save(dict(tensors), {"identity": json.dumps(identity)})
+        kd = {"format": str(FORMAT), "version": __version__}
+        content = save(dict(tensors), {"identity": json.dumps(identity), **kd})
         write_file(self.path, hashlib.sha256(content).digest(), content)
 
     def load(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
         """Return the identity and the state that are kept; None if there are none, or none that is whole.
 
-        Raises `KdError` for one that cannot be read now, as when memory has no room for it.
+        Raises `NewerError` for one of a newer kd, and `KdError` for one that cannot be read now, as when
+        memory has no room for it.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load
 
         if not self._is_file():
             return None
+        if newer := self.newer:
+            raise newer
         try:
             whole = read_whole(self.path)
         except KdError as error:
@@ -65,7 +72,7 @@ class ResumePoint:
 
     def clear(self) -> None:
         """Forget the state: its result is stored, or none can come of it."""
-        if os.path.islink(self.path.parent):
+        if os.path.islink(self.path.parent) or self.newer:
             return
         with suppress(OSError):  # what cannot be removed is no state, or one that leads to the same result
             self.path.unlink()
@@ -74,6 +81,24 @@ class ResumePoint:
 
     def _is_file(self) -> bool:
         return os.path.isfile(self.path) and not os.path.islink(self.path)
+
+    @property
+    def newer(self) -> NewerError | None:
+        """The error for a state of a newer kd, which may go on from what this one cannot; None for others."""
+        if not self._is_file():
+            return None
+        try:
+            with self.path.open("rb") as file:
+                start = file.read(DIGEST + 8)
+                size = min(int.from_bytes(start[DIGEST:], "little"), LARGEST_HEADER)
+                metadata = json.loads(file.read(size))["__metadata__"]
+            version, number = metadata.get("version", ""), int(metadata.get("format", 0))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+        if not (is_newer(version, number) and self.whole):
+            return None
+        hint = "update kd, or move the file elsewhere to train from the start"
+        return NewerError(self.path, version, number, hint=hint)
 
     @property
     def whole(self) -> bool:

@@ -17,10 +17,10 @@ from kdcli.store.artefact import Artefact
 from kdcli.store.files import DELETED, NEW, follow_no_link, read_record, sweep, told_apart, write_file
 from kdcli.store.resume import ResumePoint
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+LONGEST = 100  # characters of a name
+NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST - 1}}}")
 CURRENT = "current"
 LOCKS = ".locks"
-SEAL = "# SHA-256 of the lines below: {}; remove this line to edit them"
 RESUME = ".resume"  # folder of the states of trainings that are not finished
 PARTS = ("", "students", "figures", RESUME)  # of a run, where leftovers can be
 
@@ -30,11 +30,39 @@ def default_root() -> Path:
     return Path(os.environ.get("KD_OUTPUTS") or "outputs")
 
 
+def named_run() -> str | None:
+    """Return the run that KD_RUN names for all commands of a shell; None if it names none.
+
+    Raises `UsageError` for a name that no run can have.
+    """
+    name = os.environ.get("KD_RUN")
+    if not name:
+        return None
+    check_name(name, "run, as KD_RUN is to")
+    return name
+
+
 class Store:
-    """An outputs folder: its runs, and which of them is current."""
+    """An outputs folder: its runs, and which of them is current.
+
+    It need not be there yet. Raises `KdError` for a place where no folder can be, or none that can be read.
+    """
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or default_root()
+        try:
+            os.stat(self.root)
+        except FileNotFoundError:
+            if not os.path.islink(self.root):
+                return
+            problem = "is a symbolic link that leads nowhere"
+        except OSError as error:
+            problem = f"cannot be the outputs folder: {error.strerror}"
+        else:
+            if os.path.isdir(self.root) and os.access(self.root, os.R_OK | os.X_OK):
+                return
+            problem = "cannot be read" if os.path.isdir(self.root) else "is not a folder"
+        raise KdError(f"{self.root} {problem}", "name another outputs folder with --outputs DIR")
 
     @property
     def flag(self) -> str:
@@ -58,6 +86,11 @@ class Store:
                 return path.read_text(encoding="utf-8", errors="replace").strip()
             except (FileNotFoundError, NotADirectoryError):
                 return ""
+
+    @property
+    def chosen(self) -> str:
+        """The run that commands work on unless told otherwise: KD_RUN's, or the current one; or empty."""
+        return named_run() or self.current
 
     def make_current(self, run: str) -> None:
         """Make a run the one that commands work on unless told otherwise."""
@@ -94,16 +127,18 @@ class Store:
         return Run(self, name)
 
     def existing_run(self, name: str | None) -> Run:
-        """Return the run of this name, or the current one for None; raises `KdError` if it is not there."""
+        """Return the run of this name, or the `chosen` one for None; raises `KdError` if it is not there."""
+        by_shell = name is None and named_run() is not None
         if name is None:
-            name = self.current
+            name = self.chosen
             if not name:
                 raise KdError(
                     f"there is no current run in {self.root}", f"make one with `kd gen-data{self.flag}`"
                 )
         run = self.run(name)
         if name not in self.runs():
-            raise unknown("run", name, self.runs(), f"`kd gen-data --run NAME{self.flag}` makes one")
+            advice = f"KD_RUN names {name}; " if by_shell else ""
+            raise unknown("run", name, self.runs(), f"{advice}`kd gen-data --run NAME{self.flag}` makes one")
         follow_no_link(run.path, self.root)
         return run
 
@@ -127,33 +162,22 @@ class Run:
 
     @property
     def flag(self) -> str:
-        """What a command needs to work on this run: empty for the current one in the default folder."""
-        return ("" if self.store.current == self.name else f" --run {self.name}") + self.store.flag
+        """What a command needs to work on this run: empty for the chosen one in the default folder."""
+        return ("" if self.store.chosen == self.name else f" --run {self.name}") + self.store.flag
 
     @property
     def making(self) -> str:
         """The command that makes this run's data; unlike later ones, it does not go by the current run."""
         return f"kd gen-data --run {self.name}{self.store.flag}"
 
-    def read_recipe(self) -> str:
-        """Return the text of the run's recipe."""
-        path = self.recipe_path
-        follow_no_link(path, self.store.root)
-        try:
-            text = read_record(path).decode()
-        except UnicodeDecodeError:
-            raise KdError(f"{path} is not UTF-8 text", "put back a copy of it, or remove the run") from None
-        first, _, rest = text.partition("\n")
-        if first.startswith(SEAL.partition("{")[0]) and first != SEAL.format(_digest(rest)):
-            raise KdError(
-                f"{path} is damaged, or was edited: it is not what kd wrote",
-                "to take it as it is, remove its first line; else put back a copy of it",
-            )
-        return text
+    def read_recipe(self) -> bytes:
+        """Return the run's recipe, which people edit."""
+        follow_no_link(self.recipe_path, self.store.root)
+        return read_record(self.recipe_path)
 
     def write_recipe(self, text: str) -> None:
-        """Store the run's recipe, with its digest as a comment above it."""
-        self._write(self.recipe_path, f"{SEAL.format(_digest(text))}\n{text}".encode())
+        """Store the run's recipe."""
+        self._write(self.recipe_path, text.encode())
 
     def artefact(self, name: str) -> Artefact:
         """Return the artefact "data", "teacher" or "students/NAME", there or not."""
@@ -224,8 +248,12 @@ class Run:
         write_file(path, content)
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def fitting(name: str) -> str:
+    """Return a name that is made of others as it is, or, if it is too long, with a digest for its end."""
+    if len(name) <= LONGEST:
+        return name
+    end = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{name[: LONGEST - 1 - len(end)]}-{end}"
 
 
 def check_name(name: str, kind: str) -> None:
@@ -234,5 +262,6 @@ def check_name(name: str, kind: str) -> None:
         shown = name if len(name) <= 40 else name[:40] + "…"
         raise UsageError(
             f"{shown!r} cannot name a {kind}",
-            "a name has up to 100 letters, digits, dots, dashes and underscores; a letter or digit first",
+            f"a name has up to {LONGEST} letters, digits, dots, dashes and underscores; a letter or digit "
+            "first",
         )

@@ -10,17 +10,18 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from kdcli.errors import KdError
 from kdcli.store.artefact import PARENTS, Artefact, DamagedError, Meta
 from kdcli.store.files import DELETED, NEW, REPLACED
+from kdcli.store.newer import NewerError
 from kdcli.store.resume import ResumePoint
 from kdcli.store.runs import CURRENT, NAME, PARTS, RESUME, Run, Store
 
-State = Literal["fresh", "stale", "damaged", "unfinished"]
+State = Literal["fresh", "stale", "damaged", "unfinished", "newer"]
 
 UNREADABLE = "cannot be read:"  # in a problem that may be none of the content
 LEFTOVER = re.compile(rf"\..+({re.escape(NEW)}.+|{re.escape(REPLACED)}|{re.escape(DELETED)}.+)")
@@ -34,6 +35,7 @@ class Condition:
     stale       whole, but what it was made from was since replaced
     damaged     something in its place is not what the stage wrote
     unfinished  there is no `meta.json`, which is written last
+    newer       a newer kd wrote it, or what it was made from, so that this one cannot tell
 
     `meta` is None where there is none that can be read. `remove` is what has to go before it is whole or
     can be made again, which is so only where it is to be `remade`. `advice` is what else to do.
@@ -113,7 +115,9 @@ def verify(artefact: Artefact) -> Condition:
         meta = artefact.meta()
     except DamagedError as error:
         return _damaged(artefact, error.message)
-    except KdError as error:  # written by a newer kd, or not to be read: nothing to be removed
+    except NewerError as error:
+        return Condition(artefact, "newer", (error.message,), remade=False, advice=error.hint)
+    except KdError as error:  # not to be read: nothing to be removed
         return Condition(artefact, "damaged", (error.message,), remade=False, advice=error.hint)
     wrong = [
         problem for file, digest in sorted(meta.files.items()) if (problem := _problem(folder / file, digest))
@@ -159,6 +163,9 @@ def _aged(one: Condition, found: Mapping[str, Condition]) -> Condition:
     reasons = []
     for name, digest in one.meta.parents.items():
         parent = found.get(name)
+        if parent and parent.state == "newer":
+            reason = f"{name}, which it was made from, is newer: whether this one is stale cannot be told"
+            return replace(one, state="newer", problems=(reason,), remade=False, advice=parent.advice)
         if parent is None or parent.meta is None:
             unusable = "damaged" if parent and parent.state == "damaged" else "not there"
             reasons.append(f"{name}, which it was made from, is {unusable}")
@@ -198,14 +205,6 @@ def marker_problem(store: Store) -> str:
     if name and (not NAME.fullmatch(name) or name not in run_folders(store)):
         return f"{path} names the run {name[:100]!r}, which is not there"
     return ""
-
-
-def check_root(store: Store) -> None:
-    """Raise `KdError` if the outputs folder is no folder; one that is not there yet is an empty one."""
-    if os.path.lexists(store.root) and not os.path.isdir(store.root):
-        raise KdError(f"{store.root} is not a folder", "name the outputs folder with --outputs DIR")
-    if os.path.isdir(store.root) and not os.access(store.root, os.R_OK | os.X_OK):
-        raise KdError(f"{store.root} cannot be read", "make it readable, or name another with --outputs DIR")
 
 
 def is_current(run: Run) -> bool:

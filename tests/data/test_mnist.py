@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from harness import idx_images, idx_labels, small_mnist
+from harness import idx_file, idx_files, idx_images, idx_labels, small_mnist
 
 from kdcli.data import find_dataset
-from kdcli.data.mnist import MNIST, sample
+from kdcli.data.mnist import MNIST, class_names, sample
 from kdcli.errors import UsageError
 from kdcli.stages.sources import fingerprint, published, read_files
 
@@ -29,24 +29,42 @@ def test_the_splits() -> None:
         assert torch.equal(brightest // 2, split.y)  # each image kept its own label
 
 
+IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("train-images-idx3-ubyte", SMALL["train-labels-idx1-ubyte"], "train-images.* it starts with 2049"),
-        ("t10k-labels-idx1-ubyte", SMALL["t10k-images-idx3-ubyte"], "t10k-labels.* it starts with 2051"),
-        ("train-labels-idx1-ubyte", SMALL["t10k-labels-idx1-ubyte"], "200 images and 60 labels"),
-        ("train-images-idx3-ubyte", SMALL["train-images-idx3-ubyte"][:-1], "train-images.* should hold"),
+        (IMAGES, SMALL[LABELS], "train-images.* it holds labels .magic 2049, uint8, shape 200., not images"),
+        (TEST_LABELS, SMALL[TEST_IMAGES], "t10k-labels.* it holds images .magic 2051, uint8, shape 60 × 28"),
+        (LABELS, SMALL[TEST_LABELS], "holds 200 images, and train-labels-idx1-ubyte 60 labels"),
+        (IMAGES, SMALL[IMAGES][:-1], "train-images.* should hold"),
+        (IMAGES, idx_images(torch.zeros(200, 20, 28)), "has images of 20 × 28 pixels, t10k.* of 28 × 28"),
+        (TEST_LABELS, idx_labels(torch.full((60,), 10)), r"t10k-labels.* train-.* does not: 10 \(60 times\)"),
+        (TEST_LABELS, idx_labels(torch.arange(60) % 9), r"train-.* that t10k-.* does not: 9 \(20 times\)"),
+        (LABELS, idx_labels(torch.arange(200) % 8), r"does not: 8 \(6 times\), 9 \(6 times\)"),
+        (TEST_LABELS, idx_labels(torch.arange(100, 160)), r"103 \(1 time\), 104 \(1 time\) and 55 more"),
+        (LABELS, idx_labels(torch.full((200,), 7)), "holds a single label, 7, 200 times"),
+        (LABELS, idx_file(torch.arange(200) % 10 + 0.5, torch.float32), "holds the label 0.5"),
+        (LABELS, idx_file(torch.full((200,), torch.nan), torch.float32), "holds the label nan"),
+        (LABELS, idx_file(torch.full((200,), 1e30), torch.float64), "holds the label 1e\\+30"),
         (
-            "train-images-idx3-ubyte",
-            idx_images(torch.zeros(200, 20, 28, dtype=torch.uint8)),
-            "images of 20 × 28 pixels, not 28 × 28",
+            IMAGES,
+            idx_file(torch.full((200, 28, 28), -3), torch.int8),
+            "pixels from -3 to -3; pixels are whole",
         ),
-        ("t10k-labels-idx1-ubyte", idx_labels(torch.full((60,), 10)), "holds the label 10"),
-        ("t10k-labels-idx1-ubyte", idx_labels(torch.arange(60) % 9), "the test split is without the digit 9"),
+        (IMAGES, idx_file(torch.full((200, 28, 28), 256), torch.int16), "pixels from 256 to 256"),
+        (IMAGES, idx_file(torch.full((200, 28, 28), torch.nan), torch.float32), "not finite float32 numbers"),
         (
-            "train-labels-idx1-ubyte",
-            idx_labels(torch.arange(200) % 8),
-            "the train split is without the digit 8",
+            IMAGES,
+            idx_file(torch.tensor(1e300, dtype=torch.float64).expand(200, 28, 28), torch.float64),
+            "not finite float32 numbers",
+        ),
+        (
+            IMAGES,
+            idx_file(torch.full((200, 28, 28), 0.5), torch.float32),
+            "float32 and t10k-images-idx3-ubyte uint8",
         ),
     ],
 )
@@ -65,6 +83,65 @@ def test_training_and_test_files_swapped() -> None:
 def test_nothing_left_for_training() -> None:
     with pytest.raises(UsageError, match="leave too few for training"):
         sample(MNIST(n_val=195), SMALL)
+
+
+@pytest.mark.parametrize(
+    ("count", "n_val", "words"),
+    [
+        (1, 20, "the validation split has none of the label 10, of which there are 1"),
+        (3, 10, "validation split has none of the label 10, of which there are 3"),
+        (3, 180, "training split has none of the label 10, of which there are 3"),
+    ],
+)
+def test_a_class_too_rare_to_be_split(count: int, n_val: int, words: str) -> None:
+    y, y_test = torch.arange(200) % 10, torch.arange(60) % 10
+    y[:count] = y_test[0] = 10
+    with pytest.raises(UsageError, match=words) as problem:
+        sample(MNIST(n_val=n_val), {**SMALL, LABELS: idx_labels(y), TEST_LABELS: idx_labels(y_test)})
+    assert ("two images of a label" if count == 1 else "for validation") in problem.value.hint
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "size", "first"), [(26, (28, 28), 1), (47, (20, 24), 0), (62, (28, 28), 0), (2, (5, 3), -1)]
+)
+def test_other_classes_and_sizes(n_classes: int, size: tuple[int, int], first: int) -> None:
+    files = idx_files(n_classes, size, first=first, labels=torch.int8)
+    assert class_names(files) == tuple(str(first + k) for k in range(n_classes))
+    splits = sample(MNIST(n_val=5 * n_classes), files)
+    assert {name: tuple(split.x.shape) for name, split in splits.items()} == {
+        "train": (15 * n_classes, *size),
+        "val": (5 * n_classes, *size),
+        "test": (6 * n_classes, *size),
+    }
+    assert splits["val"].y.bincount().tolist() == [5] * n_classes
+    assert splits["test"].y.tolist() == [k % n_classes for k in range(6 * n_classes)]
+
+
+@pytest.mark.parametrize("labels", [torch.int8, torch.int16, torch.int32, torch.float32, torch.float64])
+@pytest.mark.parametrize("pixels", [torch.int16, torch.int32, torch.float32, torch.float64])
+def test_bytes_of_any_type_are_the_same_data(pixels: torch.dtype, labels: torch.dtype) -> None:
+    same = sample(MNIST(n_val=50), idx_files(10, pixels=pixels, labels=labels))
+    for name, split in sample(MNIST(n_val=50), idx_files(10)).items():
+        assert torch.equal(same[name].x, split.x)
+        assert torch.equal(same[name].y, split.y)
+        assert same[name].x.dtype == torch.uint8
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("scale", [1 / 255, -1 / 255, 1.5])
+def test_fractions_are_taken_as_they_are(dtype: torch.dtype, scale: float) -> None:
+    whole = sample(MNIST(n_val=50), idx_files(10))
+    for name, split in sample(MNIST(n_val=50), idx_files(10, pixels=dtype, scale=scale)).items():
+        assert torch.equal(split.x, whole[name].x.float() * torch.tensor(scale, dtype=torch.float32))
+        assert split.x.dtype == torch.float32
+
+
+def test_black_and_white_of_a_float_type_is_from_0_to_1() -> None:
+    files = idx_files(10, pixels=torch.float32)
+    for name, size in ((IMAGES, 200), (TEST_IMAGES, 60)):
+        files[name] = idx_file(torch.arange(size * 28 * 28).view(-1, 28, 28) % 2, torch.float32)
+    x = sample(MNIST(n_val=50), files)["train"].x
+    assert (x.dtype, sorted(x.unique().tolist())) == (torch.float32, [0, 1])
 
 
 @pytest.mark.skipif("KD_MNIST_DIR" not in os.environ, reason="KD_MNIST_DIR does not name MNIST")

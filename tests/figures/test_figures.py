@@ -1,6 +1,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from kdcli.errors import UsageError
 from kdcli.figures import FIGURES, find_figure
-from kdcli.figures.canvas import line_look
+from kdcli.figures.canvas import CHARACTERS, class_ticks, line_look
 from kdcli.figures.dark_knowledge import mean_probabilities
 from kdcli.figures.view import Curves, Difference, Reliability, Subject, Trees, View
 
@@ -135,6 +136,25 @@ def test_every_figure_has_a_title_and_labelled_axes_in_the_picture(
         assert box is not None
         assert box.x0 >= 0
         assert box.x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("name", ["confusion-matrices", "dark-knowledge", "disagreements"])
+def test_classes_are_called_by_their_names(view: View, images: View, name: str) -> None:
+    seen = replace(view, n_classes=3) if name == "dark-knowledge" else images
+    letters = [str(41 + k) for k in range(seen.n_classes)]
+    ax = find_figure(name).draw(replace(seen, classes=letters)).axes[0]
+    assert [label.get_text() for label in ax.get_xticklabels()] == letters
+    if name == "disagreements":
+        assert "true 41, 1 differ\npredicted 41, 42" in ax.get_title()
+
+
+@pytest.mark.parametrize(("n_classes", "shown"), [(2, 2), (10, 10), (26, 9), (47, 10), (62, 11)])
+def test_names_of_many_classes_have_room(n_classes: int, shown: int) -> None:
+    ticks = class_ticks([str(k) for k in range(n_classes)])
+    assert all(ticks[k] == str(k) for k in ticks)
+    assert len({later - before for before, later in pairwise(ticks)}) == 1
+    assert len(ticks) == shown
+    assert len(" ".join(ticks.values())) <= CHARACTERS + 2
 
 
 def test_learning_curves_draw_the_median_of_both_splits(view: View) -> None:

@@ -2,6 +2,7 @@ import math
 from pathlib import Path
 
 import pytest
+from harness import Kd
 from rich.console import Console
 
 from kdcli.show import results
@@ -9,7 +10,7 @@ from kdcli.stages.distill import SetMade
 
 
 def test_spread_of_seeds() -> None:
-    assert results._spread([0.5, 0.7], "{:.1f}", " %", 100) == "60.0 ± 14.1 %"
+    assert results._spread([0.5, 0.7], "{:.1f}", " %", 100) == "60.0 (14.1) %"
     assert results._spread([0.5], "{:.1f}", " %", 100) == "50.0 %"
     assert results._spread(3, "{:.0f}") == "3"
     assert results._spread([0.5, math.inf], "{:.1f}") == results._spread(math.inf, "{:.1f}") == "∞"
@@ -25,6 +26,14 @@ def test_a_narrow_table_keeps_its_numbers(capsys: pytest.CaptureFixture[str]) ->
     console = Console(width=80)
     console.print(table)
     out = capsys.readouterr().out
-    assert "85.00 ± 7.07 %" in out
-    assert "0.5500 ± 0.0707" in out
+    assert "85.00 (7.07) %" in out
+    assert "0.5500 (0.0707)" in out
     assert "…" not in out
+
+
+def test_a_plus_minus_is_always_an_interval_and_the_tables_say_so(kd: Kd, tiny: Path) -> None:
+    distilled, compared = kd("distill").out, kd("compare").out
+    assert distilled.splitlines()[1].strip() == "students on the test split, mean (sd) over seeds"
+    assert "±" not in distilled
+    assert "±" in compared.partition("other metrics")[0].partition("\n")[2]
+    assert compared.partition("\n")[0].strip() == "tiny: 2 seeds, 400 test examples, ± is a 95 % interval"

@@ -31,7 +31,7 @@ def test_one_seed_is_answered_with_a_command_that_works(kd: Kd, tiny: Path) -> N
     (warning,) = (text for text in compared(kd)["warnings"] if text.startswith("No verdict"))
     command = re.search(r"`kd (.*)`", warning)
     assert command
-    assert command[1] == "distill --target labels,hard --model tree --seeds 10 --force"
+    assert command[1] == "distill --target labels,hard --model tree --seeds 10"
     assert kd(*command[1].split()).code == 0
     assert not any(text.startswith("No verdict") for text in compared(kd)["warnings"])
 

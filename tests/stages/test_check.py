@@ -39,7 +39,7 @@ def follow(kd: Kd, text: str) -> list[Outcome]:
 
 
 def test_the_document_of_a_whole_run(kd: Kd, tiny: Path) -> None:
-    fresh = {"state": "fresh", "problems": [], "again": None}
+    fresh = {"state": "fresh", "problems": [], "differences": [], "again": None}
     assert checked(kd) == {
         "runs": [
             {
@@ -47,12 +47,14 @@ def test_the_document_of_a_whole_run(kd: Kd, tiny: Path) -> None:
                 "artefacts": [{"name": name, "path": str(tiny / name), **fresh} for name in NAMES],
                 "resumable": [],
                 "spoilt": [],
+                "newer": [],
                 "leftovers": [],
             }
         ],
         "problems": [],
         "leftovers": [],
         "damaged": 0,
+        "newer": 0,
     }
     outcome = kd("check")
     assert (outcome.code, outcome.err) == (0, "")
@@ -217,7 +219,7 @@ def test_names_that_are_no_text(kd: Kd, tiny: Path) -> None:
 
 
 def test_a_training_that_was_cut_off_is_told_of(kd: Kd, tiny: Path) -> None:
-    state = tiny / ".resume/teacher"
+    state = tiny / ".resume/teacher.0"
     state.parent.mkdir()
     ResumePoint(state).save({}, {"at": torch.tensor([1, 0, 0])})
     whole = state.read_bytes()

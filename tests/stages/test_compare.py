@@ -300,3 +300,21 @@ def test_a_set_that_lost_its_record_is_not_left_out_silently(kd: Kd, tiny: Path)
         assert outcome.code == 1
         assert f"{folder} is unfinished: it has tensors, and no meta.json" in outcome.err
         assert f"remove {folder} and make it again with `kd distill" in outcome.err
+
+
+def test_a_model_of_many_layers_has_its_sets_figures_and_report(kd: Kd, tiny: Path) -> None:
+    model = "mlp:" + ",".join(["2"] * 150)
+    students = ("--target", "labels,hard", "--model", model, "--epochs", "1", "--seeds", "1")
+    assert kd("distill", *students).code == 0
+    assert "up to date" in kd("distill", *students).out
+    compared = kd("compare", "--model", model, "--json")
+    assert len(json.loads(compared.out)["students"]) == 2
+    assert kd("plot", "learning-curves", "--model", model, "--format", "svg").code == 0
+    assert json.loads(kd("check", "--json").out)["damaged"] == 0
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "../teacher", "\x00", "labels-mlp5"])
+def test_a_control_by_a_name_that_no_set_has(kd: Kd, tiny: Path, name: str) -> None:
+    outcome = kd("compare", "--control", name)
+    assert outcome.code == 2
+    assert "no student set" in outcome.err

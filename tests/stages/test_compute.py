@@ -4,7 +4,7 @@ import torch
 from kdcli.errors import KdError
 from kdcli.models import MLP
 from kdcli.stages import compute
-from kdcli.stages.compute import choose_device, choose_precision
+from kdcli.stages.compute import choose_device, precision_for
 
 CPU = torch.device("cpu")
 
@@ -28,8 +28,8 @@ def test_bfloat16_by_itself_only_for_large_models_and_where_the_hardware_has_it(
     monkeypatch: pytest.MonkeyPatch, hardware: bool, large: torch.dtype
 ) -> None:
     monkeypatch.setattr(compute, "_multiplies_in_bfloat16", lambda device: hardware)
-    small, big = MLP((64, 64)).build((2,), 2), MLP((1200,)).build((1000,), 10)
-    assert choose_precision("auto", small, CPU) == torch.float32
-    assert choose_precision("auto", big, CPU) == large
-    assert choose_precision("bfloat16", small, CPU) == torch.bfloat16
-    assert choose_precision("float32", big, CPU) == torch.float32
+    small, big = MLP((64, 64)).parameters((2,), 2), MLP((1200,)).parameters((1000,), 10)
+    assert precision_for("auto", small, CPU) == torch.float32
+    assert precision_for("auto", big, CPU) == large
+    assert precision_for("bfloat16", small, CPU) == torch.bfloat16
+    assert precision_for("float32", big, CPU) == torch.float32

@@ -4,13 +4,13 @@ import math
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from harness import Kd, edit_recipe
+from harness import Kd, edit_recipe, in_part
 from safetensors.torch import load_file
 from torch import Generator
 
@@ -22,6 +22,7 @@ from kdcli.stages.artefacts import load_data
 from kdcli.stages.student_sets import load_students
 from kdcli.store import Artefact, Store
 from kdcli.train import History, fit, predict
+from kdcli.workers import Result
 
 FILES = ("model.safetensors", "predictions.safetensors", "history.safetensors")
 
@@ -161,8 +162,9 @@ def test_a_transfer_set_is_a_fixed_part_of_the_training_split(
     monkeypatch.setattr("kdcli.stages.training.fit", spy)
     for target in ("labels", "soft"):
         assert kd("distill", "--target", target, "--transfer-size", "41", "--epochs", "2").code == 0
-    (x, objective), (again, _) = seen
-    assert torch.equal(x, again)
+    x, objective = seen[0]
+    assert len(seen) == 4  # two parts of each target
+    assert all(torch.equal(x, other) for other, _ in seen)
     train = load_data(Store(tiny.parent).existing_run(None)).splits["train"]
     index = [int((train.x == row).all(1).nonzero()) for row in x]
     assert len(set(index)) == 41
@@ -250,7 +252,7 @@ def test_label_weight_has_a_name_of_its_own(kd: Kd, tiny: Path) -> None:
         (["--target", "hard", "--temperature", "2"], 2, "no effect"),
         (["--target", "hard", "--smoothing", "0.2"], 2, "--smoothing has no effect"),
         (["--target", "smooth", "--smoothing", "1"], 2, "--smoothing: must be above 0 and below 1"),
-        (["--target", "shuffled"], 2, "needs 3 classes or more: gaussians has 2"),
+        (["--target", "shuffled"], 2, "needs 3 classes or more, and the data have 2"),
         (["--label-weight", "1.5"], 2, "--label-weight: must be at least 0 and at most 1"),
         (["--model", "mlp:0"], 2, "a width must be"),
         (["--seeds", "0"], 2, "--seeds: must be at least 1"),
@@ -284,7 +286,7 @@ def test_bayes_targets_on_data_whose_posterior_nobody_knows(kd: Kd) -> None:
     kd("gen-data", "digits")
     outcome = kd("distill", "--target", "bayes-soft")
     assert outcome.code == 2
-    assert "target bayes-soft needs the exact posterior, which digits does not have" in outcome.err
+    assert "target bayes-soft needs the exact posterior, which is not known for digits" in outcome.err
     assert "known posterior: gaussians, moons" in outcome.err
 
 
@@ -336,7 +338,7 @@ def test_sets_that_were_not_stored_yet_end_as_if_nothing_had_been_cut_off(
     assert kd(*arguments).code == 130
     monkeypatch.setattr(Artefact, "write", write)
     assert len(stored) == 1
-    assert (tiny / ".resume/students-mlp7").is_file()
+    assert (tiny / ".resume/students-mlp7.0").is_file()
     again = kd(*arguments)
     assert again.code == 0
     assert again.out.count("up to date") == 1
@@ -389,19 +391,24 @@ def test_a_full_disk_is_found_before_students_are_trained(
 @pytest.fixture
 def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let members of the next stacks diverge; a call sets which."""
-    initialise = StackedMLP.initialise
+    train, initialise = training.train_part, StackedMLP.initialise
     members: list[int] = []
 
-    def poisoned(stack: StackedMLP, generators: Sequence[Generator]) -> None:
-        initialise(stack, generators)
-        with torch.no_grad():
-            for member in members:
-                stack.weights[0][member, 0, 0] = torch.nan
+    def part(task: Mapping[str, Any], *rest: Any) -> Result:
+        def poisoned(stack: StackedMLP, generators: Sequence[Generator]) -> None:
+            initialise(stack, generators)
+            with torch.no_grad():
+                for member in in_part(task, members):
+                    stack.weights[0][member, 0, 0] = torch.nan
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(StackedMLP, "initialise", poisoned)
+            return train(task, *rest)
 
     def of(*chosen: int) -> None:
         members[:] = chosen
 
-    monkeypatch.setattr(StackedMLP, "initialise", poisoned)
+    monkeypatch.setattr(training, "train_part", part)
     return of
 
 
@@ -436,7 +443,9 @@ def test_a_seed_that_diverges_costs_the_others_nothing_if_so_asked(
     again = json.loads(kd("distill", "--seeds", "3", "--json").out)  # what is there is what was asked for
     assert again["students_trained"] == 0
     assert [one["diverged"] for one in again["students"]] == [[], [1]]
-    assert kd("distill", "--seeds", "4", "--target", "soft").code == 1
+    poison()  # more seeds are trained beside those that are there
+    more = json.loads(kd("distill", "--seeds", "4", "--target", "soft", "--json").out)
+    assert [(one["seeds"], one["diverged"]) for one in more["students"]] == [([0, 2, 3], [1])]
 
 
 def test_every_table_after_says_which_seeds_are_left_out(
@@ -511,12 +520,14 @@ def test_a_network_that_diverges_as_a_whole_costs_no_other_model_its_students(
 def test_a_seed_whose_outputs_are_no_numbers_on_other_data_is_told_apart(
     kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def overflowing(stack: Stack, x: torch.Tensor) -> torch.Tensor:
-        logits = predict(stack, x)
-        logits[3] = torch.inf
-        return logits
+    train = training.train_part
 
-    monkeypatch.setattr(training, "predict", overflowing)
+    def overflowing(task: Mapping[str, Any], *rest: Any) -> Result:
+        result = train(task, *rest)
+        result.tensors["logits.test"][in_part(task, [3])] = torch.inf
+        return result
+
+    monkeypatch.setattr(training, "train_part", overflowing)
     stopped = kd(*THREE)
     assert stopped.code == 1
     assert "the output of soft, T = 4 (seed 1) is not a finite number everywhere" in stopped.err

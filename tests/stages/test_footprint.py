@@ -26,7 +26,7 @@ GB = 10**9
 def test_parameters_are_those_of_the_built_model(model: Network, features: Sequence[int]) -> None:
     built = model.build(features, 4, members=3)
     assert 3 * model.parameters(features, 4) == sum(p.numel() for p in built.parameters())
-    assert model.at_once(features, 3) == built.chunk
+    assert model.at_once(features, 4, 3) == built.piece
 
 
 def test_points_are_counted_exactly() -> None:
@@ -35,8 +35,8 @@ def test_points_are_counted_exactly() -> None:
 
 def test_parameters_their_gradients_and_moments() -> None:
     one = MLP((100,)).parameters((2,), 2)
-    assert footprint.trained(MLP((100,)), PLANE).parameters == 50 * 4 * 4 * one
-    assert footprint.trained(MLP((100,)), PLANE, half=True).parameters == 50 * 5 * 4 * one
+    assert footprint.trained(MLP((100,)), PLANE).parameters == 50 * 6 * 4 * one
+    assert footprint.trained(MLP((100,)), PLANE, half=True).parameters == 50 * 7 * 4 * one
 
 
 def test_every_part_grows_with_what_it_is_taken_for() -> None:
@@ -45,8 +45,9 @@ def test_every_part_grows_with_what_it_is_taken_for() -> None:
 
     usual = need()
     assert need(seeds=20).parameters == 2 * usual.parameters
-    assert need(train=160_000).working == 100 * need(train=1600, test=1, val=1).working
-    assert need(train=160_000, batch_size=128).working == usual.working
+    assert need(train=160_000).working == usual.working  # which is computed piece by piece
+    assert need(train=160_000).targets > 10 * usual.targets
+    assert need(batch_size=128).working > usual.working  # by the batches, one for each seed
     assert need(sets=10).targets > usual.targets
     assert need(test=40_000, predicted=40_000).kept > usual.kept
 

@@ -9,7 +9,6 @@ from harness import Kd, reseal
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from kdcli.data import DATASETS
 from kdcli.stages import schema
 from kdcli.store import Artefact, Store
 
@@ -26,10 +25,17 @@ def test_what_the_stages_write_passes(tiny: Path) -> None:
     for artefact in artefacts(tiny):
         schema.check_meta(artefact.name, artefact.meta())
     data, teacher, _, soft = artefacts(tiny)
-    schema.check_splits(data.load("tensors"), DATASETS["gaussians"], data.meta().metrics)
+    schema.check_splits(data.load("tensors"), data.meta())
     schema.check_logits(teacher.load("logits"), {"train": (160, 2), "val": (40, 2), "test": (400, 2)})
     schema.check_logits(soft.load("predictions"), {"test": (2, 400, 2)})
     schema.check_history(soft.load("history"), 2)
+
+
+COUNTS = {"n_train": 160, "n_val": 40, "n_test": 400, "n_classes": 2, "bayes": None}
+
+
+def described(**changed: Any) -> dict[str, Any]:
+    return {"features": [2], "classes": ["0", "1"], **changed}
 
 
 RECORDS: list[tuple[str, dict[str, Any], str]] = [
@@ -37,6 +43,15 @@ RECORDS: list[tuple[str, dict[str, Any], str]] = [
     ("data", {"config": {}}, "there is no dataset None"),
     ("data", {"config": {"dataset": ["gaussians"]}}, "there is no dataset ['gaussians']"),
     ("data", {"config": {"dataset": "gaussians", "seed": 0}}, "n_samples, n_test, separation"),
+    ("data", {"metrics": {**COUNTS, "classes": ["0", "1"]}}, "metrics are not those of data"),
+    ("data", {"metrics": {**COUNTS, **described(features=[0])}}, "its features are no shape"),
+    ("data", {"metrics": {**COUNTS, **described(features=3)}}, "its features are no shape"),
+    ("data", {"metrics": {**COUNTS, **described(classes=["a", "b"])}}, "not named by whole numbers"),
+    ("data", {"metrics": {**COUNTS, **described(classes="01")}}, "not named by whole numbers"),
+    ("data", {"metrics": {**COUNTS, **described(classes=["1", "0"])}}, "not in ascending order"),
+    ("data", {"metrics": {**COUNTS, **described(classes=["00", "1"])}}, "not in ascending order"),
+    ("data", {"metrics": {**COUNTS, **described(classes=["0", "2"])}}, "are not those of gaussians"),
+    ("data", {"metrics": {**COUNTS, **described(features=[3])}}, "are not those of gaussians"),
     ("data", {"metrics": {"n_train": 1}}, "metrics are not those of data"),
     ("data", {"metrics": 3}, "not what the stage wrote"),
     ("data", {"parents": {"data": "x"}}, "not what the stage wrote"),

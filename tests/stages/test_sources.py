@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Kd, small_mnist, write_files
+from harness import Kd, compared, idx_files, reseal, small_mnist, write_files
 from rich.console import Console
 
 from kdcli.data import Dataset, find_dataset
@@ -139,6 +139,27 @@ def test_what_a_folder_lacks(tmp_path: Path) -> None:
         read_files(find_dataset("mnist"), tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("other", ["train-labels-idx1-ubyte.gz", "train-labels.idx1-ubyte"])
+def test_two_files_for_one_name(tmp_path: Path, other: str) -> None:
+    folder = write_files(tmp_path / "mnist", SMALL, packed=False)
+    same = SMALL["train-labels-idx1-ubyte"]
+    (folder / other).write_bytes(gzip.compress(same) if other.endswith(".gz") else same)
+    assert read_files(find_dataset("mnist"), folder) == SMALL
+    (folder / other).write_bytes(SMALL["t10k-labels-idx1-ubyte"])
+    with pytest.raises(KdError, match="have different contents") as problem:
+        read_files(find_dataset("mnist"), folder)
+    assert str(folder / "train-labels-idx1-ubyte") in problem.value.message
+    assert str(folder / other) in problem.value.message
+
+
+def test_a_folder_of_a_file_s_name(tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "mnist", SMALL, packed=False)
+    (folder / "t10k-labels-idx1-ubyte").unlink()
+    (folder / "t10k-labels-idx1-ubyte").mkdir()
+    with pytest.raises(KdError, match="t10k-labels-idx1-ubyte is not a file"):
+        read_files(find_dataset("mnist"), folder)
+
+
 def test_fingerprints_tell_contents_apart() -> None:
     other = {**SMALL, "t10k-labels-idx1-ubyte": b"x"}
     assert len({fingerprint(SMALL), fingerprint(other), published(find_dataset("mnist"))}) == 3
@@ -170,6 +191,73 @@ def test_gen_data_reads_a_source_and_keeps_to_it(kd: Kd, tmp_path: Path, outputs
     assert (outputs / "mnist/data/meta.json").read_bytes() == before
 
 
+LETTERS = """
+[data]
+dataset = "mnist"
+n_val = 130
+
+[teacher]
+model = "mlp:8"
+epochs = 1
+
+[students]
+models = ["tree"]
+targets = ["labels", "hard"]
+seeds = 2
+"""
+
+
+def test_files_that_are_not_the_published_ones_are_named_as_such(
+    kd: Kd, tmp_path: Path, outputs: Path
+) -> None:
+    folder = write_files(tmp_path / "files", idx_files(26, (20, 24), first=1))
+    Path("letters.toml").write_text(LETTERS)
+    made = kd("run", "letters.toml", "--source", str(folder))
+    assert made.code == 0, made.err
+    assert "run letters: other IDX files, 390 training, 130 validation and 156 test examples" in made.out
+    assert "letters (other IDX files): 2 seeds, 156 test examples" in made.out
+    assert "other IDX files" in kd("show").out
+    (listed,) = json.loads(kd("runs", "--json").out)["runs"]
+    assert listed["dataset"] == "other IDX files"
+    shown = json.loads(kd("show", "--json").out)["artefacts"][0]
+    assert shown["config"]["dataset"] == "other IDX files"
+    again = json.loads(kd("gen-data", "--run", "letters", "--json").out)
+    assert (again["dataset"], again["n_classes"], again["features"]) == ("other IDX files", 26, [20, 24])
+    dataset = compared(kd)["dataset"]
+    assert (dataset["name"], dataset["n_classes"]) == ("other IDX files", 26)
+    assert again["classes"] == dataset["classes"] == [str(k) for k in range(1, 27)]
+    assert kd("plot", "dark-knowledge", "--format", "svg").code == 0
+    outcome = kd("distill", "--target", "bayes")
+    assert "the exact posterior, which is not known for other IDX files" in outcome.err
+    # What makes the data again, or others beside them, needs the files.
+    outcome = kd("train-teacher", "--epochs", "2")
+    assert "`kd gen-data mnist --source FOLDER --run NAME`" in outcome.err
+    (outputs / "letters/data/tensors.safetensors").write_bytes(b"")
+    again = "`kd gen-data --run letters --source FOLDER`"
+    assert all(again in "".join((o.out, o.err)) for o in (kd("check"), kd("compare")))
+
+
+def test_older_records_of_other_files_are_read_and_named_as_such(
+    kd: Kd, tmp_path: Path, outputs: Path
+) -> None:
+    folder = write_files(tmp_path / "mnist", SMALL)
+    assert kd("gen-data", "mnist", "--n-val", "50", "--source", str(folder)).code == 0
+    data = outputs / "mnist/data"
+    record = json.loads((data / "meta.json").read_text())
+    metrics = {k: v for k, v in record["metrics"].items() if k not in ("classes", "features")}
+    reseal(data, config={**record["config"], "dataset": "mnist"}, metrics=metrics, format=3)
+    made = json.loads(kd("gen-data", "mnist", "--source", str(folder), "--json").out)
+    assert made["up_to_date"]
+    assert (made["dataset"], made["n_classes"], made["features"]) == ("other IDX files", 10, [28, 28])
+    other = write_files(tmp_path / "other", idx_files(10))
+    refused = kd("gen-data", "mnist", "--source", str(other))
+    assert "data was made with content =" in refused.err
+    assert kd("train-teacher", "--model", "mlp:4", "--epochs", "1").code == 0
+    assert kd("gen-data", "mnist", "--n-val", "40", "--source", str(folder), "--force").code == 0
+    renewed = json.loads((data / "meta.json").read_text())
+    assert renewed["config"]["dataset"] == "other IDX files"
+
+
 def test_a_source_for_a_dataset_that_has_none(kd: Kd, tmp_path: Path) -> None:
     outcome = kd("gen-data", "digits", "--source", str(tmp_path))
     assert outcome.code == 2
@@ -187,7 +275,7 @@ def test_a_cache_that_cannot_be_written_is_not_the_fault_of_the_mirror(address: 
 def test_the_progress_bar_is_told_how_much_has_arrived(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = io.StringIO()
     monkeypatch.setattr(
-        screen, "Console", lambda **options: Console(file=terminal, force_terminal=True, width=100)
+        screen, "console", lambda **options: Console(file=terminal, force_terminal=True, width=100)
     )
     read_files(one_file(f"{address}good.gz"), None, screen.Screen().download)
     size = len(gzip.compress(b"the content"))

@@ -3,6 +3,7 @@ import pytest
 from kdcli.models import parse_model
 from kdcli.recipe import Students
 from kdcli.stages.student_sets import StudentSet, default_name, student_sets, title
+from kdcli.store import check_name
 
 
 def test_a_set_for_every_model_target_and_temperature_of_a_softened_target() -> None:
@@ -26,6 +27,20 @@ def test_what_is_asked_for_twice_is_made_once() -> None:
         temperatures=(4.0, 4.0),
     )
     assert [chosen.name for chosen in student_sets(students)] == ["soft-T4-tree-depth2-size3"]
+
+
+@pytest.mark.parametrize("layers", [1, 45, 46, 60, 1000])
+def test_names_of_sets_fit_whatever_the_model(layers: int) -> None:
+    def names(width: int) -> list[str]:
+        model = "mlp:" + ",".join([*["8"] * (layers - 1), str(width)])
+        return [chosen.name for chosen in student_sets(Students(models=(model,), targets=("labels", "soft")))]
+
+    assert len({*names(8), *names(9)}) == 4
+    for name in (*names(8), *names(9)):
+        check_name(name, "student set")
+        assert name.startswith(("labels-mlp8", "soft-T4-mlp8", "labels-mlp9", "soft-T4-mlp9"))
+    whole = "labels-mlp" + "-".join(["8"] * layers)
+    assert (names(8)[0] == whole) is (len(whole) <= 100)
 
 
 @pytest.mark.parametrize(

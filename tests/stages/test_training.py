@@ -5,7 +5,8 @@ from kdcli.errors import KdError
 from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.recipe import Training
 from kdcli.rng import generator
-from kdcli.stages.training import predict_all
+from kdcli.stages.training import MEMBERS, NUMBERS, parts_of, unusable
+from kdcli.train import predict
 
 
 def test_a_network_that_overflows_on_other_data_is_left_out_or_refused() -> None:
@@ -14,14 +15,34 @@ def test_a_network_that_overflows_on_other_data_is_left_out_or_refused() -> None
     with torch.no_grad():
         stack.weights[0][1] = 1e38
     splits = {"val": torch.zeros(5, 2), "test": torch.full((4, 2), 100.0)}
+    logits = {name: predict(stack, x) for name, x in splits.items()}
 
     def named(member: int) -> str:
         return f"seed {member}"
 
-    logits, lost = predict_all(stack, splits, Training(), member=named, keep_going=True)
-    assert lost == [1]
-    assert {name: tuple(of.shape) for name, of in logits.items()} == {"val": (3, 5, 2), "test": (3, 4, 2)}
-    assert bool(logits["test"][[0, 2]].isfinite().all())
+    assert unusable(logits, Training(), member=named, keep_going=True) == [1]
+    assert unusable({"val": logits["val"]}, Training(), member=named) == []
     with pytest.raises(KdError, match="the output of seed 1 is not a finite number everywhere") as stopped:
-        predict_all(stack, splits, Training(learning_rate=0.5), member=named)
+        unusable(logits, Training(learning_rate=0.5), member=named)
     assert "--learning-rate 0.5, or leave such seeds out with --keep-going" in stopped.value.hint
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3, 10, 37])
+@pytest.mark.parametrize("sets", [1, 5, 70])
+@pytest.mark.parametrize("parameters", [22, 8_000, 80_000, 10**7])
+def test_parts_hold_every_seed_once_in_order_and_are_neither_few_nor_large(
+    seeds: int, sets: int, parameters: int
+) -> None:
+    parts = parts_of(range(seeds), sets, parameters)
+    assert [seed for part in parts for seed in part] == list(range(seeds))
+    assert len(parts) >= min(2, seeds)
+    sizes = [len(part) for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+    if min(sizes) > 1:
+        assert max(sizes) * sets <= 2 * MEMBERS
+        assert (max(sizes) - 1) * sets * parameters <= NUMBERS
+
+
+def test_the_students_of_the_built_in_recipes_fill_two_workers() -> None:
+    assert parts_of(range(10), 5, 22) == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+    assert parts_of(range(10), 7, 8_070) == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]

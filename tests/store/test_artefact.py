@@ -61,9 +61,9 @@ def test_up_to_date_only_with_the_same_configuration_and_parents(run: Run) -> No
     assert teacher.up_to_date({"epochs": 5}, [data], force=False)
     assert teacher.up_to_date({"epochs": 5}, [data], force=True)
     with pytest.raises(KdError, match=r"epochs = 5, not 6") as problem:
-        teacher.up_to_date({"epochs": 6}, [data], force=False)
+        teacher.up_to_date({"epochs": 6}, [data], force=False, beside="kd gen-data moons --run NAME")
     assert "--force" in problem.value.hint
-    assert "--run" in problem.value.hint
+    assert "`kd gen-data moons --run NAME` starts a run beside this one" in problem.value.hint
     assert not teacher.up_to_date({"epochs": 6}, [data], force=True)
 
 

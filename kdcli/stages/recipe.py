@@ -1,0 +1,28 @@
+"""`kd recipe`: a recipe with every key, what it means and which values it takes."""
+
+from dataclasses import dataclass
+from itertools import takewhile
+
+from kdcli.recipe import Recipe, builtin_text, dump, load
+
+
+@dataclass(frozen=True)
+class RecipeShown:
+    """A recipe, and the commented TOML that is read back as the same."""
+
+    name: str
+    recipe: Recipe
+    text: str
+
+
+def recipe(name: str) -> RecipeShown:
+    """Return a built-in recipe, or that of a file whose name ends in .toml; raises `KdError` if not there."""
+    chosen = load(name)
+    head = []
+    if not name.endswith(".toml"):
+        head = list(takewhile(lambda line: line.startswith("#"), builtin_text(name).splitlines()))
+        head += [
+            f"# To change it: kd recipe {name} > mine.toml, then edit mine.toml, then kd run mine.toml",
+            "",
+        ]
+    return RecipeShown(name, chosen, "\n".join([*head, dump(chosen)]))

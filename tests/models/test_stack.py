@@ -1,0 +1,109 @@
+"""The closed-form gradients of every kind of stack, with autograd as the oracle."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from kdcli.losses import Objective
+from kdcli.models.stack import Network
+from kdcli.models.stacked_cnn import StackedCNN
+from kdcli.models.stacked_mlp import StackedMLP
+from kdcli.rng import generator
+
+SEEDS, SETS, BATCH = 2, 3, 6
+
+
+def perceptrons(*hidden: int, dropout: float = 0.0) -> StackedMLP:
+    return StackedMLP((42, *hidden, 4), SEEDS * SETS, dropout=dropout)
+
+
+def convolutions() -> StackedCNN:
+    return StackedCNN((6, 7), 3, (5, 4), 4, SEEDS * SETS)
+
+
+STACKS = {
+    "no hidden layer": perceptrons,
+    "one": lambda: perceptrons(5),
+    "three": lambda: perceptrons(5, 4, 3),
+    "dropout": lambda: perceptrons(5, 4, dropout=0.5),
+    "cnn": convolutions,
+}
+
+
+def objective(groups: int, weights: list[float] | None) -> Objective:
+    random = generator("objective", 0)
+    shape = (SETS, 4, BATCH) if groups == 1 else (groups, SETS, 4, BATCH)
+    labels = (4, BATCH) if groups == 1 else (groups, 1, 4, BATCH)
+    return Objective(
+        target=torch.rand(shape, generator=random).double().softmax(-2),
+        temperature=torch.tensor([1.0, 4.0, 0.5]).double().view(-1, 1, 1),
+        labels=torch.rand(labels, generator=random).double().softmax(-2),
+        label_weight=None if weights is None else torch.tensor(weights).double().view(-1, 1, 1),
+    )
+
+
+def by_autograd(stack: Network, x: Tensor, taught: Objective) -> list[Tensor]:
+    logits = stack.train()(x)
+    loss = taught.loss(logits.view(-1, SETS, *logits.shape[1:])).sum()
+    return list(torch.autograd.grad(loss, list(stack.parameters())))
+
+
+def in_closed_form(stack: Network, x: Tensor, taught: Objective, **options: torch.dtype) -> list[Tensor]:
+    gradients = [torch.full_like(p, torch.nan) for p in stack.parameters()]
+
+    def upstream(logits: Tensor) -> Tensor:
+        return taught.gradient(logits.view(-1, SETS, *logits.shape[1:])).view_as(logits)
+
+    stack.add_gradients(x, upstream, gradients, fresh=True, **options)  # type: ignore[arg-type]
+    return gradients
+
+
+def made(kind: str) -> Network:
+    stack: Network = STACKS[kind]()
+    stack.initialise([generator("weights", seed) for seed in range(SEEDS)])
+    return stack
+
+
+@pytest.mark.parametrize("kind", STACKS)
+@pytest.mark.parametrize("groups", [1, SEEDS])
+@pytest.mark.parametrize("weights", [None, [0.0, 0.3, 1.0]])
+def test_gradients_are_those_of_autograd(kind: str, groups: int, weights: list[float] | None) -> None:
+    stack, taught = made(kind), objective(groups, weights)
+    x = torch.randn(groups, BATCH, 6, 7, generator=generator("x", 0))
+    masks = [mask.get_state() for mask in stack.generators]
+    expected = by_autograd(stack, x, taught)
+    for mask, state in zip(stack.generators, masks, strict=True):
+        mask.set_state(state)
+    for ours, theirs in zip(in_closed_form(stack, x, taught), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["one", "three"])
+def test_gradients_of_pieces_add_up(kind: str) -> None:
+    stack, taught = made(kind), objective(1, None)
+    x = torch.randn(1, BATCH, 6, 7, generator=generator("x", 0))
+    whole, pieces = in_closed_form(stack, x, taught), [torch.zeros_like(p) for p in stack.parameters()]
+    for start, stop in ((0, 4), (4, 6)):
+        part = taught.part(start, stop)
+
+        def upstream(logits: Tensor, part: Objective = part) -> Tensor:
+            return part.gradient(logits.view(-1, SETS, *logits.shape[1:]), BATCH).view_as(logits)
+
+        stack.add_gradients(x[:, start:stop], upstream, pieces, fresh=start == 0)
+    for ours, theirs in zip(pieces, whole, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["three", "cnn"])
+def test_products_in_bfloat16_give_nearly_the_same_gradients_in_float32(kind: str) -> None:
+    stack, taught = made(kind), objective(1, None)
+    x = torch.rand(1, BATCH, 6, 7, generator=generator("x", 0))
+    masks = [mask.get_state() for mask in stack.generators]
+    exact = in_closed_form(stack, x, taught)
+    for mask, state in zip(stack.generators, masks, strict=True):
+        mask.set_state(state)
+    rough = in_closed_form(stack, x, taught, precision=torch.bfloat16)
+    for ours, theirs in zip(rough, exact, strict=True):
+        assert ours.dtype == torch.float32
+        assert not torch.equal(ours, theirs)
+        assert float((ours - theirs).norm()) < 0.05 * float(theirs.norm())
