@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from harness import TINY, Kd
+
+pytestmark = pytest.mark.long
 
 BENCHMARK = Path(__file__).parent.parent / "benchmarks/kill.py"
 
