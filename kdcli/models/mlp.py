@@ -17,9 +17,13 @@ WORKING_SET = 2**18  # numbers of all activations of a piece: 1 MiB, which fits 
 LEAST_PIECE = 256  # examples, so that products stay worth their calls
 
 
-def piece_of(numbers: int) -> int:
-    """Return how many examples are computed at once, of networks that make so many numbers of each."""
-    return max(LEAST_PIECE, WORKING_SET // numbers)
+def piece_of(numbers: int, parameters: int) -> int:
+    """Return how many examples are computed at once, of networks that make so many numbers of each.
+
+    All their activations stay in the cache, unless the parameters do not either: then there are as many
+    examples as outweigh reading those.
+    """
+    return max(LEAST_PIECE, WORKING_SET // numbers, parameters // numbers)
 
 
 def parse_widths(arguments: str) -> tuple[int, ...]:
@@ -77,7 +81,10 @@ class MLP:
 
     def at_once(self, features: Sequence[int], n_classes: int, members: int) -> int:
         """Return how many examples a stack computes at once."""
-        return piece_of(members * sum(self.outputs(features, n_classes)[1:]))
+        return piece_of(
+            members * sum(self.outputs(features, n_classes)[1:]),
+            members * self.parameters(features, n_classes),
+        )
 
     def build(self, features: Sequence[int], n_classes: int, members: int = 1) -> StackedMLP:
         """Build an untrained stack for inputs of shape `features`."""

@@ -32,7 +32,8 @@ class StackedCNN(Network):
         self.filter_biases = nn.Parameter(torch.empty(members, n_filters))
         pixels = math.prod(side - KERNEL + 1 for side in size)
         self.head = StackedMLP((n_filters * pixels, *hidden, n_classes), members, dropout=DROPOUT)
-        self.piece = piece_of(members * (n_filters * pixels + sum(hidden) + n_classes))
+        numbers = members * (n_filters * pixels + sum(hidden) + n_classes)
+        self.piece = piece_of(numbers, sum(p.numel() for p in self.parameters()))
 
     def initialise(self, generators: Sequence[Generator]) -> None:
         """Draw one set of weights per generator, as `StackedMLP.initialise` does."""

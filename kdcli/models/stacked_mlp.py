@@ -33,7 +33,7 @@ class StackedMLP(Network):
         self.weights = nn.ParameterList(torch.empty(members, out, fan_in) for fan_in, out in pairs)
         self.biases = nn.ParameterList(torch.empty(members, out) for _, out in pairs)
         self.layers = tuple(zip(self.weights, self.biases, strict=True))  # a ParameterList is slow to read
-        self.piece = piece_of(members * sum(widths[1:]))
+        self.piece = piece_of(members * sum(widths[1:]), sum(p.numel() for p in self.parameters()))
 
     def initialise(self, generators: Sequence[Generator]) -> None:
         """Draw one set of weights per generator; consecutive members share them evenly.
