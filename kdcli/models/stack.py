@@ -1,5 +1,6 @@
 """What all models are once they are built: several of one shape, computed together."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -40,13 +41,14 @@ class Stack(nn.Module):
         return count / self.members, size / self.members
 
 
-class Network(Stack):
+class Network(Stack, ABC):
     """A stack that is trained by gradients."""
 
+    @abstractmethod
     def initialise(self, generators: Sequence[Generator]) -> None:
         """Draw one set of weights per generator; consecutive members share them evenly."""
-        raise NotImplementedError
 
+    @abstractmethod
     def add_gradients(
         self,
         x: Tensor,
@@ -62,7 +64,6 @@ class Network(Stack):
         they hold before counts for nothing if they are to be `fresh`. Matrix products are computed in
         `precision`.
         """
-        raise NotImplementedError
 
 
 def accumulate(gradient: Tensor, left: Tensor, right: Tensor, *, fresh: bool) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from kdcli import workers
 from kdcli.errors import KdError
@@ -233,11 +234,14 @@ def train_network(
     work = len(seeds) * sets * size * examples * config.epochs
     with watch(title, config.epochs, "epoch", steps) as report:
         at: list[tuple[int, float | None]] = [(0, None)] * len(parts)
+        resumed: list[int] = []
 
         def heard(part: int, value: Any) -> None:
             kind, *what = value
             if kind == "resumed":
-                report.resumed(*what)
+                if not resumed:  # other parts go on at about the same epoch
+                    report.resumed(*what)
+                resumed.append(part)
                 return
             at[part] = (what[0], what[1])
             done = sum(done * len(seeds) for (done, _), seeds in zip(at, parts, strict=True)) // len(seeds)
@@ -257,15 +261,26 @@ def train_network(
     joined = {
         name: torch.cat([result.tensors[name] for result in results])
         for name in results[0].tensors
-        if name != "curve.epochs"
+        if not name.startswith("curve.")
     }
-    curves = {name: joined.pop(f"curve.{name}") for name in ("train", "val")}
+    # A part of which every member is lost has stopped: its curves end before those of the others.
+    points_of = [result.tensors["curve.epochs"] for result in results]
+    longest = max(points_of, key=len)
+    curves = {
+        name: torch.cat(
+            [
+                pad(result.tensors[f"curve.{name}"], (0, len(longest) - len(own)), value=math.nan)
+                for result, own in zip(results, points_of, strict=True)
+            ]
+        )
+        for name in ("train", "val")
+    }
     used = {name: str(common[name]) for name in ("device", "precision", "threads")}
     return Trained(
         parameters={
             name.removeprefix("model."): v for name, v in joined.items() if name.startswith("model.")
         },
-        history=History(max((r.tensors["curve.epochs"] for r in results), key=len), **curves),
+        history=History(longest, **curves),
         logits={name: joined[f"logits.{name}"] for name in predicted},
         used=used,
     )

@@ -489,6 +489,22 @@ def test_sets_that_diverge_in_different_seeds_are_compared_on_what_is_left(
     assert "left out differences: no set has a seed left in common with its control" in plotted
 
 
+def test_a_part_that_diverges_as_a_whole_costs_the_other_seeds_nothing(
+    kd: Kd, tiny: Path, poison: Callable[..., None]
+) -> None:
+    assert kd(*THREE).code == 0
+    before = {path: load_file(path) for path in (tiny / "students").rglob("history.safetensors")}
+    assert kd("distill", "--force").code == 0  # two seeds again, so that three are trained anew
+    poison(0, 1)  # seed 0 of both targets, which is trained apart from the others
+    assert kd(*THREE, "--keep-going").code == 0
+    for path, tensors in before.items():
+        config = json.loads((path.parent / "meta.json").read_text())["config"]
+        assert (config["seeds"], config["diverged"]) == ([1, 2], [0])
+        kept = load_file(path)
+        assert torch.equal(kept["epochs"], tensors["epochs"])
+        assert torch.equal(kept["train"], tensors["train"][[1, 2]])
+
+
 def test_a_set_that_diverges_as_a_whole_is_not_written_and_the_others_are(
     kd: Kd, tiny: Path, poison: Callable[..., None]
 ) -> None:
