@@ -15,7 +15,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from kdcli.losses import Objective
-from kdcli.models.stack import Network, Stack
+from kdcli.models.stack import Stack, StackedNetwork
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of glibc's malloc.h
 CURVE_POINTS = 150  # a curve has at most about this many points, however many epochs there are
@@ -89,7 +89,7 @@ def steps_in_epoch(examples: int, batch_size: int) -> int:
 
 @torch.no_grad()
 def fit(
-    model: Network,
+    model: StackedNetwork,
     x_train: Tensor,
     objective: Objective,
     x_val: Tensor,
@@ -204,7 +204,7 @@ def fit(
 
 
 def _add_gradients(
-    model: Network, x: Tensor, batch: Objective, gradients: Sequence[Tensor], precision: torch.dtype
+    model: StackedNetwork, x: Tensor, batch: Objective, gradients: Sequence[Tensor], precision: torch.dtype
 ) -> None:
     """Store the gradients on a batch `x (groups, batch, *features)`, computed piece by piece."""
     examples = x.shape[1]

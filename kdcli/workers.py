@@ -113,13 +113,18 @@ class _Server:
 _server: _Server | None = None
 
 
+def _own_server() -> _Server | None:
+    """Return the server of this process; one that a fork of it took over is another's."""
+    return _server if _server is not None and _server.owner == os.getpid() else None
+
+
 def start(works: Mapping[str, Work], prepare: Callable[[], None] | None = None) -> None:
     """Start the server of workers that can do these kinds of work, unless it is there or none is possible.
 
     `prepare` is called in the server before it takes orders, such as to import what workers will need.
     """
     global _server
-    if _server is not None and _server.owner == os.getpid():
+    if _own_server():
         return
     if sys.platform != "linux" or threading.active_count() > 1 or jobs() == 1:
         return
@@ -137,10 +142,10 @@ def start(works: Mapping[str, Work], prepare: Callable[[], None] | None = None) 
 def stop() -> None:
     """End the server of workers, if this process has one."""
     global _server
-    if _server is not None and _server.owner == os.getpid():
-        _server.orders.close()
+    if server := _own_server():
+        server.orders.close()
         with suppress(ChildProcessError):
-            os.waitpid(_server.process, 0)
+            os.waitpid(server.process, 0)
         _server = None
 
 
@@ -163,8 +168,7 @@ def do(
     What any of them raises ends all other tasks, and so does what a task raises: a `KdError` as it is,
     anything else as a RuntimeError with the traceback of the worker.
     """
-    server = _server if _server is not None and _server.owner == os.getpid() else None
-    most = jobs()
+    server, most = _own_server(), jobs()
     if server is None or not apart or len(tasks) < 2 or most == 1:
         all_tasks = enumerate([*tasks, *meanwhile()])
         return [_do_here(work, k, task, shared, heard, done) for k, task in all_tasks]

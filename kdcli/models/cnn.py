@@ -67,10 +67,7 @@ class CNN:
 
     def at_once(self, features: Sequence[int], n_classes: int, members: int) -> int:
         """Return how many examples a stack computes at once."""
-        return piece_of(
-            members * sum(self.outputs(features, n_classes)[1:]),
-            members * self.parameters(features, n_classes),
-        )
+        return piece_of(self.outputs(features, n_classes), self.parameters(features, n_classes), members)
 
     def build(self, features: Sequence[int], n_classes: int, members: int = 1) -> StackedCNN:
         """Build an untrained stack for images of shape `features`."""

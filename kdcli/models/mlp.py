@@ -17,13 +17,14 @@ WORKING_SET = 2**18  # numbers of all activations of a piece: 1 MiB, which fits 
 LEAST_PIECE = 256  # examples, so that products stay worth their calls
 
 
-def piece_of(numbers: int, parameters: int) -> int:
-    """Return how many examples are computed at once, of networks that make so many numbers of each.
+def piece_of(outputs: Sequence[int], parameters: int, members: int) -> int:
+    """Return how many examples a stack computes at once, whose members make these `outputs`, input first.
 
-    All their activations stay in the cache, unless the parameters do not either: then there are as many
-    examples as outweigh reading those.
+    All activations stay in the cache, unless the parameters do not either: then there are as many examples
+    as outweigh reading those.
     """
-    return max(LEAST_PIECE, WORKING_SET // numbers, parameters // numbers)
+    numbers = members * sum(outputs[1:])
+    return max(LEAST_PIECE, WORKING_SET // numbers, members * parameters // numbers)
 
 
 def parse_widths(arguments: str) -> tuple[int, ...]:
@@ -81,10 +82,7 @@ class MLP:
 
     def at_once(self, features: Sequence[int], n_classes: int, members: int) -> int:
         """Return how many examples a stack computes at once."""
-        return piece_of(
-            members * sum(self.outputs(features, n_classes)[1:]),
-            members * self.parameters(features, n_classes),
-        )
+        return piece_of(self.outputs(features, n_classes), self.parameters(features, n_classes), members)
 
     def build(self, features: Sequence[int], n_classes: int, members: int = 1) -> StackedMLP:
         """Build an untrained stack for inputs of shape `features`."""

@@ -41,7 +41,7 @@ class Stack(nn.Module):
         return count / self.members, size / self.members
 
 
-class Network(Stack, ABC):
+class StackedNetwork(Stack, ABC):
     """A stack that is trained by gradients."""
 
     @abstractmethod

@@ -9,13 +9,13 @@ from torch.nn import functional as F
 
 from kdcli.models.cnn import KERNEL
 from kdcli.models.mlp import piece_of
-from kdcli.models.stack import Network, Upstream, mask_inactive
+from kdcli.models.stack import StackedNetwork, Upstream, mask_inactive
 from kdcli.models.stacked_mlp import StackedMLP, as_input, draw_uniform
 
 DROPOUT = 0.5
 
 
-class StackedCNN(Network):
+class StackedCNN(StackedNetwork):
     """`members` networks: filters of 3×3 without padding, ReLU, then a perceptron with dropout.
 
     filters         (members, n_filters, 1, 3, 3)
@@ -32,8 +32,8 @@ class StackedCNN(Network):
         self.filter_biases = nn.Parameter(torch.empty(members, n_filters))
         pixels = math.prod(side - KERNEL + 1 for side in size)
         self.head = StackedMLP((n_filters * pixels, *hidden, n_classes), members, dropout=DROPOUT)
-        numbers = members * (n_filters * pixels + sum(hidden) + n_classes)
-        self.piece = piece_of(numbers, sum(p.numel() for p in self.parameters()))
+        outputs = (math.prod(size), n_filters * pixels, *hidden, n_classes)
+        self.piece = piece_of(outputs, sum(p[0].numel() for p in self.parameters()), members)
 
     def initialise(self, generators: Sequence[Generator]) -> None:
         """Draw one set of weights per generator, as `StackedMLP.initialise` does."""
@@ -65,7 +65,7 @@ class StackedCNN(Network):
         fresh: bool,
         precision: torch.dtype = torch.float32,
     ) -> None:
-        """Add the gradients of a loss on a batch (see `Network.add_gradients`)."""
+        """Add the gradients of a loss on a batch (see `StackedNetwork.add_gradients`)."""
         of_filters, of_biases, *of_head = gradients
         channels = self._channels(x).to(precision)
         filters, biases = self.filters.flatten(0, 1).to(precision), self.filter_biases.flatten().to(precision)

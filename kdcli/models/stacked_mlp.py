@@ -11,10 +11,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from kdcli.models.mlp import piece_of
-from kdcli.models.stack import Network, Upstream, accumulate, accumulate_sum, mask_inactive
+from kdcli.models.stack import StackedNetwork, Upstream, accumulate, accumulate_sum, mask_inactive
 
 
-class StackedMLP(Network):
+class StackedMLP(StackedNetwork):
     """`members` perceptrons with layer widths `widths`, inputs first and classes last.
 
     weights[k]  (members, widths[k + 1], widths[k])
@@ -33,7 +33,7 @@ class StackedMLP(Network):
         self.weights = nn.ParameterList(torch.empty(members, out, fan_in) for fan_in, out in pairs)
         self.biases = nn.ParameterList(torch.empty(members, out) for _, out in pairs)
         self.layers = tuple(zip(self.weights, self.biases, strict=True))  # a ParameterList is slow to read
-        self.piece = piece_of(members * sum(widths[1:]), sum(p.numel() for p in self.parameters()))
+        self.piece = piece_of(widths, sum(p[0].numel() for p in self.parameters()), members)
 
     def initialise(self, generators: Sequence[Generator]) -> None:
         """Draw one set of weights per generator; consecutive members share them evenly.
@@ -77,7 +77,7 @@ class StackedMLP(Network):
         fresh: bool,
         precision: torch.dtype = torch.float32,
     ) -> None:
-        """Add the gradients of a loss on a batch (see `Network.add_gradients`)."""
+        """Add the gradients of a loss on a batch (see `StackedNetwork.add_gradients`)."""
         self.propagate(x, upstream, gradients, fresh=fresh, precision=precision)
 
     def propagate(

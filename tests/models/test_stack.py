@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from kdcli.losses import Objective
-from kdcli.models.stack import Network
+from kdcli.models.stack import StackedNetwork
 from kdcli.models.stacked_cnn import StackedCNN
 from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.rng import generator
@@ -42,13 +42,15 @@ def objective(groups: int, weights: list[float] | None) -> Objective:
     )
 
 
-def by_autograd(stack: Network, x: Tensor, taught: Objective) -> list[Tensor]:
+def by_autograd(stack: StackedNetwork, x: Tensor, taught: Objective) -> list[Tensor]:
     logits = stack.train()(x)
     loss = taught.loss(logits.view(-1, SETS, *logits.shape[1:])).sum()
     return list(torch.autograd.grad(loss, list(stack.parameters())))
 
 
-def in_closed_form(stack: Network, x: Tensor, taught: Objective, **options: torch.dtype) -> list[Tensor]:
+def in_closed_form(
+    stack: StackedNetwork, x: Tensor, taught: Objective, **options: torch.dtype
+) -> list[Tensor]:
     gradients = [torch.full_like(p, torch.nan) for p in stack.parameters()]
 
     def upstream(logits: Tensor) -> Tensor:
@@ -58,8 +60,8 @@ def in_closed_form(stack: Network, x: Tensor, taught: Objective, **options: torc
     return gradients
 
 
-def made(kind: str) -> Network:
-    stack: Network = STACKS[kind]()
+def made(kind: str) -> StackedNetwork:
+    stack: StackedNetwork = STACKS[kind]()
     stack.initialise([generator("weights", seed) for seed in range(SEEDS)])
     return stack
 
