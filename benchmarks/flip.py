@@ -19,8 +19,8 @@ from pathlib import Path
 
 from kdcli.cli import main as kd
 from kdcli.stages.check import check
-from kdcli.stages.resuming import KeptTraining
 from kdcli.store import ResumePoint, Store
+from kdcli.training.resuming import KeptTraining
 
 RECIPE = """
 [data]

@@ -29,7 +29,7 @@ LIBRARIES = ("kdcli.cli", "kdcli.stages.run", "matplotlib.figure", "sklearn.tree
 
 KD = """
 import sys
-from kdcli.stages import resuming
+from kdcli.training import resuming
 resuming.SECONDS, resuming.SHARE = {seconds}, 1.0
 {prepare}
 from kdcli.cli import main

@@ -19,7 +19,7 @@ import torch
 from kdcli.losses import Objective
 from kdcli.models import parse_network
 from kdcli.rng import generator
-from kdcli.train import Silence, fit, keep_freed_memory
+from kdcli.training.loop import Silence, fit, keep_freed_memory
 
 MODEL, BATCH, STEPS = "cnn:32,1200,1200", 128, 30
 WIDTHS = (32 * 26 * 26, 1200, 1200, 10)

@@ -12,10 +12,12 @@ import typer
 from typer.completion import completion_init, install_callback, show_callback  # type: ignore[attr-defined]
 from typer.core import TyperOption
 
-from kdcli import __version__, show, workers
+from kdcli import __version__, workers
+from kdcli import help as pages
 from kdcli import options as o
+from kdcli import report as show
 from kdcli.errors import KdError, UsageError
-from kdcli.recipe import Recipe, builtin, load
+from kdcli.runs.recipe import Recipe, builtin, load
 from kdcli.store import NAME, Run, Store, named_run
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,7 +40,7 @@ COMMANDS = (
 )
 
 
-class Command(show.HelpCommand):
+class Command(pages.HelpCommand):
     """A command that refuses an option with one value that is given twice, rather than take the last."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -66,7 +68,7 @@ class App(typer.Typer):
 
 app = App(
     name="kd",
-    cls=show.HelpGroup,
+    cls=pages.HelpGroup,
     epilog="kd run\nkd run moons\nkd distill --help",
     # Declared at `kd` below instead: Typer's own options are converted by pydantic even where they are
     # not given, and importing it takes longer than the rest of a help page.
@@ -88,7 +90,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def kd(
     show_help: Annotated[
-        bool, typer.Option("--help", "-h", help="show this page", callback=show.show_page, is_eager=True)
+        bool, typer.Option("--help", "-h", help="show this page", callback=pages.show_page, is_eager=True)
     ] = False,
     version: Annotated[
         bool, typer.Option("--version", help="print the version", callback=_version, is_eager=True)
@@ -145,7 +147,7 @@ def _recipe_for_data(
     one that --run or KD_RUN names, or that of the recipe or the dataset.
     """
     from kdcli.data import find_dataset
-    from kdcli.stages.artefacts import run_recipe
+    from kdcli.runs.artefacts import run_recipe
 
     if source is None:
         name = run or named_run() or dataset or "gaussians"
@@ -297,8 +299,8 @@ def distill(
 ) -> None:
     """Train students on one or more targets, all seeds and all targets together."""
     workers.allow(jobs)
+    from kdcli.runs.edits import notes
     from kdcli.stages.distill import distill as stage
-    from kdcli.stages.edits import notes
 
     given: dict[str, Any] = {
         "targets": o.split_names(target),
@@ -351,7 +353,7 @@ def plot(
 ) -> None:
     """Draw the run's figures from its artefacts."""
     workers.allow(jobs)
-    from kdcli.stages.edits import notes
+    from kdcli.runs.edits import notes
     from kdcli.stages.plot import plot as stage
 
     screen = show.Screen(quiet, as_json)
@@ -489,7 +491,7 @@ def show_run(
     quiet: o.Quiet = False,
 ) -> None:
     """Show what a run holds, in what state it is, and the commands that mend what is not fresh."""
-    from kdcli.stages.show_run import show_run as stage
+    from kdcli.stages.show import show_run as stage
 
     show.run_shown(show.Screen(quiet, as_json), stage(_open(outputs, o.one_run(run, run_option))))
 
@@ -504,7 +506,7 @@ kd runs --json
 )
 def runs(outputs: o.Outputs = None, as_json: o.AsJson = False, quiet: o.Quiet = False) -> None:
     """List the runs of the outputs folder."""
-    from kdcli.stages.list_runs import list_runs as stage
+    from kdcli.stages.runs import list_runs as stage
 
     show.runs_listed(show.Screen(quiet, as_json), stage(Store(outputs)))
 
@@ -551,8 +553,8 @@ def delete(
     quiet: o.Quiet = False,
 ) -> None:
     """Delete a run with all that it holds, after asking."""
-    from kdcli.stages.delete_run import delete_run as stage
-    from kdcli.stages.delete_run import to_delete, weigh
+    from kdcli.stages.delete import delete_run as stage
+    from kdcli.stages.delete import to_delete, weigh
 
     screen = show.Screen(quiet, as_json)
     name = o.one_run(run, run_option)

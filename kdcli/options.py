@@ -19,7 +19,7 @@ from kdcli.errors import KdError, UsageError
 from kdcli.figures import FIGURES, FORMATS
 from kdcli.metrics import METRICS
 from kdcli.models import CNN, MLP, MODELS, NETWORK_SYNTAX, SYNTAX
-from kdcli.recipe import DEVICES, PRECISIONS, SCHEDULES, Students, Teacher, builtin_names
+from kdcli.runs.recipe import DEVICES, PRECISIONS, SCHEDULES, Students, Teacher, builtin_names
 from kdcli.settings import flag, rules
 from kdcli.store import Run, Store
 from kdcli.targets import TARGETS

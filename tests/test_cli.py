@@ -312,7 +312,7 @@ def test_interrupted(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     def interrupt(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kdcli.stages.training.fit", interrupt)
+    monkeypatch.setattr("kdcli.training.parts.fit", interrupt)
     before = (tiny / "teacher/meta.json").read_bytes()
     outcome = kd("train-teacher", "--epochs", "3", "--force")
     assert outcome.code == 130

@@ -27,9 +27,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from kdcli.cli import app
+from kdcli.data import sources
 from kdcli.errors import KdError
-from kdcli.recipe import RecipeError, dump, load, parse
-from kdcli.stages import sources
+from kdcli.runs.recipe import RecipeError, dump, load, parse
 
 pytestmark = pytest.mark.long
 

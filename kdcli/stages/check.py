@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdcli.errors import unknown
-from kdcli.stages.inventory import Item, KeptState, inventory, kept_states
+from kdcli.runs.inventory import Item, KeptState, inventory, kept_states
 from kdcli.store import (
     Run,
     State,

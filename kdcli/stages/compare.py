@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from kdcli.errors import KdError
+from kdcli.evidence.cautions import warnings
+from kdcli.evidence.costs import Cost, measure_costs
+from kdcli.evidence.findings import Attribution, attributions, sentences
+from kdcli.evidence.gather import Evidence, gather
+from kdcli.evidence.verdicts import Measured, StudentsMeasured, Versus
 from kdcli.models import parse_model
-from kdcli.stages.cautions import warnings
-from kdcli.stages.costs import Cost, measure_costs
-from kdcli.stages.evidence import Evidence, gather
-from kdcli.stages.findings import Attribution, attributions, sentences
-from kdcli.stages.schema import LEFT_OUT
-from kdcli.stages.verdicts import Measured, StudentsMeasured, Versus
+from kdcli.runs.schema import LEFT_OUT
 from kdcli.store import Run, fitting, to_json
 
 

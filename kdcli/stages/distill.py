@@ -9,17 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kdcli import crew
 from kdcli.data import DATASETS
 from kdcli.errors import KdError, UsageError
 from kdcli.losses import Objective
 from kdcli.metrics import Scored, measure
 from kdcli.models import Model, Network, Tree
 from kdcli.models.stacked_trees import grow
-from kdcli.recipe import Students, Training
 from kdcli.rng import state
-from kdcli.settings import flag, override, rules
-from kdcli.stages import crew, footprint, room
-from kdcli.stages.artefacts import (
+from kdcli.runs import room
+from kdcli.runs.artefacts import (
     Data,
     Watch,
     curves,
@@ -28,12 +27,11 @@ from kdcli.stages.artefacts import (
     run_recipe,
     unwatched,
 )
-from kdcli.stages.edits import check_data
-from kdcli.stages.lessons import Lessons
-from kdcli.stages.more_seeds import Members, as_stored, joined, missing_seeds, stored_members
-from kdcli.stages.resuming import ResumePoints, identity
-from kdcli.stages.schema import OF_A_SET
-from kdcli.stages.student_sets import (
+from kdcli.runs.edits import check_data
+from kdcli.runs.more_seeds import Members, as_stored, joined, missing_seeds, stored_members
+from kdcli.runs.recipe import Students, Training
+from kdcli.runs.schema import OF_A_SET
+from kdcli.runs.student_sets import (
     StudentSet,
     left_out,
     left_out_told,
@@ -44,7 +42,13 @@ from kdcli.stages.student_sets import (
     student_sets,
     title,
 )
-from kdcli.stages.training import (
+from kdcli.settings import flag, override, rules
+from kdcli.store import Artefact, Run, check_name, fitting, to_json
+from kdcli.targets import TARGETS, find_target
+from kdcli.training import footprint
+from kdcli.training.loop import Report, predict
+from kdcli.training.material import Lessons
+from kdcli.training.parts import (
     NotFiniteError,
     check_room,
     shape_of,
@@ -52,9 +56,7 @@ from kdcli.stages.training import (
     train_network,
     unusable,
 )
-from kdcli.store import Artefact, Run, check_name, fitting, to_json
-from kdcli.targets import TARGETS, find_target
-from kdcli.train import Report, predict
+from kdcli.training.resuming import ResumePoints, identity
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from kdcli.data import DATASETS, Dataset, Split, find_dataset
+from kdcli.data.sources import Bar, fingerprint, published, read_files, unseen
 from kdcli.errors import KdError, UsageError
-from kdcli.recipe import Recipe, dump
+from kdcli.runs import room
+from kdcli.runs.artefacts import read_meta, run_recipe
+from kdcli.runs.recipe import Recipe, dump
+from kdcli.runs.schema import data_name, describe
 from kdcli.settings import flag, override
-from kdcli.stages import footprint, room
-from kdcli.stages.artefacts import read_meta, run_recipe
-from kdcli.stages.schema import data_name, describe
-from kdcli.stages.sources import Bar, fingerprint, published, read_files, unseen
 from kdcli.store import Artefact, NewerError, Run, Store, named_run
+from kdcli.training import footprint
 
 
 @dataclass(frozen=True)

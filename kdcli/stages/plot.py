@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from kdcli import workers
+from kdcli import crew, workers
 from kdcli.errors import KdError, UsageError, unknown
+from kdcli.evidence.gather import Evidence, estimate_metric, gather
+from kdcli.evidence.verdicts import by_group
 from kdcli.figures import FIGURES, FORMATS, find_figure
 from kdcli.figures.view import Curves, Difference, Reliability, Subject, Trees, View
 from kdcli.metrics import METRICS, Scored, bin_sums, hits, top_bins
 from kdcli.models import Tree, parse_model
-from kdcli.stages import crew
-from kdcli.stages.artefacts import Data, Trained, load_data, load_teacher
-from kdcli.stages.evidence import Evidence, estimate_metric, gather
-from kdcli.stages.student_sets import all_students, left_out, of_models, title, variant
-from kdcli.stages.verdicts import by_group
+from kdcli.runs.artefacts import Data, Trained, load_data, load_teacher
+from kdcli.runs.student_sets import all_students, left_out, of_models, title, variant
 from kdcli.store import Run, Store, fitting
-from kdcli.train import predict
+from kdcli.training.loop import predict
 from kdcli.workers import Result, Tell
 
 if TYPE_CHECKING:

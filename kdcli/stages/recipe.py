@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import takewhile
 
-from kdcli.recipe import Recipe, builtin_text, dump, load
+from kdcli.runs.recipe import Recipe, builtin_text, dump, load
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from kdcli.recipe import Recipe
-from kdcli.stages import crew
-from kdcli.stages.artefacts import Watch, run_recipe, unwatched
+from kdcli import crew
+from kdcli.data.sources import Bar, unseen
+from kdcli.evidence.gather import gather
+from kdcli.runs.artefacts import Watch, run_recipe, unwatched
+from kdcli.runs.recipe import Recipe
 from kdcli.stages.compare import Compared, report
 from kdcli.stages.distill import Distilled, distill
-from kdcli.stages.evidence import gather
 from kdcli.stages.gen_data import DataMade, gen_data
 from kdcli.stages.plot import Plotted, plot
-from kdcli.stages.sources import Bar, unseen
 from kdcli.stages.train_teacher import TeacherTrained, train_teacher
 from kdcli.store import Store, named_run
 

@@ -12,13 +12,13 @@ from kdcli.errors import UsageError
 from kdcli.losses import Objective
 from kdcli.metrics import measure_one
 from kdcli.models import parse_network
+from kdcli.runs.artefacts import Data, Watch, curves, load_data, read_meta, run_recipe, unwatched
+from kdcli.runs.edits import check_data, teacher_record
 from kdcli.settings import override
-from kdcli.stages.artefacts import Data, Watch, curves, load_data, read_meta, run_recipe, unwatched
-from kdcli.stages.compute import choose_device
-from kdcli.stages.edits import check_data, teacher_record
-from kdcli.stages.resuming import ResumePoints, identity
-from kdcli.stages.training import NotFiniteError, check_room, shape_of, train_network, unusable
 from kdcli.store import Run
+from kdcli.training.devices import choose_device
+from kdcli.training.parts import NotFiniteError, check_room, shape_of, train_network, unusable
+from kdcli.training.resuming import ResumePoints, identity
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from harness import idx_file, idx_files, idx_images, idx_labels, small_mnist
 
 from kdcli.data import find_dataset
 from kdcli.data.mnist import MNIST, class_names, sample
+from kdcli.data.sources import fingerprint, published, read_files
 from kdcli.errors import UsageError
-from kdcli.stages.sources import fingerprint, published, read_files
 
 SMALL = small_mnist()
 

@@ -10,8 +10,8 @@ import pytest
 from harness import TINY, Kd
 
 from kdcli.metrics import METRICS, Scored, measure
-from kdcli.stages.artefacts import load_data, load_teacher
-from kdcli.stages.student_sets import load_students
+from kdcli.runs.artefacts import load_data, load_teacher
+from kdcli.runs.student_sets import load_students
 from kdcli.stats import crossed
 from kdcli.store import Store
 

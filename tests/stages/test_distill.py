@@ -17,11 +17,12 @@ from torch import Generator
 from kdcli.losses import Objective
 from kdcli.models.stack import Stack
 from kdcli.models.stacked_mlp import StackedMLP
-from kdcli.stages import room, training
-from kdcli.stages.artefacts import load_data
-from kdcli.stages.student_sets import load_students
+from kdcli.runs import room
+from kdcli.runs.artefacts import load_data
+from kdcli.runs.student_sets import load_students
 from kdcli.store import Artefact, Store
-from kdcli.train import History, fit, predict
+from kdcli.training import parts as training
+from kdcli.training.loop import History, fit, predict
 from kdcli.workers import Result
 
 FILES = ("model.safetensors", "predictions.safetensors", "history.safetensors")
@@ -159,7 +160,7 @@ def test_a_transfer_set_is_a_fixed_part_of_the_training_split(
         seen.append((x, objective))
         return fit(model, x, objective, *rest, **options)
 
-    monkeypatch.setattr("kdcli.stages.training.fit", spy)
+    monkeypatch.setattr("kdcli.training.parts.fit", spy)
     for target in ("labels", "soft"):
         assert kd("distill", "--target", target, "--transfer-size", "41", "--epochs", "2").code == 0
     x, objective = seen[0]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from harness import Kd
 
-from kdcli.stages import room
-from kdcli.stages.artefacts import load_data
+from kdcli.runs import room
+from kdcli.runs.artefacts import load_data
 from kdcli.store import Store
 
 

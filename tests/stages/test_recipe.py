@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from harness import TINY, Kd, edit_recipe
 
-from kdcli.recipe import builtin, builtin_names, load, parse
+from kdcli.runs.recipe import builtin, builtin_names, load, parse
 
 
 @pytest.mark.parametrize("name", builtin_names())

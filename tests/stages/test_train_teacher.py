@@ -6,10 +6,11 @@ from harness import Kd, edit_recipe
 
 from kdcli.models.stacked_cnn import StackedCNN
 from kdcli.rng import generator
-from kdcli.stages import resuming, room
-from kdcli.stages.artefacts import load_data, load_teacher
+from kdcli.runs import room
+from kdcli.runs.artefacts import load_data, load_teacher
 from kdcli.store import Store
-from kdcli.train import predict
+from kdcli.training import resuming
+from kdcli.training.loop import predict
 
 
 def test_checkpoint_and_logits_belong_together(tiny: Path) -> None:

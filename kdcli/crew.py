@@ -1,0 +1,31 @@
+"""What worker processes can do for the stages."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from kdcli import workers
+from kdcli.workers import Result, Tell
+
+
+def start(*, drawing: bool = False) -> None:
+    """Have workers ready before anything is used that does not survive a fork, and for `drawing` soon."""
+    workers.start({"train": _train, "draw": _draw}, _import_canvas if drawing else None)
+
+
+def _train(task: Any, shared: Mapping[str, Tensor], tell: Tell) -> Result:
+    from kdcli.training.parts import train_part
+
+    return train_part(task, shared, tell)
+
+
+def _draw(task: Any, shared: Mapping[str, Tensor], tell: Tell) -> Result:
+    from kdcli.stages.plot import draw_part
+
+    return draw_part(task, shared, tell)
+
+
+def _import_canvas() -> None:
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure  # noqa: F401

@@ -1,0 +1,1 @@
+"""The evidence: numbers in, findings out."""

@@ -1,0 +1,87 @@
+"""What a model costs where it is used: its size, and the time that one prediction takes."""
+
+import statistics
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+
+from kdcli.models import Model, Tree, restore
+from kdcli.models.stack import Stack
+from kdcli.runs.artefacts import Data, Trained
+
+WARM_UP = 5  # predictions before any is timed
+LEAST, MOST = 40, 1000  # timed predictions
+SECONDS = 0.05  # after which no further one is timed
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of one model: means over seeds where these differ, as those of trees do.
+
+    `latency_ms` is the median of single predictions in PyTorch on one thread of the CPU, and
+    `latency_p95_ms` their 95th percentile.
+    """
+
+    parameters: int
+    multiply_adds: int
+    bytes: int
+    latency_ms: float
+    latency_p95_ms: float
+
+
+def measure_costs(models: Iterable[Trained], data: Data) -> dict[str, Cost]:
+    """Count the numbers and operations of trained models, by folder, and time their first seeds.
+
+    Networks of one shape cost the same, and so do trees of one size: they are timed once.
+    """
+    networks: dict[Model, Cost] = {}
+    trees: dict[tuple[Model, int], Cost] = {}
+    costs = {}
+    for trained in models:
+        model = trained.model
+        if model not in networks:
+            stack = trained.load_model(data)
+            parameters, size = map(round, stack.numbers())
+            cost = trees.get((model, parameters)) or _cost(model, stack, parameters, size, data)
+            if isinstance(model, Tree):
+                trees[model, parameters] = cost
+            else:
+                networks[model] = cost
+        costs[trained.artefact.path.name] = networks.get(model, cost)
+    return costs
+
+
+def _cost(model: Model, stack: Stack, parameters: int, size: int, data: Data) -> Cost:
+    if stack.members > 1:
+        stack = restore(model, stack.parameters_of([0]), data.features, data.n_classes, 1)
+    times = sorted(_latencies(stack, data))
+    return Cost(
+        parameters=parameters,
+        multiply_adds=model.multiply_adds(data.features, data.n_classes),
+        bytes=size,
+        latency_ms=statistics.median(times),
+        latency_p95_ms=times[int(0.95 * (len(times) - 1))],
+    )
+
+
+@torch.inference_mode()
+def _latencies(model: Stack, data: Data) -> list[float]:
+    """Time single predictions, one test example after the other, in milliseconds."""
+    model.eval()
+    x = data.splits["test"].x
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        found: list[float] = []
+        stop = time.perf_counter() + SECONDS
+        while len(found) < LEAST + WARM_UP or (len(found) < MOST and time.perf_counter() < stop):
+            k = len(found) % len(x)
+            example = x[k : k + 1].unsqueeze(0)
+            start = time.perf_counter()
+            model(example)
+            found.append(1000 * (time.perf_counter() - start))
+    finally:
+        torch.set_num_threads(threads)
+    return found[WARM_UP:]

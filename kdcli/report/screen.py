@@ -1,0 +1,215 @@
+"""Where output goes: people's words, one JSON document, progress, and errors."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from kdcli.errors import KdError
+from kdcli.report import tables
+from kdcli.report.terminal import console, fitted
+from kdcli.store import Run, is_current, named_run, to_json
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
+
+    from kdcli.training.loop import Report
+
+BAR = 10  # characters that a progress bar is worth its place with
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Where output goes: people's words to stdout unless quiet or JSON, progress to stderr."""
+
+    quiet: bool = False
+    as_json: bool = False
+
+    def say(self, text: str = "", *, wrap: bool = False, style: str | None = None) -> None:
+        """Print a line for a person, whole so that a path can be copied, or wrapped at words."""
+        if not (self.quiet or self.as_json):
+            console().print(fitted(text), soft_wrap=not wrap, style=style)
+
+    def hint(self, text: str) -> None:
+        """Tell a person on stderr of what goes on, apart from the results."""
+        if not self.quiet:
+            console(stderr=True).print(text, soft_wrap=True)
+
+    def working_on(self, run: Run) -> None:
+        """Say on stderr which run a command works on, before it works; with JSON only on a terminal."""
+        named = named_run()
+        if named is None:
+            why = ", the current one" if is_current(run) else ""
+        else:
+            why = ", as KD_RUN says" if named == run.name else f", not on {named} as KD_RUN says"
+        if not self.as_json or console(stderr=True).is_terminal:
+            self.hint(f"working on run {run.name}{why}")
+
+    def table(self, table: Table) -> None:
+        """Print a table for a person, or in a narrow terminal a list."""
+        if not (self.quiet or self.as_json):
+            tables.draw(table)
+
+    def confirmed(self, question: str) -> bool:
+        """Ask a person on stderr; whatever is not yes is no, and no answer at all is an interruption."""
+        console(stderr=True).print(f"{question} [y/N]: ", soft_wrap=True, end="")
+        answer = sys.stdin.readline()
+        if not answer:
+            self.hint("")
+            raise KeyboardInterrupt
+        return answer.strip().lower() in ("y", "yes")
+
+    def file(self, text: str) -> None:
+        """Print a text that is to be a file: in UTF-8 where it goes to one, whatever a terminal writes."""
+        if self.quiet or self.as_json:
+            return
+        if sys.stdout.isatty():
+            print(text, end="")
+        else:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(text.encode())
+
+    def document(self, document: Mapping[str, Any]) -> None:
+        """Print the JSON document of a command, if JSON was asked for."""
+        if self.as_json:
+            print(json.dumps(to_json(document), indent=2, allow_nan=False))
+
+    @contextmanager
+    def training(self, title: str, total: int, unit: str, steps: int) -> Iterator["Report"]:
+        """Show a progress bar with the current loss and the time left, where stderr is a terminal.
+
+        There are a `total` of epochs or trees, each of so many `steps`.
+        """
+        from rich import progress
+
+        terminal = console(stderr=True)
+        longest = len(_at(0, total, unit, steps)) + len(str(total))
+        bar = progress.Progress(
+            *_that_fit(
+                terminal.width,
+                (progress.TextColumn("{task.description}"), len(title), 4),
+                (progress.BarColumn(), BAR, 5),
+                (progress.TextColumn("{task.fields[at]}"), longest, 1),
+                (progress.TextColumn("{task.fields[loss]}"), len("loss -1.234e-05"), 2),
+                (progress.TimeRemainingColumn(), len("0:00:00"), 3),
+            ),
+            console=terminal,
+            transient=True,
+            disable=self.quiet or not terminal.is_terminal,
+            refresh_per_second=5,
+        )
+        with bar:
+            task = bar.add_task(title, total=total * steps, at="", loss="")
+            yield _Training(self, bar, task, total, unit, steps)
+
+    @contextmanager
+    def download(self, title: str) -> Iterator["_Download"]:
+        """Show a progress bar of a download, where stderr is a terminal."""
+        from rich import progress
+
+        terminal = console(stderr=True)
+        bar = progress.Progress(
+            *_that_fit(
+                terminal.width,
+                (progress.TextColumn("downloading {task.description}"), len(f"downloading {title}"), 3),
+                (progress.BarColumn(), BAR, 4),
+                (progress.DownloadColumn(), len("999.9/999.9 MB"), 1),
+                (progress.TimeRemainingColumn(), len("0:00:00"), 2),
+            ),
+            console=terminal,
+            transient=True,
+            disable=self.quiet or not terminal.is_terminal,
+        )
+        with bar:
+            yield _Download(bar, title)
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What shows a training: told the steps done and the loss."""
+
+    screen: Screen
+    bar: Any
+    task: Any
+    total: int
+    unit: str
+    steps: int
+
+    def __call__(self, done: int, loss: float | None) -> None:
+        at = _at(done, self.total, self.unit, self.steps)
+        self.bar.update(self.task, completed=done, at=at, loss="" if loss is None else f"loss {loss:.4g}")
+
+    def resumed(self, epoch: int) -> None:
+        self.screen.hint(f"resuming at {self.unit} {epoch}")
+
+
+def _at(done: int, total: int, unit: str, steps: int) -> str:
+    """Say how far a training of a `total` of units is, each of so many steps: "epoch 3/60, batch 12/40"."""
+    whole, batches = divmod(done, steps)
+    if steps > 1 and whole < total:
+        return f"{unit} {whole + 1}/{total}, batch {batches:,}/{steps:,}"
+    return f"{unit} {whole}/{total}"
+
+
+def _that_fit(width: int, *columns: tuple["ProgressColumn", int, int]) -> list["ProgressColumn"]:
+    """Return the columns of a progress bar that a terminal has room for.
+
+    Each is given with the characters that it takes and its rank: those of the lowest ranks stay.
+    """
+    kept: list[ProgressColumn] = []
+    for column, needed, _ in sorted(columns, key=lambda given: given[2]):
+        width -= needed + 1
+        if width >= 0 or not kept:
+            kept.append(column)
+    return [column for column, _, _ in columns if column in kept]
+
+
+class _Download:
+    """What shows a download: told its `total` in bytes, and then each part that arrived."""
+
+    def __init__(self, bar: Any, title: str) -> None:
+        self._bar = bar
+        self._task = bar.add_task(title, total=None)
+        self.total = 0
+
+    def update(self, arrived: int) -> None:
+        self._bar.update(self._task, total=self.total or None, advance=arrived)
+
+    def reset(self) -> None:
+        self._bar.reset(self._task, total=self.total or None)
+
+    def close(self) -> None:
+        pass
+
+
+def error(problem: KdError, *, as_json: bool) -> None:
+    """Report what went wrong: on stderr for a person, as JSON on stdout for a program."""
+    if as_json:
+        print(json.dumps(to_json({"error": problem.message, "hint": problem.hint}), indent=2))
+        return
+    terminal = console(stderr=True)
+    terminal.print(Text("error: ", style="bold red") + Text(problem.message), soft_wrap=True)
+    if problem.hint:
+        terminal.print(Text("hint:  ", style="bold") + Text(problem.hint), soft_wrap=True)
+
+
+def place(path: Path) -> str:
+    """Return a path as it is shortest to read from here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def readable_size(count: float) -> str:
+    """Write a number of bytes as it is read best: "812 B", "3.1 MB"."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

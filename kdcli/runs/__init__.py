@@ -1,0 +1,1 @@
+"""Runs: what an experiment consists of, how it is described, and in what state it is."""

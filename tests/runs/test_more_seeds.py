@@ -1,0 +1,217 @@
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from harness import TINY, Kd, edit_recipe, in_part
+from safetensors.torch import load_file
+
+from kdcli.models import parse_model
+from kdcli.runs.artefacts import load_data
+from kdcli.runs.more_seeds import joined, missing_seeds, stored_members
+from kdcli.runs.recipe import Students
+from kdcli.runs.student_sets import StudentSet, load_students
+from kdcli.stages import distill as stage
+from kdcli.store import Store
+from kdcli.training import parts as training
+from kdcli.training.loop import Silence
+from kdcli.workers import Result
+
+FILES = ("model", "predictions", "history")
+
+
+def record(folder: Path) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads((folder / "meta.json").read_text())
+    return made
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The seeds that networks are trained with, call by call."""
+    seen: list[tuple[int, ...]] = []
+    original = training.train_network
+
+    def spy(*arguments: Any, **options: Any) -> Any:
+        seen.append(tuple(options["seeds"]))
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(stage, "train_network", spy)
+    return seen
+
+
+@pytest.mark.parametrize("batch", [0, 32])
+def test_students_of_two_calls_are_those_of_one(
+    kd: Kd, tiny: Path, trained: list[tuple[int, ...]], batch: int
+) -> None:
+    common = ("distill", "--batch-size", str(batch), "--seeds")
+    assert kd(*common, "5", "--force").code == 0
+    folders = [tiny / f"students/{name}-mlp4" for name in ("labels", "soft-T4")]
+    once = [{file: load_file(folder / f"{file}.safetensors") for file in FILES} for folder in folders]
+    records = [record(folder) for folder in folders]
+    assert kd(*common, "3", "--force").code == 0
+    trained.clear()
+    outcome = kd(*common, "5", "--json")
+    assert trained == [(3, 4)]
+    document = json.loads(outcome.out)
+    assert document["students_trained"] == 4
+    assert [one["seeds"] for one in document["students"]] == [[0, 1, 2, 3, 4]] * 2
+    for folder, before, first in zip(folders, once, records, strict=True):
+        now = record(folder)
+        assert now["config"] == first["config"]
+        for name, values in first["metrics"].items():
+            assert now["metrics"][name] == pytest.approx(values, rel=1e-4)
+        for file, tensors in before.items():
+            made = load_file(folder / f"{file}.safetensors")
+            assert set(made) == set(tensors)
+            for name, value in tensors.items():
+                torch.testing.assert_close(made[name], value, rtol=1e-4, atol=1e-5)
+    assert kd("check").code == 0
+
+
+def test_as_many_trees_are_grown_as_are_missing_and_the_bits_are_the_same(
+    kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = ("distill", "--model", "tree", "--target", "soft,labels")
+    assert kd(*tree, "--seeds", "4").code == 0
+    folder = tiny / "students/soft-T4-tree"
+    before = {file: (folder / f"{file}.safetensors").read_bytes() for file in FILES[:2]}
+    metrics = record(folder)["metrics"]
+    for name in ("soft-T4-tree", "labels-tree"):
+        for path in (tiny / "students" / name).iterdir():
+            path.unlink()
+    assert kd(*tree, "--seeds", "1").code == 0
+    assert "6 students tree" in kd(*tree, "--seeds", "4").out
+    assert {file: (folder / f"{file}.safetensors").read_bytes() for file in before} == before
+    assert record(folder)["metrics"] == metrics
+    assert "up to date" in kd(*tree, "--seeds", "4").out
+
+
+def test_sets_that_lack_different_seeds_get_each_their_own(
+    kd: Kd, tiny: Path, trained: list[tuple[int, ...]]
+) -> None:
+    assert kd("distill", "--target", "labels,hard,soft", "--seeds", "3").code == 0
+    assert sorted(trained) == [(0, 1, 2), (2,)]
+    assert all(len(record(path)["config"]["seeds"]) == 3 for path in (tiny / "students").iterdir())
+    assert kd("compare").code == 0
+
+
+def test_fewer_seeds_than_are_there_are_up_to_date(
+    kd: Kd, tiny: Path, trained: list[tuple[int, ...]]
+) -> None:
+    before = (tiny / "students/soft-T4-mlp4/meta.json").read_bytes()
+    out = kd("distill", "--seeds", "1").out
+    assert out.count("is up to date") == 2
+    assert "! soft, T = 4: 1 seed asked for, and 2 are there; --force makes it with 1" in out
+    assert trained == []
+    assert (tiny / "students/soft-T4-mlp4/meta.json").read_bytes() == before
+    assert kd("distill", "--seeds", "1", "--force").code == 0
+    assert trained == [(0,)]
+
+
+def test_a_recipe_that_differs_in_seeds_alone_trains_those_that_are_missing(
+    kd: Kd, tiny: Path, trained: list[tuple[int, ...]]
+) -> None:
+    Path("tiny.toml").write_text(TINY.replace("seeds = 2", "seeds = 4"))
+    document = json.loads(kd("run", "tiny.toml", "--json").out)
+    assert [one["seed_numbers"] for one in document["students"]] == [[0, 1, 2, 3]] * 2
+    edit_recipe(tiny, "seeds = 2", "seeds = 5")
+    assert kd("distill").code == 0
+    assert trained == [(2, 3), (4,)]
+
+
+def test_what_differs_in_more_than_seeds_is_refused_as_before(
+    kd: Kd, tiny: Path, trained: list[tuple[int, ...]]
+) -> None:
+    assert "epochs = 20, not 7" in kd("distill", "--seeds", "4", "--epochs", "7").err
+    kd("train-teacher", "--epochs", "3", "--force")
+    outcome = kd("distill", "--seeds", "4", "--target", "soft")
+    assert "is stale" in outcome.err
+    assert trained == []
+    assert kd("distill", "--seeds", "4", "--target", "soft", "--force").code == 0
+    assert trained == [(0, 1, 2, 3)]  # of one teacher, all of them
+
+
+def test_a_damaged_set_is_told_before_more_is_trained(
+    kd: Kd, tiny: Path, trained: list[tuple[int, ...]]
+) -> None:
+    file = tiny / "students/soft-T4-mlp4/predictions.safetensors"
+    file.write_bytes(file.read_bytes()[:-4] + bytes(4))
+    outcome = kd("distill", "--seeds", "4")
+    assert outcome.code == 1
+    assert "predictions.safetensors is damaged" in outcome.err
+    assert trained == []
+    file.unlink()  # a set that lost a file is made as a whole
+    assert kd("distill", "--seeds", "4").code == 0
+    assert trained == [(2, 3), (0, 1, 2, 3)]
+
+
+def test_a_training_of_missing_seeds_that_was_cut_off_goes_on(
+    kd: Kd, tiny: Path, trained: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, stored = stage._store, []
+
+    def cut_off(*arguments: Any, **options: Any) -> None:
+        if stored:
+            raise KeyboardInterrupt
+        stored.append(original(*arguments, **options))
+
+    monkeypatch.setattr(stage, "_store", cut_off)
+    assert kd("distill", "--seeds", "4").code == 130
+    monkeypatch.setattr(stage, "_store", original)
+    steps: list[int] = []
+    fit = training.fit
+
+    class Counted(Silence):
+        def __call__(self, done: int, loss: float | None) -> None:
+            steps.append(done)
+
+    def counted(model: Any, *rest: Any, report: Any, **options: Any) -> Any:
+        return fit(model, *rest, report=Counted(), **options)
+
+    monkeypatch.setattr(training, "fit", counted)
+    assert kd("distill", "--seeds", "4").code == 0
+    assert trained == [(2, 3), (2, 3)]
+    assert steps == [20, 20]  # both parts were trained already, and only stored
+    assert all(len(record(path)["config"]["seeds"]) == 4 for path in (tiny / "students").iterdir())
+
+
+def test_seeds_left_out_before_and_now_are_told_together(
+    kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poisoned: list[int] = []
+    train = training.train_part
+
+    def overflowing(task: Mapping[str, Any], *rest: Any) -> Result:
+        result = train(task, *rest)
+        result.tensors["logits.test"][in_part(task, poisoned)] = torch.inf
+        return result
+
+    monkeypatch.setattr(training, "train_part", overflowing)
+    command = ("distill", "--target", "hard", "--keep-going", "--seeds")
+    poisoned[:] = [1]
+    assert kd(*command, "3").code == 0
+    poisoned[:] = [3]
+    assert kd(*command, "5").code == 0
+    config = record(tiny / "students/hard-mlp4")["config"]
+    assert (config["seeds"], config["overflowed"]) == ([0, 2, 4], [1, 3])
+    poisoned[:] = [5]
+    outcome = kd(*command, "6")
+    assert "no student is left of hard (mlp:4, seed 5)" in outcome.err
+    assert kd("check").code == 0
+
+
+def test_missing_seeds_are_those_never_asked_for() -> None:
+    chosen = StudentSet("hard", 1.0, parse_model("mlp:4"), Students(seeds=4))
+    assert missing_seeds(chosen.record, 4) == range(4, 4)
+    assert missing_seeds({**chosen.record, "seeds": [0, 3], "diverged": [1, 2]}, 6) == range(4, 6)
+    assert not missing_seeds(chosen.record, 2)
+
+
+def test_curves_of_other_epochs_do_not_join(tiny: Path) -> None:
+    run = Store(tiny.parent).existing_run(None)
+    members = stored_members(load_students(run.artefact("students/labels-mlp4")), load_data(run))
+    history = {**members.tensors["history"], "epochs": members.tensors["history"]["epochs"] + 1}
+    with pytest.raises(ValueError, match="other epochs"):
+        joined(members, members._replace(tensors={**members.tensors, "history": history}))

@@ -1,0 +1,276 @@
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from kdcli.losses import Objective
+from kdcli.models.stack import Stack
+from kdcli.models.stacked_mlp import StackedMLP
+from kdcli.rng import generator
+from kdcli.training.loop import CURVE_POINTS, Adam, DivergedError, History, Keeper, evaluate, fit, predict
+
+X = torch.randn(90, 2, generator=generator("x", 0))
+BATCHES = 3  # of 32 in an epoch
+LABELS = torch.nn.functional.one_hot((X[:, 0] > 0).long(), 2).T.float()
+SOFT = (torch.stack([-X[:, 0], X[:, 0]]) / 2).softmax(0)
+
+
+def objective(sets: list[str]) -> Objective:
+    return Objective(
+        target=torch.stack([SOFT if name == "soft" else LABELS for name in sets]),
+        temperature=torch.tensor([4.0 if name == "soft" else 1.0 for name in sets]).double().view(-1, 1, 1),
+        labels=LABELS,
+    )
+
+
+def train(
+    sets: list[str],
+    seeds: list[int],
+    batch_size: int,
+    keeper: Keeper | None = None,
+    poisoned: Sequence[int] = (),
+    **changed: float,
+) -> tuple[StackedMLP, History]:
+    stack = StackedMLP((2, 4, 2), len(sets) * len(seeds), dropout=changed.get("dropout", 0.0))
+    stack.initialise([generator("weights", seed) for seed in seeds])
+    with torch.no_grad():
+        for member in poisoned:
+            stack.weights[0][member, 0, 0] = torch.nan
+    history = fit(
+        stack,
+        X,
+        objective(sets),
+        X[:30],
+        Objective(objective(sets).target[:, :, :30], objective(sets).temperature, LABELS[:, :30]),
+        epochs=int(changed.get("epochs", 40)),
+        batch_size=batch_size,
+        learning_rate=changed.get("learning_rate", 0.01),
+        decay=bool(changed.get("decay", 0)),
+        keep_going=bool(changed.get("keep_going", 0)),
+        orders=[generator("batches", seed) for seed in seeds],
+        keeper=keeper,
+    )
+    return stack, history
+
+
+@pytest.mark.parametrize("batch_size", [0, 32])
+def test_training_together_gives_what_each_gets_alone(batch_size: int) -> None:
+    sets, seeds = ["labels", "soft"], [0, 1, 2]
+    together, history = train(sets, seeds, batch_size)
+    for s, seed in enumerate(seeds):
+        for t, name in enumerate(sets):
+            alone, own = train([name], [seed], batch_size)
+            member = s * len(sets) + t
+            for key, value in together.state_dict().items():
+                torch.testing.assert_close(value[member], alone.state_dict()[key][0], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(history.train[member], own.train[0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    (first, one), (again, two) = (train(["labels", "soft"], [0, 1], 32) for _ in range(2))
+    assert all(torch.equal(v, again.state_dict()[k]) for k, v in first.state_dict().items())
+    assert torch.equal(one.val, two.val)
+
+
+def test_curves_start_before_training_and_end_after_it() -> None:
+    stack, history = train(["labels"], [0, 1], 0, epochs=3 * CURVE_POINTS + 1)
+    assert history.epochs[0] == 0
+    assert history.epochs[-1] == 3 * CURVE_POINTS + 1
+    assert len(history.epochs) <= CURVE_POINTS + 2
+    assert history.train.shape == history.val.shape == (2, len(history.epochs))
+    torch.testing.assert_close(history.train[:, -1], evaluate(stack, X, objective(["labels"])))
+    assert bool((history.train[:, -1] < history.train[:, 0] / 2).all())
+
+
+def test_adam_is_that_of_pytorch() -> None:
+    start = torch.randn(4, 3, generator=generator("p", 0))
+    ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    optimizer, reference = Adam([ours], 0.01), torch.optim.Adam([theirs], lr=0.01)
+    for step in range(20):
+        gradient = torch.randn(4, 3, generator=generator("g", step))
+        optimizer.gradients[0].copy_(gradient)
+        optimizer.step()
+        theirs.grad = gradient
+        reference.step()
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_divergence_stops_at_once_and_names_the_members() -> None:
+    with pytest.raises(DivergedError) as stopped:
+        train(["labels", "soft"], [0, 1], 0, learning_rate=1e30)
+    assert stopped.value.epoch < 10
+    assert stopped.value.members
+
+
+@pytest.mark.parametrize("batch_size", [0, 32])
+def test_members_that_diverge_leave_the_bits_of_the_others_alone(batch_size: int) -> None:
+    whole, curves = train(["labels", "soft"], [0, 1], batch_size)
+    stack, history = train(["labels", "soft"], [0, 1], batch_size, poisoned=[2], keep_going=1)
+    others = [0, 1, 3]
+    assert all(torch.equal(v[others], stack.state_dict()[k][others]) for k, v in whole.state_dict().items())
+    assert torch.equal(history.val[others], curves.val[others])
+    assert curves.diverged == {}
+    assert history.diverged == {2: 0}
+    _, curves = train(["labels", "soft"], [0, 1], batch_size, poisoned=[0, 1, 2, 3], keep_going=1)
+    assert sorted(curves.diverged) == [0, 1, 2, 3]
+    assert len(curves.epochs) == 2  # nothing is left to go on with
+
+
+def test_a_member_has_diverged_from_the_first_loss_that_is_not_finite() -> None:
+    losses = torch.tensor([[1.0, torch.inf, 1.0], [1.0, 1.0, 1.0]])
+    assert History(torch.tensor([0, 7, 14]), losses, losses.flip(0)).diverged == {0: 7, 1: 7}
+    finite = torch.ones(2, 3)
+    assert History(torch.tensor([0, 7, 14]), finite, losses.flip(0)).diverged == {1: 7}
+
+
+class Noisy(Stack):
+    """A model that answers differently while it trains, as dropout does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.weight * x.mT * (torch.nan if self.training else 1.0)
+
+
+def test_evaluation_is_in_evaluation_mode_and_in_chunks() -> None:
+    model = Noisy()
+    whole, logits = evaluate(model.train(), X, objective(["labels"])), predict(model.train(), X)
+    assert bool(whole.isfinite().all())
+    model.piece = 7
+    torch.testing.assert_close(evaluate(model, X, objective(["labels"])), whole, rtol=1e-6, atol=0)
+    torch.testing.assert_close(predict(model, X), logits)
+
+
+def test_with_decay_the_step_size_falls_linearly_to_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[float] = []
+    step = Adam.step
+
+    def spy(self: Adam) -> None:
+        rates.append(self.learning_rate)
+        step(self)
+
+    monkeypatch.setattr(Adam, "step", spy)
+    stack = StackedMLP((2, 4, 2))
+    stack.initialise([generator("weights", 0)])
+    orders = [generator("batches", 0)]
+    taught = objective(["labels"])
+    for batch_size, steps in ((32, 6), (0, 2)):  # 90 examples make three batches
+        rates.clear()
+        settings: dict[str, Any] = {"epochs": 2, "batch_size": batch_size, "learning_rate": 0.6}
+        fit(stack, X, taught, X, taught, orders=orders, decay=True, **settings)
+        assert rates == pytest.approx([0.6 * (1 - k / steps) for k in range(steps)])
+
+
+def test_bfloat16_products_train_nearly_the_same_in_float32_parameters() -> None:
+    exact, history = train(["labels"], [0], 32)
+    stack = StackedMLP((2, 4, 2), 1)
+    stack.initialise([generator("weights", 0)])
+    rough = fit(
+        stack,
+        X,
+        objective(["labels"]),
+        X,
+        objective(["labels"]),
+        epochs=40,
+        batch_size=32,
+        learning_rate=0.01,
+        orders=[generator("batches", 0)],
+        precision=torch.bfloat16,
+    )
+    assert {parameter.dtype for parameter in stack.parameters()} == {torch.float32}
+    assert float(rough.train[0, -1]) == pytest.approx(float(history.train[0, -1]), rel=0.1)
+    pairs = zip(stack.parameters(), exact.parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in pairs)  # the products really were rounded
+
+
+class CutError(Exception):
+    """The training is cut off."""
+
+
+class CutOff:
+    """Keeps each state, and cuts the training off after so many of them."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+        self.saves = 0
+        self.kept: dict[str, Tensor] | None = None
+
+    def load(self) -> Mapping[str, Tensor] | None:
+        return self.kept
+
+    def due(self) -> bool:
+        return True
+
+    def save(self, state: Mapping[str, Tensor]) -> None:
+        self.kept = {name: value.clone() for name, value in state.items()}
+        self.saves += 1
+        if self.saves == self.after:
+            raise CutError
+
+
+@pytest.mark.parametrize("batch_size", [0, 32])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_a_training_that_was_cut_off_ends_with_the_same_bits(batch_size: int, dropout: float) -> None:
+    changed = {"epochs": 6, "dropout": dropout, "decay": 1}
+    whole, curves = train(["labels", "soft"], [0, 1], batch_size, **changed)
+    for after in range(1, 20 if batch_size else 8):
+        keeper = CutOff(after)
+        with pytest.raises(CutError):
+            train(["labels", "soft"], [0, 1], batch_size, keeper, **changed)
+        stack, history = train(["labels", "soft"], [0, 1], batch_size, keeper, **changed)
+        assert all(torch.equal(v, stack.state_dict()[k]) for k, v in whole.state_dict().items()), after
+        assert all(torch.equal(a, b) for a, b in zip(curves, history, strict=True)), after
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"at": torch.zeros(2, dtype=torch.int64)},
+        {"at": torch.zeros(3)},
+        {"at": torch.tensor([0, 0, -3])},
+        {"at": torch.tensor([1, 0, 0])},
+        {"at": torch.tensor([2, -1, 2])},
+        {"at": torch.tensor([2, 2, 4])},
+        {"at": torch.tensor([2, 4, 7])},
+        {"at": torch.tensor([3, 0, 6])},
+        {"curve.epochs": torch.tensor([0, 2])},
+        {"curve.epochs": torch.tensor([-1, 1])},
+        {"parameters": torch.zeros(87)},
+        {"adam.steps": torch.zeros(4)},
+        {"order.0": torch.zeros(5056, dtype=torch.uint8)},
+        {"order.0": torch.zeros(5, dtype=torch.uint8)},
+        {"mask.1": torch.full((5056,), 255, dtype=torch.uint8)},
+        {"curve.epochs": torch.zeros(0, dtype=torch.int64)},
+        {"curve.train": torch.zeros(4, 1).double()},
+        {"curve.val": torch.zeros(3, 2)},
+        {"more": torch.zeros(1)},
+        {"parameters": None},
+    ],
+)
+def test_a_state_that_is_none_of_this_training_is_not_taken(change: dict[str, Tensor | None]) -> None:
+    changed = {"epochs": 3, "dropout": 0.5}
+    whole, curves = train(["labels", "soft"], [0, 1], 32, **changed)
+    keeper = CutOff(5)
+    with pytest.raises(CutError):
+        train(["labels", "soft"], [0, 1], 32, keeper, **changed)
+    kept = {**(keeper.kept or {}), **change}
+    keeper.kept = {name: value for name, value in kept.items() if value is not None}
+    before = keeper.saves
+    stack, history = train(["labels", "soft"], [0, 1], 32, keeper, **changed)
+    assert keeper.saves - before == 3 * BATCHES + 1  # each step's from the first on, and the last
+    assert torch.equal(stack.weights[0], whole.weights[0])
+    assert torch.equal(history.val, curves.val)
+
+
+def test_a_training_that_went_on_without_a_member_stops_where_it_is_not_to() -> None:
+    keeper, poisoned = CutOff(3), [2]
+    with pytest.raises(CutError):
+        train(["labels", "soft"], [0, 1], 32, keeper, poisoned, keep_going=1)
+    with pytest.raises(DivergedError):
+        train(["labels", "soft"], [0, 1], 32, keeper, poisoned)
+    _, history = train(["labels", "soft"], [0, 1], 32, keeper, poisoned, keep_going=1)
+    assert history.diverged == {2: 0}
