@@ -23,7 +23,8 @@ from kdcli.losses import Objective
 from kdcli.models import Network, parse_network
 from kdcli.rng import generator
 from kdcli.runs import room
-from kdcli.runs.artefacts import Data, Watch
+from kdcli.runs.experiment import Data
+from kdcli.training.watch import Watch
 from kdcli.runs.recipe import Training
 from kdcli.store import ResumePoint
 from kdcli.training import footprint
