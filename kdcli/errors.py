@@ -67,10 +67,12 @@ def unknown(kind: str, name: str, allowed: Iterable[str], hint: Text = "") -> Us
     names = list(allowed)
     known = f"{kind}s: {', '.join(names)}" if names else f"there is no {kind} yet"
     more = (hint,) if isinstance(hint, str) else hint
-    return UsageError(f"no {kind} '{name}'{nearest(name, names)}", joined(known + ". ", *more) if hint else known)
+    return UsageError(
+        f"no {kind} '{name}'{nearest(name, names)}", joined(known + ". ", *more) if hint else known
+    )
 
 
-def joined(*parts: Text) -> Text:
+def joined(*parts: Text | Command) -> Text:
     """Return texts one after the other as one."""
     flat: list[str | Command] = []
     for part in parts:

@@ -36,8 +36,8 @@ class Rule:
     The rest tells what a setting means for a set of students, which has a value of its own for each. `each`
     is what a setting that lists several is called where it has one. `of` says whether targets or models take
     it, each naming the `settings` it takes; all sets have the others. `tag` stands for it in the names of
-    folders, `sign` in titles if that differs; sets that do not share a `paired` one cannot be paired, and those
-    that do not share a `grouping` one stand in tables of their own.
+    folders, `sign` in titles if that differs; sets that do not share a `paired` one cannot be paired, and
+    those that do not share a `grouping` one stand in tables of their own.
     """
 
     help: str
@@ -77,7 +77,7 @@ class Rule:
             try:
                 self.check(value)
             except KdError as error:
-                return Problem(error.message, error.hint)
+                return Problem(error.message, str(error.hint))
         return None
 
 

@@ -44,8 +44,8 @@ class Knowledge:
 class Target:
     """A kind of target: what it is, what it is made from, and which `settings` of students it takes.
 
-    A temperature is one of them where it is `softened`. With fewer classes than `least_classes` it is no target of its own. One that is `graded` differs from
-    example to example, also within a class.
+    A temperature is one of them where it is `softened`. With fewer classes than `least_classes` it is no
+    target of its own. One that is `graded` differs from example to example, also within a class.
     """
 
     summary: str

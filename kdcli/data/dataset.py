@@ -62,7 +62,7 @@ class Dataset(Generic[C]):
     """A kind of dataset: how its data are made. What the data of a run are is in their `Description`.
 
     `config` is the dataclass of its options, which has a `seed`. `problems` finds what single ranges cannot
-    express. `sample` returns the splits train, val and test, with the names of classes and features. A dataset
+    express. `sample` returns the splits train, val and test, with the names of classes and features. One
     that is read from `files` gets their contents by name as a second argument, and raises ValueError if they
     are not what they should be; data of other files than the published ones are called `others`. `points`
     counts what it samples anew, by the setting that asks for it. Where the truth is known, `posterior` maps x

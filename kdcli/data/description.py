@@ -45,8 +45,8 @@ class Description:
         if not _all(str, classes) or len(set(classes)) < max(2, len(classes)):
             raise ValueError("classes must be two or more different names")
         sizes, bayes = record["sizes"], record["bayes"]
-        counts = [sizes.get(split) for split in SPLITS] if isinstance(sizes, dict) else []
-        if set(sizes) != set(SPLITS) or not _all(int, counts) or min(counts) < 1:
+        counts = list(sizes.values()) if isinstance(sizes, dict) and set(sizes) == set(SPLITS) else []
+        if not counts or not _all(int, counts) or any(count < 1 for count in counts):
             raise ValueError("sizes must count the examples of train, val and test")
         if not isinstance(record["name"], str) or not isinstance(record["own_files"], bool):
             raise ValueError("name must be a text, own_files true or false")
@@ -71,6 +71,8 @@ class Description:
 
 def _all(kind: type, values: Any) -> bool:
     """Whether these are a list, or the like, of values of exactly this type."""
-    return not isinstance(values, (str, dict, int, float)) and values is not None and all(
-        type(value) is kind for value in values
+    return (
+        not isinstance(values, (str, dict, int, float))
+        and values is not None
+        and all(type(value) is kind for value in values)
     )

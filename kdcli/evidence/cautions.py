@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 
+from kdcli.errors import Text, joined
 from kdcli.evidence.gather import Evidence
 from kdcli.evidence.verdicts import UNDECIDED, StudentsMeasured
 from kdcli.evidence.wording import amount, listed, number, spoken
 from kdcli.runs.edits import notes
-from kdcli.errors import Text, joined
 from kdcli.runs.student_sets import LOST, seeds_named
 from kdcli.stats import LEVEL, compare, holm
 

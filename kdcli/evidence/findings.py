@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
+from kdcli.errors import Text, joined
 from kdcli.evidence.gather import COMPARED, Evidence
 from kdcli.evidence.verdicts import UNDECIDED, StudentsMeasured, Versus, by_group, contrast, decide
 from kdcli.evidence.wording import amount, listed, number, seeds_counted, series, spoken
 from kdcli.metrics import METRICS
-from kdcli.errors import Text, joined
 from kdcli.targets import TARGETS
 
 EXPLANATIONS = {
@@ -129,7 +129,9 @@ def sentences(evidence: Evidence, found: Sequence[Attribution]) -> dict[str, lis
     """Say of each group what beats its control, what falls behind, what is open, and why gains are there."""
     texts = {}
     for group, sets in by_group(evidence.students).items():
-        said: list[Text] = [text for metric in evidence.compared for text in _verdicts(evidence, sets, metric)]
+        said: list[Text] = [
+            text for metric in evidence.compared for text in _verdicts(evidence, sets, metric)
+        ]
         here = [one for one in found if one.soft.group == group]
         said += [_explained(one, evidence) for one in here if one.shares or one.why]
         said += _unexplained(evidence, [one for one in here if not one.why])

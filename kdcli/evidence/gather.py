@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from kdcli.errors import KdError, UsageError, unknown
-from kdcli.evidence.verdicts import CONTROL, Measured, StudentsMeasured, against_control, candidates
+from kdcli.evidence.verdicts import Measured, StudentsMeasured, against_control, candidates
 from kdcli.metrics import METRICS, Metric, Scored, find_metric
 from kdcli.runs.experiment import Data, Experiment, TrainedStudents, TrainedTeacher
 from kdcli.runs.kinds import STUDENTS
+from kdcli.runs.student_sets import CONTROL
 from kdcli.stats import Estimate, estimate
 from kdcli.training.loop import keep_freed_memory
 

@@ -6,8 +6,8 @@ from typing import Literal, TypeVar
 
 from torch import Tensor
 
-from kdcli.metrics import METRICS
 from kdcli.errors import Command
+from kdcli.metrics import METRICS
 from kdcli.runs.experiment import TrainedStudents
 from kdcli.runs.kinds import STUDENTS
 from kdcli.runs.student_sets import CONTROL, StudentSet
@@ -17,6 +17,7 @@ K = TypeVar("K")
 
 Verdict = Literal["better", "worse", "no difference shown"]
 UNDECIDED: Verdict = "no difference shown"
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -236,6 +237,8 @@ def _remedy(one: StudentsMeasured, control: str) -> Command | None:
     experiment = one.trained.experiment
     wanted = one.set.taught_instead(CONTROL).with_seeds(len(one.set.seeds_asked))
     there = experiment.stored(f"{STUDENTS}/{wanted.name}")
-    more = there and there.record.with_seeds(len(wanted.seeds)) == wanted and there.record.scored < wanted.scored
+    more = (
+        there and there.record.with_seeds(len(wanted.seeds)) == wanted and there.record.scored < wanted.scored
+    )
     folder = wanted.name if more or not there else f"{wanted.name}-for-{one.name}"
     return experiment.run.command("distill", **wanted.making(experiment.recipe, folder))

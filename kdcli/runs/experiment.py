@@ -23,7 +23,17 @@ from kdcli.runs.recipe import parse as parse_recipe
 from kdcli.runs.records import DataRecord, Record, TeacherRecord
 from kdcli.runs.student_sets import StudentSet, position, set_named
 from kdcli.runs.tensors import check_history, check_logits, splits_of
-from kdcli.store import Artefact, DamagedError, Meta, NewerError, OlderError, Run, in_the_way, is_newer, to_json
+from kdcli.store import (
+    Artefact,
+    DamagedError,
+    Meta,
+    NewerError,
+    OlderError,
+    Run,
+    in_the_way,
+    is_newer,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -304,7 +314,9 @@ class Experiment:
         if name not in self._stored:
             artefact = self.run.artefact(name)
             if blocking := in_the_way(artefact.path / "meta.json"):
-                raise KdError(f"{blocking} is not a folder, as it is to be", "move it elsewhere, or remove it")
+                raise KdError(
+                    f"{blocking} is not a folder, as it is to be", "move it elsewhere, or remove it"
+                )
             if not artefact.finished:
                 return None
             with self.reading(name):
@@ -334,7 +346,7 @@ class Experiment:
         return False
 
     def fresh(self, name: str) -> Stored[Any]:
-        """Return an artefact; raises `KdError` naming the command that makes or renews it if it is not fresh."""
+        """Return an artefact; raises `KdError` naming the command that makes it fresh if it is not."""
         stored = self.stored(name)
         if stored is None:
             raise KdError(f"run {self.run.name} has no {name} yet", ("make it with ", self.command(name)))

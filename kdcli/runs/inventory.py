@@ -1,7 +1,7 @@
 """What a run holds: every artefact with its state, what it is in words, and the command that mends it.
 
-`kd show` and `kd check` tell it. Every file is compared with its digest, so that "fresh" is a promise. Nothing
-that lies in the outputs folder makes it fail.
+`kd show` and `kd check` tell it. Every file is compared with its digest, so that "fresh" is a promise.
+Nothing that lies in the outputs folder makes it fail.
 """
 
 import os
@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from kdcli.errors import Command, KdError, Text, joined
 from kdcli.runs.edits import as_the_recipe_says, differences
@@ -79,8 +80,8 @@ def inventory(experiment: Experiment) -> list[Item]:
     Those whose record cannot be read come last of their kind; the recipe is among the items if it is damaged.
     """
     states = conditions(experiment.run)
-    items: list[tuple[Item, Stored | None]] = []
-    legible: dict[str, Stored] = {}
+    items: list[tuple[Item, Stored[Any] | None]] = []
+    legible: dict[str, Stored[Any]] = {}
     for condition in states:
         condition, stored = _recognised(experiment, condition)
         if stored:
@@ -92,7 +93,7 @@ def inventory(experiment: Experiment) -> list[Item]:
     models = experiment.recipe_models
     kinds = list(KINDS)
 
-    def order(entry: tuple[Item, Stored | None]) -> tuple[object, ...]:
+    def order(entry: tuple[Item, Stored[Any] | None]) -> tuple[object, ...]:
         item, stored = entry
         kind = kinds.index(item.name.partition("/")[0])
         if stored is None or not isinstance(stored.record, StudentSet):
@@ -121,7 +122,9 @@ def conditions(run: Run) -> list[Condition]:
     first = next(iter(KINDS))
     needed = {first}.union(*(state.meta.parents for state in states.values() if state.meta))
     absent = [
-        kind for kind in KINDS if kind in states and not os.path.lexists(run.path / kind) and kind not in needed
+        kind
+        for kind in KINDS
+        if kind in states and not os.path.lexists(run.path / kind) and kind not in needed
     ]
     for kind in absent:
         del states[kind]
@@ -150,7 +153,7 @@ def _aged(condition: Condition, states: Mapping[str, Condition]) -> Condition:
     return replace(condition, state="stale", problems=tuple(reasons)) if reasons else condition
 
 
-def _recognised(experiment: Experiment, condition: Condition) -> tuple[Condition, Stored | None]:
+def _recognised(experiment: Experiment, condition: Condition) -> tuple[Condition, Stored[Any] | None]:
     """Return a condition as damaged, or as newer, if no stage of this kd would have written its record."""
     if condition.meta is None:
         return condition, None
@@ -162,17 +165,21 @@ def _recognised(experiment: Experiment, condition: Condition) -> tuple[Condition
         return condition, stored
     except NewerError as error:
         problems = (*condition.problems, error.message)
-        newer = replace(condition, state="newer", problems=problems, remove=(), remade=False, advice=error.hint)
+        newer = replace(
+            condition, state="newer", problems=problems, remove=(), remade=False, advice=error.hint
+        )
         return replace(newer, meta=None), None
     except DamagedError as error:
         problems = condition.problems if condition.state == "damaged" else (error.message,)
         folder = (condition.artefact.path,)
-        return replace(condition, state="damaged", problems=problems, meta=None, remove=folder, remade=True), None
+        return replace(
+            condition, state="damaged", problems=problems, meta=None, remove=folder, remade=True
+        ), None
     except KdError as error:
-        return replace(condition, state="damaged", problems=(error.message,), meta=None, remade=False), None
+        return replace(damaged(condition.artefact, error.message, remade=False), remove=()), None
 
 
-def _item(experiment: Experiment, condition: Condition, stored: Stored | None) -> Item:
+def _item(experiment: Experiment, condition: Condition, stored: Stored[Any] | None) -> Item:
     name, state = condition.artefact.name, condition.state
     again = None
     if state != "fresh" and condition.remade and _known(experiment, name, stored):
@@ -190,7 +197,7 @@ def _item(experiment: Experiment, condition: Condition, stored: Stored | None) -
     )
 
 
-def _words(stored: Stored) -> list[str]:
+def _words(stored: Stored[Any]) -> list[str]:
     sizes = []
     if isinstance(stored, Data):
         description = stored.description
@@ -199,7 +206,7 @@ def _words(stored: Stored) -> list[str]:
     return [*sizes, *stored.record.words(stored.folder)]
 
 
-def _known(experiment: Experiment, name: str, stored: Stored | None) -> bool:
+def _known(experiment: Experiment, name: str, stored: Stored[Any] | None) -> bool:
     """Whether a command is known that makes an artefact; of a set that is illegible, if the recipe has it."""
     try:
         experiment.recipe  # noqa: B018 which commands read
@@ -237,7 +244,9 @@ def _broken_recipe(experiment: Experiment) -> Item | None:
     return None
 
 
-def _compared_with_recipe(items: Sequence[tuple[Item, Stored | None]]) -> list[tuple[Item, Stored | None]]:
+def _compared_with_recipe(
+    items: Sequence[tuple[Item, Stored[Any] | None]],
+) -> list[tuple[Item, Stored[Any] | None]]:
     """Return the items with what differs from the recipe, in themselves and in what they were made from."""
     told: dict[str, Item] = {}
     for item, stored in items:

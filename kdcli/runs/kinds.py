@@ -53,8 +53,8 @@ def folder_of(name: str) -> str:
 def parse(name: str, meta: Meta) -> Record:
     """Read what the record of an artefact says.
 
-    Raises ValueError or `UsageError` saying what no stage would have written: in its configuration, in what it
-    was made from, or in its scores.
+    Raises ValueError or `UsageError` saying what no stage would have written: in its configuration, in what
+    it was made from, or in its scores.
     """
     record = kind_of(name).record.from_record(meta.config)
     if set(meta.parents) != set(record.parents):

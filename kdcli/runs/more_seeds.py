@@ -20,8 +20,8 @@ from kdcli.runs.student_sets import LOST, StudentSet
 class Members(NamedTuple):
     """Students of one set: their record, tensors by file, and what is measured while they are made.
 
-    `predictions (seeds, n, n_classes)` are those of the test split. `described` has a number for each of them,
-    such as that of a tree's leaves. `seconds` is what making all of them took.
+    `predictions (seeds, n, n_classes)` are those of the test split. `described` has a number for each of
+    them, such as that of a tree's leaves. `seconds` is what making all of them took.
     """
 
     set: StudentSet
@@ -53,11 +53,13 @@ def stored_members(students: TrainedStudents) -> Members:
 
 def joined(stored: Members, more: Members) -> Members:
     """Return students of one set and those of further seeds as one; raises ValueError if they do not fit."""
-    both = {
-        key: (*getattr(stored.set, key), *getattr(more.set, key)) for key in ("seeds", "diverged", "overflowed")
-    }
     return Members(
-        replace(more.set, **both),
+        replace(
+            more.set,
+            seeds=(*stored.set.seeds, *more.set.seeds),
+            diverged=(*stored.set.diverged, *more.set.diverged),
+            overflowed=(*stored.set.overflowed, *more.set.overflowed),
+        ),
         {file: _joined_tensors(named, more.tensors[file]) for file, named in stored.tensors.items()},
         torch.cat([stored.predictions, more.predictions]),
         {name: [*values, *more.described[name]] for name, values in stored.described.items()},

@@ -1,8 +1,8 @@
 """What the records of data and of a teacher say, and what the records of all kinds have in common.
 
-One class for each kind of artefact reads a record (`from_record`), writes it (`to_record`), and says the rest:
-what such an artefact is made from, its configuration in words, and the options that make it again. The class is
-the schema: what it would not have written is refused. The third is `student_sets.StudentSet`.
+One class for each kind of artefact reads a record (`from_record`), writes it (`to_record`), and says the
+rest: what such an artefact is made from, its configuration in words, and the options that make it again. The
+class is the schema: what it would not have written is refused. The third is `student_sets.StudentSet`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kdcli.data import find_dataset
 from kdcli.data.sources import published
 from kdcli.models import Model, parse_model
 from kdcli.runs.recipe import Recipe, Teacher
-from kdcli.settings import read, rules
+from kdcli.settings import read
 from kdcli.store import to_json
 
 C = TypeVar("C")
@@ -58,7 +58,7 @@ class Record(Protocol):
 
 @dataclass(frozen=True)
 class DataRecord:
-    """What data were made from: the dataset, its options, and the fingerprint of files that it was read from."""
+    """What data were made from: the dataset, its options, and the fingerprint of the files that were read."""
 
     dataset: str
     config: Any
@@ -94,7 +94,7 @@ class DataRecord:
         return {"dataset": self.dataset, **asdict(self.config)}
 
     def making(self, recipe: Recipe, folder: str) -> dict[str, Any]:
-        """Return the options with which a run of this recipe makes the data again: the recipe has the rest."""
+        """Return the options with which a run of this recipe makes the data again."""
         return {"source": "FOLDER" if self.own_files else ""}
 
     def words(self, folder: str) -> list[str]:
@@ -163,7 +163,7 @@ class TeacherRecord:
         return parse_model(self.settings.model)
 
     def as_used(self, stored: TeacherRecord, used: Mapping[str, str]) -> TeacherRecord:
-        """Return the record as the stored one has it where that left a choice and this asks for what was used.
+        """Return the record, with the choices that the stored one left where this asks for what was used.
 
         To ask for what the stored teacher chose by itself is to ask for the same teacher.
         """

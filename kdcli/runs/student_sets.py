@@ -7,7 +7,7 @@ in records, and in whether two sets can be paired; all of that is derived here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -72,7 +72,7 @@ class StudentSet:
         return {**self.described(), "seeds": list(self.seeds), **lost}
 
     def asked(self, recipe: Recipe, folder: str, used: Mapping[str, str]) -> StudentSet | None:
-        """Return the set of this name that a recipe asks for, with its seeds or those that are there if more."""
+        """Return the set of this name that a recipe asks for, with no fewer seeds than this one has."""
         wanted = set_named(recipe, folder)
         return wanted and wanted.with_seeds(max(recipe.students.seeds, len(self.seeds_asked)))
 
@@ -83,7 +83,8 @@ class StudentSet:
     def making(self, recipe: Recipe, folder: str) -> dict[str, Any]:
         """Return the options with which a run of this recipe makes the set in `folder` again."""
         wanted = {
-            LISTS.get(key, key): (value,) if key in LISTS else value for key, value in self.described().items()
+            LISTS.get(key, key): (value,) if key in LISTS else value
+            for key, value in self.described().items()
         }
         wanted["seeds"] = len(self.seeds_asked)
         named = ("targets", "temperatures")  # always, so that the command says what it makes
@@ -97,10 +98,16 @@ class StudentSet:
     def words(self, folder: str) -> list[str]:
         """Return the set's title, model and seeds, and how its students were trained."""
         gone = sorted(seed for seeds in self.lost.values() for seed in seeds)
-        count = f"{len(self.seeds)} seed{'' if len(self.seeds) == 1 else 's'}"
+        seeds = f"{seeds_named(gone)} left out" if gone else f"{len(self.seeds)} seed"
+        seeds += "s" if len(self.seeds) != 1 and not gone else ""
         told = {rule.each or key for key, rule in rules(Students).items() if rule.each or rule.tag}
         training = training_words(self.described(), told)
-        return [self.title(folder), str(self.model), f"{seeds_named(gone)} left out" if gone else count, *training]
+        return [
+            self.title(folder),
+            str(self.model),
+            seeds,
+            *training,
+        ]
 
     def described(self) -> dict[str, Any]:
         """Return the settings that apply, each by the name it has for a single set."""
@@ -111,7 +118,7 @@ class StudentSet:
         }
 
     def columns(self) -> dict[str, Any]:
-        """Return the settings that tell sets apart besides target, temperature and model, as programs read them."""
+        """Return the settings that tell sets apart besides target, temperature and model, for programs."""
         known = rules(Students)
         return {key: value for key, value in self.described().items() if key in known and known[key].tag}
 
@@ -194,7 +201,9 @@ class StudentSet:
         """
         differences = []
         for key, rule in rules(Students).items():
-            mine, theirs = (len(s.seeds_asked) if key == "seeds" else s._value(key, rule) for s in (self, other))
+            mine, theirs = (
+                len(s.seeds_asked) if key == "seeds" else s._value(key, rule) for s in (self, other)
+            )
             if rule.paired and mine != theirs:
                 words = flag(Students, key).removeprefix("--").replace("-", " ")
                 differences.append(f"{words} ({mine or 'none'}, not {theirs or 'none'})")
@@ -206,8 +215,8 @@ class StudentSet:
 
     def taught_instead(self, target: str) -> StudentSet:
         """Return the same students, taught another target; of labels, the control."""
-        weight = {"label_weight": 0.0} if target == CONTROL else {}
-        return replace(self, settings=_own(replace(self.settings, targets=(target,), **weight)))
+        weight = 0.0 if target == CONTROL else self.settings.label_weight
+        return replace(self, settings=_own(replace(self.settings, targets=(target,), label_weight=weight)))
 
     def at_temperature(self, temperature: float) -> StudentSet:
         """Return the same set at another temperature."""
@@ -277,7 +286,7 @@ def _own(settings: Students) -> Students:
     settings = replace(settings, models=(str(parse_model(settings.models[0])),), seeds=Students().seeds)
     of_set = StudentSet(settings, ())
     apply = {key for key, rule in rules(Students).items() if of_set._applies(key, rule)}
-    return replace(settings, **{f.name: f.default for f in fields(Students) if f.name not in apply})
+    return Students(**{key: getattr(settings, key) for key in apply})
 
 
 def _seeds(record: Mapping[str, Any], key: str) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def splits_of(tensors: Mapping[str, Tensor], description: Description) -> dict[str, Split]:
-    """Return the splits of data that are described so: `x`, `y` and, where it is known, `posterior` of each."""
+    """Return the splits of data of this description: `x`, `y` and, where it is known, `posterior` of each."""
     parts = ("x", "y", "posterior") if description.bayes else ("x", "y")
     _check_names(tensors, [f"{split}.{part}" for split in SPLITS for part in parts])
     splits = {}

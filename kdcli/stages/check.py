@@ -68,9 +68,14 @@ def check(store: Store, name: str | None = None) -> Checked:
     return Checked(
         path=store.root,
         runs=[
-            RunChecked(run.name, inventory(Experiment.open(run)), kept_states(run), leftovers(run)) for run in runs
+            RunChecked(run.name, inventory(Experiment.open(run)), kept_states(run), leftovers(run))
+            for run in runs
         ],
         problem=marker_problem(store) if name is None else "",
         leftovers=root_leftovers(store) if name is None else [],
         start=store.command("run", "gaussians"),
     )
+
+
+def _checked(run: Run) -> RunChecked:
+    return RunChecked(run.name, inventory(Experiment.open(run)), kept_states(run), leftovers(run))

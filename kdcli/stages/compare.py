@@ -54,10 +54,7 @@ class Compared:
             "control": evidence.control,
             "students": [
                 *(self._students(one) for one in evidence.students),
-                *(
-                    {**_described(old.folder, old.set), "stale": True, **unread}
-                    for old in evidence.left_out
-                ),
+                *({**_described(old.folder, old.set), "stale": True, **unread} for old in evidence.left_out),
             ],
             "attributions": [
                 {
@@ -119,7 +116,9 @@ def compare(
     others = [one for one in evidence.students if one.why]
     if others and not any(one.versus for one in evidence.students):
         first = others[0]
-        other: Text = ("make a control with ", first.remedy) if first.remedy else "name another with --control"
+        other: Text = (
+            ("make a control with ", first.remedy) if first.remedy else "name another with --control"
+        )
         raise KdError(f"{first.name} of run {experiment.run.name}: {first.why}", other)
     return report(evidence, fitting("".join(f"-{parse_model(model).slug}" for model in models)))
 

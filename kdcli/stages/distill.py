@@ -20,7 +20,7 @@ from kdcli.rng import state
 from kdcli.runs import room
 from kdcli.runs.edits import check_data
 from kdcli.runs.experiment import Data, Experiment, TrainedStudents
-from kdcli.runs.kinds import DATA, STUDENTS, TEACHER
+from kdcli.runs.kinds import STUDENTS
 from kdcli.runs.more_seeds import Members, as_stored, joined, stored_members
 from kdcli.runs.recipe import Students, Training
 from kdcli.runs.student_sets import LISTS, LOST, StudentSet, seeds_named, student_sets
@@ -28,7 +28,7 @@ from kdcli.settings import flag, override, rules
 from kdcli.store import OlderError, Run, check_name, fitting, to_json
 from kdcli.targets import TARGETS, find_target
 from kdcli.training import footprint
-from kdcli.training.loop import Report, predict
+from kdcli.training.loop import Report, curves_of, predict
 from kdcli.training.material import Lessons
 from kdcli.training.parts import (
     NotFiniteError,
@@ -38,9 +38,8 @@ from kdcli.training.parts import (
     train_network,
     unusable,
 )
-from kdcli.training.watch import Watch, unwatched
-from kdcli.training.loop import curves_of
 from kdcli.training.resuming import ResumePoints, identity
+from kdcli.training.watch import Watch, unwatched
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,9 @@ def distill(
         results.append((artefact, not seeds))
         if seeds:
             to_make.setdefault((chosen.model, seeds), []).append((chosen, artefact))
-            if seeds.start and there:  # read now, so that what is damaged is found before the others are trained
+            if (
+                seeds.start and there
+            ):  # read now, so that what is damaged is found before the others are trained
                 stored_members(there)
 
     for (model, _), wanted in to_make.items():
@@ -163,7 +164,9 @@ def distill(
     return Distilled(
         run=run.name,
         path=run.path / "students",
-        students=[_made(experiment, artefact, up_to_date, students.seeds) for artefact, up_to_date in results],
+        students=[
+            _made(experiment, artefact, up_to_date, students.seeds) for artefact, up_to_date in results
+        ],
         students_trained=sum(len(seeds) * len(wanted) for (_, seeds), wanted in to_make.items()),
         epochs=0 if all(isinstance(s.model, Tree) for s in sets) else students.epochs,
         training_seconds=round(seconds, 3),
@@ -242,8 +245,8 @@ def _stack(
     They are those that are `wanted`, unless a training was cut off when some of its `sets` were stored
     already: it is taken up with all of them, since others beside it round a student's last bits otherwise.
     """
-    stored = {DATA: lessons.data, TEACHER: lessons.teacher}
-    parents = {p: stored[p].meta.digest for chosen in sets for p in chosen.parents}
+    experiment = lessons.data.experiment
+    parents = {p: experiment.fresh(p).meta.digest for chosen in sets for p in chosen.parents}
     records = points.kept().get("records", [])
 
     def trained(one: StudentSet) -> Any:
@@ -343,7 +346,7 @@ def _train(
             lost.append(f"{chosen.title()} ({model}{these})")
             continue
         out = {why: tuple(seed for seed, m in member_of.items() if m in those) for why, those in gone.items()}
-        record = replace(chosen, seeds=tuple(members), **out)
+        record = replace(chosen, seeds=tuple(members), diverged=out["diverged"], overflowed=out["overflowed"])
         kept = list(members.values())
         tensors = {
             "model": {name: value[kept] for name, value in trained.parameters.items()},
@@ -435,7 +438,8 @@ def _objective(sets: Sequence[StudentSet], lessons: Lessons, split: str) -> Obje
 
 def _made(experiment: Experiment, artefact: str, up_to_date: bool, asked: int) -> SetMade:
     stored = experiment.stored(artefact)
-    assert isinstance(stored, TrainedStudents)
+    if not isinstance(stored, TrainedStudents):
+        raise TypeError(artefact)
     of_set = stored.set
     there = len(of_set.seeds_asked)
     told = [f"{seeds_named(seeds)} left out: {LOST[why]}" for why, seeds in of_set.lost.items()]
@@ -449,5 +453,5 @@ def _made(experiment: Experiment, artefact: str, up_to_date: bool, asked: int) -
         told=told + ([few] if there > asked else []),
         up_to_date=up_to_date,
         title=stored.title,
-        metrics=dict(stored.metrics),
+        metrics={name: list(values) for name, values in stored.metrics.items()},
     )

@@ -19,10 +19,10 @@ from kdcli.runs.records import TeacherRecord
 from kdcli.settings import override
 from kdcli.targets import one_hot
 from kdcli.training.devices import choose_device
-from kdcli.training.parts import NotFiniteError, check_room, shape_of, train_network, unusable
-from kdcli.training.watch import Watch, unwatched
 from kdcli.training.loop import curves_of
+from kdcli.training.parts import NotFiniteError, check_room, shape_of, train_network, unusable
 from kdcli.training.resuming import ResumePoints, identity
+from kdcli.training.watch import Watch, unwatched
 
 
 @dataclass(frozen=True)

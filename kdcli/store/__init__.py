@@ -17,7 +17,6 @@ place, so that a reader sees the old artefact or the new one, never a half.
 from kdcli.store.artefact import Artefact, DamagedError, Meta
 from kdcli.store.files import in_the_way, write_file, write_synced
 from kdcli.store.json_values import to_json
-from kdcli.store.versions import FORMAT, NewerError, OlderError, is_newer
 from kdcli.store.removal import remove_run
 from kdcli.store.resume import ResumePoint
 from kdcli.store.runs import (
@@ -47,6 +46,7 @@ from kdcli.store.state import (
     run_folders,
     verify,
 )
+from kdcli.store.versions import FORMAT, NewerError, OlderError, is_newer
 
 __all__ = [
     "CURRENT",
@@ -75,8 +75,8 @@ __all__ = [
     "is_newer",
     "leftovers",
     "marker_problem",
-    "names_in",
     "named_run",
+    "names_in",
     "other_files",
     "remove_run",
     "resume_points",

@@ -14,7 +14,9 @@ FORMAT = 5  # of what is stored. 5: data have a description of their own
 class NewerError(KdError):
     """A file in the outputs folder was written by a newer kd, which may read what this one cannot."""
 
-    def __init__(self, path: Path, version: str, format: int, why: str = "", hint: Text = "update kd") -> None:
+    def __init__(
+        self, path: Path, version: str, format: int, why: str = "", hint: Text = "update kd"
+    ) -> None:
         super().__init__(
             f"{path} was made by a newer kd (version {version or 'unknown'}, format {format}) than this one "
             f"(version {__version__}, format {FORMAT})" + (f": {why}" if why else ""),
@@ -29,6 +31,7 @@ class OlderError(KdError):
 
     def __init__(self, path: Path, format: int, hint: Text = "make it again") -> None:
         super().__init__(f"{path} is in format {format} of an earlier kd, and this one reads {FORMAT}", hint)
+        self.format = format
 
 
 def is_newer(version: object, format: int = 0) -> bool:
