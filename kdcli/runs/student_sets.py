@@ -72,9 +72,9 @@ class StudentSet:
         return {**self.described(), "seeds": list(self.seeds), **lost}
 
     def asked(self, recipe: Recipe, folder: str, used: Mapping[str, str]) -> StudentSet | None:
-        """Return the set of this name that a recipe asks for, with no fewer seeds than this one has."""
+        """Return the set of this name that a recipe asks for, with the seeds of this one."""
         wanted = set_named(recipe, folder)
-        return wanted and wanted.with_seeds(max(recipe.students.seeds, len(self.seeds_asked)))
+        return wanted and wanted.with_seeds(len(self.seeds_asked))
 
     def settings_of_recipe(self) -> dict[str, Any]:
         """Return the settings that apply, and the number of seeds."""
