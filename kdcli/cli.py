@@ -16,6 +16,7 @@ from kdcli import __version__, workers
 from kdcli import help as pages
 from kdcli import options as o
 from kdcli import report as show
+from kdcli.errors import Command as KdCommand
 from kdcli.errors import KdError, UsageError
 from kdcli.runs.recipe import Recipe, builtin, load
 from kdcli.store import NAME, Run, Store, named_run
@@ -147,7 +148,7 @@ def _recipe_for_data(
     one that --run or KD_RUN names, or that of the recipe or the dataset.
     """
     from kdcli.data import find_dataset
-    from kdcli.runs.artefacts import run_recipe
+    from kdcli.runs.experiment import Experiment
 
     if source is None:
         name = run or named_run() or dataset or "gaussians"
@@ -156,7 +157,7 @@ def _recipe_for_data(
         place = store.run(name)
         if not place.recipe_path.is_file():
             return builtin(dataset or "gaussians"), name
-        recipe, source = run_recipe(place), f"of run {name}"
+        recipe, source = Experiment.open(place).recipe, f"of run {name}"
     else:
         recipe, name = load(source), _run_name(source, run)
     if dataset is not None and dataset != recipe.dataset:
@@ -194,6 +195,7 @@ def gen_data(
     quiet: o.Quiet = False,
 ) -> None:
     """Sample or load a dataset, split it and store its tensors; makes the run and makes it current."""
+    from kdcli.runs.experiment import Experiment
     from kdcli.stages.gen_data import gen_data as stage
 
     store = Store(outputs)
@@ -210,10 +212,9 @@ def gen_data(
     screen = show.Screen(quiet, as_json)
     with _alone(store.run(name), screen, no_wait):
         made = stage(
-            store,
+            Experiment.open(store.run(name)),
             chosen,
-            run_name=name,
-            options=given,
+            given,
             adopt=recipe is not None,
             force=force,
             source=source,
@@ -249,6 +250,7 @@ def train_teacher(
 ) -> None:
     """Train the run's teacher on the labels; stores its checkpoint, logits and learning curves."""
     workers.allow(jobs)
+    from kdcli.runs.experiment import Experiment
     from kdcli.stages.train_teacher import train_teacher as stage
 
     given = {
@@ -263,7 +265,7 @@ def train_teacher(
     }
     screen = show.Screen(quiet, as_json)
     with _alone(_open(outputs, run), screen, no_wait) as place:
-        made = stage(place, given, force=force, watch=screen.training)
+        made = stage(Experiment.open(place), given, force=force, watch=screen.training)
     show.teacher_trained(screen, made)
 
 
@@ -300,6 +302,7 @@ def distill(
     """Train students on one or more targets, all seeds and all targets together."""
     workers.allow(jobs)
     from kdcli.runs.edits import notes
+    from kdcli.runs.experiment import Experiment
     from kdcli.stages.distill import distill as stage
 
     given: dict[str, Any] = {
@@ -317,10 +320,11 @@ def distill(
     screen = show.Screen(quiet, as_json)
     students = load(recipe).students if recipe else None
     with _alone(_open(outputs, run), screen, no_wait) as place:
-        for note in notes(place, ["teacher"]):
+        experiment = Experiment.open(place)
+        for note in notes(experiment, ["teacher"]):
             screen.hint(note)
         made = stage(
-            place,
+            experiment,
             given,
             students=students,
             name=name,
@@ -354,14 +358,18 @@ def plot(
     """Draw the run's figures from its artefacts."""
     workers.allow(jobs)
     from kdcli.runs.edits import notes
+    from kdcli.runs.experiment import Experiment
     from kdcli.stages.plot import plot as stage
 
     screen = show.Screen(quiet, as_json)
     models = o.split_models(model) or ()
     with _alone(_open(outputs, run), screen, no_wait) as place:
-        for note in notes(place, ["data", "teacher", *(students.name for students in place.students())]):
+        experiment = Experiment.open(place)
+        for note in notes(
+            experiment, ["data", "teacher", *(sets.name for sets in place.artefacts("students"))]
+        ):
             screen.hint(note)
-        made = stage(place, figures or (), models=models, file_format=file_format)
+        made = stage(experiment, figures or (), models=models, file_format=file_format)
     show.plotted(screen, made)
     if show_figures:
         for path in made.figures:
@@ -392,12 +400,13 @@ def compare(
     """Tell with an interval whether distillation helped: every student set against its control."""
     if as_csv and as_json:
         raise UsageError("--csv and --json are two documents", "choose one of them")
+    from kdcli.runs.experiment import Experiment
     from kdcli.stages.compare import compare as stage
 
     screen = show.Screen(quiet, as_json)
     with _alone(_open(outputs, o.one_run(run, run_option)), screen, no_wait) as place:
         made = stage(
-            place,
+            Experiment.open(place),
             models=o.split_models(model) or (),
             metrics=o.split_names(metric) or (),
             control=control,
@@ -432,6 +441,8 @@ def run(
 ) -> None:
     """Run all stages of a recipe in one process, naming the single commands; ends with the comparison."""
     workers.allow(jobs)
+    from kdcli.commands import spell
+    from kdcli.runs.experiment import Experiment
     from kdcli.stages.compare import Compared
     from kdcli.stages.distill import Distilled
     from kdcli.stages.gen_data import DataMade
@@ -444,10 +455,9 @@ def run(
     screen = show.Screen(quiet, as_json)
     store = Store(outputs)
     stages = steps(
-        store,
+        Experiment.open(store.run(name)),
         chosen,
         source=recipe,
-        run_name=name,
         files=source,
         force=force,
         keep_going=keep_going,
@@ -458,7 +468,7 @@ def run(
     lines = show.Screen(quiet or as_json)
     with _alone(store.run(name), screen, no_wait):
         for step in stages:
-            lines.say(f"$ {step.command}")
+            lines.say(f"$ {spell(step.command)}")
             match step.call():
                 case DataMade() as made:
                     show.data_made(lines, made)
@@ -470,7 +480,7 @@ def run(
                     show.plotted(lines, made)
                     figures = made.figures
                 case Compared() as made:
-                    commands = [step.command for step in stages]
+                    commands = [spell(step.command) for step in stages]
                     show.compared(screen, made, commands=commands, figures=figures)
             lines.say()
 
@@ -491,9 +501,12 @@ def show_run(
     quiet: o.Quiet = False,
 ) -> None:
     """Show what a run holds, in what state it is, and the commands that mend what is not fresh."""
+    from kdcli.runs.experiment import Experiment
     from kdcli.stages.show import show_run as stage
 
-    show.run_shown(show.Screen(quiet, as_json), stage(_open(outputs, o.one_run(run, run_option))))
+    show.run_shown(
+        show.Screen(quiet, as_json), stage(Experiment.open(_open(outputs, o.one_run(run, run_option))))
+    )
 
 
 @app.command(
@@ -559,13 +572,15 @@ def delete(
     screen = show.Screen(quiet, as_json)
     name = o.one_run(run, run_option)
     if name is None:
-        raise UsageError("no run is named to be deleted", "name it, such as `kd delete gaussians`")
+        raise UsageError(
+            "no run is named to be deleted", ("name it, such as ", KdCommand("delete", ("gaussians",)))
+        )
     place = to_delete(Store(outputs), name)
     if not yes:
         if as_json or not show.asks():
             raise UsageError(
                 f"run {name} is deleted only after asking, and there is nobody to ask here",
-                f"`kd delete {name} --yes{place.store.flag}` deletes it without asking",
+                (Store(outputs).command("delete", name, yes=True), " deletes it without asking"),
             )
         if not screen.confirmed(show.to_be_deleted(screen, weigh(place))):
             screen.say("nothing was deleted")

@@ -92,12 +92,12 @@ def _run_names(context: typer.Context) -> list[str]:
 
 
 def _sets(context: typer.Context) -> list[str]:
-    return [students.path.name for students in _run_here(context).students()]
+    return [students.path.name for students in _run_here(context).artefacts("students")]
 
 
 def _models_here(context: typer.Context) -> list[str]:
     """Return the models of the run's student sets."""
-    sets = [students for students in _run_here(context).students() if students.finished]
+    sets = [students for students in _run_here(context).artefacts("students") if students.finished]
     return list(dict.fromkeys(students.meta().config["model"] for students in sets))
 
 

@@ -13,14 +13,13 @@ import numpy as np
 import torch
 
 from kdcli import workers
-from kdcli.errors import KdError
+from kdcli.errors import KdError, Text
 from kdcli.evidence.gather import Evidence, estimate_metric
 from kdcli.evidence.verdicts import by_group
 from kdcli.figures import find_figure
 from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subject, View
 from kdcli.metrics import METRICS, Metric, Scored, bin_sums, hits, top_bins
-from kdcli.runs.artefacts import Data, Trained, load_data, load_teacher
-from kdcli.runs.student_sets import all_students, left_out, of_models, title, variant
+from kdcli.runs.experiment import Data, Experiment, Trained, TrainedStudents, TrainedTeacher
 from kdcli.store import Run, Store
 from kdcli.training.loop import predict
 from kdcli.workers import Result, Tell
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     TeacherLogits: TypeAlias = Callable[[], torch.Tensor | None]
-
-SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def draw(
@@ -61,8 +58,8 @@ def draw(
 
 def draw_part(task: Mapping[str, Any], shared: Mapping[str, torch.Tensor], tell: Tell) -> Result:
     """Draw some of a run's figures, in a worker or in this process; returns the bytes of each by its name."""
-    run = Store(Path(task["outputs"])).run(task["run"])
-    view, _ = collect(run, task["models"])
+    experiment = Experiment.open(Store(Path(task["outputs"])).run(task["run"]))
+    view, _ = collect(experiment, task["models"])
     view = replace(view, differences=lambda: [Difference(**given) for given in task["differences"]])
     files = {name: render(find_figure(name).draw(view), task["format"]) for name in task["figures"]}
     tensors = {name: torch.frombuffer(bytearray(file), dtype=torch.uint8) for name, file in files.items()}
@@ -81,77 +78,59 @@ def render(figure: Figure, file_format: str) -> bytes:
 
 
 def collect(
-    run: Run, models: Sequence[str] = (), evidence: Callable[[], Evidence] | None = None
-) -> tuple[View, dict[str, str]]:
+    experiment: Experiment, models: Sequence[str] = (), evidence: Callable[[], Evidence] | None = None
+) -> tuple[View, dict[str, Text]]:
     """Collect what figures may draw of a run, and why student sets are left out, by artefact.
 
     The students are those of `models`, or all. Differences come from the `evidence`, where it is given.
     Raises `KdError` where the data are missing or the data or teacher are stale, or nothing is trained, and
     `UsageError` for a model that no student has.
     """
-    data = load_data(run)
-    teacher = load_teacher(run) if run.artefact("teacher").finished else None
-    students, omitted = _fresh(of_models(all_students(run), models, run))
+    data, run = experiment.data, experiment.run
+    teacher = experiment.teacher if experiment.has_teacher else None
+    sets = experiment.students(models)
+    students = [trained for trained in sets if not trained.stale]
     if teacher is None and not students:
         raise KdError(
-            f"run {run.name} has nothing to draw yet", f"train its teacher with `kd train-teacher{run.flag}`"
+            f"run {run.name} has nothing to draw yet",
+            ("train its teacher with ", run.command("train-teacher")),
         )
-    taught: TeacherLogits = cache(lambda: teacher.load_tested(data)[0] if teacher else None)
+    omitted: dict[str, Text] = {
+        trained.name: ("stale; ", trained.command.adding(force=True), " renews it")
+        for trained in sets
+        if trained not in students
+    }
+    taught: TeacherLogits = cache(lambda: teacher.load_tested()[0] if teacher else None)
     seed = _common_seed(students)
     view = replace(
         _view_of_data(data),
-        teacher=_subject(teacher, data, "teacher", "cross-entropy", taught) if teacher else None,
-        teacher_logits=_teacher_logits(teacher, data) if teacher else None,
-        students=[
-            _subject(trained, data, title(trained.config, trained.artefact.path.name), "loss", taught, seed)
-            for trained in students
-        ],
+        teacher=_subject_of_teacher(teacher, data, taught) if teacher else None,
+        teacher_logits=(lambda split: teacher.logits[split].numpy()) if teacher else None,
+        students=[_subject_of_students(trained, data, taught, seed) for trained in students],
         seed=seed,
         differences=cache(lambda: _differences(evidence()) if students and evidence else []),
     )
     return view, omitted
 
 
-def _fresh(sets: Sequence[Trained]) -> tuple[list[Trained], dict[str, str]]:
-    """Part student sets into those that can be drawn, and the stale, by artefact with the reason."""
-    stale = {
-        trained.artefact.name: f"stale; `{trained.again} --force` renews it"
-        for trained in sets
-        if trained.artefact.stale()
-    }
-    return [trained for trained in sets if trained.artefact.name not in stale], stale
-
-
-def _common_seed(sets: Sequence[Trained]) -> int | None:
+def _common_seed(sets: Sequence[TrainedStudents]) -> int | None:
     """Return the first seed that all sets have; None if there is none."""
-    seeds = [set(trained.config["seeds"]) for trained in sets]
+    seeds = [set(trained.set.seeds) for trained in sets]
     return min(set.intersection(*seeds), default=None) if seeds else None
 
 
 def _view_of_data(data: Data) -> View:
     exact: Callable[[Any], Any] | None = None
-    if (posterior := data.kind.posterior) is not None:
-        exact = lambda x: posterior(data.config, torch.from_numpy(x)).numpy()  # noqa: E731
+    if (posterior := data.posterior) is not None:
+        exact = lambda x: posterior(torch.from_numpy(x)).numpy()  # noqa: E731
     return View(
         run=data.heading,
         class_names=data.description.classes,
-        feature_names=feature_names(data.features),
+        feature_names=data.description.feature_names,
         splits={name: Examples(split.x.numpy(), split.y.numpy()) for name, split in data.splits.items()},
         posterior=exact,
         bayes=data.bayes_scores(),
     )
-
-
-def feature_names(features: Sequence[int]) -> list[str]:
-    """Name the columns of examples of shape `features`: x₁, x₂ and so on; pixels have no names."""
-    if len(features) != 1:
-        return []
-    return [f"x{k}".translate(SUBSCRIPTS) for k in range(1, features[0] + 1)]
-
-
-def _teacher_logits(teacher: Trained, data: Data) -> Callable[[str], Any]:
-    logits = cache(lambda: teacher.load_logits(data))
-    return lambda split: logits()[split].numpy()
 
 
 def _differences(evidence: Evidence) -> list[Difference]:
@@ -182,20 +161,42 @@ def _differences(evidence: Evidence) -> list[Difference]:
     return differences
 
 
+def _subject_of_teacher(teacher: TrainedTeacher, data: Data, taught: TeacherLogits) -> Subject:
+    return _subject(teacher, data, taught, title="teacher", loss="cross-entropy", settings={})
+
+
+def _subject_of_students(
+    students: TrainedStudents, data: Data, taught: TeacherLogits, seed: int | None
+) -> Subject:
+    """Return a student set, of which this `seed`, or the first, is shown where one is."""
+    return _subject(
+        students,
+        data,
+        taught,
+        title=students.title,
+        loss="loss",
+        settings=students.set.to_record(),
+        shown=students.set.seeds.index(seed) if seed is not None else 0,
+        variant=students.set.variant(students.folder),
+        partial=bool(students.set.lost),
+    )
+
+
 def _subject(
-    trained: Trained,
+    trained: Trained[Any],
     data: Data,
+    taught: TeacherLogits,
+    *,
     title: str,
     loss: str,
-    taught: TeacherLogits,
-    seed: int | None = None,
+    settings: Mapping[str, Any],
+    shown: int = 0,
+    variant: str = "",
+    partial: bool = False,
 ) -> Subject:
-    """Return the teacher, or a student set of which this `seed`, or the first, is shown where one is."""
-    config = trained.config
-    shown = config["seeds"].index(seed) if seed is not None else 0
-    of_students = "target" in config
-    model = cache(lambda: trained.load_model(data))
-    logits = cache(lambda: trained.load_tested(data))
+    """Return a teacher or a student set; where a single model of it is drawn, that is the one `shown`."""
+    model = cache(trained.load_model)
+    logits = cache(trained.load_tested)
     scored = cache(lambda: Scored(logits(), data.splits["test"].y, taught(), data.splits["test"].posterior))
 
     def probabilities(x: Any) -> Any:
@@ -210,7 +211,7 @@ def _subject(
         title=title,
         model=str(trained.model),
         loss=loss,
-        settings=config,
+        settings=settings,
         recorded={name: np.atleast_1d(values) for name, values in trained.metrics.items()},
         logits=lambda: logits().numpy(),
         predict=probabilities,
@@ -218,15 +219,17 @@ def _subject(
         reliability=lambda: measure_reliability(scored()),
         curves=cache(lambda: _curves(trained)),
         shown=shown,
-        variant=variant(config, trained.artefact.path.name) if of_students else "",
-        partial=bool(left_out(config)),
+        variant=variant,
+        partial=partial,
         limited_by=getattr(trained.model, "limited_by", "nothing"),
     )
 
 
-def _curves(trained: Trained) -> Curves | None:
+def _curves(trained: Trained[Any]) -> Curves | None:
     history = trained.load_history()
-    return history and Curves(history.epochs.numpy(), history.train.numpy(), history.val.numpy())
+    if history is None:
+        return None
+    return Curves(history["epochs"].numpy(), history["train"].numpy(), history["val"].numpy())
 
 
 def measure_reliability(scored: Scored) -> Reliability:

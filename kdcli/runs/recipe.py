@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kdcli.data import DATASETS, find_dataset
-from kdcli.errors import KdError, UsageError, nearest, unknown
+from kdcli.errors import Command, KdError, UsageError, nearest, unknown
 from kdcli.models import NETWORK_SYNTAX, SYNTAX, parse_model, parse_network
 from kdcli.settings import read, rules, setting, shown
 from kdcli.targets import TARGETS, find_target
@@ -36,16 +36,18 @@ def _choice(default: str, words: str, allowed: Sequence[str]) -> Any:
         if value not in allowed:
             raise UsageError(f"'{value}' is not one of them", "one of " + ", ".join(allowed))
 
-    return setting(default, f"{words}: {', '.join(allowed)}", check=check, added=True)
+    return setting(default, f"{words}: {', '.join(allowed)}", check=check)
 
 
 @dataclass(frozen=True)
 class Training:
     """How a model is trained by gradients: Adam for a number of epochs."""
 
-    epochs: int = setting(500, "passes over the training split", minimum=1)
-    batch_size: int = setting(0, "examples per step; 0 takes the whole training split", minimum=0)
-    learning_rate: float = setting(1e-3, "step size of Adam", above=0)
+    epochs: int = setting(500, "passes over the training split", minimum=1, of="model", paired=True)
+    batch_size: int = setting(
+        0, "examples per step; 0 takes the whole training split", minimum=0, of="model", paired=True
+    )
+    learning_rate: float = setting(1e-3, "step size of Adam", above=0, of="model", paired=True)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,9 @@ class Students(Training):
         check=parse_model,
         values=SYNTAX,
         flag="--model",
+        each="model",
+        paired=True,
+        grouping=True,
     )
     targets: tuple[str, ...] = setting(
         ("labels", "hard", "soft"),
@@ -76,6 +81,7 @@ class Students(Training):
         check=find_target,
         values=", ".join(TARGETS),
         flag="--target",
+        each="target",
     )
     temperatures: tuple[float, ...] = setting(
         (4.0,),
@@ -83,15 +89,29 @@ class Students(Training):
         minimum=0.01,
         maximum=1000,
         flag="--temperature",
-    )
-    transfer_size: int = setting(
-        0, "training examples that students are taught on, class by class; 0 takes all", minimum=0, added=True
+        each="temperature",
+        of="target",
+        tag="T",
     )
     smoothing: float = setting(
-        0.1, "ε of smooth targets: the share spread evenly over all classes", above=0, below=1, added=True
+        0.1,
+        "ε of smooth targets: the share spread evenly over all classes",
+        above=0,
+        below=1,
+        of="target",
+        tag="e",
+        sign="ε",
     )
-    label_weight: float = setting(0.0, "share of the true labels in the loss", minimum=0, maximum=1)
-    seeds: int = setting(10, "replicates of each student, with seeds 0, 1, …", minimum=1)
+    label_weight: float = setting(0.0, "share of the true labels in the loss", minimum=0, maximum=1, tag="w")
+    transfer_size: int = setting(
+        0,
+        "training examples that students are taught on, class by class; 0 takes all",
+        minimum=0,
+        tag="n",
+        paired=True,
+        grouping=True,
+    )
+    seeds: int = setting(10, "replicates of each student, with seeds 0, 1, …", minimum=1, paired=True)
 
 
 @dataclass(frozen=True)
@@ -133,15 +153,13 @@ def parse(text: str, source: str) -> Recipe:
     teacher, found = read(Teacher, sections["teacher"], "teacher")
     problems += found
     students_table = dict(sections["students"])
-    if "models" not in students_table and "model" in students_table:
-        students_table["models"] = [students_table.pop("model")]  # as recipes were before trees came
     students, found = read(Students, students_table, "students")
     problems += found
     if problems or data is None or teacher is None or students is None or dataset is None:
         count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
         raise RecipeError(
             f"{source} has {count}:" + "".join(f"\n  {text}" for text in problems),
-            "correct the file; `kd run --help` tells what a recipe is",
+            ("correct the file; ", Command("run", options={"help": True}), " tells what a recipe is"),
         )
     return Recipe(dataset, data, teacher, students)
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdcli import crew
-from kdcli.errors import UsageError, unknown
+from kdcli.errors import Text, UsageError, unknown
 from kdcli.evidence.gather import Evidence, gather
 from kdcli.figures import FIGURES, FORMATS, FigureKind, find_figure
 from kdcli.models import parse_model
 from kdcli.report.drawing import collect, draw
-from kdcli.store import Run, fitting
+from kdcli.runs.experiment import Experiment
+from kdcli.store import fitting
 
 if TYPE_CHECKING:
     from kdcli.figures.view import Difference, View
@@ -27,7 +28,7 @@ class Plotted:
     run: str
     path: Path
     figures: list[Path]
-    left_out: dict[str, str]
+    left_out: dict[str, Text]
     notes: dict[str, str]
 
 
@@ -38,7 +39,7 @@ def check_format(file_format: str) -> None:
 
 
 def plot(
-    run: Run,
+    experiment: Experiment,
     names: Sequence[str] = (),
     *,
     models: Sequence[str] = (),
@@ -55,7 +56,8 @@ def plot(
     check_format(file_format)
     crew.start()
     kinds = {name: find_figure(name) for name in names or FIGURES}
-    view, left_out = collect(run, models, evidence or (lambda: gather(run, models=models)))
+    run = experiment.run
+    view, left_out = collect(experiment, models, evidence or (lambda: gather(experiment, models=models)))
     plain = _select(kinds, view, compares=False)
     comparing = cache(lambda: _select(kinds, view, compares=True))  # which measures the differences
     if names:  # before any is drawn
