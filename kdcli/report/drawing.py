@@ -162,7 +162,9 @@ def _differences(evidence: Evidence) -> list[Difference]:
 
 
 def _subject_of_teacher(teacher: TrainedTeacher, data: Data, taught: TeacherLogits) -> Subject:
-    return _subject(teacher, data, taught, title="teacher", loss="cross-entropy", settings={})
+    return _subject(
+        teacher, data, taught, title="teacher", loss="cross-entropy", settings=teacher.record.to_record()
+    )
 
 
 def _subject_of_students(
