@@ -41,8 +41,7 @@ class Knowledge:
 class Target:
     """A kind of target: what it is, what it is made from, and whether a temperature softens it.
 
-    With fewer classes than `least_classes` it is no target of its own. One that is `graded` differs from
-    example to example, also within a class.
+    With fewer classes than `least_classes` it is no target of its own.
     """
 
     summary: str
@@ -50,7 +49,6 @@ class Target:
     softened: bool
     build: Callable[[Knowledge, float], Tensor]
     least_classes: int = 2
-    graded: bool = False
 
 
 def one_hot(index: Tensor, n_classes: int) -> Tensor:
@@ -118,10 +116,9 @@ TARGETS = MappingProxyType(
             True,
             _shuffled,
             least_classes=3,
-            graded=True,
         ),
-        "soft": Target("the teacher's probabilities at temperature T", "teacher", True, _soft, graded=True),
-        "bayes-soft": Target("the exact posterior", "posterior", False, _bayes_soft, graded=True),
+        "soft": Target("the teacher's probabilities at temperature T", "teacher", True, _soft),
+        "bayes-soft": Target("the exact posterior", "posterior", False, _bayes_soft),
     }
 )
 

@@ -12,7 +12,7 @@ from kdcli.runs.artefacts import Data, Trained, load_data, load_teacher
 from kdcli.runs.student_sets import all_students, group, of_models, stem, title
 from kdcli.stats import Estimate, estimate
 from kdcli.store import Run
-from kdcli.training.loop import keep_freed_memory
+from kdcli.training.processor import keep_freed_memory
 
 COMPARED = ("accuracy", "nll")
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kdcli.data import Dataset, Description, Split, find_dataset
 from kdcli.errors import KdError
 from kdcli.metrics import measure_one
-from kdcli.models import Model, Tree, parse_model, restore
+from kdcli.models import Model, parse_model
+from kdcli.models.family import History
 from kdcli.runs.recipe import Recipe, RecipeError, decode, parse
 from kdcli.runs.schema import (
     SPLITS,
@@ -33,22 +33,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from kdcli.models.stack import Stack
-    from kdcli.training.loop import History, Report
 
 T = TypeVar("T")
-
-Watch: TypeAlias = "Callable[[str, int, str, int], AbstractContextManager[Report]]"
-"""Opens a progress display for a training of so many epochs or trees, each of so many steps.
-
-It is told by the `Report` that it gives.
-"""
-
-
-def unwatched(title: str, total: int, unit: str, steps: int) -> AbstractContextManager[Report]:
-    """Train without a progress display."""
-    from kdcli.training.loop import Silence
-
-    return nullcontext(Silence())
 
 
 def run_recipe(run: Run) -> Recipe:
@@ -201,6 +187,12 @@ class Trained:
         return parse_model(self.config["model"])
 
     @property
+    def described(self) -> dict[str, list[float]]:
+        """The numbers that describe each model, such as its leaves: a value per seed."""
+        values = {name: self.metrics[name] for name in self.model.DESCRIBED}
+        return {name: value if isinstance(value, list) else [value] for name, value in values.items()}
+
+    @property
     def members(self) -> int:
         """Number of models: one for each seed."""
         return len(self.config.get("seeds", [0]))
@@ -209,7 +201,7 @@ class Trained:
         """Build the model, one member per seed, as it was stored."""
 
         def build(tensors: Mapping[str, Tensor]) -> Stack:
-            return restore(self.model, tensors, data.features, data.n_classes, self.members)
+            return self.model.restore(tensors, data.features, data.n_classes, self.members)
 
         return self._load("model", build)[1]
 
@@ -226,10 +218,8 @@ class Trained:
         return self._load("predictions", lambda tensors: check_logits(tensors, shape))[0]["test"]
 
     def load_history(self) -> History | None:
-        """Read the learning curves; None of a model that is not trained by gradients."""
-        from kdcli.training.loop import History
-
-        if isinstance(self.model, Tree):
+        """Read the learning curves; None of a model whose training has none."""
+        if not self.model.CURVES:
             return None
         return History(**self._load("history", lambda tensors: check_history(tensors, self.members))[0])
 
@@ -250,9 +240,3 @@ def teacher_command(run: Run, config: Mapping[str, Any]) -> str:
     """Return the command that trains a teacher of this configuration; the rest is in the run's recipe."""
     made_with = flags(run_recipe(run).teacher, config) if config else ""
     return f"kd train-teacher{made_with}{run.flag}"
-
-
-def curves(history: History, members: Sequence[int]) -> dict[str, Tensor]:
-    """Return the learning curves of some members as named tensors to store."""
-    chosen = list(members)
-    return {"epochs": history.epochs, "train": history.train[chosen], "val": history.val[chosen]}

@@ -11,9 +11,9 @@ from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 from kdcli.errors import KdError
-from kdcli.models import parse_network
+from kdcli.models import parse_model
 from kdcli.runs.artefacts import read_meta, run_recipe
-from kdcli.runs.recipe import Recipe, Teacher
+from kdcli.runs.recipe import Recipe, Teacher, applies
 from kdcli.runs.schema import LEFT_OUT, data_config
 from kdcli.runs.student_sets import seeds_asked, student_sets
 from kdcli.settings import rules, said, unsaid
@@ -45,9 +45,9 @@ def differences(recipe: Recipe, name: str, meta: Meta) -> list[Difference]:
         if made["dataset"] != recipe.dataset:  # the other settings are of different kinds then
             now = {"dataset": recipe.dataset}
     elif name == "teacher":
-        record = {**unsaid(Teacher), **teacher_record(recipe.teacher, meta)}
-        now = {key: record[key] for key in rules(Teacher)}
         made = {**unsaid(Teacher), **made}
+        record = {**unsaid(Teacher), **teacher_record(recipe.teacher, meta)}
+        now = {key: record[key] for key in rules(Teacher) if key in record and key in made}
     else:
         own = _record_in(recipe, name)
         if own is None:
@@ -65,7 +65,9 @@ def teacher_record(config: Teacher, meta: Meta | None) -> dict[str, Any]:
 
     What the stored teacher chose by itself is left out: to ask for it is to ask for the same teacher.
     """
-    record = {**said(config), "model": str(parse_network(config.model))}
+    model = parse_model(config.model)
+    record = {key: value for key, value in said(config).items() if applies(key, model)}
+    record["model"] = str(model)
     if meta is None:
         return record
     return {key: value for key, value in record.items() if key in meta.config or meta.used.get(key) != value}

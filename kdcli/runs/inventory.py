@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kdcli.errors import KdError
-from kdcli.models import parse_model, parse_network
+from kdcli.models import parse_model
 from kdcli.runs.artefacts import checked, run_recipe, teacher_command
 from kdcli.runs.edits import as_the_recipe_says, differences
 from kdcli.runs.recipe import Recipe
@@ -187,7 +187,7 @@ def _words(name: str, meta: Meta) -> str:
     if name == "data":
         return _data_words(meta)
     if name == "teacher":
-        return ", ".join([str(parse_network(meta.config["model"])), *_training_words(meta.config)])
+        return ", ".join([str(parse_model(meta.config["model"])), *_training_words(meta.config)])
     config, folder = meta.config, name.removeprefix("students/")
     seeds = seeds_counted(len(config["seeds"]))
     if gone := sorted(chain(*left_out(config).values())):

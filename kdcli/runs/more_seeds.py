@@ -53,9 +53,10 @@ def stored_members(students: Trained, data: Data) -> Members:
     tensors: dict[str, Mapping[str, Tensor]] = {"model": model.state_dict()}
     if history := students.load_history():
         tensors["history"] = history._asdict()
-    shape = {name: students.metrics[name] for name in ("leaves", "depth") if name in students.metrics}
     predictions = students.load_tested(data)
-    return Members(students.config, tensors, predictions, shape, students.artefact.meta().seconds)
+    return Members(
+        students.config, tensors, predictions, students.described, students.artefact.meta().seconds
+    )
 
 
 def joined(stored: Members, more: Members) -> Members:

@@ -15,7 +15,7 @@ from typing import Any
 
 from kdcli.data import DATASETS, find_dataset
 from kdcli.errors import KdError, UsageError, nearest, unknown
-from kdcli.models import NETWORK_SYNTAX, SYNTAX, parse_model, parse_network
+from kdcli.models import SYNTAX, Model, parse_model
 from kdcli.settings import read, rules, setting, shown
 from kdcli.targets import TARGETS, find_target
 
@@ -52,7 +52,7 @@ class Training:
 class Teacher(Training):
     """The teacher's model and training."""
 
-    model: str = setting("mlp:64,64", "the teacher's model", check=parse_network, values=NETWORK_SYNTAX)
+    model: str = setting("mlp:64,64", "the teacher's model", check=parse_model, values=SYNTAX)
     seed: int = setting(0, "seed of the initial weights and of the batch order", minimum=0)
     precision: str = _choice("auto", "precision of matrix products", PRECISIONS)
     schedule: str = _choice("constant", "how the step size goes, linear being down to 0", SCHEDULES)
@@ -92,6 +92,12 @@ class Students(Training):
     )
     label_weight: float = setting(0.0, "share of the true labels in the loss", minimum=0, maximum=1)
     seeds: int = setting(10, "replicates of each student, with seeds 0, 1, …", minimum=1)
+
+
+def applies(key: str, model: Model) -> bool:
+    """Whether a setting of a teacher or of students has an effect on this model."""
+    about_training = key in rules(Training) or key in ("precision", "schedule", "device")
+    return model.takes(key) if about_training else True
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from kdcli.data import Dataset, Description, find_dataset, recorded_dataset
 from kdcli.data.sources import published
 from kdcli.metrics import METRICS, RECORDED
-from kdcli.models import Tree, parse_model
+from kdcli.models import parse_model
 from kdcli.runs.recipe import Students, Teacher, Training
 from kdcli.settings import LARGEST, read, rules
 from kdcli.store import Meta, to_json
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SPLITS = ("train", "val", "test")
-TREE_SHAPE = ("leaves", "depth")
 OF_A_SET = {  # what a student set has one of, and the setting that lists several
     "target": "targets",
     "temperature": "temperatures",
@@ -45,13 +44,14 @@ def check_meta(name: str, meta: Meta) -> None:
         dataset, _ = data_config(meta.config)
         _check_data_metrics(meta, find_dataset(dataset))
     elif name == "teacher":
-        _read(Teacher, meta.config, {"model", "seed", *rules(Training)})
-        _check_scores(meta.metrics, None, RECORDED)
+        model = parse_model(_read(Teacher, meta.config, {"model", "seed"}).model)
+        _require(meta.config, [key for key in rules(Training) if model.takes(key)])
+        _check_scores(meta.metrics, None, (*RECORDED, *model.DESCRIBED))
         parents = {"data"}
     else:
         check_students(meta.config)
-        tree = isinstance(parse_model(meta.config["model"]), Tree)
-        _check_scores(meta.metrics, len(meta.config["seeds"]), (*RECORDED, *(TREE_SHAPE if tree else ())))
+        described = parse_model(meta.config["model"]).DESCRIBED
+        _check_scores(meta.metrics, len(meta.config["seeds"]), (*RECORDED, *described))
         parents = {"data", "teacher"} if find_target(meta.config["target"]).needs == "teacher" else {"data"}
     if set(meta.parents) != parents:
         made, stated = (" and ".join(sorted(these)) or "nothing" for these in (parents, meta.parents))
@@ -110,8 +110,7 @@ def check_students(record: Mapping[str, Any]) -> None:
     model = parse_model(students.models[0])
     if str(model) != record["model"]:
         raise ValueError(f"no stage writes the model as '{record['model']}'")
-    if not isinstance(model, Tree):
-        _require(record, rules(Training))
+    _require(record, [key for key in rules(Training) if model.takes(key)])
     if students.targets[0] == "smooth":
         _require(record, ["smoothing"])
     _check_seeds(record)

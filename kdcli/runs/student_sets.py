@@ -7,10 +7,11 @@ from itertools import chain
 from typing import Any
 
 from kdcli.errors import KdError, unknown
-from kdcli.models import Model, Tree, parse_model
+from kdcli.models import Model, parse_model
 from kdcli.runs.artefacts import Trained, flags, read_meta, run_recipe
-from kdcli.runs.recipe import Students
+from kdcli.runs.recipe import Students, Training
 from kdcli.runs.schema import LEFT_OUT
+from kdcli.settings import rules
 from kdcli.store import Artefact, Run, fitting, to_json
 from kdcli.targets import TARGETS, find_target
 
@@ -43,9 +44,7 @@ class StudentSet:
             record["smoothing"] = self.students.smoothing
         if self.students.transfer_size:
             record["transfer_size"] = self.students.transfer_size
-        if isinstance(self.model, Tree):
-            return record
-        training = ("epochs", "batch_size", "learning_rate")
+        training = [key for key in rules(Training) if self.model.takes(key)]
         return record | {key: getattr(self.students, key) for key in training}
 
 

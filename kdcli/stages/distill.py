@@ -1,35 +1,18 @@
-"""`kd distill`: train students on targets; all seeds and targets of one network as one stack."""
+"""`kd distill`: train students on targets; all seeds and targets of one model are trained together."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from kdcli import crew
-from kdcli.data import DATASETS
-from kdcli.errors import KdError, UsageError
-from kdcli.losses import Objective
-from kdcli.metrics import Scored, measure
-from kdcli.models import Model, Network, Tree
-from kdcli.models.stacked_trees import grow
-from kdcli.rng import state
+from kdcli.errors import KdError
+from kdcli.progress import Watch, unwatched
 from kdcli.runs import room
-from kdcli.runs.artefacts import (
-    Data,
-    Watch,
-    curves,
-    load_data,
-    load_teacher,
-    run_recipe,
-    unwatched,
-)
+from kdcli.runs.artefacts import load_data, load_teacher, run_recipe
 from kdcli.runs.edits import check_data
-from kdcli.runs.more_seeds import Members, as_stored, joined, missing_seeds, stored_members
-from kdcli.runs.recipe import Students, Training
+from kdcli.runs.recipe import Students
 from kdcli.runs.schema import OF_A_SET
 from kdcli.runs.student_sets import (
     StudentSet,
@@ -38,25 +21,16 @@ from kdcli.runs.student_sets import (
     load_students,
     seeds_asked,
     seeds_counted,
-    seeds_named,
     student_sets,
     title,
 )
-from kdcli.settings import flag, override, rules
-from kdcli.store import Artefact, Run, check_name, fitting, to_json
-from kdcli.targets import TARGETS, find_target
-from kdcli.training import footprint
-from kdcli.training.loop import Report, predict
-from kdcli.training.material import Lessons
-from kdcli.training.parts import (
-    NotFiniteError,
-    check_room,
-    shape_of,
-    smaller_step,
-    train_network,
-    unusable,
-)
-from kdcli.training.resuming import ResumePoints, identity
+from kdcli.settings import override
+from kdcli.store import Artefact, Run
+from kdcli.targets import find_target
+from kdcli.training import refusals
+from kdcli.training.material import Material
+from kdcli.training.students import Plan, plan, resume_points, train
+from kdcli.training.workshop import smaller_step
 
 
 @dataclass(frozen=True)
@@ -111,347 +85,81 @@ def distill(
     stops being finite: of one student, or of a whole set if it is to `keep_going`.
     """
     crew.start()
-    recipe = run_recipe(run)
     given = None if students else _given(options)
-    students = override(students or recipe.students, options)
+    students = override(students or run_recipe(run).students, options)
     sets = student_sets(students)
-    _check_seeds(students.seeds, len(sets))
-    _check(sets, options)
-    if name is not None:
-        check_name(name, "student set")
-        if len(sets) != 1:
-            raise UsageError(
-                f"--name is for one student set, and this would make {len(sets)}",
-                "name one --target, with one --temperature and one --model",
-            )
-    data = load_data(run)
-    check_data(recipe, data.artefact)
-    _check_targets(sets, data)
-    teacher = load_teacher(run) if any(find_target(s.target).needs == "teacher" for s in sets) else None
-    lessons = Lessons(data, teacher, students.transfer_size)
-    _check_fit(sets, lessons)
-
-    to_make: dict[tuple[Model, range], list[tuple[StudentSet, Artefact]]] = {}
-    results: list[tuple[Artefact, bool]] = []
-    for chosen in sets:
-        artefact = run.artefact(f"students/{name or chosen.name}")
-        seeds = range(students.seeds)
-        record = as_stored(chosen, artefact, force)
-        if artefact.up_to_date(record, lessons.parents(chosen), force, given):
-            seeds = missing_seeds(record, students.seeds)
-        results.append((artefact, not seeds))
-        if seeds:
-            to_make.setdefault((chosen.model, seeds), []).append((chosen, artefact))
-            if seeds.start:  # read now, so that what is damaged is found before the others are trained
-                stored_members(load_students(artefact), data)
-
-    for (model, _), wanted in to_make.items():
-        _check_room(model, students, [chosen for chosen, _ in wanted], lessons, run.path)
+    room.check_seeds(students.seeds, len(sets))
+    refusals.check_options(sets, options)
+    refusals.check_settings(options, Students, (s.model for s in sets))
+    refusals.check_folder(name, sets)
+    material = _material(run, students, sets)
+    artefacts = [(s, run.artefact(f"students/{name or s.name}")) for s in sets]
+    planned = plan(artefacts, material, force=force, given=given)
+    for order in planned.orders:
+        sizes = material.sizes(len(order.wanted), students.seeds)
+        room.check_training(order.model, sizes, run.path)
     start = time.perf_counter()
     lost: list[str] = []
-    for (model, seeds), wanted in to_make.items():
-        if isinstance(model, Tree):
-            _grow(model, students, seeds, wanted, lessons, watch)
-        else:
-            all_sets = [chosen for chosen in sets if chosen.model == model]
-            try:
-                lost += _train(model, students, seeds, wanted, all_sets, lessons, keep_going, watch)
-            except NotFiniteError as error:
-                if error.everyone:  # else the same command goes on from the state if it is to keep going
-                    _resume_points(run, model).clear()
-                raise
-    for model in {chosen.model for chosen in sets}:
-        _resume_points(run, model).clear()
-    if lost:
-        raise KdError(
-            f"no student is left of {' and of '.join(lost)}: no loss or output stayed a finite number",
-            f"{'the other sets are stored' if len(lost) < len(sets) else 'nothing was written'}; "
-            f"{smaller_step(students)}",
-        )
-    seconds = time.perf_counter() - start if to_make else 0.0
-    return Distilled(
-        run=run.name,
-        path=run.path / "students",
-        students=[_made(artefact, up_to_date, students.seeds) for artefact, up_to_date in results],
-        students_trained=sum(len(seeds) * len(wanted) for (_, seeds), wanted in to_make.items()),
-        epochs=0 if all(isinstance(s.model, Tree) for s in sets) else students.epochs,
-        training_seconds=round(seconds, 3),
-    )
+    for order in planned.orders:
+        lost += train(order, students, material, keep_going=keep_going, watch=watch)
+    for model in {s.model for s in sets}:
+        resume_points(run, model).clear()
+    _refuse_if_lost(lost, len(sets), students)
+    return _distilled(run, planned, students, sets, time.perf_counter() - start)
 
 
 def _given(options: Mapping[str, Any]) -> list[str]:
     """Return the keys of a set's record that options give."""
-    one_of = {several: key for key, several in OF_A_SET.items()}
-    return [one_of.get(key, key) for key, value in options.items() if value is not None]
+    singular = {several: key for key, several in OF_A_SET.items()}
+    return [singular.get(key, key) for key, value in options.items() if value is not None]
 
 
-def _check_targets(sets: Sequence[StudentSet], data: Data) -> None:
-    """Refuse targets that these data cannot have."""
-    for chosen in sets:
-        target = find_target(chosen.target)
-        if target.needs == "posterior" and data.kind.posterior is None:
-            known = ", ".join(name for name, kind in DATASETS.items() if kind.posterior)
-            raise UsageError(
-                f"target {chosen.target} needs the exact posterior, which is not known for "
-                f"{data.description.name}",
-                f"datasets with a known posterior: {known}",
-            )
-        if data.n_classes < target.least_classes:
-            raise UsageError(
-                f"target {chosen.target} needs {target.least_classes} classes or more, and the data have "
-                f"{data.n_classes}: a single other class cannot be shuffled",
-                "leave it out; soft is the same target here",
-            )
+def _material(run: Run, students: Students, sets: list[StudentSet]) -> Material:
+    """Read what the students learn from; refuses targets, models and transfer sets that it does not allow."""
+    data = load_data(run)
+    check_data(run_recipe(run), data.artefact)
+    refusals.check_targets(sets, data)
+    needs_teacher = any(find_target(s.target).needs == "teacher" for s in sets)
+    material = Material(data, load_teacher(run) if needs_teacher else None, students.transfer_size)
+    refusals.check_transfer_set(material)
+    n_train = students.transfer_size or len(data.splits["train"].y)
+    refusals.check_models((s.model for s in sets), data, n_train, "mlp:10")
+    return material
 
 
-def _check(sets: Sequence[StudentSet], options: Mapping[str, Any]) -> None:
-    """Refuse options without effect."""
-    if options.get("temperatures") and not any(find_target(s.target).softened for s in sets):
-        softened = ", ".join(name for name, target in TARGETS.items() if target.softened)
-        raise UsageError(
-            "--temperature has no effect on these targets", f"targets with a temperature: {softened}"
-        )
-    if options.get("smoothing") and all(s.target != "smooth" for s in sets):
-        raise UsageError("--smoothing has no effect on these targets", "it is for the target smooth")
-    by_gradients = [flag(Training, key) for key in rules(Training) if options.get(key) is not None]
-    if by_gradients and all(isinstance(s.model, Tree) for s in sets):
-        raise UsageError(
-            f"{', '.join(by_gradients)}: a tree is not trained by gradients",
-            "only networks take them: name one, such as --model mlp:4; trees have limits: tree:max_depth=6",
+def _refuse_if_lost(lost: list[str], sets: int, students: Students) -> None:
+    if lost:
+        raise KdError(
+            f"no student is left of {' and of '.join(lost)}: no loss or output stayed a finite number",
+            f"{'the other sets are stored' if len(lost) < sets else 'nothing was written'}; "
+            f"{smaller_step(students)}",
         )
 
 
-def _check_fit(sets: Sequence[StudentSet], lessons: Lessons) -> None:
-    """Refuse models that these data do not fit, and a transfer set that they cannot give."""
-    data, size = lessons.data, lessons.transfer_size
-    y = data.splits["train"].y
-    if size and (size > len(y) or len(torch.unique(y[lessons.transfer])) < data.n_classes):
-        raise UsageError(
-            f"--transfer-size: {size} of {len(y)} training examples cannot be chosen with some of each class",
-            f"there are {data.n_classes} classes; take up to {len(y)} examples",
-        )
-    for chosen in sets:
-        if problem := chosen.model.problem(data.features, size or len(y)):
-            raise UsageError(f"model '{chosen.model}': {problem}", "name another --model, such as mlp:10")
-
-
-def _resume_points(run: Run, model: Model) -> ResumePoints:
-    return ResumePoints(run, fitting(f"students-{model.slug}"))
-
-
-def _stack(
-    points: ResumePoints,
-    wanted: Sequence[StudentSet],
-    sets: Sequence[StudentSet],
-    seeds: Sequence[int],
-    lessons: Lessons,
-) -> tuple[list[StudentSet], dict[str, Any]]:
-    """Return the sets to be trained as one stack, and what identifies their training.
-
-    They are those that are `wanted`, unless a training was cut off when some of its `sets` were stored
-    already: it is taken up with all of them, since others beside it round a student's last bits otherwise.
-    """
-    parents = {p.name: p.meta().digest for chosen in sets for p in lessons.parents(chosen)}
-    records = points.kept().get("records", [])
-
-    def trained(one: StudentSet) -> Any:
-        return to_json({**one.record, "seeds": list(seeds)})
-
-    begun = [chosen for chosen in sets if trained(chosen) in records]
-    chosen = begun if len(begun) == len(records) and all(one in begun for one in wanted) else list(wanted)
-    return chosen, identity([trained(one) for one in chosen], parents)
-
-
-def _check_seeds(seeds: int, sets: int) -> None:
-    """Refuse more seeds than can be listed, as every set's record does, before any is."""
-    room.check_memory(
-        f"{room.count(seeds * sets)} students need",
-        seeds * sets * footprint.SEED,
-        lambda there: f"lower --seeds to {room.rounded_down(there // (sets * footprint.SEED))}",
-    )
-
-
-def _check_room(
-    model: Model, students: Students, sets: Sequence[StudentSet], lessons: Lessons, folder: Path
-) -> None:
-    """Refuse students of one model that do not fit in memory, or whose tensors do not fit on the disk."""
-    splits = lessons.data.splits
-    taught = lessons.transfer_size or len(splits["train"].y)
-    shape = shape_of(
-        lessons.data,
-        students,
-        sets=len(sets),
-        seeds=students.seeds,
-        taught=taught,
-        predicted=len(splits["test"].y),
-    )
-    if not isinstance(model, Tree):
-        check_room(model, shape, folder)
-        return
-    needs = f"{room.count(students.seeds)} students {model} need"
-    graded = [find_target(s.target).graded for s in sets]
-    need = max(footprint.grown(model, shape, graded=kind).total for kind in graded)
-
-    def lower(there: int) -> str:
-        return f"lower --seeds to {max(1, room.rounded_down(students.seeds * there // need))}"
-
-    room.check_memory(needs, need, lower)
-    disk = sum(footprint.grown_stored(model, shape, graded=kind) for kind in graded)
-    room.check_disk(needs, disk, folder, "lower --seeds, or free some space")
-
-
-def _train(
-    model: Network,
-    students: Students,
-    seeds: Sequence[int],
-    wanted: Sequence[tuple[StudentSet, Artefact]],
-    all_sets: Sequence[StudentSet],
-    lessons: Lessons,
-    keep_going: bool,
-    watch: Watch,
-) -> list[str]:
-    """Train the sets of a network as one stack; then store each that has students left.
-
-    Returns titles of those that have none, as may be if it is to `keep_going`.
-    """
-    start = time.perf_counter()
-    points = _resume_points(lessons.data.artefact.run, model)
-    sets, training = _stack(points, [chosen for chosen, _ in wanted], all_sets, seeds, lessons)
-
-    def named(member: int) -> str:
-        return f"{title(sets[member % len(sets)].record)} (seed {seeds[member // len(sets)]})"
-
-    trained = train_network(
-        model,
-        students,
-        lessons.data,
-        lambda split: _objective(sets, lessons, split),
-        role="student",
-        seeds=seeds,
-        title=f"{len(sets) * len(seeds)} students {model}",
-        member=named,
-        watch=watch,
-        points=points,
-        identity=training,
-        x={split: lessons.x(split) for split in ("train", "val", "test")},
-        predicted=["test"],
-        keep_going=keep_going,
-    )
-    overflowed = unusable(trained.logits, students, member=named, keep_going=keep_going)
-    diverged = trained.history.diverged
-    seconds = (time.perf_counter() - start) / len(sets)
-    gone = {"diverged": {*diverged}, "overflowed": {*overflowed} - {*diverged}}
-    lost: list[str] = []
-    for chosen, artefact in wanted:
-        member_of = {seed: k * len(sets) + sets.index(chosen) for k, seed in enumerate(seeds)}
-        members = {seed: m for seed, m in member_of.items() if not any(m in those for those in gone.values())}
-        if not members:
-            these = f", {seeds_named(seeds)}" if seeds[0] else ""
-            lost.append(f"{title(chosen.record)} ({model}{these})")
-            continue
-        record = chosen.record | {"seeds": list(members)}
-        for why, those in gone.items():
-            if out := [seed for seed, m in member_of.items() if m in those]:
-                record[why] = out
-        kept = list(members.values())
-        tensors = {
-            "model": {name: value[kept] for name, value in trained.parameters.items()},
-            "history": curves(trained.history, kept),
-        }
-        predictions = trained.logits["test"][kept]
-        _store(chosen, record, artefact, lessons, tensors, predictions, {}, seconds, trained.used)
-    return lost
-
-
-def _grow(
-    model: Tree,
-    students: Students,
-    seeds: Sequence[int],
-    wanted: Sequence[tuple[StudentSet, Artefact]],
-    lessons: Lessons,
-    watch: Watch,
-) -> None:
-    """Grow the trees of each set and store them."""
-    total = len(wanted) * len(seeds)
-    labels = lessons.labels("train")
-    with watch(f"{total} students {model}", total, "tree", 1) as report:
-        for done, (chosen, artefact) in enumerate(wanted):
-            start = time.perf_counter()
-            states = [state("student/ties", seed) for seed in seeds]
-            trees = grow(
-                model,
-                lessons.x("train"),
-                lessons.target(chosen, "train"),
-                chosen.temperature,
-                labels,
-                students.label_weight,
-                _counted(states, report, done * len(seeds)),
-            )
-            predictions = predict(trees, lessons.x("test"))
-            seconds = time.perf_counter() - start
-            shape = {"leaves": trees.leaves.tolist(), "depth": trees.depth.tolist()}
-            tensors = {"model": trees.state_dict()}
-            record = {**chosen.record, "seeds": list(seeds)}
-            _store(chosen, record, artefact, lessons, tensors, predictions, shape, seconds, {})
-
-
-def _counted(states: Iterable[int], report: Report, before: int) -> Iterator[int]:
-    """Give the random states of trees, and report each tree as done when the next is asked for."""
-    for k, value in enumerate(states, before + 1):
-        yield value
-        report(k, None)
-
-
-def _store(
-    chosen: StudentSet,
-    record: Mapping[str, Any],
-    artefact: Artefact,
-    lessons: Lessons,
-    tensors: Mapping[str, Mapping[str, Tensor]],
-    predictions: Tensor,
-    shape: Mapping[str, list[float]],
-    seconds: float,
-    used: Mapping[str, str],
-) -> None:
-    """Store a set with its predictions `(seeds, n, n_classes)` on the test split, and score them.
-
-    Where these are further seeds of a set that is there, they are stored with it as one.
-    """
-    if seeds_asked(record)[0]:
-        stored = load_students(artefact)
-        more = Members(record, tensors, predictions, shape, seconds)
-        try:
-            both = joined(stored_members(stored, lessons.data), more)
-        except ValueError as error:
-            raise artefact.damaged(artefact.path, str(error)) from None
-        record, tensors, predictions, shape, seconds = both
-    metrics = {**measure(Scored(predictions, lessons.data.splits["test"].y)), **shape}
-    tensors = {**tensors, "predictions": {"test": predictions}}
-    artefact.write("distill", record, lessons.parents(chosen), tensors, metrics, seconds, used)
-
-
-def _objective(sets: Sequence[StudentSet], lessons: Lessons, split: str) -> Objective:
-    """Return what each set is taught on a split, features first."""
-    weights = torch.tensor([s.students.label_weight for s in sets], dtype=torch.float64).view(-1, 1, 1)
-    return Objective(
-        target=torch.stack([lessons.target(s, split).T for s in sets]).contiguous(),
-        temperature=torch.tensor([s.temperature for s in sets], dtype=torch.float64).view(-1, 1, 1),
-        labels=lessons.labels(split).T.contiguous(),
-        label_weight=weights if bool(weights.any()) else None,
+def _distilled(
+    run: Run, planned: Plan, students: Students, sets: list[StudentSet], seconds: float
+) -> Distilled:
+    return Distilled(
+        run=run.name,
+        path=run.path / "students",
+        students=[_made(artefact, up_to_date, students.seeds) for artefact, up_to_date in planned.artefacts],
+        students_trained=sum(len(order.seeds) * len(order.wanted) for order in planned.orders),
+        epochs=students.epochs if any(s.model.takes("epochs") for s in sets) else 0,
+        training_seconds=round(seconds, 3) if planned.orders else 0.0,
     )
 
 
 def _made(artefact: Artefact, up_to_date: bool, asked: int) -> SetMade:
     students = load_students(artefact)
-    there = len(seeds_asked(students.config))
-    few = f"{seeds_counted(asked)} asked for, and {there} are there; --force makes it with {asked}"
+    stored = len(seeds_asked(students.config))
+    few = f"{seeds_counted(asked)} asked for, and {stored} are there; --force makes it with {asked}"
     return SetMade(
         name=artefact.path.name,
         path=artefact.path,
         model=students.config["model"],
         seeds=list(students.config["seeds"]),
         left_out=left_out(students.config),
-        told=left_out_told(students.config) + ([few] if there > asked else []),
+        told=left_out_told(students.config) + ([few] if stored > asked else []),
         up_to_date=up_to_date,
         title=title(students.config, artefact.path.name),
         metrics=dict(students.metrics),

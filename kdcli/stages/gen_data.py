@@ -15,7 +15,6 @@ from kdcli.runs.recipe import Recipe, dump
 from kdcli.runs.schema import data_name, describe
 from kdcli.settings import flag, override
 from kdcli.store import Artefact, NewerError, Run, Store, named_run
-from kdcli.training import footprint
 
 
 @dataclass(frozen=True)
@@ -156,13 +155,13 @@ def _check_room(points: Mapping[str, int], config: type, folder: Path) -> None:
     if not points:
         return
     total = sum(points.values())
-    memory, disk = footprint.sampled(total)
+    memory, disk = room.sampled(total)
     most = max(points, key=lambda key: points[key])
     spoken = "test points" if most == "n_test" else "samples"
     what = f"{room.count(points[most])} {spoken} need"
 
     def lower(there: int) -> str:
-        left = there // footprint.sampled(1)[0] - (total - points[most])
+        left = there // room.sampled(1)[0] - (total - points[most])
         fitting = f" to {room.rounded_down(left)}" if left >= 1000 else ""
         return f"lower {flag(config, most)}{fitting}"
 

@@ -19,11 +19,10 @@ from kdcli.evidence.verdicts import by_group
 from kdcli.figures import FIGURES, FORMATS, find_figure
 from kdcli.figures.view import Curves, Difference, Reliability, Subject, Trees, View
 from kdcli.metrics import METRICS, Scored, bin_sums, hits, top_bins
-from kdcli.models import Tree, parse_model
+from kdcli.models import parse_model
 from kdcli.runs.artefacts import Data, Trained, load_data, load_teacher
 from kdcli.runs.student_sets import all_students, left_out, of_models, title, variant
 from kdcli.store import Run, Store, fitting
-from kdcli.training.loop import predict
 from kdcli.workers import Result, Tell
 
 if TYPE_CHECKING:
@@ -227,7 +226,7 @@ def _subject(
     model = cache(lambda: trained.load_model(data))
 
     def probabilities(x: Any) -> Any:
-        logits: torch.Tensor = predict(model(), torch.from_numpy(x))[drawn]
+        logits: torch.Tensor = model().predict(torch.from_numpy(x))[drawn]
         return logits.softmax(1).numpy()
 
     predictions = cache(lambda: trained.load_tested(data))
@@ -250,8 +249,8 @@ def _subject(
     curves, trees = None, None
     if history:
         curves = Curves(history.epochs.numpy(), history.train.numpy(), history.val.numpy())
-    if isinstance(trained.model, Tree):
-        trees = Trees(np.array(trained.metrics["leaves"]), trained.model.limited_by)
+    if "leaves" in trained.described:
+        trees = Trees(np.array(trained.described["leaves"]), trained.model.limited_by)
     return Subject(
         title=title,
         model=str(trained.model),

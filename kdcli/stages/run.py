@@ -9,7 +9,8 @@ from pathlib import Path
 from kdcli import crew
 from kdcli.data.sources import Bar, unseen
 from kdcli.evidence.gather import gather
-from kdcli.runs.artefacts import Watch, run_recipe, unwatched
+from kdcli.progress import Watch, unwatched
+from kdcli.runs.artefacts import run_recipe
 from kdcli.runs.recipe import Recipe
 from kdcli.stages.compare import Compared, report
 from kdcli.stages.distill import Distilled, distill

@@ -8,17 +8,20 @@ from typing import Any
 
 import torch
 
-from kdcli.errors import UsageError
-from kdcli.losses import Objective
 from kdcli.metrics import measure_one
-from kdcli.models import parse_network
-from kdcli.runs.artefacts import Data, Watch, curves, load_data, read_meta, run_recipe, unwatched
+from kdcli.models import Model, parse_model
+from kdcli.progress import Watch, unwatched
+from kdcli.runs import room
+from kdcli.runs.artefacts import Data, load_data, read_meta, run_recipe
 from kdcli.runs.edits import check_data, teacher_record
+from kdcli.runs.recipe import Teacher
 from kdcli.settings import override
-from kdcli.store import Run
+from kdcli.store import Artefact, Run
+from kdcli.training import refusals
 from kdcli.training.devices import choose_device
-from kdcli.training.parts import NotFiniteError, check_room, shape_of, train_network, unusable
+from kdcli.training.material import teacher_sizes, teacher_teaching
 from kdcli.training.resuming import ResumePoints, identity
+from kdcli.training.workshop import Computation, NotFiniteError, TrainingWorkshop
 
 
 @dataclass(frozen=True)
@@ -46,62 +49,56 @@ def train_teacher(
     recipe = run_recipe(run)
     config = override(recipe.teacher, options)
     artefact = run.artefact("teacher")
-    spec = parse_network(config.model)
+    model = parse_model(config.model)
+    refusals.check_settings(options, Teacher, [model])
     data = load_data(run)
     check_data(recipe, data.artefact)
-    start = time.perf_counter()
-    if problem := spec.problem(data.features, len(data.splits["train"].y)):
-        raise UsageError(f"model '{spec}': {problem}", "name another --model, such as mlp:64,64")
-    choose_device(config.device)
+    refusals.check_models([model], data, len(data.splits["train"].y), "mlp:64,64")
+    on_card = model.takes("device") and choose_device(config.device).type == "cuda"
     record = teacher_record(config, read_meta(artefact) if artefact.finished else None)
     given = [key for key, value in options.items() if value is not None]
     up_to_date = artefact.up_to_date(record, [data.artefact], force, given, data.beside)
     points = ResumePoints(run, "teacher")
     if not up_to_date:
-        parents = {data.artefact.name: data.artefact.meta().digest}
-        sizes = {name: len(split.y) for name, split in data.splits.items()}
-        shape = shape_of(data, config, sets=1, seeds=1, taught=sizes["train"], predicted=sum(sizes.values()))
-        check_room(spec, shape, run.path, precision=config.precision, device=config.device)
-        try:
-            trained = train_network(
-                spec,
-                config,
-                data,
-                lambda split: _objective(data, split),
-                role="teacher",
-                seeds=[config.seed],
-                title=f"teacher {spec}",
-                member=_named,
-                watch=watch,
-                points=points,
-                identity=identity([record], parents),
-                x={name: split.x for name, split in data.splits.items()},
-                predicted=list(data.splits),
-                device=config.device,
-                precision=config.precision,
-                schedule=config.schedule,
-            )
-            unusable(trained.logits, config, member=_named)
-        except NotFiniteError:
-            points.clear()  # the same command would end there again
-            raise
-        logits = {name: of[0] for name, of in trained.logits.items()}
-        seconds = time.perf_counter() - start
-        metrics = measure_one(logits["test"], data.splits["test"].y)
-        tensors = {"model": trained.parameters, "logits": logits, "history": curves(trained.history, [0])}
-        artefact.write("train-teacher", record, [data.artefact], tensors, metrics, seconds, trained.used)
+        free = torch.cuda.mem_get_info()[0] if on_card else None
+        room.check_training(model, teacher_sizes(data), run.path, free)
+        _train(model, config, data, record, artefact, points, watch)
     points.clear()
     meta = artefact.meta()
-    return TeacherTrained(
-        run.name, artefact.path, up_to_date, str(spec), config.epochs, meta.metrics, meta.seconds
+    epochs = config.epochs if model.takes("epochs") else 0
+    return TeacherTrained(run.name, artefact.path, up_to_date, str(model), epochs, meta.metrics, meta.seconds)
+
+
+def _train(
+    model: Model,
+    config: Teacher,
+    data: Data,
+    record: Mapping[str, Any],
+    artefact: Artefact,
+    points: ResumePoints,
+    watch: Watch,
+) -> None:
+    """Train a teacher and store it."""
+    start = time.perf_counter()
+    workshop = TrainingWorkshop(
+        training=config,
+        title=f"teacher {model}",
+        name_member=lambda k, seed: "the teacher",
+        open_display=watch,
+        points=points,
+        identity=identity([record], {data.artefact.name: data.artefact.meta().digest}),
+        computation=Computation(config.device, config.precision, config.schedule),
     )
-
-
-def _named(member: int) -> str:
-    return "the teacher"
-
-
-def _objective(data: Data, split: str) -> Objective:
-    labels = data.labels(split)
-    temperature = torch.ones(1, 1, 1, dtype=torch.float64)
-    return Objective(target=labels.unsqueeze(0), temperature=temperature, labels=labels)
+    try:
+        (fitted,) = model.train(teacher_teaching(data, config.seed), workshop)
+    except NotFiniteError:
+        points.clear()  # the same command would end there again
+        raise
+    logits = {split: values[0] for split, values in fitted.logits.items()}
+    described = {name: values[0] for name, values in fitted.described.items()}
+    metrics = {**measure_one(logits["test"], data.splits["test"].y), **described}
+    tensors = {"model": fitted.tensors, "logits": logits}
+    if fitted.history:
+        tensors["history"] = fitted.history._asdict()
+    seconds = time.perf_counter() - start
+    artefact.write("train-teacher", record, [data.artefact], tensors, metrics, seconds, fitted.used)

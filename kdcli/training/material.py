@@ -1,6 +1,6 @@
 """What the students of a run are taught: examples, labels and targets, from its data and its teacher."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from kdcli.data.dataset import stratified_split
+from kdcli.models.family import Lesson, Sizes, Teaching
 from kdcli.rng import generator
 from kdcli.runs.artefacts import Data, Trained
 from kdcli.runs.student_sets import StudentSet
@@ -16,7 +17,7 @@ from kdcli.targets import Knowledge, find_target
 
 
 @dataclass(frozen=True)
-class Lessons:
+class Material:
     """What the students of a run learn from: its data, and its teacher if a target needs one."""
 
     data: Data
@@ -50,7 +51,7 @@ class Lessons:
         """The teacher's logits on each split."""
         return self.teacher.load_logits(self.data) if self.teacher else {}
 
-    def target(self, chosen: StudentSet, split: str) -> Tensor:
+    def target(self, student_set: StudentSet, split: str) -> Tensor:
         """Return what a set is taught on a split, `(n, n_classes)`."""
         _, y, posterior = self.data.splits[split]
         known = Knowledge(
@@ -58,10 +59,10 @@ class Lessons:
             self.data.n_classes,
             posterior,
             self.logits.get(split),
-            smoothing=chosen.students.smoothing,
+            smoothing=student_set.students.smoothing,
             chance=self.chance[split],
         )
-        return self._taught(find_target(chosen.target).build(known, chosen.temperature), split)
+        return self._taught(find_target(student_set.target).build(known, student_set.temperature), split)
 
     @cached_property
     def chance(self) -> Mapping[str, Tensor]:
@@ -78,7 +79,60 @@ class Lessons:
             for name, split in self.data.splits.items()
         }
 
-    def parents(self, chosen: StudentSet) -> list[Artefact]:
+    def teaching(self, sets: Sequence[StudentSet], seeds: Sequence[int]) -> Teaching:
+        """Return what the students of these sets and seeds are taught."""
+        splits = ("train", "val")
+        return Teaching(
+            x={split: self.x(split) for split in (*splits, "test")},
+            labels={split: self.labels(split) for split in splits},
+            lessons=[
+                Lesson(
+                    targets={split: self.target(student_set, split) for split in splits},
+                    temperature=student_set.temperature,
+                    label_weight=student_set.students.label_weight,
+                )
+                for student_set in sets
+            ],
+            seeds=seeds,
+            role="student",
+            predicted=["test"],
+        )
+
+    def sizes(self, sets: int, seeds: int) -> Sizes:
+        """Return the sizes of a training on this material."""
+        splits = self.data.splits
+        return Sizes(
+            features=tuple(self.data.features),
+            n_classes=self.data.n_classes,
+            train=self.transfer_size or len(splits["train"].y),
+            val=len(splits["val"].y),
+            predicted=len(splits["test"].y),
+            sets=sets,
+            seeds=seeds,
+        )
+
+    def parents(self, student_set: StudentSet) -> list[Artefact]:
         """Return what a set is made from; a target that needs no teacher does not depend on it."""
-        needs_teacher = find_target(chosen.target).needs == "teacher"
+        needs_teacher = find_target(student_set.target).needs == "teacher"
         return [self.data.artefact] + ([self.teacher.artefact] if self.teacher and needs_teacher else [])
+
+
+def teacher_teaching(data: Data, seed: int) -> Teaching:
+    """Return what a teacher is taught: the labels of a run's data."""
+    labels = {split: data.labels(split).T for split in ("train", "val")}
+    return Teaching(
+        x={name: split.x for name, split in data.splits.items()},
+        labels=labels,
+        lessons=[Lesson(targets=labels)],
+        seeds=[seed],
+        role="teacher",
+        predicted=list(data.splits),
+    )
+
+
+def teacher_sizes(data: Data) -> Sizes:
+    """Return the sizes of a teacher's training, whose logits are kept of all splits."""
+    sizes = {name: len(split.y) for name, split in data.splits.items()}
+    features = tuple(data.features)
+    total = sum(sizes.values())
+    return Sizes(features, data.n_classes, sizes["train"], sizes["val"], predicted=total, sets=1, seeds=1)
