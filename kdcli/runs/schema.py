@@ -44,8 +44,8 @@ def check_meta(name: str, meta: Meta) -> None:
         dataset, _ = data_config(meta.config)
         _check_data_metrics(meta, find_dataset(dataset))
     elif name == "teacher":
-        model = parse_model(_read(Teacher, meta.config, {"model", "seed"}).model)
-        _require(meta.config, [key for key in rules(Training) if model.takes(key)])
+        model = parse_model(_read(Teacher, meta.config, ()).model)
+        _require(meta.config, ["model", "seed", *(key for key in rules(Training) if model.takes(key))])
         _check_scores(meta.metrics, None, (*RECORDED, *model.DESCRIBED))
         parents = {"data"}
     else:

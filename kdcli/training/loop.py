@@ -110,6 +110,7 @@ class _Run:
         state.batches = 0
         if state.curves.due(epoch):
             state.curves.record(epoch)
+            self.report(state.steps, state.curves.mean_loss)
 
     def finish(self) -> None:
         """Keep the state at the end, in case it is interrupted before the result is stored."""
