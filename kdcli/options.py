@@ -18,7 +18,7 @@ from kdcli.data.moons import Moons
 from kdcli.errors import KdError, UsageError
 from kdcli.figures import FIGURES, FORMATS
 from kdcli.metrics import METRICS
-from kdcli.models import CNN, MLP, MODELS, NETWORK_SYNTAX, SYNTAX
+from kdcli.models import FAMILIES, SYNTAX
 from kdcli.runs.recipe import DEVICES, PRECISIONS, SCHEDULES, Students, Teacher, builtin_names
 from kdcli.settings import flag, rules
 from kdcli.store import Run, Store
@@ -106,7 +106,7 @@ def _student_models(context: typer.Context) -> list[str]:
     here: list[str] = []
     with suppress(KdError):
         here = _models_here(context)
-    return list(dict.fromkeys([*here, *(family.EXAMPLE for family in MODELS.values())]))
+    return list(dict.fromkeys([*here, *(family.EXAMPLE for family in FAMILIES.values())]))
 
 
 def _recipes(_context: typer.Context) -> list[str]:
@@ -124,7 +124,7 @@ def split_models(values: list[str] | None) -> tuple[str, ...] | None:
     """Split models that may be repeated or comma-separated; commas within a model stay."""
     if not values:
         return None
-    apart = re.compile(rf",(?=\s*(?:{'|'.join(MODELS)})\b)")
+    apart = re.compile(rf",(?=\s*(?:{'|'.join(FAMILIES)})\b)")
     return tuple(name.strip() for value in values for name in apart.split(value))
 
 
@@ -268,8 +268,8 @@ TeacherModel = Annotated[
     _setting(
         Teacher,
         "model",
-        note=f": {NETWORK_SYNTAX}",
-        completion=_starting(lambda _: (MLP.EXAMPLE, CNN.EXAMPLE)),
+        note=f": {SYNTAX}",
+        completion=_starting(lambda _: [family.EXAMPLE for family in FAMILIES.values()]),
         metavar="MODEL",
     ),
 ]

@@ -14,7 +14,7 @@ from harness import TINY, Kd
 from kdcli import __version__, cli
 from kdcli.data import DATASETS
 from kdcli.figures import FIGURES
-from kdcli.models import CNN, MLP, MODELS
+from kdcli.models import FAMILIES
 from kdcli.options import split_models
 from kdcli.targets import TARGETS
 
@@ -62,9 +62,9 @@ def test_run_stands_first_in_the_list_of_commands(kd: Kd) -> None:
     ("command", "choices"),
     [
         ("gen-data", DATASETS),
-        ("train-teacher", {"mlp": MLP, "cnn": CNN}),
+        ("train-teacher", FAMILIES),
         ("distill", TARGETS),
-        ("distill", MODELS),
+        ("distill", FAMILIES),
         ("plot", FIGURES),
     ],
 )

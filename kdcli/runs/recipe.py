@@ -15,7 +15,7 @@ from typing import Any
 
 from kdcli.data import DATASETS, find_dataset
 from kdcli.errors import Command, KdError, UsageError, nearest, unknown
-from kdcli.models import NETWORK_SYNTAX, SYNTAX, parse_model, parse_network
+from kdcli.models import SYNTAX, Model, parse_model
 from kdcli.settings import read, rules, setting, shown
 from kdcli.targets import TARGETS, find_target
 
@@ -29,14 +29,14 @@ class RecipeError(UsageError):
     """A recipe that cannot be read, with every problem found in it."""
 
 
-def _choice(default: str, words: str, allowed: Sequence[str]) -> Any:
+def _choice(default: str, words: str, allowed: Sequence[str], **rule: Any) -> Any:
     """Declare a setting that takes one of the allowed words."""
 
     def check(value: str) -> None:
         if value not in allowed:
             raise UsageError(f"'{value}' is not one of them", "one of " + ", ".join(allowed))
 
-    return setting(default, f"{words}: {', '.join(allowed)}", check=check)
+    return setting(default, f"{words}: {', '.join(allowed)}", check=check, **rule)
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,18 @@ class Training:
 class Teacher(Training):
     """The teacher's model and training."""
 
-    model: str = setting("mlp:64,64", "the teacher's model", check=parse_network, values=NETWORK_SYNTAX)
+    model: str = setting("mlp:64,64", "the teacher's model", check=parse_model, values=SYNTAX)
     seed: int = setting(0, "seed of the initial weights and of the batch order", minimum=0)
-    precision: str = _choice("auto", "precision of matrix products", PRECISIONS)
-    schedule: str = _choice("constant", "how the step size goes, linear being down to 0", SCHEDULES)
-    device: str = _choice("auto", "what to train on", DEVICES)
+    precision: str = _choice("auto", "precision of matrix products", PRECISIONS, of="model")
+    schedule: str = _choice(
+        "constant", "how the step size goes, linear being down to 0", SCHEDULES, of="model"
+    )
+    device: str = _choice("auto", "what to train on", DEVICES, of="model")
+
+
+def applies(config: type, key: str, model: Model) -> bool:
+    """Whether a setting of a teacher or of students has an effect on this model."""
+    return rules(config)[key].of != "model" or model.takes(key)
 
 
 @dataclass(frozen=True)
