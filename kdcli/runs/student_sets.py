@@ -214,7 +214,7 @@ class StudentSet:
         return replace(self, seeds=tuple(range(count)), diverged=(), overflowed=())
 
     def without(self, seeds: Iterable[int], lost: Mapping[str, Iterable[int]]) -> StudentSet:
-        """Return the same set with these seeds, and without those that were `lost`, by what became of them."""
+        """Return the same set with these seeds; the others are `lost`, by what became of them."""
         gone = {why: tuple(lost.get(why, ())) for why in LOST}
         return StudentSet(self.settings, tuple(seeds), **gone)
 
