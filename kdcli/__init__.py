@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdcli.errors import KdError, UsageError
+from kdcli.version import __version__
 
 if TYPE_CHECKING:
     from kdcli.public import OpenRun
 
-__version__ = "0.1.0"
 __all__ = ["KdError", "UsageError", "__version__", "open_run"]
 
 

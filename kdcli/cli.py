@@ -12,14 +12,15 @@ import typer
 from typer.completion import completion_init, install_callback, show_callback  # type: ignore[attr-defined]
 from typer.core import TyperOption
 
-from kdcli import __version__, workers
 from kdcli import help as pages
 from kdcli import options as o
 from kdcli import report as show
+from kdcli import workers
 from kdcli.errors import Command as KdCommand
 from kdcli.errors import KdError, UsageError
 from kdcli.runs.recipe import Recipe, builtin, load
 from kdcli.store import NAME, Run, Store, named_run
+from kdcli.version import __version__
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from harness import TINY, Kd
 
-from kdcli import __version__, cli
+from kdcli import cli
 from kdcli.data import DATASETS
 from kdcli.figures import FIGURES
 from kdcli.models import FAMILIES
 from kdcli.options import split_models
 from kdcli.targets import TARGETS
+from kdcli.version import __version__
 
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib")
 
