@@ -85,7 +85,7 @@ def distill(
     stops being finite: of one student, or of a whole set if it is to `keep_going`.
     """
     crew.start()
-    given = None if students else _given(options)
+    own = students is None
     students = override(students or run_recipe(run).students, options)
     sets = student_sets(students)
     room.check_seeds(students.seeds, len(sets))
@@ -93,11 +93,10 @@ def distill(
     refusals.check_settings(options, Students, (s.model for s in sets))
     refusals.check_folder(name, sets)
     material = _material(run, students, sets)
-    artefacts = [(s, run.artefact(f"students/{name or s.name}")) for s in sets]
-    planned = plan(artefacts, material, force=force, given=given)
+    artefacts = {s: run.artefact(f"students/{name or s.name}") for s in sets}
+    planned = plan(artefacts, material, force=force, given=_given(options) if own else None)
     for order in planned.orders:
-        sizes = material.sizes(len(order.wanted), students.seeds)
-        room.check_training(order.model, sizes, run.path)
+        room.check_training(order.model, material.sizes(len(order.wanted), students.seeds), run.path)
     start = time.perf_counter()
     lost: list[str] = []
     for order in planned.orders:

@@ -44,7 +44,7 @@ class Plan:
 
 
 def plan(
-    artefacts: Sequence[tuple[StudentSet, Artefact]],
+    artefacts: Mapping[StudentSet, Artefact],
     material: Material,
     *,
     force: bool,
@@ -57,14 +57,14 @@ def plan(
     """
     orders: dict[tuple[Model, range], Order] = {}
     states = []
-    for student_set, artefact in artefacts:
+    for student_set, artefact in artefacts.items():
         model, seeds = student_set.model, range(student_set.students.seeds)
         record = as_stored(student_set, artefact, force)
         if artefact.up_to_date(record, material.parents(student_set), force, given):
             seeds = missing_seeds(record, student_set.students.seeds)
         states.append((artefact, not seeds))
         if seeds:
-            of_model = [other for other, _ in artefacts if other.model == model]
+            of_model = [other for other in artefacts if other.model == model]
             order = orders.setdefault((model, seeds), Order(model, seeds, of_model))
             order.wanted.append((student_set, artefact))
             if seeds.start:  # read now, so that damage is found before the others are trained
