@@ -196,8 +196,7 @@ Jobs = Annotated[
         "--jobs",
         help="processes that compute at the same time, which changes no result (at least 1)",
         min=1,
-        envvar=workers.JOBS,
-        show_default="the processors that kd may use",
+        show_default=f"{workers.JOBS}, or else the processors that kd may use",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="replace what is there if it was made differently")]

@@ -74,18 +74,17 @@ def distill(
     stops being finite: of one student, or of a whole set if it is to `keep_going`.
     """
     crew.start()
-    given = None if students else _given(options)
+    own = students is None
     students = override(students or experiment.recipe.students, options)
-    room.check_seeds(
-        students.seeds, len(students.models) * len(students.targets) * len(students.temperatures)
-    )
+    listed = (students.models, students.targets, students.temperatures)
+    room.check_seeds(students.seeds, math.prod(map(len, listed)))
     sets = student_sets(students)
     refusals.check_options(sets, options)
     refusals.check_settings(options, Students, (s.model for s in sets))
     refusals.check_folder(name, sets)
     material = _material(experiment, students, sets)
-    artefacts = [(s, f"{STUDENTS}/{name or s.name}") for s in sets]
-    planned = plan(experiment, artefacts, force=force, given=given)
+    artefacts = {s: f"{STUDENTS}/{name or s.name}" for s in sets}
+    planned = plan(experiment, artefacts, force=force, given=_given(options) if own else None)
     for order in planned.orders:
         sizes = material.sizes(len(order.wanted), students.seeds)
         room.check_training(order.model, sizes, experiment.run.path)

@@ -46,7 +46,7 @@ class Plan:
 
 def plan(
     experiment: Experiment,
-    artefacts: Sequence[tuple[StudentSet, str]],
+    artefacts: Mapping[StudentSet, str],
     *,
     force: bool,
     given: Sequence[str] | None,
@@ -58,7 +58,7 @@ def plan(
     """
     orders: dict[tuple[Model, range], Order] = {}
     states = []
-    for student_set, artefact in artefacts:
+    for student_set, artefact in artefacts.items():
         model, seeds = student_set.model, range(len(student_set.seeds))
         stored = stored_set(experiment, artefact, force=force)
         record = as_stored(student_set, stored, force=force)
@@ -66,7 +66,7 @@ def plan(
             seeds = range(len(record.seeds_asked), len(seeds))
         states.append((artefact, not seeds))
         if seeds:
-            of_model = [other for other, _ in artefacts if other.model == model]
+            of_model = [other for other in artefacts if other.model == model]
             order = orders.setdefault((model, seeds), Order(model, seeds, of_model))
             order.wanted.append((student_set, artefact))
             if seeds.start and stored:  # read now, so that damage is found before the others are trained
