@@ -1,8 +1,7 @@
 """Help pages: what a command is for, its options in panels with the common ones first, and examples."""
 
-from pathlib import Path
 from textwrap import wrap
-from typing import Any, get_args
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -16,16 +15,8 @@ from kdcli.report.terminal import console, fitted
 
 WIDEST = 100  # columns, beyond which lines are hard to read
 
-# What most people leave as it is, and what commands have in common, stand below a command's own options.
-PANELS = {
-    "Training": (
-        *("--transfer-size", "--smoothing", "--label-weight", "--batch-size", "--learning-rate"),
-        *("--schedule", "--precision", "--device"),
-    ),
-    "Run": ("--name", "--recipe", "--run", "--outputs"),
-    "Behaviour": ("--jobs", "--force", "--keep-going", "--no-wait", "--json", "--quiet", "--help"),
-}
-VALUES = {int: "N", float: "X", str: "NAME", Path: "PATH"}
+# Panels of a command's own options, and of --help, which Typer declares; others come from the options.
+OWN, OF_HELP = "Options", "Behaviour"
 
 Row = tuple[str, str]  # what is written on the command line, and what it means
 
@@ -38,6 +29,7 @@ class _Page:
         if option is not None:
             option.help = "show this page"
             option.callback = show_page
+            option.rich_help_panel = OF_HELP
         return option
 
 
@@ -74,7 +66,7 @@ def _print(context: Any) -> None:
     terminal.print()
     terminal.print(fitted(command.help), width=width)
     panels = {
-        "Commands": [(one.name, one.help) for one in commands],
+        "Commands": [(subcommand.name, subcommand.help) for subcommand in commands],
         "Arguments": [(_written(p), _meaning(p)) for p in arguments],
         **{title: [(_written(p), _meaning(p)) for p in group] for title, group in _grouped(options).items()},
     }
@@ -94,10 +86,9 @@ def _names(command: Any, context: Any) -> list[str]:
 
 def _grouped(options: list[TyperOption]) -> dict[str, list[TyperOption]]:
     """Return the options by the titles of their panels, those that are a command's own first."""
-    panel_of = {flag: title for title, flags in PANELS.items() for flag in flags}
-    groups: dict[str, list[TyperOption]] = {title: [] for title in ("Options", *PANELS)}
+    groups: dict[str, list[TyperOption]] = {OWN: []}
     for option in options:
-        groups[panel_of.get(max(option.opts, key=len), "Options")].append(option)
+        groups.setdefault(option.rich_help_panel or OWN, []).append(option)
     return groups
 
 
@@ -105,16 +96,8 @@ def _written(parameter: TyperArgument | TyperOption) -> str:
     """Write a parameter as it is given, such as "-t, --target NAME,..."."""
     if isinstance(parameter, TyperArgument):
         return parameter.display_name_raw
-    names = ", ".join(sorted(parameter.opts, key=len))
-    if parameter.is_flag:
-        return names
-    return f"{names} {parameter.metavar or _value(parameter.type_descriptor.annotation)}"
-
-
-def _value(annotation: Any) -> str:
-    """Return the word for an option's value: N is a whole number, X a number."""
-    several = get_args(annotation)
-    return f"{VALUES[several[0]]},..." if several else VALUES[annotation]
+    names = ", ".join([*sorted(parameter.opts, key=len), *parameter.secondary_opts])
+    return names if parameter.is_flag else f"{names} {parameter.metavar}"
 
 
 def _meaning(parameter: TyperArgument | TyperOption) -> str:

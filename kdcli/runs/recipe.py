@@ -7,7 +7,6 @@
 
 import codecs
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import Any
 
 from kdcli.data import DATASETS, find_dataset
 from kdcli.errors import KdError, UsageError, nearest, unknown
-from kdcli.models import NETWORK_SYNTAX, SYNTAX, parse_model, parse_network
+from kdcli.models import CNN, MLP, MODELS, NETWORK_SYNTAX, SYNTAX, parse_model, parse_network
+from kdcli.runs.completion import trained_and_example_models
 from kdcli.settings import read, rules, setting, shown
 from kdcli.targets import TARGETS, find_target
 
@@ -23,40 +23,48 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda")
 SCHEDULES = ("constant", "linear")
 COMMENT = 100  # columns of a comment in a recipe
+PANEL = "Training"  # of the help pages, for what most people leave as it is
 
 
 class RecipeError(UsageError):
     """A recipe that cannot be read, with every problem found in it."""
 
 
-def _choice(default: str, words: str, allowed: Sequence[str]) -> Any:
-    """Declare a setting that takes one of the allowed words."""
-
-    def check(value: str) -> None:
-        if value not in allowed:
-            raise UsageError(f"'{value}' is not one of them", "one of " + ", ".join(allowed))
-
-    return setting(default, f"{words}: {', '.join(allowed)}", check=check, added=True)
-
-
 @dataclass(frozen=True)
 class Training:
     """How a model is trained by gradients: Adam for a number of epochs."""
 
-    epochs: int = setting(500, "passes over the training split", minimum=1)
-    batch_size: int = setting(0, "examples per step; 0 takes the whole training split", minimum=0)
-    learning_rate: float = setting(1e-3, "step size of Adam", above=0)
+    epochs: int = setting(500, "number of passes over the training split", minimum=1, panel=PANEL)
+    batch_size: int = setting(
+        0, "examples per training step; 0 takes the whole training split", minimum=0, panel=PANEL
+    )
+    learning_rate: float = setting(1e-3, "learning rate of Adam", above=0, panel=PANEL)
 
 
 @dataclass(frozen=True)
 class Teacher(Training):
     """The teacher's model and training."""
 
-    model: str = setting("mlp:64,64", "the teacher's model", check=parse_network, values=NETWORK_SYNTAX)
-    seed: int = setting(0, "seed of the initial weights and of the batch order", minimum=0)
-    precision: str = _choice("auto", "precision of matrix products", PRECISIONS)
-    schedule: str = _choice("constant", "how the step size goes, linear being down to 0", SCHEDULES)
-    device: str = _choice("auto", "what to train on", DEVICES)
+    model: str = setting(
+        "mlp:64,64",
+        "the teacher's model",
+        check=parse_network,
+        values=NETWORK_SYNTAX,
+        metavar="MODEL",
+        completion=(MLP.EXAMPLE, CNN.EXAMPLE),
+    )
+    seed: int = setting(0, "random seed of the initial weights and the batch order", minimum=0)
+    precision: str = setting(
+        "auto", "numerical precision of matrix products", choices=PRECISIONS, panel=PANEL, added=True
+    )
+    schedule: str = setting(
+        "constant",
+        "learning-rate schedule (linear decays to 0)",
+        choices=SCHEDULES,
+        panel=PANEL,
+        added=True,
+    )
+    device: str = setting("auto", "device to train on", choices=DEVICES, panel=PANEL, added=True)
 
 
 @dataclass(frozen=True)
@@ -65,17 +73,21 @@ class Students(Training):
 
     models: tuple[str, ...] = setting(
         ("mlp:4",),
-        "the students' models, each taught every target",
+        "the students' models, each trained on every target",
         check=parse_model,
         values=SYNTAX,
         flag="--model",
+        metavar="MODEL",
+        completion=trained_and_example_models,
+        item_starts=tuple(MODELS),
     )
     targets: tuple[str, ...] = setting(
         ("labels", "hard", "soft"),
-        "what the students are taught",
+        "the targets to train students on",
         check=find_target,
-        values=", ".join(TARGETS),
+        choices=tuple(TARGETS),
         flag="--target",
+        short="-t",
     )
     temperatures: tuple[float, ...] = setting(
         (4.0,),
@@ -83,14 +95,27 @@ class Students(Training):
         minimum=0.01,
         maximum=1000,
         flag="--temperature",
+        short="-T",
+        metavar="T",
     )
     transfer_size: int = setting(
-        0, "training examples that students are taught on, class by class; 0 takes all", minimum=0, added=True
+        0,
+        "size of the transfer set, drawn class by class from the training split; 0 takes the whole split",
+        minimum=0,
+        panel=PANEL,
+        added=True,
     )
     smoothing: float = setting(
-        0.1, "ε of smooth targets: the share spread evenly over all classes", above=0, below=1, added=True
+        0.1,
+        "ε of smooth targets: the probability spread evenly over all classes",
+        above=0,
+        below=1,
+        panel=PANEL,
+        added=True,
     )
-    label_weight: float = setting(0.0, "share of the true labels in the loss", minimum=0, maximum=1)
+    label_weight: float = setting(
+        0.0, "weight of the true labels in the loss", minimum=0, maximum=1, panel=PANEL
+    )
     seeds: int = setting(10, "replicates of each student, with seeds 0, 1, …", minimum=1)
 
 
