@@ -1,10 +1,9 @@
-"""The command line: where a line is run, and errors become messages and exit codes."""
+"""The command line: runs what is given to it, and turns errors into messages and exit codes."""
 
 import gc
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import typer
 
@@ -47,34 +46,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _outcome(given: list[str]) -> int:
     """Run a command line, report what went wrong, and return the exit code."""
-    as_json = "--json" in given
-    code: Any
     try:
         _refuse_empty(given)
-        code = app(given or ["--help"], prog_name="kd", standalone_mode=False)
-        if not given:
-            code = UsageError.exit_code
+        code: int = app(given or ["--help"], prog_name="kd", standalone_mode=False) or 0
+        if code != INTERRUPTED:
+            return code if given else UsageError.exit_code
+        problem = _interruption()
     except show.OutputError:
         raise
     except KdError as error:
-        if not error.hint:
-            command = next((word for word in given if word in COMMANDS), "")
-            error.hint = f"see `kd {command} --help`".replace("  ", " ")
-        show.error(error, as_json=as_json)
-        code = error.exit_code
+        problem, code = error, error.exit_code
+        if not problem.hint:
+            command = next((f"kd {word}" for word in given if word in COMMANDS), "kd")
+            problem.hint = f"see `{command} --help`"
     except typer.TyperException as error:  # what Typer itself finds wrong with the arguments
         # Only usage errors know the command they came from.
         command = getattr(getattr(error, "ctx", None), "command_path", "kd")
-        show.error(UsageError(error.format_message(), f"see `{command} --help`"), as_json=as_json)
-        code = error.exit_code
+        problem, code = UsageError(error.format_message(), f"see `{command} --help`"), error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
-    if code == INTERRUPTED:
-        message = "interrupted; what was finished is kept"
-        show.error(
-            KdError(
-                message, "run the same command again: it goes on from there, a training from its last state"
-            ),
-            as_json=as_json,
-        )
-    return code or 0
+        problem, code = _interruption(), INTERRUPTED
+    show.error(problem, as_json="--json" in given)
+    return code
+
+
+def _interruption() -> KdError:
+    return KdError(
+        "interrupted; what was finished is kept",
+        "run the same command again to resume: a training goes on from its last saved state",
+    )

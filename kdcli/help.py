@@ -1,5 +1,6 @@
 """Help pages: what a command is for, its options in panels with the common ones first, and examples."""
 
+from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
 
@@ -38,11 +39,7 @@ class HelpCommand(_Page, TyperCommand):
 
 
 class HelpGroup(_Page, TyperGroup):
-    """The commands of kd, with a help page that lists `run` first."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of the commands: first the one that stands for others, then in their order."""
-        return sorted(self.commands, key=lambda name: name != "run")
+    """The commands of kd, with a help page of kd's own."""
 
 
 def show_page(context: Any, _parameter: Any, wanted: bool) -> None:
@@ -56,19 +53,19 @@ def _print(context: Any) -> None:
     command = context.command
     terminal = console()
     width = min(terminal.width, WIDEST)
-    parameters = [p for p in command.get_params(context) if not p.hidden]
-    arguments = [p for p in parameters if isinstance(p, TyperArgument)]
-    options = [p for p in parameters if isinstance(p, TyperOption)]
-    commands = [command.get_command(context, name) for name in _names(command, context)]
+    parameters = [parameter for parameter in command.get_params(context) if not parameter.hidden]
+    arguments = [parameter for parameter in parameters if isinstance(parameter, TyperArgument)]
+    options = [parameter for parameter in parameters if isinstance(parameter, TyperOption)]
+    commands = list(command.commands.values()) if isinstance(command, TyperGroup) else []
     usage = [context.command_path, "[OPTIONS]", *map(_written, arguments)]
     usage += ["COMMAND ..."] if commands else []
     terminal.print(Text.assemble(("Usage: ", "yellow"), (" ".join(usage), "bold")), width=width)
     terminal.print()
     terminal.print(fitted(command.help), width=width)
-    panels = {
+    panels: dict[str, list[Row]] = {
         "Commands": [(subcommand.name, subcommand.help) for subcommand in commands],
-        "Arguments": [(_written(p), _meaning(p)) for p in arguments],
-        **{title: [(_written(p), _meaning(p)) for p in group] for title, group in _grouped(options).items()},
+        "Arguments": _rows(arguments),
+        **{title: _rows(group) for title, group in _grouped(options).items()},
     }
     for title, rows in panels.items():
         if rows:
@@ -76,12 +73,12 @@ def _print(context: Any) -> None:
             _print_panel(terminal, title, rows, width)
     if command.epilog:
         terminal.print(Text("\nExamples:", style="bold"))
-        for example in command.epilog.strip().splitlines():
+        for example in command.epilog.splitlines():
             terminal.print(Text(f"  {example}"), soft_wrap=True)
 
 
-def _names(command: Any, context: Any) -> list[str]:
-    return command.list_commands(context) if isinstance(command, TyperGroup) else []
+def _rows(parameters: Sequence[TyperArgument | TyperOption]) -> list[Row]:
+    return [(_written(parameter), _meaning(parameter)) for parameter in parameters]
 
 
 def _grouped(options: list[TyperOption]) -> dict[str, list[TyperOption]]:

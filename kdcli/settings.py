@@ -197,5 +197,5 @@ def shown(raw: Any) -> str:
     try:
         text = repr(raw)
     except ValueError:  # Python writes no whole number of more than 4300 digits
-        return "one of thousands of digits"
+        return "a number of thousands of digits"
     return text if len(text) <= 100 else text[:99] + "…"

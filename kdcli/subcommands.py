@@ -12,7 +12,7 @@ from kdcli.calls import Call, recipe_for_data, run_name
 from kdcli.data import DATASETS
 from kdcli.errors import UsageError
 from kdcli.options import COMPUTE, SCREEN, STORE, WORK
-from kdcli.runs.recipe import Students, Teacher, load
+from kdcli.runs.recipe import Recipe, Students, Teacher, load
 
 if TYPE_CHECKING:
     from kdcli.stages.delete import Doomed
@@ -28,25 +28,29 @@ app = App()
 )
 def run(call: Call) -> None:
     """Run every stage of a recipe, showing the command for each; ends with the comparison."""
+    recipe = load(call.options.any_recipe)
+    name = run_name(call.options.any_recipe, call.options.new_run)
+    steps = _steps(call, recipe, name)
+    with call.working_on(call.store.run(name)):
+        _take(steps, call.screen)
+
+
+def _steps(call: Call, recipe: Recipe, name: str) -> "Sequence[Step]":
     from kdcli.stages.run import steps
 
-    source, screen = call.options.any_recipe, call.screen
-    recipe, name = load(source), run_name(source, call.options.new_run)
-    stages = steps(
+    return steps(
         call.store,
         recipe,
-        source=source,
+        source=call.options.any_recipe,
         run_name=name,
         files=call.options.source,
-        watch=screen.training,
-        bar=screen.download,
+        watch=call.screen.training,
+        bar=call.screen.download,
         **call.passed("force", "keep_going", "file_format"),
     )
-    with call.working_on(call.store.run(name)):
-        _take(stages, screen)
 
 
-def _take(stages: "Sequence[Step]", screen: show.Screen) -> None:
+def _take(steps: "Sequence[Step]", screen: show.Screen) -> None:
     """Take the steps of a run and print what comes of each, after the command that does the same."""
     from kdcli.stages.compare import Compared
     from kdcli.stages.distill import Distilled
@@ -56,7 +60,7 @@ def _take(stages: "Sequence[Step]", screen: show.Screen) -> None:
 
     lines = show.Screen(screen.quiet or screen.as_json)
     figures: Sequence[Path] = ()
-    for step in stages:
+    for step in steps:
         lines.say(f"$ {step.command}")
         match step.call():
             case DataMade() as made:
@@ -69,7 +73,7 @@ def _take(stages: "Sequence[Step]", screen: show.Screen) -> None:
                 show.plotted(lines, made)
                 figures = made.figures
             case Compared() as made:
-                commands = [step.command for step in stages]
+                commands = [step.command for step in steps]
                 show.compared(screen, made, commands=commands, figures=figures)
         lines.say()
 
@@ -262,7 +266,7 @@ def use(call: Call) -> None:
     *("any_recipe", *SCREEN),
     examples=("kd recipe", "kd recipe moons", "kd recipe mnist-few > mine.toml"),
 )
-def recipe(call: Call) -> None:
+def show_recipe(call: Call) -> None:
     """Print a recipe with the meaning, range and default of every key, as a file to start from."""
     from kdcli.stages.recipe import recipe as stage
 
