@@ -63,7 +63,7 @@ def _print(context: Any) -> None:
     terminal.print()
     terminal.print(fitted(command.help), width=width)
     panels: dict[str, list[Row]] = {
-        "Commands": [(subcommand.name, subcommand.help) for subcommand in commands],
+        "Commands": [(str(subcommand.name), str(subcommand.help)) for subcommand in commands],
         "Arguments": _rows(arguments),
         **{title: _rows(group) for title, group in _grouped(options).items()},
     }

@@ -100,9 +100,9 @@ class Parameter:
         }
 
     def _spellings(self) -> list[str]:
-        if self.kind is bool and self.recipe_default:  # a switch that the recipe may have on
-            return [f"{self.flag}/--no-{self.flag.removeprefix('--')}"]
-        return [self.flag, *filter(None, [self.rules[0].short])]
+        # What the recipe may switch on can be switched off as well.
+        off = f"/--no-{self.flag.removeprefix('--')}" if self.kind is bool and self.recipe_default else ""
+        return [self.flag + off, *filter(None, [self.rules[0].short])]
 
     def _metavar(self) -> str | None:
         if self.kind is bool:
