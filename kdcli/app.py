@@ -49,7 +49,7 @@ def _kd(
     """Distil knowledge in the terminal: from data to a small student, with the evidence that it helped."""
 
 
-class Command(HelpCommand):
+class StrictCommand(HelpCommand):
     """A command that refuses an option with one value that is given twice, rather than take the last."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -109,7 +109,7 @@ class App(typer.Typer):
             declared = [p for parameter in (*of_recipe, *others) for p in parameter.declared()]
             entry.__signature__ = Signature(declared)  # type: ignore[attr-defined]
             entry.__doc__ = function.__doc__
-            self.command(name, cls=Command, epilog="\n".join(examples))(entry)
+            self.command(name, cls=StrictCommand, epilog="\n".join(examples))(entry)
             return function
 
         return add

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from kdcli.data import find_dataset
 from kdcli.errors import UsageError
@@ -14,6 +14,9 @@ from kdcli.parameters import Parameter
 from kdcli.report import Screen
 from kdcli.runs.recipe import Recipe, builtin, load
 from kdcli.store import NAME, Run, Store, named_run
+
+if TYPE_CHECKING:
+    from kdcli.runs.experiment import Experiment
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,15 @@ class Call:
         """Return some of the options as keyword arguments, for a stage that calls them the same."""
         return {key: getattr(self.options, key) for key in keys}
 
+    def opened(self, run: Run) -> "Experiment":
+        """Open a run, to read it or to work on it."""
+        from kdcli.runs.experiment import Experiment
+
+        return Experiment.open(run)
+
     @contextmanager
-    def working_on(self, run: Run) -> Iterator[Run]:
-        """Say which run it is, and work on it while no other kd does."""
+    def working_on(self, run: Run) -> Iterator["Experiment"]:
+        """Say which run it is, and open it to work on it while no other kd does."""
 
         def waiting() -> None:
             self.screen.hint(f"another kd is working on run {run.name}; waiting for it to finish")
@@ -64,7 +73,7 @@ class Call:
         with run.locked(wait=not self.options.no_wait, waiting=waiting) as leftovers:
             if leftovers:
                 self.screen.hint(f"cleared up after a command that was cut off: {', '.join(leftovers)}")
-            yield run
+            yield self.opened(run)
 
 
 def _values(given: Mapping[str, Any], parameters: Sequence[Parameter]) -> dict[str, Any]:
@@ -87,8 +96,6 @@ def recipe_for_data(call: Call) -> tuple[Recipe, str]:
     That is --recipe if given, else the recipe of the run if it exists, else the dataset's. The run is the
     one that --run or KD_RUN names, or that of the recipe or the dataset.
     """
-    from kdcli.runs.artefacts import run_recipe
-
     dataset, source, name = call.options.dataset, call.options.recipe, call.options.new_run
     if source is None:
         name = name or named_run() or dataset or "gaussians"
@@ -97,7 +104,7 @@ def recipe_for_data(call: Call) -> tuple[Recipe, str]:
         run = call.store.run(name)
         if not run.recipe_path.is_file():
             return builtin(dataset or "gaussians"), name
-        recipe, source = run_recipe(run), f"of run {name}"
+        recipe, source = call.opened(run).recipe, f"of run {name}"
     else:
         recipe, name = load(source), run_name(source, name)
     if dataset is not None and dataset != recipe.dataset:

@@ -21,7 +21,7 @@ def _train(task: Any, shared: Mapping[str, Tensor], tell: Tell) -> Result:
 
 
 def _draw(task: Any, shared: Mapping[str, Tensor], tell: Tell) -> Result:
-    from kdcli.stages.plot import draw_part
+    from kdcli.report.drawing import draw_part
 
     return draw_part(task, shared, tell)
 

@@ -1,11 +1,39 @@
-"""Everything that can go wrong for a user, as one family of exceptions.
+"""Everything that can go wrong for a user, as one family of exceptions, and the remedies as data.
 
-The command line turns a `KdError` into a message and an exit code. Any other
-exception is a programming error and keeps its traceback.
+The command line turns a `KdError` into a message and an exit code. Any other exception is a programming
+error and keeps its traceback. What helps may be a command: nouns name it as a `Command`, and `commands`
+spells it where it is shown.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of kd as data.
+
+    `options` are named by the keys of settings or by their flags without dashes; an option that is True is a
+    flag of its own, and one that is None, False or empty is left out. `run` is the run to work on, `outputs`
+    the folder that has it; empty and None stand for those that commands use unless told otherwise.
+    """
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    run: str = ""
+    outputs: Path | None = None
+
+    def adding(self, **options: Any) -> "Command":
+        """Return the command with further options."""
+        return replace(self, options={**self.options, **options})
+
+
+Text: TypeAlias = str | tuple[str | Command, ...]
+"""Words for a person in which commands may stand."""
 
 
 class KdError(Exception):
@@ -16,7 +44,7 @@ class KdError(Exception):
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: Text = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -34,8 +62,19 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     return f"; did you mean {matches[0]}?" if matches else ""
 
 
-def unknown(kind: str, name: str, allowed: Iterable[str], hint: str = "") -> UsageError:
+def unknown(kind: str, name: str, allowed: Iterable[str], hint: Text = "") -> UsageError:
     """Build the error for a name that is not among the `allowed` ones, with the nearest one suggested."""
     names = list(allowed)
     known = f"{kind}s: {', '.join(names)}" if names else f"there is no {kind} yet"
-    return UsageError(f"no {kind} '{name}'{nearest(name, names)}", f"{known}. {hint}" if hint else known)
+    more = (hint,) if isinstance(hint, str) else hint
+    return UsageError(
+        f"no {kind} '{name}'{nearest(name, names)}", joined(known + ". ", *more) if hint else known
+    )
+
+
+def joined(*parts: Text | Command) -> Text:
+    """Return texts one after the other as one."""
+    flat: list[str | Command] = []
+    for part in parts:
+        flat += [part] if isinstance(part, (str, Command)) else part
+    return "".join(map(str, flat)) if all(isinstance(part, str) for part in flat) else tuple(flat)

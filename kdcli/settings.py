@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from kdcli.errors import KdError, UsageError, nearest
 
@@ -31,8 +31,7 @@ class Rule:
 
     `minimum` and `maximum` are allowed themselves, `above` and `below` are not. `choices` are the only values
     allowed. `check` raises a `KdError` for a value it refuses, and `values` says in words which it takes.
-    For a list the rule holds for every item. A setting that was `added` later is left out of records where
-    it has its default, so that older ones compare equal.
+    For a list the rule holds for every item.
 
     On the command line the setting is the option `flag` (by default its key), or `short`, with its value
     written as `metavar`, in the help panel `panel`, and read from the environment variable `env` if it is
@@ -41,6 +40,12 @@ class Rule:
     `choices`), or a function that returns them, given the store and the name of the run if one is named.
     Items of a list are separated by commas; where items contain commas themselves, only a comma before one
     of the words `item_starts` separates.
+
+    The rest tells what a setting means for a set of students, which has a value of its own for each. `each`
+    is what a setting that lists several is called where it has one. `of` says whether targets or models take
+    it, each naming the `settings` it takes; all sets have the others. `tag` stands for it in the names of
+    folders, `sign` in titles if that differs; sets that do not share a `paired` one cannot be paired, and
+    those that do not share a `grouping` one stand in tables of their own.
     """
 
     help: str
@@ -50,7 +55,6 @@ class Rule:
     below: float | None = None
     check: Callable[[Any], object] | None = None
     values: str = ""
-    added: bool = False
     choices: Sequence[str] = ()
     flag: str = ""
     short: str = ""
@@ -60,6 +64,12 @@ class Rule:
     env: str = ""
     completion: Sequence[str] | Callable[..., Iterable[str]] = ()
     item_starts: Sequence[str] = ()
+    each: str = ""
+    of: Literal["", "target", "model"] = ""
+    tag: str = ""
+    sign: str = ""
+    paired: bool = False
+    grouping: bool = False
 
     @property
     def allowed(self) -> str:
@@ -83,7 +93,7 @@ class Rule:
             try:
                 self.check(value)
             except KdError as error:
-                return Problem(error.message, error.hint)
+                return Problem(error.message, str(error.hint))
         if self.choices and value not in self.choices:
             return Problem(f"must be one of {', '.join(self.choices)}, not {shown(value)}")
         return None
@@ -103,20 +113,6 @@ def rules(config: type) -> dict[str, Rule]:
 def flag(config: type, key: str) -> str:
     """Return how the command line spells a setting, such as '--n-samples'."""
     return rules(config)[key].flag or "--" + key.replace("_", "-")
-
-
-def said(config: Any) -> dict[str, Any]:
-    """Return the settings of a configuration as a record keeps them."""
-    kind = type(config)
-    values = {key: getattr(config, key) for key in rules(kind)}
-    omitted = unsaid(kind)
-    return {key: value for key, value in values.items() if key not in omitted or value != omitted[key]}
-
-
-def unsaid(config: type) -> dict[str, Any]:
-    """Return the settings that a record may leave out, with the values they then have."""
-    known = rules(config)
-    return {f.name: f.default for f in fields(config) if f.name in known and known[f.name].added}
 
 
 def read(config: type[C], table: Mapping[str, Any], where: str) -> tuple[C | None, list[str]]:

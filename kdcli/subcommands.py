@@ -9,12 +9,14 @@ import typer
 from kdcli import report as show
 from kdcli.app import App
 from kdcli.calls import Call, recipe_for_data, run_name
+from kdcli.commands import spell
 from kdcli.data import DATASETS
-from kdcli.errors import UsageError
+from kdcli.errors import Command, UsageError
 from kdcli.options import COMPUTE, SCREEN, STORE, WORK
 from kdcli.runs.recipe import Recipe, Students, Teacher, load
 
 if TYPE_CHECKING:
+    from kdcli.runs.experiment import Experiment
     from kdcli.stages.delete import Doomed
     from kdcli.stages.run import Step
 
@@ -30,19 +32,17 @@ def run(call: Call) -> None:
     """Run every stage of a recipe, showing the command for each; ends with the comparison."""
     recipe = load(call.options.any_recipe)
     name = run_name(call.options.any_recipe, call.options.new_run)
-    steps = _steps(call, recipe, name)
-    with call.working_on(call.store.run(name)):
-        _take(steps, call.screen)
+    with call.working_on(call.store.run(name)) as experiment:
+        _take(_steps(call, experiment, recipe), call.screen)
 
 
-def _steps(call: Call, recipe: Recipe, name: str) -> "Sequence[Step]":
+def _steps(call: Call, experiment: "Experiment", recipe: Recipe) -> "Sequence[Step]":
     from kdcli.stages.run import steps
 
     return steps(
-        call.store,
+        experiment,
         recipe,
         source=call.options.any_recipe,
-        run_name=name,
         files=call.options.source,
         watch=call.screen.training,
         bar=call.screen.download,
@@ -61,7 +61,7 @@ def _take(steps: "Sequence[Step]", screen: show.Screen) -> None:
     lines = show.Screen(screen.quiet or screen.as_json)
     figures: Sequence[Path] = ()
     for step in steps:
-        lines.say(f"$ {step.command}")
+        lines.say(f"$ {spell(step.command)}")
         match step.call():
             case DataMade() as made:
                 show.data_made(lines, made)
@@ -73,7 +73,7 @@ def _take(steps: "Sequence[Step]", screen: show.Screen) -> None:
                 show.plotted(lines, made)
                 figures = made.figures
             case Compared() as made:
-                commands = [step.command for step in steps]
+                commands = [spell(step.command) for step in steps]
                 show.compared(screen, made, commands=commands, figures=figures)
         lines.say()
 
@@ -93,12 +93,11 @@ def gen_data(call: Call) -> None:
     from kdcli.stages.gen_data import gen_data as stage
 
     recipe, name = recipe_for_data(call)
-    with call.working_on(call.store.run(name)):
+    with call.working_on(call.store.run(name)) as experiment:
         made = stage(
-            call.store,
+            experiment,
             recipe,
-            run_name=name,
-            options=call.settings,
+            call.settings,
             adopt=call.options.recipe is not None,
             bar=call.screen.download,
             **call.passed("force", "source"),
@@ -120,8 +119,8 @@ def train_teacher(call: Call) -> None:
     """Train the run's teacher on the labels, and store its parameters, logits and learning curves."""
     from kdcli.stages.train_teacher import train_teacher as stage
 
-    with call.working_on(call.store.existing_run(call.options.run)) as run:
-        made = stage(run, call.settings, force=call.options.force, watch=call.screen.training)
+    with call.working_on(call.store.existing_run(call.options.run)) as experiment:
+        made = stage(experiment, call.settings, force=call.options.force, watch=call.screen.training)
     show.teacher_trained(call.screen, made)
 
 
@@ -138,15 +137,16 @@ def train_teacher(call: Call) -> None:
 def distill(call: Call) -> None:
     """Train students on one or more targets, all seeds and targets at the same time."""
     from kdcli.runs.edits import notes
+    from kdcli.runs.kinds import TEACHER
     from kdcli.stages.distill import distill as stage
 
     options, screen = call.options, call.screen
     students = load(options.student_recipe).students if options.student_recipe else None
-    with call.working_on(call.store.existing_run(options.run)) as run:
-        for note in notes(run, ["teacher"]):
+    with call.working_on(call.store.existing_run(options.run)) as experiment:
+        for note in notes(experiment, [TEACHER]):
             screen.hint(note)
         passed = call.passed("name", "force", "keep_going")
-        made = stage(run, call.settings, students=students, watch=screen.training, **passed)
+        made = stage(experiment, call.settings, students=students, watch=screen.training, **passed)
     show.distilled(screen, made)
 
 
@@ -158,12 +158,14 @@ def distill(call: Call) -> None:
 def plot(call: Call) -> None:
     """Draw the run's figures from its stored results."""
     from kdcli.runs.edits import notes
+    from kdcli.runs.kinds import DATA, STUDENTS, TEACHER
     from kdcli.stages.plot import plot as stage
 
-    with call.working_on(call.store.existing_run(call.options.run)) as run:
-        for note in notes(run, ["data", "teacher", *(students.name for students in run.students())]):
+    with call.working_on(call.store.existing_run(call.options.run)) as experiment:
+        student_sets = experiment.run.artefacts(STUDENTS)
+        for note in notes(experiment, [DATA, TEACHER, *(artefact.name for artefact in student_sets)]):
             call.screen.hint(note)
-        made = stage(run, call.options.figures, **call.passed("models", "file_format"))
+        made = stage(experiment, call.options.figures, **call.passed("models", "file_format"))
     show.plotted(call.screen, made)
     for path in made.figures if call.options.show_figures else ():
         typer.launch(str(path))
@@ -180,8 +182,8 @@ def compare(call: Call) -> None:
         raise UsageError("--csv and --json are two documents", "choose one of them")
     from kdcli.stages.compare import compare as stage
 
-    with call.working_on(call.store.existing_run(call.options.run_to_show)) as run:
-        made = stage(run, **call.passed("models", "metrics", "control", "unpaired"))
+    with call.working_on(call.store.existing_run(call.options.run_to_show)) as experiment:
+        made = stage(experiment, **call.passed("models", "metrics", "control", "unpaired"))
     if call.options.as_csv:
         print(show.as_csv(made), end="")
     else:
@@ -193,7 +195,8 @@ def show_run(call: Call) -> None:
     """Show what a run holds and in what state, with the commands that renew what is not fresh."""
     from kdcli.stages.show import show_run as stage
 
-    show.run_shown(call.screen, stage(call.store.existing_run(call.options.run_to_show)))
+    run = call.store.existing_run(call.options.run_to_show)
+    show.run_shown(call.screen, stage(call.opened(run)))
 
 
 @app.add("runs", *STORE, examples=("kd runs", "kd runs --outputs elsewhere", "kd runs --json"))
@@ -227,7 +230,7 @@ def delete(call: Call) -> None:
 
     name = call.options.run_to_delete
     if name is None:
-        raise UsageError("name the run to delete", "such as `kd delete gaussians`")
+        raise UsageError("name the run to delete", ("such as ", Command("delete", ("gaussians",))))
     run = to_delete(call.store, name)
     if not call.options.yes:
         _confirm(call.screen, weigh(run))
@@ -242,7 +245,7 @@ def _confirm(screen: show.Screen, doomed: "Doomed") -> None:
         run = doomed.run
         raise UsageError(
             f"deleting run {run.name} needs confirmation",
-            f"`kd delete {run.name} --yes{run.store.flag}` deletes it without asking",
+            (run.store.command("delete", run.name, yes=True), " deletes it without asking"),
         )
     if not screen.confirmed(show.to_be_deleted(screen, doomed)):
         screen.say("nothing was deleted")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+TEMPERATURES = "temperatures"  # the setting of students that softens a target
+
+
 @dataclass(frozen=True)
 class Knowledge:
     """All that targets are made from, on one split of n examples.
@@ -39,18 +42,23 @@ class Knowledge:
 
 @dataclass(frozen=True)
 class Target:
-    """A kind of target: what it is, what it is made from, and whether a temperature softens it.
+    """A kind of target: what it is, what it is made from, and which `settings` of students it takes.
 
-    With fewer classes than `least_classes` it is no target of its own. One that is `graded` differs from
-    example to example, also within a class.
+    A temperature is one of them where it is `softened`. With fewer classes than `least_classes` it is no
+    target of its own. One that is `graded` differs from example to example, also within a class.
     """
 
     summary: str
     needs: Literal["labels", "teacher", "posterior"]
-    softened: bool
     build: Callable[[Knowledge, float], Tensor]
+    settings: tuple[str, ...] = ()
     least_classes: int = 2
     graded: bool = False
+
+    @property
+    def softened(self) -> bool:
+        """Whether it is a matrix of probabilities at a temperature."""
+        return TEMPERATURES in self.settings
 
 
 def one_hot(index: Tensor, n_classes: int) -> Tensor:
@@ -106,22 +114,31 @@ def _given(source: Tensor | None) -> Tensor:
 
 TARGETS = MappingProxyType(
     {
-        "labels": Target("the dataset's labels: the control, no teacher", "labels", False, _labels),
+        "labels": Target("the dataset's labels: the control, no teacher", "labels", _labels),
         "smooth": Target(
-            "the labels, smoothed: a share ε spread evenly over all classes", "labels", False, _smooth
+            "the labels, smoothed: a share ε spread evenly over all classes",
+            "labels",
+            _smooth,
+            settings=("smoothing",),
         ),
-        "hard": Target("the teacher's predicted class", "teacher", False, _hard),
-        "bayes": Target("the class of largest exact posterior", "posterior", False, _bayes),
+        "hard": Target("the teacher's predicted class", "teacher", _hard),
+        "bayes": Target("the class of largest exact posterior", "posterior", _bayes),
         "shuffled": Target(
             "soft, but with the probabilities of the other classes shuffled in each example",
             "teacher",
-            True,
             _shuffled,
+            settings=(TEMPERATURES,),
             least_classes=3,
             graded=True,
         ),
-        "soft": Target("the teacher's probabilities at temperature T", "teacher", True, _soft, graded=True),
-        "bayes-soft": Target("the exact posterior", "posterior", False, _bayes_soft, graded=True),
+        "soft": Target(
+            "the teacher's probabilities at temperature T",
+            "teacher",
+            _soft,
+            settings=(TEMPERATURES,),
+            graded=True,
+        ),
+        "bayes-soft": Target("the exact posterior", "posterior", _bayes_soft, graded=True),
     }
 )
 

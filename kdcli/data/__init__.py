@@ -7,10 +7,11 @@ from types import MappingProxyType
 from typing import Any
 
 from kdcli.data import digits, gaussians, mnist, moons
-from kdcli.data.dataset import Dataset, Description, Split
+from kdcli.data.dataset import SPLITS, Dataset, Sample, Split
+from kdcli.data.description import Description
 from kdcli.errors import unknown
 
-__all__ = ["DATASETS", "Dataset", "Description", "Split", "find_dataset", "recorded_dataset"]
+__all__ = ["DATASETS", "SPLITS", "Dataset", "Description", "Sample", "Split", "find_dataset"]
 
 DATASETS: MappingProxyType[str, Dataset[Any]] = MappingProxyType(
     {
@@ -27,11 +28,3 @@ def find_dataset(name: str) -> Dataset[Any]:
     if name not in DATASETS:
         raise unknown("dataset", name, DATASETS)
     return DATASETS[name]
-
-
-def recorded_dataset(name: object) -> str | None:
-    """Return the dataset that reads data of this name, which may say that they are of other files."""
-    for known, kind in DATASETS.items():
-        if name == known or (kind.others and name == kind.others):
-            return known
-    return None

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 
+SPLITS = ("train", "val", "test")
+PLANE = ("x₁", "x₂")  # names of the features of points in the plane
+
 
 class Split(NamedTuple):
     """One part of a dataset: train, val or test.
@@ -27,27 +30,15 @@ class Split(NamedTuple):
     posterior: Tensor | None
 
 
-@dataclass(frozen=True)
-class Description:
-    """What the data of a run are: their `name`, the shape of one example, and the names of the classes.
+class Sample(NamedTuple):
+    """What a dataset gives: its splits, and what its classes and features are called.
 
-    `own_files` says that they were read from files of the user's.
+    Features that are pixels have no names.
     """
 
-    name: str
-    features: tuple[int, ...]
+    splits: Mapping[str, Split]
     classes: tuple[str, ...]
-    own_files: bool = False
-
-    @property
-    def source(self) -> str:
-        """What a command that makes the data again needs to find the files."""
-        return " --source FOLDER" if self.own_files else ""
-
-    @property
-    def n_classes(self) -> int:
-        """Number of classes."""
-        return len(self.classes)
+    feature_names: tuple[str, ...] = ()
 
 
 class Optimum(NamedTuple):
@@ -68,35 +59,25 @@ class File:
 
 @dataclass(frozen=True)
 class Dataset(Generic[C]):
-    """A kind of dataset.
+    """A kind of dataset: how its data are made. What the data of a run are is in their `Description`.
 
-    `features` is the shape of one example. `config` is the dataclass of its options. `problems` finds
-    what single ranges cannot express. `sample` returns the splits train, val and test. A dataset that is
-    read from `files` gets their contents by name as a second argument, and raises ValueError if they are
-    not what they should be. Data of other files than the published ones are called `others`, and their
-    classes are found by `class_names`: `n_classes` and `features` are those of the published files, and what
-    a run's data are is in its `Description`. `points` counts what it samples anew, by the setting that asks
-    for it. Where the truth is known, `posterior` maps x `(n, *features)` to P(y|x) `(n, n_classes)` and
-    `optimum` gives the exact Bayes scores.
+    `config` is the dataclass of its options, which has a `seed`. `problems` finds what single ranges cannot
+    express. `sample` returns the splits train, val and test, with the names of classes and features. One
+    that is read from `files` gets their contents by name as a second argument, and raises ValueError if they
+    are not what they should be; data of other files than the published ones are called `others`. `points`
+    counts what it samples anew, by the setting that asks for it. Where the truth is known, `posterior` maps x
+    `(n, *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the exact Bayes scores.
     """
 
     summary: str
-    n_classes: int
-    features: tuple[int, ...]
     config: type[C]
-    sample: Callable[..., Mapping[str, Split]]
+    sample: Callable[..., Sample]
     files: tuple[File, ...] = ()
     others: str = ""
-    class_names: Callable[[Mapping[str, bytes]], tuple[str, ...]] | None = None
     problems: Callable[[C], list[str]] = lambda config: []
     points: Callable[[C], Mapping[str, int]] = lambda config: {}
     posterior: Callable[[C, Tensor], Tensor] | None = None
     optimum: Callable[[C], Optimum] | None = None
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the classes, unless the data are read from other files than the published ones."""
-        return tuple(map(str, range(self.n_classes)))
 
 
 @dataclass(frozen=True)
@@ -132,10 +113,10 @@ def sampled_splits(
     stream: str,
     draw: Callable[[int, str], tuple[Tensor, Tensor]],
     posterior: Callable[[Tensor], Tensor],
-) -> dict[str, Split]:
-    """Draw the splits of a sampled dataset: validation stratified, the test set afresh.
+) -> Sample:
+    """Draw two classes of points in the plane: validation stratified, the test set afresh.
 
-    `draw(n, stream)` gives shuffled points `x (n, *features)` with their labels `y (n,)` from the random
+    `draw(n, stream)` gives shuffled points `x (n, 2)` with their labels `y (n,)` from the random
     stream of that name, `posterior` their P(y|x).
     """
     from kdcli.rng import generator
@@ -144,11 +125,12 @@ def sampled_splits(
     n_val = sum(round(config.val_fraction * n) for n in (len(y) // 2, len(y) - len(y) // 2))
     train, val = stratified_split(y, n_val, generator(f"{stream}/split", config.seed))
     x_test, y_test = draw(config.n_test, f"{stream}/test")
-    return {
+    splits = {
         "train": Split(x[train], y[train], posterior(x[train])),
         "val": Split(x[val], y[val], posterior(x[val])),
         "test": Split(x_test, y_test, posterior(x_test)),
     }
+    return Sample(splits, ("0", "1"), PLANE)
 
 
 def stratified_split(y: Tensor, size: int, generator: Generator) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kdcli.data.dataset import Dataset, Split, stratified_split
+from kdcli.data.dataset import Dataset, Sample, Split, stratified_split
 from kdcli.settings import setting
 
 SIZE = 1797
@@ -29,7 +29,7 @@ def problems(config: Digits) -> list[str]:
     return [] if left >= 10 else [f"of {SIZE} digits, {left} would be left for training; leave at least 10"]
 
 
-def sample(config: Digits) -> dict[str, Split]:
+def sample(config: Digits) -> Sample:
     """Split the digits at random, class by class; x `(n, 8, 8)` float32 from 0 to 1."""
     import torch
     from sklearn.datasets import load_digits
@@ -43,13 +43,12 @@ def sample(config: Digits) -> dict[str, Split]:
     rest, test = stratified_split(y, config.n_test, random)
     train, val = stratified_split(y[rest], config.n_val, random)
     parts = {"train": rest[train], "val": rest[val], "test": test}
-    return {name: Split(x[index], y[index], None) for name, index in parts.items()}
+    splits = {name: Split(x[index], y[index], None) for name, index in parts.items()}
+    return Sample(splits, tuple(map(str, data.target_names)))
 
 
 DATASET = Dataset(
     summary="1797 handwritten digits of 8×8 pixels, inside the package",
-    n_classes=10,
-    features=(8, 8),
     config=Digits,
     sample=sample,
     problems=problems,

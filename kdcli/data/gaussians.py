@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from kdcli.data.dataset import (
     Dataset,
     Optimum,
+    Sample,
     Sampling,
-    Split,
     sampled_points,
     sampled_splits,
     sampling_problems,
@@ -34,7 +34,7 @@ class Gaussians(Sampling):
     )
 
 
-def sample(config: Gaussians) -> dict[str, Split]:
+def sample(config: Gaussians) -> Sample:
     """Draw the splits: balanced classes, shuffled, validation stratified, the test set drawn afresh."""
     import torch
 
@@ -80,8 +80,6 @@ def optimum(config: Gaussians) -> Optimum:
 
 DATASET = Dataset(
     summary="two overlapping Gaussian clusters in the plane, exact posterior known",
-    n_classes=2,
-    features=(2,),
     config=Gaussians,
     sample=sample,
     problems=sampling_problems,

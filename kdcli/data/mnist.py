@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kdcli.data import idx
-from kdcli.data.dataset import Dataset, File, Split, stratified_split
+from kdcli.data.dataset import Dataset, File, Sample, Split, stratified_split
 from kdcli.errors import UsageError
 from kdcli.settings import setting
 
@@ -43,7 +43,7 @@ class MNIST:
     seed: int = setting(0, "random seed of the data", minimum=0)
 
 
-def sample(config: MNIST, files: Mapping[str, bytes]) -> dict[str, Split]:
+def sample(config: MNIST, files: Mapping[str, bytes]) -> Sample:
     """Read the four files; x `(n, rows, columns)` is uint8, or float32 where the files have fractions.
 
     The classes are the labels of the training files in ascending order. The test images are those of the
@@ -92,18 +92,12 @@ def sample(config: MNIST, files: Mapping[str, bytes]) -> dict[str, Split]:
                 f"of the label {int(classes[lacking])}, of which there are {there}",
                 more if there > 1 else "two images of a label are the least: to train and to validate on",
             )
-    return {
+    splits = {
         "train": Split(x[train], y[train], None),
         "val": Split(x[val], y[val], None),
         "test": Split(x_test, y_test, None),
     }
-
-
-def class_names(files: Mapping[str, bytes]) -> tuple[str, ...]:
-    """Return what the classes are called: the labels of the training files, in ascending order."""
-    import torch
-
-    return tuple(str(label) for label in torch.unique(_labels(files, "train")).tolist())
+    return Sample(splits, tuple(str(label) for label in classes.tolist()))
 
 
 def _parsed(files: Mapping[str, bytes], name: str, magic: int) -> Tensor:
@@ -189,11 +183,8 @@ def _pixels(images: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
 
 DATASET = Dataset(
     summary="70 000 handwritten digits of 28×28 pixels, read from a folder or downloaded",
-    n_classes=10,
-    features=(28, 28),
     config=MNIST,
     sample=sample,
-    class_names=class_names,
     others="other IDX files",
     files=tuple(
         File(name, sha256, tuple(f"{mirror}{name}.gz" for mirror in MIRRORS))

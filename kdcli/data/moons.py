@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from kdcli.data.dataset import (
     Dataset,
     Optimum,
+    Sample,
     Sampling,
-    Split,
     sampled_points,
     sampled_splits,
     sampling_problems,
@@ -39,7 +39,7 @@ class Moons(Sampling):
     noise: float = setting(0.3, "standard deviation of the noise", minimum=0.01, maximum=10)
 
 
-def sample(config: Moons) -> dict[str, Split]:
+def sample(config: Moons) -> Sample:
     """Draw the splits: balanced classes, shuffled, validation stratified, the test set drawn afresh."""
     import torch
     from sklearn.datasets import make_moons
@@ -116,8 +116,6 @@ def optimum(config: Moons) -> Optimum:
 
 DATASET = Dataset(
     summary="two interleaved moons in the plane, exact posterior known",
-    n_classes=2,
-    features=(2,),
     config=Moons,
     sample=sample,
     problems=sampling_problems,

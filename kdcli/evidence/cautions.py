@@ -4,20 +4,20 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 
+from kdcli.errors import Text, joined
 from kdcli.evidence.gather import Evidence
 from kdcli.evidence.verdicts import UNDECIDED, StudentsMeasured
 from kdcli.evidence.wording import amount, listed, number, spoken
 from kdcli.runs.edits import notes
-from kdcli.runs.student_sets import command, left_out, left_out_told
+from kdcli.runs.student_sets import LOST, seeds_named
 from kdcli.stats import LEVEL, compare, holm
-from kdcli.targets import TARGETS
 
 NEARLY_HARD = 0.99  # mean top probability from which soft labels are hardly soft
 COARSE = 0.01  # difference of accuracy that a comparison should be able to show
 ALIKE = 1e-3  # relative difference below which two scores are taken for the same
 
 
-def warnings(evidence: Evidence) -> list[str]:
+def warnings(evidence: Evidence) -> list[Text]:
     """Say where a user of these results would go wrong."""
     return [
         *_edited(evidence),
@@ -31,19 +31,19 @@ def warnings(evidence: Evidence) -> list[str]:
     ]
 
 
-def _edited(evidence: Evidence) -> list[str]:
+def _edited(evidence: Evidence) -> list[Text]:
     """Say what was made with other settings than the recipe has."""
     names = ["data", "teacher", *(one.trained.artefact.name for one in evidence.students)]
-    return [f"{note}." for note in notes(evidence.run, names)]
+    return [joined(note, ".") for note in notes(evidence.experiment, names)]
 
 
 def _incomplete(evidence: Evidence) -> list[str]:
     """Name the seeds that were left out, and what that means."""
     texts = []
     for one in evidence.students:
-        if gone := left_out(one.config):
-            told = "; ".join(left_out_told(one.config))
-            seen = " Which went well was seen on the test split." if "overflowed" in gone else ""
+        if gone := one.set.lost:
+            told = "; ".join(f"{seeds_named(seeds)} left out: {LOST[why]}" for why, seeds in gone.items())
+            seen = " Which went well was seen on the test split." if one.set.overflowed else ""
             texts.append(
                 f"{one.group}: {spoken(one)}: {told}. Sets are compared on the seeds that both have, where "
                 f"training went well.{seen}"
@@ -51,16 +51,16 @@ def _incomplete(evidence: Evidence) -> list[str]:
     return texts
 
 
-def _one_seed(evidence: Evidence) -> list[str]:
-    single = [one for one in evidence.students if one.seeds == 1 and not left_out(one.config)]
+def _one_seed(evidence: Evidence) -> list[Text]:
+    single = [one for one in evidence.students if one.seeds == 1 and not one.set.lost]
     if not single:
         return []
-    targets = list(dict.fromkeys(one.config["target"] for one in single if one.group == single[0].group))
-    run = command(evidence.run, {**single[0].config, "seeds": range(10)}, targets)
-    return [
-        f"No verdict on {listed(single)}: one seed does not tell how far the luck of training goes. "
-        f"`{run}` trains ten."
-    ]
+    targets = tuple(dict.fromkeys(one.set.target for one in single if one.group == single[0].group))
+    experiment = evidence.experiment
+    options = single[0].set.with_seeds(10).making(experiment.recipe, single[0].set.name)
+    trains = experiment.run.command("distill", **{**options, "targets": targets})
+    told = f"No verdict on {listed(single)}: one seed does not tell how far the luck of training goes. "
+    return [(told, trains, " trains ten.")]
 
 
 def _coarse(evidence: Evidence) -> list[str]:
@@ -83,10 +83,10 @@ def _coarse(evidence: Evidence) -> list[str]:
 
 def _nearly_hard(evidence: Evidence) -> list[str]:
     """Warn of temperatures at which the teacher's soft labels are nearly hard."""
-    temperatures = sorted({one.config["temperature"] for one in _softened(evidence)})
+    temperatures = sorted({one.set.temperature for one in _softened(evidence)})
     if not temperatures or evidence.trained_teacher is None:
         return []
-    logits = evidence.trained_teacher.load_logits(evidence.data)["train"]
+    logits = evidence.trained_teacher.logits["train"]
     tops = {t: float((logits / t).softmax(1).amax(1).mean()) for t in temperatures}
     return [
         f"At T = {t:g} the teacher's soft labels are nearly hard: on the training data its top class has "
@@ -102,7 +102,7 @@ def _same_temperatures(evidence: Evidence) -> list[str]:
         f"{one.group}: {spoken(one)} and {spoken(other)} score alike, seed by seed; the temperature does "
         "nothing here."
         for one, other in combinations(_softened(evidence), 2)
-        if {**one.config, "temperature": None} == {**other.config, "temperature": None}
+        if one.set.at_temperature(1.0) == other.set.at_temperature(1.0)
         and all(_alike(one.per_seed[metric], other.per_seed[metric]) for metric in ("accuracy", "nll"))
     ]
 
@@ -115,7 +115,7 @@ def _alike(ones: Sequence[float], others: Sequence[float]) -> bool:
 
 
 def _softened(evidence: Evidence) -> list[StudentsMeasured]:
-    return [one for one in evidence.students if TARGETS[one.config["target"]].softened]
+    return [one for one in evidence.students if one.set.taught.softened]
 
 
 def _beyond_teacher(evidence: Evidence) -> list[str]:
@@ -126,7 +126,7 @@ def _beyond_teacher(evidence: Evidence) -> list[str]:
     found = [
         (one, compare(one.values["accuracy"], theirs.expand(one.seeds, -1), paired=True))
         for one in evidence.students
-        if TARGETS[one.config["target"]].needs == "teacher" and one.seeds > 1
+        if one.set.taught.needs == "teacher" and one.seeds > 1
     ]
     adjusted = holm([finding.p_value or 1.0 for _, finding in found])
     texts = []

@@ -4,12 +4,13 @@ import statistics
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from kdcli.models import Model, Tree, restore
 from kdcli.models.stack import Stack
-from kdcli.runs.artefacts import Data, Trained
+from kdcli.runs.experiment import Data, Trained
 
 WARM_UP = 5  # predictions before any is timed
 LEAST, MOST = 40, 1000  # timed predictions
@@ -31,7 +32,7 @@ class Cost:
     latency_p95_ms: float
 
 
-def measure_costs(models: Iterable[Trained], data: Data) -> dict[str, Cost]:
+def measure_costs(models: Iterable[Trained[Any]], data: Data) -> dict[str, Cost]:
     """Count the numbers and operations of trained models, by folder, and time their first seeds.
 
     Networks of one shape cost the same, and so do trees of one size: they are timed once.
@@ -42,14 +43,14 @@ def measure_costs(models: Iterable[Trained], data: Data) -> dict[str, Cost]:
     for trained in models:
         model = trained.model
         if model not in networks:
-            stack = trained.load_model(data)
+            stack = trained.load_model()
             parameters, size = map(round, stack.numbers())
             cost = trees.get((model, parameters)) or _cost(model, stack, parameters, size, data)
             if isinstance(model, Tree):
                 trees[model, parameters] = cost
             else:
                 networks[model] = cost
-        costs[trained.artefact.path.name] = networks.get(model, cost)
+        costs[trained.folder] = networks.get(model, cost)
     return costs
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
+from kdcli.errors import Text, joined
 from kdcli.evidence.gather import COMPARED, Evidence
 from kdcli.evidence.verdicts import UNDECIDED, StudentsMeasured, Versus, by_group, contrast, decide
-from kdcli.evidence.wording import amount, joined, listed, number, spoken
+from kdcli.evidence.wording import amount, listed, number, seeds_counted, series, spoken
 from kdcli.metrics import METRICS
-from kdcli.runs.student_sets import command, left_out, seeds_asked, seeds_counted
 from kdcli.targets import TARGETS
 
 EXPLANATIONS = {
@@ -64,7 +65,7 @@ class _Case:
     def lacked(self) -> set[int]:
         """The seeds that one of the sets left out."""
         sets = (self.soft, self.control, *self.rivals)
-        return {seed for one in sets for seed in chain(*left_out(one.config).values())}
+        return {seed for one in sets for seed in chain(*one.set.lost.values())}
 
     def contrast(self, one: StudentsMeasured, other: StudentsMeasured) -> Versus:
         return contrast(one, other, self.metric, self.lacked)
@@ -72,7 +73,7 @@ class _Case:
     def attribution(self, beyond: Mapping[str, Versus]) -> Attribution:
         """Share the gain out among the rivals; `beyond` is what the soft targets have beyond each."""
         gain = self.contrast(self.soft, self.control)
-        seeds = [seed for seed in self.soft.config["seeds"] if seed not in self.lacked]
+        seeds = [seed for seed in self.soft.set.seeds if seed not in self.lacked]
         shares, why = [], ""
         if self.rivals and not gain.interval:
             why = f"the sets that could tell have {seeds_counted(gain.seeds)} in common"
@@ -92,7 +93,7 @@ def attributions(evidence: Evidence) -> list[Attribution]:
     cases = []
     for soft in evidence.students:
         for metric in COMPARED:
-            if soft.config["target"] == "soft" and metric in soft.versus and soft.versus[metric].interval:
+            if soft.set.target == "soft" and metric in soft.versus and soft.versus[metric].interval:
                 rivals = [rival for rival in evidence.students if _explains(rival, soft, metric)]
                 cases.append(_Case(soft, sets[soft.control], rivals, metric))
     # All are corrected for, since the largest gain is chosen after having seen them.
@@ -113,29 +114,35 @@ def attributions(evidence: Evidence) -> list[Attribution]:
 
 def _explains(rival: StudentsMeasured, soft: StudentsMeasured, metric: str) -> bool:
     """Whether a set's gain may explain that of another: the same control, a target that does less."""
-    config = rival.config
     return (
         metric in rival.versus
         and rival.versus[metric].interval is not None
-        and config["target"] in EXPLANATIONS
+        and rival.set.target in EXPLANATIONS
         and rival.group == soft.group
         and rival.control == soft.control
-        and config["label_weight"] == soft.config["label_weight"]
-        and (config["target"] != "shuffled" or config["temperature"] == soft.config["temperature"])
+        and rival.set.settings.label_weight == soft.set.settings.label_weight
+        and (not rival.set.taught.softened or rival.set.temperature == soft.set.temperature)
     )
 
 
-def sentences(evidence: Evidence, found: Sequence[Attribution]) -> dict[str, list[str]]:
+def sentences(evidence: Evidence, found: Sequence[Attribution]) -> dict[str, list[Text]]:
     """Say of each group what beats its control, what falls behind, what is open, and why gains are there."""
     texts = {}
     for group, sets in by_group(evidence.students).items():
-        said = [text for metric in evidence.compared for text in _verdicts(evidence, sets, metric)]
+        said: list[Text] = [
+            text for metric in evidence.compared for text in _verdicts(evidence, sets, metric)
+        ]
         here = [one for one in found if one.soft.group == group]
         said += [_explained(one, evidence) for one in here if one.shares or one.why]
         said += _unexplained(evidence, [one for one in here if not one.why])
         if said:
-            texts[group] = [text[0].upper() + text[1:] for text in said]
+            texts[group] = [_capitalised(text) for text in said]
     return texts
+
+
+def _capitalised(text: Text) -> Text:
+    first, *rest = (text,) if isinstance(text, str) else text
+    return joined(first[0].upper() + first[1:], *rest) if isinstance(first, str) else text
 
 
 def _verdicts(evidence: Evidence, sets: Sequence[StudentsMeasured], metric: str) -> list[str]:
@@ -193,7 +200,7 @@ def _undecided(those: Sequence[StudentsMeasured], metric: str, control: str) -> 
             power = " (nor could it well be, with so few seeds or examples)"
         texts.append(f"no difference from {control} in {title} is shown for {listed(rest)}{power}.")
     if endless:
-        texts.append(f"{title} is ∞ for {joined([control, *map(spoken, endless)])}.")
+        texts.append(f"{title} is ∞ for {series([control, *map(spoken, endless)])}.")
     return texts
 
 
@@ -213,9 +220,9 @@ def _explained(one: Attribution, evidence: Evidence) -> str:
         added = {"better": f"soft adds {left}", "worse": f"soft falls behind: {left}"}.get(
             share.beyond.verdict or "", f"that soft adds to it is not shown: {left}"
         )
-        name, why = spoken(share.rival), EXPLANATIONS[share.rival.config["target"]]
+        name, why = spoken(share.rival), EXPLANATIONS[share.rival.set.target]
         parts.append(f"{name} alone, {why}, brings {brought}; {added}")
-    partial = len(one.seeds) < len(seeds_asked(one.soft.config))
+    partial = len(one.seeds) < len(one.soft.set.seeds_asked)
     which = f" on the {seeds_counted(len(one.seeds))} that these sets have in common" if partial else ""
     return f"of the {amount(one.metric, one.gain)} that {gained}{which}, {'. '.join(_sentence_case(parts))}."
 
@@ -225,20 +232,26 @@ def _sentence_case(parts: Sequence[str]) -> list[str]:
     return [part if k == 0 else part[0].upper() + part[1:] for k, part in enumerate(parts)]
 
 
-def _unexplained(evidence: Evidence, found: Sequence[Attribution]) -> list[str]:
+def _unexplained(evidence: Evidence, found: Sequence[Attribution]) -> list[Text]:
     """Say what to run to know where a gain of accuracy comes from."""
     for one in found:
-        there = {share.rival.config["target"] for share in one.shares}
+        there = {share.rival.set.target for share in one.shares}
         wanted = [
             target
             for target in EXPLANATIONS
-            if target not in {*there, _find(evidence, one.soft.control).config["target"]}
+            if target not in {*there, _find(evidence, one.soft.control).set.target}
             and evidence.data.n_classes >= TARGETS[target].least_classes
         ]
         if one.metric == "accuracy" and wanted:
-            run = command(evidence.run, one.soft.config, wanted)
-            return [f"what else could bring it, `{run}` tells."]
+            tells = one.soft.trained.experiment.run.command("distill", **_also(one.soft, wanted))
+            return [("what else could bring it, ", tells, " tells.")]
     return []
+
+
+def _also(measured: StudentsMeasured, targets: Sequence[str]) -> dict[str, Any]:
+    """Return the options that teach the students of a set these targets too."""
+    options = measured.set.making(measured.trained.experiment.recipe, measured.set.name)
+    return {**options, "targets": tuple(targets)}
 
 
 def _named(evidence: Evidence, folder: str) -> str:

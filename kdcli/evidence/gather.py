@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from kdcli.errors import KdError, UsageError, unknown
-from kdcli.evidence.verdicts import CONTROL, Measured, StudentsMeasured, against_control, candidates
+from kdcli.evidence.verdicts import Measured, StudentsMeasured, against_control, candidates
 from kdcli.metrics import METRICS, Metric, Scored, find_metric
-from kdcli.runs.artefacts import Data, Trained, load_data, load_teacher
-from kdcli.runs.student_sets import all_students, group, of_models, stem, title
+from kdcli.runs.experiment import Data, Experiment, TrainedStudents, TrainedTeacher
+from kdcli.runs.kinds import STUDENTS
+from kdcli.runs.student_sets import CONTROL
 from kdcli.stats import Estimate, estimate
-from kdcli.store import Run
 from kdcli.training.loop import keep_freed_memory
 
 COMPARED = ("accuracy", "nll")
@@ -26,16 +26,16 @@ class Evidence:
     there is none. `compared` are the metrics that have verdicts. `left_out` are the sets that are stale.
     """
 
-    run: Run
+    experiment: Experiment
     data: Data
     optimum: Mapping[str, float] | None
     bayes: Measured | None
-    trained_teacher: Trained | None
+    trained_teacher: TrainedTeacher | None
     teacher: Measured | None
     students: Sequence[StudentsMeasured]
     control: str
     compared: Sequence[str]
-    left_out: Sequence[Trained]
+    left_out: Sequence[TrainedStudents]
 
     @property
     def tests(self) -> int:
@@ -44,7 +44,7 @@ class Evidence:
 
 
 def gather(
-    run: Run,
+    experiment: Experiment,
     *,
     models: Sequence[str] = (),
     metrics: Sequence[str] = (),
@@ -60,36 +60,36 @@ def gather(
     teacher or all students are missing or stale.
     """
     keep_freed_memory()
-    data = load_data(run)
-    trained_teacher = load_teacher(run) if run.artefact("teacher").finished else None
+    data, run = experiment.data, experiment.run
+    trained_teacher = experiment.teacher if experiment.has_teacher else None
     _check_metrics(metrics, data, trained_teacher)
-    there = of_models(all_students(run), models, run)
-    if not there:
-        raise KdError(f"run {run.name} has no students yet", f"train them with `kd distill{run.flag}`")
-    stale = [trained for trained in there if trained.artefact.stale()]
-    if len(stale) == len(there):
+    sets = experiment.students(models)
+    if not sets:
+        raise KdError(f"run {run.name} has no students yet", ("train them with ", run.command("distill")))
+    stale = [trained for trained in sets if trained.stale]
+    if len(stale) == len(sets):
         raise KdError(
             f"all students of run {run.name} are stale: what they were made from was since replaced",
-            f"renew them, such as with `{there[0].again} --force`",
+            ("renew them, such as with ", sets[0].command.adding(force=True)),
         )
     compared = tuple(dict.fromkeys((*COMPARED, *metrics)))
     test = data.splits["test"]
-    logits = trained_teacher.load_tested(data) if trained_teacher else None
+    logits = trained_teacher.load_tested() if trained_teacher else None
     taught = None if logits is None else logits[0]
     students = []
-    for trained in there:
+    for trained in sets:
         if trained not in stale:
-            scored = Scored(trained.load_tested(data), test.y, taught, test.posterior)
-            shown = title(trained.config, trained.artefact.path.name, whole=False)
+            scored = Scored(trained.load_tested(), test.y, taught, test.posterior)
+            shown = trained.set.title(trained.folder, whole=False)
             measures = _measure(scored, compared)
-            students.append(StudentsMeasured(shown, group(trained.config), *measures, trained))
+            students.append(StudentsMeasured(shown, trained.set.group, *measures, trained))
     if control and not candidates(students, control):
-        if any(stored.finished and stored.path.name == control for stored in run.students()):
+        if experiment.stored(f"{STUDENTS}/{control}"):
             raise UsageError(
                 f"the control {control} is not among the students that are compared",
                 "leave out --model, or name its model too",
             )
-        known = dict.fromkeys([*(one.name for one in students), *(stem(one.config) for one in students)])
+        known = dict.fromkeys([*(one.name for one in students), *(one.set.stem() for one in students)])
         raise unknown("student set", control, known)
     teacher = None
     if trained_teacher and logits is not None:
@@ -100,9 +100,9 @@ def gather(
         scored = Scored(test.posterior.log().unsqueeze(0), test.y, None, test.posterior)
         bayes = Measured("Bayes optimum", "", *_measure(scored, compared))
     return Evidence(
-        run=run,
+        experiment=experiment,
         data=data,
-        optimum=data.optimum(),
+        optimum=data.description.bayes._asdict() if data.description.bayes else None,
         bayes=bayes,
         trained_teacher=trained_teacher,
         teacher=teacher,
@@ -113,9 +113,9 @@ def gather(
     )
 
 
-def _check_metrics(metrics: Sequence[str], data: Data, teacher: Trained | None) -> None:
+def _check_metrics(metrics: Sequence[str], data: Data, teacher: TrainedTeacher | None) -> None:
     """Refuse metrics that need what this run does not have."""
-    there = {"labels": True, "teacher": teacher is not None, "posterior": data.bayes_scores() is not None}
+    there = {"labels": True, "teacher": teacher is not None, "posterior": data.description.bayes is not None}
     for name in metrics:
         needs = find_metric(name).needs
         if not there[needs]:

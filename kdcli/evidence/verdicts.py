@@ -2,31 +2,21 @@
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from torch import Tensor
 
+from kdcli.errors import Command
 from kdcli.metrics import METRICS
-from kdcli.runs.artefacts import Trained
-from kdcli.runs.recipe import Training
-from kdcli.runs.student_sets import command, default_name, has_fewer_seeds, seeds_asked, stem
-from kdcli.settings import flag, rules
+from kdcli.runs.experiment import TrainedStudents
+from kdcli.runs.kinds import STUDENTS
+from kdcli.runs.student_sets import CONTROL, StudentSet
 from kdcli.stats import LEVEL, Estimate, Sampled, compare, holm
 
 K = TypeVar("K")
 
 Verdict = Literal["better", "worse", "no difference shown"]
 UNDECIDED: Verdict = "no difference shown"
-CONTROL = "labels"
-
-# What two sets must share to be paired. A student of each with the same seed then starts alike, sees the
-# same batches and has the same budget: the two differ in what they are taught.
-SHARED = {
-    "model": "model",
-    "seeds": "seeds",
-    "transfer_size": "transfer size",
-    **{key: flag(Training, key).removeprefix("--").replace("-", " ") for key in rules(Training)},
-}
 
 
 @dataclass(frozen=True)
@@ -83,25 +73,25 @@ class StudentsMeasured(Measured):
     control itself.
     """
 
-    trained: Trained
+    trained: TrainedStudents
     versus: Mapping[str, Versus] = field(default_factory=dict)
     why: str = ""
-    remedy: str = ""
+    remedy: Command | None = None
 
     @property
     def name(self) -> str:
         """The set's folder."""
-        return self.trained.artefact.path.name
+        return self.trained.folder
 
     @property
-    def config(self) -> Mapping[str, Any]:
-        """The set's configuration."""
-        return self.trained.config
+    def set(self) -> StudentSet:
+        """The set's settings."""
+        return self.trained.set
 
     @property
     def seeds(self) -> int:
         """Number of students."""
-        return len(self.config["seeds"])
+        return len(self.set.seeds)
 
     @property
     def control(self) -> str:
@@ -117,20 +107,6 @@ def by_group(students: Sequence[StudentsMeasured]) -> dict[str, list[StudentsMea
     return {name: sorted(sets, key=lambda one: bool(one.versus or one.why)) for name, sets in groups.items()}
 
 
-def apart(ones: StudentsMeasured, others: StudentsMeasured) -> list[str]:
-    """Say what keeps two sets from being paired, such as "model (mlp:4, not mlp:8)"; empty if nothing."""
-    asked = [{**one.config, "seeds": seeds_asked(one.config)} for one in (ones, others)]
-    found = []
-    for key, words in SHARED.items():
-        one, other = (record.get(key) or 0 for record in asked)
-        if one != other:
-            shown = [
-                str(len(value) if isinstance(value, list) else value or "none") for value in (one, other)
-            ]
-            found.append(f"{words} ({shown[0]}, not {shown[1]})")
-    return found
-
-
 def contrast(
     ones: StudentsMeasured, others: StudentsMeasured, metric: str, without: Container[int] = ()
 ) -> Versus:
@@ -139,12 +115,12 @@ def contrast(
     Paired ones are compared on the seeds that both have.
     """
     scale = METRICS[metric].scale(ones.values[metric])
-    paired = not apart(ones, others)
-    of_both = [[seed for seed in one.config["seeds"] if seed not in without] for one in (ones, others)]
+    paired = not ones.set.pairing_differences(others.set)
+    of_both = [[seed for seed in one.set.seeds if seed not in without] for one in (ones, others)]
     if paired:
         of_both = [[seed for seed in of_both[0] if seed in of_both[1]]] * 2
     values, against = (
-        one.values[metric][[one.config["seeds"].index(seed) for seed in seeds]]
+        one.values[metric][[one.set.seeds.index(seed) for seed in seeds]]
         for one, seeds in zip((ones, others), of_both, strict=True)
     )
     seeds = min(len(values), len(against))
@@ -189,14 +165,14 @@ def candidates(students: Sequence[StudentsMeasured], control: str) -> list[Stude
     the controls of their own model and transfer set.
     """
     exact = [one for one in students if one.name == control]
-    named = [one for one in students if control in _names(one.config)]
-    return exact or sorted(named, key=lambda one: one.name != default_name(one.config))
+    named = [one for one in students if control in _names(one.set)]
+    return exact or sorted(named, key=lambda one: one.name != one.set.name)
 
 
-def _names(config: Mapping[str, Any]) -> tuple[str, ...]:
+def _names(student_set: StudentSet) -> tuple[str, ...]:
     """Return the names of what a set is taught; a weight of the labels makes no other target of labels."""
-    plain = (CONTROL,) if config["target"] == CONTROL else ()
-    return (stem(config), stem(config, whole=False), *plain)
+    plain = (CONTROL,) if student_set.target == CONTROL else ()
+    return (student_set.stem(), student_set.stem(whole=False), *plain)
 
 
 def against_control(
@@ -205,7 +181,7 @@ def against_control(
     """Compare every set with its control, on these metrics."""
     able: list[StudentsMeasured] = []  # one for each model, transfer set, number of seeds and budget
     for one in candidates(students, control):
-        if all(apart(one, other) for other in able):
+        if all(one.set.pairing_differences(other.set) for other in able):
             able.append(one)
     chosen: dict[str, StudentsMeasured] = {}
     why: dict[str, str] = {}
@@ -230,7 +206,7 @@ def against_control(
             one,
             versus={metric: versus for (name, metric), versus in decided.items() if name == one.name},
             why=why.get(one.name, ""),
-            remedy=_remedy(one, control) if one.name in why else "",
+            remedy=_remedy(one, control) if one.name in why else None,
         )
         for one in students
     ]
@@ -242,11 +218,11 @@ def _control_of(
     """Return a set's control among those that are `able` to be one, or None and why there is none."""
     if not able:
         return None, f"there is no set '{control}' to compare with"
-    nearest = min(able, key=lambda other: len(apart(one, other)))
-    reasons = apart(one, nearest)
+    nearest = min(able, key=lambda other: len(one.set.pairing_differences(other.set)))
+    reasons = one.set.pairing_differences(nearest.set)
     if not reasons:
         return nearest, ""
-    same = [other for other in able if other.config["model"] == one.config["model"]] or list(able)
+    same = [other for other in able if other.set.model == one.set.model] or list(able)
     if unpaired and len(same) == 1:
         return same[0], ""
     if unpaired:
@@ -254,13 +230,15 @@ def _control_of(
     return None, f"cannot be paired with {nearest.name}: they differ in {', '.join(reasons)}"
 
 
-def _remedy(one: StudentsMeasured, control: str) -> str:
+def _remedy(one: StudentsMeasured, control: str) -> Command | None:
     """Return the command that makes a control for a set, where that is one trained on labels."""
     if control != CONTROL:
-        return ""
-    run = one.trained.artefact.run
-    config = {**one.config, "target": CONTROL, "label_weight": 0.0}
-    usual = default_name(config)
-    there = run.artefact(f"students/{usual}")
-    taken = there.finished and not has_fewer_seeds(there.meta().config, config)
-    return command(run, config, named=f" --name {usual}-for-{one.name}" if taken else "")
+        return None
+    experiment = one.trained.experiment
+    wanted = one.set.taught_instead(CONTROL).with_seeds(len(one.set.seeds_asked))
+    there = experiment.stored(f"{STUDENTS}/{wanted.name}")
+    more = (
+        there and there.record.with_seeds(len(wanted.seeds)) == wanted and there.record.scored < wanted.scored
+    )
+    folder = wanted.name if more or not there else f"{wanted.name}-for-{one.name}"
+    return experiment.run.command("distill", **wanted.making(experiment.recipe, folder))

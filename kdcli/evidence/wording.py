@@ -13,10 +13,10 @@ def spoken(one: StudentsMeasured) -> str:
 
 def listed(sets: Sequence[StudentsMeasured]) -> str:
     """Name several sets within a sentence."""
-    return joined(list(dict.fromkeys(map(spoken, sets))))
+    return series(list(dict.fromkeys(map(spoken, sets))))
 
 
-def joined(names: Sequence[str]) -> str:
+def series(names: Sequence[str]) -> str:
     """Join names with commas and an "and"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
@@ -36,3 +36,8 @@ def amount(metric: str, value: float) -> str:
     kind = METRICS[metric]
     unit = {"%": "points of ", "nats": "nats of "}.get(kind.unit, "" if kind.total else "in ")
     return f"{number(metric, value)} {unit}{kind.title}"
+
+
+def seeds_counted(count: int) -> str:
+    """Count seeds within a sentence, such as "2 seeds"."""
+    return f"{count or 'no'} seed{'' if count in (0, 1) else 's'}"

@@ -1,20 +1,24 @@
-"""Accuracy against agreement with the teacher: who is right by imitation, and who by other means."""
+"""Accuracy against agreement with the teacher: which students are accurate by imitation, which otherwise."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from kdcli.figures.canvas import GREY, legend, line_look, wide_panel
-from kdcli.figures.view import MOST_PANELS, count_shown, crowded_out, that_fit
+from kdcli.figures.captions import MOST_PANELS, caption_of_room, fitting_students, note_of_room
+from kdcli.figures.kind import FigureKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from kdcli.figures.view import View
+    from kdcli.figures.view import Subject, View
 
 CAPTION = (
-    "Bars: 95 % intervals over test examples, and over seeds where there are several. Further right\n"
-    "students imitate their teacher better, those further up are right more often. Dashed: the teacher."
+    "Bars: 95 % intervals over test examples, and over seeds where there are several. Dashed: the teacher.\n"
+    "Students further right agree more often with their teacher; students further up are more accurate."
 )
 ROOM = MOST_PANELS
 COLUMNS = 3  # of the legend
@@ -27,42 +31,48 @@ def obstacle(view: View) -> str:
 
 def note(view: View) -> str:
     """Say which students are left out; empty if none is."""
-    return crowded_out(view.students, ROOM)
+    return note_of_room(view.students, ROOM)
 
 
 def draw(view: View) -> Figure:
     """Draw a point for each student set."""
     from matplotlib.ticker import PercentFormatter
 
-    shown = that_fit(view.students, ROOM)
+    students = fitting_students(view.students, ROOM)
     figure, ax = wide_panel(
-        title=f"Accuracy of students by agreement with their teacher, run {view.run}",
-        caption=CAPTION + count_shown(view.students, ROOM),
-        entries=len(shown) + 1,
+        title=f"Test accuracy of students by agreement with their teacher, run {view.run}",
+        caption=CAPTION + caption_of_room(view.students, ROOM),
+        entries=len(students) + 1,
         columns=COLUMNS,
     )
-    several = len({subject.model for subject in shown}) > 1
-    for k, subject in enumerate(shown):
-        x, *across = subject.score("agreement")
-        y, *along = subject.score("accuracy")
-        label = f"{subject.title} → {subject.model}" if several else subject.title
-        ax.errorbar(
-            [x],
-            [y],
-            [[y - along[0]], [along[1] - y]],
-            [[x - across[0]], [across[1] - x]],
-            label=label,
-            capsize=3,
-            **line_look(k) | {"linestyle": "none"},
-        )
+    _points(ax, students)
     if view.teacher:
         ax.axhline(view.teacher.score("accuracy")[0], color=GREY, linestyle="--", label="teacher")
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=1))
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
     ax.set_xlabel("agreement with the teacher on test examples")
-    ax.set_ylabel(f"test accuracy ({len(view.y_test):,} examples)")
+    ax.set_ylabel(f"test accuracy ({len(view.test.y):,} examples)")
     ax.margins(0.08)
     ax.grid(alpha=0.3)
     handles, labels = ax.get_legend_handles_labels()
     legend(figure, handles, labels, COLUMNS)
     return figure
+
+
+def _points(ax: Axes, students: Sequence[Subject]) -> None:
+    several_models = len({subject.model for subject in students}) > 1
+    for k, subject in enumerate(students):
+        x, left, right = subject.score("agreement")
+        y, low, high = subject.score("accuracy")
+        ax.errorbar(
+            [x],
+            [y],
+            yerr=[[y - low], [high - y]],
+            xerr=[[x - left], [right - x]],
+            label=subject.name if several_models else subject.title,
+            capsize=3,
+            **line_look(k) | {"linestyle": "none"},
+        )
+
+
+FIGURE = FigureKind("test accuracy of students against agreement with their teacher", draw, obstacle, note)

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 BLUE = "#0072B2"
 ORANGE = "#E69F00"
 GREY = "0.35"
-COLORS = (ORANGE, "#009E73", BLUE, "#D55E00", "#56B4E9")  # the rest of the palette, for lines on one panel
+GREEN, VERMILION, SKY, PURPLE, YELLOW = "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442"
+COLORS = (ORANGE, GREEN, BLUE, VERMILION, SKY)  # of lines on one panel
 MARKERS = "os^Dv*"
+CLASS_COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW)
+CLASS_MARKERS = "o^sDvP*X"
 DASHES = ("-", "--", "-.", ":")
 PROBABILITY = "cividis"  # even in lightness, and alike with and without colour blindness
 
@@ -27,7 +30,7 @@ COLUMNS = 4
 # Sizes in inches. The margins are fixed rather than fitted: fitting them draws every figure twice.
 WIDTH, HEIGHT = 2.75, 2.3  # of one panel
 LEFT, RIGHT, TOP, BOTTOM = 0.85, 0.25, 0.95, 0.95  # BOTTOM without the caption
-CAPTION_LINE = 0.16
+LINE, CAPTION_LINE = 0.18, 0.16
 LEGEND_COLUMNS, LEGEND_ROW = 4, 0.22
 BETWEEN_COLUMNS, BETWEEN_ROWS = 0.8, 1.0
 CHARACTERS = 30  # that have room below a panel
@@ -42,6 +45,11 @@ def line_look(k: int) -> dict[str, Any]:
     }
 
 
+def class_look(k: int) -> dict[str, str]:
+    """Return colour and marker of the kth class: no two of 56 classes look alike."""
+    return {"color": CLASS_COLORS[k % len(CLASS_COLORS)], "marker": CLASS_MARKERS[k % len(CLASS_MARKERS)]}
+
+
 def panels(
     count: int,
     *,
@@ -52,17 +60,18 @@ def panels(
     shared: bool = True,
     least: int = 3,
     between: float = BETWEEN_COLUMNS,
+    entries: int = 1,
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure of `count` panels in rows of at most COLUMNS, with a title and a caption below.
 
     In inches, `right` is the margin on that side, `height` that of a panel, and `between` the room between
     columns. There are at `least` so many columns, for the caption's sake. The vertical axes have one scale
-    if they are `shared`.
+    if they are `shared`. There is room for a legend of so many `entries`.
     """
     rows = math.ceil(count / COLUMNS)
     columns = max(least, math.ceil(count / rows))
     width = LEFT + columns * WIDTH + (columns - 1) * between + right
-    bottom = _bottom(caption)
+    bottom = _bottom(caption, entries)
     whole = TOP + rows * height + (rows - 1) * BETWEEN_ROWS + bottom
     figure = _figure(width, whole, title, caption)
     grid = figure.add_gridspec(
@@ -93,7 +102,7 @@ def square_panels(
     between: float = BETWEEN_COLUMNS,
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure of `count` panels for matrices, with room for a colour bar at the right."""
-    shape = {"right": right, "height": WIDTH, "between": between}
+    shape: dict[str, Any] = {"right": right, "height": WIDTH, "between": between}
     return panels(count, title=title, caption=caption, shared=False, least=least, **shape)
 
 
@@ -108,7 +117,7 @@ def wide_panel(
     *, title: str, caption: str, entries: int, columns: int = LEGEND_COLUMNS
 ) -> tuple[Figure, Axes]:
     """Make a figure of one wide panel, with a title, room for so many legend entries, and a caption."""
-    bottom = _bottom(caption) + LEGEND_ROW * (math.ceil(entries / columns) - 1)
+    bottom = _bottom(caption, entries, columns)
     width, height, left, top = 10.0, 4.1 + bottom, 1.0, 0.55
     figure = _figure(width, height, title, caption)
     box = (left / width, bottom / height, 1 - (left + RIGHT) / width, 1 - (top + bottom) / height)
@@ -117,16 +126,20 @@ def wide_panel(
 
 def abreast(count: int, *, title: str, caption: str, entries: int) -> tuple[Figure, list[Axes]]:
     """Make a figure of `count` panels beside each other, with room for so many legend entries."""
-    bottom = _bottom(caption) + LEGEND_ROW * (math.ceil(entries / LEGEND_COLUMNS) - 1)
-    return _row(count, 4.6, 3.4, bottom, left=0.9, between=0.9, title=title, caption=caption)
-
-
-def rows(count: int, lines: int, *, title: str, caption: str) -> tuple[Figure, list[Axes]]:
-    """Make a figure of `count` panels beside each other, with so many named lines on their shared left."""
-    height = max(1.2, 0.26 * lines)
-    figure, axes = _row(
-        count, 3.6, height, _bottom(caption), left=2.9, between=0.25, title=title, caption=caption
+    return _row(
+        count, 4.6, 3.4, _bottom(caption, entries), left=0.9, between=0.9, title=title, caption=caption
     )
+
+
+def rows(
+    count: int, lines: int, *, title: str, caption: str, axis_lines: int = 1
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure of `count` panels beside each other, with so many named lines on their shared left.
+
+    The labels of their horizontal axes have `axis_lines`.
+    """
+    height, bottom = max(1.2, 0.26 * lines), _bottom(caption) + LINE * (axis_lines - 1)
+    figure, axes = _row(count, 3.6, height, bottom, left=2.9, between=0.25, title=title, caption=caption)
     for ax in axes[1:]:
         ax.sharey(axes[0])
     return figure, axes
@@ -154,9 +167,10 @@ def _row(
     ]
 
 
-def _bottom(caption: str) -> float:
-    """Room below the panels for their axis, the legend and the caption, in inches."""
-    return BOTTOM + CAPTION_LINE * (caption.count("\n") + 1)
+def _bottom(caption: str, entries: int = 1, columns: int = LEGEND_COLUMNS) -> float:
+    """Room below the panels for their axis, a legend of so many entries and the caption, in inches."""
+    legend_rows = math.ceil(entries / columns)
+    return BOTTOM + LEGEND_ROW * (legend_rows - 1) + CAPTION_LINE * (caption.count("\n") + 1)
 
 
 def _figure(width: float, height: float, title: str, caption: str) -> Figure:

@@ -1,4 +1,4 @@
-"""Confusion matrices: which class the teacher and each set's first student take for which."""
+"""Confusion matrices: which classes the teacher and a student of each set confuse."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdcli.figures.canvas import PROBABILITY, beside, class_ticks, square_panels
-from kdcli.figures.view import MOST_PANELS, count_shown, crowded_out, that_fit
+from kdcli.figures.captions import MOST_PANELS, caption_of_room, fitting_students, note_of_room
+from kdcli.figures.kind import FigureKind
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from kdcli.figures.view import View
+    from kdcli.figures.view import Array, View
 
 ROOM = MOST_PANELS - 1  # besides the teacher
 MOST_CLASSES = 20
-CAPTION = "Numbers: test examples. Colour: their share of the true class.\nStudents: {} of each set."
+CAPTION = (
+    "Numbers: test examples; empty cells: none. Colour: share of the true class (square-root scale).\n"
+    "Students: {} of each set."
+)
 
 
 def obstacle(view: View) -> str:
@@ -27,46 +32,51 @@ def obstacle(view: View) -> str:
 
 def note(view: View) -> str:
     """Say which students are left out; empty if none is."""
-    return crowded_out(view.students, ROOM)
+    return note_of_room(view.students, ROOM)
 
 
 def draw(view: View) -> Figure:
     """Draw counts of true against predicted class for the teacher and each set, coloured by row share."""
-    import numpy as np
-    from matplotlib.colors import PowerNorm
-
-    subjects = replace(view, students=that_fit(view.students, ROOM)).subjects
-    caption = CAPTION.format(view.drawn) + count_shown(view.students, ROOM)
+    subjects = replace(view, students=fitting_students(view.students, ROOM)).subjects
+    caption = CAPTION.format(view.shown_seed) + caption_of_room(view.students, ROOM)
     figure, axes = square_panels(
         len(subjects), title=f"Confusion matrices of run {view.run}", caption=caption
     )
-    classes, ticks = range(view.n_classes), class_ticks(view.class_names)
+    ticks = class_ticks(view.class_names)
     for ax, subject in zip(axes, subjects, strict=True):
-        predicted = subject.tested().argmax(1)
-        counts = np.zeros((view.n_classes, view.n_classes), dtype=int)
-        np.add.at(counts, (view.y_test, predicted), 1)
-        share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-        image = ax.imshow(share, cmap=PROBABILITY, norm=PowerNorm(0.5, 0, 1))
-        for row in classes:
-            for column in classes:
-                if counts[row, column]:
-                    dark = share[row, column] < 0.2
-                    ax.text(
-                        column,
-                        row,
-                        str(counts[row, column]),
-                        ha="center",
-                        va="center",
-                        fontsize=max(4.5, 8 - 0.25 * view.n_classes),
-                        color="white" if dark else "black",
-                    )
-        ax.set_title(
-            f"{subject.title} ({subject.model})\n{int((view.y_test != predicted).sum())} errors",
-            fontsize="medium",
-        )
+        predicted = subject.probabilities().argmax(1)
+        _panel(ax, count_pairs(view.test.y, predicted, view.n_classes))
+        errors = int((view.test.y != predicted).sum())
+        ax.set_title(f"{subject.name}\n{errors} error{'' if errors == 1 else 's'}", fontsize="medium")
         ax.set_xticks(list(ticks), ticks.values())
         ax.set_yticks(list(ticks), ticks.values())
         ax.set_xlabel("predicted class")
         ax.set_ylabel("true class")
-    figure.colorbar(image, cax=beside(figure), label="share of the true class (square-root scale)")
+    image = axes[0].get_images()[0]
+    figure.colorbar(image, cax=beside(figure), label="share of the true class")
     return figure
+
+
+def count_pairs(y: Array, predicted: Array, n_classes: int) -> Array:
+    """Count examples by true class (rows) and predicted class, `(n_classes, n_classes)`."""
+    import numpy as np
+
+    counts = np.zeros((n_classes, n_classes), dtype=int)
+    np.add.at(counts, (y, predicted), 1)
+    return counts
+
+
+def _panel(ax: Axes, counts: Array) -> None:
+    import numpy as np
+    from matplotlib.colors import PowerNorm
+
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    ax.imshow(share, cmap=PROBABILITY, norm=PowerNorm(0.5, 0, 1))
+    size = max(4.5, 8 - 0.25 * len(counts))
+    for row, column in np.argwhere(counts):
+        color = "white" if share[row, column] < 0.2 else "black"
+        count = str(counts[row, column])
+        ax.text(column, row, count, ha="center", va="center", fontsize=size, color=color)
+
+
+FIGURE = FigureKind("which classes the teacher and a student of each set confuse", draw, obstacle, note)

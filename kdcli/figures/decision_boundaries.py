@@ -1,104 +1,209 @@
-"""Decision boundaries: predicted probability over the plane, for two features and two classes."""
+"""Decision boundaries: predicted class and probability over the plane, for two features."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import PROBABILITY, beside, legend, panels
-from kdcli.figures.view import MOST_PANELS, count_shown, crowded_out, that_fit
+from kdcli.figures.canvas import PROBABILITY, beside, class_look, legend, panels
+from kdcli.figures.captions import MOST_PANELS, caption_of_room, fitting_students, note_of_room
+from kdcli.figures.kind import FigureKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from kdcli.figures.view import Array, View
+    from kdcli.figures.view import Array, Examples, View
 
 GRID = 240  # points of the plane along each axis
 SHOWN = 250  # test points drawn
 ROOM = MOST_PANELS - 2  # besides the Bayes optimum and the teacher
+FAINTEST = 0.12  # strength of a class's colour where all classes are equally probable
+BAYES_LINE = {"colors": "black", "linewidths": 1.4, "linestyles": "--"}
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The part of the plane that is drawn: coordinates of a grid along both axes, each (GRID,)."""
+
+    horizontal: Array
+    vertical: Array
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """Left, right, bottom and top."""
+        return (self.horizontal[0], self.horizontal[-1], self.vertical[0], self.vertical[-1])
+
+    def evaluate(self, predict: Callable[[Array], Array]) -> Array:
+        """Return class probabilities on the grid, (GRID, GRID, n_classes)."""
+        import numpy as np
+
+        points = np.stack(np.meshgrid(self.horizontal, self.vertical), axis=-1)
+        return predict(points.reshape(-1, 2).astype(np.float32)).reshape(GRID, GRID, -1)
 
 
 def obstacle(view: View) -> str:
     """Say why the figure cannot be drawn; empty if it can."""
-    if view.x_test.shape[1:] != (2,) or view.n_classes != 2:
-        return "it needs two features and two classes"
+    if view.test.x.shape[1:] != (2,):
+        return "it needs data of two features"
     return "" if view.subjects else "nothing is trained yet"
 
 
 def note(view: View) -> str:
     """Say which students are left out; empty if none is."""
-    return crowded_out(view.students, ROOM)
+    return note_of_room(view.students, ROOM)
 
 
 def draw(view: View) -> Figure:
-    """Draw the Bayes optimum, the teacher and each set's first student over the same part of the plane."""
+    """Draw the Bayes optimum, the teacher and one student of each set over the same part of the plane."""
+    plane = _plane(view.test.x)
+    bayes = None if view.posterior is None else plane.evaluate(view.posterior)
+    subjects = replace(view, students=fitting_students(view.students, ROOM)).subjects
+    points = min(SHOWN, len(view.test.y))
+    figure, axes = panels(
+        len(subjects) + (bayes is not None),
+        title=f"Decision boundaries of run {view.run}",
+        caption=f"Students: {view.shown_seed} of each set. Points: {points} test examples, by true class."
+        + caption_of_room(view.students, ROOM),
+        right=1.1,
+        entries=view.n_classes + 2,
+    )
+    remaining = iter(axes)
+    if bayes is not None:
+        accuracy = view.bayes["accuracy"] if view.bayes else None
+        _panel(next(remaining), view, plane, "Bayes optimum", accuracy, bayes, bayes)
+    for ax, subject in zip(remaining, subjects, strict=True):
+        accuracy = float(subject.recorded["accuracy"][subject.shown])
+        _panel(ax, view, plane, subject.name, accuracy, plane.evaluate(subject.predict), bayes)
+    _legend(figure, view)
+    _color_bar(figure, view)
+    return figure
+
+
+def _plane(x: Array) -> Plane:
+    """Return the part of the plane that holds all but the outermost examples `x (n, 2)`."""
     import numpy as np
+
+    low, high = np.percentile(x, [0.1, 99.9], axis=0)
+    margin = 0.05 * (high - low)
+    return Plane(*(np.linspace(a, b, GRID) for a, b in zip(low - margin, high + margin, strict=True)))
+
+
+def _panel(
+    ax: Axes, view: View, plane: Plane, name: str, accuracy: float | None, p: Array, bayes: Array | None
+) -> None:
+    """Draw class probabilities `p (GRID, GRID, n_classes)` of one model, test examples and boundaries."""
+    # A tree's edges are sharp, hence "nearest".
+    common: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "nearest"}
+    if view.n_classes == 2:
+        ax.imshow(p[..., 1], vmin=0, vmax=1, cmap=PROBABILITY, extent=plane.extent, **common)
+    else:
+        ax.imshow(tints(p), extent=plane.extent, **common)
+    _points(ax, view.test, view.n_classes)
+    ax.set_xlim(plane.extent[:2])
+    ax.set_ylim(plane.extent[2:])
+    _boundaries(ax, plane, p, **_model_line(view))
+    if bayes is not None:
+        _boundaries(ax, plane, bayes, **BAYES_LINE)
+    scored = "" if accuracy is None else f"\ntest accuracy {accuracy:.2%}"
+    ax.set_title(name + scored, fontsize="medium")
+    ax.set_xlabel(view.feature_names[0])
+    ax.set_ylabel(view.feature_names[1])
+
+
+def tints(p: Array) -> Array:
+    """Colour probabilities `(..., n_classes)` as `(..., 3)`: the predicted class's hue, paler if unsure."""
+    import numpy as np
+    from matplotlib.colors import to_rgb
+
+    n_classes = p.shape[-1]
+    hues = np.array([to_rgb(class_look(k)["color"]) for k in range(n_classes)])
+    sureness = (p.max(-1) * n_classes - 1) / (n_classes - 1)
+    strength = FAINTEST + (1 - FAINTEST) * sureness.clip(0, 1)
+    colors: Array = 1 - strength[..., np.newaxis] * (1 - hues[p.argmax(-1)])
+    return colors
+
+
+def _point_look(k: int, n_classes: int) -> tuple[str, str]:
+    """Return marker and colour of the test examples of a class."""
+    look = class_look(k)
+    return look["marker"], ("white", "black")[k] if n_classes == 2 else look["color"]
+
+
+def _points(ax: Axes, test: Examples, n_classes: int) -> None:
+    edge: dict[str, Any] = {"edgecolors": "0.5", "linewidths": 0.4}
+    if n_classes > 2:
+        edge = {"edgecolors": "black", "linewidths": 0.5}
+    for k in range(n_classes):
+        marker, face = _point_look(k, n_classes)
+        x = test.x[:SHOWN][test.y[:SHOWN] == k]
+        ax.scatter(x[:, 0], x[:, 1], s=9 if n_classes == 2 else 14, marker=marker, c=face, alpha=0.8, **edge)
+
+
+def _model_line(view: View) -> dict[str, Any]:
+    """Return the look of a model's boundary, which two classes leave on dark and more on pale ground."""
+    return {"colors": "white" if view.n_classes == 2 else "0.3", "linewidths": 1.2}
+
+
+def _boundaries(ax: Axes, plane: Plane, p: Array, **look: Any) -> None:
+    """Draw the lines where the most probable class of `p (GRID, GRID, n_classes)` changes.
+
+    Each class is parted from those before it, where none after it is more probable: so that no line is drawn
+    twice, which would fill the gaps of a dashed one.
+    """
+    import numpy as np
+
+    predicted = p.argmax(-1)
+    for k in range(1, p.shape[-1]):
+        margin = np.ma.masked_array(p[..., k] - p[..., :k].max(-1), mask=predicted > k)
+        if margin.count() and margin.min() < 0 < margin.max():
+            ax.contour(plane.horizontal, plane.vertical, margin, levels=[0], **look)
+
+
+def _legend(figure: Figure, view: View) -> None:
     from matplotlib.lines import Line2D
 
-    plots: list[tuple[str, float | None, Callable[[Array], Array]]] = []
-    if view.posterior is not None:
-        plots.append(("Bayes optimum", view.bayes_accuracy, view.posterior))
-    subjects = replace(view, students=that_fit(view.students, ROOM)).subjects
-    plots += [(f"{s.title} ({s.model})", s.accuracy_of_one, s.predict) for s in subjects]
-    low, high = np.percentile(view.x_test, [0.1, 99.9], axis=0)
-    margin = 0.05 * (high - low)
-    horizontal, vertical = (np.linspace(a, b, GRID) for a, b in zip(low - margin, high + margin, strict=True))
-    grid = np.stack(np.meshgrid(horizontal, vertical), axis=-1).reshape(-1, 2).astype(np.float32)
-    bayes = None if view.posterior is None else view.posterior(grid)[:, 1].reshape(GRID, GRID)
-
-    points = min(SHOWN, len(view.y_test))
-    caption = f"Students: {view.drawn} of each set. Points: {points} of the test points."
-    caption += count_shown(view.students, ROOM)
-    figure, axes = panels(
-        len(plots), title=f"Decision boundaries of run {view.run}", caption=caption, right=1.1
-    )
-    for ax, (title, accuracy, predict) in zip(axes, plots, strict=True):
-        p = predict(grid)[:, 1].reshape(GRID, GRID)
-        image = ax.imshow(
-            p,
-            origin="lower",
-            extent=(horizontal[0], horizontal[-1], vertical[0], vertical[-1]),
-            vmin=0,
-            vmax=1,
-            cmap=PROBABILITY,
-            aspect="auto",
-            interpolation="nearest",  # a tree's edges are sharp
+    handles = []
+    for k, name in enumerate(view.class_names):
+        marker, face = _point_look(k, view.n_classes)
+        edge = "0.5" if view.n_classes == 2 else "black"
+        look: dict[str, Any] = {"marker": marker, "markerfacecolor": face, "markeredgecolor": edge}
+        handles.append(Line2D([], [], color="none", label=f"class {name}", **look))
+    line = _model_line(view)
+    white = line["colors"] == "white"
+    handles.append(
+        Line2D(
+            [],
+            [],
+            color="0.75" if white else line["colors"],
+            linewidth=line["linewidths"],
+            label="model's decision boundary" + (" (white)" if white else ""),
         )
-        for label, marker, face in ((0, "o", "white"), (1, "^", "black")):
-            points = view.x_test[:SHOWN][view.y_test[:SHOWN] == label]
-            ax.scatter(
-                points[:, 0],
-                points[:, 1],
-                s=9,
-                marker=marker,
-                c=face,
-                edgecolors="0.5",
-                linewidths=0.4,
-                alpha=0.8,
-            )
-        if p.min() < 0.5 < p.max():
-            ax.contour(horizontal, vertical, p, levels=[0.5], colors="white", linewidths=1.2)
-        if bayes is not None:
-            ax.contour(
-                horizontal, vertical, bayes, levels=[0.5], colors="black", linewidths=1.4, linestyles="--"
-            )
-        scored = "" if accuracy is None else f"\ntest accuracy {accuracy:.2%}"
-        ax.set_title(title + scored, fontsize="medium")
-        ax.set_xlabel("x₁")
-        ax.set_ylabel("x₂")
-    handles = [
-        Line2D(
-            [], [], marker="o", color="none", markerfacecolor="white", markeredgecolor="0.5", label="class 0"
-        ),
-        Line2D(
-            [], [], marker="^", color="none", markerfacecolor="black", markeredgecolor="0.5", label="class 1"
-        ),
-        Line2D([], [], color="0.75", linewidth=1.2, label="the model's boundary (white)"),
-    ]
-    if bayes is not None:
-        handles.append(Line2D([], [], color="black", linestyle="--", label="Bayes boundary"))
+    )
+    if view.posterior is not None:
+        handles.append(Line2D([], [], color="black", linestyle="--", label="Bayes decision boundary"))
     legend(figure, handles, [str(handle.get_label()) for handle in handles])
-    figure.colorbar(image, cax=beside(figure), label="predicted probability of class 1")
-    return figure
+
+
+def _color_bar(figure: Figure, view: View) -> None:
+    """Draw the scale of probabilities; of more than two classes, a strip for each."""
+    import numpy as np
+
+    cax, n_classes = beside(figure), view.n_classes
+    if n_classes == 2:
+        image = figure.axes[0].get_images()[0]
+        figure.colorbar(image, cax=cax, label=f"predicted probability of class {view.class_names[1]}")
+        return
+    top = np.linspace(1 / n_classes, 1, 100)[:, np.newaxis]
+    strips = np.where(np.eye(n_classes, dtype=bool)[:, np.newaxis], top, 0)  # (n_classes, 100, n_classes)
+    extent = (0, n_classes, 1 / n_classes, 1)
+    cax.imshow(tints(strips).swapaxes(0, 1), origin="lower", aspect="auto", extent=extent)
+    cax.set_xticks([])
+    cax.yaxis.tick_right()
+    cax.yaxis.set_label_position("right")
+    cax.set_ylabel("probability of the predicted class")
+
+
+FIGURE = FigureKind("what the teacher and a student of each set predict over the plane", draw, obstacle, note)

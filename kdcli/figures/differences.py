@@ -6,10 +6,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from kdcli.figures.canvas import BLUE, GREY, ORANGE, legend, rows
-from kdcli.figures.view import parts_named
+from kdcli.figures.captions import caption_of_failures
+from kdcli.figures.kind import FigureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 CAPTION = (
     "Bars: 95 % intervals over training seeds and test examples, for this teacher and these training data.\n"
-    "Verdicts are corrected for the number of comparisons, so that one interval without 0 is not enough."
+    "Verdicts are corrected for the number of comparisons: an interval without 0 is not always significant."
 )
 # Verdict -> colour, marker and whether it is filled: apart without colour as well.
 LOOKS = {
@@ -31,46 +32,79 @@ LOOKS = {
 
 def obstacle(view: View) -> str:
     """Say why the figure cannot be drawn; empty if it can."""
-    found = view.differences()
-    if found and all(d.nothing for d in found):
-        return "no set has a seed left in common with its control"
-    return "" if found else "it needs students and their control, those taught the labels"
+    differences = view.differences()
+    if differences and all(difference.nothing for difference in differences):
+        return "no student set has a seed in common with its control"
+    return "" if differences else "it needs students and their control, students of the target labels"
 
 
 def draw(view: View) -> Figure:
     """Draw a panel for each metric, with a row for each student set under the name of its group."""
-    from matplotlib.lines import Line2D
-
-    found = view.differences()
-    metrics = list(dict.fromkeys((d.metric, d.axis) for d in found))
-    names: list[tuple[str, str]] = []  # group, set: a row each, and one for a group by itself
-    for d in found:
-        if (d.group, "") not in names:
-            names.append((d.group, ""))
-        if (d.group, d.title) not in names:
-            names.append((d.group, d.title))
-    place = {name: -k for k, name in enumerate(names)}
+    differences = view.differences()
+    metrics = list(dict.fromkeys((d.metric, d.axis) for d in differences))
+    places = row_places(differences)
     figure, axes = rows(
         len(metrics),
-        len(names),
+        len(places),
         title=f"Differences from the control, run {view.run}",
-        caption=CAPTION + parts_named(view.students),
+        caption=CAPTION + caption_of_failures(view.students),
+        axis_lines=2,
     )
     for ax, (metric, label) in zip(axes, metrics, strict=True):
-        _panel(ax, [d for d in found if d.metric == metric], place)
+        _panel(ax, [d for d in differences if d.metric == metric], places)
         ax.set_xlabel(label)
-    axes[0].set_yticks(list(place.values()), [title or group for group, title in place])
+    _name_rows(axes, places)
+    _legend(figure, differences)
+    return figure
+
+
+def row_places(differences: Sequence[Difference]) -> dict[tuple[str, str], int]:
+    """Return the height of each row, downwards from 0, by group and title: first of a group, its heading."""
+    names = [(d.group, title) for d in differences for title in ("", d.title)]
+    return {name: -k for k, name in enumerate(dict.fromkeys(names))}
+
+
+def _panel(ax: Axes, differences: Sequence[Difference], places: Mapping[tuple[str, str], int]) -> None:
+    ax.axvline(0, color="black", linewidth=1)
+    for d in differences:
+        y = places[d.group, d.title]
+        if d.mean is None or math.isinf(d.mean):
+            offset: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points"}
+            ax.annotate(_in_words(d), (0, y), fontsize="small", va="center", **offset)
+            continue
+        ends = [[d.mean - d.low], [d.high - d.mean]] if d.low is not None and d.high is not None else None
+        ax.errorbar([d.mean], [y], xerr=ends, capsize=3, linestyle="none", **_look(d.verdict))
+    ax.set_ylim(min(places.values()) - 0.7, 0.7)
+    ax.margins(x=0.12)
+    ax.grid(axis="x", alpha=0.3)
+
+
+def _in_words(d: Difference) -> str:
+    """Say what a difference is that has no place on the axis."""
+    if d.nothing:
+        return "no seed in common with the control"
+    if d.mean is None:
+        return "both infinite"
+    return f"infinite {'here' if d.mean > 0 else 'for the control'}: {d.verdict or 'single seed'}"
+
+
+def _name_rows(axes: Sequence[Axes], places: Mapping[tuple[str, str], int]) -> None:
+    axes[0].set_yticks(list(places.values()), [title or group for group, title in places])
     axes[0].set_ylabel("student sets, by model")
-    for name, (_, title) in zip(axes[0].get_yticklabels(), place, strict=True):
+    for name, (_, title) in zip(axes[0].get_yticklabels(), places, strict=True):
         name.set_fontweight("normal" if title else "bold")
     for ax in axes[1:]:
         ax.tick_params(labelleft=False)
         ax.set_ylabel(" ")
-    marked = {d.verdict for d in found if not d.nothing}
-    verdicts = [verdict for verdict in LOOKS if verdict in marked]
+
+
+def _legend(figure: Figure, differences: Sequence[Difference]) -> None:
+    from matplotlib.lines import Line2D
+
+    given = {d.verdict for d in differences if not d.nothing}
+    verdicts = [verdict for verdict in LOOKS if verdict in given]
     handles = [Line2D([], [], linestyle="-", **_look(verdict)) for verdict in verdicts]
-    legend(figure, handles, [verdict or "a single seed: no verdict" for verdict in verdicts])
-    return figure
+    legend(figure, handles, [verdict or "single seed: no verdict" for verdict in verdicts])
 
 
 def _look(verdict: str | None) -> dict[str, Any]:
@@ -78,31 +112,9 @@ def _look(verdict: str | None) -> dict[str, Any]:
     return {"color": color, "marker": marker, "markerfacecolor": color if filled else "white"}
 
 
-def _in_words(d: Difference) -> str:
-    """Say what a difference is that has no place on the axis."""
-    if d.nothing:
-        return "no seed in common"
-    if d.mean is None:
-        return "∞ for both"
-    return f"∞ for {'it' if d.mean > 0 else 'the control'} alone: {d.verdict or 'a single seed'}"
-
-
-def _panel(ax: Axes, found: Sequence[Difference], place: dict[tuple[str, str], int]) -> None:
-    ax.axvline(0, color="black", linewidth=1)
-    for d in found:
-        y = place[d.group, d.title]
-        if d.mean is None or math.isinf(d.mean):
-            ax.annotate(
-                _in_words(d),
-                (0, y),
-                xytext=(4, 0),
-                textcoords="offset points",
-                fontsize="small",
-                va="center",
-            )
-            continue
-        ends = [[d.mean - d.low], [d.high - d.mean]] if d.low is not None and d.high is not None else None
-        ax.errorbar([d.mean], [y], xerr=ends, capsize=3, linestyle="none", **_look(d.verdict))
-    ax.set_ylim(min(place.values()) - 0.7, 0.7)
-    ax.margins(x=0.12)
-    ax.grid(axis="x", alpha=0.3)
+FIGURE = FigureKind(
+    "differences of student sets from their control, with intervals and verdicts",
+    draw,
+    obstacle,
+    compares=True,
+)

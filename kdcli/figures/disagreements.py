@@ -1,48 +1,76 @@
-"""Disagreements: test images on which teacher and students differ, with what each finds probable."""
+"""Disagreements: test images on which teacher and students disagree, with the probabilities of each."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kdcli.figures.canvas import BLUE, GREY, ORANGE, class_ticks, legend, panels
+from kdcli.figures.captions import counted_sets
+from kdcli.figures.kind import FigureKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from kdcli.figures.view import Array, Subject, View
 
 SHOWN = 12
+LOOKS = ((GREY, ""), (ORANGE, "//"), (BLUE, ".."))  # colour and hatch of each model
+CAPTION = (
+    "The test images on which most of {sets} disagree with the teacher ({seed} of each set).\n"
+    "Bars: predicted probability of each class. Titles: true class, number of sets that disagree, and the\n"
+    "classes predicted by the models of the legend, in its order."
+)
 
 
 def obstacle(view: View) -> str:
     """Say why the figure cannot be drawn; empty if it can."""
-    if view.x_test.ndim != 3:
+    if view.test.x.ndim != 3:
         return "it needs images"
     if not (view.teacher and view.students):
         return "it needs a teacher and students"
-    return "" if _votes(view).any() else "teacher and students agree on every test image"
+    return "" if count_disagreements(view).any() else "teacher and students agree on every test image"
 
 
-def _votes(view: View) -> Array:
-    """Count the sets whose first student takes a test image for another class than the teacher, `(n,)`."""
+def count_disagreements(view: View) -> Array:
+    """Count the student sets that disagree with the teacher's class on each test image, `(n,)`."""
     import numpy as np
 
     assert view.teacher is not None  # noqa: S101 - see obstacle
-    taught = view.teacher.tested().argmax(1)
-    votes: Array = np.sum([subject.tested().argmax(1) != taught for subject in view.students], axis=0)
-    return votes
+    taught = view.teacher.probabilities().argmax(1)
+    predicted = np.stack([subject.probabilities().argmax(1) for subject in view.students])
+    counts: Array = (predicted != taught).sum(0)
+    return counts
 
 
-def _chosen(votes: Array) -> Array:
-    """Return the images that most sets see differently, by their position in the test split."""
+def draw(view: View) -> Figure:
+    """Draw each image beside the probabilities of the teacher, the control and a soft set."""
     import numpy as np
 
-    order = np.argsort(-votes, kind="stable")
-    chosen: Array = order[: min(SHOWN, int((votes > 0).sum()))]
-    return chosen
+    disagreeing, subjects = count_disagreements(view), _compared(view)
+    images = np.argsort(-disagreeing, kind="stable")[: min(SHOWN, int((disagreeing > 0).sum()))]
+    figure, axes = panels(
+        len(images),
+        title=f"Test images on which teacher and students disagree, run {view.run}",
+        caption=CAPTION.format(sets=counted_sets(len(view.students)), seed=view.shown_seed),
+    )
+    probabilities = [subject.probabilities() for subject in subjects]
+    labels = [subjects[0].title, *(subject.name for subject in subjects[1:])]
+    for ax, image in zip(axes, images, strict=True):
+        p = np.stack([p[image] for p in probabilities])
+        _panel(ax, view, int(image), p, labels)
+        predicted = ", ".join(view.class_names[k] for k in p.argmax(1))
+        truth = f"image {image}, true class {view.class_names[view.test.y[image]]}"
+        counts = f"{disagreeing[image]} of {len(view.students)} sets disagree"
+        ax.set_title(f"{truth}; {counts}\npredicted {predicted}", fontsize="small")
+    handles, labels = axes[0].get_legend_handles_labels()
+    legend(figure, handles, labels)
+    return figure
 
 
-def _shown(view: View) -> list[Subject]:
+def _compared(view: View) -> list[Subject]:
     """Return the teacher, the control, and the soft set of the highest temperature, of one model."""
     assert view.teacher is not None  # noqa: S101 - see obstacle
     first = view.students[0]
@@ -52,52 +80,26 @@ def _shown(view: View) -> list[Subject]:
     return [view.teacher, *((control + soft) or alike[:2])]
 
 
-def draw(view: View) -> Figure:
-    """Draw each image beside the probabilities of the teacher, the control and a soft set."""
+def _panel(ax: Axes, view: View, image: int, p: Array, labels: Sequence[str]) -> None:
+    """Draw a test image above the probabilities `p (models, n_classes)` of its classes."""
     import numpy as np
 
-    votes, subjects = _votes(view), _shown(view)
-    chosen = _chosen(votes)
-    looks = [(GREY, ""), (ORANGE, "//"), (BLUE, "..")]
-    figure, axes = panels(
-        len(chosen),
-        title=f"Where teacher and students of run {view.run} disagree",
-        caption=(
-            f"The test images that most of the {len(view.students)} student sets take for another class\n"
-            f"than the teacher, by {view.drawn} of each. Bars: probability of each class. Titles: the\n"
-            "true class, how many sets differ from the teacher, and what those in the legend predict."
-        ),
-    )
-    probabilities = [subject.tested() for subject in subjects]
-    places, names = np.arange(view.n_classes), view.class_names
-    ticks = class_ticks(names)
-    width = 0.8 / len(subjects)
-    for ax, image in zip(axes, chosen, strict=True):
-        for k, (subject, p, (color, hatch)) in enumerate(zip(subjects, probabilities, looks, strict=False)):
-            label = subject.title if k == 0 else f"{subject.title} → {subject.model}"
-            offset = (k - (len(subjects) - 1) / 2) * width
-            ax.bar(
-                places + offset,
-                p[image],
-                width,
-                color=color,
-                hatch=hatch,
-                label=label,
-                edgecolor="white",
-                linewidth=0,
-            )
-        said = ", ".join(names[int(p[image].argmax())] for p in probabilities)
-        truth = f"no. {int(image)}, true {names[int(view.y_test[image])]}, {int(votes[image])} differ"
-        ax.set_title(f"{truth}\npredicted {said}", fontsize="small")
-        ax.set_ylim(0, 2)  # the upper half is for the image
-        ax.set_yticks([0, 0.5, 1])
-        ax.set_xticks(list(ticks), ticks.values())
-        ax.set_xlabel("class")
-        ax.set_ylabel("probability", fontsize="small")
-        inset = ax.inset_axes((0.3, 0.54, 0.4, 0.44))
-        inset.imshow(view.x_test[image], cmap="gray_r", interpolation="nearest")
-        inset.set_xticks([])
-        inset.set_yticks([])
-    handles, labels = axes[0].get_legend_handles_labels()
-    legend(figure, handles, labels)
-    return figure
+    places, width = np.arange(view.n_classes), 0.8 / len(p)
+    for k, (heights, label, (color, hatch)) in enumerate(zip(p, labels, LOOKS, strict=False)):
+        look: dict[str, Any] = {"color": color, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
+        ax.bar(places + (k - (len(p) - 1) / 2) * width, heights, width, label=label, **look)
+    ticks = class_ticks(view.class_names)
+    ax.set_ylim(0, 2)  # the upper half is for the image
+    ax.set_yticks([0, 0.5, 1])
+    ax.set_xticks(list(ticks), ticks.values())
+    ax.set_xlabel("class")
+    ax.set_ylabel("probability", fontsize="small", y=0.25)
+    inset = ax.inset_axes((0.3, 0.54, 0.4, 0.44))
+    inset.imshow(view.test.x[image], cmap="gray_r", interpolation="nearest")
+    inset.set_xticks([])
+    inset.set_yticks([])
+
+
+FIGURE = FigureKind(
+    "test images on which teacher and students disagree, with their probabilities", draw, obstacle
+)

@@ -1,25 +1,32 @@
-"""Learning curves: training and validation loss against epochs, a panel for the teacher and each target."""
+"""Learning curves: training and validation loss against epochs, a panel for the teacher and each set."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdcli.figures.canvas import BLUE, ORANGE, legend, panels
-from kdcli.figures.view import MOST_PANELS, count_shown, crowded_out, that_fit
+from kdcli.figures.captions import (
+    MOST_PANELS,
+    caption_of_room,
+    counted_sets,
+    fitting_students,
+    note_of_room,
+)
+from kdcli.figures.kind import FigureKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from kdcli.figures.view import Array, Curves, Subject, View
 
 CAPTION = (
-    "Lines: median over seeds; bands: 10th to 90th percentile. A loss is T² · KL(target ‖ prediction),\n"
-    "with labels mixed in where there is a weight w. 0 is a perfect match: all panels share one floor.\n"
-    "Against one-hot targets it is the cross-entropy; against noisy labels no model can reach 0."
+    "Lines: median over seeds; bands: 10th to 90th percentile. The loss is T² · KL(target ‖ prediction),\n"
+    "mixed with the cross-entropy of the labels where there is a weight w. It is 0 at a perfect match; with\n"
+    "one-hot targets it is the cross-entropy, which no model can bring to 0 on noisy labels."
 )
-
 ROOM = MOST_PANELS - 1  # besides the teacher
 
 
@@ -27,36 +34,35 @@ def obstacle(view: View) -> str:
     """Say why the figure cannot be drawn; empty if it can."""
     if not view.subjects:
         return "nothing is trained yet"
-    return "" if any(subject.curves for subject in view.subjects) else "only networks have learning curves"
+    if any(subject.curves() for subject in view.subjects):
+        return ""
+    return "no model here is trained by gradients, and so none has learning curves"
 
 
 def note(view: View) -> str:
     """Say which students are left out; empty if none is."""
-    networks = [subject for subject in view.students if subject.curves]
-    notes = [crowded_out(networks, ROOM)]
-    if count := len(view.students) - len(networks):
-        notes.append(
-            f"leaves out {count} set{'s' if count > 1 else ''} of trees, which are not trained by gradients"
-        )
+    drawable = _with_curves(view)
+    notes = [note_of_room(drawable, ROOM)]
+    if count := len(view.students) - len(drawable):
+        notes.append(f"leaves out {counted_sets(count)} not trained by gradients")
     return "; ".join(filter(None, notes))
 
 
-def draw(view: View) -> Figure:
-    """Draw a panel for the teacher and for each set of networks, all with the same loss axis."""
-    from matplotlib.ticker import FuncFormatter, LogLocator
+def _with_curves(view: View) -> list[Subject]:
+    return [subject for subject in view.students if subject.curves()]
 
-    of_networks = [subject for subject in view.students if subject.curves]
-    caption = CAPTION + count_shown(of_networks, ROOM)
-    subjects = replace(view, students=that_fit(of_networks, ROOM)).subjects
+
+def draw(view: View) -> Figure:
+    """Draw a panel for each model that is trained by gradients, all with the same loss axis."""
+    students = _with_curves(view)
+    teacher = [view.teacher] if view.teacher and view.teacher.curves() else []
+    subjects = [*teacher, *fitting_students(students, ROOM)]
+    caption = CAPTION + caption_of_room(students, ROOM)
     figure, axes = panels(len(subjects), title=f"Learning curves of run {view.run}", caption=caption)
     for ax, subject in zip(axes, subjects, strict=True):
-        if subject.curves:
-            _panel(ax, subject, subject.curves)
-    low, high = axes[0].get_ylim()
-    steps = (1,) if high > 100 * low else (1, 2, 5)
-    for ax in axes:
-        ax.yaxis.set_major_locator(LogLocator(subs=steps))
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
+        if curves := subject.curves():
+            _panel(ax, subject, curves)
+    _label_losses(axes)
     handles, labels = axes[0].get_legend_handles_labels()
     legend(figure, handles, labels)
     return figure
@@ -67,9 +73,8 @@ def _panel(ax: Axes, subject: Subject, curves: Curves) -> None:
     _curve(ax, curves.epochs, curves.train, label="training", color=BLUE, linestyle="-")
     _curve(ax, curves.epochs, curves.val, label="validation", color=ORANGE, linestyle="--")
     ax.set_yscale("log")
-    ax.set_title(
-        f"{subject.title}\n{subject.model}, {seeds} seed{'s' if seeds > 1 else ''}", fontsize="medium"
-    )
+    counted = f"{seeds} seed{'s' if seeds > 1 else ''}"
+    ax.set_title(f"{subject.title}\n{subject.model}, {counted}", fontsize="medium")
     ax.set_xlabel("epoch")
     ax.set_ylabel(f"{subject.loss} (nats)", fontsize="small")
     ax.set_xlim(0, curves.epochs[-1])
@@ -85,3 +90,17 @@ def _curve(ax: Axes, epochs: Array, losses: Array, *, label: str, color: str, li
     ax.plot(epochs, median, label=label, color=color, linestyle=linestyle, linewidth=1.6)
     if len(losses) > 1:
         ax.fill_between(epochs, low, high, color=color, alpha=0.25, linewidth=0)
+
+
+def _label_losses(axes: Sequence[Axes]) -> None:
+    """Write plain numbers on the shared loss axis; between powers of ten only where it spans few."""
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    low, high = axes[0].get_ylim()
+    steps = (1,) if high > 100 * low else (1, 2, 5)
+    for ax in axes:
+        ax.yaxis.set_major_locator(LogLocator(subs=steps))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
+
+
+FIGURE = FigureKind("training and validation loss of the teacher and of each set", draw, obstacle, note)

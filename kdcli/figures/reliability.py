@@ -1,12 +1,13 @@
-"""Reliability diagrams: whether a model is right as often as it says."""
+"""Reliability diagrams: whether models are correct as often as their confidence says."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kdcli.figures.canvas import BLUE, GREY, legend, panels
-from kdcli.figures.view import MOST_PANELS, count_shown, crowded_out, that_fit
+from kdcli.figures.captions import MOST_PANELS, caption_of_room, fitting_students, note_of_room
+from kdcli.figures.kind import FigureKind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from kdcli.figures.view import Array, Subject, View
 
 CAPTION = (
-    "Test predictions of all seeds, by their top probability. Below the diagonal a model is overconfident.\n"
-    "Points: area by their share of the predictions; bars: 95 % intervals over test examples.\n"
-    "ECE: expected calibration error, the mean distance from the diagonal."
+    "Test predictions of all seeds, in bins of their confidence: the probability of the predicted class.\n"
+    "Point area: share of all predictions; bars: 95 % intervals over test examples. A model below the\n"
+    "diagonal is overconfident. ECE: expected calibration error, the mean distance from the diagonal."
 )
 ROOM = MOST_PANELS - 1  # besides the teacher
 
@@ -29,14 +30,14 @@ def obstacle(view: View) -> str:
 
 def note(view: View) -> str:
     """Say which students are left out; empty if none is."""
-    return crowded_out(view.students, ROOM)
+    return note_of_room(view.students, ROOM)
 
 
 def draw(view: View) -> Figure:
     """Draw a panel for the teacher and for each student set."""
-    subjects = replace(view, students=that_fit(view.students, ROOM)).subjects
-    caption = CAPTION + count_shown(view.students, ROOM)
-    figure, axes = panels(len(subjects), title=f"Reliability of run {view.run}", caption=caption)
+    subjects = replace(view, students=fitting_students(view.students, ROOM)).subjects
+    caption = CAPTION + caption_of_room(view.students, ROOM)
+    figure, axes = panels(len(subjects), title=f"Reliability diagrams of run {view.run}", caption=caption)
     for ax, subject in zip(axes, subjects, strict=True):
         _panel(ax, subject, 1 / view.n_classes)
     handles, labels = axes[0].get_legend_handles_labels()
@@ -45,7 +46,7 @@ def draw(view: View) -> Figure:
 
 
 def wilson(rate: Array, n: Array) -> tuple[Array, Array]:
-    """Return the ends of the 95 % interval of a `rate` among so many draws.
+    """Return the ends of the 95 % interval of a `rate` among `n` independent draws.
 
     Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
     """
@@ -56,29 +57,26 @@ def wilson(rate: Array, n: Array) -> tuple[Array, Array]:
 
 
 def _panel(ax: Axes, subject: Subject, least: float) -> None:
+    """Draw accuracy against confidence, which is `least` where all classes are equally probable."""
     import numpy as np
     from matplotlib.ticker import PercentFormatter
 
     bins = subject.reliability()
-    ax.plot([least, 1], [least, 1], color=GREY, linestyle="--", label="right as often as it says")
-    # Seeds are scored on the same examples: there is no more to tell a rate by than these.
-    low, high = wilson(bins.right, bins.count / bins.seeds)
-    ends = np.maximum([bins.right - low, high - bins.right], 0)  # rounding may put a rate outside
-    ax.errorbar(bins.confidence, bins.right, ends, color=BLUE, linestyle="none", linewidth=1)
-    share = bins.count / bins.count.sum()
-    ax.scatter(
-        bins.confidence,
-        bins.right,
-        10 + 150 * share,
-        color=BLUE,
-        label="predictions of one bin",
-        zorder=3,
-        clip_on=False,
-    )
-    ax.set_title(f"{subject.title} ({subject.model})\nECE {subject.score('ece')[0]:.2%}", fontsize="medium")
-    ax.set_xlabel("top probability")
-    ax.set_ylabel("share that is right", fontsize="small")
+    ax.plot([least, 1], [least, 1], color=GREY, linestyle="--", label="perfect calibration")
+    # All seeds predict the same examples, whose number alone tells how uncertain a rate is.
+    low, high = wilson(bins.accuracy, bins.count / bins.seeds)
+    ends = np.maximum([bins.accuracy - low, high - bins.accuracy], 0)  # rounding may put a rate outside
+    ax.errorbar(bins.confidence, bins.accuracy, ends, color=BLUE, linestyle="none", linewidth=1)
+    area = 10 + 150 * bins.count / bins.count.sum()
+    look: dict[str, Any] = {"color": BLUE, "zorder": 3, "clip_on": False}
+    ax.scatter(bins.confidence, bins.accuracy, area, label="predictions in one bin", **look)
+    ax.set_title(f"{subject.name}\nECE {subject.score('ece')[0]:.2%}", fontsize="medium")
+    ax.set_xlabel("confidence")
+    ax.set_ylabel("accuracy", fontsize="small")
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.set_ylim(-0.03, 1.03)
     ax.grid(alpha=0.3)
+
+
+FIGURE = FigureKind("accuracy of the teacher and of each set by their confidence", draw, obstacle, note)

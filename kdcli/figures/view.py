@@ -1,10 +1,12 @@
-"""What a figure may draw of a run, as plain arrays."""
+"""What a figure may draw of a run, as plain arrays. What takes reading or computing is a function.
+
+A figure calls only the functions that it needs: what it does not ask for is not read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from textwrap import fill
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -13,7 +15,12 @@ if TYPE_CHECKING:
     Array: TypeAlias = np.ndarray[Any, Any]
 
 
-MOST_PANELS = 12  # that a figure with a panel for each student set may have
+@dataclass(frozen=True)
+class Examples:
+    """A split of the data: x `(n, *features)`, class indices y `(n,)`."""
+
+    x: Array
+    y: Array
 
 
 @dataclass(frozen=True)
@@ -26,30 +33,22 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class Trees:
-    """Size of trees: leaves (seeds,), and whether "nothing", "leaves" or something "else" limits them."""
-
-    leaves: Array
-    limited_by: str
-
-
-@dataclass(frozen=True)
 class Reliability:
-    """Test predictions of all seeds by bins of their top probability; bins without any are left out.
+    """Test predictions of all seeds by bins of their top probability; empty bins are left out.
 
-    confidence, right (bins,): mean top probability and share that is right; count (bins,): of predictions,
-    `seeds` for each example.
+    confidence, accuracy (bins,): mean top probability, and share of correct predictions; count (bins,):
+    number of predictions, `seeds` for each example.
     """
 
     confidence: Array
-    right: Array
+    accuracy: Array
     count: Array
     seeds: int
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How a student set differs from its control on a metric, on the scale that `axis` names.
+    """The difference of a student set from its control on a metric, in the metric's `unit`.
 
     mean is None where both are infinite, or where there is `nothing` to compare; low and high are None where
     the interval has no ends. verdict is "better", "worse", "no difference shown", or None with a single seed.
@@ -58,66 +57,114 @@ class Difference:
     group: str
     title: str
     metric: str
-    axis: str
+    unit: str
+    preferred: str
     mean: float | None
     low: float | None
     high: float | None
     verdict: str | None
     nothing: bool = False
 
+    @property
+    def axis(self) -> str:
+        """The label of an axis of such differences."""
+        unit = f"{self.unit}; " if self.unit else ""
+        return f"{self.metric} difference from control\n({unit}{self.preferred} is better)"
+
 
 @dataclass(frozen=True)
 class Subject:
     """The teacher, or the students of one set.
 
-    Of students are target, temperature, transfer_size (0 for all training examples), and variant: what
-    else sets them apart, such as "w = 0.3"; and whether they are a `part` of the seeds that were trained.
-    accuracy (seeds,): on the test split. score: a metric's mean and the ends of its 95 % interval there.
-    reliability: of all seeds there. Of one seed (see `View.seed`) are predict: class probabilities
-    `(n, n_classes)` at x `(n, *features)`; tested: those on the test split; and accuracy_of_one. curves: of
-    a model trained by gradients. trees: of decision trees.
+    settings     what it was trained with, such as "target", "temperature", "transfer_size" and "epochs"
+    recorded     numbers of each seed (seeds,), such as "accuracy" on the test split, and "leaves" of trees
+    logits       on the test split, (seeds, n, n_classes)
+    predict      class probabilities (n, n_classes) at x (n, *features), of the seed that is `shown`
+    score        mean of a metric on the test split, and the ends of its 95 % interval
+    reliability  of all seeds, on the test split
+    curves       learning curves; None of a model that is not trained by gradients
+    shown        position of the seed that stands for the set where a figure shows a single student
+    variant      settings that set it apart from other sets of its target, such as "w = 0.3"
+    partial      whether seeds are missing because their training failed
+    limited_by   what keeps trees from growing: "nothing", "leaves" alone, or something "else"
     """
 
     title: str
     model: str
     loss: str
-    accuracy: Array
-    accuracy_of_one: float
+    settings: Mapping[str, Any]
+    recorded: Mapping[str, Array]
+    logits: Callable[[], Array]
     predict: Callable[[Array], Array]
-    tested: Callable[[], Array]
     score: Callable[[str], tuple[float, float, float]]
     reliability: Callable[[], Reliability]
-    target: str = ""
-    temperature: float = 1.0
-    transfer_size: int = 0
+    curves: Callable[[], Curves | None]
+    shown: int = 0
     variant: str = ""
-    part: bool = False
-    curves: Curves | None = None
-    trees: Trees | None = None
+    partial: bool = False
+    limited_by: str = "nothing"
+
+    @property
+    def name(self) -> str:
+        """The title with the model, such as "soft, T = 4 (mlp:4)"."""
+        return f"{self.title} ({self.model})"
+
+    @property
+    def target(self) -> str:
+        """What the students were taught; empty for the teacher."""
+        return str(self.settings.get("target", ""))
+
+    @property
+    def temperature(self) -> float:
+        """Temperature of the targets."""
+        return float(self.settings.get("temperature", 1.0))
+
+    @property
+    def transfer_size(self) -> int:
+        """Number of examples that the students were taught on; 0 for the whole training split."""
+        return int(self.settings.get("transfer_size", 0))
+
+    def probabilities(self) -> Array:
+        """Class probabilities on the test split `(n, n_classes)`, of the seed that is `shown`."""
+        return softmax(self.logits()[self.shown])
 
 
 @dataclass(frozen=True)
 class View:
-    """A run's test split, its teacher, its student sets, and P(y|x) over x `(n, *features)` where known.
+    """A run's data, its teacher and its student sets.
 
-    run: what the run is called. seed: which student of each set is drawn by itself; None where the sets have
-    none in common, and the first of each is. knowledge: the teacher's logits on the training split
-    `(n, n_classes)`, and its labels `(n,)`. classes: their names, if those are not their indices.
-    differences: of student sets from their controls, none where there is nothing to compare.
+    run            what the run is called
+    class_names    in the order of the class indices
+    feature_names  in the order of the columns of x; none for images
+    splits         "train", "val" and "test"
+    posterior      P(y|x) as (n, n_classes) at x (n, *features), where it is known
+    bayes          metrics of the exact posterior on the test split, where it is known
+    teacher_logits the teacher's logits on a split by its name, (n, n_classes)
+    seed           the seed that stands for each set; None where the sets have none in common
+    differences    of student sets from their controls; none where there is nothing to compare
     """
 
     run: str
-    n_classes: int
-    x_test: Array
-    y_test: Array
-    posterior: Callable[[Array], Array] | None
-    bayes_accuracy: float | None
-    teacher: Subject | None
-    students: Sequence[Subject]
+    class_names: Sequence[str]
+    feature_names: Sequence[str]
+    splits: Mapping[str, Examples]
+    posterior: Callable[[Array], Array] | None = None
+    bayes: Mapping[str, float] | None = None
+    teacher: Subject | None = None
+    students: Sequence[Subject] = field(default_factory=list)
+    teacher_logits: Callable[[str], Array] | None = None
     seed: int | None = 0
-    knowledge: Callable[[], tuple[Array, Array]] | None = None
-    classes: Sequence[str] = ()
     differences: Callable[[], Sequence[Difference]] = list
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @property
+    def test(self) -> Examples:
+        """The test split."""
+        return self.splits["test"]
 
     @property
     def subjects(self) -> list[Subject]:
@@ -125,41 +172,16 @@ class View:
         return [*([self.teacher] if self.teacher else []), *self.students]
 
     @property
-    def class_names(self) -> list[str]:
-        """What the classes are called, in the order of their indices."""
-        return list(self.classes or map(str, range(self.n_classes)))
-
-    @property
-    def drawn(self) -> str:
-        """Which student of each set is drawn by itself, in words."""
-        return "the first seed that is left" if self.seed is None else f"seed {self.seed}"
+    def shown_seed(self) -> str:
+        """The seed that stands for each set, in words."""
+        return "the first remaining seed" if self.seed is None else f"seed {self.seed}"
 
 
-def that_fit(students: Sequence[Subject], room: int) -> list[Subject]:
-    """Return the students that a figure has room for: all, or as many as fit of the first one's model."""
-    if len(students) <= room:
-        return list(students)
-    return [subject for subject in students if subject.model == students[0].model][:room]
+def softmax(logits: Array, temperature: float = 1.0) -> Array:
+    """Softmax over the last axis, of logits divided by the temperature."""
+    import numpy as np
 
-
-def parts_named(students: Sequence[Subject]) -> str:
-    """Name in a figure's caption the sets that left out seeds; empty if none did."""
-    parts = [f"{subject.title} ({subject.model})" for subject in students if subject.part]
-    return "\n" + fill(f"Seeds whose training failed are left out: {'; '.join(parts)}.", 100) if parts else ""
-
-
-def count_shown(students: Sequence[Subject], room: int) -> str:
-    """Say in a figure's caption how many students it shows, if that is not all; empty if it is."""
-    shown = len(that_fit(students, room))
-    return f"\nShown are {shown} of {len(students)} student sets." if shown < len(students) else ""
-
-
-def crowded_out(students: Sequence[Subject], room: int) -> str:
-    """Say which students a figure has no room for; empty if it has room for all."""
-    shown = that_fit(students, room)
-    if len(shown) == len(students):
-        return ""
-    counts = f"shows {len(shown)} of {len(students)} student sets"
-    if len({subject.model for subject in students}) == 1:
-        return f"{counts}, the first: it has no room for more"
-    return f"{counts}, those of {shown[0].model}; `kd plot --model MODEL` draws those of another model"
+    scaled = logits / temperature
+    p: Array = np.exp(scaled - scaled.max(-1, keepdims=True))
+    p /= p.sum(-1, keepdims=True)
+    return p

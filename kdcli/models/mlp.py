@@ -47,6 +47,7 @@ class MLP:
 
     hidden: tuple[int, ...]
 
+    settings: ClassVar[tuple[str, ...]] = ("epochs", "batch_size", "learning_rate")
     EXAMPLE: ClassVar[str] = "mlp:64,64"
     SYNTAX: ClassVar[str] = f"mlp:WIDTH[,WIDTH...], for example {EXAMPLE}"
 

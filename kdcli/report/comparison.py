@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from kdcli.commands import spell, text
 from kdcli.metrics import METRICS
 from kdcli.report.results import wrote
 from kdcli.report.screen import Screen, readable_size
 from kdcli.report.tables import in_one_line, narrow
-from kdcli.runs.schema import LEFT_OUT
+from kdcli.runs.student_sets import LOST
 
 if TYPE_CHECKING:
     from kdcli.evidence.costs import Cost
@@ -45,7 +46,7 @@ CSV_COLUMNS = (
     "temperature",
     "model",
     "seeds",
-    *LEFT_OUT,
+    *LOST,
     "metric",
     "mean",
     "low",
@@ -79,21 +80,23 @@ def compared(screen: Screen, made: "Compared", **more: Any) -> None:
     for group, sentences in made.sentences.items():
         screen.say(group, style="bold")
         for sentence in sentences:
-            screen.say(f"• {sentence}", wrap=True)
+            screen.say(f"• {text(sentence)}", wrap=True)
     unmatched: dict[tuple[str, str, str], list[str]] = {}
     for one in evidence.students:
         if one.why:
-            unmatched.setdefault((one.group, one.why, one.remedy), []).append(one.title)
+            unmatched.setdefault((one.group, one.why, spell(one.remedy) if one.remedy else ""), []).append(
+                one.title
+            )
     if unmatched:
         screen.say("not compared", style="bold")
     for (group, why, remedy), titles in unmatched.items():
         makes = f"; `{remedy}` makes a control for it" if remedy else ""
         screen.say(f"• {group}: {'; '.join(titles)}: {why}{makes}.", wrap=True)
     for warning in made.warnings:
-        screen.say(f"! {warning}", wrap=True)
+        screen.say(f"! {text(warning)}", wrap=True)
     for trained in evidence.left_out:
-        why = f"stale; `{trained.again} --force` renews it"
-        screen.say(f"! left out {trained.artefact.name}: {why}", wrap=True)
+        why = f"stale; `{spell(trained.command.adding(force=True))}` renews it"
+        screen.say(f"! left out {trained.name}: {why}", wrap=True)
     screen.say(_coverage(evidence), wrap=True)
     screen.say(wrote(made.path, False))
     screen.document({**made.document(), "path": made.path, **more})
@@ -236,7 +239,7 @@ def _cost_table(made: "Compared") -> Table:
         table.add_row(made.evidence.teacher.group, *map(Text, _cost_cells(teacher)))
     of_model: dict[str, dict[Cost, list[str]]] = {}
     for one in made.evidence.students:
-        costs = of_model.setdefault(one.trained.config["model"], {})
+        costs = of_model.setdefault(str(one.set.model), {})
         costs.setdefault(made.costs[one.name], []).append(one.title)
     for model, costs in of_model.items():
         table.add_section()
@@ -327,20 +330,24 @@ def as_csv(made: "Compared") -> str:
     for one in (evidence.bayes, evidence.teacher):
         if one:
             for name, estimate in one.estimates.items():
-                common = {"run": evidence.run.name, "name": one.title, "model": one.group, "metric": name}
+                common = {
+                    "run": evidence.experiment.run.name,
+                    "name": one.title,
+                    "model": one.group,
+                    "metric": name,
+                }
                 table.writerow(common | estimate._asdict())
     for one in evidence.students:
-        config = one.config
         for name, estimate in one.estimates.items():
             row = {
-                "run": evidence.run.name,
+                "run": evidence.experiment.run.name,
                 "name": one.name,
                 "group": one.group,
-                "target": config["target"],
-                "temperature": config["temperature"],
-                "model": config["model"],
+                "target": one.set.target,
+                "temperature": one.set.temperature,
+                "model": one.set.model,
                 "seeds": one.seeds,
-                **{why: " ".join(map(str, config.get(why, []))) for why in LEFT_OUT},
+                **{why: " ".join(map(str, one.set.lost.get(why, ()))) for why in LOST},
                 "metric": name,
                 **estimate._asdict(),
             }

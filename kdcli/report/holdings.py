@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from kdcli.commands import spell, text
 from kdcli.report.screen import Screen, place, readable_size
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ STYLES = {
     "stale": "yellow",
     "damaged": "bold red",
     "unfinished": "yellow",
+    "older": "yellow",
     "newer": "yellow",
 }
 
@@ -121,7 +123,7 @@ def runs_listed(screen: Screen, made: "RunsListed") -> None:
         if any(run.current for run in made.runs):
             screen.say("* the current run: commands work on it unless --run or KD_RUN names another")
     else:
-        screen.say(f"there are no runs in {place(made.path)}; `{made.start}` makes one")
+        screen.say(f"there are no runs in {place(made.path)}; `{spell(made.start)}` makes one")
     if made.problem:
         screen.say(made.problem)
     for run in made.runs:
@@ -186,7 +188,7 @@ def run_used(screen: Screen, made: "RunUsed") -> None:
 def checked(screen: Screen, made: "Checked") -> None:
     """Tell what `kd check` found."""
     if not made.runs:
-        screen.say(f"there are no runs in {place(made.path)}; `{made.start}` makes one")
+        screen.say(f"there are no runs in {place(made.path)}; `{spell(made.start)}` makes one")
     for run in made.runs:
         screen.say(f"run {run.run}")
         for item in run.artefacts:
@@ -199,6 +201,7 @@ def checked(screen: Screen, made: "Checked") -> None:
         screen.say(f"damaged: {made.problem}; any `kd gen-data` writes it anew")
     if made.runs:
         newer = f"; {made.newer} of a newer kd could not be checked" if made.newer else ""
+        newer += f"; {made.older} of an earlier kd could not be checked" if made.older else ""
         screen.say((f"{made.damaged} damaged" if made.damaged else "nothing is damaged") + newer)
     screen.document(
         {
@@ -214,6 +217,7 @@ def checked(screen: Screen, made: "Checked") -> None:
             "problems": [made.problem] if made.problem else [],
             "leftovers": made.leftovers,
             "damaged": made.damaged,
+            "older": made.older,
             "newer": made.newer,
         }
     )
@@ -226,7 +230,7 @@ def _checked_item(item: "Item") -> dict[str, Any]:
         "state": item.state,
         "problems": item.problems,
         "differences": item.differences,
-        "again": item.again or None,
+        "again": item.again and spell(item.again),
     }
 
 
@@ -242,14 +246,14 @@ def _problems(screen: Screen, items: "Sequence[Item]") -> None:
             for difference in item.differences:
                 screen.say(f"  {difference}")
             if item.renew:
-                screen.say(f"  to make it as the recipe says: `{item.renew}`")
+                screen.say(f"  to make it as the recipe says: `{spell(item.renew)}`")
         if item.state == "fresh":
             continue
         screen.say(f"{item.name} is {item.state}:", style=STYLES[item.state])
         for problem in item.problems:
             screen.say("  " + _legible(problem))
         if item.mend:
-            screen.say("  to mend it: " + _legible(item.mend))
+            screen.say("  to mend it: " + _legible(text(item.mend)))
 
 
 def _kept(screen: Screen, states: "Sequence[KeptState]") -> None:

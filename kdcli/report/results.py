@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from kdcli.commands import text
 from kdcli.metrics import HUGE
 from kdcli.report.screen import Screen, place
-from kdcli.runs.schema import LEFT_OUT, TREE_SHAPE
+from kdcli.runs.student_sets import LOST
 
 if TYPE_CHECKING:
     from kdcli.stages.distill import Distilled, SetMade
@@ -34,14 +35,29 @@ def recipe_shown(screen: Screen, made: "RecipeShown") -> None:
 
 def data_made(screen: Screen, made: "DataMade") -> None:
     """Tell what `kd gen-data` did."""
+    description = made.description
+    train, val, test = description.sizes.values()
     screen.say(
-        f"run {made.run}: {made.dataset}, {made.n_train:,} training, {made.n_val:,} validation and "
-        f"{made.n_test:,} test examples of {made.n_classes} classes"
+        f"run {made.run}: {description.name}, {train:,} training, {val:,} validation and "
+        f"{test:,} test examples of {description.n_classes} classes"
     )
-    if made.bayes:
-        screen.say(f"Bayes optimum: accuracy {made.bayes['accuracy']:.2%}, NLL {made.bayes['nll']:.4f} nats")
+    if bayes := description.bayes:
+        screen.say(f"Bayes optimum: accuracy {bayes.accuracy:.2%}, NLL {bayes.nll:.4f} nats")
     screen.say(wrote(made.path, made.up_to_date))
-    screen.document(asdict(made))
+    screen.document(
+        {
+            "run": made.run,
+            "path": made.path,
+            "up_to_date": made.up_to_date,
+            "dataset": description.name,
+            **{f"n_{split}": size for split, size in description.sizes.items()},
+            "n_classes": description.n_classes,
+            "classes": description.classes,
+            "features": description.shape,
+            "feature_names": description.feature_names,
+            "bayes": description.bayes._asdict() if description.bayes else None,
+        }
+    )
 
 
 def teacher_trained(screen: Screen, made: "TeacherTrained") -> None:
@@ -79,7 +95,7 @@ def distilled(screen: Screen, made: "Distilled", *, table: bool = True) -> None:
             "name": s.name,
             "path": s.path,
             "seeds": s.seeds,
-            **{why: s.left_out.get(why, []) for why in LEFT_OUT},
+            **{why: s.left_out.get(why, []) for why in LOST},
         }
         for s in made.students
     ]
@@ -94,10 +110,10 @@ def plotted(screen: Screen, made: "Plotted") -> None:
     for path in made.figures:
         screen.say(wrote(path, False))
     for name, reason in made.left_out.items():
-        screen.say(f"left out {name}: {reason}")
+        screen.say(f"left out {name}: {text(reason)}")
     for name, note in made.notes.items():
         screen.say(f"{name} {note}")
-    screen.document(asdict(made))
+    screen.document({**asdict(made), "left_out": {name: text(why) for name, why in made.left_out.items()}})
 
 
 def _score_table(title: str, students: Sequence["SetMade"]) -> Table:
@@ -109,7 +125,7 @@ def _score_table(title: str, students: Sequence["SetMade"]) -> Table:
         "accuracy",
         *([] if trees else ["errors"]),
         "NLL (nats)",
-        *(TREE_SHAPE if trees else []),
+        *(("leaves", "depth") if trees else []),
     ):
         table.add_column(column, justify="right", no_wrap=True)
     return table
@@ -131,7 +147,7 @@ def _score_row(table: Table, title: str, metrics: Mapping[str, Any]) -> None:
         "NLL (nats)": _spread(metrics["nll"], "{:.4f}"),
     }
     if "leaves" in metrics:
-        cells |= {name: f"{statistics.fmean(metrics[name]):.0f}" for name in TREE_SHAPE}
+        cells |= {name: f"{statistics.fmean(metrics[name]):.0f}" for name in ("leaves", "depth")}
     table.add_row(title, *(cells.get(str(column.header), "") for column in table.columns[1:]))
 
 

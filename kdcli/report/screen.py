@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from kdcli.commands import text
 from kdcli.errors import KdError
+from kdcli.errors import Text as Advice
 from kdcli.report import tables
 from kdcli.report.terminal import console, fitted
 from kdcli.store import Run, is_current, named_run, to_json
@@ -37,10 +39,10 @@ class Screen:
         if not (self.quiet or self.as_json):
             console().print(fitted(text), soft_wrap=not wrap, style=style)
 
-    def hint(self, text: str) -> None:
+    def hint(self, words: Advice) -> None:
         """Tell a person on stderr of what goes on, apart from the results."""
         if not self.quiet:
-            console(stderr=True).print(text, soft_wrap=True)
+            console(stderr=True).print(text(words), soft_wrap=True)
 
     def working_on(self, run: Run) -> None:
         """Say on stderr which run a command works on, before it works; with JSON only on a terminal."""
@@ -192,12 +194,12 @@ class _Download:
 def error(problem: KdError, *, as_json: bool) -> None:
     """Report what went wrong: on stderr for a person, as JSON on stdout for a program."""
     if as_json:
-        print(json.dumps(to_json({"error": problem.message, "hint": problem.hint}), indent=2))
+        print(json.dumps(to_json({"error": problem.message, "hint": text(problem.hint)}), indent=2))
         return
     terminal = console(stderr=True)
     terminal.print(Text("error: ", style="bold red") + Text(problem.message), soft_wrap=True)
     if problem.hint:
-        terminal.print(Text("hint:  ", style="bold") + Text(problem.hint), soft_wrap=True)
+        terminal.print(Text("hint:  ", style="bold") + Text(text(problem.hint)), soft_wrap=True)
 
 
 def place(path: Path) -> str:

@@ -15,12 +15,12 @@ def run_names(store: Store, _run: str | None) -> list[str]:
 
 def student_set_names(store: Store, run: str | None) -> list[str]:
     """Return the names of a run's student sets; raises `KdError` if there is no such run."""
-    return [student_set.path.name for student_set in store.existing_run(run).students()]
+    return [student_set.path.name for student_set in store.existing_run(run).artefacts("students")]
 
 
 def trained_models(store: Store, run: str | None) -> list[str]:
     """Return the models of a run's student sets; raises `KdError` if there is no such run."""
-    student_sets = [s for s in store.existing_run(run).students() if s.finished]
+    student_sets = [s for s in store.existing_run(run).artefacts("students") if s.finished]
     return list(dict.fromkeys(student_set.meta().config["model"] for student_set in student_sets))
 
 

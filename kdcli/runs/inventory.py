@@ -1,34 +1,37 @@
 """What a run holds: every artefact with its state, what it is in words, and the command that mends it.
 
-`kd show` and `kd check` tell it. Nothing that lies in the outputs folder makes it fail.
+`kd show` and `kd check` tell it. Every file is compared with its digest, so that "fresh" is a promise.
+Nothing that lies in the outputs folder makes it fail.
 """
 
 import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from kdcli.errors import KdError
-from kdcli.models import parse_model, parse_network
-from kdcli.runs.artefacts import checked, run_recipe, teacher_command
+from kdcli.errors import Command, KdError, Text, joined
 from kdcli.runs.edits import as_the_recipe_says, differences
-from kdcli.runs.recipe import Recipe
-from kdcli.runs.schema import LEFT_OUT, describe
-from kdcli.runs.student_sets import (
-    command,
-    default_name,
-    left_out,
-    own_models,
-    position,
-    seeds_counted,
-    seeds_named,
-    title,
-    usual_command,
+from kdcli.runs.experiment import Data, Experiment, Stored
+from kdcli.runs.kinds import KINDS, kind_of
+from kdcli.runs.student_sets import StudentSet, position
+from kdcli.store import (
+    NAME,
+    Condition,
+    DamagedError,
+    Meta,
+    NewerError,
+    Run,
+    State,
+    damaged,
+    names_in,
+    resume_points,
+    verify,
 )
-from kdcli.store import Condition, DamagedError, Meta, NewerError, Run, State, conditions, resume_points
+
+VERBS = {"stale": "renew it", "damaged": "make it again", "unfinished": "make it", "older": "make it again"}
+FORCED = ("stale", "older")  # states in which a command replaces an artefact only with --force
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,12 @@ class Item:
     path: Path
     state: State
     problems: Sequence[str]
-    again: str
-    mend: str
-    words: str
-    meta: Meta | None
+    again: Command | None
+    mend: Text
+    words: str = ""
+    meta: Meta | None = None
     differences: Sequence[str] = ()
-    renew: str = ""
+    renew: Command | None = None
 
 
 @dataclass(frozen=True)
@@ -71,160 +74,186 @@ def kept_states(run: Run) -> list[KeptState]:
     return [KeptState(point.path, point.whole, point.newer is not None) for point in resume_points(run)]
 
 
-def inventory(run: Run) -> list[Item]:
-    """Return what a run holds: data, teacher, and student sets in the order of `all_students`.
+def inventory(experiment: Experiment) -> list[Item]:
+    """Return what a run holds: its artefacts, kind by kind, student sets in their usual order.
 
-    Sets whose configuration cannot be read come last; the recipe is among the items if it is damaged.
+    Those whose record cannot be read come last of their kind; the recipe is among the items if it is damaged.
     """
-    found = [_recognised(one) for one in conditions(run)]
-    items = [_item(run, one) for one in found]
+    states = conditions(experiment.run)
+    items: list[tuple[Item, Stored[Any] | None]] = []
+    legible: dict[str, Stored[Any]] = {}
+    for condition in states:
+        condition, stored = _recognised(experiment, condition)
+        if stored:
+            legible[stored.name] = stored
+        items.append((_item(experiment, condition, stored), stored))
+    broken = _broken_recipe(experiment)
+    if broken is None:
+        items = _compared_with_recipe(items)
+    models = experiment.recipe_models
+    kinds = list(KINDS)
+
+    def order(entry: tuple[Item, Stored[Any] | None]) -> tuple[object, ...]:
+        item, stored = entry
+        kind = kinds.index(item.name.partition("/")[0])
+        if stored is None or not isinstance(stored.record, StudentSet):
+            return (kind, stored is None and KINDS[kinds[kind]].several)
+        return (kind, False, position(stored.record, stored.folder, models))
+
+    items.sort(key=order)
+    return [*([broken] if broken else []), *(item for item, _ in items)]
+
+
+def conditions(run: Run) -> list[Condition]:
+    """Return the condition of every artefact of a run, kind by kind.
+
+    What is not there is unfinished, if it should be: data, and what something else was made from.
+    """
+    states: dict[str, Condition] = {}
+    for kind, declared in KINDS.items():
+        folder = run.path / kind
+        if not declared.several:
+            states[kind] = verify(run.artefact(kind))
+        elif os.path.lexists(folder) and not os.path.isdir(folder):
+            states[kind] = damaged(run.artefact(kind), f"{folder} is not a folder", remade=False)
+        else:
+            names = [f"{kind}/{name}" for name in sorted(names_in(folder)) if NAME.fullmatch(name)]
+            states |= {name: verify(run.artefact(name)) for name in names}
+    first = next(iter(KINDS))
+    needed = {first}.union(*(state.meta.parents for state in states.values() if state.meta))
+    absent = [
+        kind
+        for kind in KINDS
+        if kind in states and not os.path.lexists(run.path / kind) and kind not in needed
+    ]
+    for kind in absent:
+        del states[kind]
+    for name in states:
+        states[name] = _aged(states[name], states)
+    return list(states.values())
+
+
+def _aged(condition: Condition, states: Mapping[str, Condition]) -> Condition:
+    """Return a condition as stale, if it is fresh but for what it was made from."""
+    if condition.state != "fresh" or condition.meta is None:
+        return condition
+    reasons = []
+    for name, digest in condition.meta.parents.items():
+        parent = states.get(name)
+        if parent and parent.state == "newer":
+            reason = f"{name}, which it was made from, is newer: whether this one is stale cannot be told"
+            return replace(condition, state="newer", problems=(reason,), remade=False, advice=parent.advice)
+        if parent is None or parent.meta is None:
+            unusable = "damaged" if parent and parent.state == "damaged" else "not there"
+            reasons.append(f"{name}, which it was made from, is {unusable}")
+        elif parent.meta.digest != digest:
+            reasons.append(f"{name}, which it was made from, was since replaced")
+        elif parent.state == "stale":
+            reasons.append(f"{name}, which it was made from, is stale")
+    return replace(condition, state="stale", problems=tuple(reasons)) if reasons else condition
+
+
+def _recognised(experiment: Experiment, condition: Condition) -> tuple[Condition, Stored[Any] | None]:
+    """Return a condition as damaged, or as newer, if no stage of this kd would have written its record."""
+    if condition.meta is None:
+        return condition, None
+    name = condition.artefact.name
     try:
-        models = own_models(run)
-        items = _compared_with(run_recipe(run), run, items)
-        broken = []
+        stored = experiment.stored(name)
+        if isinstance(stored, Data):
+            stored.description  # noqa: B018 read as the rest of the record is
+        return condition, stored
+    except NewerError as error:
+        problems = (*condition.problems, error.message)
+        newer = replace(
+            condition, state="newer", problems=problems, remove=(), remade=False, advice=error.hint
+        )
+        return replace(newer, meta=None), None
+    except DamagedError as error:
+        problems = condition.problems if condition.state == "damaged" else (error.message,)
+        folder = (condition.artefact.path,)
+        return replace(
+            condition, state="damaged", problems=problems, meta=None, remove=folder, remade=True
+        ), None
     except KdError as error:
-        models = []
-        broken = [_broken_recipe(run, error)]
-    others = [item for item in items if not _of_students(item.name)]
-    students = [item for item in items if _of_students(item.name)]
-    legible = [item for item in students if item.meta]
-    legible.sort(key=lambda item: position(item.meta.config if item.meta else {}, item.name, models))
-    return [*broken, *others, *legible, *(item for item in students if not item.meta)]
+        return replace(damaged(condition.artefact, error.message, remade=False), remove=()), None
 
 
-def _compared_with(recipe: Recipe, run: Run, items: Sequence[Item]) -> list[Item]:
+def _item(experiment: Experiment, condition: Condition, stored: Stored[Any] | None) -> Item:
+    name, state = condition.artefact.name, condition.state
+    again = None
+    if state != "fresh" and condition.remade and _known(experiment, name, stored):
+        again = experiment.command(name)
+        again = again.adding(force=True) if state in FORCED else again
+    return Item(
+        name,
+        condition.artefact.path,
+        state,
+        condition.problems,
+        again,
+        _mend(condition, again),
+        ", ".join(_words(stored)) if stored else "",
+        condition.meta,
+    )
+
+
+def _words(stored: Stored[Any]) -> list[str]:
+    sizes = []
+    if isinstance(stored, Data):
+        description = stored.description
+        names = zip(("training", "validation", "test"), description.sizes.values(), strict=True)
+        sizes = [description.name, *(f"{size:,} {name}" for name, size in names)]
+    return [*sizes, *stored.record.words(stored.folder)]
+
+
+def _known(experiment: Experiment, name: str, stored: Stored[Any] | None) -> bool:
+    """Whether a command is known that makes an artefact; of a set that is illegible, if the recipe has it."""
+    try:
+        experiment.recipe  # noqa: B018 which commands read
+    except KdError:
+        return False
+    return stored is not None or not kind_of(name).several or experiment.recipe_set(name) is not None
+
+
+def _mend(condition: Condition, again: Command | None) -> Text:
+    """Say how an artefact becomes fresh; empty if it is, or if nothing is known that does."""
+    steps: list[Text] = []
+    path = condition.artefact.path
+    if condition.remove:
+        steps.append("remove " + ", ".join(shlex.quote(str(path)) for path in condition.remove))
+    elif condition.state == "unfinished" and not again and os.path.lexists(path):
+        steps.append(f"remove {shlex.quote(str(path))}")
+    if again:
+        steps.append((f"{VERBS[condition.state]} with ", again))
+    if not steps:
+        return condition.advice
+    return steps[0] if len(steps) == 1 else joined(steps[0], " and ", steps[1])
+
+
+def _broken_recipe(experiment: Experiment) -> Item | None:
+    path = experiment.run.recipe_path
+    try:
+        experiment.recipe  # noqa: B018 it is the reading that fails
+    except NewerError as error:
+        return Item(path.name, path, "newer", (error.message,), None, error.hint)
+    except KdError as error:
+        there = os.path.lexists(path)
+        problem = error.message if there else f"{path} is not there"
+        mend = "correct the file, or put back a copy of it" if there else "put back a copy of the file"
+        return Item(path.name, path, "damaged", (problem,), None, mend)
+    return None
+
+
+def _compared_with_recipe(
+    items: Sequence[tuple[Item, Stored[Any] | None]],
+) -> list[tuple[Item, Stored[Any] | None]]:
     """Return the items with what differs from the recipe, in themselves and in what they were made from."""
     told: dict[str, Item] = {}
-    for item in items:
-        if item.state == "fresh" and item.meta:
-            own = differences(recipe, item.name, item.meta)
+    for item, stored in items:
+        if item.state == "fresh" and item.meta and stored:
+            own = differences(stored)
             parents = [name for name in item.meta.parents if name in told and told[name].differences]
             made_from = [f"made from {' and '.join(parents)}, not as the recipe says"] if parents else []
-            renew = as_the_recipe_says(run, item.name, own) if own else ""
+            renew = as_the_recipe_says(stored, own) if own else None
             told[item.name] = replace(item, differences=[*map(str, own), *made_from], renew=renew)
-    return [told.get(item.name, item) for item in items]
-
-
-def _of_students(name: str) -> bool:
-    return name.startswith("students/")
-
-
-def _recognised(one: Condition) -> Condition:
-    """Return a condition as damaged, or as newer, if no stage of this kd would have written its record."""
-    if one.meta is None:
-        return one
-    try:
-        checked(one.artefact, one.meta)
-    except NewerError as error:
-        problems = (*one.problems, error.message)
-        return replace(
-            one, state="newer", problems=problems, meta=None, remove=(), remade=False, advice=error.hint
-        )
-    except DamagedError as error:
-        problems = (*one.problems, error.message)
-        return replace(
-            one, state="damaged", problems=problems, meta=None, remove=(one.artefact.path,), remade=True
-        )
-    return one
-
-
-def _item(run: Run, one: Condition) -> Item:
-    name, state = one.artefact.name, one.state
-    again = _again(run, name, one.meta) if state != "fresh" and one.remade else ""
-    if again and state == "stale":
-        again += " --force"
-    words = _words(name, one.meta) if one.meta else ""
-    return Item(name, one.artefact.path, state, one.problems, again, _mend(one, again), words, one.meta)
-
-
-def _mend(one: Condition, again: str) -> str:
-    """Say how an artefact becomes fresh; empty if it is, or if nothing is known that does."""
-    verb = {"stale": "renew it", "damaged": "make it again", "unfinished": "make it"}.get(one.state)
-    steps = []
-    if one.remove:
-        steps.append("remove " + ", ".join(shlex.quote(str(path)) for path in one.remove))
-    elif one.state == "unfinished" and not again and os.path.lexists(one.artefact.path):
-        steps.append(f"remove {shlex.quote(str(one.artefact.path))}")
-    if again:
-        steps.append(f"{verb} with `{again}`")
-    return " and ".join(steps) or one.advice
-
-
-def _again(run: Run, name: str, meta: Meta | None) -> str:
-    """Return the command that makes an artefact again; empty if it is not known.
-
-    Of a student set that cannot be read it is known if the recipe has one of this name.
-    """
-    config = meta.config if meta else {}
-    try:
-        if name == "data":
-            run_recipe(run)  # which the command reads
-            return run.making + (describe(meta).source if meta else "")
-        if name == "teacher":
-            return teacher_command(run, config)
-        folder = name.removeprefix("students/")
-        if config:
-            named = "" if folder == default_name(config) else f" --name {folder}"
-            return command(run, config, named=named)
-        return usual_command(run.artefact(name))
-    except KdError:
-        pass
-    return ""
-
-
-def _broken_recipe(run: Run, error: KdError) -> Item:
-    path = run.recipe_path
-    if isinstance(error, NewerError):
-        return Item(path.name, path, "newer", (error.message,), "", error.hint, "", None)
-    there = os.path.lexists(path)
-    problem = error.message if there else f"{path} is not there"
-    mend = "correct the file, or put back a copy of it" if there else "put back a copy of the file"
-    return Item(path.name, path, "damaged", (problem,), "", mend, "", None)
-
-
-def _words(name: str, meta: Meta) -> str:
-    """Say what an artefact is."""
-    if name == "data":
-        return _data_words(meta)
-    if name == "teacher":
-        return ", ".join([str(parse_network(meta.config["model"])), *_training_words(meta.config)])
-    config, folder = meta.config, name.removeprefix("students/")
-    seeds = seeds_counted(len(config["seeds"]))
-    if gone := sorted(chain(*left_out(config).values())):
-        seeds = f"{seeds_named(gone)} left out"
-    model = str(parse_model(config["model"]))
-    return ", ".join([title(config, folder), model, seeds, *_training_words(config)])
-
-
-def _data_words(meta: Meta) -> str:
-    dataset = describe(meta).name
-    counts = {"training": "n_train", "validation": "n_val", "test": "n_test"}
-    sizes = [f"{meta.metrics[key]:,} {word}" for word, key in counts.items()]
-    told = {"dataset", "content", "val_fraction", "n_samples", "n_val", "n_test"}
-    others = [_setting(key, value) for key, value in meta.config.items() if key not in told]
-    return ", ".join([dataset, *sizes, *others])
-
-
-def _training_words(config: Mapping[str, Any]) -> list[str]:
-    """Say how a model was trained; nothing of one that is not trained by gradients."""
-    words = []
-    if "epochs" in config:
-        words.append(f"{config['epochs']} epoch{'' if config['epochs'] == 1 else 's'}")
-    if "batch_size" in config:
-        words.append(f"batches of {config['batch_size']}" if config["batch_size"] else "whole batches")
-    told = {
-        "model",
-        "target",
-        "temperature",
-        "label_weight",
-        "smoothing",
-        "transfer_size",
-        "seeds",
-        *LEFT_OUT,
-    }
-    others = [key for key in config if key not in told | {"epochs", "batch_size"}]
-    return words + [_setting(key, config[key]) for key in others]
-
-
-def _setting(key: str, value: Any) -> str:
-    return f"{key.replace('_', ' ')} {value:g}" if isinstance(value, float) else f"{key} {value}"
+    return [(told.get(item.name, item), stored) for item, stored in items]

@@ -5,82 +5,76 @@ students of a set may be trained in several calls.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from kdcli.runs.artefacts import Data, Trained, read_meta
-from kdcli.runs.schema import LEFT_OUT
-from kdcli.runs.student_sets import StudentSet, left_out, seeds_asked
-from kdcli.store import Artefact
+from kdcli.metrics import RECORDED
+from kdcli.runs.experiment import TrainedStudents
+from kdcli.runs.student_sets import LOST, StudentSet
 
 
 class Members(NamedTuple):
     """Students of one set: their record, tensors by file, and what is measured while they are made.
 
-    `predictions (seeds, n, n_classes)` are those of the test split. `shape` has a number for each tree,
-    `seconds` is what making all of them took.
+    `predictions (seeds, n, n_classes)` are those of the test split. `described` has a number for each of
+    them, such as that of a tree's leaves. `seconds` is what making all of them took.
     """
 
-    record: Mapping[str, Any]
+    set: StudentSet
     tensors: Mapping[str, Mapping[str, Tensor]]
     predictions: Tensor
-    shape: Mapping[str, list[float]]
+    described: Mapping[str, list[float]]
     seconds: float
 
 
-def as_stored(chosen: StudentSet, artefact: Artefact, force: bool) -> Mapping[str, Any]:
-    """Return a set's record, with the seeds of the stored set, which may be reused whatever their number.
+def as_stored(wanted: StudentSet, stored: TrainedStudents | None, *, force: bool) -> StudentSet:
+    """Return a set with the seeds of the stored set, which may be reused whatever their number.
 
     If it is to be made by `force` as it is asked for, that is only where as many seeds were asked for.
     """
-    stored = read_meta(artefact).config if artefact.finished else {}
-    if not stored or (force and seeds_asked(stored) != chosen.record["seeds"]):
-        return chosen.record
-    return {**chosen.record, "seeds": stored["seeds"], **left_out(stored)}
+    if stored is None or (force and stored.set.seeds_asked != wanted.seeds):
+        return wanted
+    lost = {why: getattr(stored.set, why) for why in LOST}
+    return replace(wanted, seeds=stored.set.seeds, **lost)
 
 
-def missing_seeds(record: Mapping[str, Any], seeds: int) -> range:
-    """Return which of the seeds 0 to `seeds` - 1 a stored set was not asked for; seeds left out are not."""
-    return range(len(seeds_asked(record)), seeds)
-
-
-def stored_members(students: Trained, data: Data) -> Members:
+def stored_members(students: TrainedStudents) -> Members:
     """Read all that other students are joined with; raises `DamagedError` where it is not to be trusted."""
-    model = students.load_model(data)
-    tensors: dict[str, Mapping[str, Tensor]] = {"model": model.state_dict()}
+    tensors: dict[str, Mapping[str, Tensor]] = {"model": students.load_model().state_dict()}
     if history := students.load_history():
-        tensors["history"] = history._asdict()
-    shape = {name: students.metrics[name] for name in ("leaves", "depth") if name in students.metrics}
-    predictions = students.load_tested(data)
-    return Members(students.config, tensors, predictions, shape, students.artefact.meta().seconds)
+        tensors["history"] = history
+    described = {name: list(values) for name, values in students.metrics.items() if name not in RECORDED}
+    return Members(students.set, tensors, students.load_tested(), described, students.meta.seconds)
 
 
 def joined(stored: Members, more: Members) -> Members:
     """Return students of one set and those of further seeds as one; raises ValueError if they do not fit."""
-    record = {**more.record, "seeds": [*stored.record["seeds"], *more.record["seeds"]]}
-    for why in LEFT_OUT:
-        if gone := [*left_out(stored.record).get(why, []), *left_out(more.record).get(why, [])]:
-            record[why] = gone
     return Members(
-        record,
+        replace(
+            more.set,
+            seeds=(*stored.set.seeds, *more.set.seeds),
+            diverged=(*stored.set.diverged, *more.set.diverged),
+            overflowed=(*stored.set.overflowed, *more.set.overflowed),
+        ),
         {file: _joined_tensors(named, more.tensors[file]) for file, named in stored.tensors.items()},
         torch.cat([stored.predictions, more.predictions]),
-        {name: [*values, *more.shape[name]] for name, values in stored.shape.items()},
+        {name: [*values, *more.described[name]] for name, values in stored.described.items()},
         stored.seconds + more.seconds,
     )
 
 
-def _joined_tensors(ones: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _joined_tensors(stored: Mapping[str, Tensor], more: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Join tensors along the leading axis of members; the epochs of learning curves are those of all.
 
     Trees have as many nodes as the largest, the others filled up with zeros.
     """
-    if "epochs" in ones and not torch.equal(ones["epochs"], others["epochs"]):
+    if "epochs" in stored and not torch.equal(stored["epochs"], more["epochs"]):
         raise ValueError("its learning curves have other epochs than its configuration")
     return {
-        name: value if name == "epochs" else pad_sequence([*value, *others[name]], batch_first=True)
-        for name, value in ones.items()
+        name: value if name == "epochs" else pad_sequence([*value, *more[name]], batch_first=True)
+        for name, value in stored.items()
     }

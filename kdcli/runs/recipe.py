@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kdcli.data import DATASETS, find_dataset
-from kdcli.errors import KdError, UsageError, nearest, unknown
+from kdcli.errors import Command, KdError, UsageError, nearest, unknown
 from kdcli.models import CNN, MLP, MODELS, NETWORK_SYNTAX, SYNTAX, parse_model, parse_network
 from kdcli.runs.completion import trained_and_example_models
 from kdcli.settings import read, rules, setting, shown
@@ -34,11 +34,25 @@ class RecipeError(UsageError):
 class Training:
     """How a model is trained by gradients: Adam for a number of epochs."""
 
-    epochs: int = setting(500, "number of passes over the training split", minimum=1, panel=PANEL)
-    batch_size: int = setting(
-        0, "examples per training step; 0 takes the whole training split", minimum=0, panel=PANEL
+    epochs: int = setting(
+        500,
+        "number of passes over the training split",
+        minimum=1,
+        panel=PANEL,
+        of="model",
+        paired=True,
     )
-    learning_rate: float = setting(1e-3, "learning rate of Adam", above=0, panel=PANEL)
+    batch_size: int = setting(
+        0,
+        "examples per training step; 0 takes the whole training split",
+        minimum=0,
+        panel=PANEL,
+        of="model",
+        paired=True,
+    )
+    learning_rate: float = setting(
+        1e-3, "learning rate of Adam", above=0, panel=PANEL, of="model", paired=True
+    )
 
 
 @dataclass(frozen=True)
@@ -55,16 +69,15 @@ class Teacher(Training):
     )
     seed: int = setting(0, "random seed of the initial weights and the batch order", minimum=0)
     precision: str = setting(
-        "auto", "numerical precision of matrix products", choices=PRECISIONS, panel=PANEL, added=True
+        "auto", "numerical precision of matrix products", choices=PRECISIONS, panel=PANEL
     )
     schedule: str = setting(
         "constant",
         "learning-rate schedule (linear decays to 0)",
         choices=SCHEDULES,
         panel=PANEL,
-        added=True,
     )
-    device: str = setting("auto", "device to train on", choices=DEVICES, panel=PANEL, added=True)
+    device: str = setting("auto", "device to train on", choices=DEVICES, panel=PANEL)
 
 
 @dataclass(frozen=True)
@@ -80,6 +93,9 @@ class Students(Training):
         metavar="MODEL",
         completion=trained_and_example_models,
         item_starts=tuple(MODELS),
+        each="model",
+        paired=True,
+        grouping=True,
     )
     targets: tuple[str, ...] = setting(
         ("labels", "hard", "soft"),
@@ -88,6 +104,7 @@ class Students(Training):
         choices=tuple(TARGETS),
         flag="--target",
         short="-t",
+        each="target",
     )
     temperatures: tuple[float, ...] = setting(
         (4.0,),
@@ -97,13 +114,9 @@ class Students(Training):
         flag="--temperature",
         short="-T",
         metavar="T",
-    )
-    transfer_size: int = setting(
-        0,
-        "size of the transfer set, drawn class by class from the training split; 0 takes the whole split",
-        minimum=0,
-        panel=PANEL,
-        added=True,
+        each="temperature",
+        of="target",
+        tag="T",
     )
     smoothing: float = setting(
         0.1,
@@ -111,12 +124,23 @@ class Students(Training):
         above=0,
         below=1,
         panel=PANEL,
-        added=True,
+        of="target",
+        tag="e",
+        sign="ε",
     )
     label_weight: float = setting(
-        0.0, "weight of the true labels in the loss", minimum=0, maximum=1, panel=PANEL
+        0.0, "weight of the true labels in the loss", minimum=0, maximum=1, panel=PANEL, tag="w"
     )
-    seeds: int = setting(10, "replicates of each student, with seeds 0, 1, …", minimum=1)
+    transfer_size: int = setting(
+        0,
+        "size of the transfer set, drawn class by class from the training split; 0 takes the whole split",
+        minimum=0,
+        panel=PANEL,
+        tag="n",
+        paired=True,
+        grouping=True,
+    )
+    seeds: int = setting(10, "replicates of each student, with seeds 0, 1, …", minimum=1, paired=True)
 
 
 @dataclass(frozen=True)
@@ -158,15 +182,13 @@ def parse(text: str, source: str) -> Recipe:
     teacher, found = read(Teacher, sections["teacher"], "teacher")
     problems += found
     students_table = dict(sections["students"])
-    if "models" not in students_table and "model" in students_table:
-        students_table["models"] = [students_table.pop("model")]  # as recipes were before trees came
     students, found = read(Students, students_table, "students")
     problems += found
     if problems or data is None or teacher is None or students is None or dataset is None:
         count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
         raise RecipeError(
             f"{source} has {count}:" + "".join(f"\n  {text}" for text in problems),
-            "correct the file; `kd run --help` tells what a recipe is",
+            ("correct the file; ", Command("run", options={"help": True}), " tells what a recipe is"),
         )
     return Recipe(dataset, data, teacher, students)
 

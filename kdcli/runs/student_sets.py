@@ -1,252 +1,300 @@
-"""Student sets: the students of one target, temperature and model, and what they are called."""
+"""Student sets: the students of one target, temperature, transfer set and model, one for each seed.
 
-import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+A set is known by its settings. Each setting's `Rule` says where it shows: in the names of folders, in titles,
+in records, and in whether two sets can be paired; all of that is derived here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
-from kdcli.errors import KdError, unknown
-from kdcli.models import Model, Tree, parse_model
-from kdcli.runs.artefacts import Trained, flags, read_meta, run_recipe
-from kdcli.runs.recipe import Students
-from kdcli.runs.schema import LEFT_OUT
-from kdcli.store import Artefact, Run, fitting, to_json
-from kdcli.targets import TARGETS, find_target
+from kdcli.models import Model, parse_model
+from kdcli.runs.recipe import Recipe, Students
+from kdcli.runs.records import check_spelling, training_words
+from kdcli.settings import Rule, flag, read, rules
+from kdcli.store import fitting
+from kdcli.targets import TARGETS, Target
+
+LOST = {  # seeds that a set was asked for and does not have, by what became of them
+    "diverged": "training diverged (non-finite loss)",
+    "overflowed": "non-finite test outputs",
+}
+SEEDS = "number of seeds"
+CONTROL = "labels"  # the target of a control
+
+# What a set has one of, and the setting that lists several.
+LISTS = {rule.each: key for key, rule in rules(Students).items() if rule.each}
 
 
 @dataclass(frozen=True)
 class StudentSet:
-    """The students of one target, temperature and model: one for each seed."""
+    """The students of one set.
 
-    target: str
-    temperature: float
-    model: Model
-    students: Students
+    `settings` lists one model, one target and one temperature, and has what does not apply to them at its
+    default, so that two sets are alike if they are equal. `seeds` are those of the students; those of which
+    there is none any more, since their loss or their outputs stopped being finite, are `diverged` or
+    `overflowed`.
+    """
+
+    settings: Students
+    seeds: tuple[int, ...]
+    diverged: tuple[int, ...] = ()
+    overflowed: tuple[int, ...] = ()
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> StudentSet:
+        """Read what `to_record` gave; raises ValueError saying what it would not have written.
+
+        A setting that is not there has its default: it may be younger than the record.
+        """
+        table = {key: value for key, value in record.items() if key not in ("seeds", *LOST)}
+        if odd := sorted(set(LISTS.values()) & set(table)):
+            raise ValueError(f"no stage writes {', '.join(odd)}")
+        if missing := sorted({"target", "model", "seeds"} - set(record)):
+            raise ValueError(f"{', '.join(missing)} missing")
+        listed = {LISTS.get(key, key): [value] if key in LISTS else value for key, value in table.items()}
+        settings, problems = read(Students, listed, "config")
+        if settings is None:
+            raise ValueError("; ".join(problems))
+        made = cls(_own(settings), *(_seeds(record, key) for key in ("seeds", *LOST)))
+        if not made.seeds or list(made.seeds_asked) != list(range(len(made.seeds_asked))):
+            raise ValueError("seeds must be counted from 0, each there or left out, and some there")
+        check_spelling(record, made.to_record())
+        return made
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the set's configuration, as `meta.json` keeps it: the settings that apply, and its seeds."""
+        lost = {why: list(seeds) for why, seeds in self.lost.items()}
+        return {**self.described(), "seeds": list(self.seeds), **lost}
+
+    def asked(self, recipe: Recipe, folder: str, used: Mapping[str, str]) -> StudentSet | None:
+        """Return the set of this name that a recipe asks for, with no fewer seeds than this one has."""
+        wanted = set_named(recipe, folder)
+        return wanted and wanted.with_seeds(max(recipe.students.seeds, len(self.seeds_asked)))
+
+    def settings_of_recipe(self) -> dict[str, Any]:
+        """Return the settings that apply, and the number of seeds."""
+        return {**self.described(), SEEDS: len(self.seeds_asked)}
+
+    def making(self, recipe: Recipe, folder: str) -> dict[str, Any]:
+        """Return the options with which a run of this recipe makes the set in `folder` again."""
+        wanted = {
+            LISTS.get(key, key): (value,) if key in LISTS else value
+            for key, value in self.described().items()
+        }
+        wanted["seeds"] = len(self.seeds_asked)
+        named = ("targets", "temperatures")  # always, so that the command says what it makes
+        return {
+            **{key: wanted.pop(key) for key in named if key in wanted},
+            **{key: value for key, value in wanted.items() if getattr(recipe.students, key) != value},
+            "name": "" if folder == self.name else folder,
+            "keep_going": bool(self.lost),
+        }
+
+    def words(self, folder: str) -> list[str]:
+        """Return the set's title, model and seeds, and how its students were trained."""
+        gone = sorted(seed for seeds in self.lost.values() for seed in seeds)
+        seeds = f"{seeds_named(gone)} left out" if gone else f"{len(self.seeds)} seed"
+        seeds += "s" if len(self.seeds) != 1 and not gone else ""
+        told = {rule.each or key for key, rule in rules(Students).items() if rule.each or rule.tag}
+        training = training_words(self.described(), told)
+        return [
+            self.title(folder),
+            str(self.model),
+            seeds,
+            *training,
+        ]
+
+    def described(self) -> dict[str, Any]:
+        """Return the settings that apply, each by the name it has for a single set."""
+        return {
+            rule.each or key: self._value(key, rule)
+            for key, rule in rules(Students).items()
+            if key != "seeds" and self._applies(key, rule)
+        }
+
+    def columns(self) -> dict[str, Any]:
+        """Return the settings that tell sets apart besides target, temperature and model, for programs."""
+        known = rules(Students)
+        return {key: value for key, value in self.described().items() if key in known and known[key].tag}
+
+    @property
+    def target(self) -> str:
+        """The name of what the students are taught."""
+        return self.settings.targets[0]
+
+    @property
+    def taught(self) -> Target:
+        """What the students are taught."""
+        return TARGETS[self.target]
+
+    @property
+    def temperature(self) -> float:
+        """The temperature of the target and of the loss; 1 where the target is not softened."""
+        return self.settings.temperatures[0] if self.taught.softened else 1.0
+
+    @cached_property
+    def model(self) -> Model:
+        """The students' family and shape."""
+        return parse_model(self.settings.models[0])
+
+    @property
+    def lost(self) -> dict[str, tuple[int, ...]]:
+        """The seeds that the set was asked for and does not have, by what became of them."""
+        return {why: seeds for why in LOST if (seeds := getattr(self, why))}
+
+    @property
+    def seeds_asked(self) -> tuple[int, ...]:
+        """The seeds that the set was asked for, whether it has them or not."""
+        return tuple(sorted(chain(self.seeds, *self.lost.values())))
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """What the set is made from; a target that needs no teacher does not depend on it."""
+        return ("data", "teacher") if self.taught.needs == "teacher" else ("data",)
+
+    @property
+    def scored(self) -> int:
+        """Number of students."""
+        return len(self.seeds)
 
     @property
     def name(self) -> str:
-        """The set's folder, unless it is given another, such as "soft-T4-mlp4"."""
-        return default_name(self.record)
+        """The usual name of the set's folder, such as "soft-T4-mlp4"."""
+        return fitting(f"{self.stem()}-{self.model.slug}")
+
+    def stem(self, *, whole: bool = True) -> str:
+        """Name what the students are taught, such as "soft-T4". With `whole=False`, omit the transfer set."""
+        return "-".join([self.target, *self._tags("", whole=whole)])
+
+    def title(self, folder: str = "", *, whole: bool = True) -> str:
+        """Name the set for a person, such as "soft, T = 4", with its folder if that was named by hand.
+
+        A set that lost seeds says how many are left. With `whole=False`, omit the transfer set, as where sets
+        are shown in their `group`.
+        """
+        parts = [self.target, *self._tags(" = ", whole=whole)]
+        if self.lost:
+            parts.append(f"{len(self.seeds)} of {len(self.seeds_asked)} seeds")
+        named = f" ({folder})" if folder and folder != self.name else ""
+        return ", ".join(parts) + named
 
     @property
-    def record(self) -> dict[str, Any]:
-        """The set's configuration, as `meta.json` keeps it."""
-        record = {
-            "target": self.target,
-            "temperature": self.temperature,
-            "label_weight": self.students.label_weight,
-            "model": str(self.model),
-            "seeds": list(range(self.students.seeds)),
-        }
-        if self.target == "smooth":
-            record["smoothing"] = self.students.smoothing
-        if self.students.transfer_size:
-            record["transfer_size"] = self.students.transfer_size
-        if isinstance(self.model, Tree):
-            return record
-        training = ("epochs", "batch_size", "learning_rate")
-        return record | {key: getattr(self.students, key) for key in training}
+    def group(self) -> str:
+        """Name what the sets of one table share, such as "mlp:100, n = 2000": model and transfer set."""
+        return ", ".join([str(self.model), *self._tags(" = ", of=lambda rule: rule.grouping)])
 
+    def variant(self, folder: str = "") -> str:
+        """Say what else than target and temperature sets it apart, such as "w = 0.3"; empty if nothing."""
+        named = [folder] if folder and folder != self.name else []
+        return ", ".join(self._tags(" = ", of=lambda rule: not rule.of) + named)
 
-def left_out(record: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Return the seeds that a set was asked for and does not have, by what became of them."""
-    return {why: list(record[why]) for why in LEFT_OUT if why in record}
+    def pairing_differences(self, other: StudentSet) -> list[str]:
+        """Say what keeps two sets from being paired, such as "model (mlp:4, not mlp:8)"; empty if nothing.
 
+        A student of each with the same seed starts alike, sees the same batches and has the same budget, so
+        that paired sets differ only in what they are taught.
+        """
+        differences = []
+        for key, rule in rules(Students).items():
+            mine, theirs = (
+                len(s.seeds_asked) if key == "seeds" else s._value(key, rule) for s in (self, other)
+            )
+            if rule.paired and mine != theirs:
+                words = flag(Students, key).removeprefix("--").replace("-", " ")
+                differences.append(f"{words} ({mine or 'none'}, not {theirs or 'none'})")
+        return differences
 
-def seeds_asked(record: Mapping[str, Any]) -> list[int]:
-    """Return the seeds that a set was asked for, whether it has them or not."""
-    return sorted([*record["seeds"], *chain(*left_out(record).values())])
+    def with_seeds(self, count: int) -> StudentSet:
+        """Return the same set with the seeds 0, 1, …, all of them there."""
+        return replace(self, seeds=tuple(range(count)), diverged=(), overflowed=())
 
+    def taught_instead(self, target: str) -> StudentSet:
+        """Return the same students, taught another target; of labels, the control."""
+        weight = 0.0 if target == CONTROL else self.settings.label_weight
+        return replace(self, settings=_own(replace(self.settings, targets=(target,), label_weight=weight)))
 
-def has_fewer_seeds(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Return whether a stored set is the wanted one, but for the last of its seeds."""
-    ones, others = (
-        {key: value for key, value in to_json(record).items() if key not in ("seeds", *LEFT_OUT)}
-        for record in (stored, wanted)
-    )
-    return ones == others and len(seeds_asked(stored)) < len(seeds_asked(wanted))
+    def at_temperature(self, temperature: float) -> StudentSet:
+        """Return the same set at another temperature."""
+        return replace(self, settings=replace(self.settings, temperatures=(temperature,)))
 
+    def _value(self, key: str, rule: Rule) -> Any:
+        value = getattr(self.settings, key)
+        return value[0] if rule.each else value
 
-def left_out_told(record: Mapping[str, Any]) -> list[str]:
-    """Say which seeds a set left out and why, such as "seed 2 left out, whose loss …"."""
-    whose = {
-        "diverged": "whose loss stopped being a finite number",
-        "overflowed": "whose outputs on test examples are not all finite numbers",
-    }
-    return [f"{seeds_named(seeds)} left out, {whose[why]}" for why, seeds in left_out(record).items()]
+    def _applies(self, key: str, rule: Rule) -> bool:
+        return not rule.of or key in (self.taught.settings if rule.of == "target" else self.model.settings)
 
-
-def seeds_counted(count: int) -> str:
-    """Count seeds within a sentence, such as "2 seeds"."""
-    return f"{count or 'no'} seed{'' if count in (0, 1) else 's'}"
-
-
-def seeds_named(seeds: Sequence[int]) -> str:
-    """Name seeds within a sentence, such as "seeds 2, 5"."""
-    return f"seed{'' if len(seeds) == 1 else 's'} {', '.join(map(str, seeds))}"
+    def _tags(self, equals: str, *, whole: bool = True, of: Any = lambda rule: True) -> list[str]:
+        """Return the settings that names show: those a target takes, and others unless at their default."""
+        defaults = Students()
+        tags = []
+        for key, rule in rules(Students).items():
+            shown = rule.of if rule.of else getattr(self.settings, key) != getattr(defaults, key)
+            if rule.tag and shown and self._applies(key, rule) and of(rule) and (whole or not rule.grouping):
+                tag = rule.sign if rule.sign and equals.strip() else rule.tag
+                tags.append(f"{tag}{equals}{_number(self._value(key, rule))}")
+        return tags
 
 
 def student_sets(students: Students) -> list[StudentSet]:
     """Return the sets that a configuration asks for: every target and temperature for each model."""
-    sets = []
-    for model in dict.fromkeys(map(parse_model, students.models)):
-        for target in dict.fromkeys(students.targets):
-            temperatures = dict.fromkeys(students.temperatures) if find_target(target).softened else [1.0]
-            sets += [StudentSet(target, t, model, students) for t in temperatures]
-    return sets
+    narrow = [
+        replace(students, models=(model,), targets=(target,), temperatures=(temperature,))
+        for model in dict.fromkeys(students.models)
+        for target in dict.fromkeys(students.targets)
+        for temperature in dict.fromkeys(students.temperatures)
+    ]
+    sets = [StudentSet(_own(settings), tuple(range(students.seeds))) for settings in narrow]
+    return list(dict.fromkeys(sets))
 
 
-def default_name(config: Mapping[str, Any]) -> str:
-    """Name the folder of a student set, such as "soft-T4-mlp4", from its configuration."""
-    return fitting(f"{stem(config)}-{parse_model(config['model']).slug}")
+def set_named(recipe: Recipe, name: str) -> StudentSet | None:
+    """Return the set of this name that a recipe asks for, with one seed; None if it asks for none."""
+    sets = student_sets(replace(recipe.students, seeds=1))
+    return next((wanted for wanted in sets if wanted.name == name), None)
 
 
-def stem(config: Mapping[str, Any], *, whole: bool = True) -> str:
-    """Name what students are taught, such as "soft-T4": a folder's usual name without its model.
+def position(student_set: StudentSet, folder: str, models: Sequence[str]) -> tuple[Any, ...]:
+    """Return what orders student sets, where `models` are those of the recipe.
 
-    Less the `whole` it leaves out the transfer set as well.
+    By model (those of the recipe first), then target in the order of TARGETS, then temperature.
     """
-    return "-".join(_parts(config if whole else _untransferred(config), ""))
-
-
-def title(config: Mapping[str, Any], folder: str = "", *, whole: bool = True) -> str:
-    """Name a student set for a person, such as "soft, T = 4", with its folder if that was named by hand.
-
-    A set that left out seeds says how many are left. Less the `whole` it leaves out the transfer set, as
-    where sets are shown in their `group`.
-    """
-    named = f" ({folder})" if folder and folder != default_name(config) else ""
-    parts = _parts(config if whole else _untransferred(config), " = ")
-    if left_out(config):
-        parts.append(f"{len(config['seeds'])} of {len(seeds_asked(config))} seeds")
-    return ", ".join(parts) + named
-
-
-def group(config: Mapping[str, Any]) -> str:
-    """Name what the sets of one model and transfer set share, such as "mlp:100, n = 2000"."""
-    size = config.get("transfer_size")
-    return f"{config['model']}, n = {size}" if size else str(config["model"])
-
-
-def _untransferred(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {**config, "transfer_size": 0}
-
-
-def variant(config: Mapping[str, Any], folder: str = "") -> str:
-    """Say what else sets a set apart from others, such as "w = 0.3"; empty if nothing does."""
-    named = [folder] if folder and folder != default_name(config) else []
-    return ", ".join(_extras(config, " = ") + named)
-
-
-def _parts(config: Mapping[str, Any], equals: str) -> list[str]:
-    parts = [config["target"]]
-    if find_target(config["target"]).softened:
-        parts.append(f"T{equals}{_number(config['temperature'])}")
-    if "smoothing" in config:
-        parts.append(f"{'ε' if ' ' in equals else 'e'}{equals}{_number(config['smoothing'])}")
-    return parts + _extras(config, equals)
-
-
-def _extras(config: Mapping[str, Any], equals: str) -> list[str]:
-    """Return what is left out of a name where it has its usual value."""
-    extras = []
-    if config["label_weight"]:
-        extras.append(f"w{equals}{_number(config['label_weight'])}")
-    if size := config.get("transfer_size"):
-        extras.append(f"n{equals}{size}")
-    return extras
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value.is_integer() else repr(value)
-
-
-def load_students(artefact: Artefact) -> Trained:
-    """Read a student set that is there."""
-    meta = read_meta(artefact)
-    return Trained(artefact, meta.config, meta.metrics, _again(artefact, meta.config))
-
-
-def all_students(run: Run) -> list[Trained]:
-    """Read all student sets of a run; raises `KdError` for one that lost its `meta.json`.
-
-    By model (those of the recipe first), then target in the order of TARGETS, then temperature. A folder
-    without tensors is no student set, and passed over.
-    """
-    models = own_models(run)
-    sets = []
-    for artefact in run.students():
-        if artefact.finished:
-            sets.append(load_students(artefact))
-        elif artefact.has_tensors:
-            folder = shlex.quote(str(artefact.path))
-            again = usual_command(artefact)
-            raise KdError(
-                f"{artefact.path} is unfinished: it has tensors, and no meta.json to tell what they are",
-                f"remove {folder}"
-                + (f" and make it again with `{again}`" if again else "")
-                + f", or move it out of {artefact.path.parent} to keep it",
-            )
-    return sorted(sets, key=lambda one: position(one.config, one.artefact.name, models))
-
-
-def usual_command(artefact: Artefact) -> str:
-    """Return the command that makes a student set of this name, if the run's recipe has one; else none."""
-    for chosen in student_sets(run_recipe(artefact.run).students):
-        if chosen.name == artefact.path.name:
-            return command(artefact.run, chosen.record)
-    return ""
-
-
-def own_models(run: Run) -> list[str]:
-    """Return the student models of a run's recipe, as records spell them."""
-    return [str(parse_model(model)) for model in run_recipe(run).students.models]
-
-
-def position(
-    config: Mapping[str, Any], name: str, models: Sequence[str]
-) -> tuple[int, str, int, float, float, str]:
-    """Return what orders student sets; `models` are those of the recipe."""
-    model = config["model"]
+    model = str(student_set.model)
     return (
         models.index(model) if model in models else len(models),
         model,
-        list(TARGETS).index(config["target"]),
-        config["temperature"],
-        config["label_weight"],
-        name,
+        list(TARGETS).index(student_set.target),
+        student_set.temperature,
+        student_set.settings.label_weight,
+        folder,
     )
 
 
-def _again(artefact: Artefact, config: Mapping[str, Any]) -> str:
-    """Return the command that makes a student set again as it is."""
-    folder = artefact.path.name
-    named = f" --name {folder}" if folder != default_name(config) else ""
-    return command(artefact.run, config, named=named)
+def seeds_named(seeds: Iterable[int]) -> str:
+    """Name seeds within a sentence, such as "seeds 2, 5"."""
+    names = list(map(str, seeds))
+    return f"seed{'' if len(names) == 1 else 's'} {', '.join(names)}"
 
 
-def command(run: Run, config: Mapping[str, Any], targets: Sequence[str] = (), named: str = "") -> str:
-    """Return the command that makes a student set of this configuration; the rest is in the run's recipe.
-
-    With `targets` it makes a set of each of them instead.
-    """
-    wanted = targets or [config["target"]]
-    words = f"kd distill --target {','.join(wanted)}"
-    if any(find_target(target).softened for target in wanted):
-        words += f" --temperature {_number(config['temperature'])}"
-    students = run_recipe(run).students
-    said = {"smoothing": students.smoothing, **config}  # which only smooth targets record
-    made_with = {**said, "models": (config["model"],), "seeds": len(seeds_asked(config))}
-    going = " --keep-going" if left_out(config) else ""
-    return words + flags(students, made_with) + going + named + run.flag
+def _own(settings: Students) -> Students:
+    """Return the settings of one set, with what does not apply to it at its default."""
+    settings = replace(settings, models=(str(parse_model(settings.models[0])),), seeds=Students().seeds)
+    of_set = StudentSet(settings, ())
+    apply = {key for key, rule in rules(Students).items() if of_set._applies(key, rule)}
+    return Students(**{key: getattr(settings, key) for key in apply})
 
 
-def of_models(there: Sequence[Trained], models: Sequence[str], run: Run) -> list[Trained]:
-    """Return the student sets of these models, or all; raises `UsageError` for a model that none has."""
-    of_run = dict.fromkeys(trained.config["model"] for trained in there)
-    wanted = [str(parse_model(model)) for model in models]
-    for model in wanted:
-        if model not in of_run:
-            raise unknown("student model", model, of_run, f"`kd distill --model {model}{run.flag}` trains it")
-    return [trained for trained in there if not wanted or trained.config["model"] in wanted]
+def _seeds(record: Mapping[str, Any], key: str) -> tuple[int, ...]:
+    seeds = record.get(key, [])
+    if not isinstance(seeds, list) or any(type(seed) is not int for seed in seeds) or seeds != sorted(seeds):
+        raise ValueError(f"{key} must be a list of whole numbers in ascending order")
+    return tuple(seeds)
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else repr(value)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdcli.errors import unknown
+from kdcli.errors import Command, unknown
+from kdcli.runs.experiment import Experiment
 from kdcli.runs.inventory import Item, KeptState, inventory, kept_states
 from kdcli.store import (
     Run,
@@ -35,12 +36,17 @@ class Checked:
     runs: Sequence[RunChecked]
     problem: str
     leftovers: Sequence[Path]
-    start: str
+    start: Command
 
     @property
     def damaged(self) -> int:
         """How many artefacts and other files are not what kd wrote."""
         return self._in_state("damaged") + bool(self.problem)
+
+    @property
+    def older(self) -> int:
+        """How many artefacts could not be checked, since an earlier kd wrote them."""
+        return self._in_state("older")
 
     @property
     def newer(self) -> int:
@@ -58,11 +64,18 @@ def check(store: Store, name: str | None = None) -> Checked:
         store.run(name)
         if name not in names:
             raise unknown("run", name, names)
-    runs = [Run(store, chosen) for chosen in (names if name is None else [name])]
+    runs = [Run(store, wanted) for wanted in (names if name is None else [name])]
     return Checked(
         path=store.root,
-        runs=[RunChecked(run.name, inventory(run), kept_states(run), leftovers(run)) for run in runs],
+        runs=[
+            RunChecked(run.name, inventory(Experiment.open(run)), kept_states(run), leftovers(run))
+            for run in runs
+        ],
         problem=marker_problem(store) if name is None else "",
         leftovers=root_leftovers(store) if name is None else [],
-        start=f"kd run gaussians{store.flag}",
+        start=store.command("run", "gaussians"),
     )
+
+
+def _checked(run: Run) -> RunChecked:
+    return RunChecked(run.name, inventory(Experiment.open(run)), kept_states(run), leftovers(run))

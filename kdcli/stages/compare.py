@@ -6,15 +6,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kdcli.errors import KdError
+from kdcli.commands import text
+from kdcli.errors import KdError, Text
 from kdcli.evidence.cautions import warnings
 from kdcli.evidence.costs import Cost, measure_costs
 from kdcli.evidence.findings import Attribution, attributions, sentences
 from kdcli.evidence.gather import Evidence, gather
 from kdcli.evidence.verdicts import Measured, StudentsMeasured, Versus
 from kdcli.models import parse_model
-from kdcli.runs.schema import LEFT_OUT
-from kdcli.store import Run, fitting, to_json
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.student_sets import LOST, StudentSet
+from kdcli.store import fitting, to_json
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,9 @@ class Compared:
     evidence: Evidence
     teacher_cost: Cost | None
     costs: Mapping[str, Cost]
-    sentences: Mapping[str, Sequence[str]]
+    sentences: Mapping[str, Sequence[Text]]
     attributions: Sequence[Attribution]
-    warnings: Sequence[str]
+    warnings: Sequence[Text]
 
     def document(self) -> dict[str, Any]:
         """Return all of it as `compare.json` holds it."""
@@ -39,7 +41,7 @@ class Compared:
             teacher = {"model": evidence.teacher.group, "metrics": scores, "cost": asdict(self.teacher_cost)}
         unread: dict[str, Any] = {"metrics": {}, "cost": None, "versus": None}
         return {
-            "run": evidence.run.name,
+            "run": evidence.experiment.run.name,
             "dataset": {
                 "name": evidence.data.description.name,
                 **{f"n_{split}": len(splits[split].y) for split in splits},
@@ -52,10 +54,7 @@ class Compared:
             "control": evidence.control,
             "students": [
                 *(self._students(one) for one in evidence.students),
-                *(
-                    {**_described(old.artefact.path.name, old.config), "stale": True, **unread}
-                    for old in evidence.left_out
-                ),
+                *({**_described(old.folder, old.set), "stale": True, **unread} for old in evidence.left_out),
             ],
             "attributions": [
                 {
@@ -76,8 +75,8 @@ class Compared:
                 }
                 for found in self.attributions
             ],
-            "sentences": self.sentences,
-            "warnings": self.warnings,
+            "sentences": {group: list(map(text, said)) for group, said in self.sentences.items()},
+            "warnings": list(map(text, self.warnings)),
         }
 
     def _students(self, one: StudentsMeasured) -> dict[str, Any]:
@@ -91,7 +90,7 @@ class Compared:
             versus = {"control": one.control, "paired": paired}
             versus |= {metric: _verdict(found) for metric, found in one.versus.items()}
         return {
-            **_described(one.name, one.config),
+            **_described(one.name, one.set),
             "stale": False,
             "metrics": metrics,
             "cost": asdict(self.costs[one.name]),
@@ -101,7 +100,7 @@ class Compared:
 
 
 def compare(
-    run: Run,
+    experiment: Experiment,
     *,
     models: Sequence[str] = (),
     metrics: Sequence[str] = (),
@@ -113,12 +112,14 @@ def compare(
     For the options and errors see `evidence.gather`; raises `KdError` besides where no set has a control.
     With `models` the file is named after them.
     """
-    evidence = gather(run, models=models, metrics=metrics, control=control, unpaired=unpaired)
+    evidence = gather(experiment, models=models, metrics=metrics, control=control, unpaired=unpaired)
     others = [one for one in evidence.students if one.why]
     if others and not any(one.versus for one in evidence.students):
         first = others[0]
-        make = f"make a control with `{first.remedy}`" if first.remedy else "name another with --control"
-        raise KdError(f"{first.name} of run {run.name}: {first.why}", make)
+        other: Text = (
+            ("make a control with ", first.remedy) if first.remedy else "name another with --control"
+        )
+        raise KdError(f"{first.name} of run {experiment.run.name}: {first.why}", other)
     return report(evidence, fitting("".join(f"-{parse_model(model).slug}" for model in models)))
 
 
@@ -127,7 +128,7 @@ def report(evidence: Evidence, named: str = "") -> Compared:
     teacher = evidence.trained_teacher
     found = attributions(evidence)
     compared = Compared(
-        path=evidence.run.path / f"compare{named}.json",
+        path=evidence.experiment.run.path / f"compare{named}.json",
         evidence=evidence,
         teacher_cost=next(iter(measure_costs([teacher], evidence.data).values())) if teacher else None,
         costs=measure_costs([one.trained for one in evidence.students], evidence.data),
@@ -136,7 +137,7 @@ def report(evidence: Evidence, named: str = "") -> Compared:
         warnings=warnings(evidence),
     )
     text = json.dumps(to_json(compared.document()), indent=2, allow_nan=False)
-    evidence.run.write_report(compared.path.name, text + "\n")
+    evidence.experiment.run.write_report(compared.path.name, text + "\n")
     return compared
 
 
@@ -144,18 +145,16 @@ def _first(measured: Measured) -> dict[str, float]:
     return {name: values[0] for name, values in measured.per_seed.items()}
 
 
-def _described(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def _described(name: str, student_set: StudentSet) -> dict[str, Any]:
     return {
         "name": name,
-        "target": config["target"],
-        "temperature": config["temperature"],
-        "model": config["model"],
-        "seeds": len(config["seeds"]),
-        "seed_numbers": config["seeds"],  # in the order of `per_seed`
-        **{why: config.get(why, []) for why in LEFT_OUT},
-        "transfer_size": config.get("transfer_size", 0),
-        "label_weight": config["label_weight"],
-        **({"smoothing": config["smoothing"]} if "smoothing" in config else {}),
+        "target": student_set.target,
+        "temperature": student_set.temperature,
+        "model": str(student_set.model),
+        "seeds": len(student_set.seeds),
+        "seed_numbers": student_set.seeds,  # in the order of `per_seed`
+        **{why: student_set.lost.get(why, ()) for why in LOST},
+        **student_set.columns(),
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdcli.errors import KdError, unknown
+from kdcli.runs.kinds import STUDENTS, TEACHER
 from kdcli.store import Extent, Run, Store, extent, is_current, remove_run
 
 
@@ -45,8 +46,8 @@ def to_delete(store: Store, name: str) -> Run:
 
 def weigh(run: Run) -> Doomed:
     """Return what is lost with a run."""
-    sets = [students.path.name for students in run.students() if students.finished]
-    teacher = run.artefact("teacher").finished
+    sets = [students.path.name for students in run.artefacts(STUDENTS) if students.finished]
+    teacher = run.artefact(TEACHER).finished
     return Doomed(run, extent(run.path), sets, teacher, is_current(run))
 
 

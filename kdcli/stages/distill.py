@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,35 +18,17 @@ from kdcli.models import Model, Network, Tree
 from kdcli.models.stacked_trees import grow
 from kdcli.rng import state
 from kdcli.runs import room
-from kdcli.runs.artefacts import (
-    Data,
-    Watch,
-    curves,
-    load_data,
-    load_teacher,
-    run_recipe,
-    unwatched,
-)
 from kdcli.runs.edits import check_data
-from kdcli.runs.more_seeds import Members, as_stored, joined, missing_seeds, stored_members
+from kdcli.runs.experiment import Data, Experiment, TrainedStudents
+from kdcli.runs.kinds import STUDENTS
+from kdcli.runs.more_seeds import Members, as_stored, joined, stored_members
 from kdcli.runs.recipe import Students, Training
-from kdcli.runs.schema import OF_A_SET
-from kdcli.runs.student_sets import (
-    StudentSet,
-    left_out,
-    left_out_told,
-    load_students,
-    seeds_asked,
-    seeds_counted,
-    seeds_named,
-    student_sets,
-    title,
-)
+from kdcli.runs.student_sets import LISTS, LOST, StudentSet, seeds_named, student_sets
 from kdcli.settings import flag, override, rules
-from kdcli.store import Artefact, Run, check_name, fitting, to_json
+from kdcli.store import OlderError, Run, check_name, fitting, to_json
 from kdcli.targets import TARGETS, find_target
 from kdcli.training import footprint
-from kdcli.training.loop import Report, predict
+from kdcli.training.loop import Report, curves_of, predict
 from kdcli.training.material import Lessons
 from kdcli.training.parts import (
     NotFiniteError,
@@ -57,6 +39,7 @@ from kdcli.training.parts import (
     unusable,
 )
 from kdcli.training.resuming import ResumePoints, identity
+from kdcli.training.watch import Watch, unwatched
 
 
 @dataclass(frozen=True)
@@ -91,7 +74,7 @@ class Distilled:
 
 
 def distill(
-    run: Run,
+    experiment: Experiment,
     options: Mapping[str, Any],
     *,
     students: Students | None = None,
@@ -111,11 +94,11 @@ def distill(
     stops being finite: of one student, or of a whole set if it is to `keep_going`.
     """
     crew.start()
-    recipe = run_recipe(run)
+    run = experiment.run
     given = None if students else _given(options)
-    students = override(students or recipe.students, options)
+    students = override(students or experiment.recipe.students, options)
+    _check_seeds(students)
     sets = student_sets(students)
-    _check_seeds(students.seeds, len(sets))
     _check(sets, options)
     if name is not None:
         check_name(name, "student set")
@@ -124,26 +107,35 @@ def distill(
                 f"--name is for one student set, and this would make {len(sets)}",
                 "name one --target, with one --temperature and one --model",
             )
-    data = load_data(run)
-    check_data(recipe, data.artefact)
+    data = experiment.data
+    check_data(experiment)
     _check_targets(sets, data)
-    teacher = load_teacher(run) if any(find_target(s.target).needs == "teacher" for s in sets) else None
+    teacher = experiment.teacher if any("teacher" in s.parents for s in sets) else None
     lessons = Lessons(data, teacher, students.transfer_size)
     _check_fit(sets, lessons)
 
-    to_make: dict[tuple[Model, range], list[tuple[StudentSet, Artefact]]] = {}
-    results: list[tuple[Artefact, bool]] = []
+    to_make: dict[tuple[Model, range], list[tuple[StudentSet, str]]] = {}
+    results: list[tuple[str, bool]] = []
     for chosen in sets:
-        artefact = run.artefact(f"students/{name or chosen.name}")
+        artefact = f"{STUDENTS}/{name or chosen.name}"
         seeds = range(students.seeds)
-        record = as_stored(chosen, artefact, force)
-        if artefact.up_to_date(record, lessons.parents(chosen), force, given):
-            seeds = missing_seeds(record, students.seeds)
+        stored = None
+        try:
+            stored = experiment.stored(artefact)
+        except OlderError:
+            if not force:
+                raise
+        there = stored if isinstance(stored, TrainedStudents) else None
+        record = as_stored(chosen, there, force=force)
+        if experiment.reusable(artefact, record, force=force, given=given):
+            seeds = range(len(record.seeds_asked), students.seeds)
         results.append((artefact, not seeds))
         if seeds:
             to_make.setdefault((chosen.model, seeds), []).append((chosen, artefact))
-            if seeds.start:  # read now, so that what is damaged is found before the others are trained
-                stored_members(load_students(artefact), data)
+            if (
+                seeds.start and there
+            ):  # read now, so that what is damaged is found before the others are trained
+                stored_members(there)
 
     for (model, _), wanted in to_make.items():
         _check_room(model, students, [chosen for chosen, _ in wanted], lessons, run.path)
@@ -172,7 +164,9 @@ def distill(
     return Distilled(
         run=run.name,
         path=run.path / "students",
-        students=[_made(artefact, up_to_date, students.seeds) for artefact, up_to_date in results],
+        students=[
+            _made(experiment, artefact, up_to_date, students.seeds) for artefact, up_to_date in results
+        ],
         students_trained=sum(len(seeds) * len(wanted) for (_, seeds), wanted in to_make.items()),
         epochs=0 if all(isinstance(s.model, Tree) for s in sets) else students.epochs,
         training_seconds=round(seconds, 3),
@@ -181,7 +175,7 @@ def distill(
 
 def _given(options: Mapping[str, Any]) -> list[str]:
     """Return the keys of a set's record that options give."""
-    one_of = {several: key for key, several in OF_A_SET.items()}
+    one_of = {several: key for key, several in LISTS.items()}
     return [one_of.get(key, key) for key, value in options.items() if value is not None]
 
 
@@ -189,7 +183,7 @@ def _check_targets(sets: Sequence[StudentSet], data: Data) -> None:
     """Refuse targets that these data cannot have."""
     for chosen in sets:
         target = find_target(chosen.target)
-        if target.needs == "posterior" and data.kind.posterior is None:
+        if target.needs == "posterior" and data.posterior is None:
             known = ", ".join(name for name, kind in DATASETS.items() if kind.posterior)
             raise UsageError(
                 f"target {chosen.target} needs the exact posterior, which is not known for "
@@ -251,19 +245,21 @@ def _stack(
     They are those that are `wanted`, unless a training was cut off when some of its `sets` were stored
     already: it is taken up with all of them, since others beside it round a student's last bits otherwise.
     """
-    parents = {p.name: p.meta().digest for chosen in sets for p in lessons.parents(chosen)}
+    experiment = lessons.data.experiment
+    parents = {p: experiment.fresh(p).meta.digest for chosen in sets for p in chosen.parents}
     records = points.kept().get("records", [])
 
     def trained(one: StudentSet) -> Any:
-        return to_json({**one.record, "seeds": list(seeds)})
+        return to_json({**one.to_record(), "seeds": list(seeds)})
 
     begun = [chosen for chosen in sets if trained(chosen) in records]
     chosen = begun if len(begun) == len(records) and all(one in begun for one in wanted) else list(wanted)
     return chosen, identity([trained(one) for one in chosen], parents)
 
 
-def _check_seeds(seeds: int, sets: int) -> None:
+def _check_seeds(students: Students) -> None:
     """Refuse more seeds than can be listed, as every set's record does, before any is."""
+    seeds, sets = students.seeds, len(students.models) * len(students.targets) * len(students.temperatures)
     room.check_memory(
         f"{room.count(seeds * sets)} students need",
         seeds * sets * footprint.SEED,
@@ -304,7 +300,7 @@ def _train(
     model: Network,
     students: Students,
     seeds: Sequence[int],
-    wanted: Sequence[tuple[StudentSet, Artefact]],
+    wanted: Sequence[tuple[StudentSet, str]],
     all_sets: Sequence[StudentSet],
     lessons: Lessons,
     keep_going: bool,
@@ -319,7 +315,7 @@ def _train(
     sets, training = _stack(points, [chosen for chosen, _ in wanted], all_sets, seeds, lessons)
 
     def named(member: int) -> str:
-        return f"{title(sets[member % len(sets)].record)} (seed {seeds[member // len(sets)]})"
+        return f"{sets[member % len(sets)].title()} (seed {seeds[member // len(sets)]})"
 
     trained = train_network(
         model,
@@ -347,16 +343,14 @@ def _train(
         members = {seed: m for seed, m in member_of.items() if not any(m in those for those in gone.values())}
         if not members:
             these = f", {seeds_named(seeds)}" if seeds[0] else ""
-            lost.append(f"{title(chosen.record)} ({model}{these})")
+            lost.append(f"{chosen.title()} ({model}{these})")
             continue
-        record = chosen.record | {"seeds": list(members)}
-        for why, those in gone.items():
-            if out := [seed for seed, m in member_of.items() if m in those]:
-                record[why] = out
+        out = {why: tuple(seed for seed, m in member_of.items() if m in those) for why, those in gone.items()}
+        record = replace(chosen, seeds=tuple(members), diverged=out["diverged"], overflowed=out["overflowed"])
         kept = list(members.values())
         tensors = {
             "model": {name: value[kept] for name, value in trained.parameters.items()},
-            "history": curves(trained.history, kept),
+            "history": curves_of(trained.history, kept),
         }
         predictions = trained.logits["test"][kept]
         _store(chosen, record, artefact, lessons, tensors, predictions, {}, seconds, trained.used)
@@ -367,7 +361,7 @@ def _grow(
     model: Tree,
     students: Students,
     seeds: Sequence[int],
-    wanted: Sequence[tuple[StudentSet, Artefact]],
+    wanted: Sequence[tuple[StudentSet, str]],
     lessons: Lessons,
     watch: Watch,
 ) -> None:
@@ -391,7 +385,7 @@ def _grow(
             seconds = time.perf_counter() - start
             shape = {"leaves": trees.leaves.tolist(), "depth": trees.depth.tolist()}
             tensors = {"model": trees.state_dict()}
-            record = {**chosen.record, "seeds": list(seeds)}
+            record = replace(chosen, seeds=tuple(seeds))
             _store(chosen, record, artefact, lessons, tensors, predictions, shape, seconds, {})
 
 
@@ -404,8 +398,8 @@ def _counted(states: Iterable[int], report: Report, before: int) -> Iterator[int
 
 def _store(
     chosen: StudentSet,
-    record: Mapping[str, Any],
-    artefact: Artefact,
+    record: StudentSet,
+    artefact: str,
     lessons: Lessons,
     tensors: Mapping[str, Mapping[str, Tensor]],
     predictions: Tensor,
@@ -417,22 +411,23 @@ def _store(
 
     Where these are further seeds of a set that is there, they are stored with it as one.
     """
-    if seeds_asked(record)[0]:
-        stored = load_students(artefact)
+    experiment = lessons.data.experiment
+    stored = experiment.stored(artefact) if record.seeds_asked[0] else None
+    if isinstance(stored, TrainedStudents):
         more = Members(record, tensors, predictions, shape, seconds)
         try:
-            both = joined(stored_members(stored, lessons.data), more)
+            both = joined(stored_members(stored), more)
         except ValueError as error:
-            raise artefact.damaged(artefact.path, str(error)) from None
+            raise stored.artefact.damaged(stored.artefact.path, str(error)) from None
         record, tensors, predictions, shape, seconds = both
     metrics = {**measure(Scored(predictions, lessons.data.splits["test"].y)), **shape}
     tensors = {**tensors, "predictions": {"test": predictions}}
-    artefact.write("distill", record, lessons.parents(chosen), tensors, metrics, seconds, used)
+    experiment.write(artefact, record, tensors, metrics, seconds, used=used)
 
 
 def _objective(sets: Sequence[StudentSet], lessons: Lessons, split: str) -> Objective:
     """Return what each set is taught on a split, features first."""
-    weights = torch.tensor([s.students.label_weight for s in sets], dtype=torch.float64).view(-1, 1, 1)
+    weights = torch.tensor([s.settings.label_weight for s in sets], dtype=torch.float64).view(-1, 1, 1)
     return Objective(
         target=torch.stack([lessons.target(s, split).T for s in sets]).contiguous(),
         temperature=torch.tensor([s.temperature for s in sets], dtype=torch.float64).view(-1, 1, 1),
@@ -441,18 +436,22 @@ def _objective(sets: Sequence[StudentSet], lessons: Lessons, split: str) -> Obje
     )
 
 
-def _made(artefact: Artefact, up_to_date: bool, asked: int) -> SetMade:
-    students = load_students(artefact)
-    there = len(seeds_asked(students.config))
-    few = f"{seeds_counted(asked)} asked for, and {there} are there; --force makes it with {asked}"
+def _made(experiment: Experiment, artefact: str, up_to_date: bool, asked: int) -> SetMade:
+    stored = experiment.stored(artefact)
+    if not isinstance(stored, TrainedStudents):
+        raise TypeError(artefact)
+    of_set = stored.set
+    there = len(of_set.seeds_asked)
+    told = [f"{seeds_named(seeds)} left out: {LOST[why]}" for why, seeds in of_set.lost.items()]
+    few = f"{asked} seeds asked for, and {there} are there; --force makes it with {asked}"
     return SetMade(
-        name=artefact.path.name,
-        path=artefact.path,
-        model=students.config["model"],
-        seeds=list(students.config["seeds"]),
-        left_out=left_out(students.config),
-        told=left_out_told(students.config) + ([few] if there > asked else []),
+        name=stored.folder,
+        path=stored.artefact.path,
+        model=str(of_set.model),
+        seeds=list(of_set.seeds),
+        left_out={why: list(seeds) for why, seeds in of_set.lost.items()},
+        told=told + ([few] if there > asked else []),
         up_to_date=up_to_date,
-        title=title(students.config, artefact.path.name),
-        metrics=dict(students.metrics),
+        title=stored.title,
+        metrics={name: list(values) for name, values in stored.metrics.items()},
     )

@@ -1,6 +1,5 @@
 """`kd run`: all stages of a recipe in one process."""
 
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -8,15 +7,17 @@ from pathlib import Path
 
 from kdcli import crew
 from kdcli.data.sources import Bar, unseen
+from kdcli.errors import Command
 from kdcli.evidence.gather import gather
-from kdcli.runs.artefacts import Watch, run_recipe, unwatched
+from kdcli.runs.experiment import Experiment
 from kdcli.runs.recipe import Recipe
 from kdcli.stages.compare import Compared, report
 from kdcli.stages.distill import Distilled, distill
 from kdcli.stages.gen_data import DataMade, gen_data
 from kdcli.stages.plot import Plotted, plot
 from kdcli.stages.train_teacher import TeacherTrained, train_teacher
-from kdcli.store import Store, named_run
+from kdcli.store import named_run
+from kdcli.training.watch import Watch, unwatched
 
 Result = DataMade | TeacherTrained | Distilled | Plotted | Compared
 
@@ -25,16 +26,15 @@ Result = DataMade | TeacherTrained | Distilled | Plotted | Compared
 class Step:
     """One stage of a run: the command it stands for, and the call that does it."""
 
-    command: str
+    command: Command
     call: Callable[[], Result]
 
 
 def steps(
-    store: Store,
+    experiment: Experiment,
     recipe: Recipe,
     *,
     source: str,
-    run_name: str,
     files: Path | None = None,
     force: bool = False,
     keep_going: bool = False,
@@ -48,40 +48,43 @@ def steps(
     there with the same data and teacher keeps its recipe, and is given these students besides.
     """
     crew.start(drawing=True)
-    run = store.run(run_name)
-    of_shell = named_run()
-    later = store.flag if of_shell in (None, run_name) else f" --run {run_name}{store.flag}"
-    forced = " --force" if force else ""
-    named = "" if run_name == (of_shell or recipe.dataset) else f" --run {run_name}"
-    given = f" --source {shlex.quote(str(files))}" if files else ""
-    going = " --keep-going" if keep_going else ""
-    drawn = "" if file_format == "png" else f" --format {file_format}"
-    evidence = cache(lambda: gather(run))  # of the students when they are there
-    joins = False
-    if run.recipe_path.is_file():
-        own = run_recipe(run)
-        joins = own != recipe and (own.data, own.teacher) == (recipe.data, recipe.teacher)
-    taken = f"--recipe {shlex.quote(source)}"
-    made_from = recipe.dataset if joins or source == recipe.dataset else taken
+    run, joins = experiment.run, joins_run(experiment, recipe)
+    evidence = cache(lambda: gather(experiment))  # of the students when they are there
+    named = "" if run.name == (named_run() or recipe.dataset) else run.name
+    later = "" if named_run() in (None, run.name) else run.name  # gen-data makes the run current
+    made_from = (recipe.dataset,) if joins or source == recipe.dataset else ()
+
+    def command(name: str, *arguments: str, run: str = later, **options: object) -> Command:
+        return Command(name, arguments, options, run=run, outputs=experiment.run.store.root)
+
     return [
         Step(
-            f"kd gen-data {made_from}{given}{named}{store.flag}{forced}",
+            command(
+                "gen-data",
+                *made_from,
+                run=named,
+                recipe="" if made_from else source,
+                source=files or "",
+                force=force,
+            ),
             lambda: gen_data(
-                store,
-                run_recipe(run) if joins else recipe,
-                run_name=run_name,
-                options={},
+                experiment,
+                experiment.recipe if joins else recipe,
+                {},
                 adopt=not joins,
                 force=force,
                 source=files,
                 bar=bar,
             ),
         ),
-        Step(f"kd train-teacher{later}{forced}", lambda: train_teacher(run, {}, force=force, watch=watch)),
         Step(
-            "kd distill" + (f" {taken}" if joins else "") + going + later + forced,
+            command("train-teacher", force=force),
+            lambda: train_teacher(experiment, {}, force=force, watch=watch),
+        ),
+        Step(
+            command("distill", recipe=source if joins else "", keep_going=keep_going, force=force),
             lambda: distill(
-                run,
+                experiment,
                 {},
                 students=recipe.students if joins else None,
                 force=force,
@@ -89,6 +92,17 @@ def steps(
                 watch=watch,
             ),
         ),
-        Step(f"kd plot{drawn}{later}", lambda: plot(run, file_format=file_format, evidence=evidence)),
-        Step(f"kd compare{later}", lambda: report(evidence())),
+        Step(
+            command("plot", format="" if file_format == "png" else file_format),
+            lambda: plot(experiment, file_format=file_format, evidence=evidence),
+        ),
+        Step(command("compare"), lambda: report(evidence())),
     ]
+
+
+def joins_run(experiment: Experiment, recipe: Recipe) -> bool:
+    """Whether a run is there with another recipe of the same data and teacher, whose students may join it."""
+    if not experiment.run.recipe_path.is_file():
+        return False
+    own = experiment.recipe
+    return own != recipe and (own.data, own.teacher) == (recipe.data, recipe.teacher)

@@ -1,12 +1,12 @@
 """`kd runs`: the runs of an outputs folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdcli.errors import KdError
-from kdcli.runs.artefacts import read_meta, run_recipe
-from kdcli.runs.schema import describe
+from kdcli.errors import Command, KdError
+from kdcli.runs.experiment import Data, Experiment, TrainedTeacher
+from kdcli.runs.kinds import DATA, STUDENTS, TEACHER
 from kdcli.store import Extent, Run, Store, extent, marker_problem, run_folders
 
 
@@ -34,7 +34,7 @@ class RunsListed:
     path: Path
     runs: Sequence[RunListed]
     problem: str
-    start: str
+    start: Command
 
 
 def list_runs(store: Store) -> RunsListed:
@@ -42,43 +42,40 @@ def list_runs(store: Store) -> RunsListed:
     problem = marker_problem(store)
     current = "" if problem else store.current
     runs = [_listed(Run(store, name), current) for name in run_folders(store)]
-    return RunsListed(store.root, runs, problem, f"kd run gaussians{store.flag}")
+    return RunsListed(store.root, runs, problem, store.command("run", "gaussians"))
 
 
 def _listed(run: Run, current: str) -> RunListed:
+    experiment = Experiment.open(run)
     problems: list[str] = []
-    dataset, teacher, sets = "", "", 0
-    try:
-        dataset = run_recipe(run).dataset
-    except KdError as error:
-        problems.append(error.message)
-    data = run.artefact("data")
-    try:  # what the data are is known better from themselves
-        dataset = describe(read_meta(data)).name if data.finished else dataset
-    except KdError as error:
-        problems.append(error.message)
-    teacher = _configured(run, "teacher", "model", problems)
-    try:
-        sets = sum(students.finished for students in run.students())
-    except OSError as error:
-        problems.append(f"{run.path / 'students'} cannot be read: {error.strerror}")
+
+    def told(read: Callable[[], str]) -> str:
+        """Return what is read; empty, and the problem told, where that is not legible."""
+        try:
+            return read()
+        except KdError as error:
+            problems.append(error.message)
+            return ""
+
+    planned = told(lambda: experiment.recipe.dataset)
+    sets = told(lambda: str(sum(artefact.finished for artefact in run.artefacts(STUDENTS))))
     return RunListed(
         name=run.name,
         path=run.path,
         current=run.name == current,
-        dataset=dataset,
-        teacher=teacher,
-        student_sets=sets,
+        dataset=told(lambda: _data_name(experiment)) or planned,
+        teacher=told(lambda: _teacher_model(experiment)),
+        student_sets=int(sets or 0),
         extent=extent(run.path),
-        problem="; ".join(problems),
+        problem="; ".join(dict.fromkeys(problems)),
     )
 
 
-def _configured(run: Run, name: str, key: str, problems: list[str]) -> str:
-    """Return a word of an artefact's configuration; empty, and a problem told, where there is none."""
-    artefact = run.artefact(name)
-    try:
-        return str(read_meta(artefact).config[key]) if artefact.finished else ""
-    except KdError as error:
-        problems.append(error.message)
-    return ""
+def _data_name(experiment: Experiment) -> str:
+    stored = experiment.stored(DATA)
+    return stored.description.name if isinstance(stored, Data) else ""
+
+
+def _teacher_model(experiment: Experiment) -> str:
+    stored = experiment.stored(TEACHER)
+    return str(stored.model) if isinstance(stored, TrainedTeacher) else ""

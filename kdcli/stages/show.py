@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdcli.runs.experiment import Experiment
 from kdcli.runs.inventory import Item, KeptState, inventory, kept_states
-from kdcli.store import Extent, Run, extent, is_current, leftovers, other_files
+from kdcli.store import Extent, extent, is_current, leftovers, other_files
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class RunShown:
     leftovers: Sequence[Path]
 
 
-def show_run(run: Run) -> RunShown:
+def show_run(experiment: Experiment) -> RunShown:
     """Return what a run holds, every file compared with its digest."""
-    items = inventory(run)
+    run, items = experiment.run, inventory(experiment)
     return RunShown(
         run=run.name,
         path=run.path,

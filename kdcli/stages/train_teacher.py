@@ -10,15 +10,19 @@ import torch
 
 from kdcli.errors import UsageError
 from kdcli.losses import Objective
-from kdcli.metrics import measure_one
+from kdcli.metrics import Scored, measure
 from kdcli.models import parse_network
-from kdcli.runs.artefacts import Data, Watch, curves, load_data, read_meta, run_recipe, unwatched
-from kdcli.runs.edits import check_data, teacher_record
+from kdcli.runs.edits import check_data
+from kdcli.runs.experiment import Data, Experiment, TrainedTeacher
+from kdcli.runs.kinds import TEACHER
+from kdcli.runs.records import TeacherRecord
 from kdcli.settings import override
-from kdcli.store import Run
+from kdcli.targets import one_hot
 from kdcli.training.devices import choose_device
+from kdcli.training.loop import curves_of
 from kdcli.training.parts import NotFiniteError, check_room, shape_of, train_network, unusable
 from kdcli.training.resuming import ResumePoints, identity
+from kdcli.training.watch import Watch, unwatched
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class TeacherTrained:
 
 
 def train_teacher(
-    run: Run, options: Mapping[str, Any], *, force: bool = False, watch: Watch = unwatched
+    experiment: Experiment, options: Mapping[str, Any], *, force: bool = False, watch: Watch = unwatched
 ) -> TeacherTrained:
     """Train the teacher of the run's recipe, changed by `options`, on the dataset's labels.
 
@@ -43,22 +47,24 @@ def train_teacher(
     and `force` does not allow to replace it, memory or the disk has no room for it, or the loss stops being
     finite.
     """
-    recipe = run_recipe(run)
-    config = override(recipe.teacher, options)
-    artefact = run.artefact("teacher")
+    run = experiment.run
+    config = override(experiment.recipe.teacher, options)
     spec = parse_network(config.model)
-    data = load_data(run)
-    check_data(recipe, data.artefact)
+    data = experiment.data
+    check_data(experiment)
     start = time.perf_counter()
     if problem := spec.problem(data.features, len(data.splits["train"].y)):
         raise UsageError(f"model '{spec}': {problem}", "name another --model, such as mlp:64,64")
     choose_device(config.device)
-    record = teacher_record(config, read_meta(artefact) if artefact.finished else None)
+    record = TeacherRecord.of(config)
+    stored = experiment.stored(TEACHER)
+    if isinstance(stored, TrainedTeacher):
+        record = record.as_used(stored.record, stored.meta.used)
     given = [key for key, value in options.items() if value is not None]
-    up_to_date = artefact.up_to_date(record, [data.artefact], force, given, data.beside)
+    up_to_date = experiment.reusable(TEACHER, record, force=force, given=given)
     points = ResumePoints(run, "teacher")
     if not up_to_date:
-        parents = {data.artefact.name: data.artefact.meta().digest}
+        parents = {data.name: data.meta.digest}
         sizes = {name: len(split.y) for name, split in data.splits.items()}
         shape = shape_of(data, config, sets=1, seeds=1, taught=sizes["train"], predicted=sum(sizes.values()))
         check_room(spec, shape, run.path, precision=config.precision, device=config.device)
@@ -74,7 +80,7 @@ def train_teacher(
                 member=_named,
                 watch=watch,
                 points=points,
-                identity=identity([record], parents),
+                identity=identity([record.to_record()], parents),
                 x={name: split.x for name, split in data.splits.items()},
                 predicted=list(data.splits),
                 device=config.device,
@@ -87,13 +93,14 @@ def train_teacher(
             raise
         logits = {name: of[0] for name, of in trained.logits.items()}
         seconds = time.perf_counter() - start
-        metrics = measure_one(logits["test"], data.splits["test"].y)
-        tensors = {"model": trained.parameters, "logits": logits, "history": curves(trained.history, [0])}
-        artefact.write("train-teacher", record, [data.artefact], tensors, metrics, seconds, trained.used)
+        metrics = measure(Scored(trained.logits["test"], data.splits["test"].y))
+        tensors = {"model": trained.parameters, "logits": logits, "history": curves_of(trained.history, [0])}
+        experiment.write(TEACHER, record, tensors, metrics, seconds, used=trained.used)
     points.clear()
-    meta = artefact.meta()
+    teacher = experiment.teacher
+    scores = {name: values[0] for name, values in teacher.metrics.items()}
     return TeacherTrained(
-        run.name, artefact.path, up_to_date, str(spec), config.epochs, meta.metrics, meta.seconds
+        run.name, teacher.artefact.path, up_to_date, str(spec), config.epochs, scores, teacher.meta.seconds
     )
 
 
@@ -102,6 +109,6 @@ def _named(member: int) -> str:
 
 
 def _objective(data: Data, split: str) -> Objective:
-    labels = data.labels(split)
+    labels = one_hot(data.splits[split].y, data.n_classes).T.contiguous()
     temperature = torch.ones(1, 1, 1, dtype=torch.float64)
     return Objective(target=labels.unsqueeze(0), temperature=temperature, labels=labels)

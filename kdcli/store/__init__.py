@@ -15,9 +15,8 @@ place, so that a reader sees the old artefact or the new one, never a half.
 """
 
 from kdcli.store.artefact import Artefact, DamagedError, Meta
-from kdcli.store.files import write_file, write_synced
+from kdcli.store.files import in_the_way, write_file, write_synced
 from kdcli.store.json_values import to_json
-from kdcli.store.newer import FORMAT, NewerError, is_newer
 from kdcli.store.removal import remove_run
 from kdcli.store.resume import ResumePoint
 from kdcli.store.runs import (
@@ -35,16 +34,19 @@ from kdcli.store.state import (
     Condition,
     Extent,
     State,
-    conditions,
+    damaged,
     extent,
     is_current,
     leftovers,
     marker_problem,
+    names_in,
     other_files,
     resume_points,
     root_leftovers,
     run_folders,
+    verify,
 )
+from kdcli.store.versions import FORMAT, NewerError, OlderError, is_newer
 
 __all__ = [
     "CURRENT",
@@ -56,28 +58,32 @@ __all__ = [
     "Extent",
     "Meta",
     "NewerError",
+    "OlderError",
     "ResumePoint",
     "Run",
     "State",
     "Store",
     "check_name",
-    "conditions",
+    "damaged",
     "default_root",
     "extent",
     "fitting",
     "free_disk",
     "free_memory",
+    "in_the_way",
     "is_current",
     "is_newer",
     "leftovers",
     "marker_problem",
     "named_run",
+    "names_in",
     "other_files",
     "remove_run",
     "resume_points",
     "root_leftovers",
     "run_folders",
     "to_json",
+    "verify",
     "write_file",
     "write_synced",
 ]

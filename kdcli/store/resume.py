@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from kdcli import __version__
 from kdcli.errors import KdError
 from kdcli.store.files import follow_no_link, read_whole, write_file
-from kdcli.store.newer import FORMAT, NewerError, is_newer
+from kdcli.store.versions import FORMAT, NewerError, is_newer
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from kdcli.errors import KdError, UsageError, unknown
+from kdcli.errors import Command, KdError, UsageError, joined, unknown
 from kdcli.store.artefact import Artefact
 from kdcli.store.files import DELETED, NEW, follow_no_link, read_record, sweep, told_apart, write_file
 from kdcli.store.resume import ResumePoint
@@ -64,10 +64,9 @@ class Store:
             problem = "cannot be read" if os.path.isdir(self.root) else "is not a folder"
         raise KdError(f"{self.root} {problem}", "name another outputs folder with --outputs DIR")
 
-    @property
-    def flag(self) -> str:
-        """What a command needs to use this folder: empty for the default one."""
-        return "" if self.root == default_root() else f" --outputs {shlex.quote(str(self.root))}"
+    def command(self, name: str, *arguments: str, **options: Any) -> Command:
+        """Return a command that works in this folder."""
+        return Command(name, arguments, options, outputs=self.root)
 
     def runs(self) -> list[str]:
         """Names of the runs, sorted."""
@@ -133,12 +132,13 @@ class Store:
             name = self.chosen
             if not name:
                 raise KdError(
-                    f"there is no current run in {self.root}", f"make one with `kd gen-data{self.flag}`"
+                    f"there is no current run in {self.root}", ("make one with ", self.command("gen-data"))
                 )
         run = self.run(name)
         if name not in self.runs():
             advice = f"KD_RUN names {name}; " if by_shell else ""
-            raise unknown("run", name, self.runs(), f"{advice}`kd gen-data --run NAME{self.flag}` makes one")
+            make = self.command("gen-data", run="NAME")
+            raise unknown("run", name, self.runs(), joined(advice, (make,), " makes one"))
         follow_no_link(run.path, self.root)
         return run
 
@@ -160,15 +160,9 @@ class Run:
         """The file of the run's recipe."""
         return self.path / "recipe.toml"
 
-    @property
-    def flag(self) -> str:
-        """What a command needs to work on this run: empty for the chosen one in the default folder."""
-        return ("" if self.store.chosen == self.name else f" --run {self.name}") + self.store.flag
-
-    @property
-    def making(self) -> str:
-        """The command that makes this run's data; unlike later ones, it does not go by the current run."""
-        return f"kd gen-data --run {self.name}{self.store.flag}"
+    def command(self, name: str, *arguments: str, **options: Any) -> Command:
+        """Return a command that works on this run."""
+        return Command(name, arguments, options, run=self.name, outputs=self.store.root)
 
     def read_recipe(self) -> bytes:
         """Return the run's recipe, which people edit."""
@@ -180,16 +174,16 @@ class Run:
         self._write(self.recipe_path, text.encode())
 
     def artefact(self, name: str) -> Artefact:
-        """Return the artefact "data", "teacher" or "students/NAME", there or not."""
+        """Return the artefact of this name, such as "data" or "students/soft-T4-mlp4", there or not."""
         return Artefact(self, name)
 
-    def students(self) -> list[Artefact]:
-        """Return the student sets, sorted by name; one that lost its `meta.json` is not finished."""
-        folder = self.path / "students"
-        if not folder.is_dir():
-            return []
-        names = sorted(p.name for p in folder.iterdir() if NAME.fullmatch(p.name) and p.is_dir())
-        return [self.artefact(f"students/{name}") for name in names]
+    def artefacts(self, folder: str) -> list[Artefact]:
+        """Return the artefacts in a folder of the run, sorted by name; unfinished ones are among them."""
+        path = self.path / folder
+        with told_apart(path):
+            there = list(path.iterdir()) if path.is_dir() else []
+        names = sorted(p.name for p in there if NAME.fullmatch(p.name) and p.is_dir())
+        return [self.artefact(f"{folder}/{name}") for name in names]
 
     def resume_point(self, name: str) -> ResumePoint:
         """Return where the training of this name keeps its state, "teacher" or "students-MODEL"."""

@@ -9,19 +9,19 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kdcli.errors import KdError
-from kdcli.store.artefact import PARENTS, Artefact, DamagedError, Meta
+from kdcli.errors import KdError, Text
+from kdcli.store.artefact import Artefact, DamagedError, Meta
 from kdcli.store.files import DELETED, NEW, REPLACED
-from kdcli.store.newer import NewerError
 from kdcli.store.resume import ResumePoint
 from kdcli.store.runs import CURRENT, NAME, PARTS, RESUME, Run, Store
+from kdcli.store.versions import NewerError, OlderError
 
-State = Literal["fresh", "stale", "damaged", "unfinished", "newer"]
+State = Literal["fresh", "stale", "damaged", "unfinished", "older", "newer"]
 
 UNREADABLE = "cannot be read:"  # in a problem that may be none of the content
 LEFTOVER = re.compile(rf"\..+({re.escape(NEW)}.+|{re.escape(REPLACED)}|{re.escape(DELETED)}.+)")
@@ -35,6 +35,7 @@ class Condition:
     stale       whole, but what it was made from was since replaced
     damaged     something in its place is not what the stage wrote
     unfinished  there is no `meta.json`, which is written last
+    older       an earlier kd wrote it, in a format that is not read any more
     newer       a newer kd wrote it, or what it was made from, so that this one cannot tell
 
     `meta` is None where there is none that can be read. `remove` is what has to go before it is whole or
@@ -47,7 +48,7 @@ class Condition:
     meta: Meta | None = None
     remove: tuple[Path, ...] = ()
     remade: bool = True
-    advice: str = ""
+    advice: Text = ""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def run_folders(store: Store) -> list[str]:
 
     Unlike `Store.runs` it passes over nothing that looks like a run, readable or not.
     """
-    return sorted(name for name in _names(store.root) if NAME.fullmatch(name) and _a_run(store.root / name))
+    return sorted(name for name in names_in(store.root) if NAME.fullmatch(name) and _a_run(store.root / name))
 
 
 def _a_run(path: Path) -> bool:
@@ -71,29 +72,7 @@ def _a_run(path: Path) -> bool:
         return False
     if not os.access(path, os.R_OK | os.X_OK):
         return True
-    signs = ("recipe.toml", "data/meta.json", "teacher/meta.json")
-    return any(os.path.lexists(path / sign) for sign in signs)
-
-
-def conditions(run: Run) -> list[Condition]:
-    """Return the condition of every artefact of a run: data, teacher, and student sets by name.
-
-    What is not there is unfinished, if it should be: the data, and what something else was made from.
-    """
-    students = [f"students/{name}" for name in _names(run.path / "students") if NAME.fullmatch(name)]
-    found = {name: verify(run.artefact(name)) for name in (*PARENTS, *sorted(students))}
-    needed = {"data"}.union(*(one.meta.parents for one in found.values() if one.meta))
-    for name in PARENTS:
-        if not os.path.lexists(run.path / name) and name not in needed:
-            del found[name]
-    for name in found:
-        found[name] = _aged(found[name], found)
-    there = list(found.values())
-    folder = run.path / "students"
-    if os.path.lexists(folder) and not os.path.isdir(folder):
-        artefact = run.artefact("students")
-        there.append(_damaged(artefact, f"{folder} is not a folder", remade=False))
-    return there
+    return os.path.lexists(path / "recipe.toml") or any(path.glob("*/meta.json"))
 
 
 def verify(artefact: Artefact) -> Condition:
@@ -102,7 +81,7 @@ def verify(artefact: Artefact) -> Condition:
     if not os.path.lexists(folder):
         return Condition(artefact, "unfinished", (f"{folder} is not there",))
     if not os.path.isdir(folder):
-        return _damaged(artefact, f"{folder} is not a folder")
+        return damaged(artefact, f"{folder} is not a folder")
     try:
         there = sorted(os.listdir(folder))
     except OSError as error:
@@ -110,13 +89,15 @@ def verify(artefact: Artefact) -> Condition:
     if record.name not in there:
         return Condition(artefact, "unfinished", (f"{record} is not there, which is written last",))
     if not os.path.isfile(record):
-        return _damaged(artefact, f"{record} is not a file")
+        return damaged(artefact, f"{record} is not a file")
     try:
         meta = artefact.meta()
     except DamagedError as error:
-        return _damaged(artefact, error.message)
+        return damaged(artefact, error.message)
     except NewerError as error:
         return Condition(artefact, "newer", (error.message,), remade=False, advice=error.hint)
+    except OlderError as error:
+        return Condition(artefact, "older", (error.message,))
     except KdError as error:  # not to be read: nothing to be removed
         return Condition(artefact, "damaged", (error.message,), remade=False, advice=error.hint)
     wrong = [
@@ -133,7 +114,8 @@ def verify(artefact: Artefact) -> Condition:
     return Condition(artefact, "fresh", (), meta)
 
 
-def _damaged(artefact: Artefact, problem: str, *, remade: bool = True) -> Condition:
+def damaged(artefact: Artefact, problem: str, *, remade: bool = True) -> Condition:
+    """Return the condition of an artefact in whose place something else is."""
     return Condition(artefact, "damaged", (problem,), None, (artefact.path,), remade)
 
 
@@ -156,26 +138,6 @@ def _problem(path: Path, digest: str) -> str:
     return "" if found == digest else f"{path} is damaged: it is not what the stage wrote"
 
 
-def _aged(one: Condition, found: Mapping[str, Condition]) -> Condition:
-    """Return a condition as stale, if it is fresh but for what it was made from."""
-    if one.state != "fresh" or one.meta is None:
-        return one
-    reasons = []
-    for name, digest in one.meta.parents.items():
-        parent = found.get(name)
-        if parent and parent.state == "newer":
-            reason = f"{name}, which it was made from, is newer: whether this one is stale cannot be told"
-            return replace(one, state="newer", problems=(reason,), remade=False, advice=parent.advice)
-        if parent is None or parent.meta is None:
-            unusable = "damaged" if parent and parent.state == "damaged" else "not there"
-            reasons.append(f"{name}, which it was made from, is {unusable}")
-        elif parent.meta.digest != digest:
-            reasons.append(f"{name}, which it was made from, was since replaced")
-        elif parent.state == "stale":
-            reasons.append(f"{name}, which it was made from, is stale")
-    return Condition(one.artefact, "stale", tuple(reasons), one.meta) if reasons else one
-
-
 def leftovers(run: Run) -> list[Path]:
     """Return what commands on a run left that were cut off, or write now if they still work.
 
@@ -186,7 +148,7 @@ def leftovers(run: Run) -> list[Path]:
 
 def resume_points(run: Run) -> list[ResumePoint]:
     """Return where trainings keep their states that were cut off, or still work; whole or not."""
-    names = sorted(_names(run.path / RESUME))
+    names = sorted(names_in(run.path / RESUME))
     return [run.resume_point(name) for name in names if not name.startswith(".")]
 
 
@@ -218,7 +180,7 @@ def is_current(run: Run) -> bool:
 def other_files(run: Run) -> list[Path]:
     """Return the files that are no artefact's: the recipe, reports, and figures."""
     folders = (run.path, run.path / "figures")
-    there = [folder / name for folder in folders for name in sorted(_names(folder))]
+    there = [folder / name for folder in folders for name in sorted(names_in(folder))]
     return [path for path in there if not path.name.startswith(".") and os.path.isfile(path)]
 
 
@@ -244,10 +206,10 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _hidden(folder: Path) -> list[Path]:
-    return [folder / name for name in sorted(_names(folder)) if LEFTOVER.fullmatch(name)]
+    return [folder / name for name in sorted(names_in(folder)) if LEFTOVER.fullmatch(name)]
 
 
-def _names(folder: Path) -> list[str]:
+def names_in(folder: Path) -> list[str]:
     """Names of what is in a folder; none if it is not there or cannot be read."""
     try:
         return os.listdir(folder)

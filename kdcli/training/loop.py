@@ -60,6 +60,12 @@ class History(NamedTuple):
         return {m: int(self.epochs[lost[m].nonzero()[0, 0]]) for m in members}
 
 
+def curves_of(history: History, members: Sequence[int]) -> dict[str, Tensor]:
+    """Return the learning curves of some members as named tensors to store."""
+    wanted = list(members)
+    return {"epochs": history.epochs, "train": history.train[wanted], "val": history.val[wanted]}
+
+
 class Keeper(Protocol):
     """Keeps the state of a training, as named tensors on the CPU, to go on from after it was cut off."""
 

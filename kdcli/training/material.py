@@ -9,10 +9,9 @@ from torch import Tensor
 
 from kdcli.data.dataset import stratified_split
 from kdcli.rng import generator
-from kdcli.runs.artefacts import Data, Trained
+from kdcli.runs.experiment import Data, TrainedTeacher
 from kdcli.runs.student_sets import StudentSet
-from kdcli.store import Artefact
-from kdcli.targets import Knowledge, find_target
+from kdcli.targets import Knowledge, one_hot
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Lessons:
     """What the students of a run learn from: its data, and its teacher if a target needs one."""
 
     data: Data
-    teacher: Trained | None
+    teacher: TrainedTeacher | None
     transfer_size: int
 
     @cached_property
@@ -31,7 +30,7 @@ class Lessons:
         """
         if not self.transfer_size:
             return None
-        y, random = self.data.splits["train"].y, generator("transfer", self.data.config.seed)
+        y, random = self.data.splits["train"].y, generator("transfer", self.data.draw.seed)
         return stratified_split(y, self.transfer_size, random)[1].sort().values
 
     def x(self, split: str) -> Tensor:
@@ -40,7 +39,7 @@ class Lessons:
 
     def labels(self, split: str) -> Tensor:
         """Return their labels, one-hot, `(n, n_classes)`."""
-        return self._taught(self.data.labels(split).T, split)
+        return self._taught(one_hot(self.data.splits[split].y, self.data.n_classes), split)
 
     def _taught(self, rows: Tensor, split: str) -> Tensor:
         return rows if split != "train" or self.transfer is None else rows[self.transfer]
@@ -48,9 +47,9 @@ class Lessons:
     @cached_property
     def logits(self) -> Mapping[str, Tensor]:
         """The teacher's logits on each split."""
-        return self.teacher.load_logits(self.data) if self.teacher else {}
+        return self.teacher.logits if self.teacher else {}
 
-    def target(self, chosen: StudentSet, split: str) -> Tensor:
+    def target(self, student_set: StudentSet, split: str) -> Tensor:
         """Return what a set is taught on a split, `(n, n_classes)`."""
         _, y, posterior = self.data.splits[split]
         known = Knowledge(
@@ -58,10 +57,10 @@ class Lessons:
             self.data.n_classes,
             posterior,
             self.logits.get(split),
-            smoothing=chosen.students.smoothing,
+            smoothing=student_set.settings.smoothing,
             chance=self.chance[split],
         )
-        return self._taught(find_target(chosen.target).build(known, chosen.temperature), split)
+        return self._taught(student_set.taught.build(known, student_set.temperature), split)
 
     @cached_property
     def chance(self) -> Mapping[str, Tensor]:
@@ -73,12 +72,7 @@ class Lessons:
             name: torch.rand(
                 len(split.y),
                 self.data.n_classes,
-                generator=generator(f"targets/{name}", self.data.config.seed),
+                generator=generator(f"targets/{name}", self.data.draw.seed),
             )
             for name, split in self.data.splits.items()
         }
-
-    def parents(self, chosen: StudentSet) -> list[Artefact]:
-        """Return what a set is made from; a target that needs no teacher does not depend on it."""
-        needs_teacher = find_target(chosen.target).needs == "teacher"
-        return [self.data.artefact] + ([self.teacher.artefact] if self.teacher and needs_teacher else [])

@@ -23,7 +23,7 @@ from kdcli.losses import Objective
 from kdcli.models import Network, parse_network
 from kdcli.rng import generator
 from kdcli.runs import room
-from kdcli.runs.artefacts import Data, Watch
+from kdcli.runs.experiment import Data
 from kdcli.runs.recipe import Training
 from kdcli.store import ResumePoint
 from kdcli.training import footprint
@@ -31,6 +31,7 @@ from kdcli.training.devices import LARGE, choose_device, precision_for
 from kdcli.training.footprint import Footprint, Shape
 from kdcli.training.loop import DivergedError, History, fit, predict, steps_in_epoch, threads
 from kdcli.training.resuming import KeptTraining, ResumePoints
+from kdcli.training.watch import Watch
 from kdcli.workers import Result, Tell
 
 TOLD_EVERY = 0.1  # seconds

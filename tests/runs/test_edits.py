@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from harness import TINY, Kd, compared, edit_recipe
-
 from kdcli.runs.artefacts import run_recipe
+
 from kdcli.runs.edits import differences
 from kdcli.runs.recipe import builtin
 from kdcli.store import Store

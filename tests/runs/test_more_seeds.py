@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 from harness import TINY, Kd, edit_recipe, in_part
+from kdcli.runs.artefacts import load_data
 from safetensors.torch import load_file
 
 from kdcli.models import parse_model
-from kdcli.runs.artefacts import load_data
 from kdcli.runs.more_seeds import joined, missing_seeds, stored_members
 from kdcli.runs.recipe import Students
 from kdcli.runs.student_sets import StudentSet, load_students

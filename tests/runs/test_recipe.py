@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from harness import TINY, Kd
+from kdcli.runs.artefacts import run_recipe
 
 from kdcli.data import DATASETS
 from kdcli.errors import KdError, UsageError
-from kdcli.runs.artefacts import run_recipe
 from kdcli.runs.recipe import RecipeError, Students, Teacher, builtin, builtin_names, dump, load, parse
 from kdcli.settings import rules
 from kdcli.store import Store

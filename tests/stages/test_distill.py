@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from harness import Kd, edit_recipe, in_part
+from kdcli.runs.artefacts import load_data
 from safetensors.torch import load_file
 from torch import Generator
 
@@ -18,7 +19,6 @@ from kdcli.losses import Objective
 from kdcli.models.stack import Stack
 from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.runs import room
-from kdcli.runs.artefacts import load_data
 from kdcli.runs.student_sets import load_students
 from kdcli.store import Artefact, Store
 from kdcli.training import parts as training

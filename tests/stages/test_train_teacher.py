@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 import torch
 from harness import Kd, edit_recipe
+from kdcli.runs.artefacts import load_data, load_teacher
 
 from kdcli.models.stacked_cnn import StackedCNN
 from kdcli.rng import generator
 from kdcli.runs import room
-from kdcli.runs.artefacts import load_data, load_teacher
 from kdcli.store import Store
 from kdcli.training import resuming
 from kdcli.training.loop import predict

@@ -1,4 +1,4 @@
-"""What a newer kd wrote: it is told from what is damaged, and left alone."""
+"""What another version of kd wrote: it is told from what is damaged, and left alone."""
 
 from __future__ import annotations
 
@@ -6,21 +6,31 @@ import re
 from pathlib import Path
 
 from kdcli import __version__
-from kdcli.errors import KdError
+from kdcli.errors import KdError, Text
 
-FORMAT = 4  # of what is stored. 4: the record of data tells their classes and the shape of an example
+FORMAT = 5  # of what is stored. 5: data have a description of their own
 
 
 class NewerError(KdError):
     """A file in the outputs folder was written by a newer kd, which may read what this one cannot."""
 
-    def __init__(self, path: Path, version: str, format: int, why: str = "", hint: str = "update kd") -> None:
+    def __init__(
+        self, path: Path, version: str, format: int, why: str = "", hint: Text = "update kd"
+    ) -> None:
         super().__init__(
             f"{path} was made by a newer kd (version {version or 'unknown'}, format {format}) than this one "
             f"(version {__version__}, format {FORMAT})" + (f": {why}" if why else ""),
             hint,
         )
         self.version = version
+        self.format = format
+
+
+class OlderError(KdError):
+    """An artefact is in an earlier format, which this kd does not read any more."""
+
+    def __init__(self, path: Path, format: int, hint: Text = "make it again") -> None:
+        super().__init__(f"{path} is in format {format} of an earlier kd, and this one reads {FORMAT}", hint)
         self.format = format
 
 

@@ -1,0 +1,71 @@
+"""The text of commands: the one place that spells them.
+
+Nouns name a remedy as data (`errors.Command`). Here it becomes what a person can copy, with the flags that
+are needed where it is shown: those of the run and the outputs folder only if others are the defaults.
+"""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kdcli.errors import Command, KdError, Text
+from kdcli.runs.recipe import Students, Teacher
+from kdcli.settings import flag, rules
+from kdcli.store import Store, default_root
+
+SECTIONS = {"train-teacher": Teacher, "distill": Students}  # whose settings are options of a command
+LAST = ("force",)  # options that stand at the end, where a person adds them
+
+
+def spell(command: Command) -> str:
+    """Write a command as it is typed."""
+    words = ["kd", command.name, *map(shlex.quote, command.arguments)]
+    options = {key: value for key, value in command.options.items() if key not in LAST}
+    last = {key: value for key, value in command.options.items() if key in LAST}
+    words += _options(command.name, options)
+    words += _place(command)
+    words += _options(command.name, last)
+    return " ".join(words)
+
+
+def text(parts: Text) -> str:
+    """Write a text with its commands between backquotes."""
+    if isinstance(parts, str):
+        return parts
+    return "".join(part if isinstance(part, str) else f"`{spell(part)}`" for part in parts)
+
+
+def _options(command: str, options: Any) -> Iterator[str]:
+    section = SECTIONS.get(command)
+    for key, value in options.items():
+        if value is None or value is False or value == "" or value == ():
+            continue
+        known = section is not None and key in rules(section)
+        yield flag(section, key) if section and known else "--" + key.replace("_", "-")
+        if value is not True:
+            yield shlex.quote(_value(value))
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(_value, value))
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return str(value)
+
+
+def _place(command: Command) -> Iterator[str]:
+    """Name the run and the outputs folder, where they are not those that the command would use."""
+    root = command.outputs or default_root()
+    if command.run and (command.name == "gen-data" or command.run != _chosen(root)):
+        yield from ("--run", command.run)
+    if root != default_root():
+        yield from ("--outputs", shlex.quote(str(root)))
+
+
+def _chosen(root: Path) -> str:
+    try:
+        return Store(root).chosen
+    except KdError:
+        return ""

@@ -1,0 +1,27 @@
+"""What a kind of figure is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from kdcli.figures.view import View
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """A kind of figure.
+
+    `obstacle` says why a run has no such figure, or is empty; `note` says what of the run the figure leaves
+    out, and why, or is empty. `compares` marks a figure that draws `View.differences`, which take measuring.
+    """
+
+    summary: str
+    draw: Callable[[View], Figure]
+    obstacle: Callable[[View], str]
+    note: Callable[[View], str] = lambda view: ""
+    compares: bool = False

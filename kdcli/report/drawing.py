@@ -1,0 +1,244 @@
+"""Figures of a run: what they draw, collected from its artefacts, and drawing them in worker processes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
+
+from kdcli import workers
+from kdcli.errors import KdError, Text
+from kdcli.evidence.gather import Evidence, estimate_metric
+from kdcli.evidence.verdicts import by_group
+from kdcli.figures import find_figure
+from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subject, View
+from kdcli.metrics import METRICS, Metric, Scored, bin_sums, hits, top_bins
+from kdcli.runs.experiment import Data, Experiment, Trained, TrainedStudents, TrainedTeacher
+from kdcli.store import Run, Store
+from kdcli.training.loop import predict
+from kdcli.workers import Result, Tell
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    TeacherLogits: TypeAlias = Callable[[], torch.Tensor | None]
+
+
+def draw(
+    run: Run,
+    names: Sequence[str],
+    compare: Callable[[], tuple[Sequence[str], Sequence[Difference]]],
+    *,
+    models: Sequence[str],
+    file_format: str,
+) -> dict[str, bytes]:
+    """Draw figures in workers, and return the content of a file for each name.
+
+    `compare` is called while workers draw the first: it returns the names of figures that compare student
+    sets, which are drawn as well, and the differences that they show.
+    """
+    common = {"outputs": str(run.store.root), "run": run.name, "models": list(models), "format": file_format}
+    share = min(len(names), workers.jobs())
+    tasks = [common | {"figures": list(names[k::share]), "differences": []} for k in range(share)]
+
+    def compared() -> list[Any]:
+        others, differences = compare()
+        given = [asdict(difference) for difference in differences]
+        return [common | {"figures": [name], "differences": given} for name in others]
+
+    results = workers.do("draw", draw_part, tasks, {}, meanwhile=compared)
+    return {name: bytes(file.numpy()) for result in results for name, file in result.tensors.items()}
+
+
+def draw_part(task: Mapping[str, Any], shared: Mapping[str, torch.Tensor], tell: Tell) -> Result:
+    """Draw some of a run's figures, in a worker or in this process; returns the bytes of each by its name."""
+    experiment = Experiment.open(Store(Path(task["outputs"])).run(task["run"]))
+    view, _ = collect(experiment, task["models"])
+    view = replace(view, differences=lambda: [Difference(**given) for given in task["differences"]])
+    files = {name: render(find_figure(name).draw(view), task["format"]) for name in task["figures"]}
+    tensors = {name: torch.frombuffer(bytearray(file), dtype=torch.uint8) for name, file in files.items()}
+    return Result(None, tensors)
+
+
+def render(figure: Figure, file_format: str) -> bytes:
+    """Return a figure as a file of this format: the same figure gives the same bytes."""
+    from matplotlib import rc_context
+
+    buffer = io.BytesIO()
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[file_format]
+    with rc_context({"svg.hashsalt": "kd"}):  # ids that are not random
+        figure.savefig(buffer, format=file_format, metadata=undated)
+    return buffer.getvalue()
+
+
+def collect(
+    experiment: Experiment, models: Sequence[str] = (), evidence: Callable[[], Evidence] | None = None
+) -> tuple[View, dict[str, Text]]:
+    """Collect what figures may draw of a run, and why student sets are left out, by artefact.
+
+    The students are those of `models`, or all. Differences come from the `evidence`, where it is given.
+    Raises `KdError` where the data are missing or the data or teacher are stale, or nothing is trained, and
+    `UsageError` for a model that no student has.
+    """
+    data, run = experiment.data, experiment.run
+    teacher = experiment.teacher if experiment.has_teacher else None
+    sets = experiment.students(models)
+    students = [trained for trained in sets if not trained.stale]
+    if teacher is None and not students:
+        raise KdError(
+            f"run {run.name} has nothing to draw yet",
+            ("train its teacher with ", run.command("train-teacher")),
+        )
+    omitted: dict[str, Text] = {
+        trained.name: ("stale; ", trained.command.adding(force=True), " renews it")
+        for trained in sets
+        if trained not in students
+    }
+    taught: TeacherLogits = cache(lambda: teacher.load_tested()[0] if teacher else None)
+    seed = _common_seed(students)
+    view = replace(
+        _view_of_data(data),
+        teacher=_subject_of_teacher(teacher, data, taught) if teacher else None,
+        teacher_logits=(lambda split: teacher.logits[split].numpy()) if teacher else None,
+        students=[_subject_of_students(trained, data, taught, seed) for trained in students],
+        seed=seed,
+        differences=cache(lambda: _differences(evidence()) if students and evidence else []),
+    )
+    return view, omitted
+
+
+def _common_seed(sets: Sequence[TrainedStudents]) -> int | None:
+    """Return the first seed that all sets have; None if there is none."""
+    seeds = [set(trained.set.seeds) for trained in sets]
+    return min(set.intersection(*seeds), default=None) if seeds else None
+
+
+def _view_of_data(data: Data) -> View:
+    exact: Callable[[Any], Any] | None = None
+    if (posterior := data.posterior) is not None:
+        exact = lambda x: posterior(torch.from_numpy(x)).numpy()  # noqa: E731
+    return View(
+        run=data.heading,
+        class_names=data.description.classes,
+        feature_names=data.description.feature_names,
+        splits={name: Examples(split.x.numpy(), split.y.numpy()) for name, split in data.splits.items()},
+        posterior=exact,
+        bayes=data.bayes_scores(),
+    )
+
+
+def _differences(evidence: Evidence) -> list[Difference]:
+    """Return the comparisons of an evidence as a figure draws them."""
+    differences = []
+    for group, sets in by_group(evidence.students).items():
+        for students in sets:
+            for name, versus in students.versus.items():
+                metric = METRICS[name]
+                mean, low, high = (
+                    None if value is None else 100 * value if metric.unit == "%" else value
+                    for value in (versus.difference, *(versus.interval or (None, None)))
+                )
+                differences.append(
+                    Difference(
+                        group=group,
+                        title=students.title,
+                        metric=metric.title,
+                        unit="percentage points" if metric.unit == "%" else metric.unit,
+                        preferred=metric.better,
+                        mean=mean,
+                        low=low,
+                        high=high,
+                        verdict=versus.verdict,
+                        nothing=not versus.seeds,
+                    )
+                )
+    return differences
+
+
+def _subject_of_teacher(teacher: TrainedTeacher, data: Data, taught: TeacherLogits) -> Subject:
+    return _subject(teacher, data, taught, title="teacher", loss="cross-entropy", settings={})
+
+
+def _subject_of_students(
+    students: TrainedStudents, data: Data, taught: TeacherLogits, seed: int | None
+) -> Subject:
+    """Return a student set, of which this `seed`, or the first, is shown where one is."""
+    return _subject(
+        students,
+        data,
+        taught,
+        title=students.title,
+        loss="loss",
+        settings=students.set.to_record(),
+        shown=students.set.seeds.index(seed) if seed is not None else 0,
+        variant=students.set.variant(students.folder),
+        partial=bool(students.set.lost),
+    )
+
+
+def _subject(
+    trained: Trained[Any],
+    data: Data,
+    taught: TeacherLogits,
+    *,
+    title: str,
+    loss: str,
+    settings: Mapping[str, Any],
+    shown: int = 0,
+    variant: str = "",
+    partial: bool = False,
+) -> Subject:
+    """Return a teacher or a student set; where a single model of it is drawn, that is the one `shown`."""
+    model = cache(trained.load_model)
+    logits = cache(trained.load_tested)
+    scored = cache(lambda: Scored(logits(), data.splits["test"].y, taught(), data.splits["test"].posterior))
+
+    def probabilities(x: Any) -> Any:
+        of_seeds: torch.Tensor = predict(model(), torch.from_numpy(x))
+        return of_seeds[shown].softmax(1).numpy()
+
+    def score(name: str) -> tuple[float, float, float]:
+        metric: Metric = METRICS[name]
+        return estimate_metric(metric, metric.values(scored()))
+
+    return Subject(
+        title=title,
+        model=str(trained.model),
+        loss=loss,
+        settings=settings,
+        recorded={name: np.atleast_1d(values) for name, values in trained.metrics.items()},
+        logits=lambda: logits().numpy(),
+        predict=probabilities,
+        score=cache(score),
+        reliability=lambda: measure_reliability(scored()),
+        curves=cache(lambda: _curves(trained)),
+        shown=shown,
+        variant=variant,
+        partial=partial,
+        limited_by=getattr(trained.model, "limited_by", "nothing"),
+    )
+
+
+def _curves(trained: Trained[Any]) -> Curves | None:
+    history = trained.load_history()
+    if history is None:
+        return None
+    return Curves(history["epochs"].numpy(), history["train"].numpy(), history["val"].numpy())
+
+
+def measure_reliability(scored: Scored) -> Reliability:
+    """Return confidence and accuracy of predictions `scored.logits (seeds, n, n_classes)` by bins."""
+    top, correct = scored.p.amax(-1).flatten(), hits(scored).flatten()
+    bins = top_bins(scored).flatten()
+    count, confidence, accuracy = (
+        bin_sums(values, bins).numpy() for values in (torch.ones_like(top), top, correct)
+    )
+    used = count > 0
+    count, confidence, accuracy = count[used], confidence[used], accuracy[used]
+    return Reliability(confidence / count, accuracy / count, count, len(scored.logits))

@@ -1,0 +1,74 @@
+"""The kinds of artefacts that a run holds: what reads the record of each, and the command that makes it.
+
+Another kind is one class with the methods of `Record` and one line here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from kdcli.metrics import RECORDED
+from kdcli.runs.records import DataRecord, Record, TeacherRecord
+from kdcli.runs.student_sets import StudentSet
+from kdcli.store import Meta
+
+DATA, TEACHER, STUDENTS = "data", "teacher", "students"  # names; a run holds several of students
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of artefact: the class of its records, and the command that makes one.
+
+    There are `several` in a folder of the run, or one of this name.
+    """
+
+    record: type[Record]
+    stage: str
+    several: bool = False
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        DATA: Kind(DataRecord, "gen-data"),
+        TEACHER: Kind(TeacherRecord, "train-teacher"),
+        STUDENTS: Kind(StudentSet, "distill", several=True),
+    }
+)
+
+
+def kind_of(name: str) -> Kind:
+    """Return the kind of an artefact by its name, such as "students/soft-T4-mlp4"."""
+    return KINDS[name.partition("/")[0]]
+
+
+def folder_of(name: str) -> str:
+    """Return the name of an artefact within its kind, such as "soft-T4-mlp4"."""
+    return name.rpartition("/")[2]
+
+
+def parse(name: str, meta: Meta) -> Record:
+    """Read what the record of an artefact says.
+
+    Raises ValueError or `UsageError` saying what no stage would have written: in its configuration, in what
+    it was made from, or in its scores.
+    """
+    record = kind_of(name).record.from_record(meta.config)
+    if set(meta.parents) != set(record.parents):
+        made, stated = (" and ".join(sorted(these)) or "nothing" for these in (record.parents, meta.parents))
+        raise ValueError(f"it is made from {made}, not from {stated}")
+    if record.scored:
+        for metric in {*RECORDED, *meta.metrics}:
+            _check_scores(metric, meta.metrics.get(metric), record.scored)
+    return record
+
+
+def _check_scores(metric: str, values: Any, models: int) -> None:
+    """Raise ValueError unless these are a number at least 0 for each of so many models."""
+    if not isinstance(values, list) or len(values) != models:
+        raise ValueError(f"{metric} is not scored for each of {models} models")
+    if any(type(value) not in (int, float) or math.isnan(value) or value < 0 for value in values):
+        raise ValueError(f"{metric} has scores that it cannot have")

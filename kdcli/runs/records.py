@@ -1,0 +1,210 @@
+"""What the records of data and of a teacher say, and what the records of all kinds have in common.
+
+One class for each kind of artefact reads a record (`from_record`), writes it (`to_record`), and says the
+rest: what such an artefact is made from, its configuration in words, and the options that make it again. The
+class is the schema: what it would not have written is refused. The third is `student_sets.StudentSet`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Protocol, Self, TypeVar
+
+from kdcli.data import find_dataset
+from kdcli.data.sources import published
+from kdcli.models import Model, parse_model
+from kdcli.runs.recipe import Recipe, Teacher
+from kdcli.settings import read
+from kdcli.store import to_json
+
+C = TypeVar("C")
+
+
+class Record(Protocol):
+    """What the record of one kind of artefact says."""
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The names of what the artefact is made from."""
+
+    @property
+    def scored(self) -> int:
+        """How many models the artefact has scores of: 0 without any."""
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Read a record; raises ValueError or `UsageError` saying what no stage would have written."""
+
+    def to_record(self) -> dict[str, Any]:
+        """Return what `from_record` reads."""
+
+    def asked(self, recipe: Recipe, folder: str, used: Mapping[str, str]) -> Self | None:
+        """Return what a recipe asks for in place of the artefact in `folder`; None if it asks for none.
+
+        Where the recipe leaves a choice, what was `used` is taken for what it asks for.
+        """
+
+    def settings_of_recipe(self) -> dict[str, Any]:
+        """Return the settings that a recipe has of such an artefact."""
+
+    def making(self, recipe: Recipe, folder: str) -> dict[str, Any]:
+        """Return the options with which a run of this recipe makes the artefact in `folder` again."""
+
+    def words(self, folder: str) -> list[str]:
+        """Return the configuration in words."""
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """What data were made from: the dataset, its options, and the fingerprint of the files that were read."""
+
+    dataset: str
+    config: Any
+    content: str = ""
+
+    parents: ClassVar[tuple[str, ...]] = ()
+    scored: ClassVar[int] = 0
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Read a record; raises ValueError or `UsageError` saying what no stage would have written."""
+        options = dict(record)
+        name, content = options.pop("dataset", None), options.pop("content", "")
+        if not isinstance(name, str) or not isinstance(content, str):
+            raise ValueError("dataset and content must be texts")
+        kind = find_dataset(name)
+        config = read_settings(kind.config, options)
+        if problems := kind.problems(config):
+            raise ValueError("; ".join(problems))
+        return cls(name, config, content)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return what `from_record` reads."""
+        content = {"content": self.content} if self.content else {}
+        return {"dataset": self.dataset, **asdict(self.config), **content}
+
+    def asked(self, recipe: Recipe, folder: str, used: Mapping[str, str]) -> DataRecord:
+        """Return the data that a recipe asks for, from the same files."""
+        return DataRecord(recipe.dataset, recipe.data, self.content)
+
+    def settings_of_recipe(self) -> dict[str, Any]:
+        """Return the dataset and its options."""
+        return {"dataset": self.dataset, **asdict(self.config)}
+
+    def making(self, recipe: Recipe, folder: str) -> dict[str, Any]:
+        """Return the options with which a run of this recipe makes the data again."""
+        return {"source": "FOLDER" if self.own_files else ""}
+
+    def words(self, folder: str) -> list[str]:
+        """Return the options that the sizes of the splits do not tell."""
+        told = {"dataset", "content", "val_fraction", "n_samples", "n_val", "n_test"}
+        return [in_words(key, value) for key, value in self.to_record().items() if key not in told]
+
+    @property
+    def own_files(self) -> bool:
+        """Whether the data were read from other files than the published ones."""
+        kind = find_dataset(self.dataset)
+        return bool(kind.files) and self.content != published(kind)
+
+    @property
+    def name(self) -> str:
+        """What the data are called."""
+        return find_dataset(self.dataset).others if self.own_files else self.dataset
+
+
+@dataclass(frozen=True)
+class TeacherRecord:
+    """What a teacher was made with."""
+
+    settings: Teacher
+
+    parents: ClassVar[tuple[str, ...]] = ("data",)
+    scored: ClassVar[int] = 1
+
+    @classmethod
+    def of(cls, settings: Teacher) -> Self:
+        """Return the record of a teacher with these settings, its model spelled as all models are."""
+        return cls(replace(settings, model=str(parse_model(settings.model))))
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Read a record; raises ValueError or `UsageError` saying what no stage would have written."""
+        return cls.of(read_settings(Teacher, record))
+
+    def to_record(self) -> dict[str, Any]:
+        """Return what `from_record` reads."""
+        return asdict(self.settings)
+
+    def asked(self, recipe: Recipe, folder: str, used: Mapping[str, str]) -> TeacherRecord:
+        """Return the teacher that a recipe asks for.
+
+        To ask for what this one chose by itself, as what was `used` tells, is to ask for the same teacher.
+        """
+        return TeacherRecord.of(recipe.teacher).as_used(self, used)
+
+    def settings_of_recipe(self) -> dict[str, Any]:
+        """Return all settings."""
+        return self.to_record()
+
+    def making(self, recipe: Recipe, folder: str) -> dict[str, Any]:
+        """Return the options with which a run of this recipe trains the same teacher again."""
+        asked = TeacherRecord.of(recipe.teacher).to_record()
+        return {key: value for key, value in self.to_record().items() if value != asked[key]}
+
+    def words(self, folder: str) -> list[str]:
+        """Return the model, and how it was trained."""
+        return [str(self.model), *training_words(self.to_record(), {"model"})]
+
+    @property
+    def model(self) -> Model:
+        """The teacher's family and shape."""
+        return parse_model(self.settings.model)
+
+    def as_used(self, stored: TeacherRecord, used: Mapping[str, str]) -> TeacherRecord:
+        """Return the record, with the choices that the stored one left where this asks for what was used.
+
+        To ask for what the stored teacher chose by itself is to ask for the same teacher.
+        """
+        mine, theirs = self.to_record(), stored.to_record()
+        same = {key: theirs[key] for key, value in used.items() if key in mine and mine[key] == value}
+        return TeacherRecord(replace(self.settings, **same))
+
+
+def read_settings(config: type[C], table: Mapping[str, Any]) -> C:
+    """Read settings from a record; one that is not there has its default: it may be younger than the record.
+
+    Raises ValueError saying what no stage would have written.
+    """
+    settings, problems = read(config, table, "config")
+    if settings is None:
+        raise ValueError("; ".join(problems))
+    check_spelling(table, {key: getattr(settings, key) for key in table})
+    return settings
+
+
+def check_spelling(record: Mapping[str, Any], written: Mapping[str, Any]) -> None:
+    """Raise ValueError unless a record has its values as they are `written`, 4.0 and not 4."""
+    for key, value in record.items():
+        proper = json.dumps(to_json(written.get(key)))
+        if json.dumps(value) != proper:
+            raise ValueError(f"{key} is written as {proper}, not {json.dumps(value)}")
+
+
+def training_words(settings: Mapping[str, Any], told: Collection[str]) -> list[str]:
+    """Say how a model was trained, but for what was `told` already."""
+    texts = []
+    for key, value in settings.items():
+        if key == "epochs":
+            texts.append(f"{value} epoch{'' if value == 1 else 's'}")
+        elif key == "batch_size":
+            texts.append(f"batches of {value}" if value else "full batches")
+        elif key not in told:
+            texts.append(in_words(key, value))
+    return texts
+
+
+def in_words(key: str, value: Any) -> str:
+    """Write a setting and its value, such as "learning rate 0.001"."""
+    return f"{key.replace('_', ' ')} {value:g}" if isinstance(value, float) else f"{key} {value}"
