@@ -8,7 +8,7 @@ from inspect import Parameter as SignatureParameter
 from keyword import iskeyword
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -95,7 +95,8 @@ class Parameter:
     def _described(self) -> dict[str, Any]:
         return {
             "help": self.help,
-            "autocompletion": self._complete,
+            # Typer examines each function that it is given, which start-up would wait for.
+            "autocompletion": self._complete if any(r.completion or r.choices for r in self.rules) else None,
             "show_default": f"recipe, else {self.recipe_default}" if self.recipe_default else True,
         }
 
@@ -159,10 +160,9 @@ def split(text: str, item_starts: Sequence[str] = ()) -> list[str]:
 
 def parameters(config: type) -> dict[str, Parameter]:
     """Return a parameter for every setting of a class, by key, for settings that are in no recipe."""
-    defaults = {field.name: field.default for field in fields(config)}
     return {
-        key: _parameter(key, {"": config}, default=None if _kind(config, key)[1] else defaults[key])
-        for key in rules(config)
+        key: _parameter(key, {"": declared}, default=None if declared.is_list else declared.default)
+        for key, declared in _declarations(config).items()
     }
 
 
@@ -173,20 +173,58 @@ def recipe_parameters(configs: Mapping[str, type]) -> dict[str, Parameter]:
     parameter, whose help says which of them have it and where they differ. Raises TypeError where its type
     or flag differs.
     """
-    keys = dict.fromkeys(key for config in configs.values() for key in rules(config))
-    return {key: _parameter(key, configs, recipe_default=_defaults(key, configs)) for key in keys}
+    by_key: dict[str, dict[str, _Declaration]] = {}
+    for name, config in configs.items():
+        for key, declared in _declarations(config).items():
+            by_key.setdefault(key, {})[name] = declared
+    return {
+        key: _parameter(
+            key,
+            variants,
+            everywhere=len(variants) == len(configs),
+            recipe_default=_by_name({name: _shown(variant.default) for name, variant in variants.items()}),
+        )
+        for key, variants in by_key.items()
+    }
 
 
-def _parameter(key: str, configs: Mapping[str, type], **default: Any) -> Parameter:
-    owners = {name: config for name, config in configs.items() if key in rules(config)}
-    declarations = {(flag(config, key), *_kind(config, key)) for config in owners.values()}
-    if len(declarations) > 1:
-        raise TypeError(f"the setting {key} differs in type or flag between {' and '.join(owners)}")
-    ((spelling, kind, is_list),) = declarations
-    variants = {name: rules(config)[key] for name, config in owners.items()}
-    text = _help(variants, everywhere=len(owners) == len(configs))
-    text += "; repeat or comma-separate" if is_list else ""
-    return Parameter(key, spelling, text, tuple(variants.values()), kind, is_list, **default)
+class _Declaration(NamedTuple):
+    """A setting as a class declares it: `kind` is the type of its value, or of its items in a list."""
+
+    rule: Rule
+    flag: str
+    kind: type
+    is_list: bool
+    default: Any
+
+
+def _declarations(config: type) -> dict[str, _Declaration]:
+    """Return the settings of a class by key."""
+    hints, defaults = get_type_hints(config), {field.name: field.default for field in fields(config)}
+    return {
+        key: _Declaration(rule, flag(config, key), *_kind(hints[key]), defaults[key])
+        for key, rule in rules(config).items()
+    }
+
+
+def _kind(hint: Any) -> tuple[type, bool]:
+    if get_origin(hint) is tuple:
+        return get_args(hint)[0], True
+    alternatives = [kind for kind in get_args(hint) if kind is not NoneType]
+    return (alternatives[0] if alternatives else hint), False
+
+
+def _parameter(
+    key: str, variants: Mapping[str, _Declaration], everywhere: bool = True, **default: Any
+) -> Parameter:
+    """Return the parameter of a setting, of which each of the classes by name has a variant."""
+    forms = {(variant.flag, variant.kind, variant.is_list) for variant in variants.values()}
+    if len(forms) > 1:
+        raise TypeError(f"the setting {key} differs in type or flag between {' and '.join(variants)}")
+    ((spelling, kind, is_list),) = forms
+    variant_rules = {name: variant.rule for name, variant in variants.items()}
+    text = _help(variant_rules, everywhere) + ("; repeat or comma-separate" if is_list else "")
+    return Parameter(key, spelling, text, tuple(variant_rules.values()), kind, is_list, **default)
 
 
 def _help(variants: Mapping[str, Rule], everywhere: bool) -> str:
@@ -214,22 +252,7 @@ def _by_name(texts: Mapping[str, str]) -> str:
     return next(iter(texts.values()))
 
 
-def _kind(config: type, key: str) -> tuple[type, bool]:
-    """Return the type of a setting's value, or of its items, and whether it is a list."""
-    hint = get_type_hints(config)[key]
-    if get_origin(hint) is tuple:
-        return get_args(hint)[0], True
-    alternatives = [kind for kind in get_args(hint) if kind is not NoneType]
-    return (alternatives[0] if alternatives else hint), False
-
-
-def _defaults(key: str, configs: Mapping[str, type]) -> str:
-    """Write the default of a setting, or of each class where they differ."""
-    all_fields = ((name, field) for name, config in configs.items() for field in fields(config))
-    return _by_name({name: _shown(field.default) for name, field in all_fields if field.name == key})
-
-
 def _shown(default: Any) -> str:
     if isinstance(default, tuple):
-        return ",".join(map(_shown, default))
-    return f"{default:g}" if isinstance(default, float) else str(default)
+        return ",".join(map(_shown, default)) or "none"
+    return f"{default:g}" if isinstance(default, float) else str(default) or "none"
