@@ -8,12 +8,13 @@ import typer
 from typer.completion import completion_init, install_callback, show_callback  # type: ignore[attr-defined]
 from typer.core import TyperOption
 
-from kdcli import __version__, workers
+from kdcli import workers
 from kdcli.calls import Call
 from kdcli.errors import UsageError
 from kdcli.help import HelpCommand, HelpGroup, show_page
 from kdcli.options import Options
 from kdcli.parameters import parameters, recipe_parameters
+from kdcli.version import __version__
 
 OPTIONS = parameters(Options)
 
@@ -95,7 +96,7 @@ class App(typer.Typer):
         """Add a function as the command `name`; its docstring is the command's purpose.
 
         The command has an option for every setting of the classes `settings`, which are those that a section
-        of the recipe may have, by name, and then the named `options` of `Options`, in the order of that class.
+        of the recipe may have, by name, and then the named `options` of `Options`, in that class's order.
         """
         of_recipe = list(recipe_parameters(settings or {}).values())
         others = [OPTIONS[option] for option in sorted(options, key=list(OPTIONS).index)]

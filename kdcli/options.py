@@ -7,7 +7,7 @@ from kdcli import workers
 from kdcli.data import DATASETS
 from kdcli.figures import FIGURES, FORMATS
 from kdcli.metrics import METRICS
-from kdcli.models import MODELS
+from kdcli.models import FAMILIES
 from kdcli.runs.completion import recipe_files, run_names, student_set_names, trained_models
 from kdcli.runs.recipe import builtin_names
 from kdcli.settings import setting
@@ -106,7 +106,7 @@ class Options:
         flag="--model",
         metavar="MODEL",
         completion=trained_models,
-        item_starts=tuple(MODELS),
+        item_starts=tuple(FAMILIES),
     )
     as_csv: bool = setting(False, "print the results as CSV on stdout and nothing else", flag="--csv")
     file_format: str = setting("png", "file format of the figures", choices=FORMATS, flag="--format")
@@ -136,7 +136,7 @@ class Options:
         panel=RUN,
     )
     outputs: Path | None = setting(
-        None, "folder that holds all runs; default: outputs", panel=RUN, env="KD_OUTPUTS"
+        None, "folder that holds all runs; default: the one that KD_OUTPUTS names, else outputs", panel=RUN
     )
 
     # how commands behave
@@ -148,11 +148,10 @@ class Options:
     )
     jobs: int | None = setting(
         None,
-        "number of processes that compute in parallel, which changes no result; default: all available "
-        "processors",
+        "number of processes that compute in parallel, which changes no result; default: what "
+        f"{workers.JOBS} says, else all available processors",
         minimum=1,
         panel=BEHAVIOUR,
-        env=workers.JOBS,
     )
     no_wait: bool = setting(
         False, "fail instead of waiting while another kd works on the run", panel=BEHAVIOUR

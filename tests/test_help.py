@@ -12,7 +12,7 @@ from kdcli.data import DATASETS
 from kdcli.errors import UsageError
 from kdcli.figures import FIGURES
 from kdcli.metrics import METRICS
-from kdcli.models import CNN, MLP, MODELS
+from kdcli.models import FAMILIES
 from kdcli.targets import TARGETS
 
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "pydantic")
@@ -66,9 +66,9 @@ def test_run_stands_first_in_the_list_of_commands(kd: Kd) -> None:
     ("command", "choices"),
     [
         ("gen-data", DATASETS),
-        ("train-teacher", {"mlp": MLP, "cnn": CNN}),
+        ("train-teacher", FAMILIES),
         ("distill", TARGETS),
-        ("distill", MODELS),
+        ("distill", FAMILIES),
         ("plot", FIGURES),
         ("compare", METRICS),
     ],

@@ -12,7 +12,7 @@ from kdcli.runs.experiment import Data, Experiment, TrainedStudents, TrainedTeac
 from kdcli.runs.kinds import STUDENTS
 from kdcli.runs.student_sets import CONTROL
 from kdcli.stats import Estimate, estimate
-from kdcli.training.loop import keep_freed_memory
+from kdcli.training.processor import keep_freed_memory
 
 COMPARED = ("accuracy", "nll")
 

@@ -264,7 +264,7 @@ def _cost_cells(cost: "Cost") -> list[str]:
 
 
 def _with_ratio(cell: Text, value: float, other: float) -> Text:
-    ratio = Text(_ratio(value / other) if value else "", style="dim")
+    ratio = Text(_ratio(value / other) if value and other else "", style="dim")
     return Text("\n").join([cell, ratio])
 
 

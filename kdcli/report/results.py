@@ -13,6 +13,7 @@ from rich.text import Text
 
 from kdcli.commands import text
 from kdcli.metrics import HUGE
+from kdcli.models import parse_model
 from kdcli.report.screen import Screen, place
 from kdcli.runs.student_sets import LOST
 
@@ -63,8 +64,9 @@ def data_made(screen: Screen, made: "DataMade") -> None:
 def teacher_trained(screen: Screen, made: "TeacherTrained") -> None:
     """Tell what `kd train-teacher` did."""
     took = "" if made.up_to_date else f" in {made.training_seconds:.1f} s"
+    epochs = f", {_epochs(made.epochs)}" if made.epochs else ""
     screen.say(
-        f"run {made.run}: teacher {made.model}, {_epochs(made.epochs)}{took}, "
+        f"run {made.run}: teacher {made.model}{epochs}{took}, "
         f"test accuracy {made.metrics['accuracy']:.2%}, NLL {made.metrics['nll']:.4f} nats"
     )
     screen.say(wrote(made.path, made.up_to_date))
@@ -117,15 +119,15 @@ def plotted(screen: Screen, made: "Plotted") -> None:
 
 
 def _score_table(title: str, students: Sequence["SetMade"]) -> Table:
-    """Make a table of scores; where there are trees, with their size instead of the error count."""
-    trees = any("leaves" in s.metrics for s in students)
+    """Make a table of scores; where models are described by numbers, with these instead of the errors."""
+    described = dict.fromkeys(name for s in students for name in parse_model(s.model).DESCRIBED)
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("", overflow="fold")  # where the terminal is narrow, names give way, not numbers
     for column in (
         "accuracy",
-        *([] if trees else ["errors"]),
+        *([] if described else ["errors"]),
         "NLL (nats)",
-        *(("leaves", "depth") if trees else []),
+        *described,
     ):
         table.add_column(column, justify="right", no_wrap=True)
     return table
@@ -137,17 +139,16 @@ def _student_rows(table: Table, students: Sequence["SetMade"]) -> None:
         table.add_section()
         table.add_row(Text(model, style="bold"))
         for chosen in sets:
-            _score_row(table, f"  {chosen.title}", chosen.metrics)
+            _score_row(table, f"  {chosen.title}", chosen.metrics, parse_model(model).DESCRIBED)
 
 
-def _score_row(table: Table, title: str, metrics: Mapping[str, Any]) -> None:
+def _score_row(table: Table, title: str, metrics: Mapping[str, Any], described: Sequence[str]) -> None:
     cells = {
         "accuracy": _spread(metrics["accuracy"], "{:.2f}", " %", 100),
         "errors": _spread(metrics["errors"], "{:.0f}"),
         "NLL (nats)": _spread(metrics["nll"], "{:.4f}"),
+        **{name: f"{statistics.fmean(metrics[name]):.0f}" for name in described},
     }
-    if "leaves" in metrics:
-        cells |= {name: f"{statistics.fmean(metrics[name]):.0f}" for name in ("leaves", "depth")}
     table.add_row(title, *(cells.get(str(column.header), "") for column in table.columns[1:]))
 
 

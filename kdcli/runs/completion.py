@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kdcli.errors import KdError
-from kdcli.models import MODELS
+from kdcli.models import FAMILIES
 from kdcli.store import Store
 
 
@@ -29,7 +29,7 @@ def trained_and_example_models(store: Store, run: str | None) -> list[str]:
     models: list[str] = []
     with suppress(KdError):
         models = trained_models(store, run)
-    return list(dict.fromkeys([*models, *(family.EXAMPLE for family in MODELS.values())]))
+    return list(dict.fromkeys([*models, *(family.EXAMPLE for family in FAMILIES.values())]))
 
 
 def recipe_files(_store: Store, _run: str | None) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from kdcli.data import DATASETS, find_dataset
 from kdcli.errors import Command, KdError, UsageError, nearest, unknown
-from kdcli.models import CNN, MLP, MODELS, NETWORK_SYNTAX, SYNTAX, parse_model, parse_network
+from kdcli.models import FAMILIES, SYNTAX, Model, parse_model
 from kdcli.runs.completion import trained_and_example_models
 from kdcli.settings import read, rules, setting, shown
 from kdcli.targets import TARGETS, find_target
@@ -62,22 +62,28 @@ class Teacher(Training):
     model: str = setting(
         "mlp:64,64",
         "the teacher's model",
-        check=parse_network,
-        values=NETWORK_SYNTAX,
+        check=parse_model,
+        values=SYNTAX,
         metavar="MODEL",
-        completion=(MLP.EXAMPLE, CNN.EXAMPLE),
+        completion=tuple(family.EXAMPLE for family in FAMILIES.values()),
     )
     seed: int = setting(0, "random seed of the initial weights and the batch order", minimum=0)
     precision: str = setting(
-        "auto", "numerical precision of matrix products", choices=PRECISIONS, panel=PANEL
+        "auto", "numerical precision of matrix products", choices=PRECISIONS, panel=PANEL, of="model"
     )
     schedule: str = setting(
         "constant",
         "learning-rate schedule (linear decays to 0)",
         choices=SCHEDULES,
         panel=PANEL,
+        of="model",
     )
-    device: str = setting("auto", "device to train on", choices=DEVICES, panel=PANEL)
+    device: str = setting("auto", "device to train on", choices=DEVICES, panel=PANEL, of="model")
+
+
+def applies(config: type, key: str, model: Model) -> bool:
+    """Whether a setting of a teacher or of students has an effect on this model."""
+    return rules(config)[key].of != "model" or model.takes(key)
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ class Students(Training):
         flag="--model",
         metavar="MODEL",
         completion=trained_and_example_models,
-        item_starts=tuple(MODELS),
+        item_starts=tuple(FAMILIES),
         each="model",
         paired=True,
         grouping=True,

@@ -15,14 +15,15 @@ from kdcli.runs.artefacts import load_data
 from safetensors.torch import load_file
 from torch import Generator
 
-from kdcli.losses import Objective
+from kdcli.models.family import History
 from kdcli.models.stack import Stack
 from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.runs import room
 from kdcli.runs.student_sets import load_students
 from kdcli.store import Artefact, Store
-from kdcli.training import parts as training
-from kdcli.training.loop import History, fit, predict
+from kdcli.training import workshop
+from kdcli.training.examples import Examples
+from kdcli.training.loop import fit
 from kdcli.workers import Result
 
 FILES = ("model.safetensors", "predictions.safetensors", "history.safetensors")
@@ -45,7 +46,7 @@ def test_predictions_are_those_of_the_stored_students(tiny: Path) -> None:
     data, students = load_data(run), load_students(run.artefact("students/soft-T4-mlp4"))
     stored = students.artefact.load("predictions")["test"]
     assert stored.shape == (2, 400, 2)
-    torch.testing.assert_close(predict(students.load_model(data), data.splits["test"].x), stored)
+    torch.testing.assert_close(students.load_model(data).predict(data.splits["test"].x), stored)
     assert students.load_history().val.shape == (2, 21)
 
 
@@ -93,7 +94,7 @@ def test_a_stored_tree_predicts_bit_for_bit(kd: Kd, tiny: Path) -> None:
         trees = load_students(run.artefact(f"students/{name}"))
         stored = trees.artefact.load("predictions")["test"]
         assert stored.shape == (2, 400, 2)
-        assert torch.equal(predict(trees.load_model(data), data.splits["test"].x), stored)
+        assert torch.equal(trees.load_model(data).predict(data.splits["test"].x), stored)
 
 
 def test_an_infinite_likelihood_is_reported_as_such(kd: Kd, tiny: Path) -> None:
@@ -156,9 +157,9 @@ def test_a_transfer_set_is_a_fixed_part_of_the_training_split(
 ) -> None:
     seen = []
 
-    def spy(model: Stack, x: torch.Tensor, objective: Objective, *rest: Any, **options: Any) -> History:
-        seen.append((x, objective))
-        return fit(model, x, objective, *rest, **options)
+    def spy(model: Stack, train: Examples, *rest: Any, **options: Any) -> History:
+        seen.append((train.x, train.objective))
+        return fit(model, train, *rest, **options)
 
     monkeypatch.setattr("kdcli.training.parts.fit", spy)
     for target in ("labels", "soft"):
@@ -265,7 +266,7 @@ def test_label_weight_has_a_name_of_its_own(kd: Kd, tiny: Path) -> None:
         (["--target", "soft", "--name", "../x"], 2, "cannot name a student set"),
         (["--learning-rate", "1e30", "--force"], 1, "stopped being a finite number"),
         (["--epochs", "7"], 1, "epochs = 20, not 7"),
-        (["--model", "tree", "--epochs", "7"], 2, "--epochs: a tree is not trained by gradients"),
+        (["--model", "tree", "--epochs", "7"], 2, "--epochs: no effect on tree"),
         (["--model", "tree:max_depth=0"], 2, "max_depth must be a whole number from 1"),
         (["--model", "tree:max_depth=1,max_leaf_nodes=4"], 2, "out of reach"),
         (["--model", "tree:min_samples_leaf=100"], 2, "allows no split of 160 training examples"),
@@ -392,7 +393,7 @@ def test_a_full_disk_is_found_before_students_are_trained(
 @pytest.fixture
 def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let members of the next stacks diverge; a call sets which."""
-    train, initialise = training.train_part, StackedMLP.initialise
+    train, initialise = workshop.train_part, StackedMLP.initialise
     members: list[int] = []
 
     def part(task: Mapping[str, Any], *rest: Any) -> Result:
@@ -409,7 +410,7 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def of(*chosen: int) -> None:
         members[:] = chosen
 
-    monkeypatch.setattr(training, "train_part", part)
+    monkeypatch.setattr(workshop, "train_part", part)
     return of
 
 
@@ -537,14 +538,14 @@ def test_a_network_that_diverges_as_a_whole_costs_no_other_model_its_students(
 def test_a_seed_whose_outputs_are_no_numbers_on_other_data_is_told_apart(
     kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = training.train_part
+    train = workshop.train_part
 
     def overflowing(task: Mapping[str, Any], *rest: Any) -> Result:
         result = train(task, *rest)
         result.tensors["logits.test"][in_part(task, [3])] = torch.inf
         return result
 
-    monkeypatch.setattr(training, "train_part", overflowing)
+    monkeypatch.setattr(workshop, "train_part", overflowing)
     stopped = kd(*THREE)
     assert stopped.code == 1
     assert "the output of soft, T = 4 (seed 1) is not a finite number everywhere" in stopped.err

@@ -35,11 +35,11 @@ def test_what_a_figure_leaves_out_is_said(kd: Kd, tiny: Path) -> None:
     document = json.loads(kd("plot", "--json").out)
     assert set(document["left_out"]) == {"metrics-by-temperature", "dark-knowledge", "disagreements"}
     assert document["notes"] == {
-        "learning-curves": "leaves out 6 sets of trees, which are not trained by gradients",
-        "accuracy-by-leaves": "leaves out 2 sets of trees with other limits than max_leaf_nodes",
+        "learning-curves": "leaves out 6 student sets not trained by gradients",
+        "accuracy-by-leaves": "leaves out 2 student sets of trees with limits other than max_leaf_nodes",
     }
     out = kd("plot", "learning-curves").out
-    assert "learning-curves leaves out 6 sets of trees" in out
+    assert "learning-curves leaves out 6 student sets" in out
 
 
 def test_only_some_models(kd: Kd, tiny: Path) -> None:
