@@ -64,7 +64,7 @@ class Store:
             problem = "cannot be read" if os.path.isdir(self.root) else "is not a folder"
         raise KdError(f"{self.root} {problem}", "name another outputs folder with --outputs DIR")
 
-    def command(self, name: str, *arguments: str, **options: Any) -> Command:
+    def command(self, name: str, /, *arguments: str, **options: Any) -> Command:
         """Return a command that works in this folder."""
         return Command(name, arguments, options, outputs=self.root)
 
@@ -160,7 +160,7 @@ class Run:
         """The file of the run's recipe."""
         return self.path / "recipe.toml"
 
-    def command(self, name: str, *arguments: str, **options: Any) -> Command:
+    def command(self, name: str, /, *arguments: str, **options: Any) -> Command:
         """Return a command that works on this run."""
         return Command(name, arguments, options, run=self.name, outputs=self.store.root)
 
