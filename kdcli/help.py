@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from kdcli.report.tables import narrow
+from kdcli.report.layout import narrow
 from kdcli.report.terminal import console, fitted
 
 WIDEST = 100  # columns, beyond which lines are hard to read

@@ -96,7 +96,7 @@ def steps(
             command("plot", format="" if file_format == "png" else file_format),
             lambda: plot(experiment, file_format=file_format, evidence=evidence),
         ),
-        Step(command("compare"), lambda: report(evidence())),
+        Step(command("compare"), lambda: report(experiment, evidence())),
     ]
 
 
