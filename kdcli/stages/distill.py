@@ -76,16 +76,15 @@ def distill(
 ) -> Distilled:
     """Train `students`, or those of the run's recipe, changed by `options`; up-to-date sets are reused.
 
-    Of a set that has fewer seeds than are asked for only the others are trained, and joined with it; one that
-    has more is up to date. With `force` both are made anew. `name` is for the folder of a single set. With
-    `keep_going` the seeds whose loss or outputs stop being finite are left out of their set, and the others
-    kept. Raises `UsageError` for targets and models that this dataset cannot have, and `KdError` where an
-    artefact is missing or stale, the data are not those of the recipe, another set stands under a name and
-    `force` does not allow to replace it, memory or the disk has no room for the students, or a loss or output
-    stops being finite: of one student, or of a whole set if it is to `keep_going`.
+    A set with fewer seeds than requested gets the missing ones; one with more is up to date. With `force`
+    both are made anew. `name` is for the folder of a single set. With `keep_going`, seeds whose loss or
+    outputs are not finite are left out of their set. Raises `UsageError` for targets and models that this
+    dataset cannot have, and `KdError` where an artefact is missing or stale, the data are not the recipe's,
+    another set has the same name without `force`, memory or the disk has no room for the students, or a loss
+    or output is not finite: of one student, or, with `keep_going`, of a whole set.
     """
     crew.start()
-    own = students is None
+    given = _given(options) if students is None else None
     students = override(students or run_recipe(run).students, options)
     sets = student_sets(students)
     room.check_seeds(students.seeds, len(sets))
@@ -94,7 +93,7 @@ def distill(
     refusals.check_folder(name, sets)
     material = _material(run, students, sets)
     artefacts = {s: run.artefact(f"students/{name or s.name}") for s in sets}
-    planned = plan(artefacts, material, force=force, given=_given(options) if own else None)
+    planned = plan(artefacts, material, force=force, given=given)
     for order in planned.orders:
         room.check_training(order.model, material.sizes(len(order.wanted), students.seeds), run.path)
     start = time.perf_counter()
