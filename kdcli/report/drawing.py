@@ -222,7 +222,7 @@ def _subject(
         shown=shown,
         variant=variant,
         partial=partial,
-        limited_by=getattr(trained.model, "limited_by", "nothing"),
+        limited_by=trained.model.limited_by,
     )
 
 

@@ -1,5 +1,6 @@
 """`kd distill`: train students on targets; all seeds and targets of one model are trained together."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass

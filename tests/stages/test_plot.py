@@ -59,7 +59,7 @@ def test_only_some_models(kd: Kd, tiny: Path) -> None:
     ("arguments", "words"),
     [
         (["learning-curve"], "did you mean learning-curves?"),
-        (["--format", "gif"], "formats: png, svg, pdf"),
+        (["--format", "gif"], "must be one of png, svg, pdf, not 'gif'"),
         (["--model", "tree"], "`kd distill --model tree` trains it"),
         (["--model", "tre"], "no model 'tre'; did you mean tree?"),
         (["accuracy-by-leaves"], "cannot draw accuracy-by-leaves: it needs trees"),

@@ -48,7 +48,7 @@ def test_the_command_that_renews_it_trains_the_same_teacher(kd: Kd, tiny: Path) 
         (["--model", "mlp:"], 2, "a width must be"),
         (["--model", "cmn:3"], 2, "no model 'cmn'; did you mean cnn?"),
         (["--model", "cnn:3,5"], 2, "needs images of at least 3 × 3 pixels, not 2 features"),
-        (["--precision", "float16"], 2, "--precision: 'float16' is not one of them"),
+        (["--precision", "float16"], 2, "--precision: must be one of auto, float32, bfloat16, not 'float16'"),
         (["--schedule", "cosine"], 2, "one of constant, linear"),
         (["--device", "gpu"], 2, "one of auto, cpu, cuda"),
         (["--model", "tree", "--epochs", "5"], 2, "--epochs: no effect on tree"),
