@@ -145,7 +145,7 @@ def test_leftovers_are_told_from_what_is_hidden_otherwise(run: Run) -> None:
     assert root_leftovers(run.store) == [root / ".one.deleted-12"]
 
 
-def test_runs_that_lost_their_recipe_are_seen(run: Run) -> None:
+def test_runs_that_lost_their_recipe_are_seen(run: Run, data: Artefact) -> None:
     store = run.store
     (store.root / "notes").mkdir()
     (store.root / "file").write_text("")
