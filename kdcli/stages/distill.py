@@ -190,7 +190,8 @@ def _made(experiment: Experiment, name: str, up_to_date: bool, asked: int) -> Se
         raise FileNotFoundError(experiment.run.artefact(name).path)
     stored = len(trained.set.seeds_asked)
     notes = [f"{seeds_named(seeds)} left out: {LOST[why]}" for why, seeds in trained.set.lost.items()]
-    few = f"{asked} seeds were asked for, and {stored} are there; --force trains it with {asked}"
+    wanted = "1 seed was" if asked == 1 else f"{asked} seeds were"
+    few = f"{wanted} asked for, and {stored} are there; --force trains it with {asked}"
     return SetMade(
         name=trained.folder,
         path=trained.artefact.path,
