@@ -17,11 +17,15 @@ from itertools import pairwise
 import torch
 
 from kdcli.losses import Objective
-from kdcli.models import parse_network
+from kdcli.models.cnn import CNN
+from kdcli.progress import Silence
 from kdcli.rng import generator
-from kdcli.training.loop import Silence, fit, keep_freed_memory
+from kdcli.runs.recipe import Training
+from kdcli.training.examples import Examples
+from kdcli.training.loop import fit
+from kdcli.training.processor import keep_freed_memory
 
-MODEL, BATCH, STEPS = "cnn:32,1200,1200", 128, 30
+MODEL, BATCH, STEPS = CNN(32, (1200, 1200)), 128, 30
 WIDTHS = (32 * 26 * 26, 1200, 1200, 10)
 TOUCHED = 7  # tensors that Adam reads (parameter, gradient, two moments) or writes (all but the gradient)
 
@@ -59,20 +63,16 @@ def step_seconds(precision: torch.dtype) -> float:
     few = torch.arange(2)
 
     def train(examples: int) -> float:
-        model = parse_network(MODEL).build((28, 28), 10)
+        model = MODEL.build((28, 28), 10)
         model.initialise([generator("benchmark", 1)])
         taught = Objective(labels[None, :, :examples], torch.ones(1, 1, 1), labels[:, :examples])
         val = Objective(labels[None, :, few], torch.ones(1, 1, 1), labels[:, few])
         marks = Marks(examples // BATCH)
         fit(
             model,
-            x[:examples],
-            taught,
-            x[few],
-            val,
-            epochs=3,
-            batch_size=BATCH,
-            learning_rate=1e-3,
+            Examples(x[:examples], taught.by_example()),
+            Examples(x[few], val),
+            Training(epochs=3, batch_size=BATCH, learning_rate=1e-3),
             orders=[generator("benchmark", 2)],
             precision=precision,
             report=marks,
@@ -81,7 +81,7 @@ def step_seconds(precision: torch.dtype) -> float:
 
     # Both record losses; evaluating the additional examples is measured and taken off.
     short, long = BATCH * 2, BATCH * STEPS
-    model = parse_network(MODEL).build((28, 28), 10)
+    model = MODEL.build((28, 28), 10)
     model.initialise([generator("benchmark", 1)])
     model.eval()
 
@@ -106,7 +106,7 @@ def product_seconds(precision: torch.dtype) -> float:
 
 def optimiser_seconds() -> float:
     """Seconds that Adam's reads and writes take at the speed of a copy."""
-    parameters = sum(p.numel() for p in parse_network(MODEL).build((28, 28), 10).parameters())
+    parameters = sum(p.numel() for p in MODEL.build((28, 28), 10).parameters())
     source = torch.randn(parameters)
     target = torch.empty_like(source)
     return fastest(lambda: target.copy_(source)) * TOUCHED / 2

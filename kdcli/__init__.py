@@ -1,3 +1,41 @@
-"""kd: knowledge distillation in the terminal, with the evidence for whether it helped."""
+"""kd: knowledge distillation in the terminal, with the evidence for whether it helped.
 
-__version__ = "0.1.0"
+The same from Python, on runs that `kd` made:
+
+>>> import kdcli
+>>> run = kdcli.open_run("gaussians")
+>>> sorted(run.student_sets)
+['bayes-mlp4', 'bayes-soft-mlp4', 'hard-mlp4', 'labels-mlp4', 'soft-T4-mlp4']
+>>> student = run.student_sets["soft-T4-mlp4"].student(seed=0)
+>>> student.predict_proba([[2.0, 0.0], [-2.0, 1.0]]).shape
+(2, 2)
+>>> student.predict([[2.0, 0.0], [-2.0, 1.0]]).tolist()
+['1', '0']
+>>> comparison = run.compare()
+>>> comparison["students"][0]["name"]
+'labels-mlp4'
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kdcli.errors import KdError, UsageError
+from kdcli.version import __version__
+
+if TYPE_CHECKING:
+    from kdcli.public import OpenRun
+
+__all__ = ["KdError", "UsageError", "__version__", "open_run"]
+
+
+def open_run(name: str | None = None, outputs: str | Path | None = None) -> OpenRun:
+    """Open a run by its name; None is the run that commands work on, by KD_RUN or as the current one.
+
+    `outputs` is the folder of all runs; None is that of KD_OUTPUTS, or `outputs` here. Raises `KdError` if
+    there is no such run. What the run holds is read when it is asked for; loading runs no code of it.
+    """
+    from kdcli.public import OpenRun
+
+    return OpenRun.open(name, None if outputs is None else Path(outputs))

@@ -1,8 +1,8 @@
 """Help pages: what a command is for, its options in panels with the common ones first, and examples."""
 
-from pathlib import Path
+from collections.abc import Sequence
 from textwrap import wrap
-from typing import Any, get_args
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -16,16 +16,8 @@ from kdcli.report.terminal import console, fitted
 
 WIDEST = 100  # columns, beyond which lines are hard to read
 
-# What most people leave as it is, and what commands have in common, stand below a command's own options.
-PANELS = {
-    "Training": (
-        *("--transfer-size", "--smoothing", "--label-weight", "--batch-size", "--learning-rate"),
-        *("--schedule", "--precision", "--device"),
-    ),
-    "Run": ("--name", "--recipe", "--run", "--outputs"),
-    "Behaviour": ("--jobs", "--force", "--keep-going", "--no-wait", "--json", "--quiet", "--help"),
-}
-VALUES = {int: "N", float: "X", str: "NAME", Path: "PATH"}
+# Panels of a command's own options, and of --help, which Typer declares; others come from the options.
+OWN, OF_HELP = "Options", "Behaviour"
 
 Row = tuple[str, str]  # what is written on the command line, and what it means
 
@@ -38,6 +30,7 @@ class _Page:
         if option is not None:
             option.help = "show this page"
             option.callback = show_page
+            option.rich_help_panel = OF_HELP
         return option
 
 
@@ -46,11 +39,7 @@ class HelpCommand(_Page, TyperCommand):
 
 
 class HelpGroup(_Page, TyperGroup):
-    """The commands of kd, with a help page that lists `run` first."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of the commands: first the one that stands for others, then in their order."""
-        return sorted(self.commands, key=lambda name: name != "run")
+    """The commands of kd, with a help page of kd's own."""
 
 
 def show_page(context: Any, _parameter: Any, wanted: bool) -> None:
@@ -64,19 +53,19 @@ def _print(context: Any) -> None:
     command = context.command
     terminal = console()
     width = min(terminal.width, WIDEST)
-    parameters = [p for p in command.get_params(context) if not p.hidden]
-    arguments = [p for p in parameters if isinstance(p, TyperArgument)]
-    options = [p for p in parameters if isinstance(p, TyperOption)]
-    commands = [command.get_command(context, name) for name in _names(command, context)]
+    parameters = [parameter for parameter in command.get_params(context) if not parameter.hidden]
+    arguments = [parameter for parameter in parameters if isinstance(parameter, TyperArgument)]
+    options = [parameter for parameter in parameters if isinstance(parameter, TyperOption)]
+    commands = list(command.commands.values()) if isinstance(command, TyperGroup) else []
     usage = [context.command_path, "[OPTIONS]", *map(_written, arguments)]
     usage += ["COMMAND ..."] if commands else []
     terminal.print(Text.assemble(("Usage: ", "yellow"), (" ".join(usage), "bold")), width=width)
     terminal.print()
     terminal.print(fitted(command.help), width=width)
-    panels = {
-        "Commands": [(one.name, one.help) for one in commands],
-        "Arguments": [(_written(p), _meaning(p)) for p in arguments],
-        **{title: [(_written(p), _meaning(p)) for p in group] for title, group in _grouped(options).items()},
+    panels: dict[str, list[Row]] = {
+        "Commands": [(str(subcommand.name), str(subcommand.help)) for subcommand in commands],
+        "Arguments": _rows(arguments),
+        **{title: _rows(group) for title, group in _grouped(options).items()},
     }
     for title, rows in panels.items():
         if rows:
@@ -84,20 +73,19 @@ def _print(context: Any) -> None:
             _print_panel(terminal, title, rows, width)
     if command.epilog:
         terminal.print(Text("\nExamples:", style="bold"))
-        for example in command.epilog.strip().splitlines():
+        for example in command.epilog.splitlines():
             terminal.print(Text(f"  {example}"), soft_wrap=True)
 
 
-def _names(command: Any, context: Any) -> list[str]:
-    return command.list_commands(context) if isinstance(command, TyperGroup) else []
+def _rows(parameters: Sequence[TyperArgument | TyperOption]) -> list[Row]:
+    return [(_written(parameter), _meaning(parameter)) for parameter in parameters]
 
 
 def _grouped(options: list[TyperOption]) -> dict[str, list[TyperOption]]:
     """Return the options by the titles of their panels, those that are a command's own first."""
-    panel_of = {flag: title for title, flags in PANELS.items() for flag in flags}
-    groups: dict[str, list[TyperOption]] = {title: [] for title in ("Options", *PANELS)}
+    groups: dict[str, list[TyperOption]] = {OWN: []}
     for option in options:
-        groups[panel_of.get(max(option.opts, key=len), "Options")].append(option)
+        groups.setdefault(option.rich_help_panel or OWN, []).append(option)
     return groups
 
 
@@ -105,16 +93,8 @@ def _written(parameter: TyperArgument | TyperOption) -> str:
     """Write a parameter as it is given, such as "-t, --target NAME,..."."""
     if isinstance(parameter, TyperArgument):
         return parameter.display_name_raw
-    names = ", ".join(sorted(parameter.opts, key=len))
-    if parameter.is_flag:
-        return names
-    return f"{names} {parameter.metavar or _value(parameter.type_descriptor.annotation)}"
-
-
-def _value(annotation: Any) -> str:
-    """Return the word for an option's value: N is a whole number, X a number."""
-    several = get_args(annotation)
-    return f"{VALUES[several[0]]},..." if several else VALUES[annotation]
+    names = ", ".join([*sorted(parameter.opts, key=len), *parameter.secondary_opts])
+    return names if parameter.is_flag else f"{names} {parameter.metavar}"
 
 
 def _meaning(parameter: TyperArgument | TyperOption) -> str:

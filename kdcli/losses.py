@@ -1,4 +1,6 @@
-"""The one loss of every target, as pure functions of logits and target.
+"""Losses as pure functions of logits and target, and the objective that a stack of models minimises.
+
+The usual one, of every target:
 
     (1 - w) · T² · KL(target ‖ softmax(z / T))  +  w · cross-entropy(y, softmax(z))
 
@@ -10,7 +12,9 @@ Everywhere here the class axis is the last but one and the example axis the last
 `(..., n_classes, n)`: the layout in which a stack of models computes.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -61,6 +65,33 @@ def distillation_gradient(
 
 
 @dataclass(frozen=True)
+class Loss:
+    """A loss of logits under a target, both `(..., n_classes, n)`, at a temperature.
+
+    value     called as `value(logits, target, temperature)`, gives the loss `(...,)` float64
+    gradient  called as `gradient(logits, target, temperature, examples)`, gives that of `value` in the
+              logits, as a part of so many `examples`; None leaves it to automatic differentiation
+    is_mean   whether it is a mean over examples: then batches and splits may be computed in pieces
+    """
+
+    value: Callable[[Tensor, Tensor, Tensor], Tensor]
+    gradient: Callable[[Tensor, Tensor, Tensor, int], Tensor] | None = None
+    is_mean: bool = True
+
+    def gradient_of(self, logits: Tensor, target: Tensor, temperature: Tensor, examples: int) -> Tensor:
+        """Return the gradient of the sum of `value` in the logits, a part of so many examples."""
+        if self.gradient is not None:
+            return self.gradient(logits, target, temperature, examples)
+        with torch.enable_grad():
+            leaf = logits.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(self.value(leaf, target, temperature).sum(), leaf)
+        return gradient * (logits.shape[-1] / examples) if self.is_mean else gradient
+
+
+LOSSES = MappingProxyType({"kl": Loss(distillation_loss, distillation_gradient)})
+
+
+@dataclass(frozen=True)
 class Objective:
     """What a stack learns on one split: a target, a temperature and a label weight for each of its sets.
 
@@ -68,6 +99,7 @@ class Objective:
     temperature   (sets, 1, 1)          T of each set, float64 as well
     labels        (n_classes, n)        one-hot true labels
     label_weight  (sets, 1, 1)          w of each set; None where every w is 0
+    loss_name                           the loss under the target, one of LOSSES
 
     Logits come as `(groups, sets, n_classes, batch)`: a group holds the members that share a batch,
     one member of each set.
@@ -77,6 +109,12 @@ class Objective:
     temperature: Tensor
     labels: Tensor
     label_weight: Tensor | None = None
+    loss_name: str = "kl"
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the loss is a mean over examples, and so may be computed in pieces."""
+        return LOSSES[self.loss_name].is_mean
 
     @property
     def sets(self) -> int:
@@ -105,12 +143,13 @@ class Objective:
         return replace(self, target=self.target[..., start:stop], labels=self.labels[..., start:stop])
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return what the objective is made of, by name."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        """Return the tensors that the objective is made of, by field."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, Tensor)}
 
     def loss(self, logits: Tensor) -> Tensor:
         """Return the loss of every member, `(groups, sets)`."""
-        soft = distillation_loss(logits, self.target, self.temperature)
+        soft = LOSSES[self.loss_name].value(logits, self.target, self.temperature)
         if self.label_weight is None:
             return soft
         weight = self.label_weight[:, 0, 0]
@@ -119,11 +158,12 @@ class Objective:
     def gradient(self, logits: Tensor, examples: int | None = None) -> Tensor:
         """Return the gradient of the sum of `loss` over members, in the shape of the logits.
 
-        `examples` is the number of examples that the loss is a mean over, where these are a part of them.
+        `examples` is the number of examples in the whole batch, where these are a part of it.
         """
-        gradient = distillation_gradient(logits, self.target, self.temperature, examples)
+        n = examples or logits.shape[-1]
+        gradient = LOSSES[self.loss_name].gradient_of(logits, self.target, self.temperature, n)
         if self.label_weight is None:
             return gradient
-        hard = distillation_gradient(logits, self.labels, 1.0, examples)
+        hard = distillation_gradient(logits, self.labels, 1.0, n)
         weight = self.label_weight.to(gradient.dtype)
         return gradient.mul_(1 - weight).add_(hard.mul_(weight))

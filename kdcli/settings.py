@@ -1,11 +1,11 @@
-"""Settings: dataclass fields that know their help text and their range.
+"""Settings: dataclass fields that carry their help text, their range and their command-line option.
 
-One declaration serves the recipe file, the command-line option and its help, so that a
+One declaration serves the recipe file, the command-line option, its help and its completion, so that a
 default, a range or a wording lives in one place.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
@@ -27,11 +27,19 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """What a setting means and which values it takes.
+    """What a setting means, which values it takes, and how the command line offers it.
 
-    `minimum` and `maximum` are allowed themselves, `above` and `below` are not. `check` raises a
-    `KdError` for a value it refuses, and `values` says in words which it takes. For a list the rule holds
-    for every item.
+    `minimum` and `maximum` are allowed themselves, `above` and `below` are not. `choices` are the only values
+    allowed. `check` raises a `KdError` for a value it refuses, and `values` says in words which it takes.
+    For a list the rule holds for every item.
+
+    On the command line the setting is the option `flag` (by default its key), or `short`, with its value
+    written as `metavar`, in the help panel `panel`, and read from the environment variable `env` if it is
+    not given. `argument` is the metavar of a positional argument: instead of an option, or beside the
+    option if there is a `flag` as well. `completion` are the words that the shell offers (by default the
+    `choices`), or a function that returns them, given the store and the name of the run if one is named.
+    Items of a list are separated by commas; where items contain commas themselves, only a comma before one
+    of the words `item_starts` separates.
 
     The rest tells what a setting means for a set of students, which has a value of its own for each. `each`
     is what a setting that lists several is called where it has one. `of` says whether targets or models take
@@ -47,7 +55,15 @@ class Rule:
     below: float | None = None
     check: Callable[[Any], object] | None = None
     values: str = ""
+    choices: Sequence[str] = ()
     flag: str = ""
+    short: str = ""
+    argument: str = ""
+    metavar: str = ""
+    panel: str = ""
+    env: str = ""
+    completion: Sequence[str] | Callable[..., Iterable[str]] = ()
+    item_starts: Sequence[str] = ()
     each: str = ""
     of: Literal["", "target", "model"] = ""
     tag: str = ""
@@ -78,11 +94,14 @@ class Rule:
                 self.check(value)
             except KdError as error:
                 return Problem(error.message, str(error.hint))
+        if self.choices and value not in self.choices:
+            return Problem(f"must be one of {', '.join(self.choices)}, not {shown(value)}")
         return None
 
 
 def setting(default: Any, help: str, **rule: Any) -> Any:
-    """Declare a dataclass field with a default, its help text and the range it may take (see `Rule`)."""
+    """Declare a dataclass field with its default, its help text and its `Rule`."""
+    rule.setdefault("values", ", ".join(rule.get("choices", ())))
     return field(default=default, metadata={"rule": Rule(help, **rule)})
 
 
@@ -105,11 +124,11 @@ def read(config: type[C], table: Mapping[str, Any], where: str) -> tuple[C | Non
     known = rules(config)
     for key in table:
         if key not in known:
-            meant = nearest(key, known) or f"; known keys: {', '.join(known)}"
-            problems.append(f"{where}.{key}: no such key{meant}")
-    values, found = _check(config, {key: table[key] for key in table if key in known})
+            suggestion = nearest(key, known) or f"; known keys: {', '.join(known)}"
+            problems.append(f"{where}.{key}: no such key{suggestion}")
+    values, refused = _check(config, {key: table[key] for key in table if key in known})
     problems += [
-        f"{where}.{key}: {text}" + (f" ({hint})" if hint else "") for key, (text, hint) in found.items()
+        f"{where}.{key}: {text}" + (f" ({hint})" if hint else "") for key, (text, hint) in refused.items()
     ]
     return (None, problems) if problems else (config(**values), [])
 
@@ -122,33 +141,33 @@ def override(config: C, flags: Mapping[str, Any]) -> C:
     kind = type(config)
     given = {key: value for key, value in flags.items() if value is not None}
     known = rules(kind)
-    values, found = _check(kind, {key: value for key, value in given.items() if key in known})
-    problems = [f"{flag(kind, key)}: {text}" for key, (text, _) in found.items()]
+    values, refused = _check(kind, {key: value for key, value in given.items() if key in known})
+    problems = [f"{flag(kind, key)}: {text}" for key, (text, _) in refused.items()]
     for key in given:
         if key not in known:
             options = ", ".join(flag(kind, name) for name in known)
             problems.append(f"--{key.replace('_', '-')} does not apply here (options that do: {options})")
     if problems:
-        raise UsageError("; ".join(problems), "; ".join(hint for _, hint in found.values() if hint))
+        raise UsageError("; ".join(problems), "; ".join(hint for _, hint in refused.values() if hint))
     return replace(config, **values)  # type: ignore[type-var]
 
 
 def _check(config: type, table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Problem]]:
     """Convert and check the values of a table: the good values, and a problem for each bad one."""
-    hints, known = get_type_hints(config), rules(config)
+    types, known = get_type_hints(config), rules(config)
     values: dict[str, Any] = {}
     problems: dict[str, Problem] = {}
     for key, raw in table.items():
         try:
-            values[key] = _convert(raw, hints[key])
+            values[key] = _convert(raw, types[key])
         except TypeError as error:
             problems[key] = Problem(str(error))
             continue
         items = values[key] if isinstance(values[key], tuple) else (values[key],)
-        found = [problem for item in items if (problem := known[key].problem(item))]
-        if found:
-            advice = dict.fromkeys(problem.hint for problem in found if problem.hint)
-            problems[key] = Problem("; ".join(problem.text for problem in found), "; ".join(advice))
+        refused = [problem for item in items if (problem := known[key].problem(item))]
+        if refused:
+            hints = dict.fromkeys(problem.hint for problem in refused if problem.hint)
+            problems[key] = Problem("; ".join(problem.text for problem in refused), "; ".join(hints))
         elif not items:
             problems[key] = Problem("must name at least one")
     return values, problems
@@ -174,5 +193,5 @@ def shown(raw: Any) -> str:
     try:
         text = repr(raw)
     except ValueError:  # Python writes no whole number of more than 4300 digits
-        return "one of thousands of digits"
+        return "a number of thousands of digits"
     return text if len(text) <= 100 else text[:99] + "…"

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from kdcli.data import Split
-from kdcli.store import artefact
+from kdcli.runs.experiment import Experiment, TrainedStudents
+from kdcli.store import Store
+from kdcli.store.artefact import digest_of
 
 TINY = """
 [data]
@@ -129,7 +131,7 @@ def write_files(folder: Path, files: Mapping[str, bytes], *, packed: bool = True
     return folder
 
 
-def reseal(folder: Path, contents: Mapping[str, bytes] | None = None, **changed: Any) -> None:
+def forge(folder: Path, contents: Mapping[str, bytes] | None = None, **changed: Any) -> None:
     """Change files and the record of an artefact, with digests that fit, as a stranger may.
 
     What was made from it takes it for what it was made from.
@@ -139,18 +141,25 @@ def reseal(folder: Path, contents: Mapping[str, bytes] | None = None, **changed:
     for name, content in (contents or {}).items():
         (folder / name).write_bytes(content)
         record["files"][name] = hashlib.sha256(content).hexdigest()
-    before, record["digest"] = record["digest"], artefact._digest(record["files"])
-    _write_sealed(path, record)
+    before, record["digest"] = record["digest"], digest_of(record["files"])
+    path.write_text(json.dumps(record))
     for child in folder.parent.rglob("meta.json"):
         record_of_child = json.loads(child.read_text())
         parents = record_of_child["parents"]
         if isinstance(parents, dict) and parents.get(folder.name) == before:
-            _write_sealed(child, {**record_of_child, "parents": {**parents, folder.name: record["digest"]}})
+            parents[folder.name] = record["digest"]
+            child.write_text(json.dumps(record_of_child))
 
 
-def _write_sealed(path: Path, record: dict[str, Any]) -> None:
-    record.pop("seal", None)
-    path.write_text(json.dumps({**record, "seal": artefact._seal(record)}))
+def opened(run: Path) -> Experiment:
+    """Open the run in a folder, as it is now."""
+    return Experiment.open(Store(run.parent).run(run.name))
+
+
+def students(run: Path, name: str) -> TrainedStudents:
+    """Return the students of a set, as they are now."""
+    (trained,) = [trained for trained in opened(run).students() if trained.folder == name]
+    return trained
 
 
 def edit_recipe(run: Path, old: str, new: str) -> None:

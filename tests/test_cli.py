@@ -1,6 +1,5 @@
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -11,66 +10,7 @@ from pathlib import Path
 import pytest
 from harness import TINY, Kd
 
-from kdcli import __version__, cli
-from kdcli.data import DATASETS
-from kdcli.figures import FIGURES
-from kdcli.models import CNN, MLP, MODELS
-from kdcli.options import split_models
-from kdcli.targets import TARGETS
-
-HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib")
-
-
-@pytest.mark.parametrize("command", cli.COMMANDS)
-def test_help_has_a_purpose_and_three_examples_that_parse(
-    kd: Kd, command: str, tiny: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    outcome = kd(command, "--help")
-    assert outcome.code == 0
-    examples = outcome.out.partition("Examples:")[2].strip().splitlines()
-    assert len(examples) == 3
-    # The parser accepts the example; the stage then stops at a run that is not there, or runs.
-    monkeypatch.setattr(cli, "Store", lambda outputs: (_ for _ in ()).throw(cli.UsageError("parsed")))
-    Path("mine.toml").write_text(TINY)
-    for example in examples:
-        program, *words = example.partition(" >")[0].split()
-        assert (program, words[0]) == ("kd", command)
-        stopped = kd(*words)
-        assert "parsed" in stopped.err + stopped.out or (command == "recipe" and stopped.code == 0)
-
-
-def test_help_has_the_common_options_first_and_shows_defaults(kd: Kd) -> None:
-    out = kd("distill", "--help").out
-    panels = re.findall(r"^╭─ (\S+) ─", out, flags=re.MULTILINE)
-    assert panels == ["Options", "Training", "Run", "Behaviour"]
-    assert out.index("--target") < out.index("--seeds") < out.index("Training") < out.index("--batch-size")
-    assert out.index("Behaviour") < out.index("--json")
-    shown = " ".join(out.replace("│", " ").split())
-    assert "with seeds 0, 1, … (at least 1) [default: recipe, else 10]" in shown
-    assert "[default: recipe, else labels,hard,soft]" in shown
-    assert "[default: png]" in kd("plot", "--help").out
-    assert not re.search(r"<\w+(\[\w+\])?>", out)
-
-
-def test_run_stands_first_in_the_list_of_commands(kd: Kd) -> None:
-    listed = re.findall(r"^│ (\S+) ", kd("--help").out.partition("╰")[0], flags=re.MULTILINE)
-    assert tuple(listed) == cli.COMMANDS
-    assert listed[0] == "run"
-
-
-@pytest.mark.parametrize(
-    ("command", "choices"),
-    [
-        ("gen-data", DATASETS),
-        ("train-teacher", {"mlp": MLP, "cnn": CNN}),
-        ("distill", TARGETS),
-        ("distill", MODELS),
-        ("plot", FIGURES),
-    ],
-)
-def test_help_lists_the_choices_of_the_library(kd: Kd, command: str, choices: dict[str, object]) -> None:
-    words = kd(command, "--help").out
-    assert all(name in words for name in choices)
+from kdcli import __version__, calls, cli
 
 
 def test_version(kd: Kd) -> None:
@@ -164,30 +104,6 @@ def test_documents_are_utf_8_whatever_the_arguments_are(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "option"),
-    [
-        (("plot", "--run", "tiny", "--run", "tiny"), "--run"),
-        (("plot", "--run=tiny", "--run=other"), "--run"),
-        (("gen-data", "--run", "a", "--n-samples", "40", "--run", "b"), "--run"),
-        (("train-teacher", "--epochs", "3", "--epochs", "3"), "--epochs"),
-        (("show", "--outputs", "a", "tiny", "--outputs", "b"), "--outputs"),
-    ],
-)
-def test_an_option_with_one_value_is_given_once(
-    kd: Kd, tiny: Path, arguments: tuple[str, ...], option: str
-) -> None:
-    outcome = kd(*arguments)
-    assert outcome.code == 2
-    assert f"{option} is given 2 times, and takes one value" in outcome.err
-    assert f"`kd {arguments[0]} --help`" in outcome.err
-    assert kd(*arguments, "--help").code == 0
-
-
-def test_a_list_or_a_switch_may_be_repeated(kd: Kd, tiny: Path) -> None:
-    assert kd("distill", "-t", "labels", "--target", "soft", "-q", "--quiet").code == 0
-
-
-@pytest.mark.parametrize(
     ("arguments", "code"),
     [(("distill",), 1), (("distill", "--epochs", "x"), 2), (("gen-data", "moonz"), 2), (("nothing",), 2)],
 )
@@ -213,74 +129,6 @@ def test_json_is_the_only_thing_on_stdout_and_quiet_prints_nothing(kd: Kd) -> No
         assert (again.code, again.out, again.err) == (0, "", "")
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ("kd dis", {"distill"}),
-        ("kd distill --target ba", {"bayes", "bayes-soft"}),
-        ("kd gen-data g", {"gaussians"}),
-        ("kd recipe mo", {"moons"}),
-        ("kd plot --run t", {"tiny"}),
-        ("kd use t", {"tiny"}),
-        ("kd plot l", {"learning-curves"}),
-    ],
-)
-def test_completion_in_the_shell(kd: Kd, tiny: Path, words: str, expected: set[str]) -> None:
-    environment = {
-        **os.environ,
-        "_KD_COMPLETE": "complete_bash",
-        "COMP_WORDS": words,
-        "COMP_CWORD": str(len(words.split()) - 1),
-    }
-    done = subprocess.run([sys.executable, "-m", "kdcli"], capture_output=True, text=True, env=environment)
-    assert set(done.stdout.split()) == expected
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ("kd distill --target labels,ha", ["labels,hard"]),
-        ("kd distill --target bayes,ba", ["bayes,bayes-soft"]),
-        ("kd compare --metric nll,br", ["nll,brier"]),
-        ("kd distill --model m", ["mlp:4", "mlp:64,64"]),
-        ("kd distill --model mlp:64,6", ["mlp:64,64"]),
-        ("kd distill --model mlp:4,tr", ["mlp:4,tree:max_depth=6"]),
-        ("kd train-teacher --model c", ["cnn:32,1200,1200"]),
-        ("kd plot --model m", ["mlp:4"]),
-        ("kd compare --control soft", ["soft", "soft-T4-mlp4"]),
-        ("kd plot --format s", ["svg"]),
-        ("kd distill --recipe mi", ["mine.toml"]),
-        ("kd plot --outputs elsewhere --run t", []),
-        ("kd plot --run nowhere --model m", []),
-    ],
-)
-def test_completion_of_lists_and_of_what_the_run_holds(
-    kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch, words: str, expected: list[str]
-) -> None:
-    Path("mine.toml").write_text(TINY)
-    monkeypatch.setenv("_KD_COMPLETE", "complete_bash")
-    monkeypatch.setenv("COMP_WORDS", words)
-    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
-    outcome = kd()
-    assert (outcome.code, outcome.out.split(), outcome.err) == (0, expected, "")
-
-
-def test_models_may_be_comma_separated() -> None:
-    assert split_models(["mlp:64,64,tree, tree:max_depth=2,min_samples_leaf=3", "mlp:4"]) == (
-        "mlp:64,64",
-        "tree",
-        "tree:max_depth=2,min_samples_leaf=3",
-        "mlp:4",
-    )
-
-
-def test_completion_script(kd: Kd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("typer.completion._get_shell_name", lambda: "bash")
-    outcome = kd("--show-completion")
-    assert outcome.code == 0
-    assert "_KD_COMPLETE=complete_bash" in outcome.out
-
-
 def test_every_command_says_which_run_it_used(kd: Kd, tiny: Path) -> None:
     for command in ("train-teacher", "distill", "plot"):
         assert kd(command).out.startswith("run tiny: ")
@@ -303,7 +151,7 @@ def test_a_programming_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch
     def broken(outputs: Path | None) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(cli, "Store", broken)
+    monkeypatch.setattr(calls, "Store", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         cli.main(["gen-data"])
 
@@ -319,17 +167,6 @@ def test_interrupted(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "what was finished is kept" in outcome.err
     assert (tiny / "teacher/meta.json").read_bytes() == before
     assert not list(tiny.glob(".*"))
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["distill", "--help"], ["run", "--help"], ["--version"]])
-def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
-    script = (
-        "import sys\nfrom kdcli.cli import main\n"
-        f"try: main({arguments!r})\nexcept SystemExit as stopped: assert not stopped.code\n"
-        f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stderr.strip() == "[]"
 
 
 def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 import tomli_w
 import torch
 import typer
-from harness import TINY, Kd, idx_files, reseal, write_files
+from harness import TINY, Kd, forge, idx_files, write_files
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
@@ -436,11 +436,11 @@ def forgeries(draw: st.DrawFn) -> Any:
         record = json.loads((run / name / "meta.json").read_text())
         if draw(st.booleans()):
             key = draw(st.sampled_from(keys))
-            reseal(run / name, **{key: forge(draw, record[key])})
+            forge(run / name, **{key: forge(draw, record[key])})
         else:
             file = draw(st.sampled_from(sorted(record["files"])))
             tensors = forge_tensors(draw, load_file(run / name / file))
-            reseal(run / name, {file: save({k: v.contiguous() for k, v in tensors.items()})})
+            forge(run / name, {file: save({k: v.contiguous() for k, v in tensors.items()})})
 
     return apply
 

@@ -1,8 +1,13 @@
+from dataclasses import replace
+from types import MappingProxyType
+
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
-from kdcli.losses import Objective, distillation_gradient, distillation_loss
+from kdcli import losses
+from kdcli.losses import LOSSES, Loss, Objective, distillation_gradient, distillation_loss
 
 TEACHER = torch.tensor([[2, 1, 0, -1], [0.5, 2.5, -0.5, 0], [-1, 0, 3, 1]]).T.double()
 STUDENT = torch.tensor([[1.5, 0.5, 0.3, -0.5], [1, 1.2, -1, 0.4], [0, 0.5, 1.5, 2]]).T.double()
@@ -132,3 +137,56 @@ def test_taking_examples_is_the_same_in_either_layout(weight: torch.Tensor | Non
     part = objective.part(2, 5)
     assert torch.equal(part.target, target[:, :, 2:5])
     assert torch.equal(part.labels, labels[:, 2:5])
+
+
+def squared(logits: Tensor, target: Tensor, temperature: Tensor) -> Tensor:
+    """A loss without a gradient in closed form: the squared error of probabilities."""
+    return (logits.double().softmax(-2) - target).square().sum(-2).mean(-1)
+
+
+def worst(logits: Tensor, target: Tensor, temperature: Tensor) -> Tensor:
+    """A loss that is no mean over examples: the largest squared error."""
+    return (logits.double().softmax(-2) - target).square().sum(-2).amax(-1)
+
+
+@pytest.fixture
+def toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    new = {"squared": Loss(squared), "worst": Loss(worst, is_mean=False)}
+    monkeypatch.setattr(losses, "LOSSES", MappingProxyType({**LOSSES, **new}))
+
+
+@pytest.mark.usefixtures("toys")
+@pytest.mark.parametrize("name", ["kl", "squared", "worst"])
+@pytest.mark.parametrize("weights", [None, [0.0, 0.3]])
+def test_a_loss_without_a_closed_form_has_the_gradient_of_autograd(
+    name: str, weights: list[float] | None
+) -> None:
+    objective = replace(make_objective(weights), loss_name=name)
+    logits = torch.randn(3, 2, 4, 3, generator=torch.Generator().manual_seed(0)).double().requires_grad_()
+    (expected,) = torch.autograd.grad(objective.loss(logits).sum(), logits)
+    with torch.no_grad():  # as in training
+        gradient = objective.gradient(logits.detach())
+    torch.testing.assert_close(gradient, expected)
+    assert not gradient.requires_grad
+
+
+@pytest.mark.usefixtures("toys")
+@pytest.mark.parametrize("name", ["kl", "squared"])
+def test_gradients_of_parts_are_those_of_the_whole_where_a_loss_is_a_mean(name: str) -> None:
+    objective = replace(make_objective([0.5, 0.0]), loss_name=name)
+    assert objective.is_mean
+    logits = torch.randn(2, 2, 4, 3, generator=torch.Generator().manual_seed(0)).double()
+    parts = [objective.part(*ends).gradient(logits[..., slice(*ends)], 3) for ends in ((0, 2), (2, 3))]
+    torch.testing.assert_close(torch.cat(parts, -1), objective.gradient(logits))
+
+
+@pytest.mark.usefixtures("toys")
+def test_only_a_mean_over_examples_is_taken_in_parts() -> None:
+    assert not replace(make_objective(None), loss_name="worst").is_mean
+
+
+def test_an_objective_is_made_again_from_its_tensors() -> None:
+    objective = make_objective([0.5, 0.5])
+    assert set(objective.tensors()) == {"target", "temperature", "labels", "label_weight"}
+    assert set(make_objective(None).tensors()) == {"target", "temperature", "labels"}
+    assert Objective(**objective.tensors()) == objective

@@ -49,6 +49,21 @@ def test_open_bounds_exclude_their_ends_and_what_is_no_number(value: float) -> N
     assert read(Config, {"share": value}, "here")[1]
 
 
+@dataclass(frozen=True)
+class Chosen:
+    format: str = setting("png", "file format", choices=("png", "svg"))
+    models: tuple[str, ...] = setting(("a",), "which", choices=("a", "b"))
+
+
+def test_choices_are_all_that_is_allowed() -> None:
+    assert read(Chosen, {"format": "svg", "models": ["b", "a"]}, "here")[1] == []
+    assert read(Chosen, {"format": "gif", "models": ["a", "c"]}, "here")[1] == [
+        "here.format: must be one of png, svg, not 'gif'",
+        "here.models: must be one of a, b, not 'c'",
+    ]
+    assert rules(Chosen)["format"].values == "png, svg"
+
+
 def refuse(value: str) -> None:
     raise UsageError(f"no name '{value}'", "names: a, b")
 
@@ -74,7 +89,7 @@ def test_override_names_the_flags() -> None:
 def test_what_is_no_value_at_all_is_shown_in_short() -> None:
     assert shown("a") == "'a'"
     assert shown(["a" * 500]) == "['" + 97 * "a" + "…"
-    assert shown(10**5000) == "one of thousands of digits"
+    assert shown(10**5000) == "a number of thousands of digits"
 
 
 def test_allowed_range_in_words() -> None:

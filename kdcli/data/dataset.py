@@ -84,10 +84,12 @@ class Dataset(Generic[C]):
 class Sampling:
     """Options of every dataset that is sampled: two classes of equal size, and a test set drawn afresh."""
 
-    n_samples: int = setting(2000, "points to sample for training and validation together", minimum=4)
-    val_fraction: float = setting(0.2, "share of the points kept for validation", above=0, below=1)
-    n_test: int = setting(20_000, "points in the fresh test set", minimum=2)
-    seed: int = setting(0, "seed of the sample and of its split", minimum=0)
+    n_samples: int = setting(2000, "number of points sampled for training and validation together", minimum=4)
+    val_fraction: float = setting(
+        0.2, "share of the points that is held out for validation", above=0, below=1
+    )
+    n_test: int = setting(20_000, "number of test examples", minimum=2)
+    seed: int = setting(0, "random seed of the data", minimum=0)
 
 
 def sampling_problems(config: Sampling) -> list[str]:

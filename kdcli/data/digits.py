@@ -18,9 +18,9 @@ SIZE = 1797
 class Digits:
     """Options of the small digits."""
 
-    n_val: int = setting(359, "digits kept for validation", minimum=10, maximum=1000)
-    n_test: int = setting(359, "digits kept for the test", minimum=10, maximum=1000)
-    seed: int = setting(0, "seed of the split", minimum=0)
+    n_val: int = setting(359, "number of examples held out for validation", minimum=10, maximum=1000)
+    n_test: int = setting(359, "number of test examples", minimum=10, maximum=1000)
+    seed: int = setting(0, "random seed of the data", minimum=0)
 
 
 def problems(config: Digits) -> list[str]:

@@ -30,7 +30,7 @@ class Gaussians(Sampling):
     """Options of the two clusters."""
 
     separation: float = setting(
-        4.0, "distance between the means of the clusters, in sd", above=0, maximum=100
+        4.0, "distance between the cluster means, in standard deviations", above=0, maximum=100
     )
 
 

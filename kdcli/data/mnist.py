@@ -39,8 +39,8 @@ SHOWN = 5  # labels that a message names
 class MNIST:
     """Options of MNIST."""
 
-    n_val: int = setting(10_000, "examples kept for validation, class by class", minimum=10)
-    seed: int = setting(0, "seed of the split", minimum=0)
+    n_val: int = setting(10_000, "number of examples held out for validation", minimum=10)
+    seed: int = setting(0, "random seed of the data", minimum=0)
 
 
 def sample(config: MNIST, files: Mapping[str, bytes]) -> Sample:

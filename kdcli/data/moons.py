@@ -35,7 +35,7 @@ CHUNK = 2048  # points whose noise densities are in memory at once
 class Moons(Sampling):
     """Options of the two moons."""
 
-    n_samples: int = setting(3000, "points to sample for training and validation together", minimum=4)
+    n_samples: int = setting(3000, "number of points sampled for training and validation together", minimum=4)
     noise: float = setting(0.3, "standard deviation of the noise", minimum=0.01, maximum=10)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from kdcli.models import Model, Tree, restore
+from kdcli.models import Model
 from kdcli.models.stack import Stack
 from kdcli.runs.experiment import Data, Trained
 
@@ -35,28 +35,27 @@ class Cost:
 def measure_costs(models: Iterable[Trained[Any]], data: Data) -> dict[str, Cost]:
     """Count the numbers and operations of trained models, by folder, and time their first seeds.
 
-    Networks of one shape cost the same, and so do trees of one size: they are timed once.
+    Models of one shape and size cost the same: they are timed once.
     """
-    networks: dict[Model, Cost] = {}
-    trees: dict[tuple[Model, int], Cost] = {}
-    costs = {}
+    costs: dict[str, Cost] = {}
+    of_shape: dict[tuple[Any, ...], Cost] = {}
+    of_size: dict[tuple[Model, int], Cost] = {}
     for trained in models:
         model = trained.model
-        if model not in networks:
+        shape = (model, *map(tuple, trained.described.values()))
+        if shape not in of_shape:
             stack = trained.load_model()
             parameters, size = map(round, stack.numbers())
-            cost = trees.get((model, parameters)) or _cost(model, stack, parameters, size, data)
-            if isinstance(model, Tree):
-                trees[model, parameters] = cost
-            else:
-                networks[model] = cost
-        costs[trained.folder] = networks.get(model, cost)
+            if (model, parameters) not in of_size:
+                of_size[model, parameters] = _cost(model, stack, parameters, size, data)
+            of_shape[shape] = of_size[model, parameters]
+        costs[trained.folder] = of_shape[shape]
     return costs
 
 
 def _cost(model: Model, stack: Stack, parameters: int, size: int, data: Data) -> Cost:
     if stack.members > 1:
-        stack = restore(model, stack.parameters_of([0]), data.features, data.n_classes, 1)
+        stack = model.restore(stack.parameters_of([0]), data.features, data.n_classes, 1)
     times = sorted(_latencies(stack, data))
     return Cost(
         parameters=parameters,

@@ -19,7 +19,7 @@ from kdcli.runs.experiment import Data, Experiment, TrainedStudents, TrainedTeac
 from kdcli.runs.kinds import DATA, STUDENTS, TEACHER
 from kdcli.runs.student_sets import CONTROL, StudentSet
 from kdcli.stats import Estimate, estimate
-from kdcli.training.loop import keep_freed_memory
+from kdcli.training.processor import keep_freed_memory
 
 COMPARED = ("accuracy", "nll")
 

@@ -109,8 +109,9 @@ def _panel(
         _boundaries(ax, plane, bayes, **BAYES_LINE)
     scored = "" if accuracy is None else f"\ntest accuracy {accuracy:.2%}"
     ax.set_title(name + scored, fontsize="medium")
-    ax.set_xlabel(view.feature_names[0])
-    ax.set_ylabel(view.feature_names[1])
+    horizontal, vertical = view.feature_names or ("x₁", "x₂")
+    ax.set_xlabel(horizontal)
+    ax.set_ylabel(vertical)
 
 
 def tints(p: Array) -> Array:

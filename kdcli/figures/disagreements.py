@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kdcli.figures.canvas import BLUE, GREY, ORANGE, class_ticks, legend, panels
-from kdcli.figures.captions import counted_sets
 from kdcli.figures.kind import FigureKind
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 SHOWN = 12
 LOOKS = ((GREY, ""), (ORANGE, "//"), (BLUE, ".."))  # colour and hatch of each model
 CAPTION = (
-    "The test images on which most of {sets} disagree with the teacher ({seed} of each set).\n"
+    "The test images on which most student sets disagree with the teacher, judged by {} of each set.\n"
     "Bars: predicted probability of each class. Titles: true class, number of sets that disagree, and the\n"
     "classes predicted by the models of the legend, in its order."
 )
@@ -54,7 +53,7 @@ def draw(view: View) -> Figure:
     figure, axes = panels(
         len(images),
         title=f"Test images on which teacher and students disagree, run {view.run}",
-        caption=CAPTION.format(sets=counted_sets(len(view.students)), seed=view.shown_seed),
+        caption=CAPTION.format(view.shown_seed),
     )
     probabilities = [subject.probabilities() for subject in subjects]
     labels = [subjects[0].title, *(subject.name for subject in subjects[1:])]

@@ -135,7 +135,7 @@ class View:
 
     run            what the run is called
     class_names    in the order of the class indices
-    feature_names  in the order of the columns of x; none for images
+    feature_names  in the order of the columns of x; none where they have none, as pixels
     splits         "train", "val" and "test"
     posterior      P(y|x) as (n, n_classes) at x (n, *features), where it is known
     bayes          metrics of the exact posterior on the test split, where it is known

@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from kdcli.models.mlp import parse_widths, piece_of, products
+from kdcli.models.network import Network, parse_widths, products
 
 if TYPE_CHECKING:
     from kdcli.models.stacked_cnn import StackedCNN
-
 
 KERNEL = 3  # side of a filter
 
 
 @dataclass(frozen=True)
-class CNN:
+class CNN(Network):
     """Filters of 3×3, then hidden layers of these widths with dropout; for images of one channel."""
 
     filters: int
@@ -65,10 +64,6 @@ class CNN:
         """Count the weights and biases of one network."""
         _, *widths = self.outputs(features, n_classes)
         return self.filters * (KERNEL**2 + 1) + products(widths) + sum(widths[1:])
-
-    def at_once(self, features: Sequence[int], n_classes: int, members: int) -> int:
-        """Return how many examples a stack computes at once."""
-        return piece_of(self.outputs(features, n_classes), self.parameters(features, n_classes), members)
 
     def build(self, features: Sequence[int], n_classes: int, members: int = 1) -> StackedCNN:
         """Build an untrained stack for images of shape `features`."""

@@ -1,16 +1,34 @@
 """What all models are once they are built: several of one shape, computed together."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 from torch import Generator, Tensor, nn
 
-from kdcli.models.mlp import AT_ONCE
+AT_ONCE = 16_384  # examples that trees look at together
+WORKING_SET = 2**18  # numbers of all activations of a piece: 1 MiB, which fits in a core's cache
+LEAST_PIECE = 256  # examples, so that products stay worth their calls
 
 Upstream: TypeAlias = Callable[[Tensor], Tensor]
 """Gives the gradient of a loss in the logits `(members, n_classes, batch)`, float32 both."""
+
+
+@dataclass(frozen=True)
+class Backward:
+    """How the gradients of a loss in the parameters of a stack are computed.
+
+    There is one of `gradients` for each parameter, in the order and the shape of `parameters()`; what they
+    hold before counts for nothing if they are to be `fresh`. Matrix products are computed in `precision`.
+    """
+
+    upstream: Upstream
+    gradients: Sequence[Tensor]
+    fresh: bool = True
+    precision: torch.dtype = torch.float32
 
 
 class Stack(nn.Module):
@@ -33,6 +51,13 @@ class Stack(nn.Module):
         """Return the parameters of some members, as a state dict of a smaller stack."""
         return {name: value[list(members)] for name, value in self.state_dict().items()}
 
+    @torch.no_grad()
+    def predict(self, x: Tensor) -> Tensor:
+        """Return logits `(members, n, n_classes)` for `x (n, *features)`, in evaluation mode, on the CPU."""
+        self.eval()
+        parts = [self(x[start:stop].unsqueeze(0)).mT for start, stop in pieces(len(x), self.piece)]
+        return torch.cat(parts, dim=1).contiguous().cpu()
+
     def numbers(self) -> tuple[float, float]:
         """Return how many numbers a member consists of, and how many bytes: means over members."""
         tensors = self.state_dict().values()
@@ -49,21 +74,30 @@ class StackedNetwork(Stack, ABC):
         """Draw one set of weights per generator; consecutive members share them evenly."""
 
     @abstractmethod
-    def add_gradients(
-        self,
-        x: Tensor,
-        upstream: Upstream,
-        gradients: Sequence[Tensor],
-        *,
-        fresh: bool,
-        precision: torch.dtype = torch.float32,
-    ) -> None:
-        """Add the gradients of a loss on `x (groups, batch, *features)`, in closed form, in training mode.
+    def add_gradients(self, x: Tensor, backward: Backward) -> None:
+        """Add the gradients of a loss on `x (groups, batch, *features)`, in closed form, in training mode."""
 
-        There is one of `gradients` for each parameter, in the order and the shape of `parameters()`; what
-        they hold before counts for nothing if they are to be `fresh`. Matrix products are computed in
-        `precision`.
-        """
+
+def pieces(examples: int, most: int) -> Iterator[tuple[int, int]]:
+    """Cut so many examples into runs of at most `most`, of even size; yields start and stop of each."""
+    size = math.ceil(examples / math.ceil(examples / most))
+    for start in range(0, examples, size):
+        yield start, min(start + size, examples)
+
+
+def piece_of(outputs: Sequence[int], parameters: int, members: int) -> int:
+    """Return how many examples a stack computes at once, whose members make these `outputs`, input first.
+
+    All activations stay in the cache, unless the parameters do not either: then there are as many examples
+    as outweigh reading those.
+    """
+    numbers = members * sum(outputs[1:])
+    return max(LEAST_PIECE, WORKING_SET // numbers, members * parameters // numbers)
+
+
+def as_input(x: Tensor) -> Tensor:
+    """Return what a network computes on: bytes of images as numbers from 0 to 1, and others as they are."""
+    return x if x.is_floating_point() else x.float().div_(255)
 
 
 def accumulate(gradient: Tensor, left: Tensor, right: Tensor, *, fresh: bool) -> None:

@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from kdcli.models.cnn import KERNEL
-from kdcli.models.mlp import piece_of
-from kdcli.models.stack import StackedNetwork, Upstream, mask_inactive
-from kdcli.models.stacked_mlp import StackedMLP, as_input, draw_uniform
+from kdcli.models.stack import Backward, StackedNetwork, as_input, mask_inactive, piece_of
+from kdcli.models.stacked_mlp import StackedMLP, draw_uniform
 
 DROPOUT = 0.5
 
@@ -56,23 +56,14 @@ class StackedCNN(StackedNetwork):
         return logits
 
     @torch.no_grad()
-    def add_gradients(
-        self,
-        x: Tensor,
-        upstream: Upstream,
-        gradients: Sequence[Tensor],
-        *,
-        fresh: bool,
-        precision: torch.dtype = torch.float32,
-    ) -> None:
+    def add_gradients(self, x: Tensor, backward: Backward) -> None:
         """Add the gradients of a loss on a batch (see `StackedNetwork.add_gradients`)."""
-        of_filters, of_biases, *of_head = gradients
-        channels = self._channels(x).to(precision)
-        filters, biases = self.filters.flatten(0, 1).to(precision), self.filter_biases.flatten().to(precision)
+        of_filters, of_biases, *of_head = backward.gradients
+        channels = self._channels(x).to(backward.precision)
+        filters = self.filters.flatten(0, 1).to(backward.precision)
+        biases = self.filter_biases.flatten().to(backward.precision)
         h = F.conv2d(channels, filters, biases, groups=self.members).relu_()
-        below = self.head.propagate(
-            self._by_member(h), upstream, of_head, fresh=fresh, precision=precision, to_input=True
-        )
+        below = self.head.propagate(self._by_member(h), replace(backward, gradients=of_head), to_input=True)
         gradient = mask_inactive(below.permute(2, 0, 1).reshape(h.shape), h)
         _, product, _ = torch.ops.aten.convolution_backward(
             gradient, channels, filters, None, [1, 1], [0, 0], [1, 1], False, [0, 0], self.members,
@@ -81,7 +72,7 @@ class StackedCNN(StackedNetwork):
         product = product.view(of_filters.shape)
         sums = gradient.sum((0, 2, 3), dtype=of_biases.dtype).view(of_biases.shape)
         for total, part in ((of_filters, product), (of_biases, sums)):
-            total.copy_(part) if fresh else total.add_(part)
+            total.copy_(part) if backward.fresh else total.add_(part)
 
     def _channels(self, x: Tensor) -> Tensor:
         """Lay out images `(groups, batch, rows, columns)` with a channel for each member, batch first."""

@@ -10,8 +10,15 @@ from itertools import pairwise
 import torch
 from torch import Generator, Tensor, nn
 
-from kdcli.models.mlp import piece_of
-from kdcli.models.stack import StackedNetwork, Upstream, accumulate, accumulate_sum, mask_inactive
+from kdcli.models.stack import (
+    Backward,
+    StackedNetwork,
+    accumulate,
+    accumulate_sum,
+    as_input,
+    mask_inactive,
+    piece_of,
+)
 
 
 class StackedMLP(StackedNetwork):
@@ -62,39 +69,20 @@ class StackedMLP(StackedNetwork):
                 h = h.relu_()  # in place: the matrix product before it does not need its own output
                 if self.dropout and self.training:
                     h = h * self._mask(h)
-            groups, fan_in, batch = h.shape
-            bias_rows, weight_rows = bias.view(groups, -1, 1), weight.view(groups, -1, fan_in)
-            h = torch.baddbmm(bias_rows, weight_rows, h).view(self.members, -1, batch)
+            h = self._affine(h, weight, bias)
         return h
 
     @torch.no_grad()
-    def add_gradients(
-        self,
-        x: Tensor,
-        upstream: Upstream,
-        gradients: Sequence[Tensor],
-        *,
-        fresh: bool,
-        precision: torch.dtype = torch.float32,
-    ) -> None:
+    def add_gradients(self, x: Tensor, backward: Backward) -> None:
         """Add the gradients of a loss on a batch (see `StackedNetwork.add_gradients`)."""
-        self.propagate(x, upstream, gradients, fresh=fresh, precision=precision)
+        self.propagate(x, backward)
 
-    def propagate(
-        self,
-        x: Tensor,
-        upstream: Upstream,
-        gradients: Sequence[Tensor],
-        *,
-        fresh: bool,
-        precision: torch.dtype,
-        to_input: bool = False,
-    ) -> Tensor:
+    def propagate(self, x: Tensor, backward: Backward, *, to_input: bool = False) -> Tensor:
         """Do what `add_gradients` does; `to_input`, return the gradient in x as `(groups, fan_in, batch)`."""
         layers, h = self.layers, as_input(x).flatten(2).mT
-        if precision != torch.float32:
-            layers = tuple((weight.to(precision), bias.to(precision)) for weight, bias in layers)
-            h = h.to(precision)
+        if backward.precision != torch.float32:
+            layers = tuple((w.to(backward.precision), b.to(backward.precision)) for w, b in layers)
+            h = h.to(backward.precision)
         inputs, masks = [], []
         for layer, (weight, bias) in enumerate(layers):
             if layer:
@@ -103,11 +91,10 @@ class StackedMLP(StackedNetwork):
                     masks.append(self._mask(h))
                     h.mul_(masks[-1])
             inputs.append(h)
-            groups, fan_in, batch = h.shape
-            h = torch.baddbmm(bias.view(groups, -1, 1), weight.view(groups, -1, fan_in), h)
-            h = h.view(self.members, -1, batch)
-        gradient = upstream(h.float()).to(precision)
-        of_weights, of_biases = gradients[: len(layers)], gradients[len(layers) :]
+            h = self._affine(h, weight, bias)
+        gradient = backward.upstream(h.float()).to(backward.precision)
+        fresh = backward.fresh
+        of_weights, of_biases = backward.gradients[: len(layers)], backward.gradients[len(layers) :]
         for layer in reversed(range(len(layers))):
             h = inputs[layer]
             groups, fan_in, batch = h.shape
@@ -122,17 +109,18 @@ class StackedMLP(StackedNetwork):
                 mask_inactive(gradient, h)
         return gradient
 
+    def _affine(self, h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Map `h (groups, fan_in, batch)` to weight · h + bias, `(members, out, batch)`."""
+        groups, fan_in, batch = h.shape
+        bias_rows, weight_rows = bias.view(groups, -1, 1), weight.view(groups, -1, fan_in)
+        return torch.baddbmm(bias_rows, weight_rows, h).view(self.members, -1, batch)
+
     def _mask(self, h: Tensor) -> Tensor:
         """Return what keeps an activation of `h (members, features, batch)`, scaled, or drops it."""
         kept = 1 - self.dropout
         draws = [torch.empty(h.shape[1:]).bernoulli_(kept, generator=mask) for mask in self.masks]
         mask = torch.stack(draws).div_(kept).to(h)
         return mask.repeat_interleave(self.members // len(draws), dim=0)
-
-
-def as_input(x: Tensor) -> Tensor:
-    """Return what a network computes on: bytes of images as numbers from 0 to 1, and others as they are."""
-    return x if x.is_floating_point() else x.float().div_(255)
 
 
 @torch.no_grad()

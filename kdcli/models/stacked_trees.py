@@ -4,15 +4,20 @@ scikit-learn grows them; what it grew is kept as arrays, which are stored as ten
 other model, name no code, and predict without scikit-learn.
 """
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from kdcli.models.family import Fitted, Lesson, Teaching, Workshop
 from kdcli.models.stack import Stack
 from kdcli.models.tree import Tree
+from kdcli.progress import Report
+from kdcli.rng import state
 
 DTYPES = {"feature": torch.int64, "threshold": torch.float64, "branches": torch.int64, "log_p": torch.float64}
 
@@ -87,60 +92,84 @@ class StackedTrees(Stack):
         return depth
 
 
-def grow(
-    tree: Tree,
-    x: Tensor,
-    target: Tensor,
-    temperature: float,
-    labels: Tensor,
-    label_weight: float,
-    states: Iterable[int],
-) -> StackedTrees:
+def grow_sets(tree: Tree, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
+    """Grow the trees of one set after the other."""
+    total = len(teaching.lessons) * len(teaching.seeds)
+    states = [state(f"{teaching.role}/ties", seed) for seed in teaching.seeds]
+    with workshop.watch(total, "tree") as report:
+        for done, lesson in enumerate(teaching.lessons):
+            start = time.perf_counter()
+            trees = grow(
+                tree,
+                teaching.x["train"],
+                lesson,
+                teaching.labels["train"],
+                _counted(states, report, done * len(states)),
+            )
+            yield Fitted(
+                seeds=teaching.seeds,
+                tensors=trees.state_dict(),
+                logits={split: trees.predict(teaching.x[split]) for split in teaching.predicted},
+                seconds=time.perf_counter() - start,
+                described={"leaves": trees.leaves.tolist(), "depth": trees.depth.tolist()},
+            )
+
+
+def _counted(states: Iterable[int], report: Report, before: int) -> Iterator[int]:
+    """Give the random states of trees, and report each tree as done when the next is asked for."""
+    for done, value in enumerate(states, before + 1):
+        yield value
+        report(done, None)
+
+
+def grow(tree: Tree, x: Tensor, lesson: Lesson, labels: Tensor, states: Iterable[int]) -> StackedTrees:
     """Grow one tree on `x (n, *features)` for each random state, which decides between equal splits.
 
     A tree is taught the matrix (1 − w) · target + w · labels, both `(n, n_classes)`: where it is
     one-hot by a classification tree (Gini impurity), else by a regression tree with an output for
     each class (squared error).
-
-    A leaf predicts the mean target of its training examples. If the target was softened at
-    temperature T, so is that mean q, and it is brought back to T = 1 as a network's output is,
-    p ∝ q^T; then the mean of the leaf's labels is mixed in with weight w. A class that no target in
-    the leaf allows has probability 0.
     """
     import numpy as np
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     points = x.flatten(1).float().numpy()
-    target, labels = target.double(), labels.double()
-    taught = ((1 - label_weight) * target + label_weight * labels).numpy()
+    weight = lesson.label_weight
+    taught = ((1 - weight) * lesson.targets["train"] + weight * labels).numpy()
     one_hot = bool(np.isin(taught, (0.0, 1.0)).all())
     kind = DecisionTreeClassifier if one_hot else DecisionTreeRegressor
     limits = asdict(tree)
     if tree.max_leaf_nodes is not None:
         # scikit-learn takes memory for as many leaves as it may make, and there are no more than examples.
         limits["max_leaf_nodes"] = min(tree.max_leaf_nodes, max(2, len(points)))
-    grown_trees = []
-    for state in states:
-        estimator = kind(**limits, random_state=state)
+    members = []
+    for random_state in states:
+        estimator = kind(**limits, random_state=random_state)
         grown = estimator.fit(points, taught.argmax(1) if one_hot else taught).tree_
-        leaves, index = torch.unique(torch.from_numpy(grown.apply(points)), return_inverse=True)
-        log_p = torch.zeros(grown.node_count, target.shape[1], dtype=torch.float64)
-        log_p[leaves] = (temperature * _means(target, index).log()).log_softmax(1)
-        if label_weight:
-            shares = torch.tensor([1 - label_weight, label_weight], dtype=torch.float64).log()
-            log_p[leaves] = torch.logaddexp(
-                log_p[leaves] + shares[0], _means(labels, index).log() + shares[1]
-            )
-        branches = np.stack([grown.children_left, grown.children_right], axis=1)
-        grown_trees.append(
-            {
-                "feature": torch.from_numpy(grown.feature.clip(min=0)).long(),
-                "threshold": torch.from_numpy(grown.threshold),
-                "branches": torch.from_numpy(branches.clip(min=0)).long(),
-                "log_p": log_p,
-            }
-        )
-    return StackedTrees({name: pad_sequence([one[name] for one in grown_trees], True) for name in DTYPES})
+        members.append(_arrays(grown, torch.from_numpy(grown.apply(points)), lesson, labels))
+    return StackedTrees({name: pad_sequence([arrays[name] for arrays in members], True) for name in DTYPES})
+
+
+def _arrays(grown: Any, leaf_of: Tensor, lesson: Lesson, labels: Tensor) -> dict[str, Tensor]:
+    """Return a tree that scikit-learn grew as arrays; `leaf_of (n,)` are the leaves of its training examples.
+
+    A leaf predicts the mean target of its training examples. If the target was softened at
+    temperature T, so is that mean q, and it is brought back to T = 1 as a network's output is,
+    p ∝ q^T; then the mean of the leaf's labels is mixed in with weight w. A class that no target in
+    the leaf allows has probability 0.
+    """
+    leaves, index = torch.unique(leaf_of, return_inverse=True)
+    log_p = torch.zeros(grown.node_count, labels.shape[1], dtype=torch.float64)
+    log_p[leaves] = (lesson.temperature * _means(lesson.targets["train"], index).log()).log_softmax(1)
+    if weight := lesson.label_weight:
+        shares = torch.tensor([1 - weight, weight], dtype=torch.float64).log()
+        log_p[leaves] = torch.logaddexp(log_p[leaves] + shares[0], _means(labels, index).log() + shares[1])
+    branches = torch.stack([torch.from_numpy(grown.children_left), torch.from_numpy(grown.children_right)], 1)
+    return {
+        "feature": torch.from_numpy(grown.feature.clip(min=0)).long(),
+        "threshold": torch.from_numpy(grown.threshold),
+        "branches": branches.clip(min=0).long(),
+        "log_p": log_p,
+    }
 
 
 def _means(rows: Tensor, group: Tensor) -> Tensor:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import ClassVar
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 from kdcli.errors import nearest
+from kdcli.models.family import Fitted, Model, Need, Sizes, Teaching, Workshop
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from kdcli.models.stacked_trees import StackedTrees
 
 MAX_LIMIT = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class Tree:
+class Tree(Model):
     """A tree with these limits on its growth; None is no limit."""
 
     max_depth: int | None = None
@@ -25,6 +32,8 @@ class Tree:
         "tree[:LIMIT=N[,...]] with LIMIT max_depth, max_leaf_nodes or min_samples_leaf, "
         f"for example {EXAMPLE}"
     )
+
+    DESCRIBED: ClassVar[tuple[str, ...]] = ("leaves", "depth")
 
     @classmethod
     def parse(cls, arguments: str) -> Tree:
@@ -89,3 +98,30 @@ class Tree:
     def multiply_adds(self, features: Sequence[int], n_classes: int) -> int:
         """Count multiplications: a tree only compares."""
         return 0
+
+    def train(self, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
+        """Grow the trees of one set after the other; seeds decide between equally good splits."""
+        from kdcli.models.stacked_trees import grow_sets
+
+        return grow_sets(self, teaching, workshop)
+
+    def restore(
+        self, tensors: Mapping[str, Tensor], features: Sequence[int], n_classes: int, members: int
+    ) -> StackedTrees:
+        """Build the trees that have these stored tensors; raises ValueError if these are none."""
+        from kdcli.models import stacked_trees
+
+        return stacked_trees.restore(tensors, math.prod(features), n_classes, members)
+
+    def least_bytes(self, features: Sequence[int], n_classes: int, n_train: int) -> int:
+        """Return the bytes of a tree with a leaf for every eighth example, within its limits."""
+        leaves = max(1, min(n_train // 8, n_train // self.min_samples_leaf))
+        if self.max_leaf_nodes is not None:
+            leaves = min(leaves, self.max_leaf_nodes)
+        if self.max_depth is not None and self.max_depth < leaves.bit_length():
+            leaves = min(leaves, 2**self.max_depth)
+        return (2 * leaves - 1) * 8 * (4 + n_classes)
+
+    def needs(self, sizes: Sizes) -> Need:
+        """Return a lower bound of what growing takes: the trees of one set at a time are in memory."""
+        return Need(super().needs(replace(sizes, sets=1)).memory, super().needs(sizes).disk)

@@ -21,7 +21,6 @@ from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subjec
 from kdcli.metrics import METRICS, Metric, Scored, bin_sums, hits, top_bins
 from kdcli.runs.experiment import Data, Experiment, Trained, TrainedStudents, TrainedTeacher
 from kdcli.store import Run, Store
-from kdcli.training.loop import predict
 from kdcli.workers import Result, Tell
 
 if TYPE_CHECKING:
@@ -162,7 +161,9 @@ def _differences(evidence: Evidence) -> list[Difference]:
 
 
 def _subject_of_teacher(teacher: TrainedTeacher, data: Data, taught: TeacherLogits) -> Subject:
-    return _subject(teacher, data, taught, title="teacher", loss="cross-entropy", settings={})
+    return _subject(
+        teacher, data, taught, title="teacher", loss="cross-entropy", settings=teacher.record.to_record()
+    )
 
 
 def _subject_of_students(
@@ -200,7 +201,7 @@ def _subject(
     scored = cache(lambda: Scored(logits(), data.splits["test"].y, taught(), data.splits["test"].posterior))
 
     def probabilities(x: Any) -> Any:
-        of_seeds: torch.Tensor = predict(model(), torch.from_numpy(x))
+        of_seeds: torch.Tensor = model().predict(torch.from_numpy(x))
         return of_seeds[shown].softmax(1).numpy()
 
     def score(name: str) -> tuple[float, float, float]:
@@ -221,7 +222,7 @@ def _subject(
         shown=shown,
         variant=variant,
         partial=partial,
-        limited_by=getattr(trained.model, "limited_by", "nothing"),
+        limited_by=trained.model.limited_by,
     )
 
 

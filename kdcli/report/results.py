@@ -19,10 +19,8 @@ from kdcli.runs.student_sets import LOST
 def teacher_trained(screen: Screen, made: Any) -> None:
     """Tell what `kd train-teacher` did."""
     took = "" if made.up_to_date else f" in {seconds(made.training_seconds)}"
-    screen.say(
-        f"run {made.run}: teacher {made.model}, {counted(made.epochs, 'epoch')}{took}, "
-        f"test {scores_text(made.metrics)}"
-    )
+    epochs = f", {counted(made.epochs, 'epoch')}" if made.epochs else ""
+    screen.say(f"run {made.run}: teacher {made.model}{epochs}{took}, test {scores_text(made.metrics)}")
     screen.say(wrote(made.path, made.up_to_date))
     screen.document(asdict(made))
 

@@ -21,7 +21,7 @@ from kdcli.store import Run, is_current, named_run, to_json
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
-    from kdcli.training.loop import Report
+    from kdcli.progress import Report
 
 BAR = 10  # characters that a progress bar is worth its place with
 

@@ -35,6 +35,8 @@ def differences(stored: Stored[Any]) -> list[Difference]:
     if asked is None:
         return []
     made, now = (to_json(record.settings_of_recipe()) for record in (stored.record, asked))
+    if SEEDS in now:  # more of them than the recipe asks for are no difference
+        now[SEEDS] = max(made[SEEDS], stored.experiment.recipe.students.seeds)
     if made.get("dataset") != now.get("dataset"):  # the other settings are of different kinds then
         made, now = ({"dataset": table["dataset"]} for table in (made, now))
     return [Difference(key, made.get(key), value) for key, value in now.items() if made.get(key) != value]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from kdcli.data import DATASETS, Dataset, Description, Split
 from kdcli.errors import Command, KdError, UsageError, joined, unknown
 from kdcli.metrics import measure_one
-from kdcli.models import Model, parse_model, restore
+from kdcli.models import Model, parse_model
 from kdcli.runs.kinds import DATA, STUDENTS, TEACHER, folder_of, kind_of, parse
 from kdcli.runs.recipe import Recipe, RecipeError, decode
 from kdcli.runs.recipe import parse as parse_recipe
@@ -157,12 +157,17 @@ class Trained(Stored[R]):
         """Number of models."""
         return self.record.scored
 
+    @property
+    def described(self) -> dict[str, list[float]]:
+        """The numbers that describe each model, such as its leaves."""
+        return {name: list(self.metrics[name]) for name in self.model.DESCRIBED}
+
     def load_model(self) -> Stack:
         """Build the models as they were stored, a member of the stack for each."""
         data = self.experiment.data
 
         def build(tensors: Mapping[str, Tensor]) -> Stack:
-            return restore(self.model, tensors, data.features, data.n_classes, self.members)
+            return self.model.restore(tensors, data.features, data.n_classes, self.members)
 
         return self._load("model", build)[1]
 

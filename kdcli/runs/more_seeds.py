@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from kdcli.metrics import RECORDED
 from kdcli.runs.experiment import TrainedStudents
 from kdcli.runs.student_sets import LOST, StudentSet
 
@@ -47,8 +46,7 @@ def stored_members(students: TrainedStudents) -> Members:
     tensors: dict[str, Mapping[str, Tensor]] = {"model": students.load_model().state_dict()}
     if history := students.load_history():
         tensors["history"] = history
-    described = {name: list(values) for name, values in students.metrics.items() if name not in RECORDED}
-    return Members(students.set, tensors, students.load_tested(), described, students.meta.seconds)
+    return Members(students.set, tensors, students.load_tested(), students.described, students.meta.seconds)
 
 
 def joined(stored: Members, more: Members) -> Members:

@@ -7,58 +7,83 @@
 
 import codecs
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from kdcli.data import DATASETS, find_dataset
 from kdcli.errors import Command, KdError, UsageError, nearest, unknown
-from kdcli.models import NETWORK_SYNTAX, SYNTAX, parse_model, parse_network
+from kdcli.models import FAMILIES, SYNTAX, Model, parse_model
+from kdcli.runs.completion import trained_and_example_models
 from kdcli.settings import read, rules, setting, shown
 from kdcli.targets import TARGETS, find_target
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda")
 SCHEDULES = ("constant", "linear")
+BUILTIN = Path(__file__).parent.parent / "recipes"  # not by importlib.resources, which starts slowly
 COMMENT = 100  # columns of a comment in a recipe
+PANEL = "Training"  # of the help pages, for what most people leave as it is
 
 
 class RecipeError(UsageError):
     """A recipe that cannot be read, with every problem found in it."""
 
 
-def _choice(default: str, words: str, allowed: Sequence[str]) -> Any:
-    """Declare a setting that takes one of the allowed words."""
-
-    def check(value: str) -> None:
-        if value not in allowed:
-            raise UsageError(f"'{value}' is not one of them", "one of " + ", ".join(allowed))
-
-    return setting(default, f"{words}: {', '.join(allowed)}", check=check)
-
-
 @dataclass(frozen=True)
 class Training:
     """How a model is trained by gradients: Adam for a number of epochs."""
 
-    epochs: int = setting(500, "passes over the training split", minimum=1, of="model", paired=True)
-    batch_size: int = setting(
-        0, "examples per step; 0 takes the whole training split", minimum=0, of="model", paired=True
+    epochs: int = setting(
+        500,
+        "number of passes over the training split",
+        minimum=1,
+        panel=PANEL,
+        of="model",
+        paired=True,
     )
-    learning_rate: float = setting(1e-3, "step size of Adam", above=0, of="model", paired=True)
+    batch_size: int = setting(
+        0,
+        "examples per training step; 0 takes the whole training split",
+        minimum=0,
+        panel=PANEL,
+        of="model",
+        paired=True,
+    )
+    learning_rate: float = setting(
+        1e-3, "learning rate of Adam", above=0, panel=PANEL, of="model", paired=True
+    )
 
 
 @dataclass(frozen=True)
 class Teacher(Training):
     """The teacher's model and training."""
 
-    model: str = setting("mlp:64,64", "the teacher's model", check=parse_network, values=NETWORK_SYNTAX)
-    seed: int = setting(0, "seed of the initial weights and of the batch order", minimum=0)
-    precision: str = _choice("auto", "precision of matrix products", PRECISIONS)
-    schedule: str = _choice("constant", "how the step size goes, linear being down to 0", SCHEDULES)
-    device: str = _choice("auto", "what to train on", DEVICES)
+    model: str = setting(
+        "mlp:64,64",
+        "the teacher's model",
+        check=parse_model,
+        values=SYNTAX,
+        metavar="MODEL",
+        completion=tuple(family.EXAMPLE for family in FAMILIES.values()),
+    )
+    seed: int = setting(0, "random seed of the initial weights and the batch order", minimum=0)
+    precision: str = setting(
+        "auto", "numerical precision of matrix products", choices=PRECISIONS, panel=PANEL, of="model"
+    )
+    schedule: str = setting(
+        "constant",
+        "learning-rate schedule (linear decays to 0)",
+        choices=SCHEDULES,
+        panel=PANEL,
+        of="model",
+    )
+    device: str = setting("auto", "device to train on", choices=DEVICES, panel=PANEL, of="model")
+
+
+def applies(config: type, key: str, model: Model) -> bool:
+    """Whether a setting of a teacher or of students has an effect on this model."""
+    return rules(config)[key].of != "model" or model.takes(key)
 
 
 @dataclass(frozen=True)
@@ -67,20 +92,24 @@ class Students(Training):
 
     models: tuple[str, ...] = setting(
         ("mlp:4",),
-        "the students' models, each taught every target",
+        "the students' models, each trained on every target",
         check=parse_model,
         values=SYNTAX,
         flag="--model",
+        metavar="MODEL",
+        completion=trained_and_example_models,
+        item_starts=tuple(FAMILIES),
         each="model",
         paired=True,
         grouping=True,
     )
     targets: tuple[str, ...] = setting(
         ("labels", "hard", "soft"),
-        "what the students are taught",
+        "the targets to train students on",
         check=find_target,
-        values=", ".join(TARGETS),
+        choices=tuple(TARGETS),
         flag="--target",
+        short="-t",
         each="target",
     )
     temperatures: tuple[float, ...] = setting(
@@ -89,24 +118,30 @@ class Students(Training):
         minimum=0.01,
         maximum=1000,
         flag="--temperature",
+        short="-T",
+        metavar="T",
         each="temperature",
         of="target",
         tag="T",
     )
     smoothing: float = setting(
         0.1,
-        "ε of smooth targets: the share spread evenly over all classes",
+        "ε of smooth targets: the probability spread evenly over all classes",
         above=0,
         below=1,
+        panel=PANEL,
         of="target",
         tag="e",
         sign="ε",
     )
-    label_weight: float = setting(0.0, "share of the true labels in the loss", minimum=0, maximum=1, tag="w")
+    label_weight: float = setting(
+        0.0, "weight of the true labels in the loss", minimum=0, maximum=1, panel=PANEL, tag="w"
+    )
     transfer_size: int = setting(
         0,
-        "training examples that students are taught on, class by class; 0 takes all",
+        "size of the transfer set, drawn class by class from the training split; 0 takes the whole split",
         minimum=0,
+        panel=PANEL,
         tag="n",
         paired=True,
         grouping=True,
@@ -212,10 +247,7 @@ def _toml(value: Any) -> str:
 
 def builtin_names() -> list[str]:
     """Names of the recipes that come with kd."""
-    folder = resources.files("kdcli") / "recipes"
-    return sorted(
-        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
-    )
+    return sorted(path.stem for path in BUILTIN.glob("*.toml"))
 
 
 def builtin(name: str) -> Recipe:
@@ -227,7 +259,7 @@ def builtin_text(name: str) -> str:
     """Return a recipe that comes with kd as it is written; raises `UsageError` with the nearest name."""
     if name not in builtin_names():
         raise unknown("recipe", name, builtin_names(), "A file of your own ends in .toml")
-    return (resources.files("kdcli") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+    return (BUILTIN / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def load(name: str) -> Recipe:

@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar
 from kdcli.data import find_dataset
 from kdcli.data.sources import published
 from kdcli.models import Model, parse_model
-from kdcli.runs.recipe import Recipe, Teacher
-from kdcli.settings import read
+from kdcli.runs.recipe import Recipe, Teacher, applies
+from kdcli.settings import read, rules
 from kdcli.store import to_json
 
 C = TypeVar("C")
@@ -125,8 +125,10 @@ class TeacherRecord:
 
     @classmethod
     def of(cls, settings: Teacher) -> Self:
-        """Return the record of a teacher with these settings, its model spelled as all models are."""
-        return cls(replace(settings, model=str(parse_model(settings.model))))
+        """Return the record of a teacher with these settings; what does not apply is at its default."""
+        model = parse_model(settings.model)
+        own = {key: getattr(settings, key) for key in rules(Teacher) if applies(Teacher, key, model)}
+        return cls(Teacher(**{**own, "model": str(model)}))
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
@@ -134,8 +136,9 @@ class TeacherRecord:
         return cls.of(read_settings(Teacher, record))
 
     def to_record(self) -> dict[str, Any]:
-        """Return what `from_record` reads."""
-        return asdict(self.settings)
+        """Return what `from_record` reads: the settings that apply."""
+        settings = asdict(self.settings)
+        return {key: value for key, value in settings.items() if applies(Teacher, key, self.model)}
 
     def asked(self, recipe: Recipe, folder: str, used: Mapping[str, str]) -> TeacherRecord:
         """Return the teacher that a recipe asks for.
@@ -150,8 +153,7 @@ class TeacherRecord:
 
     def making(self, recipe: Recipe, folder: str) -> dict[str, Any]:
         """Return the options with which a run of this recipe trains the same teacher again."""
-        asked = TeacherRecord.of(recipe.teacher).to_record()
-        return {key: value for key, value in self.to_record().items() if value != asked[key]}
+        return {key: v for key, v in self.to_record().items() if v != getattr(recipe.teacher, key)}
 
     def words(self, folder: str) -> list[str]:
         """Return the model, and how it was trained."""

@@ -5,12 +5,18 @@ killed, after minutes perhaps.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from kdcli.errors import KdError
+from kdcli.models.family import Model, Sizes
 from kdcli.store import free_disk, free_memory
 
 SAFETY = 110  # percent of a need: what allocators round up, and what is not a tensor
+TRAINING = 150  # percent of a family's lower bound: activations, copies between processes, curves
+POINT = 2 * 4 + 8 + 2 * 8  # bytes of a sampled point: x (2,) float32, y int64, posterior (2,) float64
+COPIES = 3  # of points that are written: the tensors, the bytes of each, and the file that is made of them
+SEED = 200  # bytes of a seed in the records of its set: a number, its text, and its scores
 UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
@@ -38,6 +44,53 @@ def check_disk(what: str, needed: int, folder: Path, hint: str) -> None:
         raise KdError(
             f"{what} about {amount(padded(needed))} on disk, and {amount(there)} are free in {folder}", hint
         )
+
+
+def sampled(points: int) -> tuple[int, int]:
+    """Return what sampling and storing points of two features and two classes takes: memory and disk."""
+    return COPIES * POINT * points, POINT * points
+
+
+def check_seeds(seeds: int, sets: int) -> None:
+    """Raise `KdError` for more seeds than can be listed, as the record of every set does."""
+    check_memory(
+        f"{count(seeds * sets)} students need",
+        seeds * sets * SEED,
+        lambda free: f"lower --seeds to {rounded_down(free // (sets * SEED))}",
+    )
+
+
+def check_training(model: Model, sizes: Sizes, folder: Path, free: int | None = None) -> None:
+    """Raise `KdError` if training does not fit in memory, or what it stores not on the disk of `folder`.
+
+    `free` is the memory that there is, if it is not that of this machine.
+    """
+    several = sizes.members > 1
+    what = f"{count(sizes.members)} students {model} need" if several else f"{model} needs"
+    check_memory(what, _memory(model, sizes), lambda free: _advice(model, sizes, free), free)
+    smaller = "name a smaller --model" + (", or lower --seeds" if several else "")
+    check_disk(what, model.needs(sizes).disk, folder, f"{smaller}, or free some space")
+
+
+def _memory(model: Model, sizes: Sizes) -> int:
+    return model.needs(sizes).memory * TRAINING // 100
+
+
+def _advice(model: Model, sizes: Sizes, free: int) -> str:
+    """Return the flag to lower so that a training fits in the bytes that are free, and what to."""
+
+    def fits(seeds: int, sets: int = sizes.sets) -> bool:
+        return _memory(model, replace(sizes, seeds=seeds, sets=sets)) <= free
+
+    if sizes.seeds > 1 and fits(1):
+        few, many = 1, sizes.seeds
+        while many - few > 1:
+            middle = (few + many) // 2
+            few, many = (middle, many) if fits(middle) else (few, middle)
+        return f"lower --seeds to {rounded_down(few)}"
+    if sizes.sets > 1 and fits(1, sets=1):
+        return "name fewer values of --target and --temperature, or lower --seeds"
+    return "name a smaller --model, such as mlp:64,64"
 
 
 def amount(size: int) -> str:

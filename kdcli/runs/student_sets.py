@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 from kdcli.models import Model, parse_model
-from kdcli.runs.recipe import Recipe, Students
+from kdcli.runs.recipe import Recipe, Students, applies
 from kdcli.runs.records import check_spelling, training_words
 from kdcli.settings import Rule, flag, read, rules
 from kdcli.store import fitting
@@ -72,9 +72,9 @@ class StudentSet:
         return {**self.described(), "seeds": list(self.seeds), **lost}
 
     def asked(self, recipe: Recipe, folder: str, used: Mapping[str, str]) -> StudentSet | None:
-        """Return the set of this name that a recipe asks for, with no fewer seeds than this one has."""
+        """Return the set of this name that a recipe asks for, with the seeds of this one."""
         wanted = set_named(recipe, folder)
-        return wanted and wanted.with_seeds(max(recipe.students.seeds, len(self.seeds_asked)))
+        return wanted and wanted.with_seeds(len(self.seeds_asked))
 
     def settings_of_recipe(self) -> dict[str, Any]:
         """Return the settings that apply, and the number of seeds."""
@@ -213,6 +213,11 @@ class StudentSet:
         """Return the same set with the seeds 0, 1, …, all of them there."""
         return replace(self, seeds=tuple(range(count)), diverged=(), overflowed=())
 
+    def without(self, seeds: Iterable[int], lost: Mapping[str, Iterable[int]]) -> StudentSet:
+        """Return the same set with these seeds; the others are `lost`, by what became of them."""
+        gone = {why: tuple(lost.get(why, ())) for why in LOST}
+        return StudentSet(self.settings, tuple(seeds), **gone)
+
     def taught_instead(self, target: str) -> StudentSet:
         """Return the same students, taught another target; of labels, the control."""
         weight = 0.0 if target == CONTROL else self.settings.label_weight
@@ -227,7 +232,7 @@ class StudentSet:
         return value[0] if rule.each else value
 
     def _applies(self, key: str, rule: Rule) -> bool:
-        return not rule.of or key in (self.taught.settings if rule.of == "target" else self.model.settings)
+        return key in self.taught.settings if rule.of == "target" else applies(Students, key, self.model)
 
     def _tags(self, equals: str, *, whole: bool = True, of: Any = lambda rule: True) -> list[str]:
         """Return the settings that names show: those a target takes, and others unless at their default."""

@@ -19,7 +19,6 @@ from kdcli.runs.recipe import Recipe, dump
 from kdcli.runs.records import DataRecord
 from kdcli.settings import flag, override
 from kdcli.store import NewerError, named_run
-from kdcli.training import footprint
 
 
 @dataclass(frozen=True)
@@ -166,12 +165,12 @@ def _check_room(points: Mapping[str, int], config: type, folder: Path) -> None:
     if not points:
         return
     total = sum(points.values())
-    memory, disk = footprint.sampled(total)
+    memory, disk = room.sampled(total)
     most = max(points, key=lambda key: points[key])
     what = f"{room.count(points[most])} {'test points' if most == 'n_test' else 'samples'} need"
 
     def lower(available: int) -> str:
-        left = available // footprint.sampled(1)[0] - (total - points[most])
+        left = available // room.sampled(1)[0] - (total - points[most])
         fitting = f" to {room.rounded_down(left)}" if left >= 1000 else ""
         return f"lower {flag(config, most)}{fitting}"
 

@@ -9,6 +9,7 @@ from kdcli import crew
 from kdcli.data.sources import Bar, unseen
 from kdcli.errors import Command
 from kdcli.evidence.gather import gather
+from kdcli.progress import Watch, unwatched
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.recipe import Recipe
 from kdcli.stages.compare import Compared, report
@@ -17,7 +18,6 @@ from kdcli.stages.gen_data import DataMade, gen_data
 from kdcli.stages.plot import Plotted, plot
 from kdcli.stages.train_teacher import TeacherTrained, train_teacher
 from kdcli.store import named_run
-from kdcli.training.watch import Watch, unwatched
 
 Result = DataMade | TeacherTrained | Distilled | Plotted | Compared
 

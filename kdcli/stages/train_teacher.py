@@ -8,21 +8,21 @@ from typing import Any
 
 import torch
 
-from kdcli.errors import UsageError
-from kdcli.losses import Objective
 from kdcli.metrics import Scored, measure
-from kdcli.models import parse_network
+from kdcli.progress import Watch, unwatched
+from kdcli.runs import room
 from kdcli.runs.edits import check_data
-from kdcli.runs.experiment import Data, Experiment, TrainedTeacher
+from kdcli.runs.experiment import Experiment, TrainedTeacher
 from kdcli.runs.kinds import TEACHER
+from kdcli.runs.recipe import Teacher
 from kdcli.runs.records import TeacherRecord
 from kdcli.settings import override
-from kdcli.targets import one_hot
+from kdcli.store import OlderError
+from kdcli.training import refusals
 from kdcli.training.devices import choose_device
-from kdcli.training.loop import curves_of
-from kdcli.training.parts import NotFiniteError, check_room, shape_of, train_network, unusable
+from kdcli.training.material import teacher_sizes, teacher_teaching
 from kdcli.training.resuming import ResumePoints, identity
-from kdcli.training.watch import Watch, unwatched
+from kdcli.training.workshop import Computation, NotFiniteError, TrainingWorkshop
 
 
 @dataclass(frozen=True)
@@ -47,68 +47,70 @@ def train_teacher(
     and `force` does not allow to replace it, memory or the disk has no room for it, or the loss stops being
     finite.
     """
-    run = experiment.run
     config = override(experiment.recipe.teacher, options)
-    spec = parse_network(config.model)
+    record = TeacherRecord.of(config)
+    model = record.model
+    refusals.check_settings(options, Teacher, [model])
     data = experiment.data
     check_data(experiment)
-    start = time.perf_counter()
-    if problem := spec.problem(data.features, len(data.splits["train"].y)):
-        raise UsageError(f"model '{spec}': {problem}", "name another --model, such as mlp:64,64")
-    choose_device(config.device)
-    record = TeacherRecord.of(config)
-    stored = experiment.stored(TEACHER)
-    if isinstance(stored, TrainedTeacher):
+    refusals.check_models([model], data, len(data.splits["train"].y), "mlp:64,64")
+    on_card = model.takes("device") and choose_device(config.device).type == "cuda"
+    stored = _stored(experiment, force)
+    if stored:
         record = record.as_used(stored.record, stored.meta.used)
     given = [key for key, value in options.items() if value is not None]
     up_to_date = experiment.reusable(TEACHER, record, force=force, given=given)
-    points = ResumePoints(run, "teacher")
+    points = ResumePoints(experiment.run, TEACHER)
     if not up_to_date:
-        parents = {data.name: data.meta.digest}
-        sizes = {name: len(split.y) for name, split in data.splits.items()}
-        shape = shape_of(data, config, sets=1, seeds=1, taught=sizes["train"], predicted=sum(sizes.values()))
-        check_room(spec, shape, run.path, precision=config.precision, device=config.device)
-        try:
-            trained = train_network(
-                spec,
-                config,
-                data,
-                lambda split: _objective(data, split),
-                role="teacher",
-                seeds=[config.seed],
-                title=f"teacher {spec}",
-                member=_named,
-                watch=watch,
-                points=points,
-                identity=identity([record.to_record()], parents),
-                x={name: split.x for name, split in data.splits.items()},
-                predicted=list(data.splits),
-                device=config.device,
-                precision=config.precision,
-                schedule=config.schedule,
-            )
-            unusable(trained.logits, config, member=_named)
-        except NotFiniteError:
-            points.clear()  # the same command would end there again
-            raise
-        logits = {name: of[0] for name, of in trained.logits.items()}
-        seconds = time.perf_counter() - start
-        metrics = measure(Scored(trained.logits["test"], data.splits["test"].y))
-        tensors = {"model": trained.parameters, "logits": logits, "history": curves_of(trained.history, [0])}
-        experiment.write(TEACHER, record, tensors, metrics, seconds, used=trained.used)
+        free = torch.cuda.mem_get_info()[0] if on_card else None
+        room.check_training(model, teacher_sizes(data), experiment.run.path, free)
+        _train(experiment, record, points, watch)
     points.clear()
     teacher = experiment.teacher
-    scores = {name: values[0] for name, values in teacher.metrics.items()}
     return TeacherTrained(
-        run.name, teacher.artefact.path, up_to_date, str(spec), config.epochs, scores, teacher.meta.seconds
+        run=experiment.run.name,
+        path=teacher.artefact.path,
+        up_to_date=up_to_date,
+        model=str(model),
+        epochs=config.epochs if model.takes("epochs") else 0,
+        metrics={name: values[0] for name, values in teacher.metrics.items()},
+        training_seconds=teacher.meta.seconds,
     )
 
 
-def _named(member: int) -> str:
-    return "the teacher"
+def _stored(experiment: Experiment, force: bool) -> TrainedTeacher | None:
+    """Return the teacher that is there; with `force` one of an earlier kd counts as none."""
+    try:
+        stored = experiment.stored(TEACHER)
+    except OlderError:
+        if force:
+            return None
+        raise
+    return stored if isinstance(stored, TrainedTeacher) else None
 
 
-def _objective(data: Data, split: str) -> Objective:
-    labels = one_hot(data.splits[split].y, data.n_classes).T.contiguous()
-    temperature = torch.ones(1, 1, 1, dtype=torch.float64)
-    return Objective(target=labels.unsqueeze(0), temperature=temperature, labels=labels)
+def _train(experiment: Experiment, record: TeacherRecord, points: ResumePoints, watch: Watch) -> None:
+    """Train a teacher and store it."""
+    start = time.perf_counter()
+    data, model, config = experiment.data, record.model, record.settings
+    workshop = TrainingWorkshop(
+        training=config,
+        title=f"teacher {model}",
+        name_member=lambda k, seed: "the teacher",
+        open_display=watch,
+        points=points,
+        identity=identity([record.to_record()], {data.name: data.meta.digest}),
+        computation=Computation(config.device, config.precision, config.schedule),
+    )
+    try:
+        (fitted,) = model.train(teacher_teaching(data, config.seed), workshop)
+    except NotFiniteError:
+        points.clear()  # the same command would end there again
+        raise
+    logits = {split: values[0] for split, values in fitted.logits.items()}
+    scores = measure(Scored(fitted.logits["test"], data.splits["test"].y))
+    tensors = {"model": fitted.tensors, "logits": logits}
+    if fitted.history:
+        tensors["history"] = fitted.history._asdict()
+    seconds = time.perf_counter() - start
+    experiment.write(TEACHER, record, tensors, {**scores, **fitted.described}, seconds, used=fitted.used)

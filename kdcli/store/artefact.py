@@ -71,7 +71,7 @@ class Meta:
             and all(isinstance(text, str) for text in (meta.stage, meta.digest, meta.created))
             and type(meta.seconds) in (int, float)
             and all(Path(file).name == file for file in meta.files)
-            and meta.digest == _digest(meta.files)
+            and meta.digest == digest_of(meta.files)
         )
         if not sound:
             raise ValueError("it is not what a stage writes")
@@ -194,7 +194,7 @@ class Artefact:
                 config=to_json(config),
                 parents=dict(parents),
                 files=files,
-                digest=_digest(files),
+                digest=digest_of(files),
                 metrics=dict(metrics),
                 seconds=round(seconds, 3),
                 versions={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
@@ -213,6 +213,7 @@ def _json(document: Any) -> bytes:
     return (json.dumps(to_json(document), indent=2, allow_nan=False) + "\n").encode()
 
 
-def _digest(files: Mapping[str, str]) -> str:
+def digest_of(files: Mapping[str, str]) -> str:
+    """Return one SHA-256 for files by name, each with its own."""
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
     return hashlib.sha256(lines.encode()).hexdigest()

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdcli import __version__
 from kdcli.errors import KdError
 from kdcli.store.files import follow_no_link, read_whole, write_file
 from kdcli.store.versions import FORMAT, NewerError, is_newer
+from kdcli.version import __version__
 
 if TYPE_CHECKING:
     from torch import Tensor

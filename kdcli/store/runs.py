@@ -64,9 +64,9 @@ class Store:
             problem = "cannot be read" if os.path.isdir(self.root) else "is not a folder"
         raise KdError(f"{self.root} {problem}", "name another outputs folder with --outputs DIR")
 
-    def command(self, name: str, /, *arguments: str, **options: Any) -> Command:
+    def command(self, stage: str, /, *arguments: str, **options: Any) -> Command:
         """Return a command that works in this folder."""
-        return Command(name, arguments, options, outputs=self.root)
+        return Command(stage, arguments, options, outputs=self.root)
 
     def runs(self) -> list[str]:
         """Names of the runs, sorted."""
@@ -160,9 +160,9 @@ class Run:
         """The file of the run's recipe."""
         return self.path / "recipe.toml"
 
-    def command(self, name: str, /, *arguments: str, **options: Any) -> Command:
+    def command(self, stage: str, /, *arguments: str, **options: Any) -> Command:
         """Return a command that works on this run."""
-        return Command(name, arguments, options, run=self.name, outputs=self.store.root)
+        return Command(stage, arguments, options, run=self.name, outputs=self.store.root)
 
     def read_recipe(self) -> bytes:
         """Return the run's recipe, which people edit."""

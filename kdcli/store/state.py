@@ -72,7 +72,8 @@ def _a_run(path: Path) -> bool:
         return False
     if not os.access(path, os.R_OK | os.X_OK):
         return True
-    return os.path.lexists(path / "recipe.toml") or any(path.glob("*/meta.json"))
+    signs = ("recipe.toml", "data/meta.json", "teacher/meta.json")
+    return any(os.path.lexists(path / sign) for sign in signs)
 
 
 def verify(artefact: Artefact) -> Condition:

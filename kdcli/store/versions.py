@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from kdcli import __version__
 from kdcli.errors import KdError, Text
+from kdcli.version import __version__
 
 FORMAT = 5  # of what is stored. 5: data have a description of their own
 

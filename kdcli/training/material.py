@@ -1,6 +1,6 @@
 """What the students of a run are taught: examples, labels and targets, from its data and its teacher."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from kdcli.data.dataset import stratified_split
+from kdcli.models.family import Lesson, Sizes, Teaching
 from kdcli.rng import generator
 from kdcli.runs.experiment import Data, TrainedTeacher
 from kdcli.runs.student_sets import StudentSet
@@ -15,7 +16,7 @@ from kdcli.targets import Knowledge, one_hot
 
 
 @dataclass(frozen=True)
-class Lessons:
+class Material:
     """What the students of a run learn from: its data, and its teacher if a target needs one."""
 
     data: Data
@@ -76,3 +77,56 @@ class Lessons:
             )
             for name, split in self.data.splits.items()
         }
+
+    def teaching(self, sets: Sequence[StudentSet], seeds: Sequence[int]) -> Teaching:
+        """Return what the students of these sets and seeds are taught."""
+        splits = ("train", "val")
+        return Teaching(
+            x={split: self.x(split) for split in (*splits, "test")},
+            labels={split: self.labels(split) for split in splits},
+            lessons=[
+                Lesson(
+                    targets={split: self.target(student_set, split) for split in splits},
+                    temperature=student_set.temperature,
+                    label_weight=student_set.settings.label_weight,
+                )
+                for student_set in sets
+            ],
+            seeds=seeds,
+            role="student",
+            predicted=["test"],
+        )
+
+    def sizes(self, sets: int, seeds: int) -> Sizes:
+        """Return the sizes of a training on this material."""
+        splits = self.data.splits
+        return Sizes(
+            features=tuple(self.data.features),
+            n_classes=self.data.n_classes,
+            train=self.transfer_size or len(splits["train"].y),
+            val=len(splits["val"].y),
+            predicted=len(splits["test"].y),
+            sets=sets,
+            seeds=seeds,
+        )
+
+
+def teacher_teaching(data: Data, seed: int) -> Teaching:
+    """Return what a teacher is taught: the labels of a run's data."""
+    labels = {split: one_hot(data.splits[split].y, data.n_classes) for split in ("train", "val")}
+    return Teaching(
+        x={name: split.x for name, split in data.splits.items()},
+        labels=labels,
+        lessons=[Lesson(targets=labels)],
+        seeds=[seed],
+        role="teacher",
+        predicted=list(data.splits),
+    )
+
+
+def teacher_sizes(data: Data) -> Sizes:
+    """Return the sizes of a teacher's training, whose logits are kept of all splits."""
+    sizes = {name: len(split.y) for name, split in data.splits.items()}
+    features = tuple(data.features)
+    total = sum(sizes.values())
+    return Sizes(features, data.n_classes, sizes["train"], sizes["val"], predicted=total, sets=1, seeds=1)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from harness import small_mnist
 
-from kdcli.data import DATASETS, find_dataset
+from kdcli.data import DATASETS, SPLITS, find_dataset
 from kdcli.data.dataset import Sampling, sampling_problems, stratified_split
 from kdcli.errors import UsageError
 
@@ -12,15 +12,17 @@ def test_every_dataset_keeps_the_contract(name: str) -> None:
     dataset = find_dataset(name)
     if dataset.files:
         config = dataset.config(n_val=50)
-        splits = dataset.sample(config, small_mnist())
+        sample = dataset.sample(config, small_mnist())
     else:
         config = dataset.config()
-        splits = dataset.sample(config)
-    assert set(splits) == {"train", "val", "test"}
+        sample = dataset.sample(config)
+    splits = sample.splits
+    assert tuple(splits) == SPLITS
+    assert sample.feature_names == () or splits["train"].x.shape[1:] == (len(sample.feature_names),)
     for split in splits.values():
         assert split.x.dtype in (torch.float32, torch.uint8)
         assert split.y.dtype == torch.int64
-        assert set(split.y.unique().tolist()) == set(range(dataset.n_classes))
+        assert set(split.y.unique().tolist()) == set(range(len(sample.classes)))
         if dataset.posterior:
             assert split.posterior is not None
             assert split.posterior.dtype == torch.float64
@@ -35,7 +37,7 @@ def test_every_dataset_keeps_the_contract(name: str) -> None:
 def test_sampled_splits_are_balanced_shuffled_and_apart(name: str) -> None:
     dataset = find_dataset(name)
     config = dataset.config()
-    splits = dataset.sample(config)
+    splits = dataset.sample(config).splits
     sizes = {key: len(split.y) for key, split in splits.items()}
     assert sizes == {"train": 0.8 * config.n_samples, "val": 0.2 * config.n_samples, "test": 20_000}
     for split in splits.values():
@@ -49,7 +51,7 @@ def test_sampled_splits_are_balanced_shuffled_and_apart(name: str) -> None:
 @pytest.mark.parametrize("name", ["gaussians", "moons"])
 def test_the_seed_decides_the_sample(name: str) -> None:
     dataset = find_dataset(name)
-    first, again, other = (dataset.sample(dataset.config(n_samples=100, seed=s)) for s in (1, 1, 2))
+    first, again, other = (dataset.sample(dataset.config(n_samples=100, seed=s)).splits for s in (1, 1, 2))
     for split in first:
         assert torch.equal(first[split].x, again[split].x)
         assert not torch.equal(first[split].x, other[split].x)

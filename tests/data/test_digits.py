@@ -4,7 +4,8 @@ from kdcli.data.digits import Digits, problems, sample
 
 
 def test_all_digits_once_class_by_class() -> None:
-    splits = sample(Digits())
+    splits, classes, _ = sample(Digits())
+    assert classes == tuple("0123456789")
     assert {name: len(split.y) for name, split in splits.items()} == {"train": 1079, "val": 359, "test": 359}
     for split in splits.values():
         assert split.x.shape[1:] == (8, 8)

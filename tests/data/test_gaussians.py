@@ -12,7 +12,7 @@ def test_optimum_is_exact() -> None:
 
 
 def test_posterior_agrees_with_sampled_frequencies() -> None:
-    test = sample(Gaussians(n_test=400_000, separation=2.0))["test"]
+    test = sample(Gaussians(n_test=400_000, separation=2.0)).splits["test"]
     assert_calibrated(test)
 
 

@@ -6,7 +6,7 @@ import torch
 from harness import idx_file, idx_files, idx_images, idx_labels, small_mnist
 
 from kdcli.data import find_dataset
-from kdcli.data.mnist import MNIST, class_names, sample
+from kdcli.data.mnist import MNIST, sample
 from kdcli.data.sources import fingerprint, published, read_files
 from kdcli.errors import UsageError
 
@@ -14,7 +14,7 @@ SMALL = small_mnist()
 
 
 def test_the_splits() -> None:
-    splits = sample(MNIST(n_val=50), SMALL)
+    splits = sample(MNIST(n_val=50), SMALL).splits
     assert {name: tuple(split.x.shape) for name, split in splits.items()} == {
         "train": (150, 28, 28),
         "val": (50, 28, 28),
@@ -106,8 +106,8 @@ def test_a_class_too_rare_to_be_split(count: int, n_val: int, words: str) -> Non
 )
 def test_other_classes_and_sizes(n_classes: int, size: tuple[int, int], first: int) -> None:
     files = idx_files(n_classes, size, first=first, labels=torch.int8)
-    assert class_names(files) == tuple(str(first + k) for k in range(n_classes))
-    splits = sample(MNIST(n_val=5 * n_classes), files)
+    splits, classes, _ = sample(MNIST(n_val=5 * n_classes), files)
+    assert classes == tuple(str(first + k) for k in range(n_classes))
     assert {name: tuple(split.x.shape) for name, split in splits.items()} == {
         "train": (15 * n_classes, *size),
         "val": (5 * n_classes, *size),
@@ -120,8 +120,8 @@ def test_other_classes_and_sizes(n_classes: int, size: tuple[int, int], first: i
 @pytest.mark.parametrize("labels", [torch.int8, torch.int16, torch.int32, torch.float32, torch.float64])
 @pytest.mark.parametrize("pixels", [torch.int16, torch.int32, torch.float32, torch.float64])
 def test_bytes_of_any_type_are_the_same_data(pixels: torch.dtype, labels: torch.dtype) -> None:
-    same = sample(MNIST(n_val=50), idx_files(10, pixels=pixels, labels=labels))
-    for name, split in sample(MNIST(n_val=50), idx_files(10)).items():
+    same = sample(MNIST(n_val=50), idx_files(10, pixels=pixels, labels=labels)).splits
+    for name, split in sample(MNIST(n_val=50), idx_files(10)).splits.items():
         assert torch.equal(same[name].x, split.x)
         assert torch.equal(same[name].y, split.y)
         assert same[name].x.dtype == torch.uint8
@@ -130,8 +130,8 @@ def test_bytes_of_any_type_are_the_same_data(pixels: torch.dtype, labels: torch.
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("scale", [1 / 255, -1 / 255, 1.5])
 def test_fractions_are_taken_as_they_are(dtype: torch.dtype, scale: float) -> None:
-    whole = sample(MNIST(n_val=50), idx_files(10))
-    for name, split in sample(MNIST(n_val=50), idx_files(10, pixels=dtype, scale=scale)).items():
+    whole = sample(MNIST(n_val=50), idx_files(10)).splits
+    for name, split in sample(MNIST(n_val=50), idx_files(10, pixels=dtype, scale=scale)).splits.items():
         assert torch.equal(split.x, whole[name].x.float() * torch.tensor(scale, dtype=torch.float32))
         assert split.x.dtype == torch.float32
 
@@ -140,7 +140,7 @@ def test_black_and_white_of_a_float_type_is_from_0_to_1() -> None:
     files = idx_files(10, pixels=torch.float32)
     for name, size in ((IMAGES, 200), (TEST_IMAGES, 60)):
         files[name] = idx_file(torch.arange(size * 28 * 28).view(-1, 28, 28) % 2, torch.float32)
-    x = sample(MNIST(n_val=50), files)["train"].x
+    x = sample(MNIST(n_val=50), files).splits["train"].x
     assert (x.dtype, sorted(x.unique().tolist())) == (torch.float32, [0, 1])
 
 
@@ -149,7 +149,7 @@ def test_the_real_mnist() -> None:
     dataset = find_dataset("mnist")
     files = read_files(dataset, Path(os.environ["KD_MNIST_DIR"]))
     assert fingerprint(files) == published(dataset)
-    splits = dataset.sample(MNIST(), files)
+    splits = dataset.sample(MNIST(), files).splits
     assert {name: len(split.y) for name, split in splits.items()} == {
         "train": 50_000,
         "val": 10_000,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Kd, compared, idx_files, reseal, small_mnist, write_files
+from harness import Kd, compared, forge, idx_files, small_mnist, write_files
 from rich.console import Console
 
 from kdcli.data import Dataset, find_dataset
@@ -245,7 +245,7 @@ def test_older_records_of_other_files_are_read_and_named_as_such(
     data = outputs / "mnist/data"
     record = json.loads((data / "meta.json").read_text())
     metrics = {k: v for k, v in record["metrics"].items() if k not in ("classes", "features")}
-    reseal(data, config={**record["config"], "dataset": "mnist"}, metrics=metrics, format=3)
+    forge(data, config={**record["config"], "dataset": "mnist"}, metrics=metrics, format=3)
     made = json.loads(kd("gen-data", "mnist", "--source", str(folder), "--json").out)
     assert made["up_to_date"]
     assert (made["dataset"], made["n_classes"], made["features"]) == ("other IDX files", 10, [28, 28])

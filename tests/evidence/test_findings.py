@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import BAD_TEACHER, Kd, compared, compared_run, reseal
+from harness import BAD_TEACHER, Kd, compared, compared_run, forge
 
 
 def test_a_loss_is_said_with_its_size_interval_and_sample(kd: Kd) -> None:
@@ -66,7 +66,7 @@ def test_shares_of_a_gain(kd: Kd) -> None:
 def without_seeds(folder: Path, here: list[int], gone: list[int]) -> None:
     """Let a set of as many seeds be one that left out others."""
     config = json.loads((folder / "meta.json").read_text())["config"]
-    reseal(folder, config={**config, "seeds": here, "diverged": gone})
+    forge(folder, config={**config, "seeds": here, "diverged": gone})
 
 
 def test_shares_add_up_on_the_seeds_that_all_sets_have(kd: Kd, outputs: Path) -> None:

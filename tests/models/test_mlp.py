@@ -2,12 +2,13 @@ import pytest
 import torch
 
 from kdcli.errors import UsageError
-from kdcli.models import parse_model, parse_network, restore
+from kdcli.models import parse_model
+from kdcli.models.mlp import MLP
 
 
 def test_parse_and_names() -> None:
     model = parse_model("mlp:64,64")
-    assert model.hidden == (64, 64)
+    assert model == MLP((64, 64))
     assert str(model) == "mlp:64,64"
     assert model.slug == "mlp64-64"
 
@@ -22,15 +23,15 @@ def test_what_does_not_parse_says_how_to_write_it(text: str) -> None:
 
 
 def test_parameters_of_another_shape_are_refused() -> None:
-    model = parse_model("mlp:5")
-    parameters = parse_network("mlp:5").build((3,), 2, members=4).state_dict()
-    assert restore(model, parameters, (3,), 2, 4).state_dict().keys() == parameters.keys()
+    model = MLP((5,))
+    parameters = model.build((3,), 2, members=4).state_dict()
+    assert model.restore(parameters, (3,), 2, 4).state_dict().keys() == parameters.keys()
     for features, n_classes, members in ((2, 2, 4), (3, 3, 4), (3, 2, 1)):
         with pytest.raises(ValueError, match="do not fit mlp:5"):
-            restore(model, parameters, (features,), n_classes, members)
+            model.restore(parameters, (features,), n_classes, members)
     for damaged in ({}, dict.fromkeys(parameters, torch.tensor(0.0))):
         with pytest.raises(ValueError, match="do not fit"):
-            restore(model, damaged, (3,), 2, 4)
+            model.restore(damaged, (3,), 2, 4)
 
 
 def test_unknown_family() -> None:

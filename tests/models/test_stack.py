@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from kdcli.losses import Objective
-from kdcli.models.stack import StackedNetwork
+from kdcli.models.stack import Backward, StackedNetwork
 from kdcli.models.stacked_cnn import StackedCNN
 from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.rng import generator
@@ -49,14 +49,14 @@ def by_autograd(stack: StackedNetwork, x: Tensor, taught: Objective) -> list[Ten
 
 
 def in_closed_form(
-    stack: StackedNetwork, x: Tensor, taught: Objective, **options: torch.dtype
+    stack: StackedNetwork, x: Tensor, taught: Objective, precision: torch.dtype = torch.float32
 ) -> list[Tensor]:
     gradients = [torch.full_like(p, torch.nan) for p in stack.parameters()]
 
     def upstream(logits: Tensor) -> Tensor:
         return taught.gradient(logits.view(-1, SETS, *logits.shape[1:])).view_as(logits)
 
-    stack.add_gradients(x, upstream, gradients, fresh=True, **options)  # type: ignore[arg-type]
+    stack.add_gradients(x, Backward(upstream, gradients, precision=precision))
     return gradients
 
 
@@ -91,7 +91,7 @@ def test_gradients_of_pieces_add_up(kind: str) -> None:
         def upstream(logits: Tensor, part: Objective = part) -> Tensor:
             return part.gradient(logits.view(-1, SETS, *logits.shape[1:]), BATCH).view_as(logits)
 
-        stack.add_gradients(x[:, start:stop], upstream, pieces, fresh=start == 0)
+        stack.add_gradients(x[:, start:stop], Backward(upstream, pieces, fresh=start == 0))
     for ours, theirs in zip(pieces, whole, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
 

@@ -3,9 +3,11 @@ import torch
 from torch import nn
 
 from kdcli.errors import UsageError
-from kdcli.models import CNN, parse_model, parse_network, restore
+from kdcli.models import parse_model
+from kdcli.models.cnn import CNN
+from kdcli.models.stack import as_input
 from kdcli.models.stacked_cnn import StackedCNN
-from kdcli.models.stacked_mlp import StackedMLP, as_input
+from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.rng import generator
 
 X = torch.rand(12, 6, 7, generator=generator("x", 0))
@@ -30,8 +32,8 @@ def plain(stack: StackedCNN, member: int) -> nn.Sequential:
 
 
 def test_parse_and_names() -> None:
-    model = parse_network("cnn:32,1200,1200")
-    assert model == CNN(32, (1200, 1200))
+    model = CNN(32, (1200, 1200))
+    assert parse_model("cnn:32,1200,1200") == model
     assert str(model) == "cnn:32,1200,1200"
     assert model.slug == "cnn32-1200-1200"
     parameters = sum(p.numel() for p in model.build((28, 28), 10).parameters())
@@ -73,10 +75,10 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
 
 def test_restored() -> None:
     stack = make(3, 3).eval()
-    again = restore(CNN(4, (5, 6)), stack.parameters_of([1, 2]), (6, 7), 3, 2).eval()
+    again = CNN(4, (5, 6)).restore(stack.parameters_of([1, 2]), (6, 7), 3, 2).eval()
     torch.testing.assert_close(again(X.unsqueeze(0)), stack(X.unsqueeze(0))[1:])
     with pytest.raises(ValueError, match="do not fit cnn:4,5"):
-        restore(CNN(4, (5,)), stack.state_dict(), (6, 7), 3, 3)
+        CNN(4, (5,)).restore(stack.state_dict(), (6, 7), 3, 3)
 
 
 def test_dropout_is_off_in_evaluation_and_keeps_the_expectation_in_training() -> None:

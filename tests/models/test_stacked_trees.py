@@ -6,8 +6,9 @@ import torch
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from torch import Tensor
 
-from kdcli.models import Tree, restore
+from kdcli.models.family import Lesson
 from kdcli.models.stacked_trees import StackedTrees, grow
+from kdcli.models.tree import Tree
 from kdcli.rng import generator
 
 N = 300
@@ -15,7 +16,7 @@ X = torch.randn(N, 3, generator=generator("x", 0))
 NEW = torch.randn(500, 3, generator=generator("x", 1))
 LOGITS = torch.stack([X[:, 0], X[:, 1] * X[:, 2], -X[:, 0]], dim=1)
 Y = torch.multinomial(LOGITS.softmax(1), 1, generator=generator("y", 0)).squeeze(1)
-LABELS = torch.nn.functional.one_hot(Y, 3).float()
+LABELS = torch.nn.functional.one_hot(Y, 3).double()
 SOFT = LOGITS.softmax(1)
 TREES = [Tree(), Tree(max_depth=4), Tree(max_leaf_nodes=9), Tree(min_samples_leaf=7), Tree(5, 10, 3)]
 
@@ -23,7 +24,7 @@ TREES = [Tree(), Tree(max_depth=4), Tree(max_leaf_nodes=9), Tree(min_samples_lea
 def taught(
     tree: Tree, target: Tensor, temperature: float = 1.0, weight: float = 0.0, states: tuple[int, ...] = (0,)
 ) -> StackedTrees:
-    return grow(tree, X, target, temperature, LABELS, weight, states)
+    return grow(tree, X, Lesson({"train": target.double()}, temperature, weight), LABELS, states)
 
 
 def probabilities(trees: StackedTrees, x: Tensor = NEW) -> Tensor:
@@ -65,7 +66,9 @@ def test_probabilities_grow_the_regression_tree_with_an_output_for_each_class(tr
 def test_points_on_a_threshold_go_the_way_scikit_learn_sends_them() -> None:
     x = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
     y = torch.tensor([0, 1, 0, 1])
-    trees = grow(Tree(), x, torch.nn.functional.one_hot(y).float(), 1.0, torch.zeros(4, 2), 0.0, [0])
+    trees = grow(
+        Tree(), x, Lesson({"train": torch.nn.functional.one_hot(y).double()}), torch.zeros(4, 2), [0]
+    )
     theirs = DecisionTreeClassifier(random_state=0).fit(x.numpy(), y.numpy())
     at = torch.tensor([[0.5], [1.5], [2.5]])
     torch.testing.assert_close(
@@ -124,13 +127,13 @@ def test_with_all_the_weight_on_labels_the_target_and_its_temperature_do_not_mat
 
 def test_states_break_ties_and_nothing_else() -> None:
     x = X[:, :1].repeat(1, 3)  # three features that split equally well
-    trees = grow(Tree(max_depth=2), x, LABELS, 1.0, LABELS, 0.0, range(20))
+    trees = grow(Tree(max_depth=2), x, Lesson({"train": LABELS}), LABELS, range(20))
     assert len(torch.unique(trees.feature[:, 0])) > 1
     shown = NEW[:, :1].repeat(1, 3)
     torch.testing.assert_close(
         probabilities(trees, shown), probabilities(trees, shown)[:1].expand(20, -1, -1)
     )
-    again = grow(Tree(max_depth=2), x, LABELS, 1.0, LABELS, 0.0, range(20))
+    again = grow(Tree(max_depth=2), x, Lesson({"train": LABELS}), LABELS, range(20))
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in trees.state_dict().items())
 
 
@@ -166,7 +169,7 @@ def test_a_single_leaf() -> None:
 def test_restored_trees_predict_bit_for_bit() -> None:
     trees = taught(Tree(), LABELS, states=tuple(range(8)))
     assert len(set(trees.leaves.tolist())) > 1  # the smaller ones are padded
-    restored = restore(Tree(), trees.state_dict(), (3,), 3, 8)
+    restored = Tree().restore(trees.state_dict(), (3,), 3, 8)
     assert torch.equal(restored(NEW.unsqueeze(0)), trees(NEW.unsqueeze(0)))
 
 
@@ -205,14 +208,14 @@ def changed(name: str, index: tuple[int, ...], value: float) -> dict[str, Tensor
 )
 def test_arrays_that_are_no_trees_are_refused(arrays: dict[str, Tensor], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        restore(Tree(), arrays, (3,), 3, 1)
+        Tree().restore(arrays, (3,), 3, 1)
 
 
 def test_a_tree_for_other_data_is_refused() -> None:
     arrays = taught(Tree(), SOFT).state_dict()
     with pytest.raises(ValueError, match="outside 0 to 0"):
-        restore(Tree(), arrays, (1,), 3, 1)
+        Tree().restore(arrays, (1,), 3, 1)
     with pytest.raises(ValueError, match="log_p has the shape"):
-        restore(Tree(), arrays, (3,), 2, 1)
+        Tree().restore(arrays, (3,), 2, 1)
     with pytest.raises(ValueError, match="feature has the shape"):
-        restore(Tree(), arrays, (3,), 3, 2)
+        Tree().restore(arrays, (3,), 3, 2)

@@ -1,7 +1,9 @@
 import pytest
 
 from kdcli.errors import UsageError
-from kdcli.models import Tree, parse_model, parse_network
+from kdcli.models import parse_model
+from kdcli.models.family import Sizes
+from kdcli.models.tree import Tree
 
 
 @pytest.mark.parametrize(
@@ -58,9 +60,21 @@ def test_what_limits_it() -> None:
     assert [Tree.parse(text[5:]).limited_by for text in limits] == ["nothing", "leaves", "else", "else"]
 
 
-def test_a_tree_is_no_network() -> None:
-    assert parse_network("mlp:3").hidden == (3,)
-    with pytest.raises(UsageError, match="trained by gradients") as problem:
-        parse_network("tree")
-    assert "mlp:" in problem.value.hint
-    assert "tree" not in problem.value.hint
+def test_limits_bound_the_bytes_of_a_tree() -> None:
+    node = 8 * (4 + 2)
+    sizes = {
+        Tree(): 249,
+        Tree(max_leaf_nodes=16): 31,
+        Tree(max_depth=3): 15,
+        Tree(max_depth=10**9): 249,
+        Tree(min_samples_leaf=100): 19,
+        Tree(min_samples_leaf=5000): 1,
+    }
+    assert {tree: tree.least_bytes((2,), 2, 1000) // node for tree in sizes} == sizes
+
+
+def test_the_trees_of_one_set_at_a_time_are_in_memory() -> None:
+    several = Sizes((2,), 2, train=1000, val=100, predicted=100, sets=3, seeds=5)
+    single = Sizes((2,), 2, train=1000, val=100, predicted=100, sets=1, seeds=5)
+    assert Tree().needs(several).memory == Tree().needs(single).memory
+    assert Tree().needs(several).disk == 3 * Tree().needs(single).disk

@@ -10,13 +10,15 @@ from kdcli.runs.artefacts import load_data
 from safetensors.torch import load_file
 
 from kdcli.models import parse_model
+from kdcli.models.family import Fitted, Teaching
+from kdcli.models.network import Network
+from kdcli.progress import Silence
 from kdcli.runs.more_seeds import joined, missing_seeds, stored_members
 from kdcli.runs.recipe import Students
 from kdcli.runs.student_sets import StudentSet, load_students
-from kdcli.stages import distill as stage
-from kdcli.store import Store
-from kdcli.training import parts as training
-from kdcli.training.loop import Silence
+from kdcli.store import Artefact, Store
+from kdcli.training import parts, workshop
+from kdcli.training.workshop import TrainingWorkshop
 from kdcli.workers import Result
 
 FILES = ("model", "predictions", "history")
@@ -31,13 +33,14 @@ def record(folder: Path) -> dict[str, Any]:
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     """The seeds that networks are trained with, call by call."""
     seen: list[tuple[int, ...]] = []
-    original = training.train_network
+    original = TrainingWorkshop.by_gradients
 
-    def spy(*arguments: Any, **options: Any) -> Any:
-        seen.append(tuple(options["seeds"]))
-        return original(*arguments, **options)
+    def spy(self: TrainingWorkshop, model: Network, teaching: Teaching) -> list[Fitted]:
+        if teaching.role == "student":
+            seen.append(tuple(teaching.seeds))
+        return original(self, model, teaching)
 
-    monkeypatch.setattr(stage, "train_network", spy)
+    monkeypatch.setattr(TrainingWorkshop, "by_gradients", spy)
     return seen
 
 
@@ -150,18 +153,19 @@ def test_a_damaged_set_is_told_before_more_is_trained(
 def test_a_training_of_missing_seeds_that_was_cut_off_goes_on(
     kd: Kd, tiny: Path, trained: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original, stored = stage._store, []
+    original, stored = Artefact.write, []
 
     def cut_off(*arguments: Any, **options: Any) -> None:
         if stored:
             raise KeyboardInterrupt
-        stored.append(original(*arguments, **options))
+        original(*arguments, **options)
+        stored.append(arguments)
 
-    monkeypatch.setattr(stage, "_store", cut_off)
+    monkeypatch.setattr(Artefact, "write", cut_off)
     assert kd("distill", "--seeds", "4").code == 130
-    monkeypatch.setattr(stage, "_store", original)
+    monkeypatch.setattr(Artefact, "write", original)
     steps: list[int] = []
-    fit = training.fit
+    fit = parts.fit
 
     class Counted(Silence):
         def __call__(self, done: int, loss: float | None) -> None:
@@ -170,7 +174,7 @@ def test_a_training_of_missing_seeds_that_was_cut_off_goes_on(
     def counted(model: Any, *rest: Any, report: Any, **options: Any) -> Any:
         return fit(model, *rest, report=Counted(), **options)
 
-    monkeypatch.setattr(training, "fit", counted)
+    monkeypatch.setattr(parts, "fit", counted)
     assert kd("distill", "--seeds", "4").code == 0
     assert trained == [(2, 3), (2, 3)]
     assert steps == [20, 20]  # both parts were trained already, and only stored
@@ -181,14 +185,14 @@ def test_seeds_left_out_before_and_now_are_told_together(
     kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poisoned: list[int] = []
-    train = training.train_part
+    train = workshop.train_part
 
     def overflowing(task: Mapping[str, Any], *rest: Any) -> Result:
         result = train(task, *rest)
         result.tensors["logits.test"][in_part(task, poisoned)] = torch.inf
         return result
 
-    monkeypatch.setattr(training, "train_part", overflowing)
+    monkeypatch.setattr(workshop, "train_part", overflowing)
     command = ("distill", "--target", "hard", "--keep-going", "--seeds")
     poisoned[:] = [1]
     assert kd(*command, "3").code == 0

@@ -1,9 +1,14 @@
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kdcli.errors import KdError
+from kdcli.models import parse_model
+from kdcli.models.family import Sizes
 from kdcli.runs import room
+from kdcli.runs.recipe import builtin, builtin_names
 
 
 def test_a_refusal_says_what_is_needed_and_what_is_free() -> None:
@@ -55,3 +60,49 @@ def test_counts_for_a_person() -> None:
     assert room.count(10**10) == "10,000,000,000"
     assert room.count(3 * 10**400) == "10^400"
     assert [room.rounded_down(n) for n in (0, 7, 99, 238_765, 10**400 + 1)] == [0, 7, 99, 230_000, 10**400]
+
+
+GB = 10**9
+PLANE = Sizes(features=(2,), n_classes=2, train=1600, val=400, predicted=20_000, sets=5, seeds=10)
+IMAGES = Sizes(features=(28, 28), n_classes=10, train=50_000, val=10_000, predicted=70_000, sets=7, seeds=10)
+
+
+def test_points_are_counted_exactly() -> None:
+    assert room.sampled(10**10) == (960 * GB, 320 * GB)
+
+
+@pytest.mark.parametrize("name", builtin_names())
+def test_the_recipes_that_come_with_kd_need_little(name: str, tmp_path: Path) -> None:
+    recipe = builtin(name)
+    sizes = PLANE if recipe.dataset in ("gaussians", "moons") else IMAGES
+    for text in recipe.students.models:
+        room.check_training(parse_model(text), sizes, tmp_path, 4 * GB)
+    teacher = replace(sizes, sets=1, seeds=1)
+    room.check_training(parse_model(recipe.teacher.model), teacher, tmp_path, 4 * GB)
+
+
+@pytest.mark.parametrize(
+    ("model", "free", "hint"),
+    [
+        ("mlp:100", 10**8, r"lower --seeds to [1-9]\d*"),
+        ("mlp:100", 2 * 10**6, "name fewer values of --target and --temperature, or lower --seeds"),
+        ("mlp:100000", 10**7, "name a smaller --model, such as mlp:64,64"),
+        ("tree", 10**7, r"lower --seeds to [1-9]\d*"),
+    ],
+)
+def test_a_refused_training_says_what_to_lower(model: str, free: int, hint: str, tmp_path: Path) -> None:
+    sizes = replace(PLANE, seeds=10_000)
+    with pytest.raises(KdError, match=r"50,000 students .* need about .* of memory") as refused:
+        room.check_training(parse_model(model), sizes, tmp_path, free)
+    assert re.fullmatch(hint, refused.value.hint)
+    if match := re.search(r"\d+", refused.value.hint.partition("to ")[2]):
+        fitting = replace(sizes, seeds=int(match[0]))
+        room.check_training(parse_model(model), fitting, tmp_path, free)
+
+
+def test_more_seeds_than_can_be_listed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "free_memory", lambda: 10**9)
+    room.check_seeds(1000, 5)
+    with pytest.raises(KdError, match=r"10\^30 students need") as refused:
+        room.check_seeds(10**30, 1)
+    assert refused.value.hint == "lower --seeds to 4500000"

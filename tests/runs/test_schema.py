@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from harness import Kd, reseal
+from harness import Kd, forge
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -121,7 +121,7 @@ def assert_told(kd: Kd, words: str) -> None:
 def test_a_record_that_no_stage_would_write_is_damaged_though_its_seal_is_right(
     kd: Kd, tiny: Path, name: str, changed: dict[str, Any], words: str
 ) -> None:
-    reseal(tiny / name, **changed)
+    forge(tiny / name, **changed)
     assert_told(kd, words)
 
 
@@ -130,7 +130,7 @@ def test_so_is_a_configuration_of_students_that_no_stage_would_write(
     kd: Kd, tiny: Path, changed: dict[str, Any], words: str
 ) -> None:
     config = json.loads((tiny / SOFT / "meta.json").read_text())["config"]
-    reseal(tiny / SOFT, config={**config, **changed})
+    forge(tiny / SOFT, config={**config, **changed})
     assert_told(kd, words)
 
 
@@ -176,7 +176,7 @@ def test_tensors_that_no_stage_would_write_are_damaged_though_their_digest_is_ri
 ) -> None:
     path = tiny / name / f"{file}.safetensors"
     tensors = {key: value.contiguous() for key, value in change(load_file(path)).items()}
-    reseal(tiny / name, {path.name: save(tensors)})
+    forge(tiny / name, {path.name: save(tensors)})
     assert json.loads(kd("check", "--json").out)["damaged"] == 0  # the digests are right
     outcomes = [kd(*arguments) for arguments in (*READERS, ["train-teacher", "--epochs", "3", "--force"])]
     assert all(outcome.code in (0, 1) for outcome in outcomes)
@@ -190,7 +190,7 @@ def test_tensors_that_no_stage_would_write_are_damaged_though_their_digest_is_ri
 def test_a_model_that_claims_to_be_huge_takes_no_memory(kd: Kd, tiny: Path) -> None:
     for name in (LABELS, SOFT):
         config = json.loads((tiny / name / "meta.json").read_text())["config"]
-        reseal(tiny / name, config={**config, "model": "mlp:1000000,1000000,1000000"})
+        forge(tiny / name, config={**config, "model": "mlp:1000000,1000000,1000000"})
     outcome = kd("compare")
     assert outcome.code == 1
     assert "44 numbers, not 4,000,014,000,004" in outcome.err

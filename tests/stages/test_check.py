@@ -54,6 +54,7 @@ def test_the_document_of_a_whole_run(kd: Kd, tiny: Path) -> None:
         "problems": [],
         "leftovers": [],
         "damaged": 0,
+        "older": 0,
         "newer": 0,
     }
     outcome = kd("check")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from harness import TINY, Kd
+from kdcli.runs.artefacts import load_data, load_teacher
 
 from kdcli.metrics import METRICS, Scored, measure
-from kdcli.runs.artefacts import load_data, load_teacher
 from kdcli.runs.student_sets import load_students
 from kdcli.stats import crossed
 from kdcli.store import Store

@@ -10,19 +10,18 @@ from typing import Any
 
 import pytest
 import torch
-from harness import Kd, edit_recipe, in_part
-from kdcli.runs.artefacts import load_data
+from harness import Kd, edit_recipe, in_part, opened, students
 from safetensors.torch import load_file
 from torch import Generator
 
-from kdcli.losses import Objective
+from kdcli.models.family import History
 from kdcli.models.stack import Stack
 from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.runs import room
-from kdcli.runs.student_sets import load_students
 from kdcli.store import Artefact, Store
-from kdcli.training import parts as training
-from kdcli.training.loop import History, fit, predict
+from kdcli.training import workshop
+from kdcli.training.examples import Examples
+from kdcli.training.loop import fit
 from kdcli.workers import Result
 
 FILES = ("model.safetensors", "predictions.safetensors", "history.safetensors")
@@ -41,12 +40,13 @@ def test_every_target_and_temperature_makes_a_set(kd: Kd, tiny: Path) -> None:
 
 
 def test_predictions_are_those_of_the_stored_students(tiny: Path) -> None:
-    run = Store(tiny.parent).existing_run(None)
-    data, students = load_data(run), load_students(run.artefact("students/soft-T4-mlp4"))
-    stored = students.artefact.load("predictions")["test"]
+    soft = students(tiny, "soft-T4-mlp4")
+    stored = soft.load_tested()
     assert stored.shape == (2, 400, 2)
-    torch.testing.assert_close(predict(students.load_model(data), data.splits["test"].x), stored)
-    assert students.load_history().val.shape == (2, 21)
+    torch.testing.assert_close(soft.load_model().predict(soft.experiment.data.splits["test"].x), stored)
+    history = soft.load_history()
+    assert history is not None
+    assert history["val"].shape == (2, 21)
 
 
 def test_the_same_command_gives_the_same_bits_twice(kd: Kd, tiny: Path) -> None:
@@ -73,27 +73,23 @@ def test_several_models_at_once_networks_and_trees(kd: Kd, tiny: Path) -> None:
     )
     assert outcome.code == 0
     assert outcome.out.startswith("run tiny: 12 students of 3 models, 3 epochs")
-    run = Store(tiny.parent).existing_run(None)
-    network = load_students(run.artefact("students/labels-mlp3"))
-    tree = load_students(run.artefact("students/labels-tree-depth2"))
-    assert network.config["epochs"] == 3
-    assert not {"epochs", "batch_size", "learning_rate"} & set(tree.config)
+    network, tree = students(tiny, "labels-mlp3"), students(tiny, "labels-tree-depth2")
+    assert network.set.settings.epochs == 3
+    assert not {"epochs", "batch_size", "learning_rate"} & set(tree.meta.config)
     assert set(tree.metrics) == {"accuracy", "errors", "nll", "leaves", "depth"}
     assert tree.metrics["depth"] == [2, 2]
-    assert set(tree.artefact.meta().files) == {"model.safetensors", "predictions.safetensors"}
+    assert set(tree.meta.files) == {"model.safetensors", "predictions.safetensors"}
     assert tree.load_history() is None
     assert "up to date" in kd("distill", "--model", "tree").out
 
 
 def test_a_stored_tree_predicts_bit_for_bit(kd: Kd, tiny: Path) -> None:
     kd("distill", "--model", "tree")
-    run = Store(tiny.parent).existing_run(None)
-    data = load_data(run)
     for name in ("labels-tree", "soft-T4-tree"):
-        trees = load_students(run.artefact(f"students/{name}"))
-        stored = trees.artefact.load("predictions")["test"]
+        trees = students(tiny, name)
+        stored = trees.load_tested()
         assert stored.shape == (2, 400, 2)
-        assert torch.equal(predict(trees.load_model(data), data.splits["test"].x), stored)
+        assert torch.equal(trees.load_model().predict(trees.experiment.data.splits["test"].x), stored)
 
 
 def test_an_infinite_likelihood_is_reported_as_such(kd: Kd, tiny: Path) -> None:
@@ -102,7 +98,7 @@ def test_an_infinite_likelihood_is_reported_as_such(kd: Kd, tiny: Path) -> None:
     (soft,) = re.findall(r"  soft.*", outcome.out)
     assert "∞" in labels
     assert "∞" not in soft
-    trees = load_students(Store(tiny.parent).existing_run(None).artefact("students/labels-tree"))
+    trees = students(tiny, "labels-tree")
     assert trees.metrics["nll"] == [math.inf, math.inf]
 
 
@@ -156,9 +152,9 @@ def test_a_transfer_set_is_a_fixed_part_of_the_training_split(
 ) -> None:
     seen = []
 
-    def spy(model: Stack, x: torch.Tensor, objective: Objective, *rest: Any, **options: Any) -> History:
-        seen.append((x, objective))
-        return fit(model, x, objective, *rest, **options)
+    def spy(model: Stack, train: Examples, *rest: Any, **options: Any) -> History:
+        seen.append((train.x, train.objective))
+        return fit(model, train, *rest, **options)
 
     monkeypatch.setattr("kdcli.training.parts.fit", spy)
     for target in ("labels", "soft"):
@@ -166,13 +162,12 @@ def test_a_transfer_set_is_a_fixed_part_of_the_training_split(
     x, objective = seen[0]
     assert len(seen) == 4  # two parts of each target
     assert all(torch.equal(x, other) for other, _ in seen)
-    train = load_data(Store(tiny.parent).existing_run(None)).splits["train"]
+    train = opened(tiny).data.splits["train"]
     index = [int((train.x == row).all(1).nonzero()) for row in x]
     assert len(set(index)) == 41
     assert torch.equal(objective.target[0].argmax(0), train.y[index])
     assert abs(float(train.y[index].double().mean()) - 0.5) < 0.02
-    made = load_students(Store(tiny.parent).run("tiny").artefact("students/labels-n41-mlp4"))
-    assert made.config["transfer_size"] == 41
+    assert students(tiny, "labels-n41-mlp4").set.settings.transfer_size == 41
     assert kd("distill", "--model", "tree", "--transfer-size", "41", "--target", "soft").code == 0
     assert (tiny / "students/soft-T4-n41-tree/meta.json").is_file()
 
@@ -227,7 +222,7 @@ def test_the_command_that_renews_a_set_renews_that_set(kd: Kd, tiny: Path) -> No
         assert kd(*shlex.split(hint)).code == 0
     outcome = kd("plot", "learning-curves")
     assert "left out" not in outcome.out
-    assert load_students(Store(tiny.parent).run("tiny").artefact("students/mine")).config["batch_size"] == 20
+    assert students(tiny, "mine").set.settings.batch_size == 20
 
 
 def test_all_examples_over_a_recipe_with_few_are_renewed_as_such(kd: Kd, tiny: Path) -> None:
@@ -265,7 +260,7 @@ def test_label_weight_has_a_name_of_its_own(kd: Kd, tiny: Path) -> None:
         (["--target", "soft", "--name", "../x"], 2, "cannot name a student set"),
         (["--learning-rate", "1e30", "--force"], 1, "stopped being a finite number"),
         (["--epochs", "7"], 1, "epochs = 20, not 7"),
-        (["--model", "tree", "--epochs", "7"], 2, "--epochs: a tree is not trained by gradients"),
+        (["--model", "tree", "--epochs", "7"], 2, "--epochs: no effect on tree"),
         (["--model", "tree:max_depth=0"], 2, "max_depth must be a whole number from 1"),
         (["--model", "tree:max_depth=1,max_leaf_nodes=4"], 2, "out of reach"),
         (["--model", "tree:min_samples_leaf=100"], 2, "allows no split of 160 training examples"),
@@ -392,7 +387,7 @@ def test_a_full_disk_is_found_before_students_are_trained(
 @pytest.fixture
 def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let members of the next stacks diverge; a call sets which."""
-    train, initialise = training.train_part, StackedMLP.initialise
+    train, initialise = workshop.train_part, StackedMLP.initialise
     members: list[int] = []
 
     def part(task: Mapping[str, Any], *rest: Any) -> Result:
@@ -409,7 +404,7 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def of(*chosen: int) -> None:
         members[:] = chosen
 
-    monkeypatch.setattr(training, "train_part", part)
+    monkeypatch.setattr(workshop, "train_part", part)
     return of
 
 
@@ -537,14 +532,14 @@ def test_a_network_that_diverges_as_a_whole_costs_no_other_model_its_students(
 def test_a_seed_whose_outputs_are_no_numbers_on_other_data_is_told_apart(
     kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = training.train_part
+    train = workshop.train_part
 
     def overflowing(task: Mapping[str, Any], *rest: Any) -> Result:
         result = train(task, *rest)
         result.tensors["logits.test"][in_part(task, [3])] = torch.inf
         return result
 
-    monkeypatch.setattr(training, "train_part", overflowing)
+    monkeypatch.setattr(workshop, "train_part", overflowing)
     stopped = kd(*THREE)
     assert stopped.code == 1
     assert "the output of soft, T = 4 (seed 1) is not a finite number everywhere" in stopped.err

@@ -6,13 +6,13 @@ import pytest
 from harness import Kd
 
 from kdcli.runs import room
-from kdcli.runs.artefacts import load_data
+from kdcli.runs.experiment import Experiment
 from kdcli.store import Store
 
 
 def test_defaults_are_those_of_the_experiment(kd: Kd, outputs: Path) -> None:
     assert kd("gen-data").code == 0
-    data = load_data(Store(outputs).existing_run(None))
+    data = Experiment.open(Store(outputs).existing_run(None)).data
     assert {name: len(split.y) for name, split in data.splits.items()} == {
         "train": 1600,
         "val": 400,

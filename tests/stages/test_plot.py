@@ -35,11 +35,11 @@ def test_what_a_figure_leaves_out_is_said(kd: Kd, tiny: Path) -> None:
     document = json.loads(kd("plot", "--json").out)
     assert set(document["left_out"]) == {"metrics-by-temperature", "dark-knowledge", "disagreements"}
     assert document["notes"] == {
-        "learning-curves": "leaves out 6 sets of trees, which are not trained by gradients",
-        "accuracy-by-leaves": "leaves out 2 sets of trees with other limits than max_leaf_nodes",
+        "learning-curves": "leaves out 6 student sets not trained by gradients",
+        "accuracy-by-leaves": "leaves out 2 student sets of trees with limits other than max_leaf_nodes",
     }
     out = kd("plot", "learning-curves").out
-    assert "learning-curves leaves out 6 sets of trees" in out
+    assert "learning-curves leaves out 6 student sets" in out
 
 
 def test_only_some_models(kd: Kd, tiny: Path) -> None:
@@ -59,7 +59,7 @@ def test_only_some_models(kd: Kd, tiny: Path) -> None:
     ("arguments", "words"),
     [
         (["learning-curve"], "did you mean learning-curves?"),
-        (["--format", "gif"], "formats: png, svg, pdf"),
+        (["--format", "gif"], "must be one of png, svg, pdf, not 'gif'"),
         (["--model", "tree"], "`kd distill --model tree` trains it"),
         (["--model", "tre"], "no model 'tre'; did you mean tree?"),
         (["accuracy-by-leaves"], "cannot draw accuracy-by-leaves: it needs trees"),

@@ -29,7 +29,7 @@ def test_in_words(kd: Kd, tiny: Path) -> None:
     for words in (
         "run tiny, the current one",
         "gaussians, 160 training, 40 validation, 400 test, seed 0, separation 4",
-        "mlp:8, 20 epochs, whole batches, learning rate 0.02, seed 0",
+        "mlp:8, 20 epochs, full batches, learning rate 0.02, seed 0",
         "soft, T = 4, mlp:4, 2 seeds, 20 epochs",
         "from data and teacher",
         "figures/learning-curves.png",

@@ -145,5 +145,5 @@ def test_only_a_run_that_is_named_is_deleted(kd: Kd, tiny: Path, monkeypatch: py
     monkeypatch.setenv("KD_RUN", "tiny")
     outcome = kd("delete", "--yes")
     assert outcome.code == 2
-    assert "no run is named to be deleted" in outcome.err
+    assert "name the run to delete" in outcome.err
     assert tiny.is_dir()

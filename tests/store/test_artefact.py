@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from harness import reseal
+from harness import forge
 
 from kdcli.errors import KdError, UsageError
 from kdcli.store import Artefact, Run, Store, write_file
@@ -277,7 +277,7 @@ def header(shapes: Mapping[str, tuple[str, list[int], list[int]]]) -> bytes:
 )
 def test_a_hostile_header_is_refused_though_its_digest_is_right(run: Run, content: bytes) -> None:
     artefact = put(run, "data", [])
-    reseal(artefact.path, {"tensors.safetensors": content})
+    forge(artefact.path, {"tensors.safetensors": content})
     with pytest.raises(KdError, match="is damaged"):
         artefact.load("tensors")
 

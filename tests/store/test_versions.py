@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from harness import Kd, edit_recipe, reseal
+from harness import Kd, edit_recipe, forge
 
 from kdcli.store import FORMAT, NewerError, ResumePoint, is_newer, resume
 
@@ -27,7 +27,7 @@ def make_newer(folder: Path, **changed: Any) -> None:
     path = folder / "meta.json"
     record = json.loads(path.read_text())
     versions = {**record["versions"], "kdcli": "9.1.0"}
-    reseal(folder, **{"versions": versions, "format": 99, "drawn": [1], "config": {"new": 1}, **changed})
+    forge(folder, **{"versions": versions, "format": 99, "drawn": [1], "config": {"new": 1}, **changed})
 
 
 def newer_states(kd: Kd) -> dict[str, str]:
@@ -39,7 +39,7 @@ def newer_states(kd: Kd) -> dict[str, str]:
     [("0.1.0", False), ("0.0.9", False), ("0.1", False), ("0.1.1", True), ("0.10", True), ("1.0.0rc1", True)],
 )
 def test_versions(version: str, newer: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdcli.store.newer.__version__", "0.1.0")
+    monkeypatch.setattr("kdcli.store.versions.__version__", "0.1.0")
     assert is_newer(version) is newer
     assert is_newer(version, FORMAT) is newer
     assert is_newer(version, FORMAT + 1)
@@ -54,7 +54,7 @@ def test_a_newer_artefact_is_told_and_left_alone(kd: Kd, tiny: Path, name: str, 
         make_newer(tiny / name, format=FORMAT, config={**config, "stretch": 2})
         record = {k: v for k, v in json.loads(path.read_text()).items() if k != "drawn"}
         path.write_text(json.dumps(record))
-        reseal(tiny / name)
+        forge(tiny / name)
     else:
         make_newer(tiny / name)
     before = content(tiny / name)
@@ -129,7 +129,7 @@ def test_a_state_of_a_newer_kd_is_not_taken_and_not_lost(
 ) -> None:
     point = newer_state(tiny / ".resume/teacher.0", monkeypatch)
     kept = point.path.read_bytes()
-    with pytest.raises(NewerError, match=r"version 9.1.0, format 5\)"):
+    with pytest.raises(NewerError, match=r"version 9.1.0, format 6\)"):
         point.load()
     outcome = kd("train-teacher", "--epochs", "3", "--force")
     assert outcome.code == 1

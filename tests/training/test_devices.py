@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from kdcli.errors import KdError
-from kdcli.models import MLP
+from kdcli.models.mlp import MLP
 from kdcli.training import devices as compute
 from kdcli.training.devices import choose_device, precision_for
 

@@ -1,15 +1,20 @@
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from kdcli.losses import Objective
+from kdcli.models.family import History
 from kdcli.models.stack import Stack
 from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.rng import generator
-from kdcli.training.loop import CURVE_POINTS, Adam, DivergedError, History, Keeper, evaluate, fit, predict
+from kdcli.runs.recipe import Training
+from kdcli.training.curves import CURVE_POINTS, DivergedError
+from kdcli.training.examples import Examples, evaluate
+from kdcli.training.loop import fit
+from kdcli.training.optimizer import Adam
+from kdcli.training.state import Keeper
 
 X = torch.randn(90, 2, generator=generator("x", 0))
 BATCHES = 3  # of 32 in an epoch
@@ -40,13 +45,9 @@ def train(
             stack.weights[0][member, 0, 0] = torch.nan
     history = fit(
         stack,
-        X,
-        objective(sets),
-        X[:30],
-        Objective(objective(sets).target[:, :, :30], objective(sets).temperature, LABELS[:, :30]),
-        epochs=int(changed.get("epochs", 40)),
-        batch_size=batch_size,
-        learning_rate=changed.get("learning_rate", 0.01),
+        Examples(X, objective(sets)),
+        Examples(X[:30], objective(sets).part(0, 30)),
+        Training(int(changed.get("epochs", 40)), batch_size, changed.get("learning_rate", 0.01)),
         decay=bool(changed.get("decay", 0)),
         keep_going=bool(changed.get("keep_going", 0)),
         orders=[generator("batches", seed) for seed in seeds],
@@ -80,14 +81,14 @@ def test_curves_start_before_training_and_end_after_it() -> None:
     assert history.epochs[-1] == 3 * CURVE_POINTS + 1
     assert len(history.epochs) <= CURVE_POINTS + 2
     assert history.train.shape == history.val.shape == (2, len(history.epochs))
-    torch.testing.assert_close(history.train[:, -1], evaluate(stack, X, objective(["labels"])))
+    torch.testing.assert_close(history.train[:, -1], evaluate(stack, Examples(X, objective(["labels"]))))
     assert bool((history.train[:, -1] < history.train[:, 0] / 2).all())
 
 
 def test_adam_is_that_of_pytorch() -> None:
     start = torch.randn(4, 3, generator=generator("p", 0))
     ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
-    optimizer, reference = Adam([ours], 0.01), torch.optim.Adam([theirs], lr=0.01)
+    optimizer, reference = Adam([ours], Training(learning_rate=0.01)), torch.optim.Adam([theirs], lr=0.01)
     for step in range(20):
         gradient = torch.randn(4, 3, generator=generator("g", step))
         optimizer.gradients[0].copy_(gradient)
@@ -138,11 +139,12 @@ class Noisy(Stack):
 
 def test_evaluation_is_in_evaluation_mode_and_in_chunks() -> None:
     model = Noisy()
-    whole, logits = evaluate(model.train(), X, objective(["labels"])), predict(model.train(), X)
+    examples = Examples(X, objective(["labels"]))
+    whole, logits = evaluate(model.train(), examples), model.train().predict(X)
     assert bool(whole.isfinite().all())
     model.piece = 7
-    torch.testing.assert_close(evaluate(model, X, objective(["labels"])), whole, rtol=1e-6, atol=0)
-    torch.testing.assert_close(predict(model, X), logits)
+    torch.testing.assert_close(evaluate(model, examples), whole, rtol=1e-6, atol=0)
+    torch.testing.assert_close(model.predict(X), logits)
 
 
 def test_with_decay_the_step_size_falls_linearly_to_0(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,11 +159,10 @@ def test_with_decay_the_step_size_falls_linearly_to_0(monkeypatch: pytest.Monkey
     stack = StackedMLP((2, 4, 2))
     stack.initialise([generator("weights", 0)])
     orders = [generator("batches", 0)]
-    taught = objective(["labels"])
+    taught = Examples(X, objective(["labels"]))
     for batch_size, steps in ((32, 6), (0, 2)):  # 90 examples make three batches
         rates.clear()
-        settings: dict[str, Any] = {"epochs": 2, "batch_size": batch_size, "learning_rate": 0.6}
-        fit(stack, X, taught, X, taught, orders=orders, decay=True, **settings)
+        fit(stack, taught, taught, Training(2, batch_size, 0.6), orders=orders, decay=True)
         assert rates == pytest.approx([0.6 * (1 - k / steps) for k in range(steps)])
 
 
@@ -171,13 +172,9 @@ def test_bfloat16_products_train_nearly_the_same_in_float32_parameters() -> None
     stack.initialise([generator("weights", 0)])
     rough = fit(
         stack,
-        X,
-        objective(["labels"]),
-        X,
-        objective(["labels"]),
-        epochs=40,
-        batch_size=32,
-        learning_rate=0.01,
+        Examples(X, objective(["labels"])),
+        Examples(X, objective(["labels"])),
+        Training(40, 32, 0.01),
         orders=[generator("batches", 0)],
         precision=torch.bfloat16,
     )
@@ -224,46 +221,6 @@ def test_a_training_that_was_cut_off_ends_with_the_same_bits(batch_size: int, dr
         stack, history = train(["labels", "soft"], [0, 1], batch_size, keeper, **changed)
         assert all(torch.equal(v, stack.state_dict()[k]) for k, v in whole.state_dict().items()), after
         assert all(torch.equal(a, b) for a, b in zip(curves, history, strict=True)), after
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"at": torch.zeros(2, dtype=torch.int64)},
-        {"at": torch.zeros(3)},
-        {"at": torch.tensor([0, 0, -3])},
-        {"at": torch.tensor([1, 0, 0])},
-        {"at": torch.tensor([2, -1, 2])},
-        {"at": torch.tensor([2, 2, 4])},
-        {"at": torch.tensor([2, 4, 7])},
-        {"at": torch.tensor([3, 0, 6])},
-        {"curve.epochs": torch.tensor([0, 2])},
-        {"curve.epochs": torch.tensor([-1, 1])},
-        {"parameters": torch.zeros(87)},
-        {"adam.steps": torch.zeros(4)},
-        {"order.0": torch.zeros(5056, dtype=torch.uint8)},
-        {"order.0": torch.zeros(5, dtype=torch.uint8)},
-        {"mask.1": torch.full((5056,), 255, dtype=torch.uint8)},
-        {"curve.epochs": torch.zeros(0, dtype=torch.int64)},
-        {"curve.train": torch.zeros(4, 1).double()},
-        {"curve.val": torch.zeros(3, 2)},
-        {"more": torch.zeros(1)},
-        {"parameters": None},
-    ],
-)
-def test_a_state_that_is_none_of_this_training_is_not_taken(change: dict[str, Tensor | None]) -> None:
-    changed = {"epochs": 3, "dropout": 0.5}
-    whole, curves = train(["labels", "soft"], [0, 1], 32, **changed)
-    keeper = CutOff(5)
-    with pytest.raises(CutError):
-        train(["labels", "soft"], [0, 1], 32, keeper, **changed)
-    kept = {**(keeper.kept or {}), **change}
-    keeper.kept = {name: value for name, value in kept.items() if value is not None}
-    before = keeper.saves
-    stack, history = train(["labels", "soft"], [0, 1], 32, keeper, **changed)
-    assert keeper.saves - before == 3 * BATCHES + 1  # each step's from the first on, and the last
-    assert torch.equal(stack.weights[0], whole.weights[0])
-    assert torch.equal(history.val, curves.val)
 
 
 def test_a_training_that_went_on_without_a_member_stops_where_it_is_not_to() -> None:

@@ -4,7 +4,7 @@ import sys
 import pytest
 import torch
 
-from kdcli.memory import pack, unpack
+from kdcli.workers.shared import pack, unpack
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is shared on Linux alone")
 

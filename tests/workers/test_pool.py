@@ -11,9 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kdcli import workers
-from kdcli.errors import KdError
-from kdcli.workers import Result, Tell, do, jobs
+from kdcli.workers import Result, Tell, do
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
 
@@ -134,33 +132,3 @@ def test_no_worker_outlives_a_process_that_is_killed() -> None:
     while any(map(alive, processes)):
         assert time.monotonic() < deadline, "a worker is left"
         time.sleep(0.01)
-
-
-@pytest.mark.parametrize(
-    ("variables", "number"),
-    [
-        ({"KD_JOBS": "3"}, 3),
-        ({"KD_JOBS": "3", "OMP_NUM_THREADS": "1"}, 3),
-        ({"KD_JOBS": "", "OMP_NUM_THREADS": "1"}, 1),
-        ({"KD_JOBS": "", "OMP_NUM_THREADS": "2,1"}, 2),
-        ({"KD_JOBS": "", "OMP_NUM_THREADS": "100"}, 4),
-        ({"KD_JOBS": "", "OMP_NUM_THREADS": ""}, 4),
-    ],
-)
-def test_jobs_are_those_asked_for_or_what_the_process_may_use(
-    variables: dict[str, str], number: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("joblib.cpu_count", lambda: 4)
-    monkeypatch.setattr(workers, "_threads", None)
-    workers.allow(None)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert jobs() == number
-
-
-@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "99999"])
-def test_a_number_of_jobs_that_is_none_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KD_JOBS", text)
-    workers.allow(None)
-    with pytest.raises(KdError, match="KD_JOBS must be a whole number"):
-        jobs()

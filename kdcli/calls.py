@@ -1,0 +1,115 @@
+"""Calls of commands: what a command line asks for, and the run and recipe that this means."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from kdcli.data import find_dataset
+from kdcli.errors import UsageError
+from kdcli.options import Options
+from kdcli.parameters import Parameter
+from kdcli.report import Screen
+from kdcli.runs.recipe import Recipe, builtin, load
+from kdcli.store import NAME, Run, Store, named_run
+
+if TYPE_CHECKING:
+    from kdcli.runs.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a command: its `settings` for a section of the recipe, by key, and its other options.
+
+    Settings that are not given are missing.
+    """
+
+    settings: Mapping[str, Any]
+    options: Options
+
+    @classmethod
+    def from_line(
+        cls, given: Mapping[str, Any], settings: Sequence[Parameter], options: Sequence[Parameter]
+    ) -> Self:
+        """Return the call for what Typer read from a command line, as its parameters declare it.
+
+        Raises `UsageError` for an option that is out of range; settings are checked with their section.
+        """
+        values = _values(given, options)
+        for parameter in options:
+            parameter.check(values.get(parameter.key))
+        return cls(_values(given, settings), Options(**values))
+
+    @cached_property
+    def screen(self) -> Screen:
+        """Where the command prints."""
+        return Screen(self.options.quiet, self.options.as_json)
+
+    @cached_property
+    def store(self) -> Store:
+        """The outputs folder that the command works on."""
+        return Store(self.options.outputs)
+
+    def passed(self, *keys: str) -> dict[str, Any]:
+        """Return some of the options as keyword arguments, for a stage that calls them the same."""
+        return {key: getattr(self.options, key) for key in keys}
+
+    def opened(self, run: Run) -> "Experiment":
+        """Open a run, to read it or to work on it."""
+        from kdcli.runs.experiment import Experiment
+
+        return Experiment.open(run)
+
+    @contextmanager
+    def working_on(self, run: Run) -> Iterator["Experiment"]:
+        """Say which run it is, and open it to work on it while no other kd does."""
+
+        def waiting() -> None:
+            self.screen.hint(f"another kd is working on run {run.name}; waiting for it to finish")
+
+        self.screen.working_on(run)
+        with run.locked(wait=not self.options.no_wait, waiting=waiting) as leftovers:
+            if leftovers:
+                self.screen.hint(f"cleared up after a command that was cut off: {', '.join(leftovers)}")
+            yield self.opened(run)
+
+
+def _values(given: Mapping[str, Any], parameters: Sequence[Parameter]) -> dict[str, Any]:
+    values = {parameter.key: parameter.value(given) for parameter in parameters}
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def run_name(source: str, given: str | None) -> str:
+    """Return the name of a recipe's run: the one given, KD_RUN's, the recipe's own, or that of its file."""
+    given = given or named_run()
+    name = given or (Path(source).stem if source.endswith(".toml") else source)
+    if given is None and not NAME.fullmatch(name):
+        raise UsageError(f"the file name '{name}' cannot name a run", "name the run with --run NAME")
+    return name
+
+
+def recipe_for_data(call: Call) -> tuple[Recipe, str]:
+    """Return the recipe that gen-data starts from, and its run's name.
+
+    That is --recipe if given, else the recipe of the run if it exists, else the dataset's. The run is the
+    one that --run or KD_RUN names, or that of the recipe or the dataset.
+    """
+    dataset, source, name = call.options.dataset, call.options.recipe, call.options.new_run
+    if source is None:
+        name = name or named_run() or dataset or "gaussians"
+        if dataset is not None:
+            find_dataset(dataset)
+        run = call.store.run(name)
+        if not run.recipe_path.is_file():
+            return builtin(dataset or "gaussians"), name
+        recipe, source = call.opened(run).recipe, f"of run {name}"
+    else:
+        recipe, name = load(source), run_name(source, name)
+    if dataset is not None and dataset != recipe.dataset:
+        raise UsageError(
+            f"the recipe {source} is for the dataset {recipe.dataset}, not {dataset}",
+            "leave out the dataset, or give the run another name with --run NAME",
+        )
+    return recipe, name

@@ -1,0 +1,229 @@
+"""The protocol of a family of models, and what passes between a family and those who train it.
+
+Nobody outside a family's own file asks which family a model is of: everything that differs between families
+is a method or a constant here. A new family is one file with a frozen dataclass derived from `Model`, and one
+line in `FAMILIES`. The command line reads them for its help, so their files import torch inside functions.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+
+from kdcli.progress import Report
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from torch import Tensor
+
+    from kdcli.models.network import Network
+    from kdcli.models.stack import Stack
+
+LOGIT_BYTES = 16  # of a logit while models are trained: float32 in parts and joined, float64 to be scored
+
+
+class History(NamedTuple):
+    """Learning curves, each loss measured in evaluation mode on its whole split.
+
+    epochs (points,) int64; train and val (members, points) float64, in nats.
+    """
+
+    epochs: Tensor
+    train: Tensor
+    val: Tensor
+
+    @property
+    def diverged(self) -> dict[int, int]:
+        """The members whose loss stopped being finite, each with the epoch by which it had."""
+        lost = ~(self.train.isfinite() & self.val.isfinite())
+        members = lost.any(dim=1).nonzero().flatten().tolist()
+        return {member: int(self.epochs[lost[member].nonzero()[0, 0]]) for member in members}
+
+    def of(self, members: Sequence[int]) -> History:
+        """Return the curves of some members."""
+        return History(self.epochs, self.train[list(members)], self.val[list(members)])
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the models of one set are taught.
+
+    `targets` has, for the splits "train" and "val", class probabilities `(n, n_classes)` float64 with rows
+    that sum to 1, softened at `temperature`. `label_weight` is the weight of the true labels beside them.
+    """
+
+    targets: Mapping[str, Tensor]
+    temperature: float = 1.0
+    label_weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """All that a family needs to train one model for each seed of each set.
+
+    x          `(n, *features)` of every split, of "train" those that are taught; float32, or uint8 images
+    labels     `(n, n_classes)` one-hot float64 for "train" and "val"
+    lessons    one for each set
+    seeds      of each set; they name the random streams, together with `role`
+    role       "teacher" or "student"
+    predicted  the splits whose logits are wanted
+    loss       the loss of what is trained by gradients, a name in LOSSES
+    """
+
+    x: Mapping[str, Tensor]
+    labels: Mapping[str, Tensor]
+    lessons: Sequence[Lesson]
+    seeds: Sequence[int]
+    role: str
+    predicted: Sequence[str]
+    loss: str = "kl"
+
+    @property
+    def features(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return tuple(self.x["train"].shape[1:])
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return self.labels["train"].shape[1]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The trained models of one set: those of `seeds`, in order, without the seeds that were `lost`.
+
+    tensors    their state, each tensor with a leading axis of seeds
+    logits     `(seeds, n, n_classes)` for each predicted split
+    seconds    spent on this set
+    history    learning curves; None of a family that has none
+    described  numbers of each seed, by the names of the family's `DESCRIBED`
+    used       what was chosen for the hardware, such as device and precision
+    lost       seeds without a usable model, by what became of them: "diverged" or "overflowed"
+    """
+
+    seeds: Sequence[int]
+    tensors: Mapping[str, Tensor]
+    logits: Mapping[str, Tensor]
+    seconds: float
+    history: History | None = None
+    described: Mapping[str, list[float]] = field(default_factory=dict)
+    used: Mapping[str, str] = field(default_factory=dict)
+    lost: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+
+class Workshop(Protocol):
+    """What a family may use to train its models."""
+
+    def by_gradients(self, model: Network, teaching: Teaching) -> Iterable[Fitted]:
+        """Train networks by gradients, as one stack in worker processes."""
+
+    def watch(self, total: int, unit: str) -> AbstractContextManager[Report]:
+        """Open a progress display for a total of units, such as trees."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes that decide what a training takes.
+
+    `features` is the shape of one example. `train` and `val` count examples, `predicted` those whose logits
+    are kept. Each of the `sets` has a model for each of the `seeds`.
+    """
+
+    features: Sequence[int]
+    n_classes: int
+    train: int
+    val: int
+    predicted: int
+    sets: int
+    seeds: int
+
+    @property
+    def members(self) -> int:
+        """Number of models."""
+        return self.sets * self.seeds
+
+
+class Need(NamedTuple):
+    """What a training takes at least, in bytes."""
+
+    memory: int
+    disk: int
+
+
+class Model(ABC):
+    """A model to be trained: its family, the class, and its shape. It is written `family:arguments`.
+
+    SYNTAX     how it is written, with an example
+    EXAMPLE    a model of this family
+    COPIES     of the parameters that are in memory during training
+    CURVES     whether training gives learning curves
+    DESCRIBED  names of numbers that each trained model is described by, such as leaves; () where all models
+               of one shape are of the same size
+    """
+
+    SYNTAX: ClassVar[str]
+    EXAMPLE: ClassVar[str]
+    COPIES: ClassVar[int] = 2
+    CURVES: ClassVar[bool] = False
+    DESCRIBED: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, arguments: str) -> Self:
+        """Read what follows "family:"; raises ValueError saying what is wrong."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """Write the model as `parse_model` reads it."""
+
+    @property
+    @abstractmethod
+    def slug(self) -> str:
+        """The model in a file name, such as "mlp64-64"."""
+
+    @abstractmethod
+    def train(self, teaching: Teaching, workshop: Workshop) -> Iterable[Fitted]:
+        """Train a model for each seed of each set, on class probabilities; gives the sets in order."""
+
+    @abstractmethod
+    def restore(
+        self, tensors: Mapping[str, Tensor], features: Sequence[int], n_classes: int, members: int
+    ) -> Stack:
+        """Build the stack that has these stored tensors; raises ValueError if they do not fit the model."""
+
+    @abstractmethod
+    def least_bytes(self, features: Sequence[int], n_classes: int, n_train: int) -> int:
+        """Return a lower bound of the bytes that one trained model is stored in."""
+
+    @abstractmethod
+    def multiply_adds(self, features: Sequence[int], n_classes: int) -> int:
+        """Count the multiplications with an addition that predicting one example takes."""
+
+    @property
+    def limited_by(self) -> str:
+        """What keeps it from growing: "nothing", the number of "leaves" alone, or something "else"."""
+        return "else"
+
+    @classmethod
+    def takes(cls, setting: str) -> bool:
+        """Whether a setting of training, such as "epochs", has an effect on models of this family."""
+        return False
+
+    def problem(self, features: Sequence[int], n_train: int) -> str:
+        """Say why no such model can learn from these data; empty if one can."""
+        return ""
+
+    def needs(self, sizes: Sizes) -> Need:
+        """Return a lower bound of what training takes: parameters, targets and logits."""
+        logits = sizes.n_classes * sizes.predicted
+        each = self.least_bytes(sizes.features, sizes.n_classes, sizes.train)
+        targets = 8 * sizes.sets * sizes.n_classes * (sizes.train + sizes.val)
+        return Need(
+            memory=sizes.members * (self.COPIES * each + LOGIT_BYTES * logits) + targets,
+            disk=sizes.members * (each + 4 * logits),
+        )

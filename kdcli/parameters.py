@@ -1,0 +1,258 @@
+"""From settings to the parameters of a command: their names, help and completion, and the values given."""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from inspect import Parameter as SignatureParameter
+from keyword import iskeyword
+from pathlib import Path
+from types import NoneType
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+
+import typer
+
+from kdcli.errors import KdError, UsageError
+from kdcli.settings import Rule, flag, rules
+from kdcli.store import Store
+
+METAVARS = {int: "N", float: "X", str: "NAME", Path: "PATH"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A setting as commands take it: as an option, as a positional argument, or as either.
+
+    `kind` is the type of its value, or of each item where it `is_list`. `rules` are those of all classes
+    that have the setting; what belongs to the option itself comes from the first. `default` is what Typer
+    hands on where nothing is given, unless the recipe then decides, which `recipe_default` describes.
+    """
+
+    key: str
+    flag: str
+    help: str
+    rules: tuple[Rule, ...]
+    kind: type
+    is_list: bool = False
+    default: Any = None
+    recipe_default: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of its option in Typer, such as 'run' of --run, whichever setting that is."""
+        name = self.flag.removeprefix("--").replace("-", "_")
+        return name + "_" if iskeyword(name) else name
+
+    @property
+    def argument_name(self) -> str:
+        """The name of its positional argument in Typer."""
+        return f"{self.name}_argument"
+
+    def declared(self) -> list[SignatureParameter]:
+        """Return its option and its positional argument, of those that it has, as Typer reads them."""
+        rule = self.rules[0]
+        declared = {}
+        if rule.argument:
+            declared[self.argument_name] = typer.Argument(
+                self.default, metavar=rule.argument, **self._described()
+            )
+        if rule.flag or not rule.argument:
+            declared[self.name] = typer.Option(
+                self.default,
+                *self._spellings(),
+                metavar=self._metavar(),
+                envvar=rule.env or None,
+                rich_help_panel=rule.panel or None,
+                **self._described(),
+            )
+        annotation = (list[str] if self.is_list else self.kind) | None
+        keyword_only = SignatureParameter.KEYWORD_ONLY
+        return [
+            SignatureParameter(name, keyword_only, default=info, annotation=annotation)
+            for name, info in declared.items()
+        ]
+
+    def value(self, given: Mapping[str, Any]) -> Any:
+        """Return its value among those that Typer hands to a command; None where it is not given.
+
+        Raises `UsageError` for an option and an argument that contradict each other, and for items of a list
+        that are not of their type.
+        """
+        option, argument = given.get(self.name), given.get(self.argument_name)
+        if option is not None and argument is not None and option != argument:
+            raise UsageError(
+                f"two {self.name}s are named, {argument} and {self.flag} {option}", "keep one of them"
+            )
+        value = option if argument is None else argument
+        return self._items(value) if self.is_list and value is not None else value
+
+    def check(self, value: Any) -> None:
+        """Raise `UsageError` for a value, or an item of a list, that the setting's rule does not allow."""
+        for item in value if self.is_list and value else [value]:
+            if item is not None and (problem := self.rules[0].problem(item)):
+                raise UsageError(f"{self.flag}: {problem.text}", problem.hint)
+
+    def _described(self) -> dict[str, Any]:
+        return {
+            "help": self.help,
+            # Typer examines each function that it is given, which start-up would wait for.
+            "autocompletion": self._complete if any(r.completion or r.choices for r in self.rules) else None,
+            "show_default": f"recipe, else {self.recipe_default}" if self.recipe_default else True,
+        }
+
+    def _spellings(self) -> list[str]:
+        # What the recipe may switch on can be switched off as well.
+        off = f"/--no-{self.flag.removeprefix('--')}" if self.kind is bool and self.recipe_default else ""
+        return [self.flag + off, *filter(None, [self.rules[0].short])]
+
+    def _metavar(self) -> str | None:
+        if self.kind is bool:
+            return None
+        word = self.rules[0].metavar or METAVARS[self.kind]
+        return f"{word},..." if self.is_list else word
+
+    def _items(self, values: Sequence[str]) -> tuple[Any, ...]:
+        items = [item for value in values for item in split(value, self.rules[0].item_starts)]
+        try:
+            return tuple(self.kind(item) for item in items)
+        except ValueError:
+            raise UsageError(
+                f"{self.flag}: '{', '.join(values)}' is not a list of numbers",
+                f"separate numbers by commas, such as {self.flag} 1,4,20",
+            ) from None
+
+    def _complete(self, context: typer.Context, incomplete: str) -> list[str]:
+        """Complete one word, or the last word of a list with one that the list does not have yet."""
+        words = self._completion(context)
+        if not self.is_list:
+            return [word for word in words if word.startswith(incomplete)]
+        # Items may contain commas, so what is typed may be one item, or a list and an item.
+        starts = {0, *(comma.end() for comma in re.finditer(",", incomplete))}
+        return [
+            incomplete[:start] + word
+            for start in sorted(starts)
+            for word in words
+            if word.startswith(incomplete[start:])
+            and word not in split(incomplete[:start], self.rules[0].item_starts)
+        ]
+
+    def _completion(self, context: typer.Context) -> list[str]:
+        """Return the words to offer. Completion never fails: what needs a run that cannot be read is none."""
+        words: dict[str, None] = {}
+        for rule in self.rules:
+            completion = rule.completion or rule.choices
+            if callable(completion):
+                typed = context.params
+                with suppress(KdError):
+                    store, run = Store(typed.get("outputs")), typed.get("run_argument") or typed.get("run")
+                    words |= dict.fromkeys(completion(store, run))
+            else:
+                words |= dict.fromkeys(completion)
+        return list(words)
+
+
+def split(text: str, item_starts: Sequence[str] = ()) -> list[str]:
+    """Split a comma-separated list; with `item_starts`, only at commas before one of these words."""
+    starts = "|".join(map(re.escape, item_starts))
+    comma = rf",(?=\s*(?:{starts})\b)" if item_starts else ","
+    return [item.strip() for item in re.split(comma, text) if item.strip()]
+
+
+def parameters(config: type) -> dict[str, Parameter]:
+    """Return a parameter for every setting of a class, by key, for settings that are in no recipe."""
+    return {
+        key: _parameter(key, {"": declared}, default=None if declared.is_list else declared.default)
+        for key, declared in _declarations(config).items()
+    }
+
+
+def recipe_parameters(configs: Mapping[str, type]) -> dict[str, Parameter]:
+    """Return a parameter for every setting of a section of a recipe, by key.
+
+    `configs` are the classes that the section may have, by name. A setting that several have is one
+    parameter, whose help says which of them have it and where they differ. Raises TypeError where its type
+    or flag differs.
+    """
+    by_key: dict[str, dict[str, _Declaration]] = {}
+    for name, config in configs.items():
+        for key, declared in _declarations(config).items():
+            by_key.setdefault(key, {})[name] = declared
+    return {
+        key: _parameter(
+            key,
+            variants,
+            everywhere=len(variants) == len(configs),
+            recipe_default=_by_name({name: _shown(variant.default) for name, variant in variants.items()}),
+        )
+        for key, variants in by_key.items()
+    }
+
+
+class _Declaration(NamedTuple):
+    """A setting as a class declares it: `kind` is the type of its value, or of its items in a list."""
+
+    rule: Rule
+    flag: str
+    kind: type
+    is_list: bool
+    default: Any
+
+
+def _declarations(config: type) -> dict[str, _Declaration]:
+    """Return the settings of a class by key."""
+    hints, defaults = get_type_hints(config), {field.name: field.default for field in fields(config)}
+    return {
+        key: _Declaration(rule, flag(config, key), *_kind(hints[key]), defaults[key])
+        for key, rule in rules(config).items()
+    }
+
+
+def _kind(hint: Any) -> tuple[type, bool]:
+    if get_origin(hint) is tuple:
+        return get_args(hint)[0], True
+    alternatives = [kind for kind in get_args(hint) if kind is not NoneType]
+    return (alternatives[0] if alternatives else hint), False
+
+
+def _parameter(
+    key: str, variants: Mapping[str, _Declaration], everywhere: bool = True, **default: Any
+) -> Parameter:
+    """Return the parameter of a setting, of which each of the classes by name has a variant."""
+    forms = {(variant.flag, variant.kind, variant.is_list) for variant in variants.values()}
+    if len(forms) > 1:
+        raise TypeError(f"the setting {key} differs in type or flag between {' and '.join(variants)}")
+    ((spelling, kind, is_list),) = forms
+    variant_rules = {name: variant.rule for name, variant in variants.items()}
+    text = _help(variant_rules, everywhere) + ("; repeat or comma-separate" if is_list else "")
+    return Parameter(key, spelling, text, tuple(variant_rules.values()), kind, is_list, **default)
+
+
+def _help(variants: Mapping[str, Rule], everywhere: bool) -> str:
+    """Say what a setting means and which values it takes, for each of those that differ by name."""
+    meanings: dict[str, dict[str, str]] = {}  # ranges by name, by meaning
+    for name, rule in variants.items():
+        meaning = f"{rule.help}: {rule.values}" if rule.values else rule.help
+        meanings.setdefault(meaning, {})[name] = rule.allowed
+    texts = []
+    for meaning, ranges in meanings.items():
+        allowed = _by_name(ranges)
+        text = f"{meaning} ({allowed})" if allowed else meaning
+        everyone = (everywhere and len(meanings) == 1) or len(set(ranges.values())) > 1  # are named already
+        texts.append(text if everyone else f"{text}; only for {' and '.join(ranges)}")
+    return "; ".join(texts)
+
+
+def _by_name(texts: Mapping[str, str]) -> str:
+    """Write texts by name as one: the text itself where all are the same."""
+    names: dict[str, list[str]] = {}
+    for name, text in texts.items():
+        names.setdefault(text or "any value", []).append(name)
+    if len(names) > 1:
+        return ", ".join(f"{text} for {' and '.join(owners)}" for text, owners in names.items())
+    return next(iter(texts.values()))
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, tuple):
+        return ",".join(map(_shown, default)) or "none"
+    return f"{default:g}" if isinstance(default, float) else str(default) or "none"

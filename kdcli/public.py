@@ -1,0 +1,168 @@
+"""The public Python interface: a run, its student sets, and models that predict; see `kdcli.open_run`.
+
+Names and arguments here are kept stable. Predictions follow the conventions of scikit-learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kdcli.errors import UsageError
+from kdcli.runs.experiment import Data, Experiment, TrainedStudents
+from kdcli.stages.compare import compare
+from kdcli.store import Store
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from kdcli.models.stack import Stack
+
+
+@dataclass(frozen=True)
+class Model:
+    """One trained model: a student, or a teacher.
+
+    name       such as "students/soft-T4-mlp4, seed 0"
+    classes_   (n_classes,) the names of the classes, in the order of the probabilities
+    """
+
+    name: str
+    classes_: NDArray[np.str_]
+    _data: Data
+    _stack: Stack
+    _member: int
+
+    def predict_proba(self, x: ArrayLike) -> NDArray[np.float64]:
+        """Return class probabilities `(n, n_classes)` of x `(n, *features)`, unscaled as the data are stored.
+
+        Raises ValueError for x of another shape, or with values that are not finite.
+        """
+        import torch
+
+        examples = np.asarray(x)
+        if examples.dtype != np.uint8:
+            examples = examples.astype(np.float32)
+        shape = self._data.features
+        if examples.shape[1:] != shape or examples.ndim != len(shape) + 1:
+            expected = ", ".join(("n", *map(str, shape)))
+            raise ValueError(f"x must have the shape ({expected}), not {examples.shape}")
+        if not np.isfinite(examples).all():
+            raise ValueError("x has values that are not finite")
+        logits = self._stack.predict(torch.from_numpy(examples))[self._member]
+        probabilities: NDArray[np.float64] = logits.double().softmax(1).numpy()
+        return probabilities
+
+    def predict(self, x: ArrayLike) -> NDArray[np.str_]:
+        """Return the most probable class of each example, by name, `(n,)`."""
+        names: NDArray[np.str_] = self.classes_[self.predict_proba(x).argmax(1)]
+        return names
+
+
+@dataclass(frozen=True)
+class Students:
+    """The students of one set: one for each seed.
+
+    `settings` is what they were taught and trained with, as `meta.json` records it.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    seeds: Sequence[int]
+    _trained: TrainedStudents
+
+    def student(self, seed: int = 0) -> Model:
+        """Return the student of a seed; raises `UsageError` if the set has none."""
+        if seed not in self.seeds:
+            raise UsageError(f"{self.name} has no seed {seed}", f"seeds: {', '.join(map(str, self.seeds))}")
+        member = self.seeds.index(seed)
+        return _model(f"{self._trained.name}, seed {seed}", self._trained, member, self._stack)
+
+    @property
+    def metrics(self) -> Mapping[str, Sequence[float]]:
+        """Scores on the test split by metric, a value for each of the seeds."""
+        return self._trained.metrics
+
+    @cached_property
+    def _stack(self) -> Stack:
+        return self._trained.load_model()
+
+
+class OpenRun:
+    """A run: its data, its teacher, and its students."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._experiment = experiment
+
+    @classmethod
+    def open(cls, name: str | None, outputs: Path | None) -> OpenRun:
+        """Open a run (see `kdcli.open_run`)."""
+        return cls(Experiment.open(Store(outputs).existing_run(name)))
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self._experiment.run.name
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self._experiment.run.path
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self._experiment.data.description.classes
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the features; none of pixels."""
+        return self._experiment.data.description.feature_names
+
+    def split(self, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Return x `(n, *features)` and y `(n,)` of the split "train", "val" or "test"."""
+        split = self._experiment.data.splits[name]
+        return split.x.numpy(), split.y.numpy()
+
+    @cached_property
+    def teacher(self) -> Model:
+        """The teacher; raises `KdError` if there is none, or if it is stale."""
+        trained = self._experiment.teacher
+        return _model("teacher", trained, 0, trained.load_model())
+
+    @cached_property
+    def student_sets(self) -> dict[str, Students]:
+        """The student sets that are not stale, by the names of their folders, in their usual order."""
+        return {
+            trained.folder: Students(trained.folder, trained.set.to_record(), trained.set.seeds, trained)
+            for trained in self._experiment.students()
+            if not trained.stale
+        }
+
+    def compare(
+        self,
+        *,
+        models: Sequence[str] = (),
+        metrics: Sequence[str] = (),
+        control: str | None = None,
+        unpaired: bool = False,
+    ) -> dict[str, Any]:
+        """Compare the students with their controls; returns and writes what `kd compare --json` prints.
+
+        The options are those of the command, and so are the errors.
+        """
+        with self._experiment.run.locked():
+            made = compare(
+                self._experiment, models=models, metrics=metrics, control=control, unpaired=unpaired
+            )
+        return made.document()
+
+
+def _model(name: str, trained: Any, member: int, stack: Stack) -> Model:
+    data = trained.experiment.data
+    return Model(name, np.array(data.description.classes), data, stack, member)

@@ -1,0 +1,276 @@
+"""The commands of kd: each calls its stage with what a command line gives, and prints what comes of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from kdcli import report as show
+from kdcli.app import App
+from kdcli.calls import Call, recipe_for_data, run_name
+from kdcli.commands import spell
+from kdcli.data import DATASETS
+from kdcli.errors import Command, UsageError
+from kdcli.options import COMPUTE, SCREEN, STORE, WORK
+from kdcli.runs.recipe import Recipe, Students, Teacher, load
+
+if TYPE_CHECKING:
+    from kdcli.runs.experiment import Experiment
+    from kdcli.stages.delete import Doomed
+    from kdcli.stages.run import Step
+
+app = App()
+
+
+@app.add(
+    "run",
+    *("any_recipe", "source", "file_format", "new_run", "force", "keep_going", "jobs", *WORK),
+    examples=("kd run", "kd run digits --run first", "kd run mine.toml --keep-going"),
+)
+def run(call: Call) -> None:
+    """Run every stage of a recipe, showing the command for each; ends with the comparison."""
+    recipe = load(call.options.any_recipe)
+    name = run_name(call.options.any_recipe, call.options.new_run)
+    with call.working_on(call.store.run(name)) as experiment:
+        _take(_steps(call, experiment, recipe), call.screen)
+
+
+def _steps(call: Call, experiment: "Experiment", recipe: Recipe) -> "Sequence[Step]":
+    from kdcli.stages.run import steps
+
+    return steps(
+        experiment,
+        recipe,
+        source=call.options.any_recipe,
+        files=call.options.source,
+        watch=call.screen.training,
+        bar=call.screen.download,
+        **call.passed("force", "keep_going", "file_format"),
+    )
+
+
+def _take(steps: "Sequence[Step]", screen: show.Screen) -> None:
+    """Take the steps of a run and print what comes of each, after the command that does the same."""
+    from kdcli.stages.compare import Compared
+    from kdcli.stages.distill import Distilled
+    from kdcli.stages.gen_data import DataMade
+    from kdcli.stages.plot import Plotted
+    from kdcli.stages.train_teacher import TeacherTrained
+
+    lines = show.Screen(screen.quiet or screen.as_json)
+    figures: Sequence[Path] = ()
+    for step in steps:
+        lines.say(f"$ {spell(step.command)}")
+        match step.call():
+            case DataMade() as made:
+                show.data_made(lines, made)
+            case TeacherTrained() as made:
+                show.teacher_trained(lines, made)
+            case Distilled() as made:
+                show.distilled(lines, made, table=False)
+            case Plotted() as made:
+                show.plotted(lines, made)
+                figures = made.figures
+            case Compared() as made:
+                commands = [spell(step.command) for step in steps]
+                show.compared(screen, made, commands=commands, figures=figures)
+        lines.say()
+
+
+@app.add(
+    "gen-data",
+    *("dataset", "source", "recipe", "new_run", "force", *WORK),
+    settings={name: dataset.config for name, dataset in DATASETS.items()},
+    examples=(
+        "kd gen-data gaussians",
+        "kd gen-data gaussians --n-samples 500 --run small",
+        "kd gen-data mnist --source FOLDER",
+    ),
+)
+def gen_data(call: Call) -> None:
+    """Sample or load a dataset, split it and store it in a run, which becomes the current one."""
+    from kdcli.stages.gen_data import gen_data as stage
+
+    recipe, name = recipe_for_data(call)
+    with call.working_on(call.store.run(name)) as experiment:
+        made = stage(
+            experiment,
+            recipe,
+            call.settings,
+            adopt=call.options.recipe is not None,
+            bar=call.screen.download,
+            **call.passed("force", "source"),
+        )
+    show.data_made(call.screen, made)
+
+
+@app.add(
+    "train-teacher",
+    *("force", *COMPUTE),
+    settings={"teacher": Teacher},
+    examples=(
+        "kd train-teacher",
+        "kd train-teacher --epochs 500 --learning-rate 0.003",
+        "kd train-teacher --model mlp:64,64 --force",
+    ),
+)
+def train_teacher(call: Call) -> None:
+    """Train the run's teacher on the labels, and store its parameters, logits and learning curves."""
+    from kdcli.stages.train_teacher import train_teacher as stage
+
+    with call.working_on(call.store.existing_run(call.options.run)) as experiment:
+        made = stage(experiment, call.settings, force=call.options.force, watch=call.screen.training)
+    show.teacher_trained(call.screen, made)
+
+
+@app.add(
+    "distill",
+    *("name", "student_recipe", "force", "keep_going", *COMPUTE),
+    settings={"students": Students},
+    examples=(
+        "kd distill",
+        "kd distill --target hard,bayes,soft --temperature 1,4",
+        "kd distill --model mlp:4,tree:max_depth=3 --seeds 5",
+    ),
+)
+def distill(call: Call) -> None:
+    """Train students on one or more targets, all seeds and targets at the same time."""
+    from kdcli.runs.edits import notes
+    from kdcli.runs.kinds import TEACHER
+    from kdcli.stages.distill import distill as stage
+
+    options, screen = call.options, call.screen
+    students = load(options.student_recipe).students if options.student_recipe else None
+    with call.working_on(call.store.existing_run(options.run)) as experiment:
+        for note in notes(experiment, [TEACHER]):
+            screen.hint(note)
+        passed = call.passed("name", "force", "keep_going")
+        made = stage(experiment, call.settings, students=students, watch=screen.training, **passed)
+    show.distilled(screen, made)
+
+
+@app.add(
+    "plot",
+    *("figures", "models", "file_format", "show_figures", *COMPUTE),
+    examples=("kd plot", "kd plot learning-curves --format svg", "kd plot --model mlp:4 --show"),
+)
+def plot(call: Call) -> None:
+    """Draw the run's figures from its stored results."""
+    from kdcli.runs.edits import notes
+    from kdcli.runs.kinds import DATA, STUDENTS, TEACHER
+    from kdcli.stages.plot import plot as stage
+
+    with call.working_on(call.store.existing_run(call.options.run)) as experiment:
+        student_sets = experiment.run.artefacts(STUDENTS)
+        for note in notes(experiment, [DATA, TEACHER, *(artefact.name for artefact in student_sets)]):
+            call.screen.hint(note)
+        made = stage(experiment, call.options.figures, **call.passed("models", "file_format"))
+    show.plotted(call.screen, made)
+    for path in made.figures if call.options.show_figures else ():
+        typer.launch(str(path))
+
+
+@app.add(
+    "compare",
+    *("run_to_show", "metrics", "control", "unpaired", "models", "as_csv", *WORK),
+    examples=("kd compare", "kd compare --metric brier --control hard", "kd compare --csv"),
+)
+def compare(call: Call) -> None:
+    """Compare students with their control, with confidence intervals: the evidence for distillation."""
+    if call.options.as_csv and call.options.as_json:
+        raise UsageError("--csv and --json are two documents", "choose one of them")
+    from kdcli.stages.compare import compare as stage
+
+    with call.working_on(call.store.existing_run(call.options.run_to_show)) as experiment:
+        made = stage(experiment, **call.passed("models", "metrics", "control", "unpaired"))
+    if call.options.as_csv:
+        print(show.as_csv(made), end="")
+    else:
+        show.compared(call.screen, made)
+
+
+@app.add("show", "run_to_show", *STORE, examples=("kd show", "kd show gaussians", "kd show --json"))
+def show_run(call: Call) -> None:
+    """Show what a run holds and in what state, with the commands that renew what is not fresh."""
+    from kdcli.stages.show import show_run as stage
+
+    run = call.store.existing_run(call.options.run_to_show)
+    show.run_shown(call.screen, stage(call.opened(run)))
+
+
+@app.add("runs", *STORE, examples=("kd runs", "kd runs --outputs elsewhere", "kd runs --json"))
+def runs(call: Call) -> None:
+    """List the runs in the outputs folder."""
+    from kdcli.stages.runs import list_runs as stage
+
+    show.runs_listed(call.screen, stage(call.store))
+
+
+@app.add("check", "run_to_check", *STORE, examples=("kd check", "kd check gaussians", "kd check --json"))
+def check(call: Call) -> None:
+    """Verify every stored file against its digest; the exit code is 1 unless all files are intact."""
+    from kdcli.stages.check import check as stage
+
+    made = stage(call.store, call.options.run_to_check)
+    show.checked(call.screen, made)
+    if made.damaged or made.newer:
+        raise typer.Exit(1)
+
+
+@app.add(
+    "delete",
+    *("run_to_delete", "yes", *WORK),
+    examples=("kd delete gaussians", "kd delete gaussians --yes", "kd delete small --outputs elsewhere"),
+)
+def delete(call: Call) -> None:
+    """Delete a run and everything in it, after confirmation."""
+    from kdcli.stages.delete import delete_run as stage
+    from kdcli.stages.delete import to_delete, weigh
+
+    name = call.options.run_to_delete
+    if name is None:
+        raise UsageError("name the run to delete", ("such as ", Command("delete", ("gaussians",))))
+    run = to_delete(call.store, name)
+    if not call.options.yes:
+        _confirm(call.screen, weigh(run))
+    with call.working_on(run):
+        made = stage(weigh(run))
+    show.run_deleted(call.screen, made)
+
+
+def _confirm(screen: show.Screen, doomed: "Doomed") -> None:
+    """Ask before a run is deleted, and exit unless the answer is yes; `UsageError` if nobody can answer."""
+    if screen.as_json or not show.asks():
+        run = doomed.run
+        raise UsageError(
+            f"deleting run {run.name} needs confirmation",
+            (run.store.command("delete", run.name, yes=True), " deletes it without asking"),
+        )
+    if not screen.confirmed(show.to_be_deleted(screen, doomed)):
+        screen.say("nothing was deleted")
+        raise typer.Exit(1)
+
+
+@app.add(
+    "use",
+    *("run_to_use", *STORE),
+    examples=("kd use gaussians", "kd use gaussians --quiet", "kd use small --outputs elsewhere"),
+)
+def use(call: Call) -> None:
+    """Make a run the current one, which commands work on unless --run or KD_RUN names another."""
+    from kdcli.stages.use import use as stage
+
+    show.run_used(call.screen, stage(call.store, call.options.run_to_use))
+
+
+@app.add(
+    "recipe",
+    *("any_recipe", *SCREEN),
+    examples=("kd recipe", "kd recipe moons", "kd recipe mnist-few > mine.toml"),
+)
+def show_recipe(call: Call) -> None:
+    """Print a recipe with the meaning, range and default of every key, as a file to start from."""
+    from kdcli.stages.recipe import recipe as stage
+
+    show.recipe_shown(call.screen, stage(call.options.any_recipe))

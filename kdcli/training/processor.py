@@ -1,0 +1,41 @@
+"""How PyTorch uses the processor while networks train: threads, denormal numbers, freed memory."""
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of glibc's malloc.h
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Compute on so many threads. On one thread denormal numbers count as 0.
+
+    The moments of units that have died fall into denormals after some 800 steps, and arithmetic on those is
+    many times slower. The processor's flag for it is one of each thread, so it is set where there is one.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    torch.set_flush_denormal(number == 1)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(before)
+
+
+def keep_freed_memory() -> None:
+    """Stop glibc from handing each large freed block back to the system.
+
+    Activations and gradients of megabytes are freed and taken again at every step. glibc takes blocks
+    above a threshold from the kernel and returns them at once, and the page faults then cost as much as
+    the arithmetic. Without such blocks, and without trimming, they are reused (mallopt(3), M_MMAP_MAX
+    and M_TRIM_THRESHOLD). Elsewhere this does nothing.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        for parameter, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1)):
+            mallopt(parameter, value)

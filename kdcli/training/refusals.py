@@ -1,0 +1,89 @@
+"""Refusals of what a training cannot do, before any of it: idle settings, targets, models."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from kdcli.data import DATASETS
+from kdcli.errors import UsageError
+from kdcli.models import FAMILIES, Model
+from kdcli.runs.experiment import Data
+from kdcli.runs.recipe import applies
+from kdcli.runs.student_sets import StudentSet
+from kdcli.settings import flag, rules
+from kdcli.store import check_name
+from kdcli.targets import TARGETS, find_target
+from kdcli.training.material import Material
+
+
+def check_settings(options: Mapping[str, Any], config: type, models: Iterable[Model]) -> None:
+    """Refuse settings of training that none of the models takes."""
+    all_models = list(dict.fromkeys(models))
+    given = [key for key in rules(config) if options.get(key) is not None]
+    idle = [key for key in given if not any(applies(config, key, model) for model in all_models)]
+    if idle:
+        flags, named = ", ".join(flag(config, key) for key in idle), ", ".join(map(str, all_models))
+        families = [name for name, family in FAMILIES.items() if all(map(family.takes, idle))]
+        raise UsageError(
+            f"{flags}: no effect on {named}", f"families of models that take it: {', '.join(families)}"
+        )
+
+
+def check_options(sets: Sequence[StudentSet], options: Mapping[str, Any]) -> None:
+    """Refuse options that have no effect on any of these targets."""
+    if options.get("temperatures") and not any(s.taught.softened for s in sets):
+        softened = ", ".join(name for name, target in TARGETS.items() if target.softened)
+        raise UsageError(
+            "--temperature has no effect on these targets", f"targets with a temperature: {softened}"
+        )
+    if options.get("smoothing") and all(s.target != "smooth" for s in sets):
+        raise UsageError("--smoothing has no effect on these targets", "it is for the target smooth")
+
+
+def check_folder(name: str | None, sets: Sequence[StudentSet]) -> None:
+    """Refuse a folder's name that cannot be one, or that is given for several sets."""
+    if name is None:
+        return
+    check_name(name, "student set")
+    if len(sets) != 1:
+        raise UsageError(
+            f"--name is for one student set, and this would make {len(sets)}",
+            "name one --target, with one --temperature and one --model",
+        )
+
+
+def check_targets(sets: Sequence[StudentSet], data: Data) -> None:
+    """Refuse targets that these data cannot have."""
+    for name in dict.fromkeys(student_set.target for student_set in sets):
+        target = find_target(name)
+        if target.needs == "posterior" and data.posterior is None:
+            known = ", ".join(dataset for dataset, kind in DATASETS.items() if kind.posterior)
+            raise UsageError(
+                f"target {name} needs the exact posterior, which is not known for {data.description.name}",
+                f"datasets with a known posterior: {known}",
+            )
+        if data.n_classes < target.least_classes:
+            raise UsageError(
+                f"target {name} needs {target.least_classes} classes or more, and the data have "
+                f"{data.n_classes}: a single other class cannot be shuffled",
+                "leave it out; soft is the same target here",
+            )
+
+
+def check_transfer_set(material: Material) -> None:
+    """Refuse a transfer set that these data cannot give."""
+    data, size = material.data, material.transfer_size
+    y = data.splits["train"].y
+    if size and (size > len(y) or len(torch.unique(y[material.transfer])) < data.n_classes):
+        raise UsageError(
+            f"--transfer-size: {size} of {len(y)} training examples cannot be chosen with some of each class",
+            f"there are {data.n_classes} classes; take up to {len(y)} examples",
+        )
+
+
+def check_models(models: Iterable[Model], data: Data, n_train: int, example: str) -> None:
+    """Refuse models that cannot learn from so many training examples; `example` is one that can."""
+    for model in models:
+        if problem := model.problem(data.features, n_train):
+            raise UsageError(f"model '{model}': {problem}", f"name another --model, such as {example}")

@@ -1,0 +1,170 @@
+"""Students: which of the sets that are asked for are missing, and their training and storing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kdcli.metrics import Scored, measure
+from kdcli.models import Model
+from kdcli.models.family import Fitted
+from kdcli.progress import Watch
+from kdcli.runs.experiment import Experiment, TrainedStudents
+from kdcli.runs.more_seeds import Members, as_stored, joined, stored_members
+from kdcli.runs.recipe import Students
+from kdcli.runs.student_sets import StudentSet, seeds_named
+from kdcli.store import OlderError, Run, fitting, to_json
+from kdcli.training.material import Material
+from kdcli.training.resuming import ResumePoints, identity
+from kdcli.training.workshop import NotFiniteError, TrainingWorkshop
+
+
+@dataclass(frozen=True)
+class Order:
+    """Student sets of one model that are to be trained for the same seeds, each with its artefact's name.
+
+    `all_sets` are the sets of this model that the command asked for, also those that are there.
+    """
+
+    model: Model
+    seeds: range
+    all_sets: Sequence[StudentSet]
+    wanted: list[tuple[StudentSet, str]] = field(default_factory=list)
+
+    @property
+    def sets(self) -> list[StudentSet]:
+        """The student sets to be trained."""
+        return [student_set for student_set, _ in self.wanted]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be trained, and the artefact's name of every set with whether it is up to date."""
+
+    orders: Sequence[Order]
+    artefacts: Sequence[tuple[str, bool]]
+
+
+def plan(
+    experiment: Experiment,
+    artefacts: Mapping[StudentSet, str],
+    *,
+    force: bool,
+    given: Sequence[str] | None,
+) -> Plan:
+    """Find out which seeds of which sets are missing.
+
+    Raises `KdError` where another set stands under a name and `force` does not allow to replace it, or
+    where the set that further seeds are to join is damaged.
+    """
+    orders: dict[tuple[Model, range], Order] = {}
+    states = []
+    for student_set, artefact in artefacts.items():
+        model, seeds = student_set.model, range(len(student_set.seeds))
+        stored = stored_set(experiment, artefact, force=force)
+        record = as_stored(student_set, stored, force=force)
+        if experiment.reusable(artefact, record, force=force, given=given):
+            seeds = range(len(record.seeds_asked), len(seeds))
+        states.append((artefact, not seeds))
+        if seeds:
+            of_model = [other for other in artefacts if other.model == model]
+            order = orders.setdefault((model, seeds), Order(model, seeds, of_model))
+            order.wanted.append((student_set, artefact))
+            if seeds.start and stored:  # read now, so that damage is found before the others are trained
+                stored_members(stored)
+    return Plan(list(orders.values()), states)
+
+
+def stored_set(experiment: Experiment, artefact: str, *, force: bool = False) -> TrainedStudents | None:
+    """Return a student set that is there; with `force` one of an earlier kd counts as none."""
+    try:
+        stored = experiment.stored(artefact)
+    except OlderError:
+        if force:
+            return None
+        raise
+    return stored if isinstance(stored, TrainedStudents) else None
+
+
+def resume_points(run: Run, model: Model) -> ResumePoints:
+    """Return where the training of a student model keeps its states."""
+    return ResumePoints(run, fitting(f"students-{model.slug}"))
+
+
+def train(
+    order: Order, students: Students, material: Material, *, keep_going: bool, watch: Watch
+) -> list[str]:
+    """Train the sets of an order; store each that has students left.
+
+    Returns titles of those that have none, as may be if it is to `keep_going`. Raises `NotFiniteError`
+    if a loss or output stops being finite and it is not.
+    """
+    experiment = material.data.experiment
+    points = resume_points(experiment.run, order.model)
+    sets, training = _stack(points, order, material)
+    workshop = TrainingWorkshop(
+        training=students,
+        title=f"{len(sets) * len(order.seeds)} students {order.model}",
+        name_member=lambda k, seed: f"{sets[k].title()} (seed {seed})",
+        open_display=watch,
+        points=points,
+        identity=training,
+        keep_going=keep_going,
+    )
+    artefacts = dict(order.wanted)
+    lost: list[str] = []
+    try:
+        all_fitted = order.model.train(material.teaching(sets, order.seeds), workshop)
+        for student_set, fitted in zip(sets, all_fitted, strict=True):
+            if student_set not in artefacts:
+                continue
+            if fitted.seeds:
+                _store(experiment, student_set, artefacts[student_set], fitted)
+            else:
+                seeds = f", {seeds_named(order.seeds)}" if order.seeds.start else ""
+                lost.append(f"{student_set.title()} ({order.model}{seeds})")
+    except NotFiniteError as error:
+        if error.everyone:  # otherwise the same command resumes from the state with --keep-going
+            points.clear()
+        raise
+    return lost
+
+
+def _stack(
+    points: ResumePoints, order: Order, material: Material
+) -> tuple[list[StudentSet], Mapping[str, Any]]:
+    """Return the sets to be trained as one stack, and what identifies their training.
+
+    They are those that are wanted, unless a training was interrupted when some of its sets were stored
+    already: it is resumed with all of them, since results differ in the last bits with the size of the stack.
+    """
+    experiment = material.data.experiment
+    parents = {name: experiment.fresh(name).meta.digest for s in order.all_sets for name in s.parents}
+    records = points.kept().get("records", [])
+
+    def record_of(student_set: StudentSet) -> Any:
+        return to_json({**student_set.to_record(), "seeds": list(order.seeds)})
+
+    begun = [student_set for student_set in order.all_sets if record_of(student_set) in records]
+    resumes = len(begun) == len(records) and all(student_set in begun for student_set in order.sets)
+    sets = begun if resumes else order.sets
+    return sets, identity([record_of(student_set) for student_set in sets], parents)
+
+
+def _store(experiment: Experiment, student_set: StudentSet, artefact: str, fitted: Fitted) -> None:
+    """Store what was trained of a set, and score it on the test split.
+
+    Where these are further seeds of a set that is there, they are stored with it as one.
+    """
+    record = student_set.without(fitted.seeds, fitted.lost)
+    tensors = {"model": fitted.tensors}
+    if fitted.history:
+        tensors["history"] = fitted.history._asdict()
+    members = Members(record, tensors, fitted.logits["test"], fitted.described, fitted.seconds)
+    stored = stored_set(experiment, artefact) if record.seeds_asked[0] else None
+    if stored:
+        with experiment.reading(artefact, file="history.safetensors"):
+            members = joined(stored_members(stored), members)
+    scores = measure(Scored(members.predictions, experiment.data.splits["test"].y))
+    tensors = {**members.tensors, "predictions": {"test": members.predictions}}
+    metrics = {**scores, **members.described}
+    experiment.write(artefact, members.set, tensors, metrics, members.seconds, used=fitted.used)

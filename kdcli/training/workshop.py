@@ -1,0 +1,266 @@
+"""The workshop where families train their models: networks by gradients, in worker processes."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from kdcli import workers
+from kdcli.errors import KdError
+from kdcli.losses import Objective
+from kdcli.models.family import Fitted, History, Teaching
+from kdcli.models.network import Network
+from kdcli.progress import Report, Watch
+from kdcli.runs.recipe import Training
+from kdcli.settings import rules
+from kdcli.training.devices import LARGE, choose_device, precision_for
+from kdcli.training.loop import steps_in_epoch
+from kdcli.training.parts import Part, parts_of, train_part
+from kdcli.training.resuming import ResumePoints
+from kdcli.workers import Result
+
+WORTH_A_FORK = 10**8  # parameters times examples times epochs: some 20 ms of work
+
+
+class NotFiniteError(KdError):
+    """Losses or outputs of some members stopped being finite numbers; of `everyone`, or not."""
+
+    def __init__(self, message: str, hint: str, *, everyone: bool) -> None:
+        super().__init__(message, hint)
+        self.everyone = everyone
+
+
+@dataclass(frozen=True)
+class Computation:
+    """Where and how matrix products are computed: as asked for, "auto" being a choice for the hardware."""
+
+    device: str = "cpu"
+    precision: str = "float32"
+    schedule: str = "constant"
+
+
+@dataclass(frozen=True)
+class TrainingWorkshop:
+    """Trains the models of one call of a command; a `Workshop` of the families.
+
+    `title` is that of the progress display which `open_display` opens, `name_member` names the model of a set
+    and a seed for a person. `points` keep the state of the training with this `identity`. Seeds whose loss
+    or outputs are not finite raise `NotFiniteError`, unless it is to `keep_going` without them.
+    """
+
+    training: Training
+    title: str
+    name_member: Callable[[int, int], str]
+    open_display: Watch
+    points: ResumePoints
+    identity: Mapping[str, Any]
+    computation: Computation = Computation()
+    keep_going: bool = False
+
+    def watch(self, total: int, unit: str, steps: int = 1) -> AbstractContextManager[Report]:
+        """Open a progress display for a total of units, each of so many steps."""
+        return self.open_display(self.title, total, unit, steps)
+
+    def by_gradients(self, model: Network, teaching: Teaching) -> list[Fitted]:
+        """Train networks of one shape as one stack, for each seed with a member in every set."""
+        start = time.perf_counter()
+        parts = self._parts(model, teaching)
+        work = model.parameters(teaching.features, teaching.n_classes) * self.training.epochs
+        work *= len(teaching.seeds) * len(teaching.lessons) * len(teaching.x["train"])
+        apart = work >= WORTH_A_FORK and parts[0].device == "cpu"
+        steps = steps_in_epoch(len(teaching.x["train"]), self.training.batch_size)
+        with self.watch(self.training.epochs, "epoch", steps) as report:
+            heard = _Hearing(report, [len(part.seeds) for part in parts])
+            tasks = [part.to_record() for part in parts]
+            results = workers.do(
+                "train",
+                train_part,
+                tasks,
+                self._shared(teaching),
+                heard,
+                lambda k, result: self._stop_if_diverged(parts, k, result),
+                apart=apart,
+            )
+        used = {name: str(getattr(parts[0], name)) for name in ("device", "precision", "threads")}
+        return self._fitted(teaching, results, used, start)
+
+    def _parts(self, model: Network, teaching: Teaching) -> list[Part]:
+        """Return the parts of the stack, each with all that its training depends on."""
+        sets, seeds = len(teaching.lessons), teaching.seeds
+        size = model.parameters(teaching.features, teaching.n_classes)
+        members = sets * len(seeds)
+        device = choose_device(self.computation.device)
+        shares = parts_of(seeds, sets, size) if device.type == "cpu" else [list(seeds)]
+        # A single large network gains from threads within operations; what is small only waits for them.
+        several = len(shares) == 1 and members * size >= LARGE
+        threads = self.points.kept().get("threads", workers.jobs()) if several else 1
+        precision = precision_for(self.computation.precision, members * size, device)
+        return [
+            Part(
+                model=str(model),
+                features=list(teaching.features),
+                n_classes=teaching.n_classes,
+                sets=sets,
+                seeds=share,
+                role=teaching.role,
+                training=Training(**{key: getattr(self.training, key) for key in rules(Training)}),
+                loss=teaching.loss,
+                decay=self.computation.schedule == "linear",
+                device=device.type,
+                precision=str(precision).removeprefix("torch."),
+                threads=threads,
+                keep_going=self.keep_going,
+                predicted=list(teaching.predicted),
+                point=str(self.points[k].path),
+                identity={**self.identity, "threads": threads, "part": share},
+            )
+            for k, share in enumerate(shares)
+        ]
+
+    def _shared(self, teaching: Teaching) -> dict[str, Tensor]:
+        """Return the tensors that all parts share: examples, targets and labels."""
+        shared = {f"{split}.x": x for split, x in teaching.x.items()}
+        for split in ("train", "val"):
+            objective = objective_of(teaching, split)
+            if split == "train" and 0 < self.training.batch_size < len(teaching.x[split]):
+                objective = objective.by_example()
+            shared |= {f"{split}.{name}": tensor for name, tensor in objective.tensors().items()}
+        return shared
+
+    def _stop_if_diverged(self, parts: Sequence[Part], k: int, result: Result) -> None:
+        if result.value:
+            epoch, members = result.value
+            part = parts[k]
+            lost = [(member % part.sets, part.seeds[member // part.sets]) for member in members]
+            what = f"stopped being a finite number by epoch {epoch}"
+            raise self._not_finite("loss", what, lost, part.sets * len(part.seeds))
+
+    def _not_finite(
+        self, quantity: str, what: str, lost: Sequence[tuple[int, int]], members: int
+    ) -> NotFiniteError:
+        """Return the error for the lost pairs of set and seed, among so many members."""
+        shown = ", ".join(self.name_member(*pair) for pair in lost[:3])
+        if len(lost) > 3:
+            shown += f" and {len(lost) - 3} more"
+        everyone = len(lost) == members
+        keep = "" if everyone else ", or leave such seeds out with --keep-going"
+        hint = f"nothing of it was written; {smaller_step(self.training)}{keep}"
+        return NotFiniteError(f"the {quantity} of {shown} {what}", hint, everyone=everyone)
+
+    def _fitted(
+        self, teaching: Teaching, results: Sequence[Result], used: Mapping[str, str], start: float
+    ) -> list[Fitted]:
+        """Return what was trained set by set, without the seeds that were lost."""
+        history, joined = _joined(results)
+        sets, seeds = len(teaching.lessons), teaching.seeds
+        logits = {split: joined[f"logits.{split}"] for split in teaching.predicted}
+        overflowed = _non_finite_rows(logits)
+        if overflowed and not self.keep_going:
+            lost = [(member % sets, seeds[member // sets]) for member in overflowed]
+            raise self._not_finite("output", "is not a finite number everywhere", lost, sets * len(seeds))
+        diverged = history.diverged
+        lost_members = {"diverged": {*diverged}, "overflowed": {*overflowed} - {*diverged}}
+        seconds = (time.perf_counter() - start) / sets
+        parameters = {
+            name.removeprefix("model."): tensor
+            for name, tensor in joined.items()
+            if name.startswith("model.")
+        }
+        fitted = []
+        for k in range(sets):
+            member_of = {seed: s * sets + k for s, seed in enumerate(seeds)}
+            gone = {why: [s for s, m in member_of.items() if m in lost_members[why]] for why in lost_members}
+            kept = {seed: m for seed, m in member_of.items() if not any(seed in out for out in gone.values())}
+            members = list(kept.values())
+            fitted.append(
+                Fitted(
+                    seeds=list(kept),
+                    tensors={name: tensor[members] for name, tensor in parameters.items()},
+                    logits={split: tensor[members] for split, tensor in logits.items()},
+                    seconds=seconds,
+                    history=history.of(members),
+                    used=used,
+                    lost={why: out for why, out in gone.items() if out},
+                )
+            )
+        return fitted
+
+
+def objective_of(teaching: Teaching, split: str) -> Objective:
+    """Return what the stack of all sets learns on a split, features first."""
+    lessons = teaching.lessons
+    temperatures, weights = (
+        torch.tensor(values, dtype=torch.float64).view(-1, 1, 1)
+        for values in (
+            [lesson.temperature for lesson in lessons],
+            [lesson.label_weight for lesson in lessons],
+        )
+    )
+    return Objective(
+        target=torch.stack([lesson.targets[split].T for lesson in lessons]).contiguous(),
+        temperature=temperatures,
+        labels=teaching.labels[split].T.contiguous(),
+        label_weight=weights if bool(weights.any()) else None,
+        loss_name=teaching.loss,
+    )
+
+
+def smaller_step(training: Training) -> str:
+    """Say what to do about a loss that stops being finite."""
+    return f"try a smaller step than --learning-rate {training.learning_rate:g}"
+
+
+class _Hearing:
+    """Reports the progress of a whole stack from what its parts tell."""
+
+    def __init__(self, report: Report, sizes: Sequence[int]) -> None:
+        self.report = report
+        self.sizes = sizes
+        self.at: list[tuple[int, float | None]] = [(0, None)] * len(sizes)
+        self.resumed = False
+
+    def __call__(self, part: int, value: Any) -> None:
+        kind, *content = value
+        if kind == "resumed":
+            if not self.resumed:  # the other parts resume at about the same epoch
+                self.report.resumed(*content)
+            self.resumed = True
+            return
+        self.at[part] = (content[0], content[1])
+        done = sum(done * size for (done, _), size in zip(self.at, self.sizes, strict=True))
+        losses = [loss for _, loss in self.at if loss is not None]
+        self.report(done // sum(self.sizes), sum(losses) / len(losses) if losses else None)
+
+
+def _joined(results: Sequence[Result]) -> tuple[History, dict[str, Tensor]]:
+    """Join the curves and the other tensors of all parts along the axis of members.
+
+    A part of which every member is lost has stopped: its curves end before those of the others.
+    """
+    tensors = {
+        name: torch.cat([result.tensors[name] for result in results])
+        for name in results[0].tensors
+        if not name.startswith("curve.")
+    }
+    longest = max((result.tensors["curve.epochs"] for result in results), key=len)
+    train, val = (
+        torch.cat([pad(curve, (0, len(longest) - curve.shape[1]), value=math.nan) for curve in curves])
+        for curves in ([result.tensors[f"curve.{name}"] for result in results] for name in ("train", "val"))
+    )
+    return History(longest, train, val), tensors
+
+
+def _non_finite_rows(logits: Mapping[str, Tensor]) -> list[int]:
+    """Return the members whose logits `(members, n, n_classes)` have rows that are not finite numbers.
+
+    A network whose loss is finite on the data it was trained with may still overflow on others.
+    """
+    finite = torch.stack([values.amax(-1).isfinite().all(dim=1) for values in logits.values()]).all(dim=0)
+    members: list[int] = (~finite).nonzero().flatten().tolist()
+    return members

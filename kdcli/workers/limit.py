@@ -1,0 +1,52 @@
+"""How many processes or threads may compute at the same time."""
+
+from __future__ import annotations
+
+import os
+
+from kdcli.errors import UsageError
+
+JOBS = "KD_JOBS"  # environment variable: how many tasks may run at the same time
+
+_allowed: int | None = None
+_threads: str | None = None
+
+
+def compute_on_one_thread() -> None:
+    """Have libraries that are imported from now on compute on one thread, unless they are told otherwise.
+
+    Threads of OpenMP wait for each other by spinning, a dozen times in every step of a small training. Where
+    another process works on the same processors, that takes many times as long as one thread alone.
+    """
+    global _threads
+    if _threads is None:
+        _threads = os.environ.get("OMP_NUM_THREADS", "")
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def allow(number: int | None) -> None:
+    """Let so many processes or threads compute at the same time; None leaves it to the environment."""
+    global _allowed
+    _allowed = number
+
+
+def jobs() -> int:
+    """Return how many processes or threads may compute at the same time; at least 1.
+
+    That is what was allowed, else the environment's KD_JOBS, else the processors that this process may use,
+    by its affinity and its control group's quota, but no more than OMP_NUM_THREADS. Raises `UsageError` if
+    KD_JOBS is no such number.
+    """
+    if _allowed is not None:
+        return _allowed
+    asked = os.environ.get(JOBS, "")
+    if asked:
+        if asked.isascii() and asked.isdigit() and 1 <= int(asked) <= 10_000:
+            return int(asked)
+        raise UsageError(f"{JOBS} must be a whole number from 1 to 10000, not '{asked}'", f"such as {JOBS}=2")
+    from joblib import cpu_count
+
+    threads = (_threads if _threads is not None else os.environ.get("OMP_NUM_THREADS", "")).partition(",")[0]
+    most = int(threads) if threads.isascii() and threads.isdigit() else 0
+    processors: int = cpu_count()
+    return max(1, min(processors, most or processors))

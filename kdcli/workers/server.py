@@ -1,0 +1,151 @@
+"""The server process that forks workers, and what a worker does.
+
+The server is itself forked as soon as PyTorch is imported, before this process uses libraries that do not
+survive a fork (thread pools of OpenMP, XGBoost, polars), and does nothing but fork. Server and workers die
+with the process they work for, however it ends.
+
+Forks are safe on Linux alone, and only in a process with one thread.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NoReturn
+
+from kdcli.errors import KdError
+from kdcli.workers import shared
+from kdcli.workers.limit import jobs
+from kdcli.workers.messages import Work, first_message, message
+
+PR_SET_PDEATHSIG = 1  # a name of Linux's prctl.h
+
+
+@dataclass
+class Server:
+    """The process that forks workers, and the socket it takes orders from."""
+
+    process: int
+    orders: socket.socket
+    owner: int
+
+
+_server: Server | None = None
+
+
+def own_server() -> Server | None:
+    """Return the server of this process; one that a fork of it took over is another's."""
+    return _server if _server is not None and _server.owner == os.getpid() else None
+
+
+def start(works: Mapping[str, Work], prepare: Callable[[], None] | None = None) -> None:
+    """Start the server of workers that can do these kinds of work, unless it is there or none is possible.
+
+    `prepare` is called in the server before it takes orders, such as to import what workers will need.
+    """
+    global _server
+    if own_server():
+        return
+    if sys.platform != "linux" or threading.active_count() > 1 or jobs() == 1:
+        return
+    ours, its = socket.socketpair()
+    owner = os.getpid()
+    process = _fork()
+    if process == 0:
+        ours.close()
+        _serve(its, works, owner, prepare)
+    its.close()
+    _server = Server(process, ours, owner)
+    atexit.register(stop)
+
+
+def stop() -> None:
+    """End the server of workers, if this process has one."""
+    global _server
+    if server := own_server():
+        server.orders.close()
+        with suppress(ChildProcessError):
+            os.waitpid(server.process, 0)
+        _server = None
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # Python warns of forks beside threads of the system. Those here are NumPy's, which survive them.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _die_with(parent: int) -> None:
+    """Have the system kill this process when its parent dies."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before
+        os._exit(1)
+
+
+def _serve(
+    orders: socket.socket, works: Mapping[str, Work], owner: int, prepare: Callable[[], None] | None
+) -> NoReturn:
+    """Fork a worker for each order, until the process that gives them is gone."""
+    try:
+        _die_with(owner)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that is worked for decides what ends
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for workers
+        _use_one_thread()
+        server = os.getpid()
+        if prepare:
+            prepare()
+        while True:
+            order, handed, _, _ = socket.recv_fds(orders, 1, 2)
+            if not order:
+                os._exit(0)
+            if _fork() == 0:
+                orders.close()
+                _work(socket.socket(fileno=handed[0]), handed[1], works, server)
+            for each in handed:
+                os.close(each)
+    finally:
+        os._exit(1)
+
+
+def _use_one_thread() -> None:
+    """Keep PyTorch from waiting for threads of OpenMP, which a fork has left behind."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _work(caller: socket.socket, packed: int, works: Mapping[str, Work], server: int) -> NoReturn:
+    """Do one task, and end."""
+    try:
+        _die_with(server)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        caller.sendall(message("process", os.getpid()))
+        read = bytearray()
+        while (task := first_message(read)) is None:
+            read += caller.recv(1 << 20)
+        work, what = task[1]
+        try:
+            result = works[work](
+                what, shared.unpack(packed), lambda value: caller.sendall(message("told", value))
+            )
+            done = shared.pack(result.tensors)
+            content = message("done", result.value)
+            socket.send_fds(caller, [content[:1]], [done])
+            caller.sendall(content[1:])
+        except KdError as error:
+            caller.sendall(message("refused", [error.message, error.hint]))
+        except Exception:
+            caller.sendall(message("failed", traceback.format_exc()))
+    finally:
+        os._exit(0)

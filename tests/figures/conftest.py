@@ -1,0 +1,21 @@
+"""Views of runs for tests of single figures."""
+
+import pytest
+from views import image_view, plane_view, three_class_view
+
+from kdcli.figures.view import View
+
+
+@pytest.fixture
+def view() -> View:
+    return plane_view()
+
+
+@pytest.fixture
+def images() -> View:
+    return image_view()
+
+
+@pytest.fixture
+def three_classes() -> View:
+    return three_class_view()

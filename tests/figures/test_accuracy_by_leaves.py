@@ -1,0 +1,46 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from views import laid_out, legend_labels, trees
+
+from kdcli.figures.accuracy_by_leaves import draw, note, obstacle
+from kdcli.figures.view import View
+
+
+def test_a_line_for_each_target(view: View) -> None:
+    figure = draw(view)
+    (ax,) = figure.axes
+    lines = {line.get_label(): line for line in ax.get_lines() if not str(line.get_label()).startswith("_")}
+    levels = {name: line.get_ydata()[0] for name, line in lines.items()}
+    assert levels == {"teacher": 0.9501, "Bayes optimum": 0.9772}
+    bars = {container.get_label(): container for container in ax.containers}
+    assert set(bars) == {"labels", "soft, T = 1"}
+    line, _, (stems,) = bars["labels"].lines
+    np.testing.assert_allclose(line.get_xydata(), [[4, 0.9], [60, 0.8]])
+    np.testing.assert_allclose(stems.get_segments()[1], [[60, 0.79], [60, 0.81]])
+    np.testing.assert_allclose(bars["soft, T = 1"].lines[0].get_xydata(), [[4, 0.85]])  # not by depth
+    assert [text.get_text() for text in ax.texts] == ["no limit"]
+    assert ax.texts[0].xy == (60, pytest.approx(0.8))
+    assert ax.get_xscale() == "log"
+    assert legend_labels(figure) == ["teacher", "Bayes optimum", "labels", "soft, T = 1"]
+
+
+def test_trees_with_other_limits_are_left_out(view: View) -> None:
+    assert note(view) == "leaves out 1 student set of trees with limits other than max_leaf_nodes"
+    assert "at least two sizes" in obstacle(replace(view, students=view.students[:3]))
+
+
+@pytest.mark.parametrize("count", [1, 4, 9])
+def test_the_legend_stays_in_the_picture_and_clear_of_the_panel(view: View, count: int) -> None:
+    sets = [
+        trees(f"soft, T = {k}, w = 0.25", f"tree:max_leaf_nodes={k}{n}", k + n, 0.9)
+        for k in range(count)
+        for n in (4, 8)
+    ]
+    figure = laid_out(draw(replace(view, students=sets)))
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
+    assert box.y1 <= figure.axes[0].xaxis.label.get_window_extent().y0
+    assert box.y0 >= figure.texts[-1].get_window_extent().y1

@@ -1,0 +1,52 @@
+from dataclasses import replace
+
+import numpy as np
+from views import DIFFERENCES, legend_labels
+
+from kdcli.figures.differences import draw, obstacle, row_places
+from kdcli.figures.view import View
+
+
+def test_verdicts_by_marker_and_word(view: View) -> None:
+    figure = draw(view)
+    accuracy, likelihood = figure.axes
+    rows = [label.get_text() for label in accuracy.get_yticklabels()]
+    assert rows == ["mlp:4", "hard", "soft, T = 4", "tree", "hard"]
+    assert "percentage points" in accuracy.get_xlabel()
+    assert "nats" in likelihood.get_xlabel()
+    drawn = {}
+    for bars in accuracy.containers:
+        line, _, stems = bars.lines
+        ((x, y),) = line.get_xydata()
+        drawn[float(y)] = (x, line.get_marker(), stems[0].get_segments() if stems else None)
+    x, marker, stems = drawn[-1.0]
+    assert (x, marker) == (1.5, "^")
+    np.testing.assert_allclose(stems, [[[0.5, -1], [2.5, -1]]])
+    assert drawn[-2.0][1] == "o"
+    assert drawn[-4.0] == (0.1, "x", None)
+    texts = [text.get_text() for text in likelihood.texts]
+    assert texts == ["infinite for the control: better", "both infinite"]
+    assert likelihood.get_lines()[0].get_xdata() == [0, 0]
+    assert legend_labels(figure) == ["better", "worse", "no difference shown", "single seed: no verdict"]
+
+
+def test_rows_stand_under_their_group() -> None:
+    names = [("mlp:4", ""), ("mlp:4", "hard"), ("mlp:4", "soft, T = 4"), ("tree", ""), ("tree", "hard")]
+    assert row_places(DIFFERENCES) == {name: -k for k, name in enumerate(names)}
+
+
+def test_a_set_without_a_seed_in_common_with_its_control_has_a_row_that_says_so(view: View) -> None:
+    missing = {"mean": None, "low": None, "high": None, "verdict": None, "nothing": True}
+    nothing = [replace(d, title="soft, T = 2", **missing) for d in DIFFERENCES[:2]]
+    figure = draw(replace(view, differences=lambda: [*nothing, *DIFFERENCES[:2]]))
+    rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert rows == ["mlp:4", "soft, T = 2", "hard"]
+    for ax in figure.axes:
+        assert [text.get_text() for text in ax.texts] == ["no seed in common with the control"]
+    assert legend_labels(figure) == ["better", "worse"]
+    assert obstacle(view) == ""
+    assert "has a seed in common" in obstacle(replace(view, differences=lambda: nothing))
+
+
+def test_it_needs_a_control(view: View) -> None:
+    assert "control" in obstacle(replace(view, differences=list))

@@ -1,0 +1,44 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from views import caption, scores, students
+
+from kdcli.figures.metrics_by_temperature import draw, obstacle
+from kdcli.figures.view import View
+
+
+def test_intervals_and_the_control(view: View) -> None:
+    figure = draw(view)
+    left, right = figure.axes
+    assert "accuracy" in left.get_ylabel()
+    assert "nats" in right.get_ylabel()
+    (bars,) = left.containers
+    line, _, (stems,) = bars.lines
+    assert bars.get_label() == "soft (mlp:4)"
+    np.testing.assert_allclose(line.get_xydata(), [[1, 0.81], [4, 0.945]])
+    np.testing.assert_allclose(stems.get_segments(), [[[1, 0.7], [1, 0.9]], [[4, 0.9], [4, 0.99]]])
+    levels = {str(level.get_label()): level.get_ydata()[0] for level in left.get_lines() if level is not line}
+    assert levels["labels (mlp:4)"] == levels["teacher"] == pytest.approx(0.945)
+    assert "95 %" in caption(figure)
+    assert [tick for tick in left.get_xticks() if tick > 0] == [1, 4]
+
+
+def test_sets_with_a_variant_have_the_plain_control(view: View) -> None:
+    weighed = [replace(s, variant="w = 0.3") if s.target == "soft" else s for s in view.students]
+    ax = draw(replace(view, students=weighed)).axes[0]
+    assert "labels (mlp:4)" in [line.get_label() for line in ax.get_lines()]
+    assert [bars.get_label() for bars in ax.containers] == ["soft (mlp:4, w = 0.3)"]
+
+
+def test_shuffled_targets_have_a_line_beside_the_soft_ones(view: View) -> None:
+    endless = scores(math.inf, math.inf)
+    shuffled = [students(f"shuffled, T = {t}", score=endless) for t in (1, 4)]
+    left, right = draw(replace(view, students=[*shuffled, *view.students])).axes
+    assert [bars.get_label() for bars in left.containers] == ["soft (mlp:4)", "shuffled (mlp:4)"]
+    assert np.isnan(right.containers[1].lines[0].get_ydata()).all()  # infinite, and so not drawn
+
+
+def test_it_needs_two_temperatures(view: View) -> None:
+    assert "two temperatures" in obstacle(replace(view, students=view.students[:2]))

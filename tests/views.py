@@ -1,0 +1,166 @@
+"""What tests of figures share: views of runs, made from arrays."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subject, View
+
+Array = np.ndarray[Any, Any]
+EPOCHS = np.array([0, 5, 10])
+TRAIN = np.array([[1.0, 0.5, 0.2], [1.0, 0.4, 0.1], [1.0, 0.6, 0.4]])
+HALF_RIGHT = np.tile([[0.3, 0.7], [0.6, 0.4]], (30, 1))  # probabilities of 60 examples
+TRAIN_LOGITS = np.array([[2.0, 0.0, -1.0], [4.0, 0.0, -1.0], [0.0, 3.0, 0.0], [0.0, 0.0, 1.0]])
+TRAIN_Y = np.array([0, 0, 1, 2])
+
+UNDECIDED = "no difference shown"
+
+
+def _difference(
+    group: str, title: str, metric: str, *numbers: float | None, verdict: str | None
+) -> Difference:
+    unit, preferred = ("percentage points", "higher") if metric == "accuracy" else ("nats", "lower")
+    mean, low, high = numbers
+    return Difference(group, title, metric, unit, preferred, mean, low, high, verdict)
+
+
+DIFFERENCES = [
+    _difference("mlp:4", "hard", "accuracy", 1.5, 0.5, 2.5, verdict="better"),
+    _difference("mlp:4", "hard", "NLL", 0.2, 0.1, 0.3, verdict="worse"),
+    _difference("mlp:4", "soft, T = 4", "accuracy", -0.5, -1.5, 0.5, verdict=UNDECIDED),
+    _difference("mlp:4", "soft, T = 4", "NLL", -math.inf, None, None, verdict="better"),
+    _difference("tree", "hard", "accuracy", 0.1, None, None, verdict=None),
+    _difference("tree", "hard", "NLL", None, None, None, verdict=UNDECIDED),
+]
+
+
+def right_half(x: Array) -> Array:
+    """Class 1 to the right of x₁ = 1."""
+    p = 1 / (1 + np.exp(-8 * (x[:, 0] - 1)))
+    return np.stack([1 - p, p], axis=1)
+
+
+def exact(x: Array) -> Array:
+    """Class 1 to the right of x₁ = 0."""
+    p = 1 / (1 + np.exp(-4 * x[:, 0]))
+    return np.stack([1 - p, p], axis=1)
+
+
+def scores(low: float, high: float, **means: float) -> Callable[[str], tuple[float, float, float]]:
+    """A metric's mean with its interval: in the middle of it unless it is given."""
+    return lambda metric: (means.get(metric, (low + high) / 2), low, high)
+
+
+def predicting(p: Array) -> Callable[[], Array]:
+    """Logits of a single seed with these probabilities on the test split."""
+    return lambda: np.log(p)[np.newaxis]
+
+
+def students(title: str, model: str = "mlp:4", **changed: Any) -> Subject:
+    """The students of one set: three seeds, and a prediction of class 1 and class 0 by turns."""
+    temperature = float(title.split("T = ")[1].split(",")[0]) if "T = " in title else 1.0
+    subject = Subject(
+        title=title,
+        model=model,
+        loss="loss",
+        settings={"target": title.split(",")[0], "temperature": temperature},
+        recorded={"accuracy": np.array([0.9501, 0.9, 0.99])},
+        logits=predicting(HALF_RIGHT),
+        predict=right_half,
+        score=scores(0.9, 0.99),
+        reliability=lambda: Reliability(
+            np.array([0.6, 0.97]), np.array([0.5, 1.0]), np.array([20, 100]), seeds=2
+        ),
+        curves=lambda: Curves(EPOCHS, TRAIN, TRAIN * 1.5),
+    )
+    return replace(subject, **changed)
+
+
+def trees(title: str, model: str, leaves: int, accuracy: float, limited_by: str = "leaves") -> Subject:
+    """The trees of one set: three seeds."""
+    spread = np.array([accuracy - 0.01, accuracy, accuracy + 0.01])
+    recorded = {"accuracy": spread, "leaves": np.full(3, leaves)}
+    return students(title, model, recorded=recorded, limited_by=limited_by, curves=lambda: None)
+
+
+def plane_view() -> View:
+    """A run of two features and two classes, with networks and trees."""
+    x = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32) * 2
+    sets = [
+        students("labels"),
+        students("soft, T = 4"),
+        trees("labels", "tree", 60, 0.8, "nothing"),
+        trees("labels", "tree:max_leaf_nodes=4", 4, 0.9),
+        trees("soft, T = 1", "tree:max_leaf_nodes=4", 4, 0.85),
+        trees("soft, T = 1", "tree:max_depth=4", 16, 0.7, "else"),
+        students("soft, T = 1", score=scores(0.7, 0.9, accuracy=0.81)),
+    ]
+    return View(
+        run="demo",
+        class_names=("0", "1"),
+        feature_names=("x₁", "x₂"),
+        splits={"test": Examples(x, (x[:, 0] > 0).astype(int))},
+        posterior=exact,
+        bayes={"accuracy": 0.9772},
+        teacher=students("teacher"),
+        students=sets,
+        differences=lambda: DIFFERENCES,
+    )
+
+
+def image_view() -> View:
+    """The same run of images; the first set disagrees with the teacher on image 7."""
+    view, odd = plane_view(), HALF_RIGHT.copy()
+    odd[7] = odd[7][::-1]
+    test = Examples(np.arange(60 * 9).reshape(60, 3, 3), view.test.y)
+    sets = [replace(view.students[0], logits=predicting(odd)), *view.students[1:]]
+    return replace(view, feature_names=(), splits={"test": test}, students=sets)
+
+
+def three_class_view() -> View:
+    """A run of two features and three classes, with the teacher's logits on four training examples.
+
+    The classes meet in the origin: "top" is above it, "left" and "right" are below.
+    """
+    directions = np.array([[0.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
+
+    def probabilities(x: Array) -> Array:
+        odds = np.exp(x @ directions.T)
+        return np.asarray(odds / odds.sum(1, keepdims=True))
+
+    x = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    p = probabilities(x)
+    subject = students("teacher", predict=probabilities, logits=predicting(p))
+    return View(
+        run="demo",
+        class_names=("top", "left", "right"),
+        feature_names=("width (cm)", "height (cm)"),
+        splits={"test": Examples(x, p.argmax(1)), "train": Examples(x[:4], TRAIN_Y)},
+        posterior=probabilities,
+        bayes={"accuracy": 0.8},
+        teacher=subject,
+        students=[replace(subject, title="soft, T = 4", settings={"target": "soft", "temperature": 4.0})],
+        teacher_logits=lambda split: {"train": TRAIN_LOGITS}[split],
+    )
+
+
+def laid_out(figure: Figure) -> Figure:
+    """Lay out a figure as in a file, so that its texts have places."""
+    figure.canvas = FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    return figure
+
+
+def caption(figure: Figure) -> str:
+    """A figure's caption, in one line."""
+    return figure.texts[-1].get_text().replace("\n", " ")
+
+
+def legend_labels(figure: Figure) -> list[str]:
+    """The labels of a figure's legend."""
+    return [text.get_text() for text in figure.legends[0].get_texts()]
