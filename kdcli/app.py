@@ -95,11 +95,11 @@ class App(typer.Typer):
     ) -> Callable[[Function], Function]:
         """Add a function as the command `name`; its docstring is the command's purpose.
 
-        The command has the named `options` of `Options`, and an option for every setting of the classes
-        `settings`, which are those that a section of the recipe may have, by name.
+        The command has an option for every setting of the classes `settings`, which are those that a section
+        of the recipe may have, by name, and then the named `options` of `Options`, in that class's order.
         """
         of_recipe = list(recipe_parameters(settings or {}).values())
-        others = [OPTIONS[option] for option in options]
+        others = [OPTIONS[option] for option in sorted(options, key=list(OPTIONS).index)]
 
         def add(function: Function) -> Function:
             def entry(**given: Any) -> None:

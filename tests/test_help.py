@@ -49,6 +49,13 @@ def test_help_has_the_common_options_first_and_shows_defaults(kd: Kd) -> None:
     assert not re.search(r"<\w+(\[\w+\])?>", out)
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_panels_stand_in_one_order(kd: Kd, command: str) -> None:
+    panels = re.findall(r"^╭─ (\S+) ─", kd(command, "--help").out, flags=re.MULTILINE)
+    order = ["Arguments", "Options", "Training", "Run", "Behaviour"]
+    assert panels == [panel for panel in order if panel in panels]
+
+
 def test_run_stands_first_in_the_list_of_commands(kd: Kd) -> None:
     listed = re.findall(r"^│ (\S+) ", kd("--help").out.partition("╰")[0], flags=re.MULTILINE)
     assert tuple(listed) == COMMANDS
