@@ -19,7 +19,7 @@ MECHANISMS = {  # by which a target may bring what soft targets gain
     "hard": "label cleaning",
     "shuffled": "the teacher's confidence without its dark knowledge",
 }
-VERBS = {"better": "beats", "worse": "falls behind"}
+VERBS = {"better": "beats", "worse": "is worse than"}
 
 
 def sentences(evidence: Evidence, groups: Iterable[GroupFindings]) -> dict[str, list[Text]]:
@@ -130,7 +130,7 @@ def _share_text(share: Share, attribution: Attribution) -> str:
     beyond = f"{number(share.beyond.gain, unit)} {_ends(share.beyond)}"
     added = {
         "better": f"soft adds {beyond}",
-        "worse": f"soft falls behind it: {beyond}",
+        "worse": f"soft is worse: {beyond}",
     }.get(share.beyond.verdict or "", f"what soft adds is inconclusive: {beyond}")
     return f"{brought}; {added}"
 

@@ -69,7 +69,7 @@ class Distilled:
             took = seconds(self.training_seconds)
             yield f"run {self.run}: {counted(self.students_trained, 'student')} {model}{epochs} in {took}"
         else:
-            yield f"run {self.run}: all students {model} are up to date"
+            yield f"run {self.run}: all students {model} are already trained"
         if not self.brief:
             yield score_table(self.students)
         for made in self.students:

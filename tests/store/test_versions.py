@@ -88,7 +88,7 @@ def test_what_is_made_from_something_newer_cannot_be_told_to_be_stale(kd: Kd, ti
     make_newer(tiny / "teacher")
     assert newer_states(kd) == {"data": "fresh", "teacher": "newer", LABELS: "fresh", SOFT: "newer"}
     assert "whether this one is stale cannot be told" in kd("show").out
-    assert kd("check").out.endswith("nothing is damaged; 2 of a newer kd could not be checked\n")
+    assert kd("check").out.endswith("no damage found; 2 artefacts of a newer kd could not be checked\n")
 
 
 def test_damage_is_damage_beside_what_is_newer(kd: Kd, tiny: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_state_of_a_newer_kd_is_not_taken_and_not_lost(
     document = json.loads(kd("show", "--json").out)
     assert (document["resumable"], document["spoilt"]) == ([], [])
     assert document["newer"] == [str(point.path)]
-    assert "of a training by a newer kd" in kd("check").out
+    assert "unfinished training of a newer kd" in kd("check").out
     point.path.rename(tiny / "aside")
     assert kd("train-teacher", "--epochs", "3", "--force").code == 0
 
