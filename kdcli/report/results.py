@@ -51,7 +51,7 @@ def teacher_trained(screen: Screen, made: "TeacherTrained") -> None:
     epochs = f", {_epochs(made.epochs)}" if made.epochs else ""
     screen.say(
         f"run {made.run}: teacher {made.model}{epochs}{took}, "
-        f"test accuracy {made.metrics['accuracy']:.2%}, NLL {made.metrics['nll']:.4f} nats"
+        f"test accuracy {made.metrics['accuracy']:.2%}, NLL {_spread(made.metrics['nll'], '{:.4f}')} nats"
     )
     screen.say(wrote(made.path, made.up_to_date))
     screen.document(asdict(made))
