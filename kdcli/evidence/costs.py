@@ -10,7 +10,7 @@ import torch
 
 from kdcli.models import Model
 from kdcli.models.stack import Stack
-from kdcli.runs.experiment import Data, Trained
+from kdcli.runs.stored import Data, Trained
 
 WARM_UP = 5  # predictions before any is timed
 LEAST, MOST = 40, 1000  # timed predictions

@@ -15,8 +15,9 @@ from kdcli.evidence.remedies import control_of, training
 from kdcli.evidence.verdicts import Measured, StudentsMeasured, against_control, candidates
 from kdcli.metrics import METRICS, Metric, Scored, find_metric
 from kdcli.runs.edits import notes
-from kdcli.runs.experiment import Data, Experiment, TrainedStudents, TrainedTeacher
+from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import DATA, STUDENTS, TEACHER
+from kdcli.runs.stored import Data, TrainedStudents, TrainedTeacher
 from kdcli.runs.student_sets import CONTROL, StudentSet
 from kdcli.stats import Estimate, estimate
 from kdcli.training.processor import keep_freed_memory

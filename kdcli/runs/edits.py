@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from kdcli.errors import Command, KdError, Text, joined
-from kdcli.runs.experiment import Experiment, Stored
+from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import kind_of
+from kdcli.runs.stored import Stored
 from kdcli.runs.student_sets import SEEDS
 from kdcli.store import to_json
 
