@@ -34,12 +34,11 @@ class Rule:
     For a list the rule holds for every item.
 
     On the command line the setting is the option `flag` (by default its key), or `short`, with its value
-    written as `metavar`, in the help panel `panel`, and read from the environment variable `env` if it is
-    not given. `argument` is the metavar of a positional argument: instead of an option, or beside the
-    option if there is a `flag` as well. `completion` are the words that the shell offers (by default the
-    `choices`), or a function that returns them, given the store and the name of the run if one is named.
-    Items of a list are separated by commas; where items contain commas themselves, only a comma before one
-    of the words `item_starts` separates.
+    written as `metavar`, in the help panel `panel`. `argument` is the metavar of a positional argument:
+    instead of an option, or beside the option if there is a `flag` as well. `completion` are the words that
+    the shell offers (by default the `choices`), or a function that returns them, given the store and the name
+    of the run if one is named. Items of a list are separated by commas; where items contain commas
+    themselves, only a comma before one of the words `item_starts` separates.
 
     The rest tells what a setting means for a set of students, which has a value of its own for each. `each`
     is what a setting that lists several is called where it has one. `of` says whether targets or models take
@@ -61,7 +60,6 @@ class Rule:
     argument: str = ""
     metavar: str = ""
     panel: str = ""
-    env: str = ""
     completion: Sequence[str] | Callable[..., Iterable[str]] = ()
     item_starts: Sequence[str] = ()
     each: str = ""

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from kdcli.data import Split
+from kdcli.runs.experiment import Experiment, TrainedStudents
+from kdcli.store import Store
 from kdcli.store.artefact import digest_of
 
 TINY = """
@@ -147,6 +149,17 @@ def forge(folder: Path, contents: Mapping[str, bytes] | None = None, **changed: 
         if isinstance(parents, dict) and parents.get(folder.name) == before:
             parents[folder.name] = record["digest"]
             child.write_text(json.dumps(record_of_child))
+
+
+def opened(run: Path) -> Experiment:
+    """Open the run in a folder, as it is now."""
+    return Experiment.open(Store(run.parent).run(run.name))
+
+
+def students(run: Path, name: str) -> TrainedStudents:
+    """Return the students of a set, as they are now."""
+    (trained,) = [trained for trained in opened(run).students() if trained.folder == name]
+    return trained
 
 
 def edit_recipe(run: Path, old: str, new: str) -> None:

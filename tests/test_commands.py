@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import STUDENTS, TEACHERS
 
-from kdcli.cli import main
+from kdcli.cli.main import main
 from kdcli.commands import spell, text
 from kdcli.errors import Command
 from kdcli.runs.experiment import Experiment

@@ -28,7 +28,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from kdcli.cli import app
+from kdcli.cli.main import app
 from kdcli.runs.recipe import RecipeError, dump, load, parse
 
 pytestmark = pytest.mark.long
@@ -375,7 +375,7 @@ def place(draw: st.DrawFn, content: bytes) -> int:
 
 
 def is_record(path: Path, before: bytes) -> bool:
-    """Whether this is a `meta.json` of the same files and parents, though it may say something else of them."""
+    """Whether this is a `meta.json` of the same files and parents, whatever else it says."""
     if path.name != "meta.json" or not path.is_file() or path.is_symlink() or path.stat().st_size > 10**9:
         return False
     try:

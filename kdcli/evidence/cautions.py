@@ -1,151 +1,164 @@
-"""Where a reader of the evidence would go wrong."""
+"""Where a reader of the evidence would go wrong, as data; `report.cautions` says it in words."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeAlias
 
-from kdcli.errors import Text, joined
+from kdcli.errors import Command, Text
 from kdcli.evidence.gather import Evidence
 from kdcli.evidence.verdicts import UNDECIDED, StudentsMeasured
-from kdcli.evidence.wording import amount, listed, number, spoken
-from kdcli.runs.edits import notes
-from kdcli.runs.student_sets import LOST, seeds_named
-from kdcli.stats import LEVEL, compare, holm
+from kdcli.stats import LEVEL, Source, compare, holm
 
 NEARLY_HARD = 0.99  # mean top probability from which soft labels are hardly soft
 COARSE = 0.01  # difference of accuracy that a comparison should be able to show
 ALIKE = 1e-3  # relative difference below which two scores are taken for the same
+TEN = 10  # seeds that are advised
 
 
-def warnings(evidence: Evidence) -> list[Text]:
-    """Say where a user of these results would go wrong."""
+@dataclass(frozen=True)
+class Edited:
+    """What was made with other settings than the run's recipe has."""
+
+    note: Text
+
+
+@dataclass(frozen=True)
+class SeedsLeftOut:
+    """A set that lacks seeds, by what became of them; with `overflowed` ones the test split decided."""
+
+    students: StudentsMeasured
+    seeds: Mapping[str, Sequence[int]]
+
+
+@dataclass(frozen=True)
+class SingleSeed:
+    """Sets of one seed, which have no verdict, and the command that trains more seeds of the first group."""
+
+    students: Sequence[StudentsMeasured]
+    more_seeds: Command
+
+
+@dataclass(frozen=True)
+class Coarse:
+    """The smallest difference of accuracy that all comparisons would show, and what limits it."""
+
+    detectable: float
+    limited_by: Source
+    n_test: int
+
+
+@dataclass(frozen=True)
+class NearlyHard:
+    """A temperature at which the teacher's top class has this probability on average."""
+
+    temperature: float
+    top: float
+
+
+@dataclass(frozen=True)
+class SameScores:
+    """Two sets that differ only in temperature, and score alike."""
+
+    students: StudentsMeasured
+    other: StudentsMeasured
+
+
+@dataclass(frozen=True)
+class BeyondTeacher:
+    """Students whose accuracy is above that of the teacher they learned from."""
+
+    students: StudentsMeasured
+    difference: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class BiasedCalibration:
+    """There are verdicts on the calibration error."""
+
+
+Caution: TypeAlias = (
+    Edited | SeedsLeftOut | SingleSeed | Coarse | NearlyHard | SameScores | BeyondTeacher | BiasedCalibration
+)
+
+
+def cautions(evidence: Evidence) -> list[Caution]:
+    """Return where a user of these results would go wrong."""
     return [
-        *_edited(evidence),
-        *_incomplete(evidence),
-        *_one_seed(evidence),
+        *map(Edited, evidence.edits),
+        *(SeedsLeftOut(s, s.set.lost) for s in evidence.students if s.set.lost),
+        *_single_seeds(evidence),
         *_coarse(evidence),
         *_nearly_hard(evidence),
-        *_same_temperatures(evidence),
+        *_same_scores(evidence),
         *_beyond_teacher(evidence),
-        *_biased(evidence),
+        *([BiasedCalibration()] if "ece" in evidence.compared else []),
     ]
 
 
-def _edited(evidence: Evidence) -> list[Text]:
-    """Say what was made with other settings than the recipe has."""
-    names = ["data", "teacher", *(one.trained.artefact.name for one in evidence.students)]
-    return [joined(note, ".") for note in notes(evidence.experiment, names)]
-
-
-def _incomplete(evidence: Evidence) -> list[str]:
-    """Name the seeds that were left out, and what that means."""
-    texts = []
-    for one in evidence.students:
-        if gone := one.set.lost:
-            told = "; ".join(f"{seeds_named(seeds)} left out: {LOST[why]}" for why, seeds in gone.items())
-            seen = " Which went well was seen on the test split." if one.set.overflowed else ""
-            texts.append(
-                f"{one.group}: {spoken(one)}: {told}. Sets are compared on the seeds that both have, where "
-                f"training went well.{seen}"
-            )
-    return texts
-
-
-def _one_seed(evidence: Evidence) -> list[Text]:
-    single = [one for one in evidence.students if one.seeds == 1 and not one.set.lost]
+def _single_seeds(evidence: Evidence) -> list[SingleSeed]:
+    single = [s for s in evidence.students if s.seeds == 1 and not s.set.lost]
     if not single:
         return []
-    targets = tuple(dict.fromkeys(one.set.target for one in single if one.group == single[0].group))
-    experiment = evidence.experiment
-    options = single[0].set.with_seeds(10).making(experiment.recipe, single[0].set.name)
-    trains = experiment.run.command("distill", **{**options, "targets": targets})
-    told = f"No verdict on {listed(single)}: one seed does not tell how far the luck of training goes. "
-    return [(told, trains, " trains ten.")]
+    sets = [s.set.with_seeds(TEN) for s in single if s.group == single[0].group]
+    return [SingleSeed(single, evidence.training(*sets))]
 
 
-def _coarse(evidence: Evidence) -> list[str]:
-    """Warn where a comparison could not have shown a difference of accuracy of a point."""
-    found = {
+def _coarse(evidence: Evidence) -> list[Coarse]:
+    """Find a comparison that could not have shown a difference of accuracy of a point."""
+    limits = {
         versus.detectable: versus.sampled.limited_by(LEVEL / evidence.tests)
-        for one in evidence.students
-        if (versus := one.versus.get("accuracy")) and versus.verdict == UNDECIDED
+        for s in evidence.students
+        if (versus := s.versus.get("accuracy")) and versus.verdict == UNDECIDED
         if versus.detectable and versus.sampled
     }
-    least = max(found, default=0.0)
-    if not COARSE < least < 1:
-        return []
-    few = f"{len(evidence.data.splits['test'].y):,} test examples" if found[least] == "examples" else "seeds"
-    return [
-        f"A difference below {amount('accuracy', least)} may well go unseen: more {found[least]} would help "
-        f"most, since these {few} are too few for it."
-    ]
+    least = max(limits, default=0.0)
+    return [Coarse(least, limits[least], evidence.n_test)] if COARSE < least < 1 else []
 
 
-def _nearly_hard(evidence: Evidence) -> list[str]:
-    """Warn of temperatures at which the teacher's soft labels are nearly hard."""
-    temperatures = sorted({one.set.temperature for one in _softened(evidence)})
-    if not temperatures or evidence.trained_teacher is None:
+def _nearly_hard(evidence: Evidence) -> list[NearlyHard]:
+    """Find temperatures at which the teacher's soft labels are nearly hard on the training data."""
+    if evidence.teacher_logits is None:
         return []
-    logits = evidence.trained_teacher.logits["train"]
+    temperatures = sorted({s.set.temperature for s in _softened(evidence)})
+    logits = evidence.teacher_logits
     tops = {t: float((logits / t).softmax(1).amax(1).mean()) for t in temperatures}
+    return [NearlyHard(t, top) for t, top in tops.items() if top >= NEARLY_HARD]
+
+
+def _same_scores(evidence: Evidence) -> list[SameScores]:
+    """Find temperatures that made no difference to any seed."""
     return [
-        f"At T = {t:g} the teacher's soft labels are nearly hard: on the training data its top class has "
-        f"probability {top:.4f} on average. A higher temperature brings out the others."
-        for t, top in tops.items()
-        if top >= NEARLY_HARD
+        SameScores(students, other)
+        for students, other in combinations(_softened(evidence), 2)
+        if students.set.at_temperature(1.0) == other.set.at_temperature(1.0)
+        and all(_alike(students.per_seed[metric], other.per_seed[metric]) for metric in ("accuracy", "nll"))
     ]
 
 
-def _same_temperatures(evidence: Evidence) -> list[str]:
-    """Warn of temperatures that made no difference to any seed."""
-    return [
-        f"{one.group}: {spoken(one)} and {spoken(other)} score alike, seed by seed; the temperature does "
-        "nothing here."
-        for one, other in combinations(_softened(evidence), 2)
-        if one.set.at_temperature(1.0) == other.set.at_temperature(1.0)
-        and all(_alike(one.per_seed[metric], other.per_seed[metric]) for metric in ("accuracy", "nll"))
-    ]
-
-
-def _alike(ones: Sequence[float], others: Sequence[float]) -> bool:
+def _alike(scores: Sequence[float], others: Sequence[float]) -> bool:
     return all(
         a == b or (math.isfinite(a + b) and abs(a - b) <= ALIKE * max(abs(a), abs(b)))
-        for a, b in zip(ones, others, strict=True)
+        for a, b in zip(scores, others, strict=True)
     )
 
 
 def _softened(evidence: Evidence) -> list[StudentsMeasured]:
-    return [one for one in evidence.students if one.set.taught.softened]
+    return [s for s in evidence.students if s.set.taught.softened]
 
 
-def _beyond_teacher(evidence: Evidence) -> list[str]:
-    """Warn of students that are better than the teacher they learned from."""
+def _beyond_teacher(evidence: Evidence) -> list[BeyondTeacher]:
+    """Find students that are better than the teacher they learned from."""
     if evidence.teacher is None:
         return []
     theirs = evidence.teacher.values["accuracy"]
-    found = [
-        (one, compare(one.values["accuracy"], theirs.expand(one.seeds, -1), paired=True))
-        for one in evidence.students
-        if one.set.taught.needs == "teacher" and one.seeds > 1
-    ]
-    adjusted = holm([finding.p_value or 1.0 for _, finding in found])
-    texts = []
-    for (one, finding), p in zip(found, adjusted, strict=True):
-        if p <= LEVEL and finding.interval and (finding.difference or 0.0) > 0:
-            low, high = (number("accuracy", end) for end in finding.interval)
-            texts.append(
-                f"{one.group}: {spoken(one)} is better than its teacher by "
-                f"{amount('accuracy', finding.difference or 0.0)} [{low}, {high}]. A teacher that is trained "
-                "longer, or less, or is smaller, may well be better too."
-            )
-    return texts
-
-
-def _biased(evidence: Evidence) -> list[str]:
-    """Warn of verdicts on the calibration error."""
-    if "ece" not in evidence.compared:
-        return []
+    taught = [s for s in evidence.students if s.set.taught.needs == "teacher" and s.seeds > 1]
+    compared = [compare(s.values["accuracy"], theirs.expand(s.seeds, -1), paired=True) for s in taught]
+    adjusted = holm([comparison.p_value or 1.0 for comparison in compared])
     return [
-        "On few examples the calibration error is biased upwards, the more the wider the confidences spread: "
-        "verdicts on it are wrong more often than on other metrics. The Brier score and the NLL have no bias."
+        BeyondTeacher(students, comparison.difference, comparison.interval)
+        for students, comparison, p in zip(taught, compared, adjusted, strict=True)
+        if p <= LEVEL and comparison.interval and comparison.difference and comparison.difference > 0
     ]

@@ -1,46 +1,82 @@
 """All that is known of a run's students on its test split: what `kd compare` tells and figures draw."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
 
 from torch import Tensor
 
-from kdcli.errors import KdError, UsageError, unknown
+from kdcli.data import Description
+from kdcli.errors import Command, KdError, Text, UsageError, unknown
+from kdcli.evidence.remedies import control_of, training
 from kdcli.evidence.verdicts import Measured, StudentsMeasured, against_control, candidates
 from kdcli.metrics import METRICS, Metric, Scored, find_metric
+from kdcli.runs.edits import notes
 from kdcli.runs.experiment import Data, Experiment, TrainedStudents, TrainedTeacher
-from kdcli.runs.kinds import STUDENTS
-from kdcli.runs.student_sets import CONTROL
+from kdcli.runs.kinds import DATA, STUDENTS, TEACHER
+from kdcli.runs.student_sets import CONTROL, StudentSet
 from kdcli.stats import Estimate, estimate
 from kdcli.training.processor import keep_freed_memory
 
 COMPARED = ("accuracy", "nll")
 
 
+class Training(Protocol):
+    """Gives the command that trains student sets."""
+
+    def __call__(self, *sets: StudentSet) -> Command:
+        """Return the command."""
+
+
+@dataclass(frozen=True)
+class StaleSet:
+    """A student set that is left out since it is stale, and the command that renews it."""
+
+    artefact: str
+    folder: str
+    set: StudentSet
+    renew: Command
+
+
 @dataclass(frozen=True)
 class Evidence:
     """A run's students, measured and compared.
 
-    `optimum` scores the Bayes classifier over the whole distribution and `bayes` measures it on the test
-    split; both are None where the posterior is not known. `trained_teacher` and `teacher` are None where
-    there is none. `compared` are the metrics that have verdicts. `left_out` are the sets that are stale.
+    `heading` is what a heading calls the run. `bayes` measures the exact posterior on the test split, and is
+    None where it is not known. `teacher` is None without one, and so are its `teacher_logits` on the training
+    split, `(n, n_classes)`. `compared` are the metrics that have verdicts. `edits` say what was made with
+    other settings than the run's recipe has, and `training` gives commands that train what is missing.
     """
 
-    experiment: Experiment
-    data: Data
-    optimum: Mapping[str, float] | None
+    run: str
+    heading: str
+    description: Description
     bayes: Measured | None
-    trained_teacher: TrainedTeacher | None
     teacher: Measured | None
+    teacher_logits: Tensor | None
     students: Sequence[StudentsMeasured]
     control: str
     compared: Sequence[str]
-    left_out: Sequence[TrainedStudents]
+    training: Training
+    stale: Sequence[StaleSet] = ()
+    edits: Sequence[Text] = ()
+
+    @property
+    def n_test(self) -> int:
+        """Number of test examples."""
+        return self.description.sizes["test"]
 
     @property
     def tests(self) -> int:
         """Number of comparisons that the verdicts are corrected for."""
-        return sum(v.p_value is not None for one in self.students for v in one.versus.values())
+        return sum(v.p_value is not None for measured in self.students for v in measured.versus.values())
+
+    def named(self, folder: str) -> StudentsMeasured:
+        """Return the student set in this folder."""
+        return next(measured for measured in self.students if measured.name == folder)
 
 
 def gather(
@@ -60,10 +96,38 @@ def gather(
     teacher or all students are missing or stale.
     """
     keep_freed_memory()
-    data, run = experiment.data, experiment.run
-    trained_teacher = experiment.teacher if experiment.has_teacher else None
-    _check_metrics(metrics, data, trained_teacher)
-    sets = experiment.students(models)
+    data = experiment.data
+    teacher = experiment.teacher if experiment.has_teacher else None
+    _check_metrics(metrics, data, teacher)
+    fresh, stale = _student_sets(experiment, models)
+    compared = tuple(dict.fromkeys((*COMPARED, *metrics)))
+    students = [_measure_students(trained, data, teacher, compared) for trained in fresh]
+    if control:
+        _check_control(experiment, students, control)
+    students = against_control(students, compared, control or CONTROL, unpaired)
+    return Evidence(
+        run=experiment.run.name,
+        heading=data.heading,
+        description=data.description,
+        bayes=_measure_bayes(data, compared),
+        teacher=_measure_teacher(teacher, data, compared) if teacher else None,
+        teacher_logits=teacher.logits["train"] if teacher else None,
+        students=[
+            replace(s, remedy=control_of(experiment, s, control or CONTROL)) if s.why else s for s in students
+        ],
+        control=control or CONTROL,
+        compared=compared,
+        training=partial(training, experiment),
+        stale=[StaleSet(t.name, t.folder, t.set, t.command.adding(force=True)) for t in stale],
+        edits=notes(experiment, [DATA, TEACHER, *(trained.name for trained in fresh)]),
+    )
+
+
+def _student_sets(
+    experiment: Experiment, models: Sequence[str]
+) -> tuple[list[TrainedStudents], list[TrainedStudents]]:
+    """Return the fresh sets of these models, or of all, and the stale ones; raises unless some are fresh."""
+    run, sets = experiment.run, experiment.students(models)
     if not sets:
         raise KdError(f"run {run.name} has no students yet", ("train them with ", run.command("distill")))
     stale = [trained for trained in sets if trained.stale]
@@ -72,67 +136,69 @@ def gather(
             f"all students of run {run.name} are stale: what they were made from was since replaced",
             ("renew them, such as with ", sets[0].command.adding(force=True)),
         )
-    compared = tuple(dict.fromkeys((*COMPARED, *metrics)))
-    test = data.splits["test"]
-    logits = trained_teacher.load_tested() if trained_teacher else None
-    taught = None if logits is None else logits[0]
-    students = []
-    for trained in sets:
-        if trained not in stale:
-            scored = Scored(trained.load_tested(), test.y, taught, test.posterior)
-            shown = trained.set.title(trained.folder, whole=False)
-            measures = _measure(scored, compared)
-            students.append(StudentsMeasured(shown, trained.set.group, *measures, trained))
-    if control and not candidates(students, control):
-        if experiment.stored(f"{STUDENTS}/{control}"):
-            raise UsageError(
-                f"the control {control} is not among the students that are compared",
-                "leave out --model, or name its model too",
-            )
-        known = dict.fromkeys([*(one.name for one in students), *(one.set.stem() for one in students)])
-        raise unknown("student set", control, known)
-    teacher = None
-    if trained_teacher and logits is not None:
-        scored = Scored(logits, test.y, None, test.posterior)
-        teacher = Measured("teacher", str(trained_teacher.model), *_measure(scored, compared))
-    bayes = None
-    if test.posterior is not None:
-        scored = Scored(test.posterior.log().unsqueeze(0), test.y, None, test.posterior)
-        bayes = Measured("Bayes optimum", "", *_measure(scored, compared))
-    return Evidence(
-        experiment=experiment,
-        data=data,
-        optimum=data.description.bayes._asdict() if data.description.bayes else None,
-        bayes=bayes,
-        trained_teacher=trained_teacher,
-        teacher=teacher,
-        students=against_control(students, compared, control or CONTROL, unpaired),
-        control=control or CONTROL,
-        compared=compared,
-        left_out=stale,
-    )
+    return [trained for trained in sets if trained not in stale], stale
 
 
 def _check_metrics(metrics: Sequence[str], data: Data, teacher: TrainedTeacher | None) -> None:
     """Refuse metrics that need what this run does not have."""
-    there = {"labels": True, "teacher": teacher is not None, "posterior": data.description.bayes is not None}
+    known = {"labels": True, "teacher": teacher is not None, "posterior": data.description.bayes is not None}
     for name in metrics:
         needs = find_metric(name).needs
-        if not there[needs]:
+        if not known[needs]:
             posterior = f"the exact posterior, which is not known for {data.description.name}"
             what = "a teacher" if needs == "teacher" else posterior
-            known = ", ".join(name for name, metric in METRICS.items() if there[metric.needs])
-            raise UsageError(f"the metric {name} needs {what}", f"metrics here: {known}")
+            usable = ", ".join(name for name, metric in METRICS.items() if known[metric.needs])
+            raise UsageError(f"the metric {name} needs {what}", f"metrics of this run: {usable}")
 
 
-def _measure(
+def _check_control(experiment: Experiment, students: Sequence[StudentsMeasured], control: str) -> None:
+    """Raise `UsageError` unless the control is among the students."""
+    if candidates(students, control):
+        return
+    if experiment.stored(f"{STUDENTS}/{control}"):
+        raise UsageError(
+            f"the control {control} is not among the students that are compared",
+            "leave out --model, or name its model too",
+        )
+    known = dict.fromkeys([*(s.name for s in students), *(s.set.stem() for s in students)])
+    raise unknown("student set", control, known)
+
+
+def _measure_students(
+    trained: TrainedStudents, data: Data, teacher: TrainedTeacher | None, compared: Sequence[str]
+) -> StudentsMeasured:
+    test = data.splits["test"]
+    scored = Scored(
+        trained.load_tested(), test.y, teacher.logits["test"] if teacher else None, test.posterior
+    )
+    title = trained.set.title(trained.folder, whole=False)
+    return StudentsMeasured(
+        title, trained.set.group, *measure(scored, compared), name=trained.folder, set=trained.set
+    )
+
+
+def _measure_teacher(teacher: TrainedTeacher, data: Data, compared: Sequence[str]) -> Measured:
+    test = data.splits["test"]
+    scored = Scored(teacher.load_tested(), test.y, None, test.posterior)
+    return Measured("teacher", str(teacher.model), *measure(scored, compared))
+
+
+def _measure_bayes(data: Data, compared: Sequence[str]) -> Measured | None:
+    test = data.splits["test"]
+    if test.posterior is None:
+        return None
+    scored = Scored(test.posterior.log().unsqueeze(0), test.y, None, test.posterior)
+    return Measured("Bayes optimum", "", *measure(scored, compared))
+
+
+def measure(
     scored: Scored, compared: Sequence[str]
 ) -> tuple[dict[str, Estimate], dict[str, list[float]], dict[str, Tensor]]:
-    """Return every metric that there is with its interval, by seed, and the values of those `compared`."""
-    there = {"labels": scored.y, "teacher": scored.teacher, "posterior": scored.posterior}
+    """Return every metric that applies with its interval, by seed, and the values of those `compared`."""
+    given = {"labels": scored.y, "teacher": scored.teacher, "posterior": scored.posterior}
     estimates, per_seed, kept = {}, {}, {}
     for name, metric in METRICS.items():
-        if there[metric.needs] is None:
+        if given[metric.needs] is None:
             continue
         values = metric.values(scored)
         if values.shape[-1] == 0:  # no example to look at, such as none that the teacher gets wrong

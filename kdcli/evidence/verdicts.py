@@ -1,17 +1,18 @@
 """Verdicts: which student set is compared with which, and whether a difference is shown."""
 
+from __future__ import annotations
+
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from kdcli.errors import Command
 from kdcli.metrics import METRICS
-from kdcli.runs.experiment import TrainedStudents
-from kdcli.runs.kinds import STUDENTS
 from kdcli.runs.student_sets import CONTROL, StudentSet
 from kdcli.stats import LEVEL, Estimate, Sampled, compare, holm
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 K = TypeVar("K")
 
@@ -38,11 +39,11 @@ class Measured:
 class Versus:
     """How one student set compares with another on one metric.
 
-    `difference` is its mean less the other's; None where both are infinite. `seeds` is how many it rests on:
+    `difference` is its mean minus the other's; None where both are infinite. `seeds` is how many it rests on:
     those that both have if they are paired, else the smaller number of the two. `interval` has the ends of
     the 95 % interval, where there are any. `adjusted` is the p-value by which the verdict is given, corrected
     for the other comparisons. Without a verdict, `why` says what is in the way. `detectable` is the
-    smallest difference that would be shown four times in five, among so many comparisons.
+    smallest difference that would be shown with a probability of 80 %, among so many comparisons.
     """
 
     metric: str
@@ -60,33 +61,36 @@ class Versus:
 
     @property
     def gain(self) -> float:
-        """The difference, counted positive where it is for the better; 0 where there is none to speak of."""
-        sign = 1 if METRICS[self.metric].better == "higher" else -1
-        return sign * (self.difference or 0.0)
+        """The difference, positive where it is for the better; 0 where it has no value."""
+        return self.sign * (self.difference or 0.0)
+
+    @property
+    def gain_interval(self) -> tuple[float, float] | None:
+        """The ends of the gain's 95 % interval, where there are any."""
+        if self.interval is None:
+            return None
+        low, high = sorted(self.sign * end for end in self.interval)
+        return low, high
+
+    @property
+    def sign(self) -> int:
+        """1 where a higher value is better, else −1."""
+        return 1 if METRICS[self.metric].better == "higher" else -1
 
 
 @dataclass(frozen=True)
 class StudentsMeasured(Measured):
     """The students of one set, and how they compare with their control on each compared metric.
 
-    Without a comparison `why` says what is in the way, and `remedy` what to run; both are empty for a
-    control itself.
+    `name` is the set's folder. Without a comparison `why` says what is in the way, and `remedy` what to run;
+    both are empty for a control itself.
     """
 
-    trained: TrainedStudents
+    name: str
+    set: StudentSet
     versus: Mapping[str, Versus] = field(default_factory=dict)
     why: str = ""
     remedy: Command | None = None
-
-    @property
-    def name(self) -> str:
-        """The set's folder."""
-        return self.trained.folder
-
-    @property
-    def set(self) -> StudentSet:
-        """The set's settings."""
-        return self.trained.set
 
     @property
     def seeds(self) -> int:
@@ -98,55 +102,61 @@ class StudentsMeasured(Measured):
         """Folder of the set that it is compared with; empty if there is none."""
         return next((versus.other for versus in self.versus.values()), "")
 
+    @property
+    def is_control(self) -> bool:
+        """Whether others may be compared with it, and it with none."""
+        return not (self.versus or self.why)
+
+    def of_seeds(self, metric: str, seeds: Sequence[int]) -> Tensor:
+        """Return the values of a metric of these seeds, `(seeds, n)`."""
+        return self.values[metric][[self.set.seeds.index(seed) for seed in seeds]]
+
 
 def by_group(students: Sequence[StudentsMeasured]) -> dict[str, list[StudentsMeasured]]:
     """Return the sets of each model and transfer set, controls first."""
     groups: dict[str, list[StudentsMeasured]] = {}
-    for one in students:
-        groups.setdefault(one.group, []).append(one)
-    return {name: sorted(sets, key=lambda one: bool(one.versus or one.why)) for name, sets in groups.items()}
+    for measured in students:
+        groups.setdefault(measured.group, []).append(measured)
+    return {name: sorted(sets, key=lambda s: not s.is_control) for name, sets in groups.items()}
 
 
 def contrast(
-    ones: StudentsMeasured, others: StudentsMeasured, metric: str, without: Container[int] = ()
+    students: StudentsMeasured, control: StudentsMeasured, metric: str, without: Container[int] = ()
 ) -> Versus:
     """Compare two sets on a metric, `without` some seeds; `decide` gives the verdict.
 
-    Paired ones are compared on the seeds that both have.
+    Paired sets are compared on the seeds that both have.
     """
-    scale = METRICS[metric].scale(ones.values[metric])
-    paired = not ones.set.pairing_differences(others.set)
-    of_both = [[seed for seed in one.set.seeds if seed not in without] for one in (ones, others)]
+    paired = not students.set.pairing_differences(control.set)
+    ours, theirs = ([seed for seed in s.set.seeds if seed not in without] for s in (students, control))
     if paired:
-        of_both = [[seed for seed in of_both[0] if seed in of_both[1]]] * 2
-    values, against = (
-        one.values[metric][[one.set.seeds.index(seed) for seed in seeds]]
-        for one, seeds in zip((ones, others), of_both, strict=True)
-    )
-    seeds = min(len(values), len(against))
+        ours = theirs = [seed for seed in ours if seed in theirs]
+    seeds = min(len(ours), len(theirs))
     if not seeds:
-        return Versus(metric, others.name, paired, None, why="no seed in common: none is left that both have")
-    found = compare(scale * values, scale * against, paired=paired)
-    versus = Versus(metric, others.name, paired, found.difference, seeds)
+        why = "no seed in common: no seed was trained successfully in both sets"
+        return Versus(metric, control.name, paired, None, why=why)
+    scale = METRICS[metric].scale(students.values[metric])
+    values, others = students.of_seeds(metric, ours), control.of_seeds(metric, theirs)
+    found = compare(scale * values, scale * others, paired=paired)
+    versus = Versus(metric, control.name, paired, found.difference, seeds)
     if found.difference is None:
         return replace(versus, verdict=UNDECIDED, why="infinite for both")
     if seeds == 1:
-        few = "one seed" if any(one.seeds == 1 for one in (ones, others)) else "one seed in common"
-        return replace(versus, why=f"{few}: the spread of training is unknown")
+        few = "one seed" if 1 in (students.seeds, control.seeds) else "one seed in common"
+        return replace(versus, why=f"{few}: the spread between trainings is unknown")
     if found.p_value is None:
-        n = values.shape[1]
-        return replace(versus, why=f"nothing varies in the {n} examples that it is measured on")
+        return replace(versus, why=f"no variation among the {values.shape[1]} examples measured")
     sampled = found.sampled if found.interval else None
     return replace(versus, interval=found.interval, p_value=found.p_value, sampled=sampled)
 
 
-def decide(found: Mapping[K, Versus]) -> dict[K, Versus]:
+def decide(comparisons: Mapping[K, Versus]) -> dict[K, Versus]:
     """Give the verdicts of a table, corrected for the number of its comparisons."""
-    tested = {key: versus.p_value for key, versus in found.items() if versus.p_value is not None}
+    tested = {key: versus.p_value for key, versus in comparisons.items() if versus.p_value is not None}
     adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
-    decided = dict(found)
+    decided = dict(comparisons)
     for key, p in adjusted.items():
-        versus = found[key]
+        versus = comparisons[key]
         shown: Verdict = "better" if versus.gain > 0 else "worse"
         decided[key] = replace(
             versus,
@@ -164,9 +174,9 @@ def candidates(students: Sequence[StudentsMeasured], control: str) -> list[Stude
     That is one folder, or all sets of a target and temperature, such as "labels" or "soft-T4", which are
     the controls of their own model and transfer set.
     """
-    exact = [one for one in students if one.name == control]
-    named = [one for one in students if control in _names(one.set)]
-    return exact or sorted(named, key=lambda one: one.name != one.set.name)
+    exact = [measured for measured in students if measured.name == control]
+    named = [measured for measured in students if control in _names(measured.set)]
+    return exact or sorted(named, key=lambda measured: measured.name != measured.set.name)
 
 
 def _names(student_set: StudentSet) -> tuple[str, ...]:
@@ -179,66 +189,49 @@ def against_control(
     students: Sequence[StudentsMeasured], compared: Sequence[str], control: str, unpaired: bool
 ) -> list[StudentsMeasured]:
     """Compare every set with its control, on these metrics."""
-    able: list[StudentsMeasured] = []  # one for each model, transfer set, number of seeds and budget
-    for one in candidates(students, control):
-        if all(one.set.pairing_differences(other.set) for other in able):
-            able.append(one)
-    chosen: dict[str, StudentsMeasured] = {}
-    why: dict[str, str] = {}
-    for one in students:
-        if one not in able:
-            other, reason = _control_of(one, able, control, unpaired)
-            if other:
-                chosen[one.name] = other
-            else:
-                why[one.name] = reason
-    decided = decide(
+    controls: list[StudentsMeasured] = []  # one for each model, transfer set, number of seeds and budget
+    for candidate in candidates(students, control):
+        if all(candidate.set.pairing_differences(other.set) for other in controls):
+            controls.append(candidate)
+    own = {measured.name for measured in controls}
+    matched = {
+        measured.name: _control_of(measured, controls, control, unpaired)
+        for measured in students
+        if measured.name not in own
+    }
+    pairs = [(measured, *matched.get(measured.name, (None, ""))) for measured in students]
+    comparisons = decide(
         {
-            (one.name, metric): contrast(one, chosen[one.name], metric)
-            for one in students
-            if one.name in chosen
+            (measured.name, metric): contrast(measured, against, metric)
+            for measured, against, _ in pairs
+            if against
             for metric in compared
-            if metric in one.values
+            if metric in measured.values
         }
     )
     return [
         replace(
-            one,
-            versus={metric: versus for (name, metric), versus in decided.items() if name == one.name},
-            why=why.get(one.name, ""),
-            remedy=_remedy(one, control) if one.name in why else None,
+            measured,
+            versus={m: versus for (name, m), versus in comparisons.items() if name == measured.name},
+            why=why,
         )
-        for one in students
+        for measured, _, why in pairs
     ]
 
 
 def _control_of(
-    one: StudentsMeasured, able: Sequence[StudentsMeasured], control: str, unpaired: bool
+    students: StudentsMeasured, controls: Sequence[StudentsMeasured], name: str, unpaired: bool
 ) -> tuple[StudentsMeasured | None, str]:
-    """Return a set's control among those that are `able` to be one, or None and why there is none."""
-    if not able:
-        return None, f"there is no set '{control}' to compare with"
-    nearest = min(able, key=lambda other: len(one.set.pairing_differences(other.set)))
-    reasons = one.set.pairing_differences(nearest.set)
+    """Return a set's control among those that there are, or None and why there is none."""
+    if not controls:
+        return None, f"there is no set '{name}' to compare with"
+    nearest = min(controls, key=lambda control: len(students.set.pairing_differences(control.set)))
+    reasons = students.set.pairing_differences(nearest.set)
     if not reasons:
         return nearest, ""
-    same = [other for other in able if other.set.model == one.set.model] or list(able)
+    same = [control for control in controls if control.set.model == students.set.model] or list(controls)
     if unpaired and len(same) == 1:
         return same[0], ""
     if unpaired:
         return None, "several sets could be its control; name one with --control"
     return None, f"cannot be paired with {nearest.name}: they differ in {', '.join(reasons)}"
-
-
-def _remedy(one: StudentsMeasured, control: str) -> Command | None:
-    """Return the command that makes a control for a set, where that is one trained on labels."""
-    if control != CONTROL:
-        return None
-    experiment = one.trained.experiment
-    wanted = one.set.taught_instead(CONTROL).with_seeds(len(one.set.seeds_asked))
-    there = experiment.stored(f"{STUDENTS}/{wanted.name}")
-    more = (
-        there and there.record.with_seeds(len(wanted.seeds)) == wanted and there.record.scored < wanted.scored
-    )
-    folder = wanted.name if more or not there else f"{wanted.name}-for-{one.name}"
-    return experiment.run.command("distill", **wanted.making(experiment.recipe, folder))

@@ -1,22 +1,21 @@
 """Where output goes: people's words, one JSON document, progress, and errors."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
 from rich.text import Text
 
 from kdcli.commands import text
 from kdcli.errors import KdError
 from kdcli.errors import Text as Advice
-from kdcli.report import tables
+from kdcli.report.layout import STYLES, draw
+from kdcli.report.table import Table
 from kdcli.report.terminal import console, fitted
+from kdcli.report.told import File, Line, Result, Told
 from kdcli.store import Run, is_current, named_run, to_json
 
 if TYPE_CHECKING:
@@ -34,10 +33,30 @@ class Screen:
     quiet: bool = False
     as_json: bool = False
 
-    def say(self, text: str = "", *, wrap: bool = False, style: str | None = None) -> None:
-        """Print a line for a person, whole so that a path can be copied, or wrapped at words."""
+    def show(self, result: Result, **more: Any) -> None:
+        """Print what a command came to: to a person what it tells, to a program its document with `more`."""
         if not (self.quiet or self.as_json):
-            console().print(fitted(text), soft_wrap=not wrap, style=style)
+            self.tell(*result.told())
+        if self.as_json:
+            self.document({**result.document(), **more})
+
+    def tell(self, *parts: Told) -> None:
+        """Print lines and tables for a person: a table as a list in a narrow terminal."""
+        for told in parts if not (self.quiet or self.as_json) else ():
+            match told:
+                case Table():
+                    draw(told)
+                case File():
+                    _print_file(told.text)
+                case Line():
+                    words = fitted(text(told.text))
+                    console().print(words, soft_wrap=not told.wrap, style=STYLES[told.emphasis])
+                case _:
+                    console().print(fitted(told), soft_wrap=True)
+
+    def say(self, words: str = "") -> None:
+        """Print a line for a person, whole so that a path or a command can be copied."""
+        self.tell(words)
 
     def hint(self, words: Advice) -> None:
         """Tell a person on stderr of what goes on, apart from the results."""
@@ -54,11 +73,6 @@ class Screen:
         if not self.as_json or console(stderr=True).is_terminal:
             self.hint(f"working on run {run.name}{why}")
 
-    def table(self, table: Table) -> None:
-        """Print a table for a person, or in a narrow terminal a list."""
-        if not (self.quiet or self.as_json):
-            tables.draw(table)
-
     def confirmed(self, question: str) -> bool:
         """Ask a person on stderr; whatever is not yes is no, and no answer at all is an interruption."""
         console(stderr=True).print(f"{question} [y/N]: ", soft_wrap=True, end="")
@@ -67,16 +81,6 @@ class Screen:
             self.hint("")
             raise KeyboardInterrupt
         return answer.strip().lower() in ("y", "yes")
-
-    def file(self, text: str) -> None:
-        """Print a text that is to be a file: in UTF-8 where it goes to one, whatever a terminal writes."""
-        if self.quiet or self.as_json:
-            return
-        if sys.stdout.isatty():
-            print(text, end="")
-        else:
-            sys.stdout.flush()
-            sys.stdout.buffer.write(text.encode())
 
     def document(self, document: Mapping[str, Any]) -> None:
         """Print the JSON document of a command, if JSON was asked for."""
@@ -131,6 +135,15 @@ class Screen:
         )
         with bar:
             yield _Download(bar, title)
+
+
+def _print_file(content: str) -> None:
+    """Print a text that is to be a file: in UTF-8 where it goes to one, whatever a terminal writes."""
+    if sys.stdout.isatty():
+        print(content, end="")
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content.encode())
 
 
 @dataclass(frozen=True)
@@ -200,18 +213,3 @@ def error(problem: KdError, *, as_json: bool) -> None:
     terminal.print(Text("error: ", style="bold red") + Text(problem.message), soft_wrap=True)
     if problem.hint:
         terminal.print(Text("hint:  ", style="bold") + Text(text(problem.hint)), soft_wrap=True)
-
-
-def place(path: Path) -> str:
-    """Return a path as it is shortest to read from here."""
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative
-
-
-def readable_size(count: float) -> str:
-    """Write a number of bytes as it is read best: "812 B", "3.1 MB"."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"

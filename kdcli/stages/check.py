@@ -1,10 +1,14 @@
 """`kd check`: compare every file of every artefact with the digest that its `meta.json` has."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kdcli.errors import Command, unknown
+from kdcli.report.items import item_document, paths, problems, state_cell, states_document, training_states
+from kdcli.report.told import Line, Told
+from kdcli.report.words import counted, place
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.inventory import Item, KeptState, inventory, kept_states
 from kdcli.store import (
@@ -26,6 +30,23 @@ class RunChecked:
     artefacts: Sequence[Item]
     states: Sequence[KeptState]
     leftovers: Sequence[Path]
+
+    def told(self) -> Iterator[Told]:
+        """Return each artefact's state, what is wrong, and what can be resumed."""
+        yield f"run {self.run}"
+        yield from (f"  {state_cell(item).text:<10}  {item.name}" for item in self.artefacts)
+        yield from problems(self.artefacts)
+        yield from training_states(self.states)
+        yield from paths(self.leftovers)
+
+    def document(self) -> dict[str, Any]:
+        """Return each artefact's state, and what can be resumed."""
+        return {
+            "run": self.run,
+            "artefacts": [item_document(item) for item in self.artefacts],
+            **states_document(self.states),
+            "leftovers": self.leftovers,
+        }
 
 
 @dataclass(frozen=True)
@@ -53,6 +74,35 @@ class Checked:
         """How many artefacts could not be checked, since a newer kd wrote them."""
         return self._in_state("newer")
 
+    def told(self) -> Iterator[Told]:
+        """Return what was found in each run and beside them, and how much of it is damaged."""
+        if not self.runs:
+            yield Line((f"there are no runs in {place(self.path)}; ", self.start, " makes one"))
+        for run in self.runs:
+            yield from run.told()
+        yield from paths(
+            self.leftovers, "left by an interrupted deletion or write; harmless, and safe to delete:"
+        )
+        if self.problem:
+            yield f"damaged: {self.problem}; any `kd gen-data` rewrites it"
+        if self.runs:
+            parts = [f"{self.damaged} damaged" if self.damaged else "no damage found"]
+            for count, age in ((self.newer, "a newer"), (self.older, "an earlier")):
+                if count:
+                    parts.append(f"{counted(count, 'artefact')} of {age} kd could not be checked")
+            yield "; ".join(parts)
+
+    def document(self) -> dict[str, Any]:
+        """Return what was found in each run and beside them."""
+        return {
+            "runs": [run.document() for run in self.runs],
+            "problems": [self.problem] if self.problem else [],
+            "leftovers": self.leftovers,
+            "damaged": self.damaged,
+            "older": self.older,
+            "newer": self.newer,
+        }
+
     def _in_state(self, state: State) -> int:
         return sum(item.state == state for run in self.runs for item in run.artefacts)
 
@@ -67,10 +117,7 @@ def check(store: Store, name: str | None = None) -> Checked:
     runs = [Run(store, wanted) for wanted in (names if name is None else [name])]
     return Checked(
         path=store.root,
-        runs=[
-            RunChecked(run.name, inventory(Experiment.open(run)), kept_states(run), leftovers(run))
-            for run in runs
-        ],
+        runs=[_checked(run) for run in runs],
         problem=marker_problem(store) if name is None else "",
         leftovers=root_leftovers(store) if name is None else [],
         start=store.command("run", "gaussians"),

@@ -1,11 +1,14 @@
 """`kd delete`: remove a run, as a whole or not at all."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kdcli.errors import KdError, unknown
+from kdcli.report.told import Told
+from kdcli.report.words import counted, place, readable_size
 from kdcli.runs.kinds import STUDENTS, TEACHER
 from kdcli.store import Extent, Run, Store, extent, is_current, remove_run
 
@@ -20,6 +23,22 @@ class Doomed:
     teacher: bool
     current: bool
 
+    def told(self) -> Iterator[Told]:
+        """Return what is lost with the run."""
+        held = ["data and teacher" if self.teacher else "data"]
+        if self.student_sets:
+            held.append(counted(len(self.student_sets), "student set"))
+        held.append("recipe, figures and reports")
+        yield f"run {self.run.name}: {place(self.run.path)}, {readable_size(self.extent.size)}"
+        yield f"this deletes its {', '.join(held)}"
+        if self.current:
+            yield "it is the current run"
+
+    @property
+    def question(self) -> str:
+        """What a person is asked before the run is deleted."""
+        return f"permanently delete run {self.run.name} ({readable_size(self.extent.size)})?"
+
 
 @dataclass(frozen=True)
 class RunDeleted:
@@ -29,6 +48,16 @@ class RunDeleted:
     path: Path
     size: int
     was_current: bool
+
+    def told(self) -> Iterator[Told]:
+        """Return what was deleted, and whether a run is current still."""
+        yield f"deleted run {self.run}: {readable_size(self.size)}"
+        if self.was_current:
+            yield "no run is current now; `kd use RUN` makes one current"
+
+    def document(self) -> dict[str, Any]:
+        """Return what was deleted."""
+        return {"run": self.run, "path": self.path, "size": self.size, "was_current": self.was_current}
 
 
 def to_delete(store: Store, name: str) -> Run:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,9 @@ from typing import Any
 from kdcli import crew
 from kdcli.errors import KdError
 from kdcli.progress import Watch, unwatched
+from kdcli.report.scores import score_table
+from kdcli.report.told import Line, Told
+from kdcli.report.words import counted, seconds, wrote
 from kdcli.runs import room
 from kdcli.runs.edits import check_data
 from kdcli.runs.experiment import Experiment
@@ -27,8 +30,8 @@ from kdcli.training.workshop import smaller_step
 class SetMade:
     """One student set that `kd distill` trained or found up to date; metrics have a value per seed.
 
-    `left_out` are the seeds that are missing, by what became of them, and `told` says it in words,
-    and where there are more seeds than were asked for.
+    `left_out` are the seeds that are missing, by what became of them, and `notes` say it in words, and
+    where there are more seeds than were asked for.
     """
 
     name: str
@@ -36,7 +39,7 @@ class SetMade:
     model: str
     seeds: list[int]
     left_out: dict[str, list[int]]
-    told: list[str]
+    notes: list[str]
     up_to_date: bool
     title: str
     metrics: dict[str, list[float]]
@@ -44,7 +47,10 @@ class SetMade:
 
 @dataclass(frozen=True)
 class Distilled:
-    """What `kd distill` wrote; `epochs` is 0 where no student is trained by gradients."""
+    """What `kd distill` wrote; `epochs` is 0 where no student is trained by gradients.
+
+    A `brief` one leaves the scores to the comparison that follows.
+    """
 
     run: str
     path: Path
@@ -52,6 +58,43 @@ class Distilled:
     students_trained: int
     epochs: int
     training_seconds: float
+    brief: bool = False
+
+    def told(self) -> Iterator[Told]:
+        """Return what was trained, the scores, the paths, and what is missing."""
+        models = dict.fromkeys(made.model for made in self.students)
+        model = next(iter(models)) if len(models) == 1 else f"of {len(models)} models"
+        if self.students_trained:
+            epochs = f", {counted(self.epochs, 'epoch')}" if self.epochs else ""
+            took = seconds(self.training_seconds)
+            yield f"run {self.run}: {counted(self.students_trained, 'student')} {model}{epochs} in {took}"
+        else:
+            yield f"run {self.run}: all students {model} are already trained"
+        if not self.brief:
+            yield score_table(self.students)
+        for made in self.students:
+            yield wrote(made.path, made.up_to_date)
+        for made in self.students:
+            yield from (Line(f"! {made.title}: {note}", wrap=True) for note in made.notes)
+
+    def document(self) -> dict[str, Any]:
+        """Return the sets by name, and what training them took."""
+        sets = [
+            {
+                "name": made.name,
+                "path": made.path,
+                "seeds": made.seeds,
+                **{why: made.left_out.get(why, []) for why in LOST},
+            }
+            for made in self.students
+        ]
+        return {
+            "run": self.run,
+            "students": sets,
+            "students_trained": self.students_trained,
+            "epochs": self.epochs,
+            "training_seconds": self.training_seconds,
+        }
 
 
 def distill(
@@ -66,13 +109,12 @@ def distill(
 ) -> Distilled:
     """Train `students`, or those of the run's recipe, changed by `options`; up-to-date sets are reused.
 
-    Of a set that has fewer seeds than are asked for only the others are trained, and joined with it; one that
-    has more is up to date. With `force` both are made anew. `name` is for the folder of a single set. With
-    `keep_going` the seeds whose loss or outputs stop being finite are left out of their set, and the others
-    kept. Raises `UsageError` for targets and models that this dataset cannot have, and `KdError` where an
-    artefact is missing or stale, the data are not those of the recipe, another set stands under a name and
-    `force` does not allow to replace it, memory or the disk has no room for the students, or a loss or output
-    stops being finite: of one student, or of a whole set if it is to `keep_going`.
+    A set with fewer seeds than requested gets the missing ones; one with more is up to date. With `force`
+    both are made anew. `name` is for the folder of a single set. With `keep_going`, seeds whose loss or
+    outputs are not finite are left out of their set. Raises `UsageError` for targets and models that this
+    dataset cannot have, and `KdError` where an artefact is missing or stale, the data are not the recipe's,
+    another set has the same name without `force`, memory or the disk has no room for the students, or a loss
+    or output is not finite: of one student, or, with `keep_going`, of a whole set.
     """
     crew.start()
     own = students is None
@@ -147,7 +189,7 @@ def _made(experiment: Experiment, name: str, up_to_date: bool, asked: int) -> Se
     if trained is None:
         raise FileNotFoundError(experiment.run.artefact(name).path)
     stored = len(trained.set.seeds_asked)
-    told = [f"{seeds_named(seeds)} left out: {LOST[why]}" for why, seeds in trained.set.lost.items()]
+    notes = [f"{seeds_named(seeds)} left out: {LOST[why]}" for why, seeds in trained.set.lost.items()]
     wanted = "1 seed was" if asked == 1 else f"{asked} seeds were"
     few = f"{wanted} asked for, and {stored} are there; --force trains it with {asked}"
     return SetMade(
@@ -156,7 +198,7 @@ def _made(experiment: Experiment, name: str, up_to_date: bool, asked: int) -> Se
         model=str(trained.model),
         seeds=list(trained.set.seeds),
         left_out={why: list(seeds) for why, seeds in trained.set.lost.items()},
-        told=told + ([few] if stored > asked else []),
+        notes=notes + ([few] if stored > asked else []),
         up_to_date=up_to_date,
         title=trained.title,
         metrics={metric: list(values) for metric, values in trained.metrics.items()},

@@ -1,7 +1,7 @@
 """`kd gen-data`: sample or load a dataset, split it, and store its tensors. Makes the run."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,9 @@ from typing import Any
 from kdcli.data import DATASETS, Dataset, Description, Sample
 from kdcli.data.sources import Bar, fingerprint, published, read_files, unseen
 from kdcli.errors import KdError, UsageError
+from kdcli.report.sentences import scores_text
+from kdcli.report.told import Told
+from kdcli.report.words import wrote
 from kdcli.runs import room
 from kdcli.runs.experiment import Data, Experiment
 from kdcli.runs.kinds import DATA
@@ -26,6 +29,34 @@ class DataMade:
     path: Path
     up_to_date: bool
     description: Description
+
+    def told(self) -> Iterator[Told]:
+        """Return the sizes of the data, the Bayes optimum, and the path."""
+        description = self.description
+        train, val, test = description.sizes.values()
+        yield (
+            f"run {self.run}: {description.name}, {description.n_classes} classes; "
+            f"{train:,} training, {val:,} validation and {test:,} test examples"
+        )
+        if bayes := description.bayes:
+            yield f"Bayes optimum: {scores_text(bayes._asdict())}"
+        yield wrote(self.path, self.up_to_date)
+
+    def document(self) -> dict[str, Any]:
+        """Return the path, and what the data are."""
+        description = self.description
+        return {
+            "run": self.run,
+            "path": self.path,
+            "up_to_date": self.up_to_date,
+            "dataset": description.name,
+            **{f"n_{split}": size for split, size in description.sizes.items()},
+            "n_classes": description.n_classes,
+            "classes": description.classes,
+            "features": description.shape,
+            "feature_names": description.feature_names,
+            "bayes": description.bayes._asdict() if description.bayes else None,
+        }
 
 
 def gen_data(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kdcli import crew
-from kdcli.errors import Text, UsageError, unknown
+from kdcli.commands import text
+from kdcli.errors import Text, UsageError, joined, unknown
 from kdcli.evidence.gather import Evidence, gather
 from kdcli.figures import FIGURES, FORMATS, FigureKind, find_figure
 from kdcli.models import parse_model
 from kdcli.report.drawing import collect, draw
+from kdcli.report.told import Line, Told
+from kdcli.report.words import counted, wrote
 from kdcli.runs.experiment import Experiment
 from kdcli.store import fitting
 
@@ -30,6 +33,17 @@ class Plotted:
     figures: list[Path]
     left_out: dict[str, Text]
     notes: dict[str, str]
+
+    def told(self) -> Iterator[Told]:
+        """Return the figures, and what is not drawn and why."""
+        yield f"run {self.run}: {counted(len(self.figures), 'figure')}"
+        yield from map(wrote, self.figures)
+        yield from (Line(joined(f"left out {name}: ", reason)) for name, reason in self.left_out.items())
+        yield from (f"{name} {note}" for name, note in self.notes.items())
+
+    def document(self) -> dict[str, Any]:
+        """Return the paths of the figures, and what is not drawn and why."""
+        return {**asdict(self), "left_out": {name: text(reason) for name, reason in self.left_out.items()}}
 
 
 def check_format(file_format: str) -> None:

@@ -1,8 +1,11 @@
 """`kd recipe`: a recipe with every key, what it means and which values it takes."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from itertools import takewhile
+from typing import Any
 
+from kdcli.report.told import File, Told
 from kdcli.runs.recipe import Recipe, builtin_text, dump, load
 
 
@@ -13,6 +16,20 @@ class RecipeShown:
     name: str
     recipe: Recipe
     text: str
+
+    def told(self) -> Iterator[Told]:
+        """Return the recipe as TOML."""
+        yield File(self.text)
+
+    def document(self) -> dict[str, Any]:
+        """Return the tables of the recipe."""
+        recipe = self.recipe
+        return {
+            "name": self.name,
+            "data": {"dataset": recipe.dataset, **asdict(recipe.data)},
+            "teacher": asdict(recipe.teacher),
+            "students": asdict(recipe.students),
+        }
 
 
 def recipe(name: str) -> RecipeShown:

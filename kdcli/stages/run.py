@@ -1,7 +1,7 @@
 """`kd run`: all stages of a recipe in one process."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -83,20 +83,23 @@ def steps(
         ),
         Step(
             command("distill", recipe=source if joins else "", keep_going=keep_going, force=force),
-            lambda: distill(
-                experiment,
-                {},
-                students=recipe.students if joins else None,
-                force=force,
-                keep_going=keep_going,
-                watch=watch,
+            lambda: replace(
+                distill(
+                    experiment,
+                    {},
+                    students=recipe.students if joins else None,
+                    force=force,
+                    keep_going=keep_going,
+                    watch=watch,
+                ),
+                brief=True,
             ),
         ),
         Step(
             command("plot", format="" if file_format == "png" else file_format),
             lambda: plot(experiment, file_format=file_format, evidence=evidence),
         ),
-        Step(command("compare"), lambda: report(evidence())),
+        Step(command("compare"), lambda: report(experiment, evidence())),
     ]
 
 

@@ -1,13 +1,19 @@
 """`kd runs`: the runs of an outputs folder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kdcli.errors import Command, KdError
+from kdcli.report.table import Cell, Column, Row, Section, Table
+from kdcli.report.told import Line, Told
+from kdcli.report.words import iso, minute, place, readable_size
 from kdcli.runs.experiment import Data, Experiment, TrainedTeacher
 from kdcli.runs.kinds import DATA, STUDENTS, TEACHER
 from kdcli.store import Extent, Run, Store, extent, marker_problem, run_folders
+
+HEAD = Column("run", left=True, folds=True)
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,32 @@ class RunListed:
     extent: Extent
     problem: str
 
+    def row(self) -> Row:
+        """Return the row of a table."""
+        cells = [
+            self.dataset,
+            self.teacher,
+            str(self.student_sets),
+            readable_size(self.extent.size),
+            minute(iso(self.extent.written)),
+        ]
+        title = Cell(self.name, emphasis="strong" if self.current else "")
+        return Row(title, list(map(Cell, cells)), mark="*" if self.current else "")
+
+    def document(self) -> dict[str, Any]:
+        """Return what is known of the run."""
+        return {
+            "name": self.name,
+            "path": self.path,
+            "current": self.current,
+            "dataset": self.dataset or None,
+            "teacher": self.teacher or None,
+            "student_sets": self.student_sets,
+            "size": self.extent.size,
+            "written": iso(self.extent.written),
+            "problem": self.problem or None,
+        }
+
 
 @dataclass(frozen=True)
 class RunsListed:
@@ -35,6 +67,34 @@ class RunsListed:
     runs: Sequence[RunListed]
     problem: str
     start: Command
+
+    def told(self) -> Iterator[Told]:
+        """Return a table of the runs, and what is not legible."""
+        if self.runs:
+            columns = [
+                Column("dataset", left=True),
+                Column("teacher", left=True, folds=True),
+                Column("sets"),
+                Column("size"),
+                Column("last written", left=True),
+            ]
+            yield Table(columns, [Section([run.row() for run in self.runs])], head=HEAD)
+            if any(run.current for run in self.runs):
+                yield "* the current run: commands work on it unless --run or KD_RUN names another"
+        else:
+            yield Line((f"there are no runs in {place(self.path)}; ", self.start, " makes one"))
+        if self.problem:
+            yield self.problem
+        yield from (f"{run.name}: {run.problem}" for run in self.runs if run.problem)
+
+    def document(self) -> dict[str, Any]:
+        """Return the runs, and which is current."""
+        return {
+            "path": self.path,
+            "current": next((run.name for run in self.runs if run.current), None),
+            "runs": [run.document() for run in self.runs],
+            "problem": self.problem or None,
+        }
 
 
 def list_runs(store: Store) -> RunsListed:

@@ -1,9 +1,14 @@
 """`kd show`: what a run holds, and what state it is in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from kdcli.report.items import item_document, paths, problems, state_cell, states_document, training_states
+from kdcli.report.table import Cell, Column, Row, Section, Table
+from kdcli.report.told import Told
+from kdcli.report.words import iso, legible, listed, minute, place, readable_size
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.inventory import Item, KeptState, inventory, kept_states
 from kdcli.store import Extent, extent, is_current, leftovers, other_files
@@ -15,6 +20,15 @@ class File:
 
     path: Path
     extent: Extent
+
+    def row(self, run: Path) -> Row:
+        """Return the row of a table, with the path from the folder of the run."""
+        name = Cell(legible(str(self.path.relative_to(run))))
+        return Row(name, [Cell(readable_size(self.extent.size)), Cell(minute(iso(self.extent.written)))])
+
+    def document(self) -> dict[str, Any]:
+        """Return the file's path, size and age."""
+        return {"path": self.path, "size": self.extent.size, "written": iso(self.extent.written)}
 
 
 @dataclass(frozen=True)
@@ -30,6 +44,55 @@ class RunShown:
     files: Sequence[File]
     states: Sequence[KeptState]
     leftovers: Sequence[Path]
+
+    def told(self) -> Iterator[Told]:
+        """Return tables of artefacts and files, what is wrong with them, and what can be resumed."""
+        current = ", the current run" if self.current else ""
+        yield f"run {self.run}{current}: {place(self.path)}, {readable_size(self.extent.size)}"
+        columns = [Column("state", left=True), Column("size"), Column("made", left=True)]
+        rows = [_row(item, size) for item, size in zip(self.items, self.sizes, strict=True)]
+        yield Table(columns, [Section(rows)], head=Column("artefact", left=True, folds=True))
+        if self.files:
+            columns = [Column("size"), Column("written", left=True)]
+            rows = [file.row(self.path) for file in self.files]
+            yield Table(columns, [Section(rows)], head=Column("file", left=True, folds=True))
+        yield from problems(self.items)
+        yield from training_states(self.states)
+        yield from paths(self.leftovers)
+
+    def document(self) -> dict[str, Any]:
+        """Return the artefacts with their states, the files, and what can be resumed."""
+        return {
+            "run": self.run,
+            "path": self.path,
+            "current": self.current,
+            "size": self.extent.size,
+            "artefacts": [
+                _item_document(item, size) for item, size in zip(self.items, self.sizes, strict=True)
+            ],
+            "files": [file.document() for file in self.files],
+            **states_document(self.states),
+            "leftovers": self.leftovers,
+        }
+
+
+def _row(item: Item, size: int) -> Row:
+    """Return an artefact's row, with what it is and what it was made from below its name."""
+    made_from = f"from {listed(list(item.meta.parents))}" if item.meta and item.meta.parents else ""
+    title = Cell(item.name, emphasis="strong", below=[line for line in (item.words, made_from) if line])
+    made = minute(item.meta.created) if item.meta else ""
+    return Row(title, [state_cell(item), Cell(readable_size(size)), Cell(made)])
+
+
+def _item_document(item: Item, size: int) -> dict[str, Any]:
+    meta = item.meta
+    return {
+        **item_document(item),
+        "parents": list(meta.parents) if meta else [],
+        "config": meta.config if meta else None,
+        "size": size,
+        "created": meta.created if meta else None,
+    }
 
 
 def show_run(experiment: Experiment) -> RunShown:

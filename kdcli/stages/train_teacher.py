@@ -1,8 +1,8 @@
 """`kd train-teacher`: train the run's teacher, and store its checkpoint, logits and curves."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,9 @@ import torch
 
 from kdcli.metrics import Scored, measure
 from kdcli.progress import Watch, unwatched
+from kdcli.report.sentences import scores_text
+from kdcli.report.told import Told
+from kdcli.report.words import counted, seconds, wrote
 from kdcli.runs import room
 from kdcli.runs.edits import check_data
 from kdcli.runs.experiment import Experiment, TrainedTeacher
@@ -36,6 +39,17 @@ class TeacherTrained:
     epochs: int
     metrics: dict[str, float]
     training_seconds: float
+
+    def told(self) -> Iterator[Told]:
+        """Return how the teacher was trained, its scores, and the path."""
+        epochs = f", {counted(self.epochs, 'epoch')}" if self.epochs else ""
+        took = "" if self.up_to_date else f" in {seconds(self.training_seconds)}"
+        yield f"run {self.run}: teacher {self.model}{epochs}{took}, test {scores_text(self.metrics)}"
+        yield wrote(self.path, self.up_to_date)
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it."""
+        return asdict(self)
 
 
 def train_teacher(

@@ -1,8 +1,12 @@
 """`kd use`: make a run the current one."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from kdcli.report.told import Told
+from kdcli.report.words import place
 from kdcli.store import Store, named_run
 
 
@@ -14,6 +18,20 @@ class RunUsed:
     path: Path
     before: str
     elsewhere: str
+
+    def told(self) -> Iterator[Told]:
+        """Return which run is current, and whether this shell works on another."""
+        if self.before == self.run:
+            yield f"run {self.run} is already the current run: {place(self.path)}"
+        else:
+            before = f" instead of {self.before}" if self.before else ""
+            yield f"run {self.run} is now the current run{before}: {place(self.path)}"
+        if self.elsewhere:
+            yield f"but KD_RUN names run {self.elsewhere}: commands in this shell work on that one"
+
+    def document(self) -> dict[str, Any]:
+        """Return the run, and which was current."""
+        return {"run": self.run, "path": self.path, "before": self.before or None}
 
 
 def use(store: Store, name: str) -> RunUsed:

@@ -216,7 +216,10 @@ def test_files_that_are_not_the_published_ones_are_named_as_such(
     Path("letters.toml").write_text(LETTERS)
     made = kd("run", "letters.toml", "--source", str(folder))
     assert made.code == 0, made.err
-    assert "run letters: other IDX files, 390 training, 130 validation and 156 test examples" in made.out
+    assert (
+        "run letters: other IDX files, 26 classes; 390 training, 130 validation and 156 test examples"
+        in made.out
+    )
     assert "letters (other IDX files): 2 seeds, 156 test examples" in made.out
     assert "other IDX files" in kd("show").out
     (listed,) = json.loads(kd("runs", "--json").out)["runs"]

@@ -1,41 +1,83 @@
-import json
-import re
-from pathlib import Path
+import pytest
+import torch
+from measured import evidence, students, teacher, values
 
-from harness import BAD_TEACHER, Kd, compared, compared_run
-
-
-def test_warning_of_soft_labels_that_are_hard(kd: Kd, tiny: Path) -> None:
-    assert not any("nearly hard" in warning for warning in compared(kd)["warnings"])
-    kd("distill", "--target", "soft", "--temperature", "0.05")
-    (warning,) = (text for text in compared(kd)["warnings"] if "nearly hard" in text)
-    assert warning.startswith("At T = 0.05 the teacher's soft labels are nearly hard")
-
-
-def test_warning_of_a_temperature_that_does_nothing(kd: Kd, tiny: Path) -> None:
-    kd("distill", "--target", "soft", "--temperature", "500,1000")  # both match logits, as all large ones do
-    (text,) = (text for text in compared(kd)["warnings"] if "does nothing" in text)
-    assert text.startswith("mlp:4: soft at T = 500 and soft at T = 1000 score alike, seed by seed")
+from kdcli.evidence.cautions import (
+    BeyondTeacher,
+    BiasedCalibration,
+    Coarse,
+    Edited,
+    NearlyHard,
+    SameScores,
+    SeedsLeftOut,
+    SingleSeed,
+    cautions,
+)
 
 
-def test_warning_of_students_that_are_better_than_their_teacher(kd: Kd) -> None:
-    made = compared_run(kd, BAD_TEACHER.replace("seeds = 5", "seeds = 5\nlabel_weight = 0.9"))
-    (warning,) = (text for text in made["warnings"] if "better than its teacher" in text)
-    assert warning.startswith("mlp:4: soft at T = 4 with w = 0.9 is better than its teacher by ")
-    gap = made["students"][1]["metrics"]["accuracy"]["mean"] - made["teacher"]["metrics"]["accuracy"]
-    assert f"{100 * gap:.2f} points of accuracy" in warning
+def test_nothing_to_warn_of() -> None:
+    assert cautions(evidence(students("labels", 0.8), students("soft", 0.9), teacher=teacher(0.95))) == []
 
 
-def test_one_seed_is_answered_with_a_command_that_works(kd: Kd, tiny: Path) -> None:
-    kd("distill", "--target", "labels,hard", "--model", "tree", "--seeds", "1")
-    (warning,) = (text for text in compared(kd)["warnings"] if text.startswith("No verdict"))
-    command = re.search(r"`kd (.*)`", warning)
-    assert command
-    assert command[1] == "distill --target labels,hard --model tree --seeds 10"
-    assert kd(*command[1].split()).code == 0
-    assert not any(text.startswith("No verdict") for text in compared(kd)["warnings"])
+def test_soft_labels_that_are_nearly_hard() -> None:
+    logits = torch.tensor([[0.0, 1.0], [2.0, 0.0]])
+    sets = students("labels", 0.8), students("soft", 0.8), students("soft", 0.82, temperature=0.05)
+    (caution,) = cautions(evidence(*sets, teacher=teacher(0.95), teacher_logits=logits))
+    assert isinstance(caution, NearlyHard)
+    assert caution.temperature == 0.05
+    assert caution.top == pytest.approx(1.0)
 
 
-def test_verdicts_on_the_calibration_error_come_with_a_caveat(kd: Kd, tiny: Path) -> None:
-    made = json.loads(kd("compare", "--metric", "ece", "--json").out)
-    assert any("calibration error is biased" in text for text in made["warnings"])
+def test_a_temperature_that_makes_no_difference() -> None:
+    sets = [
+        students("labels", 0.8),
+        students("soft", values(0.85), values(0.2), temperature=500.0),
+        students("soft", values(0.85), values(0.2), temperature=1000.0),
+        students("soft", 0.9, temperature=4.0),
+    ]
+    (caution,) = cautions(evidence(*sets))
+    assert isinstance(caution, SameScores)
+    assert (caution.students.set.temperature, caution.other.set.temperature) == (500.0, 1000.0)
+
+
+def test_students_that_are_better_than_their_teacher() -> None:
+    sets = students("labels", 0.95), students("soft", 0.9)
+    (caution,) = cautions(evidence(*sets, teacher=teacher(0.8)))
+    assert isinstance(caution, BeyondTeacher)
+    assert caution.students.set.target == "soft"  # labels need no teacher
+    assert caution.difference == pytest.approx(0.1)
+    low, high = caution.interval
+    assert 0 < low < caution.difference < high
+
+
+def test_one_seed_is_answered_with_a_command_that_trains_ten() -> None:
+    sets = [students(target, 0.8, seeds=1) for target in ("labels", "hard")]
+    (caution,) = cautions(evidence(*sets, students("labels", 0.8, seeds=1, model="mlp:3")))
+    assert isinstance(caution, SingleSeed)
+    assert len(caution.students) == 3
+    assert caution.more_seeds.options == {"targets": ("labels", "hard"), "seeds": 10}
+
+
+def test_seeds_that_were_left_out() -> None:
+    lacking = students("soft", 0.9, diverged=[1, 2])
+    (caution,) = cautions(evidence(students("labels", 0.8), lacking))
+    assert isinstance(caution, SeedsLeftOut)
+    assert caution.seeds == {"diverged": (1, 2)}
+
+
+def test_comparisons_that_show_no_difference_of_a_point() -> None:
+    noisy = values(0.8, spread=0.3)
+    (caution,) = cautions(evidence(students("labels", 0.8), students("soft", noisy, noisy)))
+    assert isinstance(caution, Coarse)
+    assert caution.detectable > 0.01
+    assert caution.n_test == 400
+
+
+def test_verdicts_on_the_calibration_error_and_edits() -> None:
+    made = evidence(
+        students("labels", 0.8),
+        students("soft", 0.9),
+        compared=("accuracy", "nll", "ece"),
+        edits=["teacher: made with another seed"],
+    )
+    assert cautions(made) == [Edited("teacher: made with another seed"), BiasedCalibration()]

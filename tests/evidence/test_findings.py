@@ -1,120 +1,116 @@
-import json
-import re
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
-from harness import BAD_TEACHER, Kd, compared, compared_run, forge
+from measured import evidence, students, values
+
+from kdcli.evidence.findings import Attribution, findings
 
 
-def test_a_loss_is_said_with_its_size_interval_and_sample(kd: Kd) -> None:
-    made = compared_run(kd, BAD_TEACHER)
-    versus = made["students"][1]["versus"]["nll"]
-    assert versus["verdict"] == "worse"
-    low, high = versus["ci95"]
-    expected = (
-        f"Soft at T = 4 falls behind labels by {versus['difference']:.4f} nats of NLL "
-        f"[{low:.4f}, {high:.4f}]; 5 seeds, 400 test examples."
-    )
-    assert expected in made["sentences"]["mlp:4"]
+def attributions(*args: object, **kwargs: object) -> Sequence[Attribution]:
+    """Return the attributions of the first group."""
+    return findings(evidence(*args, **kwargs))[0].attributions  # type: ignore[arg-type]
 
 
-def test_a_gain_is_said_and_put_down_to_what_else_brings_it(kd: Kd) -> None:
-    # The roles changed: labels stand for soft targets' rivals where those of a bad teacher are the control.
-    made = compared_run(kd, BAD_TEACHER)
-    swapped: dict[str, Any] = json.loads(kd("compare", "--control", "soft-T4", "--json").out)
-    versus = swapped["students"][0]["versus"]["nll"]
-    assert versus["verdict"] == "better"
-    assert versus["difference"] == pytest.approx(-made["students"][1]["versus"]["nll"]["difference"])
-    low, high = sorted(-end for end in versus["ci95"])
-    size = -versus["difference"]
-    words = f"Labels beats soft at T = 4 by {size:.4f} nats of NLL [{low:.4f}, {high:.4f}]"
-    assert any(words in sentence for sentence in swapped["sentences"]["mlp:4"])
-    assert swapped["attributions"] == []  # it is not a gain of soft targets
+def test_sets_are_put_together_by_verdict_with_the_largest_difference_first() -> None:
+    sets = [
+        students("labels", 0.8),
+        students("hard", 0.82),
+        students("bayes", 0.86),
+        students("smooth", 0.75),
+        students("soft", 0.8),
+    ]
+    (group,) = findings(evidence(*sets))
+    accuracy = {
+        d.verdict: [s.set.target for s in d.students] for d in group.decided if d.metric == "accuracy"
+    }
+    assert accuracy == {"better": ["bayes", "hard"], "worse": ["smooth"], "no difference shown": ["soft"]}
+    assert {d.control.name for d in group.decided} == {"labels-mlp4"}
 
 
-def test_shares_of_a_gain(kd: Kd) -> None:
-    """On moons, unpruned trees gain from soft targets, and cleaned labels explain it."""
-    kd("gen-data", "moons", "--n-samples", "1000", "--n-test", "3000")
-    kd("train-teacher", "--epochs", "60")
-    kd("distill", "--model", "tree", "--target", "labels,soft", "--seeds", "3")
-    made = compared(kd)
-    gain = made["attributions"][0]
-    assert (gain["students"], gain["metric"], gain["shares"]) == ("soft-T1-tree", "accuracy", [])
-    (advice,) = (s for s in made["sentences"]["tree"] if s.startswith("What else"))
-    command = re.search(r"`kd (.*)`", advice)
-    assert command
-    assert command[1] == "distill --target smooth,hard --model tree --seeds 3"
-    assert kd(*command[1].split()).code == 0
-    made = compared(kd)
-    gain = made["attributions"][0]
-    accuracy = {one["name"]: one["metrics"]["accuracy"]["mean"] for one in made["students"]}
-    assert {share["by"] for share in gain["shares"]} == {"smooth-e0.1-tree", "hard-tree"}
-    for share in gain["shares"]:
-        assert share["gain"] == pytest.approx(accuracy[share["by"]] - accuracy["labels-tree"])
-        beyond = accuracy["soft-T1-tree"] - accuracy[share["by"]]
-        assert share["beyond"]["difference"] == pytest.approx(beyond)
-    (words,) = (s for s in made["sentences"]["tree"] if s.startswith("Of the"))
-    hard = next(share for share in gain["shares"] if share["by"] == "hard-tree")
-    assert hard["verdict"] == "better"
-    brought = f"{100 * hard['gain']:.2f} ({round(100 * hard['gain'] / gain['gain'])} %)"
-    assert f"Hard alone, which is label cleaning, brings {brought};" in words
-    assert "smooth with ε = 0.1 alone, which is regularisation, brings none that is shown" in words
-    assert not any(s.startswith("What else") for s in made["sentences"]["tree"])
+def test_a_gain_of_soft_targets_is_shared_out_among_those_that_do_less() -> None:
+    sets = students("labels", 0.8), students("hard", 0.85), students("smooth", 0.8), students("soft", 0.9)
+    (gain,) = attributions(*sets)
+    assert (gain.soft.set.target, gain.metric, gain.obstacle) == ("soft", "accuracy", "")
+    assert gain.gain == pytest.approx(0.1)
+    shares = {share.rival.set.target: share for share in gain.shares}
+    assert list(shares) == ["hard", "smooth"]
+    assert shares["hard"].versus.verdict == "better"
+    assert shares["smooth"].versus.verdict == "no difference shown"
+    for share in gain.shares:
+        assert share.versus.gain + share.beyond.gain == pytest.approx(gain.gain)
+        assert share.beyond.verdict == "better"
 
 
-def without_seeds(folder: Path, here: list[int], gone: list[int]) -> None:
-    """Let a set of as many seeds be one that left out others."""
-    config = json.loads((folder / "meta.json").read_text())["config"]
-    forge(folder, config={**config, "seeds": here, "diverged": gone})
+def test_a_gain_of_other_targets_is_not_explained() -> None:
+    assert attributions(students("labels", 0.8), students("hard", 0.9)) == []
+    # Where soft targets are the control, labels may gain over them.
+    assert attributions(students("labels", 0.9), students("soft", 0.8), control="soft-T4") == []
 
 
-def test_shares_add_up_on_the_seeds_that_all_sets_have(kd: Kd, outputs: Path) -> None:
-    kd("gen-data", "moons", "--n-samples", "1000", "--n-test", "3000")
-    kd("train-teacher", "--epochs", "60")
-    kd("distill", "--model", "tree", "--target", "labels,hard,soft", "--seeds", "4")
-    kd("distill", "--model", "tree", "--target", "smooth", "--seeds", "3")
-    without_seeds(outputs / "moons/students/smooth-e0.1-tree", [0, 1, 3], [2])
-    made = compared(kd)
-    gain = made["attributions"][0]
-    assert gain["seed_numbers"] == [0, 1, 3]
-    of = {one["name"]: one["metrics"]["accuracy"]["per_seed"] for one in made["students"]}
-    gains = [of["soft-T1-tree"][k] - of["labels-tree"][k] for k in (0, 1, 3)]
-    assert gain["gain"] == pytest.approx(sum(gains) / 3)
-    assert len(gain["shares"]) == 2
-    for share in gain["shares"]:
-        assert share["gain"] + share["beyond"]["difference"] == pytest.approx(gain["gain"])
-    (words,) = (s for s in made["sentences"]["tree"] if s.startswith("Of the"))
-    assert "on the 3 seeds that these sets have in common" in words
-
-    kd("distill", "--model", "tree", "--target", "smooth,hard", "--seeds", "2", "--force")
-    without_seeds(outputs / "moons/students/smooth-e0.1-tree", [0, 1], [2, 3])
-    without_seeds(outputs / "moons/students/hard-tree", [2, 3], [0, 1])
-    made = compared(kd)
-    gain = made["attributions"][0]
-    assert (gain["shares"], gain["why"]) == ([], "the sets that could tell have no seed in common")
-    (words,) = (s for s in made["sentences"]["tree"] if s.startswith("Where the"))
-    assert words.startswith("Where the accuracy comes from that soft at T = 1 gains over labels is not told")
+def test_the_largest_gain_of_several_temperatures_is_explained() -> None:
+    sets = students("labels", 0.8), students("soft", 0.85), students("soft", 0.9, temperature=8.0)
+    (gain,) = attributions(*sets)
+    assert gain.soft.set.temperature == 8.0
 
 
-def test_no_difference_is_said_with_the_smallest_that_would_be_shown(kd: Kd, tiny: Path) -> None:
-    made = compared(kd)
-    accuracy = made["students"][1]["versus"]["accuracy"]
-    assert accuracy["verdict"] == "no difference shown"
-    words = "No difference from labels in accuracy is shown for soft at T = 4 (one of {:.2f} points"
-    text = " ".join(made["sentences"]["mlp:4"])
-    assert words.format(100 * accuracy["detectable"]) in text
-    assert any("may well go unseen" in warning for warning in made["warnings"])
+def test_shares_add_up_on_the_seeds_that_all_sets_have() -> None:
+    sets = [
+        students("labels", 0.8),
+        students("hard", values(0.85, spread=0.1)),
+        students("smooth", 0.82, diverged=[2]),
+        students("soft", values(0.9, spread=0.2)),
+    ]
+    (gain,) = attributions(*sets)
+    assert (gain.seeds, gain.common) == ([0, 1, 3, 4], 4)
+    soft, labels = (s.of_seeds("accuracy", gain.seeds).mean() for s in (sets[3], sets[0]))
+    assert gain.gain == pytest.approx(float(soft - labels))
+    for share in gain.shares:
+        assert share.versus.gain + share.beyond.gain == pytest.approx(gain.gain)
 
 
-def test_a_gain_is_explained_by_students_of_the_same_model_alone(kd: Kd) -> None:
-    kd("gen-data", "moons", "--n-samples", "1000", "--n-test", "3000")
-    kd("train-teacher", "--epochs", "60")
-    models = ["--model", "tree", "--model", "tree:max_leaf_nodes=60"]
-    kd("distill", *models, "--target", "hard,soft", "--seeds", "3")
-    kd("distill", "--model", "tree", "--target", "labels", "--seeds", "3", "--name", "alone")
-    made = json.loads(kd("compare", "--control", "alone", "--unpaired", "--json").out)
-    model = {one["name"]: one["model"] for one in made["students"]}
-    assert made["attributions"]
-    for gain in made["attributions"]:
-        assert all(model[share["by"]] == model[gain["students"]] for share in gain["shares"])
+def test_too_few_common_seeds_leave_a_gain_unexplained() -> None:
+    sets = [
+        students("labels", 0.8),
+        students("hard", 0.85, diverged=[0, 1, 2]),
+        students("smooth", 0.85, diverged=[3, 4]),
+        students("soft", 0.9),
+    ]
+    (group,) = findings(evidence(*sets))
+    (gain,) = group.attributions
+    assert (gain.obstacle, gain.common, gain.shares) == ("seeds", 0, [])
+    assert group.tells is None
+
+
+def test_no_gain_on_the_common_seeds_is_an_obstacle() -> None:
+    soft = values(0.95)
+    soft[:2] = values(0.75, 2)
+    sets = [students("labels", 0.8), students("hard", 0.85, diverged=[2, 3, 4]), students("soft", soft)]
+    found = attributions(*sets)
+    assert all(gain.obstacle == "no gain" for gain in found if gain.metric == "accuracy")
+
+
+def test_a_gain_is_explained_by_students_of_the_same_model_and_label_weight() -> None:
+    sets = [
+        students("labels", 0.8),
+        students("soft", 0.9),
+        students("hard", 0.85, model="mlp:3"),
+        students("labels", 0.8, model="mlp:3"),
+        students("hard", 0.85, label_weight=0.5),
+        students("shuffled", 0.85, temperature=2.0),
+        students("shuffled", 0.85),
+    ]
+    (gain,) = attributions(*sets)
+    (share,) = gain.shares
+    assert (share.rival.set.target, share.rival.set.temperature) == ("shuffled", 4.0)
+
+
+def test_missing_explanations_are_answered_with_the_command_that_trains_them() -> None:
+    sets = [students("labels", 0.8), students("hard", 0.85), students("soft", 0.9)]
+    (group,) = findings(evidence(*sets))
+    assert group.tells is not None
+    assert group.tells.options["targets"] == ("smooth",)  # two classes leave nothing to shuffle
+    (group,) = findings(evidence(*sets, n_classes=3))
+    assert group.tells is not None
+    assert group.tells.options["targets"] == ("smooth", "shuffled")
+    (group,) = findings(evidence(*sets, students("smooth", 0.8)))
+    assert group.tells is None

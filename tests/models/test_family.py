@@ -10,8 +10,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from harness import Kd
-from kdcli.runs.artefacts import load_data, load_teacher
+from harness import Kd, opened, students
 from torch import Tensor
 
 from kdcli import models
@@ -22,8 +21,6 @@ from kdcli.models.mlp import MLP
 from kdcli.models.network import Network
 from kdcli.models.stack import Stack
 from kdcli.models.tree import Tree
-from kdcli.runs.student_sets import load_students
-from kdcli.store import Store
 
 
 class StackedCentroids(Stack):
@@ -94,17 +91,15 @@ def test_any_family_teaches_any_other(kd: Kd, tiny: Path, teacher: str) -> None:
     families = ("--model", "centroid", "--model", "tree:max_depth=2", "--model", "mlp:3")
     outcome = kd("distill", *families, "--target", "labels,hard,soft", "--epochs", "5")
     assert outcome.code == 0, outcome.err
-    run = Store(tiny.parent).existing_run(None)
-    data = load_data(run)
+    data, trained = opened(tiny).data, opened(tiny).teacher
     for name in ("labels-centroid", "soft-T4-centroid", "soft-T4-tree-depth2", "soft-T4-mlp3"):
-        students = load_students(run.artefact(f"students/{name}"))
-        predicted = students.load_model(data).predict(data.splits["test"].x)
-        torch.testing.assert_close(predicted, students.load_tested(data))
-        assert ("epochs" in students.config) == (students.load_history() is not None)
-    trained = load_teacher(run)
+        taught = students(tiny, name)
+        predicted = taught.load_model().predict(data.splits["test"].x)
+        torch.testing.assert_close(predicted, taught.load_tested())
+        assert ("epochs" in taught.meta.config) == (taught.load_history() is not None)
     assert (trained.load_history() is None) == (not trained.model.CURVES)
-    stored = trained.load_model(data).predict(data.splits["val"].x)[0]
-    torch.testing.assert_close(stored, trained.load_logits(data)["val"])
+    stored = trained.load_model().predict(data.splits["val"].x)[0]
+    torch.testing.assert_close(stored, trained.logits["val"])
     assert "up to date" in kd("train-teacher", "--model", teacher, *settings).out
 
     assert kd("compare").code == 0
@@ -131,8 +126,7 @@ def test_settings_that_a_family_does_not_take_are_refused_and_not_recorded(kd: K
     assert "--learning-rate, --schedule: no effect on centroid" in outcome.err
     assert "mlp, cnn" in outcome.err
     assert kd("train-teacher", "--model", "centroid", "--seed", "3", "--force").code == 0
-    teacher = load_teacher(Store(tiny.parent).existing_run(None))
-    assert teacher.config == {"model": "centroid", "seed": 3}
+    assert opened(tiny).teacher.meta.config == {"model": "centroid", "seed": 3}
 
 
 def test_memory_grows_with_all_that_is_kept() -> None:
@@ -163,6 +157,13 @@ def test_curves_of_some_members() -> None:
     part = History(torch.tensor([0, 5]), curves, curves + 1).of([2, 0])
     assert part.train.tolist() == [[4, 5], [0, 1]]
     assert part.epochs.tolist() == [0, 5]
+
+
+def test_a_member_has_diverged_from_the_first_loss_that_is_not_finite() -> None:
+    losses = torch.tensor([[1.0, torch.inf, 1.0], [1.0, 1.0, 1.0]])
+    assert History(torch.tensor([0, 7, 14]), losses, losses.flip(0)).diverged == {0: 7, 1: 7}
+    finite = torch.ones(2, 3)
+    assert History(torch.tensor([0, 7, 14]), finite, losses.flip(0)).diverged == {1: 7}
 
 
 def test_defaults_of_a_family() -> None:

@@ -137,7 +137,7 @@ def test_students_of_other_settings(kd: Kd, tiny: Path) -> None:
     assert "epochs = 20, not 5\n" in kd("distill", "--epochs", "5").err  # by a flag
     recipe.write_text(TINY.replace("seeds = 2", "seeds = 4"))
     assert shown(kd) == {"students/labels-mlp4": [few], "students/soft-T4-mlp4": [few]}
-    assert "to make it as the recipe says: `kd distill`\n" in kd("show").out
+    assert "to follow the recipe: `kd distill`\n" in kd("show").out
     assert kd("distill").code == 0
     assert shown(kd) == {}
 

@@ -31,7 +31,7 @@ def states(kd: Kd) -> dict[str, str]:
 def follow(kd: Kd, text: str) -> list[Outcome]:
     """Do what is said to mend things, in its order, as it is printed."""
     outcomes = []
-    for line in re.findall("to mend it: (.*)", text):
+    for line in re.findall("to repair it: (.*)", text):
         for path in re.findall(r"remove (\S+)", line):
             shutil.rmtree(path) if Path(path).is_dir() else Path(path).unlink()
         outcomes += [kd(*shlex.split(command)) for command in re.findall("`kd (.*?)`", line)]
@@ -59,7 +59,7 @@ def test_the_document_of_a_whole_run(kd: Kd, tiny: Path) -> None:
     }
     outcome = kd("check")
     assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.out.endswith("nothing is damaged\n")
+    assert outcome.out.endswith("no damage found\n")
     assert kd("check", "--quiet").out == ""
 
 
@@ -230,8 +230,8 @@ def test_a_training_that_was_cut_off_is_told_of(kd: Kd, tiny: Path) -> None:
         state.write_bytes(content)
         for command in ("show", "check"):
             (told,) = re.findall(rf"(.*):\n +{re.escape(os.path.relpath(state))}", kd(command).out)
-            assert ("goes on from it" in told) is (key == "resumable")
-            assert ("is no state of a training" in told) is (key == "spoilt")
+            assert ("to resume" in told) is (key == "resumable")
+            assert ("not a valid training state" in told) is (key == "spoilt")
         document = json.loads(kd("check", "--json").out)
         kept = {name: document["runs"][0][name] for name in ("resumable", "spoilt")}
         assert kept == {"resumable": [], "spoilt": [], key: [str(state)]}

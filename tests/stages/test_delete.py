@@ -46,8 +46,8 @@ def test_asks_with_what_is_lost(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPa
     answer(monkeypatch, "n\n")
     outcome = kd("delete", "tiny")
     assert outcome.code == 1
-    assert "with it go its data and teacher, 2 student sets" in outcome.out
-    assert "delete run tiny, " in outcome.err
+    assert "this deletes its data and teacher, 2 student sets" in outcome.out
+    assert "permanently delete run tiny (" in outcome.err
     assert outcome.out.endswith("nothing was deleted\n")
     answer(monkeypatch, "")
     assert kd("delete", "tiny").code == 130

@@ -10,17 +10,15 @@ from typing import Any
 
 import pytest
 import torch
-from harness import Kd, edit_recipe, in_part
-from kdcli.runs.artefacts import load_data
-from safetensors.torch import load_file
+from harness import Kd, edit_recipe, forge, in_part, opened, students
+from safetensors.torch import load_file, save
 from torch import Generator
 
 from kdcli.models.family import History
 from kdcli.models.stack import Stack
 from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.runs import room
-from kdcli.runs.student_sets import load_students
-from kdcli.store import Artefact, Store
+from kdcli.store import Artefact
 from kdcli.training import workshop
 from kdcli.training.examples import Examples
 from kdcli.training.loop import fit
@@ -42,12 +40,13 @@ def test_every_target_and_temperature_makes_a_set(kd: Kd, tiny: Path) -> None:
 
 
 def test_predictions_are_those_of_the_stored_students(tiny: Path) -> None:
-    run = Store(tiny.parent).existing_run(None)
-    data, students = load_data(run), load_students(run.artefact("students/soft-T4-mlp4"))
-    stored = students.artefact.load("predictions")["test"]
+    soft = students(tiny, "soft-T4-mlp4")
+    stored = soft.load_tested()
     assert stored.shape == (2, 400, 2)
-    torch.testing.assert_close(students.load_model(data).predict(data.splits["test"].x), stored)
-    assert students.load_history().val.shape == (2, 21)
+    torch.testing.assert_close(soft.load_model().predict(soft.experiment.data.splits["test"].x), stored)
+    history = soft.load_history()
+    assert history is not None
+    assert history["val"].shape == (2, 21)
 
 
 def test_the_same_command_gives_the_same_bits_twice(kd: Kd, tiny: Path) -> None:
@@ -74,27 +73,23 @@ def test_several_models_at_once_networks_and_trees(kd: Kd, tiny: Path) -> None:
     )
     assert outcome.code == 0
     assert outcome.out.startswith("run tiny: 12 students of 3 models, 3 epochs")
-    run = Store(tiny.parent).existing_run(None)
-    network = load_students(run.artefact("students/labels-mlp3"))
-    tree = load_students(run.artefact("students/labels-tree-depth2"))
-    assert network.config["epochs"] == 3
-    assert not {"epochs", "batch_size", "learning_rate"} & set(tree.config)
+    network, tree = students(tiny, "labels-mlp3"), students(tiny, "labels-tree-depth2")
+    assert network.set.settings.epochs == 3
+    assert not {"epochs", "batch_size", "learning_rate"} & set(tree.meta.config)
     assert set(tree.metrics) == {"accuracy", "errors", "nll", "leaves", "depth"}
     assert tree.metrics["depth"] == [2, 2]
-    assert set(tree.artefact.meta().files) == {"model.safetensors", "predictions.safetensors"}
+    assert set(tree.meta.files) == {"model.safetensors", "predictions.safetensors"}
     assert tree.load_history() is None
     assert "up to date" in kd("distill", "--model", "tree").out
 
 
 def test_a_stored_tree_predicts_bit_for_bit(kd: Kd, tiny: Path) -> None:
     kd("distill", "--model", "tree")
-    run = Store(tiny.parent).existing_run(None)
-    data = load_data(run)
     for name in ("labels-tree", "soft-T4-tree"):
-        trees = load_students(run.artefact(f"students/{name}"))
-        stored = trees.artefact.load("predictions")["test"]
+        trees = students(tiny, name)
+        stored = trees.load_tested()
         assert stored.shape == (2, 400, 2)
-        assert torch.equal(trees.load_model(data).predict(data.splits["test"].x), stored)
+        assert torch.equal(trees.load_model().predict(trees.experiment.data.splits["test"].x), stored)
 
 
 def test_an_infinite_likelihood_is_reported_as_such(kd: Kd, tiny: Path) -> None:
@@ -103,7 +98,7 @@ def test_an_infinite_likelihood_is_reported_as_such(kd: Kd, tiny: Path) -> None:
     (soft,) = re.findall(r"  soft.*", outcome.out)
     assert "∞" in labels
     assert "∞" not in soft
-    trees = load_students(Store(tiny.parent).existing_run(None).artefact("students/labels-tree"))
+    trees = students(tiny, "labels-tree")
     assert trees.metrics["nll"] == [math.inf, math.inf]
 
 
@@ -136,17 +131,12 @@ def test_a_damaged_set_is_made_again_by_the_command_that_is_named(kd: Kd, tiny: 
 def test_a_tampered_tree_is_refused(kd: Kd, tiny: Path) -> None:
     """Even one whose digests were made to fit: it could otherwise run for ever."""
     kd("distill", "--model", "tree", "--target", "labels")
-    artefact = Store(tiny.parent).existing_run(None).artefact("students/labels-tree")
-    meta = artefact.meta()
-    arrays, predictions = artefact.load("model"), artefact.load("predictions")
-    file = artefact.path / "model.safetensors"
+    file = tiny / "students/labels-tree/model.safetensors"
+    arrays = load_file(file)
     file.write_bytes(file.read_bytes()[:-8] + bytes(8))
     assert "is damaged" in kd("plot").err
     arrays["branches"][0, 0] = torch.tensor([0, 1])
-    parents = [Artefact(artefact.run, name) for name in meta.parents]
-    artefact.write(
-        "distill", meta.config, parents, {"model": arrays, "predictions": predictions}, meta.metrics, 0
-    )
+    forge(file.parent, {file.name: save(arrays)})
     outcome = kd("plot")
     assert outcome.code == 1
     assert "model.safetensors is damaged: a child is not numbered above its parent" in outcome.err
@@ -167,13 +157,12 @@ def test_a_transfer_set_is_a_fixed_part_of_the_training_split(
     x, objective = seen[0]
     assert len(seen) == 4  # two parts of each target
     assert all(torch.equal(x, other) for other, _ in seen)
-    train = load_data(Store(tiny.parent).existing_run(None)).splits["train"]
+    train = opened(tiny).data.splits["train"]
     index = [int((train.x == row).all(1).nonzero()) for row in x]
     assert len(set(index)) == 41
     assert torch.equal(objective.target[0].argmax(0), train.y[index])
     assert abs(float(train.y[index].double().mean()) - 0.5) < 0.02
-    made = load_students(Store(tiny.parent).run("tiny").artefact("students/labels-n41-mlp4"))
-    assert made.config["transfer_size"] == 41
+    assert students(tiny, "labels-n41-mlp4").set.settings.transfer_size == 41
     assert kd("distill", "--model", "tree", "--transfer-size", "41", "--target", "soft").code == 0
     assert (tiny / "students/soft-T4-n41-tree/meta.json").is_file()
 
@@ -228,7 +217,7 @@ def test_the_command_that_renews_a_set_renews_that_set(kd: Kd, tiny: Path) -> No
         assert kd(*shlex.split(hint)).code == 0
     outcome = kd("plot", "learning-curves")
     assert "left out" not in outcome.out
-    assert load_students(Store(tiny.parent).run("tiny").artefact("students/mine")).config["batch_size"] == 20
+    assert students(tiny, "mine").set.settings.batch_size == 20
 
 
 def test_all_examples_over_a_recipe_with_few_are_renewed_as_such(kd: Kd, tiny: Path) -> None:
@@ -488,7 +477,7 @@ def test_sets_that_diverge_in_different_seeds_are_compared_on_what_is_left(
     )
     assert "no seed in common" in kd("compare").out
     plotted = kd("plot").out.replace("\n", " ")
-    assert "left out differences: no set has a seed left in common with its control" in plotted
+    assert "left out differences: no student set has a seed in common with its control" in plotted
 
 
 def test_a_part_that_diverges_as_a_whole_costs_the_other_seeds_nothing(
@@ -556,7 +545,7 @@ def test_a_seed_whose_outputs_are_no_numbers_on_other_data_is_told_apart(
     assert not (tiny / ".resume").exists()
     assert json.loads(kd("check", "--json").out)["damaged"] == 0
     (warning,) = (text for text in json.loads(kd("compare", "--json").out)["warnings"] if "left out" in text)
-    assert "seed 1 left out, whose outputs on test examples are not all finite numbers" in warning
+    assert "seed 1 left out: non-finite test outputs" in warning
     assert "Which went well was seen on the test split." in warning
 
 

@@ -21,8 +21,8 @@ def test_every_run_and_the_current_one(kd: Kd, tiny: Path) -> None:
     assert (moons["current"], first["current"]) == (True, False)
     assert moons["written"] >= first["written"]
     out = kd("runs").out
-    assert "│ * │ moons" in out
-    assert "│   │ tiny" in out
+    assert "│ * moons " in out
+    assert "│   tiny " in out
     assert kd("runs", "--quiet").out == ""
 
 

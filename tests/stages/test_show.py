@@ -27,7 +27,7 @@ def test_what_a_run_holds(kd: Kd, tiny: Path) -> None:
 def test_in_words(kd: Kd, tiny: Path) -> None:
     out = kd("show").out
     for words in (
-        "run tiny, the current one",
+        "run tiny, the current run",
         "gaussians, 160 training, 40 validation, 400 test, seed 0, separation 4",
         "mlp:8, 20 epochs, full batches, learning rate 0.02, seed 0",
         "soft, T = 4, mlp:4, 2 seeds, 20 epochs",

@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from harness import Kd, edit_recipe
-from kdcli.runs.artefacts import load_data, load_teacher
+from harness import Kd, edit_recipe, opened
 
 from kdcli.models.stacked_cnn import StackedCNN
 from kdcli.rng import generator
@@ -13,17 +12,16 @@ from kdcli.training import resuming
 
 
 def test_checkpoint_and_logits_belong_together(tiny: Path) -> None:
-    run = Store(tiny.parent).existing_run(None)
-    data, teacher = load_data(run), load_teacher(run)
-    model, logits = teacher.load_model(data), teacher.artefact.load("logits")
+    data, teacher = opened(tiny).data, opened(tiny).teacher
+    model, logits = teacher.load_model(), teacher.logits
     for name, split in data.splits.items():
         assert logits[name].shape == (len(split.y), 2)
         torch.testing.assert_close(model.predict(split.x)[0], logits[name])
     history = teacher.load_history()
-    assert history.train.shape == (1, 21)
-    assert teacher.metrics["accuracy"] == pytest.approx(
-        float((logits["test"].argmax(1) == data.splits["test"].y).double().mean())
-    )
+    assert history is not None
+    assert history["train"].shape == (1, 21)
+    right = (logits["test"].argmax(1) == data.splits["test"].y).double()
+    assert teacher.metrics["accuracy"] == [pytest.approx(float(right.mean()))]
 
 
 def test_a_flag_overrides_the_recipe_and_is_recorded(kd: Kd, tiny: Path) -> None:
@@ -32,7 +30,7 @@ def test_a_flag_overrides_the_recipe_and_is_recorded(kd: Kd, tiny: Path) -> None
     assert refused.code == 1
     assert "epochs = 20, not 7" in refused.err
     assert kd("train-teacher", "--epochs", "7", "--batch-size", "50", "--force").code == 0
-    assert load_teacher(Store(tiny.parent).existing_run(None)).config["epochs"] == 7
+    assert opened(tiny).teacher.record.settings.epochs == 7
     assert "epochs = 20" in (tiny / "recipe.toml").read_text()
 
 
@@ -82,21 +80,21 @@ def test_a_card_asked_for_that_is_not_there(kd: Kd, tiny: Path, monkeypatch: pyt
 
 
 def test_what_was_used_is_recorded_and_only_what_was_asked_for_is_compared(kd: Kd, tiny: Path) -> None:
-    teacher = load_teacher(Store(tiny.parent).existing_run(None))
-    assert teacher.artefact.meta().used["precision"] == "float32"
-    assert "precision" not in teacher.config
+    teacher = opened(tiny).teacher
+    assert teacher.meta.used["precision"] == "float32"
+    assert teacher.record.settings.precision == "auto"
     assert kd("train-teacher", "--precision", "bfloat16", "--device", "cpu", "--force").code == 0
-    again = load_teacher(Store(tiny.parent).existing_run(None))
-    assert again.artefact.meta().used == {"device": "cpu", "precision": "bfloat16", "threads": "1"}
-    assert again.config["precision"] == "bfloat16"
+    again = opened(tiny).teacher
+    assert again.meta.used == {"device": "cpu", "precision": "bfloat16", "threads": "1"}
+    assert again.record.settings.precision == "bfloat16"
 
 
 def test_logits_are_stored_without_dropout_in_full_precision(kd: Kd, outputs: Path) -> None:
     kd("gen-data", "digits")
     kd("train-teacher", "--model", "cnn:2,8", "--epochs", "2", "--precision", "bfloat16")
-    run = Store(outputs).run("digits")
-    data, teacher = load_data(run), load_teacher(run)
-    model, stored = teacher.load_model(data), teacher.artefact.load("logits")["test"]
+    experiment = opened(outputs / "digits")
+    data, teacher = experiment.data, experiment.teacher
+    model, stored = teacher.load_model(), teacher.logits["test"]
     torch.testing.assert_close(model.predict(data.splits["test"].x)[0], stored)
     assert isinstance(model, StackedCNN)
     model.head.masks = [generator("test", 0)]
@@ -105,13 +103,14 @@ def test_logits_are_stored_without_dropout_in_full_precision(kd: Kd, outputs: Pa
 
 
 def test_the_schedule_is_that_of_the_flag(kd: Kd, tiny: Path) -> None:
-    run = Store(tiny.parent).existing_run(None)
-    constant = load_teacher(run).artefact.load("model")
-    assert "schedule" not in load_teacher(run).config
+    constant = opened(tiny).teacher
+    before = constant.load_model().state_dict()
+    assert constant.record.settings.schedule == "constant"
     assert kd("train-teacher", "--schedule", "linear", "--force").code == 0
-    assert load_teacher(run).config["schedule"] == "linear"
-    linear = load_teacher(run).artefact.load("model")
-    assert any(not torch.equal(linear[name], value) for name, value in constant.items())
+    linear = opened(tiny).teacher
+    assert linear.record.settings.schedule == "linear"
+    after = linear.load_model().state_dict()
+    assert any(not torch.equal(after[name], value) for name, value in before.items())
 
 
 def test_a_usual_value_over_a_recipe_that_has_another_is_renewed_as_such(kd: Kd, tiny: Path) -> None:

@@ -21,10 +21,10 @@ def current(outputs: Path) -> str:
 
 
 def test_a_run_is_made_current_and_later_commands_work_on_it(kd: Kd, two: Path, outputs: Path) -> None:
-    assert kd("use", "two").out == "run two is the current one now, in place of tiny: outputs/two\n"
+    assert kd("use", "two").out == "run two is now the current run instead of tiny: outputs/two\n"
     assert current(outputs) == "two\n"
     assert kd("train-teacher").out.startswith("run two: ")
-    assert kd("use", "two").out.startswith("run two is the current one already")
+    assert kd("use", "two").out.startswith("run two is already the current run")
     document = json.loads(kd("use", "tiny", "--json").out)
     assert document == {"run": "tiny", "path": str(outputs / "tiny"), "before": "two"}
 

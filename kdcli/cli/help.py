@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from kdcli.report.tables import narrow
+from kdcli.report.layout import narrow
 from kdcli.report.terminal import console, fitted
 
 WIDEST = 100  # columns, beyond which lines are hard to read
@@ -98,10 +98,8 @@ def _written(parameter: TyperArgument | TyperOption) -> str:
 
 
 def _meaning(parameter: TyperArgument | TyperOption) -> str:
-    """Return the help of a parameter, with its environment variable and default."""
+    """Return the help of a parameter, with its default."""
     words = parameter.help or ""
-    if parameter.envvar:
-        words += f" [env: {parameter.envvar}]"
     default = parameter.show_default
     if default is True and parameter.default not in (None, False):
         default = str(parameter.default)

@@ -34,7 +34,10 @@ def _controls(store: Store, run: str | None) -> list[str]:
 
 @dataclass(frozen=True)
 class Options:
-    """Every option of the command line that is no setting of a recipe; a command takes some of them."""
+    """Every option of the command line that is no setting of a recipe; a command takes some of them.
+
+    They stand in the order of the help pages.
+    """
 
     # what to work on
     dataset: str | None = setting(
@@ -82,14 +85,6 @@ class Options:
     source: Path | None = setting(
         None, f"folder with the dataset's files, read instead of a download; only for {FROM_FILES}"
     )
-    models: tuple[str, ...] = setting(
-        (),
-        "use only students of this model",
-        flag="--model",
-        metavar="MODEL",
-        completion=trained_models,
-        item_starts=tuple(FAMILIES),
-    )
     metrics: tuple[str, ...] = setting(
         (),
         "metrics to give verdicts on as well",
@@ -104,6 +99,14 @@ class Options:
     )
     unpaired: bool = setting(
         False, "also compare student sets that differ from the control in seeds, model or training"
+    )
+    models: tuple[str, ...] = setting(
+        (),
+        "use only students of this model",
+        flag="--model",
+        metavar="MODEL",
+        completion=trained_models,
+        item_starts=tuple(FAMILIES),
     )
     as_csv: bool = setting(False, "print the results as CSV on stdout and nothing else", flag="--csv")
     file_format: str = setting("png", "file format of the figures", choices=FORMATS, flag="--format")
@@ -133,7 +136,7 @@ class Options:
         panel=RUN,
     )
     outputs: Path | None = setting(
-        None, "folder that holds all runs; default: outputs", panel=RUN, env="KD_OUTPUTS"
+        None, "folder that holds all runs; default: the one that KD_OUTPUTS names, else outputs", panel=RUN
     )
 
     # how commands behave
@@ -145,11 +148,10 @@ class Options:
     )
     jobs: int | None = setting(
         None,
-        "number of processes that compute in parallel, which changes no result; default: all available "
-        "processors",
+        "number of processes that compute in parallel, which changes no result; default: what "
+        f"{workers.JOBS} says, else all available processors",
         minimum=1,
         panel=BEHAVIOUR,
-        env=workers.JOBS,
     )
     no_wait: bool = setting(
         False, "fail instead of waiting while another kd works on the run", panel=BEHAVIOUR

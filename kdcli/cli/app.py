@@ -9,11 +9,11 @@ from typer.completion import completion_init, install_callback, show_callback  #
 from typer.core import TyperOption
 
 from kdcli import workers
-from kdcli.calls import Call
+from kdcli.cli.calls import Call
+from kdcli.cli.help import HelpCommand, HelpGroup, show_page
+from kdcli.cli.options import Options
+from kdcli.cli.parameters import parameters, recipe_parameters
 from kdcli.errors import UsageError
-from kdcli.help import HelpCommand, HelpGroup, show_page
-from kdcli.options import Options
-from kdcli.parameters import parameters, recipe_parameters
 from kdcli.version import __version__
 
 OPTIONS = parameters(Options)
@@ -95,11 +95,11 @@ class App(typer.Typer):
     ) -> Callable[[Function], Function]:
         """Add a function as the command `name`; its docstring is the command's purpose.
 
-        The command has the named `options` of `Options`, and an option for every setting of the classes
-        `settings`, which are those that a section of the recipe may have, by name.
+        The command has an option for every setting of the classes `settings`, which are those that a section
+        of the recipe may have, by name, and then the named `options` of `Options`, in that class's order.
         """
         of_recipe = list(recipe_parameters(settings or {}).values())
-        others = [OPTIONS[option] for option in options]
+        others = [OPTIONS[option] for option in sorted(options, key=list(OPTIONS).index)]
 
         def add(function: Function) -> Function:
             def entry(**given: Any) -> None:

@@ -61,7 +61,6 @@ class Parameter:
                 self.default,
                 *self._spellings(),
                 metavar=self._metavar(),
-                envvar=rule.env or None,
                 rich_help_panel=rule.panel or None,
                 **self._described(),
             )

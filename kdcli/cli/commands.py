@@ -1,18 +1,17 @@
 """The commands of kd: each calls its stage with what a command line gives, and prints what comes of it."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from kdcli import report as show
-from kdcli.app import App
-from kdcli.calls import Call, recipe_for_data, run_name
+from kdcli.cli.app import App
+from kdcli.cli.calls import Call, recipe_for_data, run_name
+from kdcli.cli.options import COMPUTE, SCREEN, STORE, WORK
 from kdcli.commands import spell
 from kdcli.data import DATASETS
 from kdcli.errors import Command, UsageError
-from kdcli.options import COMPUTE, SCREEN, STORE, WORK
+from kdcli.report import Screen, asks
 from kdcli.runs.recipe import Recipe, Students, Teacher, load
 
 if TYPE_CHECKING:
@@ -50,32 +49,19 @@ def _steps(call: Call, experiment: "Experiment", recipe: Recipe) -> "Sequence[St
     )
 
 
-def _take(steps: "Sequence[Step]", screen: show.Screen) -> None:
+def _take(steps: "Sequence[Step]", screen: Screen) -> None:
     """Take the steps of a run and print what comes of each, after the command that does the same."""
-    from kdcli.stages.compare import Compared
-    from kdcli.stages.distill import Distilled
-    from kdcli.stages.gen_data import DataMade
-    from kdcli.stages.plot import Plotted
-    from kdcli.stages.train_teacher import TeacherTrained
-
-    lines = show.Screen(screen.quiet or screen.as_json)
-    figures: Sequence[Path] = ()
+    lines = Screen(screen.quiet or screen.as_json)
+    documents = {}
     for step in steps:
         lines.say(f"$ {spell(step.command)}")
-        match step.call():
-            case DataMade() as made:
-                show.data_made(lines, made)
-            case TeacherTrained() as made:
-                show.teacher_trained(lines, made)
-            case Distilled() as made:
-                show.distilled(lines, made, table=False)
-            case Plotted() as made:
-                show.plotted(lines, made)
-                figures = made.figures
-            case Compared() as made:
-                commands = [spell(step.command) for step in steps]
-                show.compared(screen, made, commands=commands, figures=figures)
+        result = step.call()
+        lines.show(result)
         lines.say()
+        documents[step.command.name] = result.document()
+    commands = [spell(step.command) for step in steps]
+    figures = documents["plot"]["figures"]
+    screen.document({**documents["compare"], "commands": commands, "figures": figures})
 
 
 @app.add(
@@ -102,7 +88,7 @@ def gen_data(call: Call) -> None:
             bar=call.screen.download,
             **call.passed("force", "source"),
         )
-    show.data_made(call.screen, made)
+    call.screen.show(made)
 
 
 @app.add(
@@ -121,7 +107,7 @@ def train_teacher(call: Call) -> None:
 
     with call.working_on(call.store.existing_run(call.options.run)) as experiment:
         made = stage(experiment, call.settings, force=call.options.force, watch=call.screen.training)
-    show.teacher_trained(call.screen, made)
+    call.screen.show(made)
 
 
 @app.add(
@@ -147,7 +133,7 @@ def distill(call: Call) -> None:
             screen.hint(note)
         passed = call.passed("name", "force", "keep_going")
         made = stage(experiment, call.settings, students=students, watch=screen.training, **passed)
-    show.distilled(screen, made)
+    screen.show(made)
 
 
 @app.add(
@@ -166,7 +152,7 @@ def plot(call: Call) -> None:
         for note in notes(experiment, [DATA, TEACHER, *(artefact.name for artefact in student_sets)]):
             call.screen.hint(note)
         made = stage(experiment, call.options.figures, **call.passed("models", "file_format"))
-    show.plotted(call.screen, made)
+    call.screen.show(made)
     for path in made.figures if call.options.show_figures else ():
         typer.launch(str(path))
 
@@ -185,9 +171,9 @@ def compare(call: Call) -> None:
     with call.working_on(call.store.existing_run(call.options.run_to_show)) as experiment:
         made = stage(experiment, **call.passed("models", "metrics", "control", "unpaired"))
     if call.options.as_csv:
-        print(show.as_csv(made), end="")
+        print(made.csv(), end="")
     else:
-        show.compared(call.screen, made)
+        call.screen.show(made)
 
 
 @app.add("show", "run_to_show", *STORE, examples=("kd show", "kd show gaussians", "kd show --json"))
@@ -196,7 +182,7 @@ def show_run(call: Call) -> None:
     from kdcli.stages.show import show_run as stage
 
     run = call.store.existing_run(call.options.run_to_show)
-    show.run_shown(call.screen, stage(call.opened(run)))
+    call.screen.show(stage(call.opened(run)))
 
 
 @app.add("runs", *STORE, examples=("kd runs", "kd runs --outputs elsewhere", "kd runs --json"))
@@ -204,7 +190,7 @@ def runs(call: Call) -> None:
     """List the runs in the outputs folder."""
     from kdcli.stages.runs import list_runs as stage
 
-    show.runs_listed(call.screen, stage(call.store))
+    call.screen.show(stage(call.store))
 
 
 @app.add("check", "run_to_check", *STORE, examples=("kd check", "kd check gaussians", "kd check --json"))
@@ -213,7 +199,7 @@ def check(call: Call) -> None:
     from kdcli.stages.check import check as stage
 
     made = stage(call.store, call.options.run_to_check)
-    show.checked(call.screen, made)
+    call.screen.show(made)
     if made.damaged or made.newer:
         raise typer.Exit(1)
 
@@ -236,18 +222,19 @@ def delete(call: Call) -> None:
         _confirm(call.screen, weigh(run))
     with call.working_on(run):
         made = stage(weigh(run))
-    show.run_deleted(call.screen, made)
+    call.screen.show(made)
 
 
-def _confirm(screen: show.Screen, doomed: "Doomed") -> None:
+def _confirm(screen: Screen, doomed: "Doomed") -> None:
     """Ask before a run is deleted, and exit unless the answer is yes; `UsageError` if nobody can answer."""
-    if screen.as_json or not show.asks():
+    if screen.as_json or not asks():
         run = doomed.run
         raise UsageError(
             f"deleting run {run.name} needs confirmation",
             (run.store.command("delete", run.name, yes=True), " deletes it without asking"),
         )
-    if not screen.confirmed(show.to_be_deleted(screen, doomed)):
+    screen.tell(*doomed.told())
+    if not screen.confirmed(doomed.question):
         screen.say("nothing was deleted")
         raise typer.Exit(1)
 
@@ -261,7 +248,7 @@ def use(call: Call) -> None:
     """Make a run the current one, which commands work on unless --run or KD_RUN names another."""
     from kdcli.stages.use import use as stage
 
-    show.run_used(call.screen, stage(call.store, call.options.run_to_use))
+    call.screen.show(stage(call.store, call.options.run_to_use))
 
 
 @app.add(
@@ -273,4 +260,4 @@ def show_recipe(call: Call) -> None:
     """Print a recipe with the meaning, range and default of every key, as a file to start from."""
     from kdcli.stages.recipe import recipe as stage
 
-    show.recipe_shown(call.screen, stage(call.options.any_recipe))
+    call.screen.show(stage(call.options.any_recipe))

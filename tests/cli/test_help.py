@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from harness import TINY, Kd
 
-from kdcli import calls
-from kdcli.cli import COMMANDS
+from kdcli.cli import calls
+from kdcli.cli.main import COMMANDS
 from kdcli.data import DATASETS
 from kdcli.errors import UsageError
 from kdcli.figures import FIGURES
 from kdcli.metrics import METRICS
-from kdcli.models import CNN, MLP, MODELS
+from kdcli.models import FAMILIES
 from kdcli.targets import TARGETS
 
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "pydantic")
@@ -49,6 +49,13 @@ def test_help_has_the_common_options_first_and_shows_defaults(kd: Kd) -> None:
     assert not re.search(r"<\w+(\[\w+\])?>", out)
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_panels_stand_in_one_order(kd: Kd, command: str) -> None:
+    panels = re.findall(r"^╭─ (\S+) ─", kd(command, "--help").out, flags=re.MULTILINE)
+    order = ["Arguments", "Options", "Training", "Run", "Behaviour"]
+    assert panels == [panel for panel in order if panel in panels]
+
+
 def test_run_stands_first_in_the_list_of_commands(kd: Kd) -> None:
     listed = re.findall(r"^│ (\S+) ", kd("--help").out.partition("╰")[0], flags=re.MULTILINE)
     assert tuple(listed) == COMMANDS
@@ -59,9 +66,9 @@ def test_run_stands_first_in_the_list_of_commands(kd: Kd) -> None:
     ("command", "choices"),
     [
         ("gen-data", DATASETS),
-        ("train-teacher", {"mlp": MLP, "cnn": CNN}),
+        ("train-teacher", FAMILIES),
         ("distill", TARGETS),
-        ("distill", MODELS),
+        ("distill", FAMILIES),
         ("plot", FIGURES),
         ("compare", METRICS),
     ],
@@ -74,7 +81,7 @@ def test_help_lists_the_choices_of_the_library(kd: Kd, command: str, choices: di
 @pytest.mark.parametrize("arguments", [["--help"], ["distill", "--help"], ["run", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     script = (
-        "import sys\nfrom kdcli.cli import main\n"
+        "import sys\nfrom kdcli.cli.main import main\n"
         f"try: main({arguments!r})\nexcept SystemExit as stopped: assert not stopped.code\n"
         f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
     )

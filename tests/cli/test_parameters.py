@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from harness import TINY, Kd
 
-from kdcli.app import App
-from kdcli.calls import Call
+from kdcli.cli.app import App
+from kdcli.cli.calls import Call
+from kdcli.cli.parameters import recipe_parameters, split
 from kdcli.data.gaussians import Gaussians
 from kdcli.data.mnist import MNIST
 from kdcli.errors import UsageError
-from kdcli.models import MODELS
-from kdcli.parameters import recipe_parameters, split
+from kdcli.models import FAMILIES
 from kdcli.runs.recipe import Students
 from kdcli.settings import override, setting
 
@@ -161,7 +161,7 @@ def test_an_option_out_of_range_is_refused(line: Line, words: tuple[str, ...], p
 
 def test_models_may_be_comma_separated() -> None:
     text = "mlp:64,64,tree, tree:max_depth=2,min_samples_leaf=3"
-    assert split(text, tuple(MODELS)) == ["mlp:64,64", "tree", "tree:max_depth=2,min_samples_leaf=3"]
+    assert split(text, tuple(FAMILIES)) == ["mlp:64,64", "tree", "tree:max_depth=2,min_samples_leaf=3"]
     assert split("mlp:4, cnn", ()) == ["mlp:4", "cnn"]
 
 

@@ -1,0 +1,36 @@
+"""All that a comparison comes to: the evidence, what it shows, where it misleads, and what models cost."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kdcli.evidence.cautions import Caution, cautions
+from kdcli.evidence.costs import Cost, measure_costs
+from kdcli.evidence.findings import GroupFindings, findings
+from kdcli.evidence.gather import Evidence
+from kdcli.runs.experiment import Experiment, TrainedStudents
+from kdcli.runs.kinds import STUDENTS
+
+
+@dataclass(frozen=True)
+class Conclusions:
+    """What the evidence comes to; `costs` are by student set, by folder."""
+
+    evidence: Evidence
+    groups: Sequence[GroupFindings]
+    cautions: Sequence[Caution]
+    teacher_cost: Cost | None
+    costs: Mapping[str, Cost]
+
+
+def conclude(experiment: Experiment, evidence: Evidence) -> Conclusions:
+    """Measure what the models of an evidence cost, and say what it comes to."""
+    stored = (experiment.stored(f"{STUDENTS}/{students.name}") for students in evidence.students)
+    students = [trained for trained in stored if isinstance(trained, TrainedStudents)]
+    teacher = experiment.teacher if evidence.teacher else None
+    return Conclusions(
+        evidence=evidence,
+        groups=findings(evidence),
+        cautions=cautions(evidence),
+        teacher_cost=next(iter(measure_costs([teacher], experiment.data).values())) if teacher else None,
+        costs=measure_costs(students, experiment.data),
+    )

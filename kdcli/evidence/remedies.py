@@ -1,0 +1,41 @@
+"""The commands that train what a comparison lacks, as data."""
+
+from contextlib import suppress
+from typing import Any
+
+from kdcli.errors import Command, KdError
+from kdcli.evidence.verdicts import StudentsMeasured
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.kinds import STUDENTS
+from kdcli.runs.student_sets import CONTROL, StudentSet
+
+
+def training(experiment: Experiment, *sets: StudentSet, folder: str = "") -> Command:
+    """Return the command that trains the students of these sets, of one model; a single one in this `folder`.
+
+    Where the run's recipe is illegible, what the command takes from it is unknown, and it names the targets
+    alone.
+    """
+    options: dict[str, Any] = {"targets": tuple(dict.fromkeys(wanted.target for wanted in sets))}
+    with suppress(KdError):
+        recipe = experiment.recipe
+        for wanted in sets:
+            for key, value in wanted.making(recipe, folder or wanted.name).items():
+                several = (*options.get(key, ()), *value) if isinstance(value, tuple) else None
+                options[key] = tuple(dict.fromkeys(several)) if several else value
+    return experiment.run.command("distill", **options)
+
+
+def control_of(experiment: Experiment, students: StudentsMeasured, control: str) -> Command | None:
+    """Return the command that trains a control for a set, where that is one trained on labels."""
+    if control != CONTROL:
+        return None
+    wanted = students.set.taught_instead(CONTROL).with_seeds(len(students.set.seeds_asked))
+    stored = experiment.stored(f"{STUDENTS}/{wanted.name}")
+    more_seeds = (
+        stored
+        and stored.record.with_seeds(len(wanted.seeds)) == wanted
+        and stored.record.scored < wanted.scored
+    )
+    free = more_seeds or not stored
+    return training(experiment, wanted, folder="" if free else f"{wanted.name}-for-{students.name}")

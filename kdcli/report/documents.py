@@ -1,0 +1,190 @@
+"""The evidence for programs, as JSON and as CSV: what the cells of its tables hold."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from kdcli.commands import text
+from kdcli.metrics import METRICS
+from kdcli.report.cautions import caution_text
+from kdcli.report.evidence import metrics_table, set_facts
+from kdcli.report.sentences import obstacle_text, sentences
+from kdcli.report.table import Cell, Row
+from kdcli.runs.student_sets import LOST
+
+if TYPE_CHECKING:
+    from kdcli.evidence.conclusions import Conclusions
+    from kdcli.evidence.costs import Cost
+    from kdcli.evidence.findings import Attribution
+    from kdcli.evidence.gather import Evidence, StaleSet
+    from kdcli.evidence.verdicts import StudentsMeasured, Versus
+
+CSV_COLUMNS = (
+    "run",
+    "name",
+    "group",
+    "target",
+    "temperature",
+    "model",
+    "seeds",
+    *LOST,
+    "metric",
+    "mean",
+    "low",
+    "high",
+    "control",
+    "paired",
+    "difference",
+    "difference_seeds",
+    "difference_low",
+    "difference_high",
+    "p_value",
+    "p_holm",
+    "verdict",
+)
+
+
+def document(conclusions: Conclusions) -> dict[str, Any]:
+    """Return the evidence as `compare.json` holds it."""
+    evidence = conclusions.evidence
+    description, bayes, teacher = evidence.description, evidence.bayes, evidence.teacher
+    rows = _rows(evidence)
+    said = sentences(evidence, conclusions.groups)
+    return {
+        "run": evidence.run,
+        "dataset": {
+            "name": description.name,
+            **{f"n_{split}": size for split, size in description.sizes.items()},
+            "n_classes": description.n_classes,
+            "classes": description.classes,
+            "bayes": description.bayes._asdict() if description.bayes else None,
+        },
+        "bayes_on_test": _scores(rows[bayes.title]) if bayes else None,
+        "teacher": _teacher(teacher.group, rows[teacher.title], conclusions.teacher_cost)
+        if teacher
+        else None,
+        "control": evidence.control,
+        "students": [
+            *(_students(rows[s.name], s, conclusions.costs[s.name]) for s in evidence.students),
+            *map(_stale, evidence.stale),
+        ],
+        "attributions": [_attribution(found) for group in conclusions.groups for found in group.attributions],
+        "sentences": {group: list(map(text, texts)) for group, texts in said.items()},
+        "warnings": [text(caution_text(caution)) for caution in conclusions.cautions],
+    }
+
+
+def as_csv(conclusions: Conclusions) -> str:
+    """Return the evidence as CSV: a row for each set (or model) and metric; unknown cells are empty."""
+    evidence = conclusions.evidence
+    out = io.StringIO()
+    table = csv.DictWriter(out, CSV_COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    for row in _rows(evidence).values():
+        lost = {why: " ".join(map(str, row.facts.get(why, ()))) for why in LOST}
+        for name, cell in _measured(row):
+            table.writerow({**row.facts, **lost, "run": evidence.run, "metric": name, **_csv_cell(cell)})
+    return out.getvalue()
+
+
+def _csv_cell(cell: Cell) -> dict[str, Any]:
+    low, high = cell.interval or ("", "")
+    values: dict[str, Any] = {"mean": cell.value, "low": low, "high": high}
+    if versus := cell.versus:
+        low, high = versus.interval or ("", "")
+        values |= {
+            "control": versus.other,
+            "paired": versus.paired,
+            "difference": versus.difference,
+            "difference_seeds": versus.seeds,
+            "difference_low": low,
+            "difference_high": high,
+            "p_value": versus.p_value,
+            "p_holm": versus.adjusted,
+            "verdict": versus.verdict,
+        }
+    return values
+
+
+def _rows(evidence: Evidence) -> Mapping[str, Row]:
+    """Return the rows of the table of all metrics by name: optimum, teacher, and the sets in order."""
+    rows = {row.facts["name"]: row for row in metrics_table(evidence).rows()}
+    order = [row for row in rows if "group" not in rows[row].facts]
+    return {name: rows[name] for name in (*order, *(students.name for students in evidence.students))}
+
+
+def _measured(row: Row) -> Iterator[tuple[str, Cell]]:
+    """Yield each metric that a row has, with its cell."""
+    for name, cell in zip(METRICS, row.cells, strict=True):
+        if cell.value is not None:
+            yield name, cell
+
+
+def _scores(row: Row) -> dict[str, float]:
+    """Return the metrics of a single model."""
+    return {name: cell.per_seed[0] for name, cell in _measured(row)}
+
+
+def _teacher(model: str, row: Row, cost: Cost | None) -> dict[str, Any]:
+    return {"model": model, "metrics": _scores(row), "cost": asdict(cost) if cost else None}
+
+
+def _students(row: Row, students: StudentsMeasured, cost: Cost) -> dict[str, Any]:
+    cells = dict(_measured(row))
+    versus: dict[str, Any] | None = None
+    if students.versus:
+        paired = all(comparison.paired for comparison in students.versus.values())
+        versus = {"control": students.control, "paired": paired}
+        versus |= {name: _comparison(cell.versus) for name, cell in cells.items() if cell.versus}
+    return {
+        **{key: value for key, value in row.facts.items() if key != "group"},
+        "stale": False,
+        "metrics": {
+            name: {"mean": cell.value, "ci95": cell.interval, "per_seed": cell.per_seed}
+            for name, cell in cells.items()
+        },
+        "cost": asdict(cost),
+        "versus": versus,
+        **({"why": students.why} if students.why else {}),
+    }
+
+
+def _stale(old: StaleSet) -> dict[str, Any]:
+    unread: dict[str, Any] = {"metrics": {}, "cost": None, "versus": None}
+    return {**set_facts(old.folder, old.set), "stale": True, **unread}
+
+
+def _comparison(versus: Versus) -> dict[str, Any]:
+    return {
+        "difference": versus.difference,
+        "seeds": versus.seeds,
+        "ci95": versus.interval,
+        "p_value": versus.p_value,
+        "p_holm": versus.adjusted,
+        "verdict": versus.verdict,
+        "detectable": versus.detectable,
+        **({"why": versus.why} if versus.why else {}),
+    }
+
+
+def _attribution(found: Attribution) -> dict[str, Any]:
+    return {
+        "students": found.soft.name,
+        "metric": found.metric,
+        "gain": found.gain,
+        "seed_numbers": found.seeds,
+        **({"why": obstacle_text(found)} if found.obstacle else {}),
+        "shares": [
+            {
+                "by": share.rival.name,
+                "gain": share.versus.gain,
+                "verdict": share.versus.verdict,
+                "beyond": _comparison(share.beyond),
+            }
+            for share in found.shares
+        ],
+    }

@@ -1,0 +1,159 @@
+"""The evidence as tables, each built once: the terminal shows them, and CSV and JSON write the same cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, replace
+from typing import TYPE_CHECKING, Any
+
+from kdcli.metrics import METRICS
+from kdcli.report.table import Cell, Column, Row, Section, Table
+from kdcli.report.words import counted, either, ratio
+from kdcli.runs.student_sets import LOST
+
+if TYPE_CHECKING:
+    from kdcli.evidence.costs import Cost
+    from kdcli.evidence.gather import Evidence
+    from kdcli.evidence.verdicts import Measured, StudentsMeasured
+    from kdcli.runs.student_sets import StudentSet
+
+# Of the metrics without a verdict, those that a table shows, with short titles.
+SHORT = {
+    "brier": "Brier\nscore",
+    "ece": "calibr.\nerror",
+    "agreement": "agrees w.\nteacher",
+    "kl_teacher": "KL from\nteacher",
+    "excess_error": "excess\nerror",
+    "kl_posterior": "KL from\nposterior",
+}
+
+COST_UNITS = ("count", "count", "bytes", "ms", "ms")  # of the fields of a cost
+COST_COLUMNS = ("parameters", "multiply-\nadds", "bytes", "latency\nmedian", "latency\n95th perc.")
+
+
+def metrics_table(evidence: Evidence) -> Table:
+    """Make the table of all metrics: the optimum and the teacher, then each group's sets."""
+    from kdcli.evidence.verdicts import by_group
+
+    references = [measured for measured in (evidence.bayes, evidence.teacher) if measured]
+    sections = [Section([_reference_row(measured) for measured in references])]
+    sections += [
+        Section([_students_row(students, sets) for students in sets], title=group)
+        for group, sets in by_group(evidence.students).items()
+    ]
+    return Table([Column(metric.title, key=name) for name, metric in METRICS.items()], sections, splits=True)
+
+
+def verdict_table(evidence: Evidence, table: Table) -> Table:
+    """Return the part of a table of all metrics that has verdicts."""
+    seeds = either((students.seeds for students in evidence.students), "seed")
+    title = f"{evidence.heading}: {seeds}, {counted(evidence.n_test, 'test example')}, ± is a 95 % interval"
+    part = table.only(evidence.compared)
+    columns = [
+        replace(
+            column,
+            title=column.title + (" (nats)" if METRICS[column.key].unit == "nats" else ""),
+            control=evidence.control,
+        )
+        for column in part.columns
+    ]
+    return replace(part, title=title, columns=columns)
+
+
+def means_table(evidence: Evidence, table: Table) -> Table | None:
+    """Return the part of a table of all metrics that has no verdicts, as means; None if there is nothing."""
+    known = evidence.students[0].estimates
+    names = [name for name in SHORT if name not in evidence.compared and name in known]
+    if not names:
+        return None
+    part = table.only(names)
+    sections = [
+        replace(
+            section, rows=[replace(row, role="", cells=list(map(_mean, row.cells))) for row in section.rows]
+        )
+        for section in part.sections
+    ]
+    columns = [replace(column, title=SHORT[column.key]) for column in part.columns]
+    return replace(part, title="other metrics, means over seeds", columns=columns, sections=sections)
+
+
+def _mean(cell: Cell) -> Cell:
+    return replace(cell, interval=None, versus=None, note="")
+
+
+def _reference_row(measured: Measured) -> Row:
+    facts = {"name": measured.title, "model": measured.group}
+    return Row(Cell(measured.title), [_cell(name, measured) for name in METRICS], facts=facts)
+
+
+def _students_row(students: StudentsMeasured, sets: Sequence[StudentsMeasured]) -> Row:
+    cells = [
+        replace(
+            _cell(name, students),
+            versus=students.versus.get(name),
+            note="no control" if students.why else "",
+            emphasis="strong" if students is _best(name, sets) else "",
+        )
+        for name in METRICS
+    ]
+    role = "control" if students.is_control else ""
+    facts = {"group": students.group, **set_facts(students.name, students.set)}
+    return Row(Cell(students.title), cells, role, facts=facts)
+
+
+def _cell(name: str, measured: Measured) -> Cell:
+    if name not in measured.estimates:
+        return Cell()
+    mean, low, high = measured.estimates[name]
+    return Cell(mean, METRICS[name].unit, (low, high), measured.per_seed[name])
+
+
+def _best(name: str, sets: Sequence[StudentsMeasured]) -> StudentsMeasured | None:
+    """Return the set whose mean is best, if there are several and one is better than the others."""
+    sign = 1 if METRICS[name].better == "higher" else -1
+    scored = [students for students in sets if name in students.estimates]
+    ranked = sorted(scored, key=lambda students: -sign * students.estimates[name].mean)
+    if len(ranked) < 2 or ranked[0].estimates[name].mean == ranked[1].estimates[name].mean:
+        return None
+    return ranked[0]
+
+
+def cost_table(evidence: Evidence, teacher: Cost | None, costs: Mapping[str, Cost]) -> Table:
+    """Make the table of costs: the teacher, then each model with its ratios to the teacher."""
+    sections = []
+    if teacher and evidence.teacher:
+        sections.append(Section([Row(Cell(evidence.teacher.group), _cost_cells(teacher, None))]))
+    of_model: dict[str, dict[Cost, list[str]]] = {}
+    for students in evidence.students:
+        titles = of_model.setdefault(str(students.set.model), {})
+        titles.setdefault(costs[students.name], []).append(students.title)
+    for model, by_cost in of_model.items():
+        rows = []
+        for cost, named in by_cost.items():
+            title = model if len(by_cost) == 1 else f"{model}: {'; '.join(dict.fromkeys(named))}"
+            rows.append(Row(Cell(title), _cost_cells(cost, teacher)))
+        sections.append(Section(rows))
+    title = "cost of one prediction on one thread, and its ratio to the teacher's"
+    return Table([Column(column) for column in COST_COLUMNS], sections, title)
+
+
+def _cost_cells(cost: Cost, teacher: Cost | None) -> list[Cell]:
+    whole = astuple(teacher) if teacher else (0,) * len(COST_UNITS)
+    return [
+        Cell(value, unit, below=[ratio(value / other)] if value and other else [])
+        for value, unit, other in zip(astuple(cost), COST_UNITS, whole, strict=True)
+    ]
+
+
+def set_facts(name: str, student_set: StudentSet) -> dict[str, Any]:
+    """Return what programs are told of a student set in the folder `name`."""
+    return {
+        "name": name,
+        "target": student_set.target,
+        "temperature": student_set.temperature,
+        "model": str(student_set.model),
+        "seeds": len(student_set.seeds),
+        "seed_numbers": student_set.seeds,  # in the order of `per_seed`
+        **{why: student_set.lost.get(why, ()) for why in LOST},
+        **student_set.columns(),
+    }

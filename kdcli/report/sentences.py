@@ -1,0 +1,172 @@
+"""What the evidence comes to, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from kdcli.errors import Text
+from kdcli.metrics import METRICS
+from kdcli.report.words import amount, capitalised, counted, either, listed, number
+
+if TYPE_CHECKING:
+    from kdcli.evidence.findings import Attribution, Decided, GroupFindings, Share
+    from kdcli.evidence.gather import Evidence
+    from kdcli.evidence.verdicts import StudentsMeasured, Versus
+
+MECHANISMS = {  # by which a target may bring what soft targets gain
+    "smooth": "regularisation",
+    "hard": "label cleaning",
+    "shuffled": "the teacher's confidence without its dark knowledge",
+}
+VERBS = {"better": "beats", "worse": "is worse than"}
+
+
+def sentences(evidence: Evidence, groups: Iterable[GroupFindings]) -> dict[str, list[Text]]:
+    """Say of each group what beats its control, what falls behind, what is open, and why gains are there."""
+    texts: dict[str, list[Text]] = {}
+    for group in groups:
+        said: list[Text] = [
+            text for decided in group.decided for text in decided_text(decided, evidence.n_test)
+        ]
+        said += [
+            attribution_text(attribution)
+            for attribution in group.attributions
+            if attribution.shares or attribution.obstacle
+        ]
+        if group.tells:
+            said.append(("To see what else could bring the gain, run ", group.tells, "."))
+        if said:
+            texts[group.group] = said
+    return texts
+
+
+def spoken(students: StudentsMeasured) -> str:
+    """Name a set within a sentence, such as "soft at T = 8"."""
+    return students.title.replace(", T = ", " at T = ", 1).replace(", ", " with ")
+
+
+def spoken_list(sets: Sequence[StudentsMeasured]) -> str:
+    """Name several sets within a sentence."""
+    return listed(list(dict.fromkeys(map(spoken, sets))))
+
+
+def decided_text(decided: Decided, n_test: int) -> list[str]:
+    """Say which sets have a verdict on a metric, and by how much."""
+    if decided.verdict not in VERBS:
+        return _undecided(decided)
+    verb = f"{VERBS[decided.verdict]} {spoken(decided.control)}"
+    seeds = either((versus.seeds for versus in decided.comparisons), "seed")
+    return [f"{capitalised(_differences(decided, verb))}; {seeds}, {counted(n_test, 'test example')}."]
+
+
+def _differences(decided: Decided, verb: str) -> str:
+    """Write "soft at T = 8 beats labels by 2.9 points of accuracy [2.6, 3.2]; soft at T = 4 by …"."""
+    parts: list[str] = []
+    for students, versus in zip(decided.students, decided.comparisons, strict=True):
+        mark = "" if versus.paired else " (unpaired)"
+        metric = versus.metric
+        if versus.interval is None:
+            whose = "of the control" if versus.gain > 0 else "of the students"
+            title = METRICS[metric].title
+            parts.append(f"{spoken(students)} {verb} in {title}{mark}: only that {whose} is ∞")
+            continue
+        size = abs(versus.gain)
+        by = f"by {number(size, METRICS[metric].unit)}" if parts else f"{verb} by {amount(metric, size)}"
+        parts.append(f"{spoken(students)} {by} {_ends(versus, gain=versus.gain > 0)}{mark}")
+    return "; ".join(parts)
+
+
+def _undecided(decided: Decided) -> list[str]:
+    metric, control = METRICS[decided.metric], spoken(decided.control)
+    endless = [s for s in decided.students if s.versus[decided.metric].difference is None]
+    finite = [s for s in decided.students if s.versus[decided.metric].difference is not None]
+    texts = []
+    if finite:
+        least = max(s.versus[decided.metric].detectable or 0.0 for s in finite)
+        power = f" (80 % power to detect {amount(decided.metric, least)})" if least else ""
+        if metric.unit == "%" and least >= 1:
+            power = " (too few seeds or examples to detect any difference)"
+        difference = f"The difference in {metric.title} from {control}"
+        texts.append(f"{difference} is inconclusive for {spoken_list(finite)}{power}.")
+    if endless:
+        texts.append(f"{capitalised(metric.title)} is ∞ for {listed([control, *map(spoken, endless)])}.")
+    return texts
+
+
+def obstacle_text(attribution: Attribution) -> str:
+    """Say what keeps a gain from being shared out; empty if nothing does."""
+    common = counted(attribution.common, "seed")
+    return {
+        "": "",
+        "seeds": f"the sets that could tell have {common if attribution.common else 'no seed'} in common",
+        "no gain": f"there is no gain on the {common} that the sets have in common",
+    }[attribution.obstacle]
+
+
+def attribution_text(attribution: Attribution) -> str:
+    """Say how much of a gain the other targets bring, and what soft targets add to that."""
+    gained = f"{spoken(attribution.soft)} gains over {spoken(attribution.control)}"
+    metric = attribution.metric
+    if attribution.obstacle:
+        title = METRICS[metric].title
+        return f"The source of the {title} that {gained} is unknown: {obstacle_text(attribution)}."
+    common = ""
+    if len(attribution.seeds) < len(attribution.soft.set.seeds_asked):
+        common = f" on the {counted(len(attribution.seeds), 'seed')} that these sets have in common"
+    first, *others = (_share_text(share, attribution) for share in attribution.shares)
+    told = ". ".join([first, *map(capitalised, others)])
+    return f"Of the {amount(metric, attribution.gain)} that {gained}{common}, {told}."
+
+
+def _share_text(share: Share, attribution: Attribution) -> str:
+    unit = METRICS[attribution.metric].unit
+    gain = share.versus.gain
+    name = f"{spoken(share.rival)} alone ({MECHANISMS[share.rival.set.target]})"
+    if share.versus.verdict == "better":
+        brought = f"{name} brings {number(gain, unit)} ({round(100 * gain / attribution.gain)} %)"
+    else:
+        brought = f"{name} brings no significant gain ({number(gain, unit)})"
+    beyond = f"{number(share.beyond.gain, unit)} {_ends(share.beyond)}"
+    added = {
+        "better": f"soft adds {beyond}",
+        "worse": f"soft is worse: {beyond}",
+    }.get(share.beyond.verdict or "", f"what soft adds is inconclusive: {beyond}")
+    return f"{brought}; {added}"
+
+
+def _ends(versus: Versus, *, gain: bool = True) -> str:
+    """Write the ends of the interval of a gain, or of a loss, where it has some."""
+    if versus.gain_interval is None:
+        return "with no interval"
+    low, high = versus.gain_interval
+    if not gain:
+        low, high = -high, -low
+    unit = METRICS[versus.metric].unit
+    return f"[{number(low, unit)}, {number(high, unit)}]"
+
+
+def coverage(evidence: Evidence) -> str:
+    """Say what the intervals and verdicts cover, and what not."""
+    sources = "training seeds and test examples"
+    if all(students.seeds == 1 for students in evidence.students):
+        sources = "test examples, for this one seed"
+    words = [
+        f"± is a 95 % interval over {sources}; it does not cover other draws of the training data or other "
+        "teachers."
+    ]
+    if evidence.tests:
+        words.append(
+            f"Verdicts are corrected for the {counted(evidence.tests, 'comparison')} of the table (Holm, "
+            "95 % for all of them): an interval without 0 is not enough by itself."
+        )
+    if any(not versus.paired for students in evidence.students for versus in students.versus.values()):
+        words.append("Unpaired sets differ from their control in more than the target.")
+    if bayes := evidence.description.bayes:
+        words.append(f"The Bayes optimum over the whole distribution: {scores_text(bayes._asdict())}.")
+    return " ".join(words)
+
+
+def scores_text(scores: Mapping[str, float]) -> str:
+    """Write accuracy and NLL: "accuracy 96.03 %, NLL 0.1099 nats"."""
+    return f"accuracy {number(scores['accuracy'], '%')} %, NLL {number(scores['nll'], 'nats')} nats"

@@ -1,0 +1,144 @@
+"""Tables as data: the same cells are shown in the terminal, and written as CSV and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from kdcli.report.words import quantity, signed
+
+if TYPE_CHECKING:
+    from kdcli.evidence.verdicts import Versus
+
+Emphasis = Literal["", "strong", "weak", "good", "warning", "bad"]
+
+VERDICTS: Mapping[str, tuple[str, Emphasis]] = {  # as a person reads them
+    "better": ("better", "good"),
+    "worse": ("worse", "bad"),
+    "no difference shown": ("inconclusive", ""),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a table says at one place: a text, or a value in its `unit`.
+
+    `interval` has the ends of the value's 95 % interval and `per_seed` the value of each seed. `versus`
+    compares it with the control's; `note` stands where a verdict would, if there is none. `below` are lines
+    of less weight.
+    """
+
+    value: float | str | None = None
+    unit: str = ""
+    interval: tuple[float, float] | None = None
+    per_seed: Sequence[float] = ()
+    versus: Versus | None = None
+    note: str = ""
+    emphasis: Emphasis = ""
+    below: Sequence[str] = ()
+
+    @property
+    def text(self) -> str:
+        """The value with its interval and unit, such as "94.50 ± 0.42 %"."""
+        if self.value is None or isinstance(self.value, str):
+            return self.value or ""
+        half = None
+        if self.interval:
+            low, high = self.interval
+            half = max(high - self.value, self.value - low)
+        return quantity(self.value, self.unit, half)
+
+    @property
+    def difference(self) -> str:
+        """The difference from the control, such as "+3.15 ± 0.37"."""
+        versus = self.versus
+        if versus is None:
+            return ""
+        if versus.difference is None:
+            return "both ∞" if versus.seeds else ""
+        half = versus.interval[1] - versus.difference if versus.interval else None
+        return signed(versus.difference, self.unit, half)
+
+    @property
+    def verdict(self) -> tuple[str, Emphasis]:
+        """The verdict, or what stands in its place."""
+        versus = self.versus
+        if versus is None:
+            return self.note, ""
+        short, colon, _ = versus.why.partition(":")
+        word, emphasis = VERDICTS.get(versus.verdict or "", (short if colon else "no verdict", ""))
+        return word + ("" if versus.paired else ", unpaired"), emphasis
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its title, which `short` has in lines where room is scarce.
+
+    `control` names what its cells are compared with. Text is aligned to the left, and `folds` where it needs
+    more than the room that there is, though not below so many characters. `key` is its name for programs.
+    """
+
+    title: str
+    short: str = ""
+    control: str = ""
+    key: str = ""
+    left: bool = False
+    folds: bool = False
+    least: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row: what it is about, and its cells; `facts` are what else programs are told of it.
+
+    Its `role` stands behind the title, a `mark` such as "*" before it.
+    """
+
+    title: Cell
+    cells: Sequence[Cell]
+    role: str = ""
+    mark: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Rows that belong together."""
+
+    rows: Sequence[Row]
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: the column of its rows' titles, the other columns, and sections of rows.
+
+    One that `splits` may be shown in parts, with some of its columns each.
+    """
+
+    columns: Sequence[Column]
+    sections: Sequence[Section]
+    title: str = ""
+    head: Column = Column("", left=True, folds=True, least=12)
+    splits: bool = False
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows of all sections."""
+        for section in self.sections:
+            yield from section.rows
+
+    def part(self, columns: Sequence[int]) -> Table:
+        """Return the table with these columns, by number."""
+        sections = [
+            replace(
+                section, rows=[replace(row, cells=[row.cells[k] for k in columns]) for row in section.rows]
+            )
+            for section in self.sections
+        ]
+        return replace(self, columns=[self.columns[k] for k in columns], sections=sections)
+
+    def only(self, keys: Sequence[str]) -> Table:
+        """Return the table with these columns, by key."""
+        known = [column.key for column in self.columns]
+        return self.part([known.index(key) for key in keys])

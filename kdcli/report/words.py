@@ -1,0 +1,118 @@
+"""Numbers, sizes, counts, lists and paths as a person reads them: the one place that writes them."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kdcli.metrics import HUGE, METRICS
+
+FORMS = {"%": ".2f", "errors": ".1f", "ms": ".3f", "count": ",.0f"}  # by unit; of all others ".4f"
+SUFFIXES = {"%": " %", "ms": " ms"}  # units that stand behind every number
+AMOUNTS = {"%": "points of ", "nats": "nats of ", "errors": ""}  # of a metric; of all others "in "
+
+
+def number(value: float, unit: str = "") -> str:
+    """Write a value or a difference without its unit: "94.50" of "%", "−0.0123", "∞"."""
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if unit == "bytes":
+        return readable_size(value)
+    form = FORMS.get(unit, ".4f")
+    if abs(value) >= HUGE and unit != "count":
+        form = ".1e"
+    text = f"{value * (100 if unit == '%' else 1):{form}}"
+    return text.lstrip("-") if not text.strip("-0.") else text.replace("-", "−")
+
+
+def quantity(value: float, unit: str = "", half: float | None = None) -> str:
+    """Write a value with its unit, and with half the width of its interval: "94.50 ± 0.42 %", "0.205 ms"."""
+    if math.isinf(value):
+        return number(value)
+    interval = "" if half is None else f" ± {number(half, unit)}"
+    return number(value, unit) + interval + SUFFIXES.get(unit, "")
+
+
+def signed(value: float, unit: str = "", half: float | None = None) -> str:
+    """Write a difference with its sign, and with half the width of its interval: "+3.15 ± 0.37"."""
+    text = number(value, unit)
+    plus = "+" if value > 0 and text.strip("0.") else ""
+    return plus + text + ("" if half is None else f" ± {number(half, unit)}")
+
+
+def amount(metric: str, value: float) -> str:
+    """Write a difference of a metric with its unit: "2.93 points of accuracy", "0.0123 nats of NLL"."""
+    kind = METRICS[metric]
+    return f"{number(value, kind.unit)} {AMOUNTS.get(kind.unit, 'in ')}{kind.title}"
+
+
+def ratio(value: float) -> str:
+    """Write a ratio: "1/230", "0.62", "3.10"."""
+    return f"1/{1 / value:,.0f}" if value < 0.1 else f"{value:.2f}"
+
+
+def readable_size(count: float) -> str:
+    """Write a number of bytes: "812 B", "3.1 MB"."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def seconds(value: float) -> str:
+    """Write how long something took: "3.2 s"."""
+    return f"{value:.1f} s"
+
+
+def counted(count: int, noun: str) -> str:
+    """Write how many there are of something: "1 seed", "2,000 test examples", "no seeds"."""
+    return f"{f'{count:,}' if count else 'no'} {noun}{'' if count == 1 else 's'}"
+
+
+def either(counts: Iterable[int], noun: str) -> str:
+    """Write several counts of something: "2 or 10 seeds"."""
+    different = sorted(set(counts))
+    return f"{listed(list(map(str, different)), 'or')} {noun}{'' if different == [1] else 's'}"
+
+
+def listed(names: Sequence[str], word: str = "and") -> str:
+    """Join names with commas and an "and": "a, b and c"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
+
+
+def capitalised(text: str) -> str:
+    """Begin a text with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def place(path: Path) -> str:
+    """Return a path as it is shortest to read from here."""
+    relative = os.path.relpath(path)
+    return legible(str(path) if relative.startswith("..") else relative)
+
+
+def wrote(path: Path, up_to_date: bool = False) -> str:
+    """Say that a file or folder was written, or is up to date."""
+    return f"{place(path)} is up to date" if up_to_date else f"wrote {place(path)}"
+
+
+def legible(text: str) -> str:
+    """Return a text that can be printed, whatever bytes a file's name has."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def iso(seconds_since_epoch: float) -> str:
+    """Return a time of the file system as `meta.json` writes times."""
+    return datetime.fromtimestamp(seconds_since_epoch, UTC).isoformat(timespec="seconds")
+
+
+def minute(written: str) -> str:
+    """Return a time of `meta.json` as the clock here shows it; one that cannot be read as it is."""
+    try:
+        return datetime.fromisoformat(written).astimezone().strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError):
+        return legible(written[:16])
