@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from kdcli.models.network import Network, parse_widths, products
+from kdcli.models.network import KERNEL, Network, parse_widths, products
 
 if TYPE_CHECKING:
     from kdcli.models.stacked_cnn import StackedCNN
-
-KERNEL = 3  # side of a filter
 
 
 @dataclass(frozen=True)

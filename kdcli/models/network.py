@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from kdcli.models.stack import StackedNetwork
 
+KERNEL = 3  # side of a convolution's filter
 MAX_WIDTH = 1_000_000
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from kdcli.models.cnn import KERNEL
+from kdcli.models.network import KERNEL
 from kdcli.models.stack import Backward, StackedNetwork, as_input, mask_inactive, piece_of
 from kdcli.models.stacked_mlp import StackedMLP, draw_uniform
 

@@ -6,8 +6,7 @@ other model, name no code, and predict without scikit-learn.
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -15,11 +14,14 @@ from torch.nn.utils.rnn import pad_sequence
 
 from kdcli.models.family import Fitted, Lesson, Teaching, Workshop
 from kdcli.models.stack import Stack
-from kdcli.models.tree import Tree
 from kdcli.progress import Report
 from kdcli.rng import state
 
 DTYPES = {"feature": torch.int64, "threshold": torch.float64, "branches": torch.int64, "log_p": torch.float64}
+
+
+Limits: TypeAlias = Mapping[str, Any]
+"""The limits of a tree's growth, as scikit-learn names them; None is no limit."""
 
 
 class StackedTrees(Stack):
@@ -92,7 +94,7 @@ class StackedTrees(Stack):
         return depth
 
 
-def grow_sets(tree: Tree, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
+def grow_sets(limits: Limits, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
     """Grow the trees of one set after the other."""
     total = len(teaching.lessons) * len(teaching.seeds)
     states = [state(f"{teaching.role}/ties", seed) for seed in teaching.seeds]
@@ -100,7 +102,7 @@ def grow_sets(tree: Tree, teaching: Teaching, workshop: Workshop) -> Iterator[Fi
         for done, lesson in enumerate(teaching.lessons):
             start = time.perf_counter()
             trees = grow(
-                tree,
+                limits,
                 teaching.x["train"],
                 lesson,
                 teaching.labels["train"],
@@ -122,7 +124,7 @@ def _counted(states: Iterable[int], report: Report, before: int) -> Iterator[int
         report(done, None)
 
 
-def grow(tree: Tree, x: Tensor, lesson: Lesson, labels: Tensor, states: Iterable[int]) -> StackedTrees:
+def grow(limits: Limits, x: Tensor, lesson: Lesson, labels: Tensor, states: Iterable[int]) -> StackedTrees:
     """Grow one tree on `x (n, *features)` for each random state, which decides between equal splits.
 
     A tree is taught the matrix (1 − w) · target + w · labels, both `(n, n_classes)`: where it is
@@ -137,10 +139,9 @@ def grow(tree: Tree, x: Tensor, lesson: Lesson, labels: Tensor, states: Iterable
     taught = ((1 - weight) * lesson.targets["train"] + weight * labels).numpy()
     one_hot = bool(np.isin(taught, (0.0, 1.0)).all())
     kind = DecisionTreeClassifier if one_hot else DecisionTreeRegressor
-    limits = asdict(tree)
-    if tree.max_leaf_nodes is not None:
+    if limits["max_leaf_nodes"] is not None:
         # scikit-learn takes memory for as many leaves as it may make, and there are no more than examples.
-        limits["max_leaf_nodes"] = min(tree.max_leaf_nodes, max(2, len(points)))
+        limits = {**limits, "max_leaf_nodes": min(limits["max_leaf_nodes"], max(2, len(points)))}
     members = []
     for random_state in states:
         estimator = kind(**limits, random_state=random_state)

@@ -103,7 +103,7 @@ class Tree(Model):
         """Grow the trees of one set after the other; seeds decide between equally good splits."""
         from kdcli.models.stacked_trees import grow_sets
 
-        return grow_sets(self, teaching, workshop)
+        return grow_sets(asdict(self), teaching, workshop)
 
     def restore(
         self, tensors: Mapping[str, Tensor], features: Sequence[int], n_classes: int, members: int

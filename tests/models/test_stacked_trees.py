@@ -1,4 +1,5 @@
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ TREES = [Tree(), Tree(max_depth=4), Tree(max_leaf_nodes=9), Tree(min_samples_lea
 def taught(
     tree: Tree, target: Tensor, temperature: float = 1.0, weight: float = 0.0, states: tuple[int, ...] = (0,)
 ) -> StackedTrees:
-    return grow(tree, X, Lesson({"train": target.double()}, temperature, weight), LABELS, states)
+    return grow(asdict(tree), X, Lesson({"train": target.double()}, temperature, weight), LABELS, states)
 
 
 def probabilities(trees: StackedTrees, x: Tensor = NEW) -> Tensor:
@@ -67,7 +68,7 @@ def test_points_on_a_threshold_go_the_way_scikit_learn_sends_them() -> None:
     x = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
     y = torch.tensor([0, 1, 0, 1])
     trees = grow(
-        Tree(), x, Lesson({"train": torch.nn.functional.one_hot(y).double()}), torch.zeros(4, 2), [0]
+        asdict(Tree()), x, Lesson({"train": torch.nn.functional.one_hot(y).double()}), torch.zeros(4, 2), [0]
     )
     theirs = DecisionTreeClassifier(random_state=0).fit(x.numpy(), y.numpy())
     at = torch.tensor([[0.5], [1.5], [2.5]])
@@ -127,13 +128,13 @@ def test_with_all_the_weight_on_labels_the_target_and_its_temperature_do_not_mat
 
 def test_states_break_ties_and_nothing_else() -> None:
     x = X[:, :1].repeat(1, 3)  # three features that split equally well
-    trees = grow(Tree(max_depth=2), x, Lesson({"train": LABELS}), LABELS, range(20))
+    trees = grow(asdict(Tree(max_depth=2)), x, Lesson({"train": LABELS}), LABELS, range(20))
     assert len(torch.unique(trees.feature[:, 0])) > 1
     shown = NEW[:, :1].repeat(1, 3)
     torch.testing.assert_close(
         probabilities(trees, shown), probabilities(trees, shown)[:1].expand(20, -1, -1)
     )
-    again = grow(Tree(max_depth=2), x, Lesson({"train": LABELS}), LABELS, range(20))
+    again = grow(asdict(Tree(max_depth=2)), x, Lesson({"train": LABELS}), LABELS, range(20))
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in trees.state_dict().items())
 
 
