@@ -5,8 +5,9 @@
 
 The recipe is left out: people edit it, and what says something else is an edit. A flip is found if a check
 calls the run's artefacts anything but fresh, or the name of the current run damaged. One that is not found
-must be harmless: what kd reads from the file is as it was. Figures and `compare.json` are written only, and
-made anew by the next `kd plot` and `kd compare`.
+must be harmless: what kd reads from the file is as it was. A record may say something else that a stage might
+have written, as after an edit, though never of other files or parents. Figures and `compare.json` are written
+only, and made anew by the next `kd plot` and `kd compare`.
 """
 
 import json
@@ -50,14 +51,15 @@ def run(*words: str) -> None:
 def found(store: Store) -> bool:
     """Whether a check finds anything at all."""
     checked = check(store)
-    items = [item for one in checked.runs for item in one.artefacts]
+    items = [item for run in checked.runs for item in run.artefacts]
     return bool(checked.problem) or not items or any(item.state != "fresh" for item in items)
 
 
 def meaning(path: Path, store: Store) -> object:
     """Return what kd reads from a file, where a check need not find that it was flipped."""
     if path.name == "meta.json":
-        return json.loads(path.read_bytes())
+        record = json.loads(path.read_bytes())
+        return {key: record.get(key) for key in ("format", "files", "digest", "parents")}
     if path.parent.name == ".resume":  # a state that is not whole is not taken up
         kept = ResumePoint(path).load()
         return None if kept is None else {name: value.tolist() for name, value in kept[1].items()}
@@ -94,10 +96,11 @@ def main() -> None:
         run("run", "small.toml")
         store = Store()
         place = store.existing_run(None)
-        tensors = place.artefact("teacher").load("model")
+        teacher = place.artefact("teacher")
+        tensors = teacher.load("model", teacher.meta())
         KeptTraining(place.resume_point("teacher"), {"records": []}).save(tensors)
         total: Counter[str] = Counter()
-        read = sorted([*place.path.rglob("*.safetensors"), *place.path.rglob("meta.json")])
+        read = sorted(path for meta in place.path.rglob("meta.json") for path in meta.parent.iterdir())
         resumed = sorted((place.path / ".resume").iterdir())
         for path in [*read, *resumed, store.root / "current"]:
             size = path.stat().st_size

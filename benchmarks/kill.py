@@ -122,7 +122,7 @@ def damaged(outputs: Path) -> int:
     count = sum(1 for path in outputs.rglob(".*") if path.name != ".locks")
     for path in outputs.rglob("meta.json"):
         files = json.loads(path.read_text())["files"]
-        found = {p.name: digest(p) for p in path.parent.glob("*.safetensors")}
+        found = {p.name: digest(p) for p in path.parent.iterdir() if p != path}
         count += found != files
     return count
 

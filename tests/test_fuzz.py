@@ -15,7 +15,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import pooch
 import pytest
+import requests
 import tomli_w
 import torch
 import typer
@@ -27,8 +29,6 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from kdcli.cli.main import app
-from kdcli.data import sources
-from kdcli.errors import KdError
 from kdcli.runs.recipe import RecipeError, dump, load, parse
 
 pytestmark = pytest.mark.long
@@ -119,10 +119,11 @@ def world(
     whole = tmp_path_factory.mktemp("whole") / "outputs"
     shutil.copytree("outputs", whole)
 
-    def offline(file: Any, bar: Any) -> bytes:
-        raise KdError("there is no network", "name a folder with --source")
+    def offline(*arguments: object, **options: object) -> None:
+        raise requests.ConnectionError
 
-    monkeypatch.setattr(sources, "_download", offline)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setattr(pooch, "HTTPDownloader", lambda **options: offline)
     monkeypatch.setattr(typer, "launch", lambda path: 0)
     monkeypatch.setattr(sys, "stdin", StringIO())
     yield World(kd, tmp_path, whole)
@@ -328,8 +329,8 @@ def evidence(text: str) -> Any:
 def test_damage_is_found_and_changes_no_result(world: World, data: st.DataObject) -> None:
     world.restore()
     told = evidence(world.call("compare", "--json")[1])
-    tensors = world.run.rglob("*.safetensors")
-    files = sorted([*world.run.rglob("meta.json"), *tensors, world.run / "recipe.toml"])
+    artefacts = (*world.run.glob("data/*"), *world.run.glob("teacher/*"), *world.run.glob("students/*/*"))
+    files = sorted([*artefacts, world.run / "recipe.toml"])
     path = data.draw(st.sampled_from(files))
     content = path.read_bytes()
     at = place(data.draw, content)
@@ -356,7 +357,7 @@ def test_damage_is_found_and_changes_no_result(world: World, data: st.DataObject
             path.write_bytes(other.read_bytes())
         case "hole":
             os.truncate(path, 10**12)
-    edited = path.name == "recipe.toml"  # as people do: what can be read is taken
+    edited = path.name == "recipe.toml" or is_record(path, content)  # by a person: what makes sense is taken
     if not edited and (kind != "hole" or path.name == "meta.json"):  # to hash a terabyte takes its time
         states = {item["state"] for item in world.checked()["runs"][0]["artefacts"]}
         assert states != {"fresh"} or says_the_same(path, content)
@@ -373,17 +374,22 @@ def place(draw: st.DrawFn, content: bytes) -> int:
     return int(share ** draw(st.sampled_from([1, 4])) * len(content))
 
 
+def is_record(path: Path, before: bytes) -> bool:
+    """Whether this is a `meta.json` of the same files and parents, whatever else it says."""
+    if path.name != "meta.json" or not path.is_file() or path.is_symlink() or path.stat().st_size > 10**9:
+        return False
+    try:
+        after, told = json.loads(path.read_bytes()), json.loads(before)
+        return all(after[key] == told[key] for key in ("format", "files", "digest", "parents"))
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
 def says_the_same(path: Path, before: bytes) -> bool:
-    """Whether a damaged file still says what it said: as a record does with other white space."""
+    """Whether a damaged file is as it was."""
     if not path.is_file() or path.is_symlink() or path.stat().st_size > 10**9:
         return False
-    after = path.read_bytes()
-    try:
-        if path.suffix == ".json":
-            return bool(json.loads(after) == json.loads(before))
-    except ValueError:
-        return False
-    return after == before
+    return path.read_bytes() == before
 
 
 FORGED = st.one_of(
@@ -394,13 +400,13 @@ FORGED = st.one_of(
 )
 
 
-def forge(draw: st.DrawFn, value: Any) -> Any:
+def changed(draw: st.DrawFn, value: Any) -> Any:
     """Change a value somewhere within."""
     if isinstance(value, dict) and value and draw(st.integers(0, 5)):
         key = draw(st.sampled_from(sorted(value)))
         if not draw(st.integers(0, 5)):
             return {k: v for k, v in value.items() if k != key}
-        return {**value, key: forge(draw, value[key])}
+        return {**value, key: changed(draw, value[key])}
     return draw(FORGED)
 
 
@@ -428,19 +434,24 @@ def forge_tensors(draw: st.DrawFn, tensors: dict[str, Tensor]) -> dict[str, Tens
 
 @st.composite
 def forgeries(draw: st.DrawFn) -> Any:
-    """Return what forges an artefact of a run: its record, or tensors, with digests that are right."""
+    """Return what forges an artefact of a run: its record, or a file, with digests that are right."""
     name = draw(st.sampled_from(["data", "teacher", "students/labels-mlp4", "students/soft-T4-mlp4"]))
     keys = ["config", "config", "config", "metrics", "metrics", "parents", "used", "versions", "created"]
 
     def apply(run: Path) -> None:
-        record = json.loads((run / name / "meta.json").read_text())
+        folder = run / name
+        record = json.loads((folder / "meta.json").read_text())
         if draw(st.booleans()):
             key = draw(st.sampled_from(keys))
-            forge(run / name, **{key: forge(draw, record[key])})
+            forge(folder, **{key: changed(draw, record[key])})
+            return
+        file = draw(st.sampled_from(sorted(record["files"])))
+        if file.endswith(".json"):
+            content = json.dumps(changed(draw, json.loads((folder / file).read_bytes()))).encode()
         else:
-            file = draw(st.sampled_from(sorted(record["files"])))
-            tensors = forge_tensors(draw, load_file(run / name / file))
-            forge(run / name, {file: save({k: v.contiguous() for k, v in tensors.items()})})
+            tensors = forge_tensors(draw, load_file(folder / file))
+            content = save({k: v.contiguous() for k, v in tensors.items()})
+        forge(folder, {file: content})
 
     return apply
 

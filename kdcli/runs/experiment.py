@@ -73,7 +73,7 @@ class Experiment:
             options = stored.record.making(self.recipe, stored.folder) if stored else {}
         except KdError:
             if wanted := self.recipe_set(name):
-                options = wanted.making(self.recipe, wanted.name)
+                options = {**wanted.making(self.recipe, wanted.name), "seeds": None}  # those of the recipe
         return self.run.command(kind_of(name).stage, **options)
 
     def recipe_set(self, name: str) -> StudentSet | None:

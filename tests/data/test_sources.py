@@ -11,8 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pooch
 import pytest
-from harness import Kd, compared, forge, idx_files, small_mnist, write_files
+import requests
+from harness import Kd, compared, idx_files, small_mnist, write_files
 from rich.console import Console
 
 from kdcli.data import Dataset, find_dataset
@@ -214,13 +216,16 @@ def test_files_that_are_not_the_published_ones_are_named_as_such(
     Path("letters.toml").write_text(LETTERS)
     made = kd("run", "letters.toml", "--source", str(folder))
     assert made.code == 0, made.err
-    assert "run letters: other IDX files, 390 training, 130 validation and 156 test examples" in made.out
+    assert (
+        "run letters: other IDX files, 26 classes; 390 training, 130 validation and 156 test examples"
+        in made.out
+    )
     assert "letters (other IDX files): 2 seeds, 156 test examples" in made.out
     assert "other IDX files" in kd("show").out
     (listed,) = json.loads(kd("runs", "--json").out)["runs"]
     assert listed["dataset"] == "other IDX files"
-    shown = json.loads(kd("show", "--json").out)["artefacts"][0]
-    assert shown["config"]["dataset"] == "other IDX files"
+    described = json.loads((outputs / "letters/data/description.json").read_text())
+    assert (described["name"], described["own_files"]) == ("other IDX files", True)
     again = json.loads(kd("gen-data", "--run", "letters", "--json").out)
     assert (again["dataset"], again["n_classes"], again["features"]) == ("other IDX files", 26, [20, 24])
     dataset = compared(kd)["dataset"]
@@ -233,29 +238,8 @@ def test_files_that_are_not_the_published_ones_are_named_as_such(
     outcome = kd("train-teacher", "--epochs", "2")
     assert "`kd gen-data mnist --source FOLDER --run NAME`" in outcome.err
     (outputs / "letters/data/tensors.safetensors").write_bytes(b"")
-    again = "`kd gen-data --run letters --source FOLDER`"
+    again = "`kd gen-data --source FOLDER --run letters`"
     assert all(again in "".join((o.out, o.err)) for o in (kd("check"), kd("compare")))
-
-
-def test_older_records_of_other_files_are_read_and_named_as_such(
-    kd: Kd, tmp_path: Path, outputs: Path
-) -> None:
-    folder = write_files(tmp_path / "mnist", SMALL)
-    assert kd("gen-data", "mnist", "--n-val", "50", "--source", str(folder)).code == 0
-    data = outputs / "mnist/data"
-    record = json.loads((data / "meta.json").read_text())
-    metrics = {k: v for k, v in record["metrics"].items() if k not in ("classes", "features")}
-    forge(data, config={**record["config"], "dataset": "mnist"}, metrics=metrics, format=3)
-    made = json.loads(kd("gen-data", "mnist", "--source", str(folder), "--json").out)
-    assert made["up_to_date"]
-    assert (made["dataset"], made["n_classes"], made["features"]) == ("other IDX files", 10, [28, 28])
-    other = write_files(tmp_path / "other", idx_files(10))
-    refused = kd("gen-data", "mnist", "--source", str(other))
-    assert "data was made with content =" in refused.err
-    assert kd("train-teacher", "--model", "mlp:4", "--epochs", "1").code == 0
-    assert kd("gen-data", "mnist", "--n-val", "40", "--source", str(folder), "--force").code == 0
-    renewed = json.loads((data / "meta.json").read_text())
-    assert renewed["config"]["dataset"] == "other IDX files"
 
 
 def test_a_source_for_a_dataset_that_has_none(kd: Kd, tmp_path: Path) -> None:
@@ -283,11 +267,15 @@ def test_the_progress_bar_is_told_how_much_has_arrived(address: str, monkeypatch
     assert f"{size}/{size} bytes" in terminal.getvalue()
 
 
-def test_offline_the_error_names_the_source(kd: Kd, address: str, outputs: Path) -> None:
-    offline = one_file("http://127.0.0.1:9/file.gz")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kdcli.stages.gen_data.find_dataset", lambda name: offline)
-        outcome = kd("gen-data", "mnist")
+def test_offline_the_error_names_the_source(
+    kd: Kd, address: str, outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(*arguments: object, **options: object) -> None:
+        raise requests.ConnectionError
+
+    monkeypatch.setattr(pooch, "HTTPDownloader", lambda **options: offline)
+    outcome = kd("gen-data", "mnist")
     assert outcome.code == 1
+    assert "no connection" in outcome.err
     assert "--source DIR" in outcome.err
     assert not outputs.exists()

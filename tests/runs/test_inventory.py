@@ -140,7 +140,7 @@ def test_a_record_that_no_stage_wrote_is_damage_to_be_removed_and_made_again(tin
     held = items(tiny)
     teacher, soft = held["teacher"], held["students/soft-T4-mlp4"]
     assert (teacher.state, soft.state) == ("damaged", "damaged")
-    assert "config.model: no model family 'mlq'" in teacher.problems[0]
+    assert "config.model: no model 'mlq'; did you mean mlp?" in teacher.problems[0]
     assert "it is made from data and teacher, not from nothing" in soft.problems[0]
     assert text(teacher.mend) == f"remove {tiny}/teacher and make it again with `kd train-teacher`"
     assert soft.again is not None

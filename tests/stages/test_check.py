@@ -91,12 +91,14 @@ def test_what_is_stale_is_told_with_a_command_that_renews_it(kd: Kd, tiny: Path)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_meta_that_is_damaged_or_gone_is_mended_as_well(kd: Kd, tiny: Path, name: str) -> None:
+    before = {file: file.stat().st_size for file in tiny.rglob("*.safetensors")}
     for text, state in (("{}", "damaged"), ("", "unfinished")):
         path = tiny / name / "meta.json"
         path.write_text(text) if text else path.unlink()
         assert states(kd)[name] == state
         assert all(done.code == 0 for done in follow(kd, kd("check").out))
         assert states(kd) == dict.fromkeys(NAMES, "fresh")
+        assert {file: file.stat().st_size for file in before} == before  # with as many seeds
 
 
 def test_a_set_of_ones_own_is_made_again_as_it_was(kd: Kd, tiny: Path) -> None:

@@ -37,18 +37,20 @@ def test_nothing_there(kd: Kd, outputs: Path) -> None:
 
 
 def test_a_broken_run_hides_no_other(kd: Kd, tiny: Path) -> None:
-    for name in ("recipe", "meta", "gone"):
+    for name in ("recipe", "meta", "gone", "older"):
         shutil.copytree(tiny, tiny.parent / name)
     (tiny.parent / "recipe/recipe.toml").write_text("[data")
-    (tiny.parent / "meta/teacher/meta.json").write_text('{"format": 2}')
+    (tiny.parent / "meta/teacher/meta.json").write_text('{"format": 5}')
+    (tiny.parent / "older/teacher/meta.json").write_text('{"format": 2}')
     (tiny.parent / "gone/recipe.toml").unlink()
     runs = listed(kd)
-    assert sorted(runs) == ["gone", "meta", "recipe", "tiny"]
+    assert sorted(runs) == ["gone", "meta", "older", "recipe", "tiny"]
     assert {run["dataset"] for run in runs.values()} == {"gaussians"}
     assert {run["student_sets"] for run in runs.values()} == {2}
     assert runs["tiny"]["problem"] is None
     assert "is not valid TOML" in runs["recipe"]["problem"]
     assert "meta.json is damaged" in runs["meta"]["problem"]
+    assert "older/teacher is in format 2 of an earlier kd" in runs["older"]["problem"]
     assert "recipe.toml is missing" in runs["gone"]["problem"]
     out = kd("runs").out
     assert "recipe: " in out

@@ -1,4 +1,5 @@
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def make_newer(folder: Path, **changed: Any) -> None:
     forge(folder, **{"versions": versions, "format": 99, "drawn": [1], "config": {"new": 1}, **changed})
 
 
-def newer_states(kd: Kd) -> dict[str, str]:
+def states(kd: Kd) -> dict[str, str]:
     return {item["name"]: item["state"] for item in json.loads(kd("show", "--json").out)["artefacts"]}
 
 
@@ -62,7 +63,7 @@ def test_a_newer_artefact_is_told_and_left_alone(kd: Kd, tiny: Path, name: str, 
     assert checked.code == 1
     document = json.loads(checked.out)
     assert document["damaged"] == 0
-    assert document["newer"] == sum(state == "newer" for state in newer_states(kd).values()) > 0
+    assert document["newer"] == sum(state == "newer" for state in states(kd).values()) > 0
     (item,) = [item for item in document["runs"][0]["artefacts"] if item["name"] == name]
     assert (item["state"], item["again"]) == ("newer", None)
     assert "newer kd (version 9.1.0" in item["problems"][0]
@@ -86,7 +87,7 @@ def test_a_newer_artefact_is_told_and_left_alone(kd: Kd, tiny: Path, name: str, 
 
 def test_what_is_made_from_something_newer_cannot_be_told_to_be_stale(kd: Kd, tiny: Path) -> None:
     make_newer(tiny / "teacher")
-    assert newer_states(kd) == {"data": "fresh", "teacher": "newer", LABELS: "fresh", SOFT: "newer"}
+    assert states(kd) == {"data": "fresh", "teacher": "newer", LABELS: "fresh", SOFT: "newer"}
     assert "whether this one is stale cannot be told" in kd("show").out
     assert kd("check").out.endswith("no damage found; 2 artefacts of a newer kd could not be checked\n")
 
@@ -94,18 +95,18 @@ def test_what_is_made_from_something_newer_cannot_be_told_to_be_stale(kd: Kd, ti
 def test_damage_is_damage_beside_what_is_newer(kd: Kd, tiny: Path) -> None:
     make_newer(tiny / SOFT)
     (tiny / LABELS / "history.safetensors").write_bytes(b"")
-    assert newer_states(kd) == {"data": "fresh", "teacher": "fresh", LABELS: "damaged", SOFT: "newer"}
+    assert states(kd) == {"data": "fresh", "teacher": "fresh", LABELS: "damaged", SOFT: "newer"}
 
 
 def test_a_recipe_with_settings_of_a_newer_kd(kd: Kd, tiny: Path) -> None:
     edit_recipe(tiny, "[teacher]", "[teacher]\nwarmup = 3")
-    assert newer_states(kd)["recipe.toml"] == "damaged"  # nothing here is of a newer kd
+    assert states(kd)["recipe.toml"] == "damaged"  # nothing here is of a newer kd
     make_newer(tiny / SOFT)
     before = (tiny / "recipe.toml").read_bytes()
     Path("tiny.toml").write_text('[data]\ndataset = "moons"\n')
-    assert newer_states(kd)["recipe.toml"] == "newer"
+    assert states(kd)["recipe.toml"] == "newer"
     assert "recipe.toml was made by a newer kd" in kd("runs").out
-    for arguments in (["train-teacher"], ["compare"], ["gen-data", "--recipe", "tiny.toml", "--force"]):
+    for arguments in (["train-teacher"], ["gen-data", "--recipe", "tiny.toml", "--force"]):
         outcome = kd(*arguments)
         assert outcome.code == 1
         assert "recipe.toml was made by a newer kd (version 9.1.0, format 99)" in outcome.err
@@ -129,7 +130,7 @@ def test_a_state_of_a_newer_kd_is_not_taken_and_not_lost(
 ) -> None:
     point = newer_state(tiny / ".resume/teacher.0", monkeypatch)
     kept = point.path.read_bytes()
-    with pytest.raises(NewerError, match=r"version 9.1.0, format 6\)"):
+    with pytest.raises(NewerError, match=rf"version 9.1.0, format {FORMAT + 1}\)"):
         point.load()
     outcome = kd("train-teacher", "--epochs", "3", "--force")
     assert outcome.code == 1
@@ -155,3 +156,24 @@ def test_a_state_that_says_nothing_of_its_format_is_an_older_one(tmp_path: Path)
         point.path.write_bytes(text)
         assert point.newer is None
         assert point.load() is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_older_artefact_is_refused_until_the_command_that_is_named_makes_it_again(
+    kd: Kd, tiny: Path, name: str
+) -> None:
+    forge(tiny / name, format=FORMAT - 1, seal="0")
+    before = content(tiny / name)
+    document = json.loads(kd("check", "--json").out)
+    assert (document["damaged"], document["older"]) == (0, 1)
+    (item,) = [item for item in document["runs"][0]["artefacts"] if item["name"] == name]
+    assert item["state"] == "older"
+    assert "1 artefact of an earlier kd could not be checked" in kd("check").out
+    for arguments in (["compare"], ["plot"]):
+        outcome = kd(*arguments)
+        assert outcome.code == 1
+        assert f"{tiny / name} is in format {FORMAT - 1} of an earlier kd" in outcome.err
+        assert "make it again with `kd " in outcome.err
+    assert content(tiny / name) == before
+    assert kd(*shlex.split(item["again"])[1:]).code == 0
+    assert states(kd)[name] == "fresh"

@@ -1,0 +1,312 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from harness import Kd, forge
+from safetensors.torch import load_file, save
+
+from kdcli.commands import spell, text
+from kdcli.errors import KdError, UsageError
+from kdcli.runs.experiment import Data, Experiment, TrainedTeacher
+from kdcli.runs.inventory import conditions
+from kdcli.runs.records import DataRecord, Record, TeacherRecord
+from kdcli.store import FORMAT, Artefact, DamagedError, NewerError, OlderError, Run, Store
+
+LABELS, SOFT = "students/labels-mlp4", "students/soft-T4-mlp4"
+NAMES = ["data", "teacher", LABELS, SOFT]
+
+
+@pytest.fixture
+def experiment(tiny: Path) -> Experiment:
+    return opened(tiny)
+
+
+def opened(folder: Path) -> Experiment:
+    return Experiment.open(Store(folder.parent).run(folder.name))
+
+
+def write_again(experiment: Experiment, name: str, **tensors: Any) -> None:
+    """Write an artefact again with some of its tensors; without any its content is another too."""
+    stored = experiment.stored(name)
+    assert stored is not None
+    documents = {"description": stored.description.to_record()} if isinstance(stored, Data) else {}
+    experiment.write(name, stored.record, tensors, stored.meta.metrics, 0.1, documents=documents)
+
+
+def test_each_record_and_the_recipe_are_read_a_single_time(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    meta, recipe = Artefact.meta, Run.read_recipe
+
+    def counted_meta(artefact: Artefact) -> Any:
+        read.append(artefact.name)
+        return meta(artefact)
+
+    def counted_recipe(run: Run) -> bytes:
+        read.append("recipe")
+        return recipe(run)
+
+    monkeypatch.setattr(Artefact, "meta", counted_meta)
+    monkeypatch.setattr(Run, "read_recipe", counted_recipe)
+    for _ in range(2):
+        assert experiment.recipe.dataset == "gaussians"
+        assert experiment.data.draw.seed == 0
+        assert [trained.set.target for trained in experiment.students()] == ["labels", "soft"]
+        assert experiment.has_teacher
+        assert not experiment.stale(SOFT)
+        assert experiment.command(SOFT).name == "distill"
+    assert sorted(read) == sorted(["recipe", *NAMES])
+
+
+def test_what_a_run_holds_is_handed_on_with_its_shapes(experiment: Experiment) -> None:
+    data, teacher = experiment.data, experiment.teacher
+    assert {name: len(split.y) for name, split in data.splits.items()} == data.description.sizes
+    assert (data.features, data.n_classes, data.heading) == ((2,), 2, "tiny")
+    assert data.posterior is not None
+    test = data.splits["test"]
+    assert test.posterior is not None
+    assert torch.equal(data.posterior(test.x), test.posterior)
+    for trained in (teacher, *experiment.students()):
+        logits = trained.load_tested()
+        assert logits.shape == (trained.members, 400, 2)
+        torch.testing.assert_close(trained.load_model().predict(test.x), logits)
+        assert all(len(values) == trained.members for values in trained.metrics.values())
+        curves = trained.load_history()
+        assert curves is not None
+        assert curves["val"].shape == (trained.members, len(curves["epochs"]))
+    assert {name: tuple(z.shape) for name, z in teacher.logits.items()} == {
+        "train": (160, 2),
+        "val": (40, 2),
+        "test": (400, 2),
+    }
+
+
+def test_stale_is_what_was_made_from_other_content(tiny: Path, experiment: Experiment) -> None:
+    teacher = experiment.teacher
+    tensors = {file: teacher.artefact.load(file, teacher.meta) for file in ("logits", "model", "history")}
+    write_again(experiment, "teacher", **tensors)
+    assert not experiment.stale(SOFT)  # made again with the same content
+    for name, stale in (("teacher", {SOFT}), ("data", {"teacher", LABELS, SOFT})):
+        write_again(experiment, name)
+        assert {name for name in NAMES if experiment.stale(name)} == stale
+        assert {name for name in NAMES if opened(tiny).stale(name)} == stale
+        told = {c.artefact.name for c in conditions(experiment.run) if c.state == "stale"}
+        assert told == stale  # what a check calls stale is what commands refuse
+    with pytest.raises(KdError, match="teacher of run tiny is stale") as refused:
+        experiment.fresh("teacher")
+    assert text(refused.value.hint) == "renew it with `kd train-teacher --force`"
+
+
+def test_what_is_not_there_is_named_with_the_command_that_makes_it(tiny: Path) -> None:
+    for name, command in (
+        (SOFT, "kd distill --target soft --temperature 4"),
+        ("teacher", "kd train-teacher"),
+        ("data", "kd gen-data --run tiny"),
+    ):
+        (tiny / name / "meta.json").unlink()
+        experiment = opened(tiny)
+        assert experiment.stored(name) is None
+        assert experiment.stale(name)
+        with pytest.raises(KdError, match=f"run tiny has no {name} yet") as refused:
+            experiment.fresh(name)
+        assert text(refused.value.hint) == f"make it with `{command}`"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_artefact_of_the_same_record_is_reused(tiny: Path, experiment: Experiment, name: str) -> None:
+    stored = experiment.stored(name)
+    assert stored is not None
+    assert experiment.reusable(name, stored.record, force=False)
+    assert experiment.reusable(name, stored.record, force=True)
+    sorted((tiny / name).glob("*.safetensors"))[0].unlink()  # what lost a file is made again
+    assert not experiment.reusable(name, stored.record, force=False)
+    (tiny / name / "meta.json").unlink()
+    assert not opened(tiny).reusable(name, stored.record, force=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words", "hint"),
+    [
+        ("teacher", None, "epochs = 20, not 6", "`kd gen-data gaussians --run NAME` starts a run beside"),
+        ("teacher", (), "epochs = 20, not 6 as recipe.toml says", "starts a run beside this one"),
+        ("teacher", ("epochs",), "epochs = 20, not 6", "starts a run beside this one"),
+        ("data", None, "n_test = 400, not 6", "--run NAME keeps both"),
+        ("data", (), "n_test = 400, not 6 as recipe.toml says", "recipe.toml --run NAME` keeps both"),
+        (SOFT, None, "label_weight = 0.0, not 0.5", "--name NAME, for one target at a time, keeps both"),
+    ],
+)
+def test_another_one_under_the_name_is_refused_unless_by_force(
+    experiment: Experiment, name: str, given: Any, words: str, hint: str
+) -> None:
+    recipe = experiment.recipe
+    soft = experiment.students()[1].set
+    others: dict[str, Record] = {
+        "data": DataRecord("gaussians", replace(recipe.data, n_test=6)),
+        "teacher": TeacherRecord.of(replace(recipe.teacher, epochs=6)),
+        SOFT: replace(soft, settings=replace(soft.settings, label_weight=0.5)),
+    }
+    with pytest.raises(KdError, match=rf"was made with {words}$") as refused:
+        experiment.reusable(name, others[name], force=False, given=given)
+    assert text(refused.value.hint).startswith("--force replaces it; ")
+    assert hint in text(refused.value.hint)
+    assert not experiment.reusable(name, others[name], force=True, given=given)
+
+
+def test_what_is_stale_or_of_an_earlier_kd_is_replaced_by_force_alone(tiny: Path) -> None:
+    write_again(opened(tiny), "data")
+    experiment = opened(tiny)
+    teacher = experiment.stored("teacher")
+    assert isinstance(teacher, TrainedTeacher)
+    with pytest.raises(KdError, match="is stale"):
+        experiment.reusable("teacher", teacher.record, force=False)
+    assert not experiment.reusable("teacher", teacher.record, force=True)
+    forge(tiny / "teacher", format=FORMAT - 1)
+    with pytest.raises(OlderError) as refused:
+        opened(tiny).reusable("teacher", teacher.record, force=False)
+    assert text(refused.value.hint) == "make it again with `kd train-teacher --force`"
+    assert not opened(tiny).reusable("teacher", teacher.record, force=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("number", range(1, FORMAT))
+def test_earlier_formats_are_refused_with_the_command_that_makes_them_again(
+    kd: Kd, tiny: Path, name: str, number: int
+) -> None:
+    forge(tiny / name, format=number, seal="0")
+    with pytest.raises(OlderError, match=f"is in format {number} of an earlier kd") as refused:
+        opened(tiny).stored(name)
+    hint = text(refused.value.hint)
+    assert hint.startswith("make it again with `kd ")
+    assert hint.endswith(" --force`")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_newer_kd_wrote_is_not_taken_for_damage(tiny: Path, name: str) -> None:
+    record = opened(tiny).fresh(name).meta
+    versions = {**record.versions, "kdcli": "9.1.0"}
+    forge(tiny / name, config={**record.config, "stretch": 2})
+    with pytest.raises(DamagedError, match=r"stretch: no such key"):
+        opened(tiny).stored(name)
+    forge(tiny / name, config={**record.config, "stretch": 2}, versions=versions)
+    with pytest.raises(NewerError, match=r"version 9\.1\.0.*stretch: no such key"):
+        opened(tiny).stored(name)
+
+
+Change = Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "change", "read", "words"),
+    [
+        (
+            "data",
+            "tensors",
+            lambda t: {k: v[:3] for k, v in t.items()},
+            lambda e: e.data.splits,
+            "train.x is",
+        ),
+        ("teacher", "logits", lambda t: {"test": t["test"]}, lambda e: e.teacher.logits, "its tensors are"),
+        ("teacher", "model", lambda t: {}, lambda e: e.teacher.load_model(), "mlp:8"),
+        (
+            SOFT,
+            "predictions",
+            lambda t: {"test": t["test"][:1]},
+            lambda e: e.students()[1].load_tested(),
+            "test is",
+        ),
+        (
+            SOFT,
+            "history",
+            lambda t: {"val": t["val"]},
+            lambda e: e.students()[1].load_history(),
+            "its tensors are",
+        ),
+        (
+            SOFT,
+            "model",
+            lambda t: {k: v.flatten() for k, v in t.items()},
+            lambda e: e.students()[1].load_model(),
+            "do not fit mlp:4",
+        ),
+    ],
+)
+def test_tensors_that_no_stage_would_write_are_damage_though_their_digest_is_right(
+    tiny: Path, name: str, file: str, change: Change, read: Callable[[Experiment], Any], words: str
+) -> None:
+    path = tiny / name / f"{file}.safetensors"
+    tensors = {key: value.contiguous() for key, value in change(load_file(path)).items()}
+    forge(tiny / name, {path.name: save(tensors)})
+    experiment = opened(tiny)
+    with pytest.raises(DamagedError, match=words) as damage:
+        read(experiment)
+    assert damage.value.path == path
+    again = spell(experiment.command(name))
+    assert text(damage.value.hint) == f"remove {tiny / name} and make it again with `{again}`"
+
+
+def test_a_model_that_claims_to_be_huge_takes_no_memory(kd: Kd, tiny: Path) -> None:
+    for name in (LABELS, SOFT):
+        config = opened(tiny).fresh(name).meta.config
+        forge(tiny / name, config={**config, "model": "mlp:1000000,1000000,1000000"})
+    outcome = kd("compare")
+    assert outcome.code == 1
+    assert "44 numbers, not 4,000,014,000,004" in outcome.err
+
+
+def test_students_come_in_their_order_and_of_the_models_asked_for(kd: Kd, tiny: Path) -> None:
+    assert kd("distill", "--model", "tree", "--target", "soft,hard", "--seeds", "1").code == 0
+    assert kd("distill", "--target", "hard", "--epochs", "2", "--name", "mine").code == 0
+    experiment = opened(tiny)
+    (tiny / "students/notes").mkdir()  # no student set
+    folders = [trained.folder for trained in experiment.students()]
+    assert folders == ["labels-mlp4", "mine", "soft-T4-mlp4", "hard-tree", "soft-T4-tree"]
+    assert [t.folder for t in experiment.students(["tree"])] == ["hard-tree", "soft-T4-tree"]
+    with pytest.raises(UsageError, match="no student model 'mlp:7'") as refused:
+        experiment.students(["mlp:7"])
+    assert "`kd distill --model mlp:7` trains it" in text(refused.value.hint)
+
+
+def test_a_set_that_lost_its_record_is_named_and_not_passed_over(tiny: Path) -> None:
+    (tiny / SOFT).rename(tiny / "students/mine")
+    for name, again in (
+        ("mine", ""),
+        ("labels-mlp4", " and make it again with `kd distill --target labels`"),
+    ):
+        (tiny / "students" / name / "meta.json").unlink()
+        with pytest.raises(KdError, match=f"students/{name} is unfinished") as refused:
+            opened(tiny).students()
+        assert f"remove {tiny}/students/{name}{again}, or move it out" in text(refused.value.hint)
+        for file in (tiny / "students" / name).iterdir():
+            file.unlink()
+    assert opened(tiny).students() == []
+
+
+def test_a_file_where_an_artefact_should_be_is_named(tiny: Path) -> None:
+    (tiny / "teacher").rename(tiny / "aside")
+    (tiny / "teacher").write_text("")
+    with pytest.raises(KdError, match="teacher is not a folder"):
+        opened(tiny).stored("teacher")
+    with pytest.raises(KdError, match="teacher is not a folder"):
+        opened(tiny).has_teacher  # noqa: B018 it is the reading that fails
+
+
+def test_a_broken_recipe_stops_nothing_that_does_not_need_it(kd: Kd, tiny: Path) -> None:
+    (tiny / "recipe.toml").write_text("[data")
+    experiment = opened(tiny)
+    assert len(experiment.students()) == 2
+    assert experiment.recipe_models == []
+    assert spell(experiment.command("teacher")) == "kd train-teacher"
+    assert kd("compare").code == 0
+    assert kd("plot", "learning-curves").code == 0
+    assert "is not valid TOML" in kd("train-teacher").err
+
+
+def test_another_recipe_takes_the_place_of_the_one_that_was_read(tiny: Path, experiment: Experiment) -> None:
+    text_before = (tiny / "recipe.toml").read_text(encoding="utf-8")
+    assert experiment.recipe.students.seeds == 2
+    experiment.adopt(text_before.replace("seeds = 2", "seeds = 3"))
+    assert experiment.recipe.students.seeds == opened(tiny).recipe.students.seeds == 3
