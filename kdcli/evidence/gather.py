@@ -16,7 +16,7 @@ from kdcli.evidence.verdicts import Measured, StudentsMeasured, against_control,
 from kdcli.metrics import METRICS, Metric, Scored, find_metric
 from kdcli.runs.edits import notes
 from kdcli.runs.experiment import Data, Experiment, TrainedStudents, TrainedTeacher
-from kdcli.runs.kinds import DATA, STUDENTS, TEACHER
+from kdcli.runs.kinds import DATA, TEACHER
 from kdcli.runs.student_sets import CONTROL, StudentSet
 from kdcli.stats import Estimate, estimate
 from kdcli.training.processor import keep_freed_memory
@@ -155,7 +155,7 @@ def _check_control(experiment: Experiment, students: Sequence[StudentsMeasured],
     """Raise `UsageError` unless the control is among the students."""
     if candidates(students, control):
         return
-    if experiment.stored(f"{STUDENTS}/{control}"):
+    if control in (trained.folder for trained in experiment.students()):
         raise UsageError(
             f"the control {control} is not among the students that are compared",
             "leave out --model, or name its model too",

@@ -20,7 +20,9 @@ def test_sets_are_put_together_by_verdict_with_the_largest_difference_first() ->
         students("soft", 0.8),
     ]
     (group,) = findings(evidence(*sets))
-    accuracy = {d.verdict: [s.set.target for s in d.students] for d in group.decided if d.metric == "accuracy"}
+    accuracy = {
+        d.verdict: [s.set.target for s in d.students] for d in group.decided if d.metric == "accuracy"
+    }
     assert accuracy == {"better": ["bayes", "hard"], "worse": ["smooth"], "no difference shown": ["soft"]}
     assert {d.control.name for d in group.decided} == {"labels-mlp4"}
 

@@ -44,7 +44,9 @@ def test_verdicts_are_corrected_for_all_comparisons_of_the_table() -> None:
     assert made.tests == len(raw) == 4
     assert [v.adjusted for v in comparisons] == pytest.approx(holm(raw))
     for versus in comparisons:
-        assert (versus.adjusted is not None and versus.adjusted <= 0.05) == (versus.verdict != "no difference shown")
+        assert (versus.adjusted is not None and versus.adjusted <= 0.05) == (
+            versus.verdict != "no difference shown"
+        )
 
 
 def test_paired_sets_are_compared_on_the_seeds_that_both_have() -> None:
@@ -54,7 +56,9 @@ def test_paired_sets_are_compared_on_the_seeds_that_both_have() -> None:
     kept = [soft.of_seeds("accuracy", [2, 3, 4]) - control.of_seeds("accuracy", [2, 3, 4])]
     assert versus.difference == pytest.approx(float(kept[0].mean()))
     assert contrast(soft, control, "accuracy", without={2}).seeds == 2
-    none = contrast(students("soft", 0.8, diverged=[0, 1, 2]), students("labels", 0.8, diverged=[3, 4]), "nll")
+    none = contrast(
+        students("soft", 0.8, diverged=[0, 1, 2]), students("labels", 0.8, diverged=[3, 4]), "nll"
+    )
     assert (none.difference, none.verdict, none.seeds) == (None, None, 0)
     assert none.why.startswith("no seed in common")
 
@@ -140,7 +144,11 @@ def test_a_set_without_a_control_says_so() -> None:
     (alone,) = evidence(students("soft", 0.8)).students
     assert alone.why == "there is no set 'labels' to compare with"
     assert not alone.is_control
-    several = [students("labels", 0.8), students("labels", 0.8, seeds=3, name="few"), students("soft", 0.8, seeds=4)]
+    several = [
+        students("labels", 0.8),
+        students("labels", 0.8, seeds=3, name="few"),
+        students("soft", 0.8, seeds=4),
+    ]
     assert "several sets could be its control" in evidence(*several, unpaired=True).students[2].why
 
 

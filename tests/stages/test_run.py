@@ -79,7 +79,7 @@ def test_the_moons_experiment_shows_what_it_is_known_for(kd: Kd) -> None:
     assert share["by"] == "hard-tree"
     assert share["gain"] == pytest.approx(hard - labels)
     assert share["gain"] / gain["gain"] > 0.8
-    assert any("hard alone, which is label cleaning, brings" in s for s in document["sentences"]["tree"])
+    assert any("hard alone (label cleaning) brings" in s for s in document["sentences"]["tree"])
     # 16 leaves of two probabilities, and 15 nodes with a feature and a threshold.
     costs = [s["cost"] for s in document["students"] if s["model"] == "tree:max_leaf_nodes=16"]
     assert [cost["parameters"] for cost in costs] == [62] * 3
