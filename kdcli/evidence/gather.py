@@ -104,7 +104,7 @@ def gather(
     students = [_measure_students(trained, data, teacher, compared) for trained in fresh]
     if control:
         _check_control(experiment, students, control)
-    students = against_control(students, compared, control or CONTROL, unpaired)
+    control = control or CONTROL
     return Evidence(
         run=experiment.run.name,
         heading=data.heading,
@@ -112,15 +112,20 @@ def gather(
         bayes=_measure_bayes(data, compared),
         teacher=_measure_teacher(teacher, data, compared) if teacher else None,
         teacher_logits=teacher.logits["train"] if teacher else None,
-        students=[
-            replace(s, remedy=control_of(experiment, s, control or CONTROL)) if s.why else s for s in students
-        ],
-        control=control or CONTROL,
+        students=_with_remedies(experiment, against_control(students, compared, control, unpaired), control),
+        control=control,
         compared=compared,
         training=partial(training, experiment),
         stale=[StaleSet(t.name, t.folder, t.set, t.command.adding(force=True)) for t in stale],
         edits=notes(experiment, [DATA, TEACHER, *(trained.name for trained in fresh)]),
     )
+
+
+def _with_remedies(
+    experiment: Experiment, students: Sequence[StudentsMeasured], control: str
+) -> list[StudentsMeasured]:
+    """Give the sets without a control the command that trains one."""
+    return [replace(s, remedy=control_of(experiment, s, control)) if s.why else s for s in students]
 
 
 def _student_sets(

@@ -94,7 +94,7 @@ def test_missing_explanations_come_with_a_command() -> None:
 def test_coverage_says_what_intervals_and_verdicts_are_of() -> None:
     words = coverage(evidence(students("labels", 0.8), students("soft", 0.9)))
     assert "over training seeds and test examples" in words
-    assert "corrected for the 2 comparisons of the table (Holm" in words
+    assert "for the 2 comparisons of the table together (Holm" in words
     assert "Unpaired" not in words
     single = evidence(students("labels", 0.8, seeds=1), students("soft", 0.9, seeds=1))
     assert "over test examples, for this one seed" in coverage(single)

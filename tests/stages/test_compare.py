@@ -114,7 +114,7 @@ def test_a_broken_recipe_does_not_stop_the_comparison(kd: Kd, tiny: Path) -> Non
     made = compared(kd)
     assert by_name(made)["soft-T4-mlp4"]["versus"]["accuracy"]["verdict"]
     edited, single = made["warnings"][:2]
-    assert edited.startswith("whether what was made is as the recipe says cannot be told: ")
+    assert edited.startswith("the run cannot be compared with its recipe: ")
     assert single.endswith("`kd distill --target labels,hard` trains ten.")
     assert "`kd distill --target labels` makes a control" in " ".join(kd("compare").out.split())
 
