@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kdcli.cli import main as kd
+from kdcli.cli.main import main as kd
 from kdcli.store import Run, artefact, resume
 
 spent: Counter[str] = Counter()

@@ -17,7 +17,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from kdcli.cli import main as kd
+from kdcli.cli.main import main as kd
 from kdcli.stages.check import check
 from kdcli.store import ResumePoint, Store
 from kdcli.training.resuming import KeptTraining

@@ -25,14 +25,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # Which a process that is forked to run kd need not import again.
-LIBRARIES = ("kdcli.cli", "kdcli.stages.run", "matplotlib.figure", "sklearn.tree", "scipy.stats", "tomli_w")
+LIBRARIES = (
+    "kdcli.cli.main",
+    "kdcli.stages.run",
+    "matplotlib.figure",
+    "sklearn.tree",
+    "scipy.stats",
+    "tomli_w",
+)
 
 KD = """
 import sys
 from kdcli.training import resuming
 resuming.SECONDS, resuming.SHARE = {seconds}, 1.0
 {prepare}
-from kdcli.cli import main
+from kdcli.cli.main import main
 main(sys.argv[1:])
 """
 

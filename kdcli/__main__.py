@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from kdcli import workers
-from kdcli.cli import main
+from kdcli.cli.main import main
 
 
 def run() -> NoReturn:

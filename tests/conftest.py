@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from harness import TINY, Kd, Outcome
 
-from kdcli.cli import main
+from kdcli.cli.main import main
 
 os.environ.pop("KD_RUN", None)  # which would name the run of every test
 

@@ -26,7 +26,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from kdcli.cli import app
+from kdcli.cli.main import app
 from kdcli.data import sources
 from kdcli.errors import KdError
 from kdcli.runs.recipe import RecipeError, dump, load, parse

@@ -83,7 +83,7 @@ def test_values_are_by_seed_and_example(scored: Scored) -> None:
 
 
 def test_the_bayes_classifier_has_no_excess() -> None:
-    test = sample(Gaussians(n_test=500))["test"]
+    test = sample(Gaussians(n_test=500)).splits["test"]
     assert test.posterior is not None
     scored = Scored(test.posterior.log().unsqueeze(0), test.y, None, test.posterior)
     assert mean("excess_error", scored) == [0.0]
@@ -99,7 +99,7 @@ def test_the_bayes_classifier_has_no_excess() -> None:
     [(1, 0.0604270), (2, 0.0859457), (4, 0.1827370), (8, 0.3375503), (20, 0.5177995)],
 )
 def test_likelihood_of_the_tempered_posterior_on_gaussians(temperature: float, expected: float) -> None:
-    test = sample(Gaussians(n_test=40_000))["test"]
+    test = sample(Gaussians(n_test=40_000)).splits["test"]
     logits = posterior(Gaussians(), test.x).log() / temperature
     values = nll(Scored(logits, test.y))
     error = float(values.std()) / len(values) ** 0.5

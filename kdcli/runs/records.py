@@ -133,7 +133,9 @@ class TeacherRecord:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """Read a record; raises ValueError or `UsageError` saying what no stage would have written."""
-        return cls.of(read_settings(Teacher, record))
+        made = cls.of(read_settings(Teacher, record))
+        check_spelling(record, made.to_record())
+        return made
 
     def to_record(self) -> dict[str, Any]:
         """Return what `from_record` reads: the settings that apply."""

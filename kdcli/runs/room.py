@@ -28,21 +28,21 @@ def padded(bytes_needed: int) -> int:
 def check_memory(what: str, needed: int, hint: Callable[[int], str], free: int | None = None) -> None:
     """Raise `KdError` if `what` needs more memory than there is.
 
-    `hint` gets the bytes that are there, less the factor of safety. `free` is what there is, if it is not
-    the memory of this machine.
+    `hint` gets the bytes that are free, less the factor of safety. `free` is given where it is not the
+    memory of this machine that counts.
     """
-    there = free_memory() if free is None else free
-    if there is not None and padded(needed) > there:
-        message = f"{what} about {amount(padded(needed))} of memory, and {amount(there)} are free"
-        raise KdError(message, hint(there * 100 // SAFETY))
+    free = free_memory() if free is None else free
+    if free is not None and padded(needed) > free:
+        message = f"{what} about {amount(padded(needed))} of memory, and {amount(free)} are free"
+        raise KdError(message, hint(free * 100 // SAFETY))
 
 
 def check_disk(what: str, needed: int, folder: Path, hint: str) -> None:
     """Raise `KdError` if `what` needs more bytes on disk than are free where `folder` is or will be."""
-    there = free_disk(folder)
-    if there is not None and padded(needed) > there:
+    free = free_disk(folder)
+    if free is not None and padded(needed) > free:
         raise KdError(
-            f"{what} about {amount(padded(needed))} on disk, and {amount(there)} are free in {folder}", hint
+            f"{what} about {amount(padded(needed))} on disk, and {amount(free)} are free in {folder}", hint
         )
 
 
@@ -63,7 +63,7 @@ def check_seeds(seeds: int, sets: int) -> None:
 def check_training(model: Model, sizes: Sizes, folder: Path, free: int | None = None) -> None:
     """Raise `KdError` if training does not fit in memory, or what it stores not on the disk of `folder`.
 
-    `free` is the memory that there is, if it is not that of this machine.
+    `free` is the free memory in bytes, where it is not that of this machine that counts.
     """
     several = sizes.members > 1
     what = f"{count(sizes.members)} students {model} need" if several else f"{model} needs"

@@ -109,13 +109,12 @@ def distill(
 ) -> Distilled:
     """Train `students`, or those of the run's recipe, changed by `options`; up-to-date sets are reused.
 
-    Of a set that has fewer seeds than are asked for only the others are trained, and joined with it; one that
-    has more is up to date. With `force` both are made anew. `name` is for the folder of a single set. With
-    `keep_going` the seeds whose loss or outputs stop being finite are left out of their set, and the others
-    kept. Raises `UsageError` for targets and models that this dataset cannot have, and `KdError` where an
-    artefact is missing or stale, the data are not those of the recipe, another set stands under a name and
-    `force` does not allow to replace it, memory or the disk has no room for the students, or a loss or output
-    stops being finite: of one student, or of a whole set if it is to `keep_going`.
+    A set with fewer seeds than requested gets the missing ones; one with more is up to date. With `force`
+    both are made anew. `name` is for the folder of a single set. With `keep_going`, seeds whose loss or
+    outputs are not finite are left out of their set. Raises `UsageError` for targets and models that this
+    dataset cannot have, and `KdError` where an artefact is missing or stale, the data are not the recipe's,
+    another set has the same name without `force`, memory or the disk has no room for the students, or a loss
+    or output is not finite: of one student, or, with `keep_going`, of a whole set.
     """
     crew.start()
     own = students is None
@@ -191,7 +190,8 @@ def _made(experiment: Experiment, name: str, up_to_date: bool, asked: int) -> Se
         raise FileNotFoundError(experiment.run.artefact(name).path)
     stored = len(trained.set.seeds_asked)
     notes = [f"{seeds_named(seeds)} left out: {LOST[why]}" for why, seeds in trained.set.lost.items()]
-    few = f"{asked} seeds were asked for, and {stored} are there; --force trains it with {asked}"
+    wanted = "1 seed was" if asked == 1 else f"{asked} seeds were"
+    few = f"{wanted} asked for, and {stored} are there; --force trains it with {asked}"
     return SetMade(
         name=trained.folder,
         path=trained.artefact.path,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -98,7 +99,7 @@ class Artefact:
     @property
     def finished(self) -> bool:
         """Whether it is there as a whole; a folder without `meta.json` is unfinished work."""
-        return (self.path / "meta.json").is_file()
+        return os.path.isfile(self.path / "meta.json")  # False for a name that is too long
 
     @property
     def has_tensors(self) -> bool:

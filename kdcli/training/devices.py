@@ -9,10 +9,10 @@ LARGE = 1_000_000  # parameters from which on matrix products take most of the t
 
 def choose_device(asked: str) -> torch.device:
     """Return the device asked for; "auto" is a graphics card where there is one. Raises `KdError`."""
-    there = torch.cuda.is_available()
-    if asked == "cuda" and not there:
+    available = torch.cuda.is_available()
+    if asked == "cuda" and not available:
         raise KdError("PyTorch finds no graphics card", "leave out --device, or name --device cpu")
-    return torch.device("cuda" if there and asked != "cpu" else "cpu")
+    return torch.device("cuda" if available and asked != "cpu" else "cpu")
 
 
 def precision_for(asked: str, parameters: int, device: torch.device) -> torch.dtype:
@@ -31,4 +31,4 @@ def _multiplies_in_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if not hasattr(torch.cpu, "get_capabilities"):  # older PyTorch does not tell
         return False
-    return any(there and "bf16" in name for name, there in torch.cpu.get_capabilities().items())
+    return any(has and "bf16" in name for name, has in torch.cpu.get_capabilities().items())

@@ -159,6 +159,13 @@ def test_curves_of_some_members() -> None:
     assert part.epochs.tolist() == [0, 5]
 
 
+def test_a_member_has_diverged_from_the_first_loss_that_is_not_finite() -> None:
+    losses = torch.tensor([[1.0, torch.inf, 1.0], [1.0, 1.0, 1.0]])
+    assert History(torch.tensor([0, 7, 14]), losses, losses.flip(0)).diverged == {0: 7, 1: 7}
+    finite = torch.ones(2, 3)
+    assert History(torch.tensor([0, 7, 14]), finite, losses.flip(0)).diverged == {1: 7}
+
+
 def test_defaults_of_a_family() -> None:
     model = Centroid()
     assert not model.takes("epochs")

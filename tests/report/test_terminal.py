@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from harness import Kd
 
-from kdcli.cli import main
+from kdcli.cli.main import main
 from kdcli.report import terminal
 
 SIGNS = "−1 ± ∞, ε • a → b … ┏━┓ │"

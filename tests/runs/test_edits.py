@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from harness import TINY, Kd, compared, edit_recipe
-from kdcli.runs.artefacts import run_recipe
 
 from kdcli.runs.edits import differences
-from kdcli.runs.recipe import builtin
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.recipe import Recipe, dump
 from kdcli.store import Store
 
 NAMES = ["data", "teacher", "students/labels-mlp4", "students/soft-T4-mlp4"]
@@ -76,7 +76,7 @@ def test_a_run_beside_keeps_both(kd: Kd, tiny: Path) -> None:
     edit_recipe(tiny, "n_samples = 200", "n_samples = 400")
     (command,) = re.findall(r"`kd (gen-data --recipe .*?)` makes a run beside", kd("train-teacher").err)
     assert kd(*shlex.split(command.replace("NAME", "beside"))).code == 0
-    assert run_recipe(Store(tiny.parent).run("beside")).data.n_samples == 400
+    assert Experiment.open(Store(tiny.parent).run("beside")).recipe.data.n_samples == 400
     edit_recipe(tiny, "n_samples = 400", "n_samples = 200")
     assert kd("distill", "--run", "tiny").out.count("up to date") == 2
 
@@ -151,22 +151,26 @@ def test_a_recipe_given_to_a_stage_is_not_that_of_the_run(kd: Kd, tiny: Path) ->
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_setting_of_the_recipe_is_compared(tiny: Path, name: str) -> None:
-    run = Store(tiny.parent).existing_run(None)
-    meta, recipe = run.artefact(name).meta(), run_recipe(run)
-    assert differences(recipe, name, meta) == []
+    experiment = Experiment.open(Store(tiny.parent).existing_run(None))
+    recipe = experiment.recipe
+
+    def compared(other: Recipe) -> list[Any]:
+        experiment.adopt(dump(other))
+        return differences(experiment.fresh(name))
+
+    assert compared(recipe) == []
+    part = name if name in ("data", "teacher") else "students"
     keys: dict[str, Any] = {
         "data": {"separation": 3.0, "seed": 4, "n_test": 10, "val_fraction": 0.5, "n_samples": 10},
         "teacher": {"epochs": 1, "schedule": "linear", "seed": 3, "model": "mlp:2", "learning_rate": 1.0},
-    }.get(name, {"epochs": 1, "batch_size": 3, "learning_rate": 1.0})
+        "students": {"epochs": 1, "batch_size": 3, "learning_rate": 1.0},
+    }[part]
     for key, value in keys.items():
-        (found,) = differences(changed(recipe, name, key, value), name, meta)
-        assert (found.key, found.recipe) == (key, value)
-    assert differences(builtin("moons"), "students/nobody", meta) == []
-
-
-def changed(recipe: Any, name: str, key: str, value: Any) -> Any:
-    part = name if name in ("data", "teacher") else "students"
-    return replace(recipe, **{part: replace(getattr(recipe, part), **{key: value})})
+        config = replace(getattr(recipe, part), **{key: value})
+        (difference,) = compared(replace(recipe, **{part: config}))
+        assert (difference.key, difference.recipe) == (key, value)
+    others = replace(recipe, students=replace(recipe.students, models=("tree",)))
+    assert part != "students" or compared(others) == []
 
 
 def test_a_recipe_that_cannot_be_read_hides_nothing_else(kd: Kd, tiny: Path) -> None:

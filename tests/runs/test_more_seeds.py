@@ -6,16 +6,15 @@ from typing import Any
 import pytest
 import torch
 from harness import TINY, Kd, edit_recipe, in_part
-from kdcli.runs.artefacts import load_data
 from safetensors.torch import load_file
 
-from kdcli.models import parse_model
 from kdcli.models.family import Fitted, Teaching
 from kdcli.models.network import Network
 from kdcli.progress import Silence
-from kdcli.runs.more_seeds import joined, missing_seeds, stored_members
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.more_seeds import Members, as_stored, joined, stored_members
 from kdcli.runs.recipe import Students
-from kdcli.runs.student_sets import StudentSet, load_students
+from kdcli.runs.student_sets import student_sets
 from kdcli.store import Artefact, Store
 from kdcli.training import parts, workshop
 from kdcli.training.workshop import TrainingWorkshop
@@ -106,7 +105,7 @@ def test_fewer_seeds_than_are_there_are_up_to_date(
     before = (tiny / "students/soft-T4-mlp4/meta.json").read_bytes()
     out = kd("distill", "--seeds", "1").out
     assert out.count("is up to date") == 2
-    assert "! soft, T = 4: 1 seed asked for, and 2 are there; --force makes it with 1" in out
+    assert "! soft, T = 4: 1 seed was asked for, and 2 are there; --force trains it with 1" in out
     assert trained == []
     assert (tiny / "students/soft-T4-mlp4/meta.json").read_bytes() == before
     assert kd("distill", "--seeds", "1", "--force").code == 0
@@ -206,16 +205,33 @@ def test_seeds_left_out_before_and_now_are_told_together(
     assert kd("check").code == 0
 
 
-def test_missing_seeds_are_those_never_asked_for() -> None:
-    chosen = StudentSet("hard", 1.0, parse_model("mlp:4"), Students(seeds=4))
-    assert missing_seeds(chosen.record, 4) == range(4, 4)
-    assert missing_seeds({**chosen.record, "seeds": [0, 3], "diverged": [1, 2]}, 6) == range(4, 6)
-    assert not missing_seeds(chosen.record, 2)
+def test_a_set_may_be_reused_whatever_its_number_of_seeds(tiny: Path) -> None:
+    (stored, _) = Experiment.open(Store(tiny.parent).existing_run(None)).students()
+    wanted = stored.set.with_seeds(4)
+    assert as_stored(wanted, None, force=False) == as_stored(wanted, stored, force=True) == wanted
+    assert as_stored(wanted, stored, force=False) == stored.set
+    assert as_stored(stored.set, stored, force=True) == stored.set
+
+
+def test_seeds_and_losses_of_both_are_those_of_the_joined_set() -> None:
+    (whole,) = student_sets(Students(targets=("hard",), seeds=6))
+
+    def members(seeds: tuple[int, ...], **lost: tuple[int, ...]) -> Members:
+        size = len(seeds)
+        tensors = {"model": {"a": torch.full((size, 2, 1), float(size))}}
+        return Members(
+            whole.without(seeds, lost), tensors, torch.zeros(size, 5, 2), {"leaves": [1] * size}, 2
+        )
+
+    both = joined(members((0, 2), diverged=(1,)), members((3, 5), overflowed=(4,)))
+    assert both.set == whole.without((0, 2, 3, 5), {"diverged": (1,), "overflowed": (4,)})
+    assert (both.predictions.shape, both.described, both.seconds) == ((4, 5, 2), {"leaves": [1] * 4}, 4)
+    assert both.tensors["model"]["a"].shape == (4, 2, 1)
 
 
 def test_curves_of_other_epochs_do_not_join(tiny: Path) -> None:
-    run = Store(tiny.parent).existing_run(None)
-    members = stored_members(load_students(run.artefact("students/labels-mlp4")), load_data(run))
+    (labels, _) = Experiment.open(Store(tiny.parent).existing_run(None)).students()
+    members = stored_members(labels)
     history = {**members.tensors["history"], "epochs": members.tensors["history"]["epochs"] + 1}
     with pytest.raises(ValueError, match="other epochs"):
         joined(members, members._replace(tensors={**members.tensors, "history": history}))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from harness import TINY, Kd
-from kdcli.runs.artefacts import run_recipe
 
 from kdcli.data import DATASETS
 from kdcli.errors import KdError, UsageError
+from kdcli.runs.experiment import Experiment
 from kdcli.runs.recipe import RecipeError, Students, Teacher, builtin, builtin_names, dump, load, parse
 from kdcli.settings import rules
 from kdcli.store import Store
@@ -77,7 +77,7 @@ def test_any_line_ends_and_a_byte_order_mark_are_read(kd: Kd, outputs: Path, con
     run = Store(outputs).run("mine")
     run.write_recipe("")
     run.recipe_path.write_bytes(content)
-    assert run_recipe(run) == expected
+    assert Experiment.open(run).recipe == expected
 
 
 def test_a_recipe_of_an_older_kd_is_read_below_its_digest(kd: Kd, tiny: Path) -> None:
@@ -109,11 +109,6 @@ def test_the_moons_experiment() -> None:
     )
     assert recipe.students.models[0] == "tree"
     assert {"labels", "hard", "soft"} <= set(recipe.students.targets)
-
-
-def test_a_recipe_from_before_there_were_several_models() -> None:
-    text = '[data]\ndataset = "gaussians"\n[students]\nmodel = "mlp:7"\n'
-    assert parse(text, "old.toml").students.models == ("mlp:7",)
 
 
 def test_all_problems_come_in_one_message() -> None:

@@ -1,16 +1,143 @@
-import pytest
+import json
+from dataclasses import replace
+from typing import Any
 
-from kdcli.models import parse_model
-from kdcli.runs.recipe import Students
-from kdcli.runs.student_sets import StudentSet, default_name, student_sets, title
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import ANY_VALUE, STUDENTS
+
+from kdcli.errors import UsageError
+from kdcli.runs.recipe import Students, builtin
+from kdcli.runs.student_sets import CONTROL, StudentSet, seeds_named, set_named, student_sets
+from kdcli.settings import override, rules
 from kdcli.store import check_name
+
+SETS = STUDENTS.flatmap(lambda students: st.sampled_from(student_sets(students)))
+
+
+@st.composite
+def sets_with_losses(draw: st.DrawFn) -> StudentSet:
+    """Student sets of which some seeds may be lost, though never all."""
+    chosen = draw(SETS)
+    fates = draw(st.lists(st.sampled_from(["", "", "diverged", "overflowed"]), min_size=1, max_size=6))
+    fates[draw(st.integers(0, len(fates) - 1))] = ""
+    by_fate: dict[str, list[int]] = {"": [], "diverged": [], "overflowed": []}
+    for seed, fate in enumerate(fates):
+        by_fate[fate].append(seed)
+    return chosen.without(by_fate.pop(""), by_fate)
+
+
+def as_stored(student_set: StudentSet) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(json.dumps(student_set.to_record()))
+    return record
+
+
+@given(sets_with_losses())
+def test_a_set_reads_back_equal_from_its_record(student_set: StudentSet) -> None:
+    assert StudentSet.from_record(as_stored(student_set)) == student_set
+
+
+@given(sets_with_losses(), st.data())
+def test_any_other_value_in_a_record_is_refused_or_of_another_set(
+    student_set: StudentSet, data: st.DataObject
+) -> None:
+    record = as_stored(student_set)
+    key = data.draw(st.sampled_from([*record, "more", *rules(Students)]))
+    changed = {**record, key: data.draw(ANY_VALUE)}
+    try:
+        read = StudentSet.from_record(changed)
+    except (ValueError, UsageError):
+        return
+    assert as_stored(read) == changed or key not in record
+    assert (read == student_set) is (as_stored(read) == record)
+
+
+@given(SETS, st.data())
+def test_a_setting_that_a_record_lacks_has_its_default(student_set: StudentSet, data: st.DataObject) -> None:
+    record = as_stored(student_set)
+    younger = [key for key in record if key not in ("target", "model", "seeds")]
+    del record[key := data.draw(st.sampled_from(younger))]
+    default = Students().temperatures[0] if key == "temperature" else getattr(Students(), key)
+    assert StudentSet.from_record(record).described()[key] == default
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"target": "soften"}, "no target 'soften'"),
+        ({"temperature": 0.0}, "must be at least 0.01"),
+        ({"temperature": 4}, "temperature is written as 4.0, not 4"),
+        ({"model": "mlp:04"}, 'model is written as "mlp:4", not "mlp:04"'),
+        ({"targets": ["soft"]}, "no stage writes targets"),
+        ({"smoothing": 0.2}, "smoothing is written as null"),  # which a soft target does not take
+        ({"seeds": 2}, "seeds must be a list of whole numbers"),
+        ({"seeds": [0, True]}, "seeds must be a list of whole numbers"),
+        ({"seeds": []}, "seeds must be counted from 0"),
+        ({"seeds": [0, 0]}, "seeds must be counted from 0"),
+        ({"seeds": [1, 0]}, "in ascending order"),
+        ({"seeds": [0, 1], "diverged": [1]}, "seeds must be counted from 0"),
+        ({"seeds": [0, 1], "overflowed": [3]}, "seeds must be counted from 0"),
+        ({"epochs": -1}, "must be at least 1"),
+        ({"__class__": 1}, "no such key"),
+    ],
+)
+def test_a_record_that_no_stage_writes_is_refused_with_the_reason(
+    changed: dict[str, Any], words: str
+) -> None:
+    (soft,) = student_sets(Students(targets=("soft",)))
+    with pytest.raises(ValueError, match=words):
+        StudentSet.from_record({**as_stored(soft), **changed})
+
+
+@given(STUDENTS)
+def test_sets_that_are_asked_for_together_differ_in_name_and_title(students: Students) -> None:
+    sets = student_sets(students)
+    assert len(set(sets)) == len({s.name for s in sets}) == len(sets)
+    assert len({(s.group, s.title(whole=False)) for s in sets}) == len(sets)
+    for student_set in sets:
+        check_name(student_set.name, "student set")
+        assert set_named(replace(builtin("gaussians"), students=students), student_set.name) == (
+            student_set.with_seeds(1)
+        )
+
+
+@given(sets_with_losses(), STUDENTS, st.sampled_from(["", "mine"]))
+def test_the_options_that_make_a_set_again_ask_for_this_set_alone(
+    student_set: StudentSet, students: Students, folder: str
+) -> None:
+    options = student_set.making(replace(builtin("gaussians"), students=students), folder or student_set.name)
+    assert options.pop("name") == folder
+    assert options.pop("keep_going") == bool(student_set.lost)
+    whole = student_set.with_seeds(len(student_set.seeds_asked))
+    assert student_sets(override(students, options)) == [whole]
+
+
+@given(sets_with_losses(), SETS)
+def test_only_sets_that_are_trained_alike_are_paired(student_set: StudentSet, other: StudentSet) -> None:
+    assert student_set.pairing_differences(student_set) == []
+    assert student_set.pairing_differences(student_set.taught_instead(CONTROL)) == []
+    assert student_set.pairing_differences(student_set.at_temperature(7.0)) == []
+    differences = student_set.pairing_differences(other)
+    assert len(differences) == len(other.pairing_differences(student_set))
+    assert bool(differences) >= (student_set.model != other.model)
+    more = student_set.with_seeds(len(student_set.seeds_asked) + 1)
+    assert student_set.pairing_differences(more)[-1].startswith("seeds (")
+
+
+@given(sets_with_losses())
+def test_a_control_is_taught_the_labels_alone(student_set: StudentSet) -> None:
+    control = student_set.taught_instead(CONTROL)
+    assert (control.target, control.temperature, control.parents) == (CONTROL, 1.0, ("data",))
+    assert "label_weight" not in control.columns() or control.columns()["label_weight"] == 0
+    assert control.taught_instead(CONTROL) == control
 
 
 def test_a_set_for_every_model_target_and_temperature_of_a_softened_target() -> None:
     students = Students(
         models=("mlp:4", "tree"), targets=("labels", "soft"), temperatures=(1.0, 4.0), label_weight=0.25
     )
-    assert [chosen.name for chosen in student_sets(students)] == [
+    assert [student_set.name for student_set in student_sets(students)] == [
         "labels-w0.25-mlp4",
         "soft-T1-w0.25-mlp4",
         "soft-T4-w0.25-mlp4",
@@ -26,14 +153,14 @@ def test_what_is_asked_for_twice_is_made_once() -> None:
         targets=("soft", "soft"),
         temperatures=(4.0, 4.0),
     )
-    assert [chosen.name for chosen in student_sets(students)] == ["soft-T4-tree-depth2-size3"]
+    assert [student_set.name for student_set in student_sets(students)] == ["soft-T4-tree-depth2-size3"]
 
 
 @pytest.mark.parametrize("layers", [1, 45, 46, 60, 1000])
 def test_names_of_sets_fit_whatever_the_model(layers: int) -> None:
     def names(width: int) -> list[str]:
         model = "mlp:" + ",".join([*["8"] * (layers - 1), str(width)])
-        return [chosen.name for chosen in student_sets(Students(models=(model,), targets=("labels", "soft")))]
+        return [s.name for s in student_sets(Students(models=(model,), targets=("labels", "soft")))]
 
     assert len({*names(8), *names(9)}) == 4
     for name in (*names(8), *names(9)):
@@ -44,13 +171,27 @@ def test_names_of_sets_fit_whatever_the_model(layers: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("chosen", "words"),
+    ("students", "title", "group", "variant"),
     [
-        (StudentSet("soft", 2.5, parse_model("mlp:4"), Students()), "soft, T = 2.5"),
-        (StudentSet("hard", 1.0, parse_model("tree"), Students(label_weight=0.5)), "hard, w = 0.5"),
+        (Students(targets=("soft",), temperatures=(2.5,)), "soft, T = 2.5", "mlp:4", ""),
+        (Students(targets=("hard",), label_weight=0.5), "hard, w = 0.5", "mlp:4", "w = 0.5"),
+        (Students(targets=("smooth",), smoothing=0.3), "smooth, ε = 0.3", "mlp:4", ""),
+        (Students(targets=("labels",), transfer_size=50), "labels, n = 50", "mlp:4, n = 50", "n = 50"),
     ],
 )
-def test_titles_tell_a_folder_named_by_hand(chosen: StudentSet, words: str) -> None:
-    assert title(chosen.record) == words
-    assert title(chosen.record, default_name(chosen.record)) == words
-    assert title(chosen.record, "mine") == f"{words} (mine)"
+def test_titles_tell_a_folder_named_by_hand(students: Students, title: str, group: str, variant: str) -> None:
+    (student_set,) = student_sets(students)
+    assert student_set.title() == student_set.title(student_set.name) == title
+    assert student_set.title("mine") == f"{title} (mine)"
+    assert student_set.group == group
+    assert (student_set.variant(), student_set.variant("mine").endswith("mine")) == (variant, True)
+
+
+def test_lost_seeds_are_told() -> None:
+    (hard,) = student_sets(Students(targets=("hard",), seeds=5))
+    few = hard.without((0, 2), {"diverged": (1, 4), "overflowed": (3,)})
+    assert few.seeds_asked == hard.seeds
+    assert few.title() == "hard, 2 of 5 seeds"
+    assert few.words(few.name)[:3] == ["hard, 2 of 5 seeds", "mlp:4", "seeds 1, 3, 4 left out"]
+    assert few.lost == {"diverged": (1, 4), "overflowed": (3,)}
+    assert seeds_named([2]) == "seed 2"

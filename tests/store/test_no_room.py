@@ -14,7 +14,7 @@ from kdcli.store import files
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
-from kdcli.cli import main
+from kdcli.cli.main import main
 main(sys.argv[2:])
 """
 

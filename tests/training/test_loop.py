@@ -85,19 +85,6 @@ def test_curves_start_before_training_and_end_after_it() -> None:
     assert bool((history.train[:, -1] < history.train[:, 0] / 2).all())
 
 
-def test_adam_is_that_of_pytorch() -> None:
-    start = torch.randn(4, 3, generator=generator("p", 0))
-    ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
-    optimizer, reference = Adam([ours], Training(learning_rate=0.01)), torch.optim.Adam([theirs], lr=0.01)
-    for step in range(20):
-        gradient = torch.randn(4, 3, generator=generator("g", step))
-        optimizer.gradients[0].copy_(gradient)
-        optimizer.step()
-        theirs.grad = gradient
-        reference.step()
-    torch.testing.assert_close(ours, theirs)
-
-
 def test_divergence_stops_at_once_and_names_the_members() -> None:
     with pytest.raises(DivergedError) as stopped:
         train(["labels", "soft"], [0, 1], 0, learning_rate=1e30)
@@ -117,13 +104,6 @@ def test_members_that_diverge_leave_the_bits_of_the_others_alone(batch_size: int
     _, curves = train(["labels", "soft"], [0, 1], batch_size, poisoned=[0, 1, 2, 3], keep_going=1)
     assert sorted(curves.diverged) == [0, 1, 2, 3]
     assert len(curves.epochs) == 2  # nothing is left to go on with
-
-
-def test_a_member_has_diverged_from_the_first_loss_that_is_not_finite() -> None:
-    losses = torch.tensor([[1.0, torch.inf, 1.0], [1.0, 1.0, 1.0]])
-    assert History(torch.tensor([0, 7, 14]), losses, losses.flip(0)).diverged == {0: 7, 1: 7}
-    finite = torch.ones(2, 3)
-    assert History(torch.tensor([0, 7, 14]), finite, losses.flip(0)).diverged == {1: 7}
 
 
 class Noisy(Stack):

@@ -34,7 +34,7 @@ def test_the_students_of_the_built_in_recipes_fill_two_workers() -> None:
 
 PROGRAM = """
 import sys
-from kdcli.cli import main
+from kdcli.cli.main import main
 from kdcli.training import resuming
 resuming.SECONDS, resuming.SHARE = 0.05, 1e9
 main(sys.argv[1:])

@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from kdcli.cli.options import Options
+from kdcli.cli.parameters import Parameter
 from kdcli.data import find_dataset
 from kdcli.errors import UsageError
-from kdcli.options import Options
-from kdcli.parameters import Parameter
 from kdcli.report import Screen
 from kdcli.runs.recipe import Recipe, builtin, load
 from kdcli.store import NAME, Run, Store, named_run

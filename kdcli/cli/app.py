@@ -9,11 +9,11 @@ from typer.completion import completion_init, install_callback, show_callback  #
 from typer.core import TyperOption
 
 from kdcli import workers
-from kdcli.calls import Call
+from kdcli.cli.calls import Call
+from kdcli.cli.help import HelpCommand, HelpGroup, show_page
+from kdcli.cli.options import Options
+from kdcli.cli.parameters import parameters, recipe_parameters
 from kdcli.errors import UsageError
-from kdcli.help import HelpCommand, HelpGroup, show_page
-from kdcli.options import Options
-from kdcli.parameters import parameters, recipe_parameters
 from kdcli.version import __version__
 
 OPTIONS = parameters(Options)

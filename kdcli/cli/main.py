@@ -9,8 +9,8 @@ import typer
 
 from kdcli import report as show
 from kdcli import workers
+from kdcli.cli.commands import app
 from kdcli.errors import KdError, UsageError
-from kdcli.subcommands import app
 
 INTERRUPTED = 130
 GARBAGE = 100_000  # objects made before the collector looks again: imports make that many, and no garbage

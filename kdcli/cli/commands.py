@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from kdcli.app import App
-from kdcli.calls import Call, recipe_for_data, run_name
+from kdcli.cli.app import App
+from kdcli.cli.calls import Call, recipe_for_data, run_name
+from kdcli.cli.options import COMPUTE, SCREEN, STORE, WORK
 from kdcli.commands import spell
 from kdcli.data import DATASETS
 from kdcli.errors import Command, UsageError
-from kdcli.options import COMPUTE, SCREEN, STORE, WORK
 from kdcli.report import Screen, asks
 from kdcli.runs.recipe import Recipe, Students, Teacher, load
 

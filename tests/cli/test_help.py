@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from harness import TINY, Kd
 
-from kdcli import calls
-from kdcli.cli import COMMANDS
+from kdcli.cli import calls
+from kdcli.cli.main import COMMANDS
 from kdcli.data import DATASETS
 from kdcli.errors import UsageError
 from kdcli.figures import FIGURES
@@ -81,7 +81,7 @@ def test_help_lists_the_choices_of_the_library(kd: Kd, command: str, choices: di
 @pytest.mark.parametrize("arguments", [["--help"], ["distill", "--help"], ["run", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     script = (
-        "import sys\nfrom kdcli.cli import main\n"
+        "import sys\nfrom kdcli.cli.main import main\n"
         f"try: main({arguments!r})\nexcept SystemExit as stopped: assert not stopped.code\n"
         f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
     )

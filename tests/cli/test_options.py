@@ -5,12 +5,12 @@ import pytest
 import typer
 from harness import Kd
 
-from kdcli.cli import COMMANDS
+from kdcli.cli.commands import app
+from kdcli.cli.main import COMMANDS
+from kdcli.cli.options import Options
 from kdcli.data import DATASETS
-from kdcli.options import Options
 from kdcli.runs.recipe import Students, Teacher
 from kdcli.settings import flag, rules
-from kdcli.subcommands import app
 
 SECTIONS = [
     *(("gen-data", dataset.config) for dataset in DATASETS.values()),

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from harness import TINY, Kd
 
-from kdcli import __version__, calls, cli
+from kdcli import __version__
+from kdcli.cli import calls, main
 
 
 def test_version(kd: Kd) -> None:
@@ -153,7 +154,7 @@ def test_a_programming_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(calls, "Store", broken)
     with pytest.raises(RuntimeError, match="a bug"):
-        cli.main(["gen-data"])
+        main.main(["gen-data"])
 
 
 def test_interrupted(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

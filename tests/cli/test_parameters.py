@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from harness import TINY, Kd
 
-from kdcli.app import App
-from kdcli.calls import Call
+from kdcli.cli.app import App
+from kdcli.cli.calls import Call
+from kdcli.cli.parameters import recipe_parameters, split
 from kdcli.data.gaussians import Gaussians
 from kdcli.data.mnist import MNIST
 from kdcli.errors import UsageError
 from kdcli.models import FAMILIES
-from kdcli.parameters import recipe_parameters, split
 from kdcli.runs.recipe import Students
 from kdcli.settings import override, setting
 

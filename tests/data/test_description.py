@@ -1,0 +1,90 @@
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import ANY_VALUE
+
+from kdcli.data import SPLITS, Description
+from kdcli.data.dataset import Optimum
+
+NAMES = st.text(min_size=1, max_size=6)
+IMAGES = Description("mnist", (28, 28), (), ("0", "1", "2"), {"train": 60, "val": 10, "test": 10})
+
+
+@st.composite
+def descriptions(draw: st.DrawFn) -> Description:
+    features = tuple(draw(st.lists(NAMES, max_size=4)))
+    return Description(
+        name=draw(NAMES),
+        shape=(len(features),) if features else tuple(draw(st.lists(st.integers(1, 64), min_size=1))),
+        feature_names=features,
+        classes=tuple(draw(st.lists(NAMES, min_size=2, max_size=5, unique=True))),
+        sizes={split: draw(st.integers(1, 10**6)) for split in SPLITS},
+        bayes=draw(st.none() | st.builds(Optimum, st.floats(0, 1), st.floats(0, 9))),
+        own_files=draw(st.booleans()),
+    )
+
+
+def as_stored(description: Description) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(json.dumps(description.to_record()))
+    return record
+
+
+@given(descriptions())
+def test_a_description_reads_back_equal(description: Description) -> None:
+    assert Description.from_record(as_stored(description)) == description
+    assert description.n_classes == len(description.classes)
+
+
+@given(descriptions(), st.data())
+def test_any_other_value_is_refused_or_of_other_data(description: Description, data: st.DataObject) -> None:
+    record = as_stored(description)
+    key = data.draw(st.sampled_from(list(record)))
+    changed = {**record, key: data.draw(ANY_VALUE | st.lists(NAMES, max_size=5))}
+    try:
+        read = Description.from_record(changed)
+    except ValueError:
+        pass
+    else:
+        assert as_stored(read) == changed
+    del record[key]
+    with pytest.raises(ValueError, match="no description of data"):
+        Description.from_record(record)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"shape": [28, 0]}, "shape must list whole numbers above 0"),
+        ({"shape": 3}, "shape must list"),
+        ({"feature_names": ["a"]}, "feature_names must name each feature"),
+        ({"classes": "012"}, "two or more different names"),
+        ({"classes": ["0", "0"]}, "two or more different names"),
+        ({"classes": ["0"]}, "two or more different names"),
+        ({"classes": [0, 1]}, "two or more different names"),
+        ({"sizes": {"train": 1, "val": 1}}, "sizes must count"),
+        ({"sizes": {"train": 0, "val": 1, "test": 1}}, "sizes must count"),
+        ({"bayes": {"accuracy": 1.0}}, "bayes must have"),
+        ({"own_files": 1}, "own_files true or false"),
+        ({"more": 1}, "no description of data"),
+    ],
+)
+def test_what_no_stage_writes_is_refused_with_the_reason(changed: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Description.from_record({**as_stored(IMAGES), **changed})
+
+
+@pytest.mark.parametrize("record", [None, [], "x", 3])
+def test_what_is_no_table_is_no_description(record: object) -> None:
+    with pytest.raises(ValueError, match="no description of data"):
+        Description.from_record(record)
+
+
+def test_features_that_have_names_are_named_one_by_one() -> None:
+    table = replace(IMAGES, shape=(2,), feature_names=("height", "weight"))
+    assert Description.from_record(as_stored(table)).feature_names == ("height", "weight")
+    with pytest.raises(ValueError, match="name each feature"):
+        Description.from_record(as_stored(replace(table, shape=(2, 1))))
