@@ -38,7 +38,11 @@ class NotFiniteError(KdError):
 
 @dataclass(frozen=True)
 class Computation:
-    """Where and how matrix products are computed: as asked for, "auto" being a choice for the hardware."""
+    """How a teacher may be trained otherwise than students are.
+
+    `device` and `precision` are those of matrix products, "auto" being a choice for the hardware; `schedule`
+    is that of the learning rate.
+    """
 
     device: str = "cpu"
     precision: str = "float32"
