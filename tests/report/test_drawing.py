@@ -83,8 +83,8 @@ def test_models_are_read_when_they_are_asked_for(run: Experiment, monkeypatch: p
         raise AssertionError("read without being asked for")
 
     for function in ("load_model", "load_history"):
-        monkeypatch.setattr(f"kdcli.runs.experiment.Trained.{function}", read)
-    monkeypatch.setattr("kdcli.runs.experiment.TrainedStudents.load_tested", read)
+        monkeypatch.setattr(f"kdcli.runs.stored.Trained.{function}", read)
+    monkeypatch.setattr("kdcli.runs.stored.TrainedStudents.load_tested", read)
     view, _ = collect(run)
     with pytest.raises(AssertionError, match="without being asked"):
         view.students[0].logits()

@@ -4,15 +4,14 @@ from typing import Any
 
 import pytest
 import torch
-from harness import Kd, forge
+from harness import Kd, forge, opened, write_again
 from safetensors.torch import load_file, save
 
 from kdcli.commands import spell, text
 from kdcli.errors import KdError, UsageError
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.inventory import conditions
-from kdcli.runs.stored import Data
-from kdcli.store import FORMAT, Artefact, Content, DamagedError, NewerError, OlderError, Run, Store
+from kdcli.store import FORMAT, Artefact, DamagedError, NewerError, OlderError, Run
 
 LABELS, SOFT = "students/labels-mlp4", "students/soft-T4-mlp4"
 NAMES = ["data", "teacher", LABELS, SOFT]
@@ -21,19 +20,6 @@ NAMES = ["data", "teacher", LABELS, SOFT]
 @pytest.fixture
 def experiment(tiny: Path) -> Experiment:
     return opened(tiny)
-
-
-def opened(folder: Path) -> Experiment:
-    return Experiment.open(Store(folder.parent).run(folder.name))
-
-
-def write_again(experiment: Experiment, name: str, **tensors: Any) -> None:
-    """Write an artefact again with some of its tensors; without any its content is another too."""
-    stored = experiment.stored(name)
-    assert stored is not None
-    documents = {"description": stored.description.to_record()} if isinstance(stored, Data) else {}
-    content = Content(tensors, stored.meta.metrics, 0.1, documents=documents)
-    experiment.write(name, stored.record, content)
 
 
 def test_each_record_and_the_recipe_are_read_a_single_time(
