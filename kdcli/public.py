@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kdcli.errors import UsageError
-from kdcli.runs.experiment import Data, Experiment, TrainedStudents
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.stored import Data, TrainedStudents
 from kdcli.stages.compare import compare
 from kdcli.store import Store
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from kdcli.data import Split
-from kdcli.runs.experiment import Experiment, TrainedStudents
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.stored import TrainedStudents
 from kdcli.store import Store
 from kdcli.store.artefact import digest_of
 

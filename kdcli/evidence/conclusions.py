@@ -7,8 +7,9 @@ from kdcli.evidence.cautions import Caution, cautions
 from kdcli.evidence.costs import Cost, measure_costs
 from kdcli.evidence.findings import GroupFindings, findings
 from kdcli.evidence.gather import Evidence
-from kdcli.runs.experiment import Experiment, TrainedStudents
+from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import STUDENTS
+from kdcli.runs.stored import TrainedStudents
 
 
 @dataclass(frozen=True)

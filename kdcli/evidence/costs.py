@@ -10,7 +10,7 @@ import torch
 
 from kdcli.models import Model
 from kdcli.models.stack import Stack
-from kdcli.runs.experiment import Data, Trained
+from kdcli.runs.stored import Data, Trained
 
 WARM_UP = 5  # predictions before any is timed
 LEAST, MOST = 40, 1000  # timed predictions
@@ -74,14 +74,14 @@ def _latencies(model: Stack, data: Data) -> list[float]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        found: list[float] = []
+        times: list[float] = []
         stop = time.perf_counter() + SECONDS
-        while len(found) < LEAST + WARM_UP or (len(found) < MOST and time.perf_counter() < stop):
-            k = len(found) % len(x)
+        while len(times) < LEAST + WARM_UP or (len(times) < MOST and time.perf_counter() < stop):
+            k = len(times) % len(x)
             example = x[k : k + 1].unsqueeze(0)
             start = time.perf_counter()
             model(example)
-            found.append(1000 * (time.perf_counter() - start))
+            times.append(1000 * (time.perf_counter() - start))
     finally:
         torch.set_num_threads(threads)
-    return found[WARM_UP:]
+    return times[WARM_UP:]

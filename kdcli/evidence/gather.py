@@ -15,8 +15,9 @@ from kdcli.evidence.remedies import control_of, training
 from kdcli.evidence.verdicts import Measured, StudentsMeasured, against_control, candidates
 from kdcli.metrics import METRICS, Metric, Scored, find_metric
 from kdcli.runs.edits import notes
-from kdcli.runs.experiment import Data, Experiment, TrainedStudents, TrainedTeacher
-from kdcli.runs.kinds import DATA, STUDENTS, TEACHER
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.kinds import DATA, TEACHER
+from kdcli.runs.stored import Data, TrainedStudents, TrainedTeacher
 from kdcli.runs.student_sets import CONTROL, StudentSet
 from kdcli.stats import Estimate, estimate
 from kdcli.training.processor import keep_freed_memory
@@ -104,7 +105,7 @@ def gather(
     students = [_measure_students(trained, data, teacher, compared) for trained in fresh]
     if control:
         _check_control(experiment, students, control)
-    students = against_control(students, compared, control or CONTROL, unpaired)
+    control = control or CONTROL
     return Evidence(
         run=experiment.run.name,
         heading=data.heading,
@@ -112,15 +113,20 @@ def gather(
         bayes=_measure_bayes(data, compared),
         teacher=_measure_teacher(teacher, data, compared) if teacher else None,
         teacher_logits=teacher.logits["train"] if teacher else None,
-        students=[
-            replace(s, remedy=control_of(experiment, s, control or CONTROL)) if s.why else s for s in students
-        ],
-        control=control or CONTROL,
+        students=_with_remedies(experiment, against_control(students, compared, control, unpaired), control),
+        control=control,
         compared=compared,
         training=partial(training, experiment),
         stale=[StaleSet(t.name, t.folder, t.set, t.command.adding(force=True)) for t in stale],
         edits=notes(experiment, [DATA, TEACHER, *(trained.name for trained in fresh)]),
     )
+
+
+def _with_remedies(
+    experiment: Experiment, students: Sequence[StudentsMeasured], control: str
+) -> list[StudentsMeasured]:
+    """Give the sets without a control the command that trains one."""
+    return [replace(s, remedy=control_of(experiment, s, control)) if s.why else s for s in students]
 
 
 def _student_sets(
@@ -155,7 +161,7 @@ def _check_control(experiment: Experiment, students: Sequence[StudentsMeasured],
     """Raise `UsageError` unless the control is among the students."""
     if candidates(students, control):
         return
-    if experiment.stored(f"{STUDENTS}/{control}"):
+    if control in (trained.folder for trained in experiment.students()):
         raise UsageError(
             f"the control {control} is not among the students that are compared",
             "leave out --model, or name its model too",

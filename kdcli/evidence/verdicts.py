@@ -137,17 +137,17 @@ def contrast(
         return Versus(metric, control.name, paired, None, why=why)
     scale = METRICS[metric].scale(students.values[metric])
     values, others = students.of_seeds(metric, ours), control.of_seeds(metric, theirs)
-    found = compare(scale * values, scale * others, paired=paired)
-    versus = Versus(metric, control.name, paired, found.difference, seeds)
-    if found.difference is None:
+    comparison = compare(scale * values, scale * others, paired=paired)
+    versus = Versus(metric, control.name, paired, comparison.difference, seeds)
+    if comparison.difference is None:
         return replace(versus, verdict=UNDECIDED, why="infinite for both")
     if seeds == 1:
         few = "one seed" if 1 in (students.seeds, control.seeds) else "one seed in common"
         return replace(versus, why=f"{few}: the spread between trainings is unknown")
-    if found.p_value is None:
+    if comparison.p_value is None:
         return replace(versus, why=f"no variation among the {values.shape[1]} examples measured")
-    sampled = found.sampled if found.interval else None
-    return replace(versus, interval=found.interval, p_value=found.p_value, sampled=sampled)
+    sampled = comparison.sampled if comparison.interval else None
+    return replace(versus, interval=comparison.interval, p_value=comparison.p_value, sampled=sampled)
 
 
 def decide(comparisons: Mapping[K, Versus]) -> dict[K, Versus]:

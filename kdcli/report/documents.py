@@ -72,7 +72,9 @@ def document(conclusions: Conclusions) -> dict[str, Any]:
             *(_students(rows[s.name], s, conclusions.costs[s.name]) for s in evidence.students),
             *map(_stale, evidence.stale),
         ],
-        "attributions": [_attribution(found) for group in conclusions.groups for found in group.attributions],
+        "attributions": [
+            _attribution(attribution) for group in conclusions.groups for attribution in group.attributions
+        ],
         "sentences": {group: list(map(text, texts)) for group, texts in said.items()},
         "warnings": [text(caution_text(caution)) for caution in conclusions.cautions],
     }
@@ -171,13 +173,13 @@ def _comparison(versus: Versus) -> dict[str, Any]:
     }
 
 
-def _attribution(found: Attribution) -> dict[str, Any]:
+def _attribution(attribution: Attribution) -> dict[str, Any]:
     return {
-        "students": found.soft.name,
-        "metric": found.metric,
-        "gain": found.gain,
-        "seed_numbers": found.seeds,
-        **({"why": obstacle_text(found)} if found.obstacle else {}),
+        "students": attribution.soft.name,
+        "metric": attribution.metric,
+        "gain": attribution.gain,
+        "seed_numbers": attribution.seeds,
+        **({"why": obstacle_text(attribution)} if attribution.obstacle else {}),
         "shares": [
             {
                 "by": share.rival.name,
@@ -185,6 +187,6 @@ def _attribution(found: Attribution) -> dict[str, Any]:
                 "verdict": share.versus.verdict,
                 "beyond": _comparison(share.beyond),
             }
-            for share in found.shares
+            for share in attribution.shares
         ],
     }

@@ -19,7 +19,8 @@ from kdcli.evidence.verdicts import by_group
 from kdcli.figures import find_figure
 from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subject, View
 from kdcli.metrics import METRICS, Metric, Scored, bin_sums, hits, top_bins
-from kdcli.runs.experiment import Data, Experiment, Trained, TrainedStudents, TrainedTeacher
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.stored import Data, Trained, TrainedStudents, TrainedTeacher
 from kdcli.store import Run, Store
 from kdcli.workers import Result, Tell
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, replace
 from typing import TYPE_CHECKING, Any
 
+from kdcli.evidence.verdicts import by_group
 from kdcli.metrics import METRICS
 from kdcli.report.table import Cell, Column, Row, Section, Table
 from kdcli.report.words import counted, either, ratio
@@ -33,8 +34,6 @@ COST_COLUMNS = ("parameters", "multiply-\nadds", "bytes", "latency\nmedian", "la
 
 def metrics_table(evidence: Evidence) -> Table:
     """Make the table of all metrics: the optimum and the teacher, then each group's sets."""
-    from kdcli.evidence.verdicts import by_group
-
     references = [measured for measured in (evidence.bayes, evidence.teacher) if measured]
     sections = [Section([_reference_row(measured) for measured in references])]
     sections += [

@@ -67,11 +67,11 @@ def states_document(states: Sequence[KeptState]) -> dict[str, list[Path]]:
     }
 
 
-def paths(found: Sequence[Path], words: str = LEFTOVERS) -> Iterator[Told]:
+def paths(files: Sequence[Path], words: str = LEFTOVERS) -> Iterator[Told]:
     """List paths below a line that says what they are; nothing if there are none."""
-    if found:
+    if files:
         yield words
-    yield from (f"  {place(path)}" for path in found)
+    yield from (f"  {place(path)}" for path in files)
 
 
 def item_document(item: Item) -> dict[str, Any]:

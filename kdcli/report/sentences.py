@@ -157,8 +157,8 @@ def coverage(evidence: Evidence) -> str:
     ]
     if evidence.tests:
         words.append(
-            f"Verdicts are corrected for the {counted(evidence.tests, 'comparison')} of the table (Holm, "
-            "95 % for all of them): an interval without 0 is not enough by itself."
+            f"Verdicts hold at 95 % for the {counted(evidence.tests, 'comparison')} of the table together "
+            "(Holm's correction), so an interval that excludes 0 is not enough by itself."
         )
     if any(not versus.paired for students in evidence.students for versus in students.versus.values()):
         words.append("Unpaired sets differ from their control in more than the target.")

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from kdcli.errors import Command, KdError, Text, joined
-from kdcli.runs.experiment import Experiment, Stored
+from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import kind_of
+from kdcli.runs.stored import Stored
 from kdcli.runs.student_sets import SEEDS
 from kdcli.store import to_json
 
@@ -71,7 +72,7 @@ def notes(experiment: Experiment, names: Iterable[str]) -> list[Text]:
     try:
         found = {artefact.name: differences(artefact) for artefact in stored}
     except KdError as error:
-        return [f"whether what was made is as the recipe says cannot be told: {error.message}"]
+        return [f"the run cannot be compared with its recipe: {error.message}"]
     for artefact in stored:
         if found[artefact.name]:
             alike.setdefault(_listed(found[artefact.name]), []).append(artefact)
@@ -79,7 +80,7 @@ def notes(experiment: Experiment, names: Iterable[str]) -> list[Text]:
         joined(
             f"{', '.join(artefact.name for artefact in several)}: made with {told}; ",
             (as_the_recipe_says(several[0], found[several[0].name]),),
-            " goes by the recipe",
+            " follows the recipe",
         )
         for told, several in alike.items()
     ]

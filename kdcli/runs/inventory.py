@@ -13,8 +13,9 @@ from typing import Any
 
 from kdcli.errors import Command, KdError, Text, joined
 from kdcli.runs.edits import as_the_recipe_says, differences
-from kdcli.runs.experiment import Data, Experiment, Stored
+from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import KINDS, kind_of
+from kdcli.runs.stored import Data, Stored
 from kdcli.runs.student_sets import StudentSet, position
 from kdcli.store import (
     NAME,

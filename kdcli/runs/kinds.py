@@ -13,29 +13,39 @@ from typing import Any
 
 from kdcli.metrics import RECORDED
 from kdcli.runs.records import DataRecord, Record, TeacherRecord
+from kdcli.runs.stored import Data, Stored, TrainedStudents, TrainedTeacher
 from kdcli.runs.student_sets import StudentSet
-from kdcli.store import Meta
+from kdcli.store import Artefact, Meta, Run
 
 DATA, TEACHER, STUDENTS = "data", "teacher", "students"  # names; a run holds several of students
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of artefact: the class of its records, and the command that makes one.
+    """A kind of artefact: the class of its records and of what is stored, and the command that makes one.
 
-    There are `several` in a folder of the run, or one of this name.
+    There are `several` in a folder of the run, or one of this name. `beside` says how two that differ can
+    both be kept in a run; empty where they cannot.
     """
 
     record: type[Record]
+    stored: type[Stored[Any]]
     stage: str
     several: bool = False
+    beside: str = ""
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        DATA: Kind(DataRecord, "gen-data"),
-        TEACHER: Kind(TeacherRecord, "train-teacher"),
-        STUDENTS: Kind(StudentSet, "distill", several=True),
+        DATA: Kind(DataRecord, Data, "gen-data", beside="--run NAME keeps both"),
+        TEACHER: Kind(TeacherRecord, TrainedTeacher, "train-teacher"),
+        STUDENTS: Kind(
+            StudentSet,
+            TrainedStudents,
+            "distill",
+            several=True,
+            beside="--name NAME, for one target at a time, keeps both",
+        ),
     }
 )
 
@@ -45,9 +55,12 @@ def kind_of(name: str) -> Kind:
     return KINDS[name.partition("/")[0]]
 
 
-def folder_of(name: str) -> str:
-    """Return the name of an artefact within its kind, such as "soft-T4-mlp4"."""
-    return name.rpartition("/")[2]
+def artefacts(run: Run) -> list[Artefact]:
+    """Return the artefacts of a run, kind by kind, there or not."""
+    found: list[Artefact] = []
+    for name, kind in KINDS.items():
+        found += run.artefacts(name) if kind.several else [run.artefact(name)]
+    return found
 
 
 def parse(name: str, meta: Meta) -> Record:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from kdcli.runs.experiment import TrainedStudents
+from kdcli.runs.stored import TrainedStudents
 from kdcli.runs.student_sets import LOST, StudentSet
 
 

@@ -212,3 +212,8 @@ def training_words(settings: Mapping[str, Any], told: Collection[str]) -> list[s
 def in_words(key: str, value: Any) -> str:
     """Write a setting and its value, such as "learning rate 0.001"."""
     return f"{key.replace('_', ' ')} {value:g}" if isinstance(value, float) else f"{key} {value}"
+
+
+def folder_of(name: str) -> str:
+    """Return the name of an artefact within its kind, such as "soft-T4-mlp4"."""
+    return name.rpartition("/")[2]

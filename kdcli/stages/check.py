@@ -84,7 +84,7 @@ class Checked:
             self.leftovers, "left by an interrupted deletion or write; harmless, and safe to delete:"
         )
         if self.problem:
-            yield f"damaged: {self.problem}; any `kd gen-data` rewrites it"
+            yield Line((f"damaged: {self.problem}; any ", Command("gen-data"), " rewrites it"))
         if self.runs:
             parts = [f"{self.damaged} damaged" if self.damaged else "no damage found"]
             for count, age in ((self.newer, "a newer"), (self.older, "an earlier")):

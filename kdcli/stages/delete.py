@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kdcli.errors import KdError, unknown
-from kdcli.report.told import Told
+from kdcli.errors import Command, KdError, unknown
+from kdcli.report.told import Line, Told
 from kdcli.report.words import counted, place, readable_size
 from kdcli.runs.kinds import STUDENTS, TEACHER
 from kdcli.store import Extent, Run, Store, extent, is_current, remove_run
@@ -53,7 +53,7 @@ class RunDeleted:
         """Return what was deleted, and whether a run is current still."""
         yield f"deleted run {self.run}: {readable_size(self.size)}"
         if self.was_current:
-            yield "no run is current now; `kd use RUN` makes one current"
+            yield Line(("no run is current now; ", Command("use", ("RUN",)), " makes one current"))
 
     def document(self) -> dict[str, Any]:
         """Return what was deleted."""

@@ -153,7 +153,7 @@ def _material(experiment: Experiment, students: Students, sets: list[StudentSet]
     check_data(experiment)
     refusals.check_targets(sets, data)
     needs_teacher = any(s.taught.needs == "teacher" for s in sets)
-    material = Material(data, experiment.teacher if needs_teacher else None, students.transfer_size)
+    material = Material(experiment, experiment.teacher if needs_teacher else None, students.transfer_size)
     refusals.check_transfer_set(material)
     n_train = students.transfer_size or len(data.splits["train"].y)
     refusals.check_models((s.model for s in sets), data, n_train, "mlp:10")

@@ -13,12 +13,14 @@ from kdcli.report.sentences import scores_text
 from kdcli.report.told import Told
 from kdcli.report.words import wrote
 from kdcli.runs import room
-from kdcli.runs.experiment import Data, Experiment
+from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import DATA
 from kdcli.runs.recipe import Recipe, dump
 from kdcli.runs.records import DataRecord
+from kdcli.runs.reuse import reusable
+from kdcli.runs.stored import Data
 from kdcli.settings import flag, override
-from kdcli.store import NewerError, named_run
+from kdcli.store import Content, NewerError, named_run
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def gen_data(
     there = run.recipe_path.is_file()
     record = DataRecord(recipe.dataset, config, _fingerprint(dataset, contents, experiment))
     given = [key for key, value in options.items() if value is not None] if there and not adopt else None
-    up_to_date = experiment.reusable(DATA, record, force=force, given=given)
+    up_to_date = reusable(experiment, DATA, record, force=force, given=given)
     if adopt and there:
         _check_adoption(experiment, recipe, force)
     if not up_to_date:
@@ -132,14 +134,9 @@ def _make(
     }
     # Before the data: a run cut off in between is made again by the same command.
     experiment.adopt(dump(recipe))
-    experiment.write(
-        DATA,
-        record,
-        {"tensors": tensors},
-        {},
-        time.perf_counter() - start,
-        documents={"description": description.to_record()},
-    )
+    documents = {"description": description.to_record()}
+    content = Content({"tensors": tensors}, {}, time.perf_counter() - start, documents=documents)
+    experiment.write(DATA, record, content)
 
 
 def _check_adoption(experiment: Experiment, recipe: Recipe, force: bool) -> None:

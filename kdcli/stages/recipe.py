@@ -34,7 +34,7 @@ class RecipeShown:
 
 def recipe(name: str) -> RecipeShown:
     """Return a built-in recipe, or that of a file whose name ends in .toml; raises `KdError` if not there."""
-    chosen = load(name)
+    shown = load(name)
     head = []
     if not name.endswith(".toml"):
         head = list(takewhile(lambda line: line.startswith("#"), builtin_text(name).splitlines()))
@@ -42,4 +42,4 @@ def recipe(name: str) -> RecipeShown:
             f"# To change it: kd recipe {name} > mine.toml, then edit mine.toml, then kd run mine.toml",
             "",
         ]
-    return RecipeShown(name, chosen, "\n".join([*head, dump(chosen)]))
+    return RecipeShown(name, shown, "\n".join([*head, dump(shown)]))

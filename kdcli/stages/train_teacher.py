@@ -15,12 +15,14 @@ from kdcli.report.told import Told
 from kdcli.report.words import counted, seconds, wrote
 from kdcli.runs import room
 from kdcli.runs.edits import check_data
-from kdcli.runs.experiment import Experiment, TrainedTeacher
+from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import TEACHER
 from kdcli.runs.recipe import Teacher
 from kdcli.runs.records import TeacherRecord
+from kdcli.runs.reuse import reusable
+from kdcli.runs.stored import TrainedTeacher
 from kdcli.settings import override
-from kdcli.store import OlderError
+from kdcli.store import Content, OlderError
 from kdcli.training import refusals
 from kdcli.training.devices import choose_device
 from kdcli.training.material import teacher_sizes, teacher_teaching
@@ -73,7 +75,7 @@ def train_teacher(
     if stored:
         record = record.as_used(stored.record, stored.meta.used)
     given = [key for key, value in options.items() if value is not None]
-    up_to_date = experiment.reusable(TEACHER, record, force=force, given=given)
+    up_to_date = reusable(experiment, TEACHER, record, force=force, given=given)
     points = ResumePoints(experiment.run, TEACHER)
     if not up_to_date:
         free = torch.cuda.mem_get_info()[0] if on_card else None
@@ -127,4 +129,5 @@ def _train(experiment: Experiment, record: TeacherRecord, points: ResumePoints, 
     if fitted.history:
         tensors["history"] = fitted.history._asdict()
     seconds = time.perf_counter() - start
-    experiment.write(TEACHER, record, tensors, {**scores, **fitted.described}, seconds, used=fitted.used)
+    content = Content(tensors, {**scores, **fitted.described}, seconds, fitted.used)
+    experiment.write(TEACHER, record, content)

@@ -14,7 +14,7 @@ the digest of every file beside it. It is written into a temporary sibling and r
 place, so that a reader sees the old artefact or the new one, never a half.
 """
 
-from kdcli.store.artefact import Artefact, DamagedError, Meta
+from kdcli.store.artefact import Artefact, Content, DamagedError, Meta
 from kdcli.store.files import in_the_way, write_file, write_synced
 from kdcli.store.json_values import to_json
 from kdcli.store.removal import remove_run
@@ -54,6 +54,7 @@ __all__ = [
     "NAME",
     "Artefact",
     "Condition",
+    "Content",
     "DamagedError",
     "Extent",
     "Meta",

@@ -9,11 +9,11 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import KdError, Text
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from kdcli.store.runs import Run
 
 PACKAGES = ("kdcli", "torch", "numpy", "safetensors", "scikit-learn")
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class DamagedError(KdError):
@@ -82,6 +81,32 @@ class Meta:
     def to_record(self) -> dict[str, Any]:
         """Return what `meta.json` holds."""
         return {**asdict(self), "metrics": to_json(self.metrics)}
+
+
+@dataclass(frozen=True)
+class Content:
+    """What an artefact is to hold.
+
+    `tensors` and `documents` map file names (without suffix) to named tensors and to what JSON can express.
+    `metrics` are its scores, `seconds` what making it took, and `used` is what was chosen by itself where the
+    configuration leaves the choice.
+    """
+
+    tensors: Mapping[str, Mapping[str, Tensor]]
+    metrics: Mapping[str, Any]
+    seconds: float
+    used: Mapping[str, str] = field(default_factory=dict)
+    documents: Mapping[str, Any] = field(default_factory=dict)
+
+    def files(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
+        """Yield the name of each file with what gives its bytes, so that one at a time is in memory."""
+        from safetensors.torch import save
+
+        for file, named in self.tensors.items():
+            tensors = {name: tensor.detach().contiguous() for name, tensor in named.items()}
+            yield f"{file}.safetensors", partial(save, tensors)
+        for file, document in self.documents.items():
+            yield f"{file}.json", partial(_json, document)
 
 
 @dataclass(frozen=True)
@@ -158,48 +183,29 @@ class Artefact:
         return content
 
     def write(
-        self,
-        stage: str,
-        config: Mapping[str, Any],
-        parents: Mapping[str, str],
-        tensors: Mapping[str, Mapping[str, Tensor]],
-        metrics: Mapping[str, Any],
-        seconds: float,
-        *,
-        used: Mapping[str, str] = NOTHING,
-        documents: Mapping[str, Any] = NOTHING,
+        self, stage: str, config: Mapping[str, Any], parents: Mapping[str, str], content: Content
     ) -> Meta:
         """Write the artefact as a whole, in place of one that may be there; returns its record.
 
-        `parents` maps what it was made from to the digests that these have. `tensors` and `documents` map
-        file names (without suffix) to named tensors and to what JSON can express. `used` is what was chosen
-        by itself where the configuration leaves the choice.
+        `parents` maps what it was made from to the digests that these have.
         """
-        from importlib.metadata import version
-
-        from safetensors.torch import save
-
         follow_no_link(self.path, self.run.store.root)
         with told_apart(self.path), new_folder(self.path) as folder:
             files = {}
-            contents = {f"{file}.json": _json(document) for file, document in documents.items()}
-            for file, named in tensors.items():
-                content = save({name: t.detach().contiguous() for name, t in named.items()})
-                write_synced(folder / f"{file}.safetensors", content)
-                files[f"{file}.safetensors"] = hashlib.sha256(content).hexdigest()
-            for file, content in contents.items():
-                write_synced(folder / file, content)
-                files[file] = hashlib.sha256(content).hexdigest()
+            for name, write in content.files():
+                data = write()
+                write_synced(folder / name, data)
+                files[name] = hashlib.sha256(data).hexdigest()
             meta = Meta(
                 stage=stage,
                 config=to_json(config),
                 parents=dict(parents),
                 files=files,
                 digest=digest_of(files),
-                metrics=dict(metrics),
-                seconds=round(seconds, 3),
-                versions={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
-                used=dict(used),
+                metrics=dict(content.metrics),
+                seconds=round(content.seconds, 3),
+                versions=_versions(),
+                used=dict(content.used),
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
             )
             write_synced(folder / "meta.json", _json(meta.to_record()))
@@ -208,6 +214,12 @@ class Artefact:
     def damaged(self, path: Path, why: str = "it is not what the stage wrote") -> DamagedError:
         """Build the error for a file that makes no sense."""
         return DamagedError(path, self.path, why)
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
 def _json(document: Any) -> bytes:

@@ -10,7 +10,8 @@ from torch import Tensor
 from kdcli.data.dataset import stratified_split
 from kdcli.models.family import Lesson, Sizes, Teaching
 from kdcli.rng import generator
-from kdcli.runs.experiment import Data, TrainedTeacher
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.stored import Data, TrainedTeacher
 from kdcli.runs.student_sets import StudentSet
 from kdcli.targets import Knowledge, one_hot
 
@@ -19,9 +20,14 @@ from kdcli.targets import Knowledge, one_hot
 class Material:
     """What the students of a run learn from: its data, and its teacher if a target needs one."""
 
-    data: Data
+    experiment: Experiment
     teacher: TrainedTeacher | None
     transfer_size: int
+
+    @cached_property
+    def data(self) -> Data:
+        """The run's data."""
+        return self.experiment.data
 
     @cached_property
     def transfer(self) -> Tensor | None:

@@ -8,8 +8,8 @@ import torch
 from kdcli.data import DATASETS
 from kdcli.errors import UsageError
 from kdcli.models import FAMILIES, Model
-from kdcli.runs.experiment import Data
 from kdcli.runs.recipe import applies
+from kdcli.runs.stored import Data
 from kdcli.runs.student_sets import StudentSet
 from kdcli.settings import flag, rules
 from kdcli.store import check_name

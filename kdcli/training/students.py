@@ -8,11 +8,13 @@ from kdcli.metrics import Scored, measure
 from kdcli.models import Model
 from kdcli.models.family import Fitted
 from kdcli.progress import Watch
-from kdcli.runs.experiment import Experiment, TrainedStudents
+from kdcli.runs.experiment import Experiment
 from kdcli.runs.more_seeds import Members, as_stored, joined, stored_members
 from kdcli.runs.recipe import Students
+from kdcli.runs.reuse import reusable
+from kdcli.runs.stored import TrainedStudents
 from kdcli.runs.student_sets import StudentSet, seeds_named
-from kdcli.store import OlderError, Run, fitting, to_json
+from kdcli.store import Content, OlderError, Run, fitting, to_json
 from kdcli.training.material import Material
 from kdcli.training.resuming import ResumePoints, identity
 from kdcli.training.workshop import NotFiniteError, TrainingWorkshop
@@ -62,7 +64,7 @@ def plan(
         model, seeds = student_set.model, range(len(student_set.seeds))
         stored = stored_set(experiment, artefact, force=force)
         record = as_stored(student_set, stored, force=force)
-        if experiment.reusable(artefact, record, force=force, given=given):
+        if reusable(experiment, artefact, record, force=force, given=given):
             seeds = range(len(record.seeds_asked), len(seeds))
         states.append((artefact, not seeds))
         if seeds:
@@ -98,7 +100,7 @@ def train(
     Returns titles of those that have none, as may be if it is to `keep_going`. Raises `NotFiniteError`
     if a loss or output stops being finite and it is not.
     """
-    experiment = material.data.experiment
+    experiment = material.experiment
     points = resume_points(experiment.run, order.model)
     sets, training = _stack(points, order, material)
     workshop = TrainingWorkshop(
@@ -137,7 +139,7 @@ def _stack(
     They are those that are wanted, unless a training was interrupted when some of its sets were stored
     already: it is resumed with all of them, since results differ in the last bits with the size of the stack.
     """
-    experiment = material.data.experiment
+    experiment = material.experiment
     parents = {name: experiment.fresh(name).meta.digest for s in order.all_sets for name in s.parents}
     records = points.kept().get("records", [])
 
@@ -167,4 +169,4 @@ def _store(experiment: Experiment, student_set: StudentSet, artefact: str, fitte
     scores = measure(Scored(members.predictions, experiment.data.splits["test"].y))
     tensors = {**members.tensors, "predictions": {"test": members.predictions}}
     metrics = {**scores, **members.described}
-    experiment.write(artefact, members.set, tensors, metrics, members.seconds, used=fitted.used)
+    experiment.write(artefact, members.set, Content(tensors, metrics, members.seconds, fitted.used))

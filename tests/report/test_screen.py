@@ -2,11 +2,15 @@ import io
 import json
 import math
 import re
+from collections.abc import Iterator
 
 import pytest
 from rich.console import Console
 
+from kdcli.errors import Command
 from kdcli.report import screen
+from kdcli.report.table import Cell, Column, Row, Section, Table
+from kdcli.report.told import File, Line, Told
 
 
 def test_json_has_no_value_that_json_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,3 +81,40 @@ def test_progress_in_a_narrow_terminal_cuts_no_number(
     drawn = re.sub(r"\x1b\[[\d?]*[a-zA-Z]", "", terminal.getvalue())
     lines = [line.strip() for line in re.split(r"[\r\n]+", drawn) if "epoch" in line]
     assert re.fullmatch(expected, lines[-1])
+
+
+class _Made:
+    """What a command made: a line, a sentence, a table and a file."""
+
+    def told(self) -> Iterator[Told]:
+        yield "run tiny: a line as long as it is, so that a path can be copied"
+        yield Line(("the same with ", Command("runs"), ", and wrapped where the terminal ends"), wrap=True)
+        yield Table([Column("accuracy")], [Section([Row(Cell("labels"), [Cell(0.5, "%")])])])
+        yield File("[data]\n")
+
+    def document(self) -> dict[str, float]:
+        return {"accuracy": 0.5}
+
+
+def test_a_result_is_lines_and_tables_for_a_person(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    screen.Screen().show(_Made())
+    assert capsys.readouterr().out.splitlines() == [
+        "run tiny: a line as long as it is, so that a path can be copied",
+        "the same with `kd runs`, and wrapped ",
+        "where the terminal ends",
+        "labels",
+        "  accuracy: 50.00 %",
+        "[data]",
+    ]
+
+
+def test_a_result_is_a_document_for_a_program_and_nothing_if_quiet(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    screen.Screen(as_json=True).show(_Made(), run="tiny")
+    assert json.loads(capsys.readouterr().out) == {"accuracy": 0.5, "run": "tiny"}
+    screen.Screen(quiet=True).show(_Made())
+    assert capsys.readouterr().out == ""

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from kdcli.errors import UsageError
-from kdcli.runs.kinds import KINDS, folder_of, kind_of, parse
+from kdcli.runs.kinds import KINDS, kind_of, parse
+from kdcli.runs.records import folder_of
 from kdcli.store import Meta, Store
 
 NAMES = ["data", "teacher", "students/labels-mlp4", "students/soft-T4-mlp4"]

@@ -1,19 +1,15 @@
 import csv
 import io
 import json
-import math
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import TINY, Kd
-from kdcli.runs.artefacts import load_data, load_teacher
+from harness import TINY, Kd, compared, opened
 
 from kdcli.metrics import METRICS, Scored, measure
-from kdcli.runs.student_sets import load_students
 from kdcli.stats import crossed
-from kdcli.store import Store
 
 COST = {"parameters", "multiply_adds", "bytes", "latency_ms", "latency_p95_ms"}
 
@@ -64,14 +60,12 @@ def test_the_document_has_the_schema_of_the_design(kd: Kd, tiny: Path) -> None:
 
 
 def test_the_differences_are_those_of_the_stored_predictions(kd: Kd, tiny: Path) -> None:
-    run = Store().existing_run("tiny")
-    data = load_data(run)
-    teacher = load_teacher(run).load_tested(data)[0]
-    test = data.splits["test"]
-    found = {}
-    for name in ("labels-mlp4", "soft-T4-mlp4"):
-        logits = load_students(run.artefact(f"students/{name}")).load_tested(data)
-        found[name] = Scored(logits, test.y, teacher, test.posterior)
+    experiment = opened(tiny)
+    test, teacher = experiment.data.splits["test"], experiment.teacher.logits["test"]
+    found = {
+        trained.folder: Scored(trained.load_tested(), test.y, teacher, test.posterior)
+        for trained in experiment.students()
+    }
     made = document(kd, "--metric", "brier,errors", "--metric", "agreement")
     soft = by_name(made)["soft-T4-mlp4"]
     for name, metric in soft["metrics"].items():
@@ -109,18 +103,47 @@ def test_a_table_for_a_person(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatc
             assert words in out, words
     assert "verdict" in out
     assert kd("compare", "--quiet").out == ""
-
-
-def test_csv_has_a_row_for_each_set_and_metric(kd: Kd, tiny: Path) -> None:
-    made = document(kd)
     rows = list(csv.DictReader(io.StringIO(kd("compare", "--csv").out)))
     assert {row["name"] for row in rows} == {"Bayes optimum", "teacher", "labels-mlp4", "soft-T4-mlp4"}
-    (row,) = (r for r in rows if (r["name"], r["metric"]) == ("soft-T4-mlp4", "nll"))
-    nll = by_name(made)["soft-T4-mlp4"]["versus"]["nll"]
-    assert float(row["difference"]) == pytest.approx(nll["difference"])
-    assert (row["control"], row["verdict"], row["paired"]) == ("labels-mlp4", nll["verdict"], "True")
-    (of_control,) = (r for r in rows if (r["name"], r["metric"]) == ("labels-mlp4", "nll"))
-    assert of_control["verdict"] == ""
+
+
+def test_a_broken_recipe_does_not_stop_the_comparison(kd: Kd, tiny: Path) -> None:
+    kd("distill", "--target", "labels,hard", "--model", "tree", "--seeds", "1")
+    kd("distill", "--target", "soft", "--temperature", "2", "--epochs", "30", "--seeds", "3")
+    (tiny / "recipe.toml").write_text("[data\n")
+    made = compared(kd)
+    assert by_name(made)["soft-T4-mlp4"]["versus"]["accuracy"]["verdict"]
+    edited, single = made["warnings"][:2]
+    assert edited.startswith("the run cannot be compared with its recipe: ")
+    assert single.endswith("`kd distill --target labels,hard` trains ten.")
+    assert "`kd distill --target labels` makes a control" in " ".join(kd("compare").out.split())
+
+
+def test_the_commands_that_are_advised_work_as_they_are_printed(kd: Kd, tiny: Path) -> None:
+    kd("distill", "--target", "labels,hard", "--model", "tree", "--seeds", "1")
+    (warning,) = (text for text in compared(kd)["warnings"] if text.startswith("No verdict"))
+    command = re.search(r"`kd (.*)`", warning)
+    assert command
+    assert command[1] == "distill --target labels,hard --model tree --seeds 10"
+    assert kd(*command[1].split()).code == 0
+    assert not any(text.startswith("No verdict") for text in compared(kd)["warnings"])
+
+
+def test_a_gain_is_explained_by_the_targets_that_kd_advises_to_train(kd: Kd) -> None:
+    """On moons, unpruned trees gain from soft targets, and cleaned labels explain it."""
+    kd("gen-data", "moons", "--n-samples", "1000", "--n-test", "3000")
+    kd("train-teacher", "--epochs", "60")
+    kd("distill", "--model", "tree", "--target", "labels,soft", "--seeds", "3")
+    made = compared(kd)
+    assert [gain["shares"] for gain in made["attributions"] if gain["metric"] == "accuracy"] == [[]]
+    command = re.search(r"run `kd (.*)`", made["sentences"]["tree"][-1])
+    assert command
+    assert command[1] == "distill --target smooth,hard --model tree --seeds 3"
+    assert kd(*command[1].split()).code == 0
+    made = compared(kd)
+    shares = made["attributions"][0]["shares"]
+    assert {share["by"] for share in shares} == {"smooth-e0.1-tree", "hard-tree"}
+    assert any("hard alone (label cleaning) brings" in said.lower() for said in made["sentences"]["tree"])
 
 
 def test_another_control(kd: Kd, tiny: Path) -> None:
@@ -135,33 +158,13 @@ def test_another_control(kd: Kd, tiny: Path) -> None:
     assert "did you mean hard" in wrong.err
 
 
-def test_each_model_and_transfer_set_has_its_own_control(kd: Kd, tiny: Path) -> None:
-    kd("distill", "--model", "mlp:3")
-    kd("distill", "--transfer-size", "40")
-    made = by_name(document(kd))
-    controls = {name: one["versus"] and one["versus"]["control"] for name, one in made.items()}
-    assert controls == {
-        "labels-mlp4": None,
-        "soft-T4-mlp4": "labels-mlp4",
-        "labels-mlp3": None,
-        "soft-T4-mlp3": "labels-mlp3",
-        "labels-n40-mlp4": None,
-        "soft-T4-n40-mlp4": "labels-n40-mlp4",
-    }
-    out = kd("compare").out
-    assert "mlp:4, n = 40" in out
-    only = document(kd, "--model", "mlp:3")
-    assert len(only["students"]) == 2
-    assert Path(only["path"]).name == "compare-mlp3.json"
-
-
 def test_sets_that_cannot_be_paired_are_compared_only_when_asked(kd: Kd, tiny: Path) -> None:
     kd("distill", "--target", "soft", "--temperature", "2", "--epochs", "30", "--seeds", "3")
     one = by_name(document(kd))["soft-T2-mlp4"]
     assert one["versus"] is None
     assert (
         one["why"]
-        == "cannot be paired with labels-mlp4: they differ in seeds (3, not 2), epochs (30, not 20)"
+        == "cannot be paired with labels-mlp4: they differ in epochs (30, not 20), seeds (3, not 2)"
     )
     out = kd("compare").out
     assert "no control" in out
@@ -181,33 +184,6 @@ def test_sets_that_cannot_be_paired_are_compared_only_when_asked(kd: Kd, tiny: P
     made = by_name(document(kd))
     assert made["soft-T2-mlp4"]["versus"]["control"] == "labels-mlp4-for-soft-T2-mlp4"
     assert made["soft-T4-mlp4"]["versus"]["control"] == "labels-mlp4"
-
-
-def test_one_seed_gets_no_verdict_and_says_why(kd: Kd) -> None:
-    Path("one.toml").write_text(TINY.replace("seeds = 2", "seeds = 1"))
-    assert kd("run", "one.toml").code == 0
-    made = document(kd)
-    versus = by_name(made)["soft-T4-mlp4"]["versus"]
-    for name in ("accuracy", "nll"):
-        assert versus[name]["verdict"] is None
-        assert versus[name]["ci95"] is None
-        assert "one seed" in versus[name]["why"]
-    assert any("one seed does not tell" in warning for warning in made["warnings"])
-    assert "one seed" in kd("compare").out
-
-
-def test_infinite_likelihoods_are_shown_as_such(kd: Kd, tiny: Path) -> None:
-    kd("distill", "--model", "tree", "--target", "labels,hard,soft", "--temperature", "1")
-    made = by_name(document(kd, "--model", "tree"))
-    assert made["labels-tree"]["metrics"]["nll"]["mean"] == "Infinity"
-    soft, hard = made["soft-T1-tree"]["versus"]["nll"], made["hard-tree"]["versus"]["nll"]
-    assert (soft["difference"], soft["ci95"]) == ("-Infinity", None)
-    assert (hard["difference"], hard["verdict"]) == (None, "no difference shown")
-    assert math.isfinite(made["soft-T1-tree"]["metrics"]["nll"]["mean"])
-    out = kd("compare", "--model", "tree").out
-    assert "both ∞" in out
-    assert "−∞" in out
-    assert "NLL is ∞ for labels and hard." in out
 
 
 def test_stale_sets_are_left_out_and_named(kd: Kd, tiny: Path) -> None:

@@ -13,6 +13,7 @@ from kdcli.errors import KdError
 from kdcli.store import (
     FORMAT,
     Artefact,
+    Content,
     DamagedError,
     Meta,
     NewerError,
@@ -31,7 +32,7 @@ def run(outputs: Path) -> Run:
 
 def put(run: Run, name: str, value: float = 0.0) -> Artefact:
     artefact = run.artefact(name)
-    artefact.write("test", {}, {}, {"tensors": {"x": torch.full((3,), value)}}, {"score": [1]}, 0.5)
+    artefact.write("test", {}, {}, Content({"tensors": {"x": torch.full((3,), value)}}, {"score": [1]}, 0.5))
     return artefact
 
 
@@ -52,11 +53,7 @@ def test_what_is_written_reads_back(run: Run) -> None:
         "gen-data",
         {"size": (2, 3)},
         {"other": "digest"},
-        {"tensors": {"x": turned}},
-        {"n": [2]},
-        0.1,
-        used={"device": "cpu"},
-        documents={"description": document},
+        Content({"tensors": {"x": turned}}, {"n": [2]}, 0.1, {"device": "cpu"}, {"description": document}),
     )
     meta = artefact.meta()
     assert torch.equal(artefact.load("tensors", meta)["x"], turned)
@@ -77,7 +74,7 @@ def test_the_digest_is_that_of_the_content(run: Run) -> None:
 
 def test_an_infinite_metric_is_kept_as_strict_json(run: Run) -> None:
     artefact = run.artefact("data")
-    artefact.write("test", {}, {}, {}, {"nll": [0.5, math.inf], "name": "x"}, 0.0)
+    artefact.write("test", {}, {}, Content({}, {"nll": [0.5, math.inf], "name": "x"}, 0.0))
     assert artefact.meta().metrics == {"nll": [0.5, math.inf], "name": "x"}
     text = (artefact.path / "meta.json").read_text()
     assert json.loads(text, parse_constant=pytest.fail)["metrics"]["nll"] == [0.5, "Infinity"]
@@ -125,9 +122,8 @@ def test_a_folder_without_meta_is_unfinished(run: Run) -> None:
 
 def test_damage_is_found_when_it_is_read(run: Run) -> None:
     artefact = run.artefact("data")
-    meta = artefact.write(
-        "test", {}, {}, {"tensors": {"x": torch.zeros(3)}}, {}, 0.5, documents={"words": {"a": 1}}
-    )
+    content = Content({"tensors": {"x": torch.zeros(3)}}, {}, 0.5, documents={"words": {"a": 1}})
+    meta = artefact.write("test", {}, {}, content)
     for name, read in (
         ("tensors.safetensors", lambda: artefact.load("tensors", meta)),
         ("words.json", lambda: artefact.load_document("words", meta)),

@@ -9,6 +9,7 @@ from kdcli.store import (
     FORMAT,
     Artefact,
     Condition,
+    Content,
     Run,
     Store,
     extent,
@@ -33,7 +34,7 @@ def data(run: Run) -> Artefact:
     """An artefact of two files of tensors."""
     artefact = run.artefact("data")
     tensors = {name: {"x": torch.full((3,), value)} for name, value in (("a", 0.0), ("b", 1.0))}
-    artefact.write("test", {}, {}, tensors, {}, 0.5)
+    artefact.write("test", {}, {}, Content(tensors, {}, 0.5))
     return artefact
 
 

@@ -1,0 +1,80 @@
+"""Whether an artefact that is there is what a command would make, and may be reused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from kdcli.errors import Command, KdError, Text, joined
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.kinds import kind_of
+from kdcli.runs.records import Record
+from kdcli.runs.stored import Opened, Stored
+from kdcli.store import OlderError, to_json
+
+
+def reusable(
+    experiment: Experiment,
+    name: str,
+    record: Record,
+    *,
+    force: bool,
+    given: Collection[str] | None = None,
+) -> bool:
+    """Whether an artefact was made with this record from what the run holds now, and may be reused.
+
+    `given` are the settings that do not come from the run's recipe, as the others do; with None all do
+    not. False means that it may be made; so may one that lost a file. Raises `KdError` if another one
+    stands under this name and `force` does not allow to replace it, or if a newer kd wrote it.
+    """
+    try:
+        stored = experiment.stored(name)
+    except OlderError:
+        if force:
+            return False
+        raise
+    if stored is None:
+        return False
+    same = stored.record == record
+    if same and not stored.stale:
+        return all((stored.artefact.path / file).is_file() for file in stored.meta.files)
+    if force:
+        return False
+    if same:
+        what = f"{stored.artefact.path} is stale: what it was made from was since replaced"
+        raise KdError(what, "--force replaces it")
+    raise _made_otherwise(stored, record, given)
+
+
+def _made_otherwise(stored: Stored[Any], record: Record, given: Collection[str] | None) -> KdError:
+    """Build the error for an artefact that was made with other settings; it names those that both have."""
+    then, now = to_json(stored.record.to_record()), to_json(record.to_record())
+    missing = object()
+    changed = [key for key in {**then, **now} if then.get(key, missing) != now.get(key, missing)]
+    shared = [key for key in changed if key in then and key in now]
+    edited = [key for key in changed if given is not None and key not in given]
+    recipe = stored.experiment.run.recipe_path
+    told = "; ".join(
+        f"{key} = {json.dumps(then.get(key))}, not {json.dumps(now.get(key))}"
+        + (f" as {recipe.name} says" if key in edited else "")
+        for key in shared or changed
+    )
+    keep = joined("--force replaces it; ", _keeping_both(stored, bool(edited)))
+    return KdError(f"{stored.artefact.path} was made with {told}", keep)
+
+
+def _keeping_both(stored: Stored[Any], edited: bool) -> Text:
+    """Say how an artefact and another one like it can both be kept."""
+    run, kind = stored.experiment.run, kind_of(stored.name)
+    if edited and not stored.record.parents:
+        return (run.store.command("gen-data", recipe=str(run.recipe_path), run="NAME"), " keeps both")
+    if kind.beside:
+        return kind.beside
+    return (beside(stored.experiment), " starts a run beside this one")
+
+
+def beside(experiment: Opened) -> Command:
+    """Return the command that makes another run with the same data."""
+    options = experiment.data.record.making(experiment.recipe, "")
+    return experiment.run.store.command("gen-data", experiment.recipe.dataset, **options, run="NAME")

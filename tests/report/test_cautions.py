@@ -1,0 +1,51 @@
+import pytest
+from measured import students
+
+from kdcli.commands import text
+from kdcli.errors import Command
+from kdcli.evidence.cautions import (
+    BeyondTeacher,
+    BiasedCalibration,
+    Caution,
+    Coarse,
+    Edited,
+    NearlyHard,
+    SameScores,
+    SeedsLeftOut,
+    SingleSeed,
+)
+from kdcli.report.cautions import caution_text
+
+SOFT = students("soft", 0.8)
+
+
+@pytest.mark.parametrize(
+    ("caution", "words"),
+    [
+        (Edited("teacher: made with seed = 1"), "teacher: made with seed = 1."),
+        (
+            SeedsLeftOut(SOFT, {"diverged": [1, 2]}),
+            "mlp:4: soft at T = 4: seeds 1, 2 left out: training diverged (non-finite loss).",
+        ),
+        (
+            SingleSeed([SOFT], Command("distill", options={"seeds": 10})),
+            "No verdict for soft at T = 4: one seed does not show how much trainings vary; "
+            "`kd distill --seeds 10` trains ten.",
+        ),
+        (
+            Coarse(0.0123, "seeds", 400),
+            "Differences below 1.23 points of accuracy may go undetected; more seeds",
+        ),
+        (Coarse(0.0123, "examples", 400), "more test examples than 400 would help most."),
+        (NearlyHard(0.5, 0.99712), "At T = 0.5 the teacher's soft labels are nearly hard"),
+        (NearlyHard(0.5, 0.99712), "probability 0.9971 on average"),
+        (SameScores(SOFT, SOFT), "the temperature makes no difference here."),
+        (
+            BeyondTeacher(SOFT, 0.012, (0.01, 0.014)),
+            "soft at T = 4 is better than its teacher by 1.20 points of accuracy [1.00, 1.40].",
+        ),
+        (BiasedCalibration(), "the calibration error is biased upwards"),
+    ],
+)
+def test_cautions_in_words(caution: Caution, words: str) -> None:
+    assert words in text(caution_text(caution))

@@ -1,0 +1,107 @@
+import csv
+import io
+from typing import Any
+
+import pytest
+from measured import evidence, student_set, students, teacher
+
+from kdcli.errors import Command
+from kdcli.evidence.cautions import cautions
+from kdcli.evidence.conclusions import Conclusions
+from kdcli.evidence.costs import Cost
+from kdcli.evidence.findings import findings
+from kdcli.evidence.gather import Evidence, StaleSet
+from kdcli.report.documents import as_csv, document
+
+COST = Cost(parameters=20, multiply_adds=16, bytes=80, latency_ms=0.01, latency_p95_ms=0.02)
+
+
+def concluded(made: Evidence) -> Conclusions:
+    costs = {measured.name: COST for measured in made.students}
+    return Conclusions(made, findings(made), cautions(made), COST if made.teacher else None, costs)
+
+
+@pytest.fixture
+def made() -> Evidence:
+    stale = StaleSet("students/hard-mlp4", "hard-mlp4", student_set("hard"), Command("distill"))
+    sets = students("labels", 0.8), students("smooth", 0.85), students("soft", 0.9, diverged=[1])
+    return evidence(*sets, teacher=teacher(), stale=[stale])
+
+
+def test_the_document_of_the_design(made: Evidence) -> None:
+    whole = document(concluded(made))
+    assert list(whole) == [
+        "run",
+        "dataset",
+        "bayes_on_test",
+        "teacher",
+        "control",
+        "students",
+        "attributions",
+        "sentences",
+        "warnings",
+    ]
+    assert whole["dataset"]["n_test"] == 400
+    assert whole["bayes_on_test"] is None
+    assert set(whole["teacher"]) == {"model", "metrics", "cost"}
+    assert whole["teacher"]["metrics"]["accuracy"] == pytest.approx(0.9)
+    assert whole["sentences"]["mlp:4"]
+    assert all(isinstance(warning, str) for warning in whole["warnings"])
+
+
+def test_a_student_set_in_the_document(made: Evidence) -> None:
+    control, _, soft, stale = document(concluded(made))["students"]
+    assert (control["name"], control["versus"]) == ("labels-mlp4", None)
+    assert (soft["target"], soft["temperature"], soft["seeds"]) == ("soft", 4.0, 4)
+    assert (soft["seed_numbers"], soft["diverged"], soft["stale"]) == ((0, 2, 3, 4), (1,), False)
+    assert "group" not in soft
+    estimate = made.students[2].estimates["accuracy"]
+    assert soft["metrics"]["accuracy"]["mean"] == estimate.mean
+    assert soft["metrics"]["accuracy"]["ci95"] == (estimate.low, estimate.high)
+    assert len(soft["metrics"]["accuracy"]["per_seed"]) == 4
+    versus = soft["versus"]
+    assert (versus["control"], versus["paired"]) == ("labels-mlp4", True)
+    assert set(versus["accuracy"]) == {
+        "difference",
+        "seeds",
+        "ci95",
+        "p_value",
+        "p_holm",
+        "verdict",
+        "detectable",
+    }
+    assert versus["accuracy"]["verdict"] == "better"
+    assert versus["nll"]["verdict"] == "no difference shown"
+    assert (stale["name"], stale["stale"], stale["metrics"], stale["cost"]) == ("hard-mlp4", True, {}, None)
+
+
+def test_an_attribution_in_the_document(made: Evidence) -> None:
+    (gain,) = document(concluded(made))["attributions"]
+    assert (gain["students"], gain["metric"], gain["seed_numbers"]) == (
+        "soft-T4-mlp4",
+        "accuracy",
+        [0, 2, 3, 4],
+    )
+    (share,) = gain["shares"]
+    assert (share["by"], share["verdict"]) == ("smooth-e0.1-mlp4", "better")
+    assert share["gain"] + share["beyond"]["difference"] == pytest.approx(gain["gain"])
+
+
+def test_csv_has_a_row_for_each_model_and_metric(made: Evidence) -> None:
+    rows = list(csv.DictReader(io.StringIO(as_csv(concluded(made)))))
+    assert len(rows) == 2 * (1 + 3)
+    assert {row["run"] for row in rows} == {"tiny"}
+
+    def cell(name: str, metric: str) -> dict[str, Any]:
+        (row,) = (row for row in rows if (row["name"], row["metric"]) == (name, metric))
+        return row
+
+    soft = cell("soft-T4-mlp4", "accuracy")
+    versus = made.students[2].versus["accuracy"]
+    assert float(soft["mean"]) == made.students[2].estimates["accuracy"].mean
+    assert float(soft["difference"]) == versus.difference
+    assert [float(soft[key]) for key in ("difference_low", "difference_high")] == list(versus.interval or ())
+    assert (soft["control"], soft["paired"], soft["verdict"]) == ("labels-mlp4", "True", "better")
+    assert (soft["group"], soft["seeds"], soft["diverged"]) == ("mlp:4", "4", "1")
+    assert cell("labels-mlp4", "nll")["verdict"] == ""
+    assert (cell("teacher", "nll")["model"], cell("teacher", "nll")["target"]) == ("mlp:8", "")

@@ -1,0 +1,66 @@
+from measured import evidence, students, teacher, values
+
+from kdcli.evidence.costs import Cost
+from kdcli.report.evidence import cost_table, means_table, metrics_table, verdict_table
+from kdcli.report.table import Row, Table
+
+COST = Cost(parameters=20, multiply_adds=0, bytes=80, latency_ms=0.01, latency_p95_ms=0.02)
+LARGE = Cost(parameters=4000, multiply_adds=3900, bytes=16_000, latency_ms=0.05, latency_p95_ms=0.05)
+
+
+def row(table: Table, title: str) -> Row:
+    return next(row for row in table.rows() if row.title.text == title)
+
+
+def test_the_table_has_references_first_then_each_group_with_its_control() -> None:
+    sets = [
+        students(target, 0.8, model=model) for model in ("mlp:4", "mlp:3") for target in ("soft", "labels")
+    ]
+    table = metrics_table(evidence(*sets, teacher=teacher()))
+    assert [(s.title, [r.title.text for r in s.rows]) for s in table.sections] == [
+        ("", ["teacher"]),
+        ("mlp:4", ["labels", "soft, T = 4"]),
+        ("mlp:3", ["labels", "soft, T = 4"]),
+    ]
+    assert [r.role for r in table.sections[1].rows] == ["control", ""]
+
+
+def test_cells_hold_value_interval_comparison_and_emphasis() -> None:
+    made = evidence(students("labels", 0.8), students("soft", 0.9))
+    table = verdict_table(made, metrics_table(made))
+    assert [column.title for column in table.columns] == ["accuracy", "NLL (nats)"]
+    assert {column.control for column in table.columns} == {"labels"}
+    cell = row(table, "soft, T = 4").cells[0]
+    soft = made.students[1]
+    assert (cell.value, *(cell.interval or ())) == tuple(soft.estimates["accuracy"])
+    assert cell.per_seed == soft.per_seed["accuracy"]
+    assert cell.versus is soft.versus["accuracy"]
+    assert cell.emphasis == "strong"  # the best of its group
+    assert row(table, "labels").cells[0].emphasis == ""
+
+
+def test_none_is_the_best_of_equals_and_a_set_without_control_says_so() -> None:
+    made = evidence(
+        students("labels", values(0.8)), students("hard", values(0.8)), students("soft", 0.7, seeds=3)
+    )
+    table = verdict_table(made, metrics_table(made))
+    assert {cell.emphasis for r in table.rows() for cell in r.cells[:1]} == {""}
+    assert row(table, "soft, T = 4").cells[0].verdict == ("no control", "")
+    assert table.title.startswith("tiny: 3 or 5 seeds, 400 test examples")
+
+
+def test_other_metrics_are_means_without_verdicts() -> None:
+    made = evidence(students("labels", 0.8), students("soft", 0.9))
+    assert means_table(made, metrics_table(made)) is None
+
+
+def test_costs_are_set_against_the_teachers() -> None:
+    made = evidence(students("labels", 0.8), students("soft", 0.9), teacher=teacher())
+    table = cost_table(made, LARGE, {"labels-mlp4": COST, "soft-T4-mlp4": COST})
+    assert [r.title.text for r in table.rows()] == ["mlp:8", "mlp:4"]
+    cells = row(table, "mlp:4").cells
+    assert [cell.text for cell in cells] == ["20", "0", "80 B", "0.010 ms", "0.020 ms"]
+    assert [list(cell.below) for cell in cells] == [["1/200"], [], ["1/200"], ["0.20"], ["0.40"]]
+    other = Cost(parameters=30, multiply_adds=0, bytes=120, latency_ms=0.01, latency_p95_ms=0.02)
+    table = cost_table(made, None, {"labels-mlp4": COST, "soft-T4-mlp4": other})
+    assert [r.title.text for r in table.rows()] == ["mlp:4: labels", "mlp:4: soft, T = 4"]

@@ -1,0 +1,78 @@
+import pytest
+from measured import evidence, students
+
+from kdcli.report import layout
+from kdcli.report.evidence import metrics_table, verdict_table
+from kdcli.report.table import Cell, Column, Row, Section, Table
+
+
+def _table(below: str = "1/40") -> Table:
+    cells = [Cell(0.9765, "%", (0.9744, 0.9786)), Cell(12, "count", below=[below])]
+    columns = [Column("accuracy"), Column("multiply-\nadds")]
+    section = Section([Row(Cell("labels"), cells)], "mlp:4")
+    return Table(columns, [section], "scores, ± is a 95 % interval")
+
+
+def test_a_narrow_terminal_gets_a_list(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    layout.draw(_table())
+    assert capsys.readouterr().out.splitlines() == [
+        "scores, ± is a 95 % interval",
+        "mlp:4",
+        "  labels",
+        "    accuracy: 97.65 ± 0.21 %",
+        "    multiply-adds: 12, 1/40",
+    ]
+    monkeypatch.setenv("COLUMNS", "20")
+    layout.draw(_table())
+    assert capsys.readouterr().out.splitlines()[3:] == [
+        "    accuracy:",
+        "      97.65 ± 0.21 %",
+        "    multiply-adds:",
+        "      12, 1/40",
+    ]
+
+
+def test_a_table_whose_numbers_do_not_fit_is_a_list(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    layout.draw(_table())
+    assert "┃" in capsys.readouterr().out
+    layout.draw(_table("and a word that goes on and on"))
+    assert "    multiply-adds: 12, and a word that goes on and on" in capsys.readouterr().out.splitlines()
+
+
+def test_a_mark_stands_before_the_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [Row(Cell("first"), [Cell("moons")], mark="*"), Row(Cell("second"), [Cell("digits")])]
+    table = Table([Column("dataset", left=True)], [Section(rows)], head=Column("run", left=True, folds=True))
+    monkeypatch.setenv("COLUMNS", "40")
+    layout.draw(table)
+    out = capsys.readouterr().out.splitlines()
+    assert out == ["* first", "  dataset: moons", "second", "  dataset: digits"]
+    monkeypatch.setenv("COLUMNS", "80")
+    layout.draw(table)
+    out = capsys.readouterr().out
+    assert "│ * first  │" in out
+    assert "│   second │" in out
+
+
+@pytest.mark.parametrize(
+    ("columns", "tables", "wide"), [("150", 1, True), ("80", 1, False), ("60", 2, False)]
+)
+def test_verdicts_stand_abreast_or_below_or_the_table_is_split(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str, tables: int, wide: bool
+) -> None:
+    made = evidence(students("labels", 0.8), students("soft", 0.9))
+    monkeypatch.setenv("COLUMNS", columns)
+    layout.draw(verdict_table(made, metrics_table(made)))
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= int(columns)
+    assert out.count("tiny: 5 seeds, 400 test examples") == tables
+    assert ("verdict" in out) is wide
+    assert "inconclusive" in out if wide else "inconcl." in out
+    assert "+10.00 ± " in out

@@ -1,0 +1,42 @@
+import math
+from dataclasses import dataclass
+
+import pytest
+from harness import Kd
+
+from kdcli.report.layout import draw
+from kdcli.report.scores import score_table, spread
+
+
+@dataclass(frozen=True)
+class Scores:
+    title: str
+    model: str
+    metrics: dict[str, list[float]]
+
+
+def test_spread_of_seeds() -> None:
+    assert spread([0.5, 0.7], "{:.1f}", " %", 100) == "60.0 (14.1) %"
+    assert spread([0.5], "{:.1f}", " %", 100) == "50.0 %"
+    assert spread([0.5, math.inf], "{:.1f}") == spread([math.inf], "{:.1f}") == "∞"
+
+
+def test_a_narrow_table_keeps_its_numbers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = {"accuracy": [0.9, 0.8], "errors": [1, 2], "nll": [0.5, 0.6], "leaves": [7, 8], "depth": [2, 3]}
+    model = "tree:max_depth=2,max_leaf_nodes=4,min_samples_leaf=3"
+    monkeypatch.setenv("COLUMNS", "80")
+    draw(score_table([Scores("soft, T = 2, w = 0.5 (my.set)", model, metrics)]))
+    out = capsys.readouterr().out
+    assert "85.00 (7.07) %" in out
+    assert "0.5500 (0.0707)" in out
+    assert "…" not in out
+
+
+def test_a_plus_minus_is_always_an_interval_and_the_tables_say_so(kd: Kd, tiny: object) -> None:
+    distilled, compared = kd("distill").out, kd("compare").out
+    assert distilled.splitlines()[1].strip() == "students on the test split, mean (sd) over seeds"
+    assert "±" not in distilled
+    assert "±" in compared.partition("other metrics")[0].partition("\n")[2]
+    assert compared.partition("\n")[0].strip() == "tiny: 2 seeds, 400 test examples, ± is a 95 % interval"

@@ -1,0 +1,103 @@
+import math
+
+import torch
+from measured import N, evidence, students, values
+
+from kdcli.commands import text
+from kdcli.evidence.findings import findings
+from kdcli.evidence.gather import Evidence
+from kdcli.report.sentences import coverage, obstacle_text, sentences, spoken
+from kdcli.report.words import number
+
+INFINITE = torch.where(torch.arange(N) < 40, math.inf, values(0.3))
+
+
+def said(made: Evidence, group: str = "mlp:4") -> list[str]:
+    return [text(sentence) for sentence in sentences(made, findings(made)).get(group, [])]
+
+
+def test_a_set_within_a_sentence() -> None:
+    assert spoken(students("soft", 0.8, temperature=8.0, label_weight=0.3)) == "soft at T = 8 with w = 0.3"
+
+
+def test_a_difference_is_said_with_its_size_interval_and_sample() -> None:
+    made = evidence(students("labels", 0.8, 0.3), students("hard", 0.85, 0.3), students("soft", 0.8, 0.35))
+    hard, soft = (made.students[k].versus for k in (1, 2))
+    low, high = (number(end, "%") for end in hard["accuracy"].interval or ())
+    beats = f"Hard beats labels by 5.00 points of accuracy [{low}, {high}]; 5 seeds, 400 test examples."
+    low, high = (number(end, "nats") for end in soft["nll"].interval or ())
+    worse = f"Soft at T = 4 is worse than labels by 0.0500 nats of NLL [{low}, {high}]"
+    assert {beats, f"{worse}; 5 seeds, 400 test examples."} <= set(said(made))
+
+
+def test_several_sets_are_said_in_one_sentence() -> None:
+    made = evidence(students("labels", 0.8), students("hard", 0.85), students("soft", 0.9))
+    (sentence,) = (sentence for sentence in said(made) if "beats" in sentence)
+    assert sentence.startswith("Soft at T = 4 beats labels by 10.00 points of accuracy [")
+    assert "; hard by 5.00 [" in sentence
+
+
+def test_what_is_inconclusive_is_said_with_the_power() -> None:
+    made = evidence(students("labels", 0.8), students("soft", 0.8))
+    least = number(made.students[1].versus["accuracy"].detectable or 0.0, "%")
+    words = "The difference in accuracy from labels is inconclusive for soft at T = 4 (80 % power to detect "
+    assert said(made)[0] == f"{words}{least} points of accuracy)."
+
+
+def test_infinite_scores() -> None:
+    sets = students("labels", 0.8, INFINITE), students("hard", 0.8, INFINITE), students("soft", 0.8)
+    sentences = said(evidence(*sets))
+    assert "NLL is ∞ for labels and hard." in sentences
+    assert any("beats labels in NLL: only that of the control is ∞" in sentence for sentence in sentences)
+    finite = said(evidence(students("labels", 0.8), students("soft", 0.8, INFINITE)))
+    assert any(
+        "is worse than labels in NLL: only that of the students is ∞" in sentence for sentence in finite
+    )
+
+
+def test_a_gain_is_put_down_to_what_else_brings_it() -> None:
+    sets = students("labels", 0.8), students("hard", 0.85), students("smooth", 0.8), students("soft", 0.9)
+    (sentence,) = (sentence for sentence in said(evidence(*sets)) if sentence.startswith("Of the"))
+    assert sentence.startswith(
+        "Of the 10.00 points of accuracy that soft at T = 4 gains over labels, hard alone (label cleaning) "
+        "brings 5.00 (50 %); soft adds 5.00 ["
+    )
+    assert (
+        "Smooth with ε = 0.1 alone (regularisation) brings no significant gain (0.00); soft adds" in sentence
+    )
+
+
+def test_a_gain_on_common_seeds_and_one_that_cannot_be_shared_out() -> None:
+    sets = students("labels", 0.8), students("hard", 0.85, diverged=[2]), students("soft", 0.9)
+    assert any(
+        "on the 4 seeds that these sets have in common" in sentence for sentence in said(evidence(*sets))
+    )
+    sets = (
+        students("labels", 0.8),
+        students("hard", 0.85, diverged=[0, 1, 2]),
+        students("smooth", 0.85, diverged=[3, 4]),
+        students("soft", 0.9),
+    )
+    made = evidence(*sets)
+    (gain,) = findings(made)[0].attributions
+    assert obstacle_text(gain) == "the sets that could tell have no seed in common"
+    source = "The source of the accuracy that soft at T = 4 gains over labels is unknown: "
+    assert f"{source}{obstacle_text(gain)}." in said(made)
+
+
+def test_missing_explanations_come_with_a_command() -> None:
+    made = evidence(students("labels", 0.8), students("soft", 0.9))
+    words = "To see what else could bring the gain, run `kd distill --target smooth,hard --seeds 5`."
+    assert said(made)[-1] == words
+
+
+def test_coverage_says_what_intervals_and_verdicts_are_of() -> None:
+    words = coverage(evidence(students("labels", 0.8), students("soft", 0.9)))
+    assert "over training seeds and test examples" in words
+    assert "for the 2 comparisons of the table together (Holm" in words
+    assert "Unpaired" not in words
+    single = evidence(students("labels", 0.8, seeds=1), students("soft", 0.9, seeds=1))
+    assert "over test examples, for this one seed" in coverage(single)
+    assert "Holm" not in coverage(single)
+    unpaired = evidence(students("labels", 0.8), students("soft", 0.9, seeds=3), unpaired=True)
+    assert "Unpaired sets differ from their control in more than the target." in coverage(unpaired)

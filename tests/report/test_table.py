@@ -1,0 +1,41 @@
+import math
+
+from measured import evidence, students
+
+from kdcli.evidence.verdicts import Versus
+from kdcli.report.evidence import metrics_table
+from kdcli.report.table import Cell
+
+
+def test_a_value_is_written_with_the_wider_half_of_its_interval() -> None:
+    assert Cell(0.99, "%", (0.96, 1.0)).text == "99.00 ± 3.00 %"
+    assert Cell("moons").text == "moons"
+    assert Cell().text == ""
+
+
+def test_a_difference_and_its_verdict() -> None:
+    versus = Versus("accuracy", "labels", True, 0.0315, 5, (0.0278, 0.0352), verdict="better")
+    cell = Cell(0.9, "%", versus=versus)
+    assert (cell.difference, cell.verdict) == ("+3.15 ± 0.37", ("better", "good"))
+    unpaired = Versus("accuracy", "labels", False, 0.0, 5, (-0.01, 0.01), verdict="no difference shown")
+    assert Cell(0.9, "%", versus=unpaired).verdict == ("inconclusive, unpaired", "")
+
+
+def test_without_a_verdict_a_cell_says_what_is_in_the_way() -> None:
+    few = Versus("nll", "labels", True, 0.1, 1, why="one seed: the spread between trainings is unknown")
+    assert Cell(0.3, "nats", versus=few).verdict == ("one seed", "")
+    none = Versus("nll", "labels", True, 0.1, 2, why="no variation among the 1 examples measured")
+    assert Cell(0.3, "nats", versus=none).verdict == ("no verdict", "")
+    assert Cell(0.3, "nats", note="no control").verdict == ("no control", "")
+    endless = Versus("nll", "labels", True, None, 5, verdict="no difference shown", why="infinite for both")
+    assert Cell(math.inf, "nats", versus=endless).difference == "both ∞"
+    lost = Versus("nll", "labels", True, None, 0, why="no seed in common: …")
+    assert Cell(0.3, "nats", versus=lost).difference == ""
+
+
+def test_a_part_of_a_table_keeps_its_rows_and_the_order_that_is_asked_for() -> None:
+    table = metrics_table(evidence(students("labels", 0.8), students("soft", 0.9)))
+    part = table.only(["nll", "accuracy"])
+    assert [column.key for column in part.columns] == ["nll", "accuracy"]
+    assert [row.title.text for row in part.rows()] == ["labels", "soft, T = 4"]
+    assert all(len(row.cells) == 2 for row in part.rows())

@@ -1,0 +1,59 @@
+import math
+from pathlib import Path
+
+import pytest
+
+from kdcli.report import words
+
+
+def test_numbers_by_their_units() -> None:
+    assert words.number(-0.0123, "%") == "−1.23"
+    assert words.number(-0.00001, "%") == "0.00"
+    assert words.number(0.5, "nats") == "0.5000"
+    assert words.number(1.26e34, "nats") == "1.3e+34"
+    assert words.number(12_345_678, "count") == "12,345,678"
+    assert (words.number(math.inf), words.number(-math.inf, "%")) == ("∞", "−∞")
+
+
+def test_quantities_with_unit_and_interval() -> None:
+    assert words.quantity(0.945, "%", 0.0042) == "94.50 ± 0.42 %"
+    assert words.quantity(0.205, "ms") == "0.205 ms"
+    assert words.quantity(3100, "bytes") == "3.1 kB"
+    assert words.quantity(math.inf, "nats", math.nan) == "∞"
+
+
+def test_differences_have_a_sign_unless_they_are_nothing() -> None:
+    assert words.signed(0.0315, "%", 0.0037) == "+3.15 ± 0.37"
+    assert words.signed(-0.5, "nats") == "−0.5000"
+    assert words.signed(0.000001, "%") == "0.00"
+    assert words.signed(-math.inf, "nats") == "−∞"
+
+
+def test_amounts_of_metrics() -> None:
+    assert words.amount("accuracy", 0.0293) == "2.93 points of accuracy"
+    assert words.amount("nll", 0.5) == "0.5000 nats of NLL"
+    assert words.amount("brier", 0.5) == "0.5000 in Brier score"
+    assert words.amount("errors", 12.04) == "12.0 errors"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(812, "812 B"), (3100, "3.1 kB"), (2.5e6, "2.5 MB"), (3.2e10, "32.0 GB")]
+)
+def test_sizes(count: float, text: str) -> None:
+    assert words.readable_size(count) == text
+
+
+def test_counts_and_lists() -> None:
+    assert [words.counted(count, "seed") for count in (0, 1, 2000)] == ["no seeds", "1 seed", "2,000 seeds"]
+    assert words.either([10, 2, 10], "seed") == "2 or 10 seeds"
+    assert (words.either([1], "seed"), words.either([1, 2], "seed")) == ("1 seed", "1 or 2 seeds")
+    assert [words.listed(list(names)) for names in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
+    assert (words.ratio(1 / 230), words.ratio(3.1)) == ("1/230", "3.10")
+
+
+def test_paths_from_here(tmp_path: Path) -> None:
+    assert words.place(tmp_path / "outputs/a") == "outputs/a"
+    assert words.wrote(tmp_path / "outputs/a") == "wrote outputs/a"
+    assert words.wrote(tmp_path / "outputs/a", up_to_date=True) == "outputs/a is up to date"
+    assert words.place(tmp_path.parent) == str(tmp_path.parent)
+    assert words.minute("never, or so it seems") == "never, or so it "
