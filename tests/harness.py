@@ -14,8 +14,8 @@ from torch import Tensor
 
 from kdcli.data import Split
 from kdcli.runs.experiment import Experiment
-from kdcli.runs.stored import TrainedStudents
-from kdcli.store import Store
+from kdcli.runs.stored import Data, TrainedStudents
+from kdcli.store import Content, Store
 from kdcli.store.artefact import digest_of
 
 TINY = """
@@ -197,3 +197,12 @@ def in_part(task: Mapping[str, Any], members: Sequence[int]) -> list[int]:
     """
     seeds, sets = task["seeds"], task["sets"]
     return [seeds.index(m // sets) * sets + m % sets for m in members if m // sets in seeds]
+
+
+def write_again(experiment: Experiment, name: str, **tensors: Any) -> None:
+    """Write an artefact again with some of its tensors; without any its content is another too."""
+    stored = experiment.stored(name)
+    assert stored is not None
+    documents = {"description": stored.description.to_record()} if isinstance(stored, Data) else {}
+    content = Content(tensors, stored.meta.metrics, 0.1, documents=documents)
+    experiment.write(name, stored.record, content)

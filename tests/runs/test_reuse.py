@@ -3,15 +3,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import forge
+from harness import forge, opened, write_again
 
 from kdcli.commands import text
 from kdcli.errors import KdError
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.records import DataRecord, Record, TeacherRecord
 from kdcli.runs.reuse import reusable
-from kdcli.runs.stored import Data, TrainedTeacher
-from kdcli.store import FORMAT, Content, OlderError
+from kdcli.runs.stored import TrainedTeacher
+from kdcli.store import FORMAT, OlderError
 
 LABELS, SOFT = "students/labels-mlp4", "students/soft-T4-mlp4"
 NAMES = ["data", "teacher", LABELS, SOFT]
@@ -20,15 +20,6 @@ NAMES = ["data", "teacher", LABELS, SOFT]
 @pytest.fixture
 def experiment(tiny: Path) -> Experiment:
     return opened(tiny)
-
-
-def write_again(experiment: Experiment, name: str, **tensors: Any) -> None:
-    """Write an artefact again with some of its tensors; without any its content is another too."""
-    stored = experiment.stored(name)
-    assert stored is not None
-    documents = {"description": stored.description.to_record()} if isinstance(stored, Data) else {}
-    content = Content(tensors, stored.meta.metrics, 0.1, documents=documents)
-    experiment.write(name, stored.record, content)
 
 
 @pytest.mark.parametrize("name", NAMES)

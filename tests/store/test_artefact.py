@@ -129,9 +129,8 @@ def test_damage_is_found_when_it_is_read(run: Run) -> None:
         ("words.json", lambda: artefact.load_document("words", meta)),
     ):
         file = artefact.path / name
-        content = bytearray(file.read_bytes())
-        content[-1] ^= 1
-        file.write_bytes(content)
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
         with pytest.raises(
             DamagedError, match=f"{name} is damaged: it is not what the stage wrote"
         ) as damage:
