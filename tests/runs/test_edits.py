@@ -20,8 +20,8 @@ def shown(kd: Kd, command: str = "show") -> dict[str, list[str]]:
     """Return what differs from the recipe, by artefact."""
     document = json.loads(kd(command, "tiny", "--json").out)
     artefacts = document["artefacts"] if command == "show" else document["runs"][0]["artefacts"]
-    assert {one["state"] for one in artefacts} == {"fresh"}
-    return {one["name"]: one["differences"] for one in artefacts if one["differences"]}
+    assert {item["state"] for item in artefacts} == {"fresh"}
+    return {item["name"]: item["differences"] for item in artefacts if item["differences"]}
 
 
 def test_what_is_as_the_recipe_says_is_not_told_of(kd: Kd, tiny: Path) -> None:
@@ -102,7 +102,7 @@ def test_another_teacher_in_the_recipe(kd: Kd, tiny: Path) -> None:
     assert outcome.code == 0
     assert f"teacher: made with {told}; `kd train-teacher --force` follows the recipe" in outcome.err
     assert kd("train-teacher", "--force").code == 0
-    assert [one["state"] for one in json.loads(kd("show", "--json").out)["artefacts"]][3] == "stale"
+    assert [item["state"] for item in json.loads(kd("show", "--json").out)["artefacts"]][3] == "stale"
 
 
 def test_a_teacher_trained_by_a_flag_is_told_of_as_such(kd: Kd, tiny: Path) -> None:
@@ -176,7 +176,7 @@ def test_every_setting_of_the_recipe_is_compared(tiny: Path, name: str) -> None:
 def test_a_recipe_that_cannot_be_read_hides_nothing_else(kd: Kd, tiny: Path) -> None:
     (tiny / "recipe.toml").write_text("[data")
     artefacts = json.loads(kd("show", "--json").out)["artefacts"]
-    assert [(one["name"], one["differences"]) for one in artefacts] == [
+    assert [(item["name"], item["differences"]) for item in artefacts] == [
         (name, []) for name in ["recipe.toml", *NAMES]
     ]
 
@@ -192,5 +192,5 @@ def test_the_control_that_is_lacking_seeds_is_given_them(kd: Kd, tiny: Path) -> 
     (why,) = re.findall(r"`kd (distill --target labels[^`]*)`", " ".join(kd("compare").out.split()))
     assert why == "distill --target labels --seeds 4"
     assert kd(*shlex.split(why)).code == 0
-    sets = {one["name"]: one["versus"] for one in compared(kd)["students"]}
+    sets = {item["name"]: item["versus"] for item in compared(kd)["students"]}
     assert sets["hard-mlp4"]["control"] == "labels-mlp4"

@@ -1,11 +1,8 @@
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from harness import Kd, forge, opened, write_again
-from safetensors.torch import load_file, save
 
 from kdcli.commands import spell, text
 from kdcli.errors import KdError, UsageError
@@ -46,29 +43,6 @@ def test_each_record_and_the_recipe_are_read_a_single_time(
         assert not experiment.stale(SOFT)
         assert experiment.command(SOFT).name == "distill"
     assert sorted(read) == sorted(["recipe", *NAMES])
-
-
-def test_what_a_run_holds_is_handed_on_with_its_shapes(experiment: Experiment) -> None:
-    data, teacher = experiment.data, experiment.teacher
-    assert {name: len(split.y) for name, split in data.splits.items()} == data.description.sizes
-    assert (data.features, data.n_classes, data.heading) == ((2,), 2, "tiny")
-    assert data.posterior is not None
-    test = data.splits["test"]
-    assert test.posterior is not None
-    assert torch.equal(data.posterior(test.x), test.posterior)
-    for trained in (teacher, *experiment.students()):
-        logits = trained.load_tested()
-        assert logits.shape == (trained.members, 400, 2)
-        torch.testing.assert_close(trained.load_model().predict(test.x), logits)
-        assert all(len(values) == trained.members for values in trained.metrics.values())
-        curves = trained.load_history()
-        assert curves is not None
-        assert curves["val"].shape == (trained.members, len(curves["epochs"]))
-    assert {name: tuple(z.shape) for name, z in teacher.logits.items()} == {
-        "train": (160, 2),
-        "val": (40, 2),
-        "test": (400, 2),
-    }
 
 
 def test_stale_is_what_was_made_from_other_content(tiny: Path, experiment: Experiment) -> None:
@@ -125,67 +99,6 @@ def test_what_a_newer_kd_wrote_is_not_taken_for_damage(tiny: Path, name: str) ->
     forge(tiny / name, config={**record.config, "stretch": 2}, versions=versions)
     with pytest.raises(NewerError, match=r"version 9\.1\.0.*stretch: no such key"):
         opened(tiny).stored(name)
-
-
-Change = Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
-
-
-@pytest.mark.parametrize(
-    ("name", "file", "change", "read", "words"),
-    [
-        (
-            "data",
-            "tensors",
-            lambda t: {k: v[:3] for k, v in t.items()},
-            lambda e: e.data.splits,
-            "train.x is",
-        ),
-        ("teacher", "logits", lambda t: {"test": t["test"]}, lambda e: e.teacher.logits, "its tensors are"),
-        ("teacher", "model", lambda t: {}, lambda e: e.teacher.load_model(), "mlp:8"),
-        (
-            SOFT,
-            "predictions",
-            lambda t: {"test": t["test"][:1]},
-            lambda e: e.students()[1].load_tested(),
-            "test is",
-        ),
-        (
-            SOFT,
-            "history",
-            lambda t: {"val": t["val"]},
-            lambda e: e.students()[1].load_history(),
-            "its tensors are",
-        ),
-        (
-            SOFT,
-            "model",
-            lambda t: {k: v.flatten() for k, v in t.items()},
-            lambda e: e.students()[1].load_model(),
-            "do not fit mlp:4",
-        ),
-    ],
-)
-def test_tensors_that_no_stage_would_write_are_damage_though_their_digest_is_right(
-    tiny: Path, name: str, file: str, change: Change, read: Callable[[Experiment], Any], words: str
-) -> None:
-    path = tiny / name / f"{file}.safetensors"
-    tensors = {key: value.contiguous() for key, value in change(load_file(path)).items()}
-    forge(tiny / name, {path.name: save(tensors)})
-    experiment = opened(tiny)
-    with pytest.raises(DamagedError, match=words) as damage:
-        read(experiment)
-    assert damage.value.path == path
-    again = spell(experiment.command(name))
-    assert text(damage.value.hint) == f"remove {tiny / name} and make it again with `{again}`"
-
-
-def test_a_model_that_claims_to_be_huge_takes_no_memory(kd: Kd, tiny: Path) -> None:
-    for name in (LABELS, SOFT):
-        config = opened(tiny).fresh(name).meta.config
-        forge(tiny / name, config={**config, "model": "mlp:1000000,1000000,1000000"})
-    outcome = kd("compare")
-    assert outcome.code == 1
-    assert "44 numbers, not 4,000,014,000,004" in outcome.err
 
 
 def test_students_come_in_their_order_and_of_the_models_asked_for(kd: Kd, tiny: Path) -> None:

@@ -58,7 +58,7 @@ def test_students_of_two_calls_are_those_of_one(
     assert trained == [(3, 4)]
     document = json.loads(outcome.out)
     assert document["students_trained"] == 4
-    assert [one["seeds"] for one in document["students"]] == [[0, 1, 2, 3, 4]] * 2
+    assert [item["seeds"] for item in document["students"]] == [[0, 1, 2, 3, 4]] * 2
     for folder, before, first in zip(folders, once, records, strict=True):
         now = record(folder)
         assert now["config"] == first["config"]
@@ -117,7 +117,7 @@ def test_a_recipe_that_differs_in_seeds_alone_trains_those_that_are_missing(
 ) -> None:
     Path("tiny.toml").write_text(TINY.replace("seeds = 2", "seeds = 4"))
     document = json.loads(kd("run", "tiny.toml", "--json").out)
-    assert [one["seed_numbers"] for one in document["students"]] == [[0, 1, 2, 3]] * 2
+    assert [item["seed_numbers"] for item in document["students"]] == [[0, 1, 2, 3]] * 2
     edit_recipe(tiny, "seeds = 2", "seeds = 5")
     assert kd("distill").code == 0
     assert trained == [(2, 3), (4,)]

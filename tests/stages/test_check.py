@@ -25,7 +25,7 @@ def checked(kd: Kd, *arguments: str) -> dict[str, Any]:
 
 def states(kd: Kd) -> dict[str, str]:
     (run,) = checked(kd, "--run", "tiny")["runs"]
-    return {one["name"]: one["state"] for one in run["artefacts"]}
+    return {item["name"]: item["state"] for item in run["artefacts"]}
 
 
 def follow(kd: Kd, text: str) -> list[Outcome]:
@@ -153,7 +153,7 @@ def test_a_broken_recipe_is_named_with_what_is_wrong(kd: Kd, tiny: Path) -> None
     (tiny / "recipe.toml").write_text('[data]\ndataset = "gaussian"\n')
     (tiny / "teacher/model.safetensors").unlink()
     artefacts = checked(kd)["runs"][0]["artefacts"]
-    assert [one["name"] for one in artefacts] == ["recipe.toml", *NAMES]
+    assert [item["name"] for item in artefacts] == ["recipe.toml", *NAMES]
     assert "no dataset 'gaussian'" in artefacts[0]["problems"][0]
     assert artefacts[2]["again"] is None  # it depends on the recipe
 

@@ -147,3 +147,30 @@ def test_a_full_disk_is_found_before_anything_is_written(
     assert outcome.code == 1
     assert "on disk, and 1.0 kB are free" in outcome.err
     assert not outputs.exists()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "shape", "names", "n_classes", "bayes"),
+    [
+        ("gaussians", (2,), ("x₁", "x₂"), 2, True),
+        ("moons", (2,), ("x₁", "x₂"), 2, True),
+        ("digits", (8, 8), (), 10, False),
+    ],
+)
+def test_what_the_data_are_is_stored_with_them(
+    kd: Kd,
+    outputs: Path,
+    dataset: str,
+    shape: tuple[int, ...],
+    names: tuple[str, ...],
+    n_classes: int,
+    bayes: bool,
+) -> None:
+    assert kd("gen-data", dataset, *(["--n-test", "50"] if bayes else [])).code == 0
+    data = Experiment.open(Store(outputs).existing_run(None)).data
+    description = data.description
+    assert (description.name, description.shape, description.feature_names) == (dataset, shape, names)
+    assert description.classes == tuple(map(str, range(n_classes)))
+    assert description.sizes == {name: len(split.y) for name, split in data.splits.items()}
+    assert (description.bayes is not None, description.own_files) == (bayes, False)
+    assert all((split.posterior is not None) is bayes for split in data.splits.values())

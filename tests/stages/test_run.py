@@ -40,7 +40,7 @@ def test_the_table_has_the_optimum_the_teacher_and_every_target(kd: Kd, tiny: Pa
     for words in ("Bayes optimum", "teacher", "mlp:4", "  labels", "  soft, T = 4", "±", "97.72"):
         assert words in out
     document = json.loads(kd("run", "tiny.toml", "--json").out)
-    assert [len(one["metrics"]["nll"]["per_seed"]) for one in document["students"]] == [2, 2]
+    assert [len(item["metrics"]["nll"]["per_seed"]) for item in document["students"]] == [2, 2]
     assert document["dataset"]["n_test"] == 400
 
 
@@ -116,7 +116,7 @@ def test_another_recipe_with_the_same_data_and_teacher_adds_its_students(
 def test_the_digits_recipe_runs_with_its_figures(kd: Kd) -> None:
     document = json.loads(kd("run", "digits", "--json").out)
     assert document["teacher"]["metrics"]["accuracy"] > 0.96
-    assert all(one["metrics"]["accuracy"]["ci95"][0] > 0.9 for one in document["students"])
+    assert all(item["metrics"]["accuracy"]["ci95"][0] > 0.9 for item in document["students"])
     drawn = [Path(path).stem for path in document["figures"]]
     assert {"confusion-matrices", "dark-knowledge", "disagreements", "metrics-by-temperature"} <= set(drawn)
     assert document["bayes_on_test"] is None

@@ -9,16 +9,16 @@ def test_what_a_run_holds(kd: Kd, tiny: Path) -> None:
     document = json.loads(kd("show", "--json").out)
     assert (document["run"], document["current"]) == ("tiny", True)
     data, teacher, labels, soft = document["artefacts"]
-    assert [one["parents"] for one in (data, teacher, labels, soft)] == [
+    assert [item["parents"] for item in (data, teacher, labels, soft)] == [
         [],
         ["data"],
         ["data"],
         ["data", "teacher"],
     ]
-    for one in document["artefacts"]:
-        meta = json.loads(Path(one["path"], "meta.json").read_text())
-        assert (one["config"], one["created"]) == (meta["config"], meta["created"])
-        assert one["size"] == sum(file.stat().st_size for file in Path(one["path"]).iterdir())
+    for item in document["artefacts"]:
+        meta = json.loads(Path(item["path"], "meta.json").read_text())
+        assert (item["config"], item["created"]) == (meta["config"], meta["created"])
+        assert item["size"] == sum(file.stat().st_size for file in Path(item["path"]).iterdir())
     assert [Path(file["path"]).name for file in document["files"]][:2] == ["compare.json", "recipe.toml"]
     assert all(Path(file["path"]).stat().st_size == file["size"] for file in document["files"])
     assert document["size"] == sum(path.stat().st_size for path in tiny.rglob("*") if path.is_file())
@@ -51,7 +51,7 @@ def test_the_order_is_that_of_the_targets_and_temperatures(kd: Kd, tiny: Path) -
         "--epochs",
         "1",
     )
-    names = [one["name"] for one in json.loads(kd("show", "--json").out)["artefacts"]]
+    names = [item["name"] for item in json.loads(kd("show", "--json").out)["artefacts"]]
     order = ["bayes-mlp4", "soft-T2-mlp4", "soft-T4-mlp4", "soft-T10-mlp4"]
     others = ["bayes-mlp2", "soft-T2-mlp2", "soft-T10-mlp2"]
     assert names[2:] == [f"students/{name}" for name in ("labels-mlp4", *order, *others)]

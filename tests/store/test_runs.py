@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from harness import Kd
 
-from kdcli.errors import KdError
+from kdcli.errors import KdError, UsageError
 from kdcli.store import Store
 
 HOLD = """
@@ -197,3 +197,28 @@ def test_a_recipe_is_a_file_like_any_other(outputs: Path) -> None:
     assert run.recipe_path.read_bytes() == b"[data]\n"
     run.recipe_path.write_text("[teacher]\n")
     assert run.read_recipe() == b"[teacher]\n"
+
+
+def test_runs_and_the_current_one(outputs: Path) -> None:
+    store = Store(outputs)
+    run = store.run("one")
+    run.write_recipe("")
+    assert store.runs() == ["one"]
+    with pytest.raises(KdError, match="no current run"):
+        store.existing_run(None)
+    store.make_current("one")
+    assert store.existing_run(None).path == run.path
+    with pytest.raises(UsageError, match=r"no run 'onee'; did you mean one\?"):
+        store.existing_run("onee")
+
+
+def test_a_marker_that_cannot_be_read(outputs: Path) -> None:
+    (outputs / "current").mkdir(parents=True)
+    with pytest.raises(KdError, match="cannot use"):
+        Store(outputs).existing_run(None)
+
+
+@pytest.mark.parametrize("name", ["", "../x", "/x", ".hidden", "a/b", "a\nb", "x" * 101, "current"])
+def test_names_that_no_run_may_have(outputs: Path, name: str) -> None:
+    with pytest.raises(UsageError):
+        Store(outputs).run(name)
