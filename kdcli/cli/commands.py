@@ -36,9 +36,9 @@ def run(call: Call) -> None:
 
 
 def _steps(call: Call, experiment: "Experiment", recipe: Recipe) -> "Sequence[Step]":
-    from kdcli.stages.run import steps
+    from kdcli.stages.run import WholeRun
 
-    return steps(
+    whole = WholeRun(
         experiment,
         recipe,
         source=call.options.any_recipe,
@@ -47,6 +47,7 @@ def _steps(call: Call, experiment: "Experiment", recipe: Recipe) -> "Sequence[St
         bar=call.screen.download,
         **call.passed("force", "keep_going", "file_format"),
     )
+    return whole.steps()
 
 
 def _take(steps: "Sequence[Step]", screen: Screen) -> None:

@@ -54,24 +54,7 @@ def sample(config: MNIST, files: Mapping[str, bytes]) -> Sample:
 
     from kdcli.rng import generator
 
-    labels = {part: _labels(files, part) for part in PARTS}
-    images = {part: _parsed(files, IMAGES[part], idx.IMAGES) for part in PARTS}
-    for part in PARTS:
-        if len(images[part]) != len(labels[part]):
-            raise ValueError(
-                f"{IMAGES[part]} holds {len(images[part]):,} images, and {LABELS[part]} "
-                f"{len(labels[part]):,} labels"
-            )
-    sizes = {part: " × ".join(map(str, images[part].shape[1:])) for part in PARTS}
-    if sizes["train"] != sizes["t10k"]:
-        raise ValueError(
-            f"{IMAGES['train']} has images of {sizes['train']} pixels, {IMAGES['t10k']} of {sizes['t10k']}"
-        )
-    if len(labels["train"]) < len(labels["t10k"]):
-        raise ValueError(
-            f"there are fewer training images ({len(labels['train']):,}) than test images "
-            f"({len(labels['t10k']):,}): are the files swapped?"
-        )
+    labels, images = _read(files)
     classes = _classes(labels)
     x, x_test = _pixels(images)
     y, y_test = (torch.searchsorted(classes, labels[part]) for part in PARTS)
@@ -82,22 +65,51 @@ def sample(config: MNIST, files: Mapping[str, bytes]) -> Sample:
         )
     train, val = stratified_split(y, config.n_val, generator("mnist/split", config.seed))
     for name, index in (("training", train), ("validation", val)):
-        counts = y[index].bincount(minlength=len(classes))
-        if not bool(counts.all()):
-            lacking = int(counts.argmin())
-            there = int((y == lacking).sum())
-            more = f"keep {'fewer' if name == 'training' else 'more'} for validation"
-            raise UsageError(
-                f"--n-val: with {config.n_val} of {len(y)} images for validation the {name} split has none "
-                f"of the label {int(classes[lacking])}, of which there are {there}",
-                more if there > 1 else "two images of a label are the least: to train and to validate on",
-            )
+        _check_classes(name, y, index, classes)
     splits = {
         "train": Split(x[train], y[train], None),
         "val": Split(x[val], y[val], None),
         "test": Split(x_test, y_test, None),
     }
     return Sample(splits, tuple(str(label) for label in classes.tolist()))
+
+
+def _read(files: Mapping[str, bytes]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return the labels and the images of both parts; raises ValueError where they do not fit together."""
+    labels = {part: _labels(files, part) for part in PARTS}
+    images = {part: _parsed(files, IMAGES[part], idx.IMAGES) for part in PARTS}
+    for part in PARTS:
+        if len(images[part]) != len(labels[part]):
+            raise ValueError(
+                f"{IMAGES[part]} holds {len(images[part]):,} images, and {LABELS[part]} "
+                f"{len(labels[part]):,} labels"
+            )
+    train, test = (" × ".join(map(str, images[part].shape[1:])) for part in PARTS)
+    if train != test:
+        raise ValueError(f"{IMAGES['train']} has images of {train} pixels, {IMAGES['t10k']} of {test}")
+    n_train, n_test = (len(labels[part]) for part in PARTS)
+    if n_train < n_test:
+        raise ValueError(
+            f"there are fewer training images ({n_train:,}) than test images ({n_test:,}): "
+            "are the files swapped?"
+        )
+    return labels, images
+
+
+def _check_classes(split: str, y: Tensor, index: Tensor, classes: Tensor) -> None:
+    """Raise `UsageError` for a split, by the `index` of its images, that has none of some class."""
+    counts = y[index].bincount(minlength=len(classes))
+    if bool(counts.all()):
+        return
+    missing = int(counts.argmin())
+    images = int((y == missing).sum())
+    more = f"keep {'fewer' if split == 'training' else 'more'} for validation"
+    raise UsageError(
+        f"--n-val: with {len(y) - len(index) if split == 'training' else len(index)} of {len(y)} images for "
+        f"validation the {split} split has none of the label {int(classes[missing])}, of which there are "
+        f"{images}",
+        more if images > 1 else "two images of a label are the least: to train and to validate on",
+    )
 
 
 def _parsed(files: Mapping[str, bytes], name: str, magic: int) -> Tensor:

@@ -201,10 +201,6 @@ def _subject(
     logits = cache(trained.load_tested)
     scored = cache(lambda: Scored(logits(), data.splits["test"].y, taught(), data.splits["test"].posterior))
 
-    def probabilities(x: Any) -> Any:
-        of_seeds: torch.Tensor = model().predict(torch.from_numpy(x))
-        return of_seeds[shown].softmax(1).numpy()
-
     def score(name: str) -> tuple[float, float, float]:
         metric: Metric = METRICS[name]
         return estimate_metric(metric, metric.values(scored()))
@@ -216,7 +212,7 @@ def _subject(
         settings=settings,
         recorded={name: np.atleast_1d(values) for name, values in trained.metrics.items()},
         logits=lambda: logits().numpy(),
-        predict=probabilities,
+        predict=lambda x: model().predict(torch.from_numpy(x))[shown].softmax(1).numpy(),
         score=cache(score),
         reliability=lambda: measure_reliability(scored()),
         curves=cache(lambda: _curves(trained)),

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -119,12 +120,7 @@ def distill(
     crew.start()
     own = students is None
     students = override(students or experiment.recipe.students, options)
-    listed = (students.models, students.targets, students.temperatures)
-    room.check_seeds(students.seeds, math.prod(map(len, listed)))
-    sets = student_sets(students)
-    refusals.check_options(sets, options)
-    refusals.check_settings(options, Students, (s.model for s in sets))
-    refusals.check_folder(name, sets)
+    sets = _sets(students, options, name)
     material = _material(experiment, students, sets)
     artefacts = {s: f"{STUDENTS}/{name or s.name}" for s in sets}
     planned = plan(experiment, artefacts, force=force, given=_given(options) if own else None)
@@ -132,13 +128,23 @@ def distill(
         sizes = material.sizes(len(order.wanted), students.seeds)
         room.check_training(order.model, sizes, experiment.run.path)
     start = time.perf_counter()
-    lost: list[str] = []
-    for order in planned.orders:
-        lost += train(order, students, material, keep_going=keep_going, watch=watch)
+    orders = planned.orders
+    lost = [train(order, students, material, keep_going=keep_going, watch=watch) for order in orders]
     for model in {s.model for s in sets}:
         resume_points(experiment.run, model).clear()
-    _refuse_if_lost(lost, len(sets), students)
+    _refuse_if_lost(list(chain(*lost)), len(sets), students)
     return _distilled(experiment, planned, students, sets, time.perf_counter() - start)
+
+
+def _sets(students: Students, options: Mapping[str, Any], name: str | None) -> list[StudentSet]:
+    """Return the sets that are asked for; refuses too many seeds, and options that do not apply."""
+    listed = (students.models, students.targets, students.temperatures)
+    room.check_seeds(students.seeds, math.prod(map(len, listed)))
+    sets = student_sets(students)
+    refusals.check_options(sets, options)
+    refusals.check_settings(options, Students, (s.model for s in sets))
+    refusals.check_folder(name, sets)
+    return sets
 
 
 def _given(options: Mapping[str, Any]) -> list[str]:

@@ -30,82 +30,90 @@ class Step:
     call: Callable[[], Result]
 
 
-def steps(
-    experiment: Experiment,
-    recipe: Recipe,
-    *,
-    source: str,
-    files: Path | None = None,
-    force: bool = False,
-    keep_going: bool = False,
-    file_format: str = "png",
-    watch: Watch = unwatched,
-    bar: Bar = unseen,
-) -> list[Step]:
-    """Return the stages of a recipe in order, each with the command that does the same.
+@dataclass(frozen=True)
+class WholeRun:
+    """All stages of a recipe on one run.
 
     `source` is the recipe's name or file, `files` the folder that its dataset is read from. A run that is
     there with the same data and teacher keeps its recipe, and is given these students besides.
     """
-    crew.start(drawing=True)
-    run, joins = experiment.run, joins_run(experiment, recipe)
-    evidence = cache(lambda: gather(experiment))  # of the students when they are there
-    named = "" if run.name == (named_run() or recipe.dataset) else run.name
-    later = "" if named_run() in (None, run.name) else run.name  # gen-data makes the run current
-    made_from = (recipe.dataset,) if joins or source == recipe.dataset else ()
 
-    def command(name: str, *arguments: str, run: str = later, **options: object) -> Command:
-        return Command(name, arguments, options, run=run, outputs=experiment.run.store.root)
+    experiment: Experiment
+    recipe: Recipe
+    source: str
+    files: Path | None = None
+    force: bool = False
+    keep_going: bool = False
+    file_format: str = "png"
+    watch: Watch = unwatched
+    bar: Bar = unseen
 
-    return [
-        Step(
-            command(
-                "gen-data",
-                *made_from,
-                run=named,
-                recipe="" if made_from else source,
-                source=files or "",
-                force=force,
+    def steps(self) -> list[Step]:
+        """Return the stages in order, each with the command that does the same."""
+        crew.start(drawing=True)
+        joins = self.joins
+        evidence = cache(lambda: gather(self.experiment))  # of the students when they are there
+        file_format = "" if self.file_format == "png" else self.file_format
+        students_of = self.source if joins else ""
+        return [
+            Step(self._making(joins), lambda: self._gen_data(joins)),
+            Step(self._later("train-teacher", force=self.force), self._train_teacher),
+            Step(
+                self._later("distill", recipe=students_of, keep_going=self.keep_going, force=self.force),
+                lambda: self._distill(joins),
             ),
-            lambda: gen_data(
-                experiment,
-                experiment.recipe if joins else recipe,
-                {},
-                adopt=not joins,
-                force=force,
-                source=files,
-                bar=bar,
+            Step(
+                self._later("plot", format=file_format),
+                lambda: plot(self.experiment, file_format=self.file_format, evidence=evidence),
             ),
-        ),
-        Step(
-            command("train-teacher", force=force),
-            lambda: train_teacher(experiment, {}, force=force, watch=watch),
-        ),
-        Step(
-            command("distill", recipe=source if joins else "", keep_going=keep_going, force=force),
-            lambda: replace(
-                distill(
-                    experiment,
-                    {},
-                    students=recipe.students if joins else None,
-                    force=force,
-                    keep_going=keep_going,
-                    watch=watch,
-                ),
-                brief=True,
-            ),
-        ),
-        Step(
-            command("plot", format="" if file_format == "png" else file_format),
-            lambda: plot(experiment, file_format=file_format, evidence=evidence),
-        ),
-        Step(command("compare"), lambda: report(experiment, evidence())),
-    ]
+            Step(self._later("compare"), lambda: report(self.experiment, evidence())),
+        ]
 
+    @property
+    def joins(self) -> bool:
+        """Whether the run is there with another recipe of the same data and teacher."""
+        if not self.experiment.run.recipe_path.is_file():
+            return False
+        own, recipe = self.experiment.recipe, self.recipe
+        return own != recipe and (own.data, own.teacher) == (recipe.data, recipe.teacher)
 
-def joins_run(experiment: Experiment, recipe: Recipe) -> bool:
-    """Whether a run is there with another recipe of the same data and teacher, whose students may join it."""
-    if not experiment.run.recipe_path.is_file():
-        return False
-    own = experiment.recipe
-    return own != recipe and (own.data, own.teacher) == (recipe.data, recipe.teacher)
+    def _making(self, joins: bool) -> Command:
+        """Return the command that makes the run."""
+        run, dataset = self.experiment.run, self.recipe.dataset
+        plain = joins or self.source == dataset
+        options = {"recipe": "" if plain else self.source, "source": self.files or "", "force": self.force}
+        named = "" if run.name == (named_run() or dataset) else run.name
+        arguments = (dataset,) if plain else ()
+        return Command("gen-data", arguments, options, run=named, outputs=run.store.root)
+
+    def _later(self, name: str, **options: object) -> Command:
+        """Return a command that works on the run when it is made, which makes it current."""
+        run = self.experiment.run
+        named = "" if named_run() in (None, run.name) else run.name
+        return Command(name, (), options, run=named, outputs=run.store.root)
+
+    def _gen_data(self, joins: bool) -> DataMade:
+        recipe = self.experiment.recipe if joins else self.recipe
+        return gen_data(
+            self.experiment,
+            recipe,
+            {},
+            adopt=not joins,
+            force=self.force,
+            source=self.files,
+            bar=self.bar,
+        )
+
+    def _train_teacher(self) -> TeacherTrained:
+        return train_teacher(self.experiment, {}, force=self.force, watch=self.watch)
+
+    def _distill(self, joins: bool) -> Distilled:
+        made = distill(
+            self.experiment,
+            {},
+            students=self.recipe.students if joins else None,
+            force=self.force,
+            keep_going=self.keep_going,
+            watch=self.watch,
+        )
+        return replace(made, brief=True)  # the comparison follows

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -84,15 +84,15 @@ def verify(artefact: Artefact) -> Condition:
     if not os.path.isdir(folder):
         return damaged(artefact, f"{folder} is not a folder")
     try:
-        there = sorted(os.listdir(folder))
+        names = sorted(os.listdir(folder))
     except OSError as error:
         return _unreadable(artefact, folder, error)
-    if record.name not in there:
+    if record.name not in names:
         return Condition(artefact, "unfinished", (f"{record} is not there, which is written last",))
     if not os.path.isfile(record):
         return damaged(artefact, f"{record} is not a file")
     try:
-        meta = artefact.meta()
+        return _compared(artefact, artefact.meta(), names)
     except DamagedError as error:
         return damaged(artefact, error.message)
     except NewerError as error:
@@ -101,10 +101,15 @@ def verify(artefact: Artefact) -> Condition:
         return Condition(artefact, "older", (error.message,))
     except KdError as error:  # not to be read: nothing to be removed
         return Condition(artefact, "damaged", (error.message,), remade=False, advice=error.hint)
+
+
+def _compared(artefact: Artefact, meta: Meta, names: Sequence[str]) -> Condition:
+    """Compare the files in an artefact's folder, of these `names`, with what its record says of them."""
+    folder = artefact.path
     wrong = [
         problem for file, digest in sorted(meta.files.items()) if (problem := _problem(folder / file, digest))
     ]
-    surplus = [folder / name for name in there if name != record.name and name not in meta.files]
+    surplus = [folder / name for name in names if name != "meta.json" and name not in meta.files]
     problems = (*wrong, *(f"{path} is not of this artefact: no stage wrote it" for path in surplus))
     if wrong and all(UNREADABLE in problem for problem in wrong):
         return Condition(artefact, "damaged", problems, meta, remade=False, advice="make it readable")

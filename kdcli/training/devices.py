@@ -23,10 +23,11 @@ def precision_for(asked: str, parameters: int, device: torch.device) -> torch.dt
     """
     if asked != "auto":
         return torch.bfloat16 if asked == "bfloat16" else torch.float32
-    return torch.bfloat16 if parameters >= LARGE and _multiplies_in_bfloat16(device) else torch.float32
+    return torch.bfloat16 if parameters >= LARGE and multiplies_in_bfloat16(device) else torch.float32
 
 
-def _multiplies_in_bfloat16(device: torch.device) -> bool:
+def multiplies_in_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware multiplies in bfloat16, or PyTorch knows of none that does."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if not hasattr(torch.cpu, "get_capabilities"):  # older PyTorch does not tell

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from kdcli.errors import UsageError
 
 JOBS = "KD_JOBS"  # environment variable: how many tasks may run at the same time
 
-_allowed: int | None = None
-_threads: str | None = None
+
+@dataclass
+class Limit:
+    """What limits this process: the number that it was `allowed`, and its own OMP_NUM_THREADS at the start."""
+
+    """What limits this process: the number that was `allowed`, and its OMP_NUM_THREADS at the start."""
+    allowed: int | None = None
+    threads: str | None = None
+
+
+LIMIT = Limit()
 
 
 def compute_on_one_thread() -> None:
@@ -18,16 +28,14 @@ def compute_on_one_thread() -> None:
     Threads of OpenMP wait for each other by spinning, a dozen times in every step of a small training. Where
     another process works on the same processors, that takes many times as long as one thread alone.
     """
-    global _threads
-    if _threads is None:
-        _threads = os.environ.get("OMP_NUM_THREADS", "")
+    if LIMIT.threads is None:
+        LIMIT.threads = os.environ.get("OMP_NUM_THREADS", "")
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def allow(number: int | None) -> None:
     """Let so many processes or threads compute at the same time; None leaves it to the environment."""
-    global _allowed
-    _allowed = number
+    LIMIT.allowed = number
 
 
 def jobs() -> int:
@@ -37,8 +45,8 @@ def jobs() -> int:
     by its affinity and its control group's quota, but no more than OMP_NUM_THREADS. Raises `UsageError` if
     KD_JOBS is no such number.
     """
-    if _allowed is not None:
-        return _allowed
+    if LIMIT.allowed is not None:
+        return LIMIT.allowed
     asked = os.environ.get(JOBS, "")
     if asked:
         if asked.isascii() and asked.isdigit() and 1 <= int(asked) <= 10_000:
@@ -46,7 +54,8 @@ def jobs() -> int:
         raise UsageError(f"{JOBS} must be a whole number from 1 to 10000, not '{asked}'", f"such as {JOBS}=2")
     from joblib import cpu_count
 
-    threads = (_threads if _threads is not None else os.environ.get("OMP_NUM_THREADS", "")).partition(",")[0]
-    most = int(threads) if threads.isascii() and threads.isdigit() else 0
+    threads = os.environ.get("OMP_NUM_THREADS", "") if LIMIT.threads is None else LIMIT.threads
+    first = threads.partition(",")[0]
+    most = int(first) if first.isascii() and first.isdigit() else 0
     processors: int = cpu_count()
     return max(1, min(processors, most or processors))

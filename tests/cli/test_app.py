@@ -29,7 +29,7 @@ def test_a_list_or_a_switch_may_be_repeated(kd: Kd, tiny: Path) -> None:
 
 
 def test_completion_script(kd: Kd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("typer.completion._get_shell_name", lambda: "bash")
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
     outcome = kd("--show-completion")
     assert outcome.code == 0
     assert "_KD_COMPLETE=complete_bash" in outcome.out

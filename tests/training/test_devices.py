@@ -27,7 +27,7 @@ def test_a_card_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bfloat16_by_itself_only_for_large_models_and_where_the_hardware_has_it(
     monkeypatch: pytest.MonkeyPatch, hardware: bool, large: torch.dtype
 ) -> None:
-    monkeypatch.setattr(compute, "_multiplies_in_bfloat16", lambda device: hardware)
+    monkeypatch.setattr(compute, "multiplies_in_bfloat16", lambda device: hardware)
     small, big = MLP((64, 64)).parameters((2,), 2), MLP((1200,)).parameters((1000,), 10)
     assert precision_for("auto", small, CPU) == torch.float32
     assert precision_for("auto", big, CPU) == large

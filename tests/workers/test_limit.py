@@ -19,7 +19,7 @@ def test_jobs_are_those_asked_for_or_what_the_process_may_use(
     variables: dict[str, str], number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("joblib.cpu_count", lambda: 4)
-    monkeypatch.setattr(limit, "_threads", None)
+    monkeypatch.setattr(limit.LIMIT, "threads", None)
     allow(None)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
