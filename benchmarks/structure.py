@@ -36,19 +36,7 @@ RECORDS |= {"sections", "stored", "made", "bayes", "optimum", "values", "versus"
 FAMILIES = {"Tree", "CNN", "MLP", "Network", "tree", "cnn", "mlp"}
 KINDS = {"data", "teacher", "students", "students/"}
 VAGUE = {"one", "found", "chosen", "there", "those", "of"}
-WHOLE = {  # tests of the house, not of a module
-    "test_fuzz",
-    "test_house",
-    "test_kill",
-    "test_no_room",
-    "test_structure",
-}
-    "test_fuzz",
-    "test_house",
-    "test_kill",
-    "test_no_room",
-    "test_structure",
-}  # tests of the house, not of a module
+WHOLE = {"fuzz", "house", "kill", "no_room", "structure"}  # tests of the house, not of a module
 COMMANDS = "gen-data|train-teacher|distill|plot|compare|report|run|sweep|export|predict|choose|use|recipe"
 COMMAND = re.compile(rf"(?<![\w-])kd ({COMMANDS}|show|runs|check|delete)(?![\w-])|(^|`)kd {{}}.", re.M)
 RUFF = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--ignore-noqa", "--exit-zero"]
@@ -151,7 +139,7 @@ def mirrors(test: Path, tests: Path, package: Path) -> bool:
     """Whether a test is of one module or package, or of the whole house."""
     subject = package / test.relative_to(tests).parent / test.stem.removeprefix("test_")
     homes = (subject, subject.with_suffix(".py"), subject.parent.with_name(subject.name) / "__init__.py")
-    return test.stem in WHOLE or any(home.exists() for home in homes)
+    return test.stem.removeprefix("test_") in WHOLE or any(home.exists() for home in homes)
 
 
 def structure(folder: Path) -> tuple[Counter[str], dict[str, list[str]]]:

@@ -333,30 +333,10 @@ def test_damage_is_found_and_changes_no_result(world: World, data: st.DataObject
     files = sorted([*artefacts, world.run / "recipe.toml"])
     path = data.draw(st.sampled_from(files))
     content = path.read_bytes()
-    at = place(data.draw, content)
-    kinds = ["flip", "cut", "more", "other", "gone", "folder", "link", "swap", "hole"]
-    match kind := data.draw(st.sampled_from(kinds)):
-        case "flip":
-            path.write_bytes(content[:at] + bytes([content[at] ^ 1 << at % 8]) + content[at + 1 :])
-        case "cut":
-            path.write_bytes(content[:at])
-        case "more":
-            path.write_bytes(content + b" ")
-        case "other":
-            path.write_bytes(data.draw(st.binary(max_size=200)))
-        case "gone":
-            path.unlink()
-        case "folder":
-            path.unlink()
-            path.mkdir()
-        case "link":
-            path.unlink()
-            path.symlink_to(world.root / "precious/file")
-        case "swap":
-            other = data.draw(st.sampled_from(files))
-            path.write_bytes(other.read_bytes())
-        case "hole":
-            os.truncate(path, 10**12)
+    kind = data.draw(
+        st.sampled_from(["flip", "cut", "more", "other", "gone", "folder", "link", "swap", "hole"])
+    )
+    damage(data.draw, kind, path, files)
     edited = path.name == "recipe.toml" or is_record(path, content)  # by a person: what makes sense is taken
     if not edited and (kind != "hole" or path.name == "meta.json"):  # to hash a terabyte takes its time
         states = {item["state"] for item in world.checked()["runs"][0]["artefacts"]}
@@ -366,6 +346,34 @@ def test_damage_is_found_and_changes_no_result(world: World, data: st.DataObject
     code, out, _ = world.call(*reader)
     if code == 0 and reader[0] == "compare" and not edited:
         assert evidence(out) == told
+
+
+def damage(draw: st.DrawFn, kind: str, path: Path, files: list[Path]) -> None:
+    """Damage a file, or put something else in its place."""
+    content = path.read_bytes()
+    at = place(draw, content)
+    match kind:
+        case "flip":
+            path.write_bytes(content[:at] + bytes([content[at] ^ 1 << at % 8]) + content[at + 1 :])
+        case "cut":
+            path.write_bytes(content[:at])
+        case "more":
+            path.write_bytes(content + b" ")
+        case "other":
+            path.write_bytes(draw(st.binary(max_size=200)))
+        case "gone":
+            path.unlink()
+        case "folder":
+            path.unlink()
+            path.mkdir()
+        case "link":
+            path.unlink()
+            path.symlink_to(Path("precious/file").absolute())
+        case "swap":
+            other = draw(st.sampled_from(files))
+            path.write_bytes(other.read_bytes())
+        case "hole":
+            os.truncate(path, 10**12)
 
 
 def place(draw: st.DrawFn, content: bytes) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdcli.errors import Text
 from kdcli.figures.canvas import GREY, legend, line_look, wide_panel
 from kdcli.figures.captions import MOST_PANELS, caption_of_room, fitting_students, note_of_room
 from kdcli.figures.kind import FigureKind
@@ -29,7 +30,7 @@ def obstacle(view: View) -> str:
     return "" if view.teacher and view.students else "it needs a teacher and students"
 
 
-def note(view: View) -> str:
+def note(view: View) -> Text:
     """Say which students are left out; empty if none is."""
     return note_of_room(view.students, ROOM)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kdcli.errors import Text
 from kdcli.figures.canvas import GREY, legend, line_look, wide_panel
 from kdcli.figures.captions import counted_sets
 from kdcli.figures.kind import FigureKind
@@ -29,7 +30,7 @@ def obstacle(view: View) -> str:
     return "" if len(sizes) > 1 else "it needs trees of at least two sizes, such as tree:max_leaf_nodes=16"
 
 
-def note(view: View) -> str:
+def note(view: View) -> Text:
     """Say which trees are left out; empty if none is."""
     count = sum("leaves" in subject.recorded for subject in view.students) - len(_by_leaves(view))
     return f"leaves out {counted_sets(count)} of trees with limits other than max_leaf_nodes" if count else ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from kdcli.errors import Command, Text
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,7 +28,7 @@ def caption_of_room(students: Sequence[Subject], room: int) -> str:
     return f"\nThe figure shows {shown} of {len(students)} student sets." if shown < len(students) else ""
 
 
-def note_of_room(students: Sequence[Subject], room: int) -> str:
+def note_of_room(students: Sequence[Subject], room: int) -> Text:
     """Say which students a figure has no room for; empty if it has room for all."""
     shown = fitting_students(students, room)
     if len(shown) == len(students):
@@ -34,7 +36,8 @@ def note_of_room(students: Sequence[Subject], room: int) -> str:
     counts = f"shows {len(shown)} of {len(students)} student sets"
     if len({subject.model for subject in students}) == 1:
         return f"{counts}: the first that fit"
-    return f"{counts}: those of {shown[0].model}; `kd plot --model MODEL` draws those of another model"
+    others = Command("plot", options={"model": "MODEL"})
+    return (f"{counts}: those of {shown[0].model}; ", others, " draws those of another model")
 
 
 def caption_of_failures(students: Sequence[Subject]) -> str:

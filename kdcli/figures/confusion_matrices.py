@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kdcli.errors import Text
 from kdcli.figures.canvas import PROBABILITY, beside, class_ticks, square_panels
 from kdcli.figures.captions import MOST_PANELS, caption_of_room, fitting_students, note_of_room
 from kdcli.figures.kind import FigureKind
@@ -30,7 +31,7 @@ def obstacle(view: View) -> str:
     return "" if view.subjects else "nothing is trained yet"
 
 
-def note(view: View) -> str:
+def note(view: View) -> Text:
     """Say which students are left out; empty if none is."""
     return note_of_room(view.students, ROOM)
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kdcli.errors import Text
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -23,5 +25,5 @@ class FigureKind:
     summary: str
     draw: Callable[[View], Figure]
     obstacle: Callable[[View], str]
-    note: Callable[[View], str] = lambda view: ""
+    note: Callable[[View], Text] = lambda view: ""
     compares: bool = False

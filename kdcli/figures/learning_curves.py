@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdcli.errors import Text, joined
 from kdcli.figures.canvas import BLUE, ORANGE, legend, panels
 from kdcli.figures.captions import (
     MOST_PANELS,
@@ -39,13 +40,13 @@ def obstacle(view: View) -> str:
     return "no model here is trained by gradients, and so none has learning curves"
 
 
-def note(view: View) -> str:
+def note(view: View) -> Text:
     """Say which students are left out; empty if none is."""
     drawable = _with_curves(view)
-    notes = [note_of_room(drawable, ROOM)]
-    if count := len(view.students) - len(drawable):
-        notes.append(f"leaves out {counted_sets(count)} not trained by gradients")
-    return "; ".join(filter(None, notes))
+    room = note_of_room(drawable, ROOM)
+    count = len(view.students) - len(drawable)
+    others = f"leaves out {counted_sets(count)} not trained by gradients" if count else ""
+    return joined(room, "; " if room and others else "", others)
 
 
 def _with_curves(view: View) -> list[Subject]:

@@ -32,14 +32,14 @@ class Plotted:
     path: Path
     figures: list[Path]
     left_out: dict[str, Text]
-    notes: dict[str, str]
+    notes: dict[str, Text]
 
     def told(self) -> Iterator[Told]:
         """Return the figures, and what is not drawn and why."""
         yield f"run {self.run}: {counted(len(self.figures), 'figure')}"
         yield from map(wrote, self.figures)
         yield from (Line(joined(f"left out {name}: ", reason)) for name, reason in self.left_out.items())
-        yield from (f"{name} {note}" for name, note in self.notes.items())
+        yield from (Line(joined(f"{name} ", note)) for name, note in self.notes.items())
 
     def document(self) -> dict[str, Any]:
         """Return the paths of the figures, and what is not drawn and why."""
@@ -100,7 +100,7 @@ class _Selection:
 
     drawable: list[str] = field(default_factory=list)
     obstacles: dict[str, str] = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, Text] = field(default_factory=dict)
 
 
 def _select(kinds: Mapping[str, FigureKind], view: View, *, compares: bool) -> _Selection:

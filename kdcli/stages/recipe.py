@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from itertools import takewhile
 from typing import Any
 
+from kdcli.commands import spell
+from kdcli.errors import Command
 from kdcli.report.told import File, Told
 from kdcli.runs.recipe import Recipe, builtin_text, dump, load
 
@@ -39,7 +41,8 @@ def recipe(name: str) -> RecipeShown:
     if not name.endswith(".toml"):
         head = list(takewhile(lambda line: line.startswith("#"), builtin_text(name).splitlines()))
         head += [
-            f"# To change it: kd recipe {name} > mine.toml, then edit mine.toml, then kd run mine.toml",
+            f"# To change it: {spell(Command('recipe', (name,)))} > mine.toml, then edit mine.toml, then "
+            f"{spell(Command('run', ('mine.toml',)))}",
             "",
         ]
     return RecipeShown(name, shown, "\n".join([*head, dump(shown)]))

@@ -12,9 +12,8 @@ JOBS = "KD_JOBS"  # environment variable: how many tasks may run at the same tim
 
 @dataclass
 class Limit:
-    """What limits this process: the number that it was `allowed`, and its own OMP_NUM_THREADS at the start."""
+    """What limits this process: what it was `allowed`, and its OMP_NUM_THREADS at the start."""
 
-    """What limits this process: the number that was `allowed`, and its OMP_NUM_THREADS at the start."""
     allowed: int | None = None
     threads: str | None = None
 
