@@ -2,13 +2,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Kd, forge, opened, write_again
+from harness import Kd, opened, write_again
 
 from kdcli.commands import spell, text
 from kdcli.errors import KdError, UsageError
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.inventory import conditions
-from kdcli.store import FORMAT, Artefact, DamagedError, NewerError, OlderError, Run
+from kdcli.store import Artefact, Run
 
 LABELS, SOFT = "students/labels-mlp4", "students/soft-T4-mlp4"
 NAMES = ["data", "teacher", LABELS, SOFT]
@@ -74,31 +74,6 @@ def test_what_is_not_there_is_named_with_the_command_that_makes_it(tiny: Path) -
         with pytest.raises(KdError, match=f"run tiny has no {name} yet") as refused:
             experiment.fresh(name)
         assert text(refused.value.hint) == f"make it with `{command}`"
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("number", range(1, FORMAT))
-def test_earlier_formats_are_refused_with_the_command_that_makes_them_again(
-    kd: Kd, tiny: Path, name: str, number: int
-) -> None:
-    forge(tiny / name, format=number, seal="0")
-    with pytest.raises(OlderError, match=f"is in format {number} of an earlier kd") as refused:
-        opened(tiny).stored(name)
-    hint = text(refused.value.hint)
-    assert hint.startswith("make it again with `kd ")
-    assert hint.endswith(" --force`")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_what_a_newer_kd_wrote_is_not_taken_for_damage(tiny: Path, name: str) -> None:
-    record = opened(tiny).fresh(name).meta
-    versions = {**record.versions, "kdcli": "9.1.0"}
-    forge(tiny / name, config={**record.config, "stretch": 2})
-    with pytest.raises(DamagedError, match=r"stretch: no such key"):
-        opened(tiny).stored(name)
-    forge(tiny / name, config={**record.config, "stretch": 2}, versions=versions)
-    with pytest.raises(NewerError, match=r"version 9\.1\.0.*stretch: no such key"):
-        opened(tiny).stored(name)
 
 
 def test_students_come_in_their_order_and_of_the_models_asked_for(kd: Kd, tiny: Path) -> None:
