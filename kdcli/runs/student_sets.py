@@ -98,16 +98,10 @@ class StudentSet:
     def words(self, folder: str) -> list[str]:
         """Return the set's title, model and seeds, and how its students were trained."""
         gone = sorted(seed for seeds in self.lost.values() for seed in seeds)
-        seeds = f"{seeds_named(gone)} left out" if gone else f"{len(self.seeds)} seed"
-        seeds += "s" if len(self.seeds) != 1 and not gone else ""
+        count = f"{len(self.seeds)} seed{'' if len(self.seeds) == 1 else 's'}"
+        seeds = f"{seeds_named(gone)} left out" if gone else count
         told = {rule.each or key for key, rule in rules(Students).items() if rule.each or rule.tag}
-        training = training_words(self.described(), told)
-        return [
-            self.title(folder),
-            str(self.model),
-            seeds,
-            *training,
-        ]
+        return [self.title(folder), str(self.model), seeds, *training_words(self.described(), told)]
 
     def described(self) -> dict[str, Any]:
         """Return the settings that apply, each by the name it has for a single set."""

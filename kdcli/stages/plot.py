@@ -43,7 +43,11 @@ class Plotted:
 
     def document(self) -> dict[str, Any]:
         """Return the paths of the figures, and what is not drawn and why."""
-        return {**asdict(self), "left_out": {name: text(reason) for name, reason in self.left_out.items()}}
+        return {
+            **asdict(self),
+            "left_out": {name: text(reason) for name, reason in self.left_out.items()},
+            "notes": {name: text(note) for name, note in self.notes.items()},
+        }
 
 
 def check_format(file_format: str) -> None:
