@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from kdcli.data.draw import Draw
 from kdcli.metrics import Scored, measure
 from kdcli.progress import Watch, unwatched
 from kdcli.report.sentences import scores_text
@@ -119,7 +120,7 @@ def _train(experiment: Experiment, record: TeacherRecord, points: ResumePoints, 
         computation=Computation(config.device, config.precision, config.schedule),
     )
     try:
-        (fitted,) = model.train(teacher_teaching(data, config.seed), workshop)
+        (fitted,) = model.train(teacher_teaching(data, Draw(data.seed, config.seed)), workshop)
     except NotFiniteError:
         points.clear()  # the same command would end there again
         raise
