@@ -6,4 +6,3 @@ def test_counts_and_lists() -> None:
     assert either([10, 2, 10], "seed") == "2 or 10 seeds"
     assert (either([1], "seed"), either([1, 2], "seed")) == ("1 seed", "1 or 2 seeds")
     assert [listed(list(names)) for names in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
-    assert (ratio(1 / 230), ratio(3.1)) == ("1/230", "3.10")

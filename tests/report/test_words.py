@@ -43,6 +43,10 @@ def test_sizes(count: float, text: str) -> None:
     assert words.readable_size(count) == text
 
 
+def test_ratios() -> None:
+    assert (words.ratio(1 / 230), words.ratio(3.1)) == ("1/230", "3.10")
+
+
 def test_paths_from_here(tmp_path: Path) -> None:
     assert words.place(tmp_path / "outputs/a") == "outputs/a"
     assert words.wrote(tmp_path / "outputs/a") == "wrote outputs/a"
