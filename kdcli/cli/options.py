@@ -8,6 +8,7 @@ from kdcli.data import DATASETS
 from kdcli.figures import FIGURES, FORMATS
 from kdcli.metrics import METRICS
 from kdcli.models import FAMILIES
+from kdcli.report.words import listed
 from kdcli.runs.completion import recipe_files, run_names, student_set_names, trained_models
 from kdcli.runs.recipe import builtin_names
 from kdcli.settings import setting
@@ -16,7 +17,7 @@ from kdcli.targets import TARGETS
 
 RUN, BEHAVIOUR = "Run", "Behaviour"  # panels of the help pages
 DEFAULT_RUN = "default: the run that KD_RUN names, or the current one"
-FROM_FILES = " and ".join(name for name, dataset in DATASETS.items() if dataset.files)
+FROM_FILES = listed([name for name, dataset in DATASETS.items() if dataset.files])
 
 SCREEN = ("as_json", "quiet")  # options of every command
 STORE = ("outputs", *SCREEN)  # of every command that reads the store

@@ -185,7 +185,7 @@ class StudentSet:
     def variant(self, folder: str = "") -> str:
         """Say what else than target and temperature sets it apart, such as "w = 0.3"; empty if nothing."""
         named = [folder] if folder and folder != self.name else []
-        return ", ".join(self._tags(" = ", of=lambda rule: not rule.of) + named)
+        return ", ".join(self._tags(" = ", of=lambda rule: rule.of != "target") + named)
 
     def pairing_differences(self, other: StudentSet) -> list[str]:
         """Say what keeps two sets from being paired, such as "model (mlp:4, not mlp:8)"; empty if nothing.
@@ -232,8 +232,8 @@ class StudentSet:
         """Return the settings that names show: those a target takes, and others unless at their default."""
         defaults = Students()
         tags = []
-        for key, rule in rules(Students).items():
-            shown = rule.of if rule.of else getattr(self.settings, key) != getattr(defaults, key)
+        for key, rule in sorted(rules(Students).items(), key=lambda item: item[1].of != "target"):
+            shown = rule.of == "target" or getattr(self.settings, key) != getattr(defaults, key)
             if rule.tag and shown and self._applies(key, rule) and of(rule) and (whole or not rule.grouping):
                 tag = rule.sign if rule.sign and equals.strip() else rule.tag
                 tags.append(f"{tag}{equals}{_number(self._value(key, rule))}")
