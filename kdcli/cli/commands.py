@@ -201,7 +201,7 @@ def check(call: Call) -> None:
 
     made = stage(call.store, call.options.run_to_check)
     call.screen.show(made)
-    if made.damaged or made.newer:
+    if made.damaged or made.older or made.newer:
         raise typer.Exit(1)
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
+from kdcli.data.draw import Draw
 from kdcli.errors import Command, KdError, UsageError, joined, unknown
 from kdcli.models import parse_model
 from kdcli.runs.kinds import DATA, STUDENTS, TEACHER, artefacts, kind_of, parse
@@ -164,6 +165,13 @@ class Experiment:
     def data(self) -> Data:
         """The run's data; raises `KdError` naming the command that makes them if they are not there."""
         return self.fresh(DATA)  # type: ignore[return-value]
+
+    @property
+    def draw(self) -> Draw:
+        """The run's draw: of its data, and of the teacher that is there or that the recipe asks for."""
+        stored = self.stored(TEACHER)
+        teacher = stored.record.settings if isinstance(stored, TrainedTeacher) else self.recipe.teacher
+        return Draw(data=self.data.seed, teacher=teacher.seed)
 
     @property
     def teacher(self) -> TrainedTeacher:

@@ -7,6 +7,7 @@
 
 import codecs
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -205,23 +206,23 @@ def dump(recipe: Recipe) -> str:
     Above every key a comment says what it means, and which values it takes.
     """
     kind = find_dataset(recipe.dataset)
-    tables = {
-        "data": (kind.summary, recipe.data),
-        "teacher": (_first_line(Teacher), recipe.teacher),
-        "students": (_first_line(Students), recipe.students),
-    }
-    lines: list[str] = []
-    for name, (summary, config) in tables.items():
-        lines += ["", f"[{name}]  # {summary}"] if lines else [f"[{name}]  # {summary}"]
-        if name == "data":
-            lines += [*_comment(f"the dataset: {', '.join(DATASETS)}"), f"dataset = {_toml(recipe.dataset)}"]
-        defaults = {field.name: field.default for field in fields(config)}
-        for key, rule in rules(type(config)).items():
-            words = f"{rule.help}: {rule.values}" if rule.values else rule.help
-            range_ = f"{rule.allowed}; " if rule.allowed else ""
-            lines += [*_comment(words), f"#   {range_}default: {_toml(defaults[key])}"]
-            lines.append(f"{key} = {_toml(getattr(config, key))}")
-    return "\n".join(lines) + "\n"
+    dataset = [*_comment(f"the dataset: {', '.join(DATASETS)}"), f"dataset = {_toml(recipe.dataset)}"]
+    sections = [
+        [f"[data]  # {kind.summary}", *dataset, *_keys(recipe.data)],
+        [f"[teacher]  # {_first_line(Teacher)}", *_keys(recipe.teacher)],
+        [f"[students]  # {_first_line(Students)}", *_keys(recipe.students)],
+    ]
+    return "\n\n".join(map("\n".join, sections)) + "\n"
+
+
+def _keys(config: Any) -> Iterator[str]:
+    """Yield the lines of a section's keys."""
+    defaults = {field.name: field.default for field in fields(config)}
+    for key, rule in rules(type(config)).items():
+        words = f"{rule.help}: {rule.values}" if rule.values else rule.help
+        range_ = f"{rule.allowed}; " if rule.allowed else ""
+        yield from [*_comment(words), f"#   {range_}default: {_toml(defaults[key])}"]
+        yield f"{key} = {_toml(getattr(config, key))}"
 
 
 def _first_line(config: type) -> str:

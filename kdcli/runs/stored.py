@@ -55,13 +55,6 @@ class Opened(Protocol):
         """Name the command that makes an artefact again where a file of it makes no sense."""
 
 
-@dataclass(frozen=True)
-class Draw:
-    """One sample or split of the data, by its seed; teacher and students of the draw are made on it."""
-
-    seed: int
-
-
 @dataclass(frozen=True, eq=False)
 class Stored(Generic[R]):
     """An artefact of a run with what its record says."""
@@ -113,9 +106,10 @@ class Data(Stored[DataRecord]):
         return self._load("tensors", lambda tensors: splits_of(tensors, self.description))[1]
 
     @property
-    def draw(self) -> Draw:
-        """Which sample or split they are."""
-        return Draw(self.record.config.seed)
+    def seed(self) -> int:
+        """The seed of the sample and its split."""
+        seed: int = self.record.config.seed
+        return seed
 
     @property
     def dataset(self) -> Dataset[Any]:

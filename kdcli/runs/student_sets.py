@@ -18,6 +18,7 @@ from kdcli.runs.records import check_spelling, training_words
 from kdcli.settings import Rule, flag, read, rules
 from kdcli.store import fitting
 from kdcli.targets import TARGETS, Target
+from kdcli.words import counted, plural
 
 LOST = {  # seeds that a set was asked for and does not have, by what became of them
     "diverged": "training diverged (non-finite loss)",
@@ -98,16 +99,9 @@ class StudentSet:
     def words(self, folder: str) -> list[str]:
         """Return the set's title, model and seeds, and how its students were trained."""
         gone = sorted(seed for seeds in self.lost.values() for seed in seeds)
-        seeds = f"{seeds_named(gone)} left out" if gone else f"{len(self.seeds)} seed"
-        seeds += "s" if len(self.seeds) != 1 and not gone else ""
+        seeds = f"{seeds_named(gone)} left out" if gone else counted(len(self.seeds), "seed")
         told = {rule.each or key for key, rule in rules(Students).items() if rule.each or rule.tag}
-        training = training_words(self.described(), told)
-        return [
-            self.title(folder),
-            str(self.model),
-            seeds,
-            *training,
-        ]
+        return [self.title(folder), str(self.model), seeds, *training_words(self.described(), told)]
 
     def described(self) -> dict[str, Any]:
         """Return the settings that apply, each by the name it has for a single set."""
@@ -283,7 +277,7 @@ def position(student_set: StudentSet, folder: str, models: Sequence[str]) -> tup
 def seeds_named(seeds: Iterable[int]) -> str:
     """Name seeds within a sentence, such as "seeds 2, 5"."""
     names = list(map(str, seeds))
-    return f"seed{'' if len(names) == 1 else 's'} {', '.join(names)}"
+    return f"{plural(len(names), 'seed')} {', '.join(names)}"
 
 
 def _own(settings: Students) -> Students:

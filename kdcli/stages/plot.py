@@ -16,9 +16,10 @@ from kdcli.figures import FIGURES, FORMATS, FigureKind, find_figure
 from kdcli.models import parse_model
 from kdcli.report.drawing import collect, draw
 from kdcli.report.told import Line, Told
-from kdcli.report.words import counted, wrote
+from kdcli.report.words import wrote
 from kdcli.runs.experiment import Experiment
 from kdcli.store import fitting
+from kdcli.words import counted
 
 if TYPE_CHECKING:
     from kdcli.figures.view import Difference, View
@@ -43,7 +44,11 @@ class Plotted:
 
     def document(self) -> dict[str, Any]:
         """Return the paths of the figures, and what is not drawn and why."""
-        return {**asdict(self), "left_out": {name: text(reason) for name, reason in self.left_out.items()}}
+        return {
+            **asdict(self),
+            "left_out": {name: text(reason) for name, reason in self.left_out.items()},
+            "notes": {name: text(note) for name, note in self.notes.items()},
+        }
 
 
 def check_format(file_format: str) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
+from kdcli.data.draw import Draw
 from kdcli.metrics import Scored, measure
 from kdcli.progress import Watch, unwatched
 from kdcli.report.sentences import scores_text
 from kdcli.report.told import Told
-from kdcli.report.words import counted, seconds, wrote
+from kdcli.report.words import seconds, wrote
 from kdcli.runs import room
 from kdcli.runs.edits import check_data
 from kdcli.runs.experiment import Experiment
@@ -28,6 +29,7 @@ from kdcli.training.devices import choose_device
 from kdcli.training.material import teacher_sizes, teacher_teaching
 from kdcli.training.resuming import ResumePoints, identity
 from kdcli.training.workshop import Computation, NotFiniteError, TrainingWorkshop
+from kdcli.words import counted
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def _train(experiment: Experiment, record: TeacherRecord, points: ResumePoints, 
         computation=Computation(config.device, config.precision, config.schedule),
     )
     try:
-        (fitted,) = model.train(teacher_teaching(data, config.seed), workshop)
+        (fitted,) = model.train(teacher_teaching(data, Draw(data.seed, config.seed)), workshop)
     except NotFiniteError:
         points.clear()  # the same command would end there again
         raise

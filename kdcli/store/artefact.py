@@ -223,7 +223,7 @@ def _versions() -> dict[str, str]:
 
 
 def _json(document: Any) -> bytes:
-    return (json.dumps(to_json(document), indent=2, allow_nan=False) + "\n").encode()
+    return (json.dumps(to_json(document), indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
 def digest_of(files: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from kdcli.data.dataset import stratified_split
+from kdcli.data.draw import Draw
 from kdcli.models.family import Lesson, Sizes, Teaching
 from kdcli.rng import generator
 from kdcli.runs.experiment import Experiment
@@ -37,7 +38,7 @@ class Material:
         """
         if not self.transfer_size:
             return None
-        y, random = self.data.splits["train"].y, generator("transfer", self.data.draw.seed)
+        y, random = self.data.splits["train"].y, generator("transfer", self.experiment.draw.data)
         return stratified_split(y, self.transfer_size, random)[1].sort().values
 
     def x(self, split: str) -> Tensor:
@@ -79,7 +80,7 @@ class Material:
             name: torch.rand(
                 len(split.y),
                 self.data.n_classes,
-                generator=generator(f"targets/{name}", self.data.draw.seed),
+                generator=generator(f"targets/{name}", self.experiment.draw.data),
             )
             for name, split in self.data.splits.items()
         }
@@ -117,14 +118,14 @@ class Material:
         )
 
 
-def teacher_teaching(data: Data, seed: int) -> Teaching:
-    """Return what a teacher is taught: the labels of a run's data."""
+def teacher_teaching(data: Data, draw: Draw) -> Teaching:
+    """Return what the teacher of a draw is taught: the labels of its data."""
     labels = {split: one_hot(data.splits[split].y, data.n_classes) for split in ("train", "val")}
     return Teaching(
         x={name: split.x for name, split in data.splits.items()},
         labels=labels,
         lessons=[Lesson(targets=labels)],
-        seeds=[seed],
+        seeds=[draw.teacher],
         role="teacher",
         predicted=list(data.splits),
     )

@@ -1,5 +1,6 @@
 from views import students
 
+from kdcli.commands import text
 from kdcli.figures.captions import (
     caption_of_failures,
     caption_of_room,
@@ -19,7 +20,9 @@ def test_all_students_are_shown_where_they_fit() -> None:
 def test_those_of_the_first_model_are_shown_where_not_all_fit() -> None:
     assert fitting_students(CROWD, 11) == CROWD[:6]
     assert caption_of_room(CROWD, 11) == "\nThe figure shows 6 of 12 student sets."
-    assert note_of_room(CROWD, 11).startswith("shows 6 of 12 student sets: those of mlp:4; `kd plot --model")
+    assert text(note_of_room(CROWD, 11)).startswith(
+        "shows 6 of 12 student sets: those of mlp:4; `kd plot --model"
+    )
 
 
 def test_the_first_are_shown_where_one_model_has_too_many() -> None:

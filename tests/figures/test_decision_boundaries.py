@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from views import caption, laid_out, legend_labels, students
 
+from kdcli.commands import text
 from kdcli.figures.canvas import CLASS_COLORS
 from kdcli.figures.decision_boundaries import draw, note, obstacle, tints
 from kdcli.figures.view import Examples, View
@@ -112,4 +113,4 @@ def test_it_needs_two_features(view: View) -> None:
 def test_more_sets_than_there_is_room_for(view: View) -> None:
     crowd = [students(f"{k}", model) for model in ("mlp:4", "mlp:9") for k in range(6)]
     assert len(draw(replace(view, students=crowd)).axes) == 9  # with the optimum and a colour bar
-    assert "shows 6 of 12 student sets" in note(replace(view, students=crowd))
+    assert "shows 6 of 12 student sets" in text(note(replace(view, students=crowd)))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from views import EPOCHS, TRAIN, caption, laid_out, students
 
+from kdcli.commands import text
 from kdcli.figures.learning_curves import draw, note, obstacle
 from kdcli.figures.view import Curves, View
 
@@ -47,6 +48,6 @@ def test_more_sets_than_there_is_room_for(view: View) -> None:
     crowd = [students(f"{k}", model) for model in ("mlp:4", "mlp:9") for k in range(6)]
     crowded = replace(view, students=crowd)
     assert len(draw(crowded).axes) == 7
-    assert "shows 6 of 12 student sets: those of mlp:4" in note(crowded)
+    assert "shows 6 of 12 student sets: those of mlp:4" in text(note(crowded))
     assert "The figure shows 6 of 12 student sets." in caption(draw(crowded))
     assert len(draw(replace(view, students=[students(f"{k}") for k in range(20)])).axes) == 12
