@@ -8,12 +8,12 @@ from kdcli.data import DATASETS
 from kdcli.figures import FIGURES, FORMATS
 from kdcli.metrics import METRICS
 from kdcli.models import FAMILIES
-from kdcli.report.words import listed
 from kdcli.runs.completion import recipe_files, run_names, student_set_names, trained_models
 from kdcli.runs.recipe import builtin_names
 from kdcli.settings import setting
 from kdcli.store import Store
 from kdcli.targets import TARGETS
+from kdcli.words import listed
 
 RUN, BEHAVIOUR = "Run", "Behaviour"  # panels of the help pages
 DEFAULT_RUN = "default: the run that KD_RUN names, or the current one"

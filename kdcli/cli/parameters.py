@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 import typer
 
 from kdcli.errors import KdError, UsageError
-from kdcli.report.words import listed
 from kdcli.settings import Rule, flag, rules
 from kdcli.store import Store
+from kdcli.words import listed
 
 METAVARS = {int: "N", float: "X", str: "NAME", Path: "PATH"}
 
