@@ -5,15 +5,18 @@ Names and arguments here are kept stable. Predictions follow the conventions of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kdcli.errors import UsageError
+from kdcli.commands import text
+from kdcli.data import SPLITS
+from kdcli.errors import KdError, UsageError, unknown
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.stored import Data, TrainedStudents
 from kdcli.stages.compare import compare
@@ -35,9 +38,9 @@ class Model:
 
     name: str
     classes_: NDArray[np.str_]
-    _data: Data
-    _stack: Stack
-    _member: int
+    _data: Data = field(repr=False)
+    _stack: Stack = field(repr=False)
+    _member: int = field(repr=False)
 
     def predict_proba(self, x: ArrayLike) -> NDArray[np.float64]:
         """Return class probabilities `(n, n_classes)` of x `(n, *features)`, unscaled as the data are stored.
@@ -75,7 +78,7 @@ class Students:
     name: str
     settings: Mapping[str, Any]
     seeds: Sequence[int]
-    _trained: TrainedStudents
+    _trained: TrainedStudents = field(repr=False)
 
     def student(self, seed: int = 0) -> Model:
         """Return the student of a seed; raises `UsageError` if the set has none."""
@@ -103,7 +106,8 @@ class OpenRun:
     @classmethod
     def open(cls, name: str | None, outputs: Path | None) -> OpenRun:
         """Open a run (see `kdcli.open_run`)."""
-        return cls(Experiment.open(Store(outputs).existing_run(name)))
+        with _hints_as_text():
+            return cls(Experiment.open(Store(outputs).existing_run(name)))
 
     @property
     def name(self) -> str:
@@ -125,25 +129,32 @@ class OpenRun:
         """The names of the features; none of pixels."""
         return self._experiment.data.description.feature_names
 
-    def split(self, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Return x `(n, *features)` and y `(n,)` of the split "train", "val" or "test"."""
+    def split(self, name: str) -> tuple[NDArray[Any], NDArray[np.str_]]:
+        """Return x `(n, *features)` and the classes of its examples, by name, `(n,)`.
+
+        `name` is "train", "val" or "test"; raises `UsageError` for any other.
+        """
+        if name not in SPLITS:
+            raise unknown("split", name, SPLITS)
         split = self._experiment.data.splits[name]
-        return split.x.numpy(), split.y.numpy()
+        return split.x.numpy(), np.array(self.classes)[split.y.numpy()]
 
     @cached_property
     def teacher(self) -> Model:
         """The teacher; raises `KdError` if there is none, or if it is stale."""
-        trained = self._experiment.teacher
-        return _model("teacher", trained, 0, trained.load_model())
+        with _hints_as_text():
+            trained = self._experiment.teacher
+            return _model("teacher", trained, 0, trained.load_model())
 
     @cached_property
     def student_sets(self) -> dict[str, Students]:
         """The student sets that are not stale, by the names of their folders, in their usual order."""
-        return {
-            trained.folder: Students(trained.folder, trained.set.to_record(), trained.set.seeds, trained)
-            for trained in self._experiment.students()
-            if not trained.stale
-        }
+        with _hints_as_text():
+            return {
+                trained.folder: Students(trained.folder, trained.set.to_record(), trained.set.seeds, trained)
+                for trained in self._experiment.students()
+                if not trained.stale
+            }
 
     def compare(
         self,
@@ -157,11 +168,21 @@ class OpenRun:
 
         The options are those of the command, and so are the errors.
         """
-        with self._experiment.run.locked():
+        with _hints_as_text(), self._experiment.run.locked():
             made = compare(
                 self._experiment, models=models, metrics=metrics, control=control, unpaired=unpaired
             )
         return made.document()
+
+
+@contextmanager
+def _hints_as_text() -> Iterator[None]:
+    """Spell the commands in the hint of an error, as a person reads it."""
+    try:
+        yield
+    except KdError as error:
+        error.hint = text(error.hint)
+        raise
 
 
 def _model(name: str, trained: Any, member: int, stack: Stack) -> Model:

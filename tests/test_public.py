@@ -20,9 +20,10 @@ def test_a_student_predicts_what_was_stored(tiny: Path) -> None:
         p = student.predict_proba(x)
         assert p.shape == (len(y), 2)
         np.testing.assert_allclose(p.sum(1), 1)
-        right = student.predict(x) == np.array(run.classes)[y]
+        right = student.predict(x) == y
         assert right.mean() == students.metrics["accuracy"][seed]
-    assert (run.teacher.predict_proba(x).argmax(1) == y).mean() > 0.9
+    assert (run.teacher.predict(x) == y).mean() > 0.9
+    assert repr(run.teacher).startswith("Model(name='teacher', classes_=")
     assert students.settings["temperature"] == 4
 
 
@@ -33,8 +34,11 @@ def test_what_is_no_input_is_refused(tiny: Path) -> None:
             students.student().predict_proba(wrong)
     with pytest.raises(kdcli.UsageError, match="has no seed 7"):
         students.student(7)
-    with pytest.raises(kdcli.KdError, match="no run 'tin'; did you mean tiny"):
+    with pytest.raises(kdcli.KdError, match="no run 'tin'; did you mean tiny") as refused:
         kdcli.open_run("tin")
+    assert "`kd gen-data --run NAME` makes one" in refused.value.hint
+    with pytest.raises(kdcli.UsageError, match="no split 'tests'; did you mean test"):
+        kdcli.open_run().split("tests")
 
 
 def test_a_comparison_is_that_of_the_command(kd: Kd, tiny: Path) -> None:

@@ -145,8 +145,9 @@ def _aged(condition: Condition, states: Mapping[str, Condition]) -> Condition:
             reason = f"{name}, which it was made from, is newer: whether this one is stale cannot be told"
             return replace(condition, state="newer", problems=(reason,), remade=False, advice=parent.advice)
         if parent is None or parent.meta is None:
-            unusable = "damaged" if parent and parent.state == "damaged" else "not there"
-            reasons.append(f"{name}, which it was made from, is {unusable}")
+            unusable = {"damaged": "damaged", "older": "in an earlier format"}
+            why = unusable.get(parent.state if parent else "", "not there")
+            reasons.append(f"{name}, which it was made from, is {why}")
         elif parent.meta.digest != digest:
             reasons.append(f"{name}, which it was made from, was since replaced")
         elif parent.state == "stale":
