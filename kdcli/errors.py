@@ -57,8 +57,13 @@ class UsageError(KdError):
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """Suggest the allowed name nearest to a mistyped one, as the end of a sentence; empty if none is near."""
-    matches = get_close_matches(name, list(allowed), n=1)
+    """Suggest the allowed name nearest to a mistyped one, as the end of a sentence; empty if none is near.
+
+    A name of three letters or more also stands for the first that begins with it.
+    """
+    names = list(allowed)
+    begun = [known for known in names if len(name) >= 3 and known.startswith(name)]
+    matches = begun or get_close_matches(name, names, n=1)
     return f"; did you mean {matches[0]}?" if matches else ""
 
 

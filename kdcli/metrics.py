@@ -70,7 +70,7 @@ class Metric:
 
     `values` gives one value for each example. `total` metrics are their sum over examples, others their
     mean. `unit` is "%", "nats", or empty; "%" is shown as hundred times the number. An example's value is
-    from 0 to `most`.
+    from 0 to `most`. One with a `short` title, in lines, stands in the table of metrics without a verdict.
     """
 
     summary: str
@@ -81,6 +81,7 @@ class Metric:
     needs: Literal["labels", "teacher", "posterior"] = "labels"
     total: bool = False
     most: float = 1.0
+    short: str = ""
 
     def scale(self, values: Tensor) -> int:
         """Return what a mean over examples is to be multiplied by: their number for totals."""
@@ -196,9 +197,16 @@ METRICS = MappingProxyType(
             "number of examples that are got wrong", "errors", misses, "lower", unit="errors", total=True
         ),
         "nll": Metric("negative log-likelihood of the labels", "NLL", nll, "lower", "nats", most=math.inf),
-        "brier": Metric("Brier score, from 0 to 2", "Brier score", brier, "lower", most=2.0),
+        "brier": Metric(
+            "Brier score, from 0 to 2", "Brier score", brier, "lower", most=2.0, short="Brier\nscore"
+        ),
         "ece": Metric(
-            f"expected calibration error, {BINS} bins", "calibration error", calibration_gap, "lower", "%"
+            f"expected calibration error, {BINS} bins",
+            "calibration error",
+            calibration_gap,
+            "lower",
+            "%",
+            short="calibr.\nerror",
         ),
         "agreement": Metric(
             "share of examples on which the class is the teacher's",
@@ -207,6 +215,7 @@ METRICS = MappingProxyType(
             "higher",
             "%",
             needs="teacher",
+            short="agrees w.\nteacher",
         ),
         "agreement_where_right": Metric(
             "the same where the teacher is right",
@@ -232,6 +241,7 @@ METRICS = MappingProxyType(
             "nats",
             "teacher",
             most=math.inf,
+            short="KL from\nteacher",
         ),
         "excess_error": Metric(
             "error above the Bayes error, by the exact posterior",
@@ -240,6 +250,7 @@ METRICS = MappingProxyType(
             "lower",
             "%",
             "posterior",
+            short="excess\nerror",
         ),
         "kl_posterior": Metric(
             "KL(posterior ‖ student)",
@@ -249,6 +260,7 @@ METRICS = MappingProxyType(
             "nats",
             "posterior",
             most=math.inf,
+            short="KL from\nposterior",
         ),
     }
 )

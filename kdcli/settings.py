@@ -86,7 +86,7 @@ class Rule:
             and (self.below is None or value < self.below)
         )
         if not inside:
-            return Problem(f"must be {self.allowed}, not {value}")
+            return Problem(f"must be {self.allowed}, not {value:g}")
         if self.check is not None:
             try:
                 self.check(value)

@@ -53,6 +53,7 @@ def _panel(ax: Axes, p: Array) -> None:
     """Draw probabilities `p (n_classes, n_classes)` with a colour bar at the right."""
     import numpy as np
     from matplotlib.colors import LogNorm
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     n_classes = len(p)
     others = np.ma.masked_array(p.clip(FLOOR), mask=np.eye(n_classes, dtype=bool))
@@ -61,7 +62,11 @@ def _panel(ax: Axes, p: Array) -> None:
     size = 6.5 * min(1, 22 / n_classes)
     for k in range(n_classes):
         ax.text(k, k, f"{100 * p[k, k]:.3g}", ha="center", va="center", fontsize=size)
-    ax.figure.colorbar(image, cax=ax.inset_axes((1.04, 0, 0.05, 1)), label="mean probability")
+    percent = FuncFormatter(lambda share, _: f"{100 * share:.3g} %")
+    minor = percent if high < 10 * low else NullFormatter()  # within a decade few ticks are major
+    place = ax.inset_axes((1.04, 0, 0.05, 1))
+    bar = ax.figure.colorbar(image, cax=place, label="mean probability", format=percent)
+    bar.ax.yaxis.set_minor_formatter(minor)
 
 
 def mean_probabilities(logits: Array, y: Array, n_classes: int, temperature: float) -> Array:

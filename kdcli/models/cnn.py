@@ -20,7 +20,6 @@ class CNN(Network):
     filters: int
     hidden: tuple[int, ...]
 
-    settings: ClassVar[tuple[str, ...]] = ("epochs", "batch_size", "learning_rate")
     EXAMPLE: ClassVar[str] = "cnn:32,1200,1200"
     SYNTAX: ClassVar[str] = f"cnn:FILTERS,WIDTH[,WIDTH...], for example {EXAMPLE}"
 

@@ -19,7 +19,6 @@ class MLP(Network):
 
     hidden: tuple[int, ...]
 
-    settings: ClassVar[tuple[str, ...]] = ("epochs", "batch_size", "learning_rate")
     EXAMPLE: ClassVar[str] = "mlp:64,64"
     SYNTAX: ClassVar[str] = f"mlp:WIDTH[,WIDTH...], for example {EXAMPLE}"
 

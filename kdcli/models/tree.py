@@ -26,7 +26,6 @@ class Tree(Model):
     max_leaf_nodes: int | None = None
     min_samples_leaf: int = 1
 
-    settings: ClassVar[tuple[str, ...]] = ()
     EXAMPLE: ClassVar[str] = "tree:max_depth=6"
     SYNTAX: ClassVar[str] = (
         "tree[:LIMIT=N[,...]] with LIMIT max_depth, max_leaf_nodes or min_samples_leaf, "

@@ -61,6 +61,7 @@ def document(conclusions: Conclusions) -> dict[str, Any]:
             **{f"n_{split}": size for split, size in description.sizes.items()},
             "n_classes": description.n_classes,
             "classes": description.classes,
+            "feature_names": description.feature_names,
             "bayes": description.bayes._asdict() if description.bayes else None,
         },
         "bayes_on_test": _scores(rows[bayes.title]) if bayes else None,

@@ -19,16 +19,6 @@ if TYPE_CHECKING:
     from kdcli.evidence.verdicts import Measured, StudentsMeasured
     from kdcli.runs.student_sets import StudentSet
 
-# Of the metrics without a verdict, those that a table shows, with short titles.
-SHORT = {
-    "brier": "Brier\nscore",
-    "ece": "calibr.\nerror",
-    "agreement": "agrees w.\nteacher",
-    "kl_teacher": "KL from\nteacher",
-    "excess_error": "excess\nerror",
-    "kl_posterior": "KL from\nposterior",
-}
-
 COST_UNITS = ("count", "count", "bytes", "ms", "ms")  # of the fields of a cost
 COST_COLUMNS = ("parameters", "multiply-\nadds", "bytes", "latency\nmedian", "latency\n95th perc.")
 
@@ -63,7 +53,11 @@ def verdict_table(evidence: Evidence, table: Table) -> Table:
 def means_table(evidence: Evidence, table: Table) -> Table | None:
     """Return the part of a table of all metrics that has no verdicts, as means; None if there is nothing."""
     known = evidence.students[0].estimates
-    names = [name for name in SHORT if name not in evidence.compared and name in known]
+    names = [
+        name
+        for name, metric in METRICS.items()
+        if metric.short and name not in evidence.compared and name in known
+    ]
     if not names:
         return None
     part = table.only(names)
@@ -73,7 +67,7 @@ def means_table(evidence: Evidence, table: Table) -> Table | None:
         )
         for section in part.sections
     ]
-    columns = [replace(column, title=SHORT[column.key]) for column in part.columns]
+    columns = [replace(column, title=METRICS[column.key].short) for column in part.columns]
     return replace(part, title="other metrics, means over seeds", columns=columns, sections=sections)
 
 

@@ -200,7 +200,7 @@ class StudentSet:
             )
             if rule.paired and mine != theirs:
                 words = flag(Students, key).removeprefix("--").replace("-", " ")
-                differences.append(f"{words} ({mine or 'none'}, not {theirs or 'none'})")
+                differences.append(f"{words} ({mine}, not {theirs})")
         return differences
 
     def with_seeds(self, count: int) -> StudentSet:

@@ -137,7 +137,7 @@ class Store:
         run = self.run(name)
         if name not in self.runs():
             advice = f"KD_RUN names {name}; " if by_shell else ""
-            make = self.command("gen-data", run="NAME")
+            make = self.command("gen-data", run=name if by_shell else "NAME")
             raise unknown("run", name, self.runs(), joined(advice, (make,), " makes one"))
         follow_no_link(run.path, self.root)
         return run

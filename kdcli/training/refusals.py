@@ -8,7 +8,7 @@ import torch
 from kdcli.data import DATASETS
 from kdcli.errors import UsageError
 from kdcli.models import FAMILIES, Model
-from kdcli.runs.recipe import applies
+from kdcli.runs.recipe import Students, applies
 from kdcli.runs.stored import Data
 from kdcli.runs.student_sets import StudentSet
 from kdcli.settings import flag, rules
@@ -32,13 +32,13 @@ def check_settings(options: Mapping[str, Any], config: type, models: Iterable[Mo
 
 def check_options(sets: Sequence[StudentSet], options: Mapping[str, Any]) -> None:
     """Refuse options that have no effect on any of these targets."""
-    if options.get("temperatures") and not any(s.taught.softened for s in sets):
-        softened = ", ".join(name for name, target in TARGETS.items() if target.softened)
-        raise UsageError(
-            "--temperature has no effect on these targets", f"targets with a temperature: {softened}"
-        )
-    if options.get("smoothing") and all(s.target != "smooth" for s in sets):
-        raise UsageError("--smoothing has no effect on these targets", "it is for the target smooth")
+    for key, rule in rules(Students).items():
+        if rule.of == "target" and options.get(key) and not any(key in s.taught.settings for s in sets):
+            takers = ", ".join(name for name, target in TARGETS.items() if key in target.settings)
+            named = ", ".join(dict.fromkeys(s.target for s in sets))
+            raise UsageError(
+                f"{flag(Students, key)}: no effect on {named}", f"targets that take it: {takers}"
+            )
 
 
 def check_folder(name: str | None, sets: Sequence[StudentSet]) -> None:

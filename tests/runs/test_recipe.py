@@ -150,8 +150,8 @@ def test_all_problems_come_in_one_message() -> None:
         "teacher.epoch: no such key; did you mean epochs?",
         "students.targets: no target 'sfot'; did you mean soft?",
         "students.models: model 'tree:max_depth=0': max_depth must be",
-        "students.label_weight: must be at least 0 and at most 1, not 2.0",
-        "students.temperatures: must be at least 0.01 and at most 1000, not 0.0",
+        "students.label_weight: must be at least 0 and at most 1, not 2",
+        "students.temperatures: must be at least 0.01 and at most 1000, not 0",
     ):
         assert part in message
 
