@@ -30,7 +30,8 @@ class Difference(NamedTuple):
 def differences(stored: Stored[Any]) -> list[Difference]:
     """Return in which settings an artefact differs from its run's recipe.
 
-    Of a student set that is none of the recipe's there is nothing to tell, nor of one with more seeds.
+    Of a student set that is none of the recipe's there is nothing to tell, nor of one with more seeds, nor of
+    a setting that only one of the two models takes.
     """
     asked = stored.record.asked(stored.experiment.recipe, stored.folder, stored.meta.used)
     if asked is None:
@@ -40,7 +41,7 @@ def differences(stored: Stored[Any]) -> list[Difference]:
         now[SEEDS] = max(made[SEEDS], stored.experiment.recipe.students.seeds)
     if made.get("dataset") != now.get("dataset"):  # the other settings are of different kinds then
         made, now = ({"dataset": table["dataset"]} for table in (made, now))
-    return [Difference(key, made.get(key), value) for key, value in now.items() if made.get(key) != value]
+    return [Difference(key, made[key], now[key]) for key in now if key in made and made[key] != now[key]]
 
 
 def as_the_recipe_says(stored: Stored[Any], different: Iterable[Difference]) -> Command:
