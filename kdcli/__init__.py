@@ -1,6 +1,6 @@
 """kd: knowledge distillation in the terminal, with the evidence for whether it helped.
 
-The same from Python, on runs that `kd` made:
+From Python, on runs that `kd` made:
 
 >>> import kdcli
 >>> run = kdcli.open_run("gaussians")
@@ -31,10 +31,11 @@ __all__ = ["KdError", "UsageError", "__version__", "open_run"]
 
 
 def open_run(name: str | None = None, outputs: str | Path | None = None) -> OpenRun:
-    """Open a run by its name; None is the run that commands work on, by KD_RUN or as the current one.
+    """Open a run by its name; None is the run that commands work on: that of KD_RUN, or the current one.
 
-    `outputs` is the folder of all runs; None is that of KD_OUTPUTS, or `outputs` here. Raises `KdError` if
-    there is no such run. What the run holds is read when it is asked for; loading runs no code of it.
+    `outputs` is the folder of all runs; None is that of KD_OUTPUTS, or `outputs` in the working folder.
+    Raises `KdError` if there is no such run. What the run holds is read when it is asked for; loading it
+    runs no code.
     """
     from kdcli.public import OpenRun
 

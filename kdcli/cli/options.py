@@ -13,10 +13,11 @@ from kdcli.runs.recipe import builtin_names
 from kdcli.settings import setting
 from kdcli.store import Store
 from kdcli.targets import TARGETS
+from kdcli.words import listed
 
 RUN, BEHAVIOUR = "Run", "Behaviour"  # panels of the help pages
 DEFAULT_RUN = "default: the run that KD_RUN names, or the current one"
-FROM_FILES = " and ".join(name for name, dataset in DATASETS.items() if dataset.files)
+FROM_FILES = listed([name for name, dataset in DATASETS.items() if dataset.files])
 
 SCREEN = ("as_json", "quiet")  # options of every command
 STORE = ("outputs", *SCREEN)  # of every command that reads the store

@@ -15,6 +15,7 @@ import typer
 from kdcli.errors import KdError, UsageError
 from kdcli.settings import Rule, flag, rules
 from kdcli.store import Store
+from kdcli.words import listed
 
 METAVARS = {int: "N", float: "X", str: "NAME", Path: "PATH"}
 
@@ -219,7 +220,7 @@ def _parameter(
     """Return the parameter of a setting, of which each of the classes by name has a variant."""
     forms = {(variant.flag, variant.kind, variant.is_list) for variant in variants.values()}
     if len(forms) > 1:
-        raise TypeError(f"the setting {key} differs in type or flag between {' and '.join(variants)}")
+        raise TypeError(f"the setting {key} differs in type or flag between {listed(list(variants))}")
     ((spelling, kind, is_list),) = forms
     variant_rules = {name: variant.rule for name, variant in variants.items()}
     text = _help(variant_rules, everywhere) + ("; repeat or comma-separate" if is_list else "")
@@ -237,7 +238,7 @@ def _help(variants: Mapping[str, Rule], everywhere: bool) -> str:
         allowed = _by_name(ranges)
         text = f"{meaning} ({allowed})" if allowed else meaning
         everyone = (everywhere and len(meanings) == 1) or len(set(ranges.values())) > 1  # are named already
-        texts.append(text if everyone else f"{text}; only for {' and '.join(ranges)}")
+        texts.append(text if everyone else f"{text}; only for {listed(list(ranges))}")
     return "; ".join(texts)
 
 
@@ -247,7 +248,7 @@ def _by_name(texts: Mapping[str, str]) -> str:
     for name, text in texts.items():
         names.setdefault(text or "any value", []).append(name)
     if len(names) > 1:
-        return ", ".join(f"{text} for {' and '.join(owners)}" for text, owners in names.items())
+        return ", ".join(f"{text} for {listed(owners)}" for text, owners in names.items())
     return next(iter(texts.values()))
 
 

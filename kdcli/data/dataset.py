@@ -82,7 +82,7 @@ class Dataset(Generic[C]):
 
 @dataclass(frozen=True)
 class Sampling:
-    """Options of every dataset that is sampled: two classes of equal size, and a test set drawn afresh."""
+    """Options of every dataset that is sampled: classes of equal size, and a test set drawn afresh."""
 
     n_samples: int = setting(2000, "number of points sampled for training and validation together", minimum=4)
     val_fraction: float = setting(
@@ -92,15 +92,18 @@ class Sampling:
     seed: int = setting(0, "random seed of the data", minimum=0)
 
 
-def sampling_problems(config: Sampling) -> list[str]:
-    """Both classes must appear in training and in validation."""
-    smaller = min(config.n_samples // 2, 2**52)  # beyond it a share is no exact number any more
-    if 0 < round(config.val_fraction * smaller) < smaller:
-        return []
-    return [
-        f"{config.n_samples} samples with a validation fraction of {config.val_fraction:g} leave a split "
-        "without one of the two classes; take more samples or another fraction"
-    ]
+def sampling_problems(config: Sampling, n_classes: int = 2) -> list[str]:
+    """Every class must appear in training, in validation and in the test set."""
+    problems = []
+    smallest = min(config.n_samples // n_classes, 2**52)  # beyond it a share is no exact number any more
+    if not 0 < round(config.val_fraction * smallest) < smallest:
+        problems.append(
+            f"{config.n_samples} samples with a validation fraction of {config.val_fraction:g} leave a split "
+            f"without one of the {n_classes} classes; take more samples or another fraction"
+        )
+    if config.n_test < n_classes:
+        problems.append(f"{config.n_test} test examples are fewer than the {n_classes} classes")
+    return problems
 
 
 def sampled_points(config: Sampling) -> dict[str, int]:
@@ -113,16 +116,19 @@ def sampled_splits(
     stream: str,
     draw: Callable[[int, str], tuple[Tensor, Tensor]],
     posterior: Callable[[Tensor], Tensor],
+    classes: tuple[str, ...] = ("0", "1"),
+    feature_names: tuple[str, ...] = PLANE,
 ) -> Sample:
-    """Draw two classes of points in the plane: validation stratified, the test set afresh.
+    """Draw classes of equal size: validation stratified, the test set afresh.
 
-    `draw(n, stream)` gives shuffled points `x (n, 2)` with their labels `y (n,)` from the random
-    stream of that name, `posterior` their P(y|x).
+    `draw(n, stream)` gives shuffled points `x (n, features)` with their labels `y (n,)` from the random
+    stream of that name, as even as n allows: the first classes have one more. `posterior` gives their P(y|x).
     """
     from kdcli.rng import generator
 
     x, y = draw(config.n_samples, stream)
-    n_val = sum(round(config.val_fraction * n) for n in (len(y) // 2, len(y) - len(y) // 2))
+    n_classes = len(classes)
+    n_val = sum(round(config.val_fraction * len(range(k, len(y), n_classes))) for k in range(n_classes))
     train, val = stratified_split(y, n_val, generator(f"{stream}/split", config.seed))
     x_test, y_test = draw(config.n_test, f"{stream}/test")
     splits = {
@@ -130,7 +136,7 @@ def sampled_splits(
         "val": Split(x[val], y[val], posterior(x[val])),
         "test": Split(x_test, y_test, posterior(x_test)),
     }
-    return Sample(splits, ("0", "1"), PLANE)
+    return Sample(splits, classes, feature_names)
 
 
 def stratified_split(y: Tensor, size: int, generator: Generator) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ from kdcli.data import idx
 from kdcli.data.dataset import Dataset, File, Sample, Split, stratified_split
 from kdcli.errors import UsageError
 from kdcli.settings import setting
+from kdcli.words import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -147,7 +148,7 @@ def _classes(labels: Mapping[str, Tensor]) -> Tensor:
     for part, other in (("t10k", "train"), ("train", "t10k")):
         of, there = found[part], found[other][0]
         alone = [
-            f"{label} ({count:,} time{'' if count == 1 else 's'})"
+            f"{label} ({counted(count, 'time')})"
             for label, count in zip(of[0].tolist(), of[1].tolist(), strict=True)
             if not bool((there == label).any())
         ]

@@ -1,1 +1,1 @@
-"""The evidence: numbers in, findings out."""
+"""The evidence: from measurements on the test split to verdicts, findings, cautions and costs."""

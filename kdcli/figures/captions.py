@@ -6,6 +6,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from kdcli.errors import Command, Text
+from kdcli.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,4 +51,4 @@ def caption_of_failures(students: Sequence[Subject]) -> str:
 
 def counted_sets(count: int) -> str:
     """Count student sets within a sentence, such as "2 student sets"."""
-    return f"{count} student set{'' if count == 1 else 's'}"
+    return counted(count, "student set")

@@ -9,6 +9,7 @@ from kdcli.errors import Text
 from kdcli.figures.canvas import PROBABILITY, beside, class_ticks, square_panels
 from kdcli.figures.captions import MOST_PANELS, caption_of_room, fitting_students, note_of_room
 from kdcli.figures.kind import FigureKind
+from kdcli.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +49,7 @@ def draw(view: View) -> Figure:
         predicted = subject.probabilities().argmax(1)
         _panel(ax, count_pairs(view.test.y, predicted, view.n_classes))
         errors = int((view.test.y != predicted).sum())
-        ax.set_title(f"{subject.name}\n{errors} error{'' if errors == 1 else 's'}", fontsize="medium")
+        ax.set_title(f"{subject.name}\n{counted(errors, 'error')}", fontsize="medium")
         ax.set_xticks(list(ticks), ticks.values())
         ax.set_yticks(list(ticks), ticks.values())
         ax.set_xlabel("predicted class")

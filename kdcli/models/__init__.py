@@ -1,4 +1,4 @@
-"""Models: one file per family, and the dict that names them.
+"""Models: one file for each family, the stacks that they build, and the dict that names the families.
 
 A model is written `family:arguments`, such as "mlp:64,64". The command line reads FAMILIES for its
 help, so torch is imported inside the functions.

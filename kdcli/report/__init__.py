@@ -1,4 +1,4 @@
-"""What a person or a program is told: neutral tables and sentences, for terminals, JSON and CSV."""
+"""The report: tables and sentences as data, shown in the terminal and written as JSON and CSV."""
 
 from kdcli.report.screen import Screen, error
 from kdcli.report.terminal import OutputError, asks, flush, outlets

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from kdcli.evidence.verdicts import by_group
 from kdcli.metrics import METRICS
 from kdcli.report.table import Cell, Column, Row, Section, Table
-from kdcli.report.words import counted, either, ratio
+from kdcli.report.words import ratio
 from kdcli.runs.student_sets import LOST
+from kdcli.words import counted, either
 
 if TYPE_CHECKING:
     from kdcli.evidence.costs import Cost

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from kdcli.errors import Text
 from kdcli.metrics import METRICS
-from kdcli.report.words import amount, capitalised, counted, either, listed, number
+from kdcli.report.words import amount, number
+from kdcli.words import capitalised, counted, either, listed
 
 if TYPE_CHECKING:
     from kdcli.evidence.findings import Attribution, Decided, GroupFindings, Share

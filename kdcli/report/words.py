@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,27 +65,6 @@ def readable_size(count: float) -> str:
 def seconds(value: float) -> str:
     """Write how long something took: "3.2 s"."""
     return f"{value:.1f} s"
-
-
-def counted(count: int, noun: str) -> str:
-    """Write how many there are of something: "1 seed", "2,000 test examples", "no seeds"."""
-    return f"{f'{count:,}' if count else 'no'} {noun}{'' if count == 1 else 's'}"
-
-
-def either(counts: Iterable[int], noun: str) -> str:
-    """Write several counts of something: "2 or 10 seeds"."""
-    different = sorted(set(counts))
-    return f"{listed(list(map(str, different)), 'or')} {noun}{'' if different == [1] else 's'}"
-
-
-def listed(names: Sequence[str], word: str = "and") -> str:
-    """Join names with commas and an "and": "a, b and c"."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
-
-
-def capitalised(text: str) -> str:
-    """Begin a text with a capital letter."""
-    return text[:1].upper() + text[1:]
 
 
 def place(path: Path) -> str:

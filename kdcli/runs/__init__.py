@@ -1,1 +1,1 @@
-"""Runs: what an experiment consists of, how it is described, and in what state it is."""
+"""Runs: what an experiment consists of, the records that describe it, and the state it is in."""

@@ -30,8 +30,8 @@ class Difference(NamedTuple):
 def differences(stored: Stored[Any]) -> list[Difference]:
     """Return in which settings an artefact differs from its run's recipe.
 
-    Of a student set that is none of the recipe's there is nothing to tell, nor of one with more seeds, nor of
-    a setting that only one of the two models takes.
+    Of a student set that is none of the recipe's there is nothing to tell, nor of one with more seeds. A
+    setting that does not apply to one of both models is none in which they differ.
     """
     asked = stored.record.asked(stored.experiment.recipe, stored.folder, stored.meta.used)
     if asked is None:
@@ -41,7 +41,7 @@ def differences(stored: Stored[Any]) -> list[Difference]:
         now[SEEDS] = max(made[SEEDS], stored.experiment.recipe.students.seeds)
     if made.get("dataset") != now.get("dataset"):  # the other settings are of different kinds then
         made, now = ({"dataset": table["dataset"]} for table in (made, now))
-    return [Difference(key, made[key], now[key]) for key in now if key in made and made[key] != now[key]]
+    return [Difference(key, made[key], value) for key, value in now.items() if made.get(key, value) != value]
 
 
 def as_the_recipe_says(stored: Stored[Any], different: Iterable[Difference]) -> Command:

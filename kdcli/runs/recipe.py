@@ -247,8 +247,8 @@ def _toml(value: Any) -> str:
 
 
 def builtin_names() -> list[str]:
-    """Names of the recipes that come with kd."""
-    return sorted(path.stem for path in BUILTIN.glob("*.toml"))
+    """Names of the recipes that come with kd: its files, and the defaults for each dataset without one."""
+    return sorted({*DATASETS, *(path.stem for path in BUILTIN.glob("*.toml"))})
 
 
 def builtin(name: str) -> Recipe:
@@ -260,7 +260,10 @@ def builtin_text(name: str) -> str:
     """Return a recipe that comes with kd as it is written; raises `UsageError` with the nearest name."""
     if name not in builtin_names():
         raise unknown("recipe", name, builtin_names(), "A file of your own ends in .toml")
-    return (BUILTIN / f"{name}.toml").read_text(encoding="utf-8")
+    path = BUILTIN / f"{name}.toml"
+    if not path.exists():
+        return dump(Recipe(name, find_dataset(name).config(), Teacher(), Students()))
+    return path.read_text(encoding="utf-8")
 
 
 def load(name: str) -> Recipe:

@@ -18,6 +18,7 @@ from kdcli.models import Model, parse_model
 from kdcli.runs.recipe import Recipe, Teacher, applies
 from kdcli.settings import read, rules
 from kdcli.store import to_json
+from kdcli.words import counted
 
 C = TypeVar("C")
 
@@ -201,7 +202,7 @@ def training_words(settings: Mapping[str, Any], told: Collection[str]) -> list[s
     texts = []
     for key, value in settings.items():
         if key == "epochs":
-            texts.append(f"{value} epoch{'' if value == 1 else 's'}")
+            texts.append(counted(value, "epoch"))
         elif key == "batch_size":
             texts.append(f"batches of {value}" if value else "full batches")
         elif key not in told:

@@ -18,6 +18,7 @@ from kdcli.runs.records import check_spelling, training_words
 from kdcli.settings import Rule, flag, read, rules
 from kdcli.store import fitting
 from kdcli.targets import TARGETS, Target
+from kdcli.words import counted, plural
 
 LOST = {  # seeds that a set was asked for and does not have, by what became of them
     "diverged": "training diverged (non-finite loss)",
@@ -98,8 +99,7 @@ class StudentSet:
     def words(self, folder: str) -> list[str]:
         """Return the set's title, model and seeds, and how its students were trained."""
         gone = sorted(seed for seeds in self.lost.values() for seed in seeds)
-        count = f"{len(self.seeds)} seed{'' if len(self.seeds) == 1 else 's'}"
-        seeds = f"{seeds_named(gone)} left out" if gone else count
+        seeds = f"{seeds_named(gone)} left out" if gone else counted(len(self.seeds), "seed")
         told = {rule.each or key for key, rule in rules(Students).items() if rule.each or rule.tag}
         return [self.title(folder), str(self.model), seeds, *training_words(self.described(), told)]
 
@@ -185,7 +185,7 @@ class StudentSet:
     def variant(self, folder: str = "") -> str:
         """Say what else than target and temperature sets it apart, such as "w = 0.3"; empty if nothing."""
         named = [folder] if folder and folder != self.name else []
-        return ", ".join(self._tags(" = ", of=lambda rule: not rule.of) + named)
+        return ", ".join(self._tags(" = ", of=lambda rule: rule.of != "target") + named)
 
     def pairing_differences(self, other: StudentSet) -> list[str]:
         """Say what keeps two sets from being paired, such as "model (mlp:4, not mlp:8)"; empty if nothing.
@@ -233,8 +233,8 @@ class StudentSet:
         """Return the settings that names show: those a target takes, and others unless at their default."""
         defaults = Students()
         tags = []
-        for key, rule in rules(Students).items():
-            shown = rule.of if rule.of else getattr(self.settings, key) != getattr(defaults, key)
+        for key, rule in sorted(rules(Students).items(), key=lambda item: item[1].of != "target"):
+            shown = rule.of == "target" or getattr(self.settings, key) != getattr(defaults, key)
             if rule.tag and shown and self._applies(key, rule) and of(rule) and (whole or not rule.grouping):
                 tag = rule.sign if rule.sign and equals.strip() else rule.tag
                 tags.append(f"{tag}{equals}{_number(self._value(key, rule))}")
@@ -278,7 +278,7 @@ def position(student_set: StudentSet, folder: str, models: Sequence[str]) -> tup
 def seeds_named(seeds: Iterable[int]) -> str:
     """Name seeds within a sentence, such as "seeds 2, 5"."""
     names = list(map(str, seeds))
-    return f"seed{'' if len(names) == 1 else 's'} {', '.join(names)}"
+    return f"{plural(len(names), 'seed')} {', '.join(names)}"
 
 
 def _own(settings: Students) -> Students:

@@ -1,1 +1,1 @@
-"""Stages: the verbs. Each reads artefacts of a run and writes artefacts."""
+"""Stages: the verbs, one file for each command. Each reads artefacts of a run and writes artefacts."""

@@ -8,7 +8,7 @@ from typing import Any
 from kdcli.errors import Command, unknown
 from kdcli.report.items import item_document, paths, problems, state_cell, states_document, training_states
 from kdcli.report.told import Line, Told
-from kdcli.report.words import counted, place
+from kdcli.report.words import place
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.inventory import Item, KeptState, inventory, kept_states
 from kdcli.store import (
@@ -20,6 +20,7 @@ from kdcli.store import (
     root_leftovers,
     run_folders,
 )
+from kdcli.words import counted
 
 
 @dataclass(frozen=True)

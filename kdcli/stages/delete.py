@@ -8,9 +8,10 @@ from typing import Any
 
 from kdcli.errors import Command, KdError, unknown
 from kdcli.report.told import Line, Told
-from kdcli.report.words import counted, place, readable_size
+from kdcli.report.words import place, readable_size
 from kdcli.runs.kinds import STUDENTS, TEACHER
 from kdcli.store import Extent, Run, Store, extent, is_current, remove_run
+from kdcli.words import counted
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from kdcli.errors import KdError
 from kdcli.progress import Watch, unwatched
 from kdcli.report.scores import score_table
 from kdcli.report.told import Line, Told
-from kdcli.report.words import counted, seconds, wrote
+from kdcli.report.words import seconds, wrote
 from kdcli.runs import room
 from kdcli.runs.edits import check_data
 from kdcli.runs.experiment import Experiment
@@ -25,6 +25,7 @@ from kdcli.training import refusals
 from kdcli.training.material import Material
 from kdcli.training.students import Plan, plan, resume_points, stored_set, train
 from kdcli.training.workshop import smaller_step
+from kdcli.words import counted
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from kdcli.figures import FIGURES, FORMATS, FigureKind, find_figure
 from kdcli.models import parse_model
 from kdcli.report.drawing import collect, draw
 from kdcli.report.told import Line, Told
-from kdcli.report.words import counted, wrote
+from kdcli.report.words import wrote
 from kdcli.runs.experiment import Experiment
 from kdcli.store import fitting
+from kdcli.words import counted
 
 if TYPE_CHECKING:
     from kdcli.figures.view import Difference, View

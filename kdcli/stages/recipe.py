@@ -39,7 +39,8 @@ def recipe(name: str) -> RecipeShown:
     shown = load(name)
     head = []
     if not name.endswith(".toml"):
-        head = list(takewhile(lambda line: line.startswith("#"), builtin_text(name).splitlines()))
+        comment = takewhile(lambda line: line.startswith("#"), builtin_text(name).splitlines())
+        head = list(comment) or [f"# {spell(Command('run', (name,)))}"]
         head += [
             f"# To change it: {spell(Command('recipe', (name,)))} > mine.toml, then edit mine.toml, then "
             f"{spell(Command('run', ('mine.toml',)))}",

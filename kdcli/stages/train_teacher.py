@@ -13,7 +13,7 @@ from kdcli.metrics import Scored, measure
 from kdcli.progress import Watch, unwatched
 from kdcli.report.sentences import scores_text
 from kdcli.report.told import Told
-from kdcli.report.words import counted, seconds, wrote
+from kdcli.report.words import seconds, wrote
 from kdcli.runs import room
 from kdcli.runs.edits import check_data
 from kdcli.runs.experiment import Experiment
@@ -29,6 +29,7 @@ from kdcli.training.devices import choose_device
 from kdcli.training.material import teacher_sizes, teacher_teaching
 from kdcli.training.resuming import ResumePoints, identity
 from kdcli.training.workshop import Computation, NotFiniteError, TrainingWorkshop
+from kdcli.words import counted
 
 
 @dataclass(frozen=True)

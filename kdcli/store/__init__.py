@@ -9,8 +9,8 @@
         .resume/                            states of trainings that are not finished
       .locks/                 a file for each run, locked by the process that works on it
 
-An artefact is a folder of safetensors files and a `meta.json`, which is written last and holds
-the digest of every file beside it. It is written into a temporary sibling and renamed into
+An artefact is a folder of safetensors files, JSON documents, and a `meta.json`, which is written
+last and holds the digest of every other file. It is written into a temporary sibling and renamed into
 place, so that a reader sees the old artefact or the new one, never a half.
 """
 

@@ -1,1 +1,1 @@
-"""Training: the one loop, its state and optimiser, what is taught, and where it is computed."""
+"""Training: the one loop, its state and optimizer, what students are taught, and on which device."""

@@ -1,8 +1,8 @@
-"""Work shared out to worker processes, or done in this one where that gains nothing or is not possible.
+"""Work for worker processes, or for this process where workers gain nothing or are not possible.
 
-Workers are forked by a server process, each for one task. A worker reads the shared tensors from memory that
-all of them map, sends what it has to tell and its result over a socket, and ends. Where forks are not safe
-tasks are done one after the other in this process, by the same code.
+A server process forks the workers, one for each task. A worker reads the shared tensors from memory that all
+workers map, sends its messages and its result over a socket, and exits. Where forking is not safe, the same
+code does the tasks in this process, one after the other.
 """
 
 from kdcli.workers.limit import JOBS, allow, compute_on_one_thread, jobs

@@ -127,6 +127,14 @@ def test_a_setting_of_several_datasets_is_one_option_that_says_where_they_differ
         recipe_parameters({"few": Few, "half": Half})
 
 
+def test_three_datasets_with_one_option_are_listed() -> None:
+    shared = dict.fromkeys(("spirals", "coils", "springs"), Spirals)
+    parameter = recipe_parameters({**shared, "gaussians": Gaussians})["turns"]
+    assert parameter.help == (
+        "turns of each spiral (at least 1 and at most 9); only for spirals, coils and springs"
+    )
+
+
 def test_a_flag_may_be_a_word_of_python(capsys: pytest.CaptureFixture[str]) -> None:
     @dataclass(frozen=True)
     class Config:

@@ -3,7 +3,7 @@ import torch
 from harness import small_mnist
 
 from kdcli.data import DATASETS, SPLITS, find_dataset
-from kdcli.data.dataset import Sampling, sampling_problems, stratified_split
+from kdcli.data.dataset import Sampling, sampled_splits, sampling_problems, stratified_split
 from kdcli.errors import UsageError
 
 
@@ -60,6 +60,25 @@ def test_the_seed_decides_the_sample(name: str) -> None:
 def test_a_split_without_a_class_is_a_problem() -> None:
     assert sampling_problems(Sampling()) == []
     assert "leave a split" in sampling_problems(Sampling(n_samples=4, val_fraction=0.1))[0]
+    assert sampling_problems(Sampling(n_samples=8, val_fraction=0.25, n_test=3)) == []
+    few, no_test = sampling_problems(Sampling(n_samples=8, val_fraction=0.25, n_test=3), n_classes=4)
+    assert "one of the 4 classes" in few
+    assert "3 test examples" in no_test
+
+
+def test_sampled_splits_of_several_named_classes_are_stratified() -> None:
+    def draw(n: int, stream: str) -> tuple[torch.Tensor, torch.Tensor]:
+        y = torch.arange(n) % 3
+        return torch.randn(n, 4), y
+
+    classes, features = ("a", "b", "c"), ("w", "x", "y", "z")
+    config = Sampling(n_samples=302, val_fraction=0.1, n_test=9)
+    sample = sampled_splits(
+        config, "demo", draw, lambda x: torch.ones(len(x), 3).double() / 3, classes, features
+    )
+    assert (sample.classes, sample.feature_names) == (classes, features)
+    counts = {name: split.y.bincount().tolist() for name, split in sample.splits.items()}
+    assert counts == {"train": [91, 91, 90], "val": [10, 10, 10], "test": [3, 3, 3]}
 
 
 @pytest.mark.parametrize("size", [0, 7, 10, 33, 100])

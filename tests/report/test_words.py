@@ -43,11 +43,7 @@ def test_sizes(count: float, text: str) -> None:
     assert words.readable_size(count) == text
 
 
-def test_counts_and_lists() -> None:
-    assert [words.counted(count, "seed") for count in (0, 1, 2000)] == ["no seeds", "1 seed", "2,000 seeds"]
-    assert words.either([10, 2, 10], "seed") == "2 or 10 seeds"
-    assert (words.either([1], "seed"), words.either([1, 2], "seed")) == ("1 seed", "1 or 2 seeds")
-    assert [words.listed(list(names)) for names in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
+def test_ratios() -> None:
     assert (words.ratio(1 / 230), words.ratio(3.1)) == ("1/230", "3.10")
 
 

@@ -37,7 +37,7 @@ def test_each_record_and_the_recipe_are_read_a_single_time(
     monkeypatch.setattr(Run, "read_recipe", counted_recipe)
     for _ in range(2):
         assert experiment.recipe.dataset == "gaussians"
-        assert experiment.data.draw.seed == 0
+        assert experiment.draw.data == 0
         assert [trained.set.target for trained in experiment.students()] == ["labels", "soft"]
         assert experiment.has_teacher
         assert not experiment.stale(SOFT)

@@ -9,7 +9,17 @@ from harness import TINY, Kd
 from kdcli.data import DATASETS
 from kdcli.errors import KdError, UsageError
 from kdcli.runs.experiment import Experiment
-from kdcli.runs.recipe import RecipeError, Students, Teacher, builtin, builtin_names, dump, load, parse
+from kdcli.runs.recipe import (
+    Recipe,
+    RecipeError,
+    Students,
+    Teacher,
+    builtin,
+    builtin_names,
+    dump,
+    load,
+    parse,
+)
 from kdcli.settings import rules
 from kdcli.store import Store
 
@@ -88,8 +98,11 @@ def test_a_recipe_of_an_older_kd_is_read_below_its_digest(kd: Kd, tiny: Path) ->
     assert kd("check").code == 0
 
 
-def test_every_dataset_has_a_recipe() -> None:
+def test_every_dataset_has_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(DATASETS) <= set(builtin_names())
+    monkeypatch.setattr("kdcli.runs.recipe.BUILTIN", tmp_path)  # without a file, that of the defaults
+    for name, dataset in DATASETS.items():
+        assert builtin(name) == Recipe(name, dataset.config(), Teacher(), Students())
 
 
 def test_the_gaussian_experiment() -> None:

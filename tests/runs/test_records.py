@@ -68,7 +68,7 @@ def test_a_setting_that_is_missing_has_its_default(record: Record) -> None:
         (DataRecord, {"dataset": None}, "dataset and content must be texts"),
         (DataRecord, {"dataset": "gaussian"}, "no dataset 'gaussian'"),
         (DataRecord, {"separation": 4}, "separation is written as 4.0, not 4"),
-        (DataRecord, {"n_samples": 4, "val_fraction": 0.01}, "without one of the two classes"),
+        (DataRecord, {"n_samples": 4, "val_fraction": 0.01}, "without one of the 2 classes"),
         (DataRecord, {"epochs": 3}, "config.epochs: no such key"),
         (TeacherRecord, {"model": "mlp:"}, "a width must be"),
         (TeacherRecord, {"model": "mlp:08"}, 'model is written as "mlp:8"'),

@@ -204,3 +204,19 @@ def test_lost_seeds_are_told() -> None:
     assert few.words(few.name)[:3] == ["hard, 2 of 5 seeds", "mlp:4", "seeds 1, 3, 4 left out"]
     assert few.lost == {"diverged": (1, 4), "overflowed": (3,)}
     assert seeds_named([2]) == "seed 2"
+
+
+def test_a_setting_of_models_is_named_after_those_of_targets_unless_at_its_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    field = Students.__dataclass_fields__["learning_rate"]
+    monkeypatch.setattr(field, "metadata", {"rule": replace(field.metadata["rule"], tag="lr")})
+
+    def named(model: str, learning_rate: float) -> tuple[str, str, str]:
+        students = Students(models=(model,), targets=("soft",), learning_rate=learning_rate)
+        (student_set,) = student_sets(students)
+        return student_set.name, student_set.title(), student_set.variant()
+
+    assert named("mlp:4", 0.001) == ("soft-T4-mlp4", "soft, T = 4", "")
+    assert named("mlp:4", 0.5) == ("soft-T4-lr0.5-mlp4", "soft, T = 4, lr = 0.5", "lr = 0.5")
+    assert named("tree", 0.5) == ("soft-T4-tree", "soft, T = 4", "")

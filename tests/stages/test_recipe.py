@@ -15,6 +15,13 @@ def test_what_is_printed_is_read_back_as_the_same_recipe(kd: Kd, name: str) -> N
     assert parse(outcome.out, name) == builtin(name)
 
 
+def test_the_recipe_of_a_dataset_without_a_file_is_printed_like_any_other(
+    kd: Kd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kdcli.runs.recipe.BUILTIN", tmp_path)
+    assert kd("recipe", "moons").out.startswith("# kd run moons\n# To change it: kd recipe moons >")
+
+
 def test_without_a_name_it_is_that_of_kd_run(kd: Kd) -> None:
     assert kd("recipe").out == kd("recipe", "gaussians").out
     assert kd("recipe", "--quiet").out == ""

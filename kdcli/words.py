@@ -1,0 +1,29 @@
+"""Counts, plurals and lists within a sentence: the one place that writes them."""
+
+from collections.abc import Iterable, Sequence
+
+
+def counted(count: int, noun: str) -> str:
+    """Write how many there are of something: "1 seed", "2,000 test examples", "no seeds"."""
+    return f"{f'{count:,}' if count else 'no'} {plural(count, noun)}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a noun as it stands after a count: "seed" after 1, else "seeds"."""
+    return noun if count == 1 else f"{noun}s"
+
+
+def either(counts: Iterable[int], noun: str) -> str:
+    """Write several counts of something: "2 or 10 seeds"."""
+    different = sorted(set(counts))
+    return f"{listed(list(map(str, different)), 'or')} {plural(different[-1], noun)}"
+
+
+def listed(names: Sequence[str], word: str = "and") -> str:
+    """Join names with commas and an "and": "a, b and c"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
+
+
+def capitalised(text: str) -> str:
+    """Begin a text with a capital letter."""
+    return text[:1].upper() + text[1:]
