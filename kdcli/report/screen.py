@@ -14,7 +14,7 @@ from kdcli.errors import KdError
 from kdcli.errors import Text as Advice
 from kdcli.report.layout import STYLES, draw
 from kdcli.report.table import Table
-from kdcli.report.terminal import console, fitted
+from kdcli.report.terminal import Outlet, console, fitted
 from kdcli.report.told import File, Line, Result, Told
 from kdcli.store import Run, is_current, named_run, to_json
 
@@ -139,11 +139,10 @@ class Screen:
 
 def _print_file(content: str) -> None:
     """Print a text that is to be a file: in UTF-8 where it goes to one, whatever a terminal writes."""
-    if sys.stdout.isatty():
-        print(content, end="")
+    if isinstance(sys.stdout, Outlet) and not sys.stdout.isatty():
+        sys.stdout.write_file(content.encode())
     else:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(content.encode())
+        print(content, end="")
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,12 @@ class Outlet(io.TextIOWrapper):
             super().write(spelled(text, self.encoding))
         return len(text)
 
+    def write_file(self, content: bytes) -> None:
+        """Write what is to be a file, whatever the encoding of the stream."""
+        self.flush()
+        with self._watched():
+            self.buffer.write(content)
+
     def flush(self) -> None:
         """Pass on what was written."""
         with self._watched():

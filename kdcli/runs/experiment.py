@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from kdcli.data.draw import Draw
-from kdcli.errors import Command, KdError, UsageError, joined, unknown
+from kdcli.errors import Command, KdError, Text, UsageError, joined, unknown
 from kdcli.models import parse_model
 from kdcli.runs.kinds import DATA, STUDENTS, TEACHER, artefacts, kind_of, parse
 from kdcli.runs.recipe import Recipe, RecipeError, decode
@@ -77,6 +77,10 @@ class Experiment:
                 options = {**wanted.making(self.recipe, wanted.name), "seeds": None}  # those of the recipe
         return self.run.command(kind_of(name).stage, **options)
 
+    def remakes(self, name: str) -> bool:
+        """Whether a command is known that makes an artefact whose record cannot be read."""
+        return not kind_of(name).several or self.recipe_set(name) is not None
+
     def recipe_set(self, name: str) -> StudentSet | None:
         """Return the set of this artefact's name that the recipe asks for; None without one, or a recipe."""
         try:
@@ -99,16 +103,19 @@ class Experiment:
         try:
             yield
         except OlderError as error:
-            again = self.run.command(kind_of(name).stage, force=True)
-            raise OlderError(artefact.path, error.format, ("make it again with ", again)) from None
+            hint: Text = f"remove {shlex.quote(str(artefact.path))}, or move it out of {artefact.path.parent}"
+            if self.remakes(name):
+                hint = ("make it again with ", self.command(name).adding(force=True))
+            raise OlderError(artefact.path, error.format, hint) from None
         except DamagedError as error:
             path, why = error.path, error.why
         except (ValueError, UsageError) as error:
             path, why = artefact.path / file, str(error)
         else:
             return
-        hint = (f"remove {artefact.path} and make it again with ", self.command(name))
-        raise DamagedError(path, artefact.path, why, hint)
+        remove = f"remove {shlex.quote(str(artefact.path))}"
+        again = (" and make it again with ", self.command(name)) if self.remakes(name) else ""
+        raise DamagedError(path, artefact.path, why, joined(remove, again))
 
     def stored(self, name: str) -> Stored[Any] | None:
         """Return an artefact with its record; None if it is not there as a whole.
@@ -206,7 +213,7 @@ class Experiment:
         return [trained for trained in sets if not wanted or str(trained.model) in wanted]
 
     def _unfinished(self, artefact: Artefact) -> KdError:
-        known = self.recipe_set(artefact.name)
+        known = self.remakes(artefact.name)
         again = (" and make it again with ", self.command(artefact.name)) if known else ""
         return KdError(
             f"{artefact.path} is unfinished: it has tensors, and no meta.json to tell what they are",

@@ -14,7 +14,7 @@ from typing import Any
 from kdcli.errors import Command, KdError, Text, joined
 from kdcli.runs.edits import as_the_recipe_says, differences
 from kdcli.runs.experiment import Experiment
-from kdcli.runs.kinds import KINDS, kind_of
+from kdcli.runs.kinds import KINDS
 from kdcli.runs.stored import Data, Stored
 from kdcli.runs.student_sets import StudentSet, position
 from kdcli.store import (
@@ -214,7 +214,7 @@ def _known(experiment: Experiment, name: str, stored: Stored[Any] | None) -> boo
         experiment.recipe  # noqa: B018 which commands read
     except KdError:
         return False
-    return stored is not None or not kind_of(name).several or experiment.recipe_set(name) is not None
+    return stored is not None or experiment.remakes(name)
 
 
 def _mend(condition: Condition, again: Command | None) -> Text:
@@ -223,7 +223,7 @@ def _mend(condition: Condition, again: Command | None) -> Text:
     path = condition.artefact.path
     if condition.remove:
         steps.append("remove " + ", ".join(shlex.quote(str(path)) for path in condition.remove))
-    elif condition.state == "unfinished" and not again and os.path.lexists(path):
+    elif condition.state in ("unfinished", "older") and not again and os.path.lexists(path):
         steps.append(f"remove {shlex.quote(str(path))}")
     if again:
         steps.append((f"{VERBS[condition.state]} with ", again))

@@ -196,7 +196,8 @@ class StudentSet:
         differences = []
         for key, rule in rules(Students).items():
             mine, theirs = (
-                len(s.seeds_asked) if key == "seeds" else s._value(key, rule) for s in (self, other)
+                len(s.seeds_asked) if key == "seeds" else s._applies(key, rule) and s._value(key, rule)
+                for s in (self, other)
             )
             if rule.paired and mine != theirs:
                 words = flag(Students, key).removeprefix("--").replace("-", " ")

@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
 from harness import Kd
@@ -103,11 +105,18 @@ class _Broken(io.RawIOBase):
         raise OSError(self.number, os.strerror(self.number))
 
 
-def _broken(number: int) -> io.TextIOWrapper:
-    return io.TextIOWrapper(io.BufferedWriter(_Broken(number)), encoding="utf-8")
+def _broken(number: int, *, unbuffered: bool = False) -> io.TextIOWrapper:
+    """Return a stream that fails; `unbuffered` as with PYTHONUNBUFFERED."""
+    broken = _Broken(number)
+    if unbuffered:
+        return io.TextIOWrapper(cast(BinaryIO, broken), encoding="utf-8", write_through=True)
+    return io.TextIOWrapper(io.BufferedWriter(broken), encoding="utf-8")
 
 
-@pytest.mark.parametrize("arguments", [["runs"], ["runs", "--json"], ["--help"], ["nonsense", "--json"]])
+@pytest.mark.parametrize(
+    "arguments", [["runs"], ["runs", "--json"], ["--help"], ["nonsense", "--json"], ["recipe", "mnist"]]
+)
+@pytest.mark.parametrize("unbuffered", [False, True])
 @pytest.mark.parametrize(
     ("number", "code", "told"),
     [
@@ -119,17 +128,18 @@ def test_an_output_that_takes_no_more(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],
+    unbuffered: bool,
     number: int,
     code: int,
     told: str,
 ) -> None:
-    full = _broken(number)
+    full = _broken(number, unbuffered=unbuffered)
     monkeypatch.setattr(sys, "stdout", full)
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == code
     assert capsys.readouterr().err.partition("\n")[0] == told
-    with pytest.raises(OSError, match=r"space|pipe"):
+    with nullcontext() if unbuffered else pytest.raises(OSError, match=r"space|pipe"):
         full.close()
 
 

@@ -2,13 +2,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Kd, opened, write_again
+from harness import Kd, forge, opened, write_again
 
 from kdcli.commands import spell, text
 from kdcli.errors import KdError, UsageError
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.inventory import conditions
-from kdcli.store import Artefact, Run
+from kdcli.store import FORMAT, Artefact, Run
 
 LABELS, SOFT = "students/labels-mlp4", "students/soft-T4-mlp4"
 NAMES = ["data", "teacher", LABELS, SOFT]
@@ -102,6 +102,21 @@ def test_a_set_that_lost_its_record_is_named_and_not_passed_over(tiny: Path) -> 
         for file in (tiny / "students" / name).iterdir():
             file.unlink()
     assert opened(tiny).students() == []
+
+
+@pytest.mark.parametrize("record", [{"format": FORMAT - 1}, {"config": {}}])
+def test_a_set_that_cannot_be_read_is_made_again_only_by_a_command_that_makes_it(
+    tiny: Path, record: dict[str, Any]
+) -> None:
+    forge(tiny / SOFT, **record)
+    with pytest.raises(KdError) as refused:
+        opened(tiny).students()
+    assert "make it again with `kd distill --target soft --temperature 4" in text(refused.value.hint)
+    (tiny / SOFT).rename(tiny / "students/mine")
+    with pytest.raises(KdError) as refused:
+        opened(tiny).students()
+    assert text(refused.value.hint).startswith(f"remove {tiny}/students/mine")
+    assert "kd " not in text(refused.value.hint)
 
 
 def test_a_file_where_an_artefact_should_be_is_named(tiny: Path) -> None:

@@ -165,6 +165,13 @@ def test_what_an_earlier_kd_made_is_made_again_by_force(tiny: Path, name: str) -
     assert text(item.mend) == f"make it again with `{spell(item.again)}`"
 
 
+def test_an_older_set_that_the_recipe_does_not_have_is_to_be_removed(tiny: Path) -> None:
+    (tiny / "students/soft-T4-mlp4").rename(tiny / "students/mine")
+    forge(tiny / "students/mine", format=FORMAT - 1)
+    item = items(tiny)["students/mine"]
+    assert (item.state, item.again, text(item.mend)) == ("older", None, f"remove {tiny}/students/mine")
+
+
 def test_without_a_recipe_no_command_is_known(tiny: Path) -> None:
     (tiny / "recipe.toml").write_text("[data")
     (tiny / "teacher/model.safetensors").write_bytes(b"")

@@ -125,6 +125,15 @@ def test_only_sets_that_are_trained_alike_are_paired(student_set: StudentSet, ot
     assert student_set.pairing_differences(more)[-1].startswith("seeds (")
 
 
+def test_what_a_model_does_not_take_differs_from_any_value_that_another_has() -> None:
+    network, tree = student_sets(Students(models=("mlp:4", "tree"), targets=("soft",), epochs=20))
+    assert network.pairing_differences(tree) == [
+        "epochs (20, not none)",
+        "learning rate (0.001, not none)",
+        "model (mlp:4, not tree)",
+    ]
+
+
 @given(sets_with_losses())
 def test_a_control_is_taught_the_labels_alone(student_set: StudentSet) -> None:
     control = student_set.taught_instead(CONTROL)
