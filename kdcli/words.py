@@ -13,6 +13,12 @@ def plural(count: int, noun: str) -> str:
     return noun if count == 1 else f"{noun}s"
 
 
+def numbered(noun: str, numbers: Iterable[int]) -> str:
+    """Name things by their numbers: "seed 2", "seeds 2, 5"."""
+    names = list(map(str, numbers))
+    return f"{plural(len(names), noun)} {', '.join(names)}"
+
+
 def either(counts: Iterable[int], noun: str) -> str:
     """Write several counts of something: "2 or 10 seeds"."""
     different = sorted(set(counts))

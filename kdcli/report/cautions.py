@@ -18,7 +18,8 @@ from kdcli.evidence.cautions import (
 )
 from kdcli.report.sentences import spoken, spoken_list
 from kdcli.report.words import amount, number
-from kdcli.runs.student_sets import LOST, seeds_named
+from kdcli.runs.student_sets import LOST
+from kdcli.words import numbered
 
 
 def caution_text(caution: Caution) -> Text:
@@ -62,7 +63,9 @@ def caution_text(caution: Caution) -> Text:
 
 def _seeds_left_out(caution: SeedsLeftOut) -> str:
     students = caution.students
-    reasons = "; ".join(f"{seeds_named(seeds)} left out: {LOST[why]}" for why, seeds in caution.seeds.items())
+    reasons = "; ".join(
+        f"{numbered('seed', seeds)} left out: {LOST[why]}" for why, seeds in caution.seeds.items()
+    )
     test = " The test split decided which were left out." if students.set.overflowed else ""
     return (
         f"{students.group}: {spoken(students)}: {reasons}. Sets are compared on the seeds that were trained "

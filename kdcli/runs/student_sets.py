@@ -18,7 +18,7 @@ from kdcli.runs.records import check_spelling, training_words
 from kdcli.settings import Rule, flag, read, rules
 from kdcli.store import fitting
 from kdcli.targets import TARGETS, Target
-from kdcli.words import counted, plural
+from kdcli.words import counted, numbered
 
 LOST = {  # seeds that a set was asked for and does not have, by what became of them
     "diverged": "training diverged (non-finite loss)",
@@ -99,7 +99,7 @@ class StudentSet:
     def words(self, folder: str) -> list[str]:
         """Return the set's title, model and seeds, and how its students were trained."""
         gone = sorted(seed for seeds in self.lost.values() for seed in seeds)
-        seeds = f"{seeds_named(gone)} left out" if gone else counted(len(self.seeds), "seed")
+        seeds = f"{numbered('seed', gone)} left out" if gone else counted(len(self.seeds), "seed")
         told = {rule.each or key for key, rule in rules(Students).items() if rule.each or rule.tag}
         return [self.title(folder), str(self.model), seeds, *training_words(self.described(), told)]
 
@@ -193,12 +193,9 @@ class StudentSet:
         A student of each with the same seed starts alike, sees the same batches and has the same budget, so
         that paired sets differ only in what they are taught.
         """
-        differences = []
+        differences, pair = [], (self, other)
         for key, rule in rules(Students).items():
-            mine, theirs = (
-                len(s.seeds_asked) if key == "seeds" else s._applies(key, rule) and s._value(key, rule)
-                for s in (self, other)
-            )
+            mine, theirs = (len(s.seeds_asked) if key == "seeds" else s._given(key, rule) for s in pair)
             if rule.paired and mine != theirs:
                 words = flag(Students, key).removeprefix("--").replace("-", " ")
                 differences.append(f"{words} ({mine}, not {theirs})")
@@ -225,6 +222,9 @@ class StudentSet:
     def _value(self, key: str, rule: Rule) -> Any:
         value = getattr(self.settings, key)
         return value[0] if rule.each else value
+
+    def _given(self, key: str, rule: Rule) -> Any:
+        return self._value(key, rule) if self._applies(key, rule) else "none"
 
     def _applies(self, key: str, rule: Rule) -> bool:
         return key in self.taught.settings if rule.of == "target" else applies(Students, key, self.model)
@@ -273,12 +273,6 @@ def position(student_set: StudentSet, folder: str, models: Sequence[str]) -> tup
         student_set.settings.label_weight,
         folder,
     )
-
-
-def seeds_named(seeds: Iterable[int]) -> str:
-    """Name seeds within a sentence, such as "seeds 2, 5"."""
-    names = list(map(str, seeds))
-    return f"{plural(len(names), 'seed')} {', '.join(names)}"
 
 
 def _own(settings: Students) -> Students:

@@ -19,13 +19,13 @@ from kdcli.runs.edits import check_data
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import STUDENTS
 from kdcli.runs.recipe import Students
-from kdcli.runs.student_sets import LISTS, LOST, StudentSet, seeds_named, student_sets
+from kdcli.runs.student_sets import LISTS, LOST, StudentSet, student_sets
 from kdcli.settings import override
 from kdcli.training import refusals
 from kdcli.training.material import Material
 from kdcli.training.students import Plan, plan, resume_points, stored_set, train
 from kdcli.training.workshop import smaller_step
-from kdcli.words import counted
+from kdcli.words import counted, numbered
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def _made(experiment: Experiment, name: str, up_to_date: bool, asked: int) -> Se
     if trained is None:
         raise FileNotFoundError(experiment.run.artefact(name).path)
     stored = len(trained.set.seeds_asked)
-    notes = [f"{seeds_named(seeds)} left out: {LOST[why]}" for why, seeds in trained.set.lost.items()]
+    notes = [f"{numbered('seed', seeds)} left out: {LOST[why]}" for why, seeds in trained.set.lost.items()]
     wanted = "1 seed was" if asked == 1 else f"{asked} seeds were"
     few = f"{wanted} asked for, and {stored} are there; --force trains it with {asked}"
     return SetMade(

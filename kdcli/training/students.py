@@ -13,11 +13,12 @@ from kdcli.runs.more_seeds import Members, as_stored, joined, stored_members
 from kdcli.runs.recipe import Students
 from kdcli.runs.reuse import reusable
 from kdcli.runs.stored import TrainedStudents
-from kdcli.runs.student_sets import StudentSet, seeds_named
+from kdcli.runs.student_sets import StudentSet
 from kdcli.store import Content, OlderError, Run, fitting, to_json
 from kdcli.training.material import Material
 from kdcli.training.resuming import ResumePoints, identity
 from kdcli.training.workshop import NotFiniteError, TrainingWorkshop
+from kdcli.words import numbered
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def train(
             if fitted.seeds:
                 _store(experiment, student_set, artefacts[student_set], fitted)
             else:
-                seeds = f", {seeds_named(order.seeds)}" if order.seeds.start else ""
+                seeds = f", {numbered('seed', order.seeds)}" if order.seeds.start else ""
                 lost.append(f"{student_set.title()} ({order.model}{seeds})")
     except NotFiniteError as error:
         if error.everyone:  # otherwise the same command resumes from the state with --keep-going

@@ -9,9 +9,10 @@ from strategies import ANY_VALUE, STUDENTS
 
 from kdcli.errors import UsageError
 from kdcli.runs.recipe import Students, builtin
-from kdcli.runs.student_sets import CONTROL, StudentSet, seeds_named, set_named, student_sets
+from kdcli.runs.student_sets import CONTROL, StudentSet, set_named, student_sets
 from kdcli.settings import override, rules
 from kdcli.store import check_name
+from kdcli.words import numbered
 
 SETS = STUDENTS.flatmap(lambda students: st.sampled_from(student_sets(students)))
 
@@ -203,7 +204,7 @@ def test_lost_seeds_are_told() -> None:
     assert few.title() == "hard, 2 of 5 seeds"
     assert few.words(few.name)[:3] == ["hard, 2 of 5 seeds", "mlp:4", "seeds 1, 3, 4 left out"]
     assert few.lost == {"diverged": (1, 4), "overflowed": (3,)}
-    assert seeds_named([2]) == "seed 2"
+    assert numbered("seed", [2]) == "seed 2"
 
 
 def test_a_setting_of_models_is_named_after_those_of_targets_unless_at_its_default(
