@@ -195,10 +195,8 @@ class StudentSet:
         """
         differences = []
         for key, rule in rules(Students).items():
-            mine, theirs = (
-                len(s.seeds_asked) if key == "seeds" else s._applies(key, rule) and s._value(key, rule)
-                for s in (self, other)
-            )
+            both = [{**s.described(), "seeds": len(s.seeds_asked)} for s in (self, other)]
+            mine, theirs = (settings.get(rule.each or key, 0) for settings in both)
             if rule.paired and mine != theirs:
                 words = flag(Students, key).removeprefix("--").replace("-", " ")
                 differences.append(f"{words} ({mine or 'none'}, not {theirs or 'none'})")
