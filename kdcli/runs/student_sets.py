@@ -193,9 +193,9 @@ class StudentSet:
         A student of each with the same seed starts alike, sees the same batches and has the same budget, so
         that paired sets differ only in what they are taught.
         """
+        both = [{**s.described(), "seeds": len(s.seeds_asked)} for s in (self, other)]
         differences = []
         for key, rule in rules(Students).items():
-            both = [{**s.described(), "seeds": len(s.seeds_asked)} for s in (self, other)]
             mine, theirs = (settings.get(rule.each or key, 0) for settings in both)
             if rule.paired and mine != theirs:
                 words = flag(Students, key).removeprefix("--").replace("-", " ")
