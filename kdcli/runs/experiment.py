@@ -114,7 +114,8 @@ class Experiment:
         else:
             return
         remove = f"remove {shlex.quote(str(artefact.path))}"
-        again = (" and make it again with ", self.command(name)) if self.remakes(name) else ""
+        known = name in self._stored or self.remakes(name)
+        again = (" and make it again with ", self.command(name)) if known else ""
         raise DamagedError(path, artefact.path, why, joined(remove, again))
 
     def stored(self, name: str) -> Stored[Any] | None:

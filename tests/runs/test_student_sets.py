@@ -130,6 +130,7 @@ def test_what_a_model_does_not_take_differs_from_any_value_that_another_has() ->
     network, tree = student_sets(Students(models=("mlp:4", "tree"), targets=("soft",), epochs=20))
     assert network.pairing_differences(tree) == [
         "epochs (20, not none)",
+        "batch size (0, not none)",
         "learning rate (0.001, not none)",
         "model (mlp:4, not tree)",
     ]
