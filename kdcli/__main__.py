@@ -1,12 +1,15 @@
 """The program `kd`, which is `python -m kdcli` too."""
 
+import gc
 import os
 import sys
 from contextlib import suppress
 from typing import NoReturn
 
-from kdcli import workers
-from kdcli.cli.main import main
+gc.set_threshold(100_000)  # objects made before the collector looks again: imports make many, and no garbage
+
+from kdcli import workers  # noqa: E402
+from kdcli.cli.main import main  # noqa: E402
 
 
 def run() -> NoReturn:

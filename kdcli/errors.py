@@ -7,7 +7,6 @@ spells it where it is shown.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -61,6 +60,8 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
 
     A name of three letters or more also stands for the first that begins with it.
     """
+    from difflib import get_close_matches  # which help pages need not wait for
+
     names = list(allowed)
     begun = [known for known in names if len(name) >= 3 and known.startswith(name)]
     matches = begun or get_close_matches(name, names, n=1)

@@ -1,6 +1,5 @@
 """The command line: runs what is given to it, and turns errors into messages and exit codes."""
 
-import gc
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,7 +12,6 @@ from kdcli.cli.commands import app
 from kdcli.errors import KdError, UsageError
 
 INTERRUPTED = 130
-GARBAGE = 100_000  # objects made before the collector looks again: imports make that many, and no garbage
 COMMANDS = tuple(str(command.name) for command in app.registered_commands)
 
 
@@ -32,7 +30,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     The exit code is 141 if the reader of the output went away, as of a program that SIGPIPE ends.
     """
     workers.compute_on_one_thread()
-    gc.set_threshold(GARBAGE)
     given = list(sys.argv[1:] if arguments is None else arguments)
     with show.outlets():
         try:

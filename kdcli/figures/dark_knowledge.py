@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from kdcli.figures.canvas import PROBABILITY, class_ticks, square_panels
 from kdcli.figures.kind import FigureKind
-from kdcli.figures.view import softmax
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,6 +71,8 @@ def _panel(ax: Axes, p: Array) -> None:
 def mean_probabilities(logits: Array, y: Array, n_classes: int, temperature: float) -> Array:
     """Mean of softmax(logits / T) over the examples of each class, `(n_classes, n_classes)`."""
     import numpy as np
+
+    from kdcli.figures.view import softmax
 
     p = softmax(logits, temperature)
     return np.stack([p[y == k].mean(0) for k in range(n_classes)])
