@@ -160,8 +160,8 @@ def plot(call: Call) -> None:
 
 @app.add(
     "compare",
-    *("run_to_show", "metrics", "control", "unpaired", "models", "as_csv", *WORK),
-    examples=("kd compare", "kd compare --metric brier --control hard", "kd compare --csv"),
+    *("run_to_show", "metrics", "control", "unpaired", "models", "full", "as_csv", *WORK),
+    examples=("kd compare --full", "kd compare --metric brier --control hard", "kd compare --csv"),
 )
 def compare(call: Call) -> None:
     """Compare students with their control, with confidence intervals: the evidence for distillation."""
@@ -170,7 +170,7 @@ def compare(call: Call) -> None:
     from kdcli.stages.compare import compare as stage
 
     with call.working_on(call.store.existing_run(call.options.run_to_show)) as experiment:
-        made = stage(experiment, **call.passed("models", "metrics", "control", "unpaired"))
+        made = stage(experiment, **call.passed("models", "metrics", "control", "unpaired", "full"))
     if call.options.as_csv:
         print(made.csv(), end="")
     else:

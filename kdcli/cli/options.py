@@ -109,6 +109,9 @@ class Options:
         completion=trained_models,
         item_starts=tuple(FAMILIES),
     )
+    full: bool = setting(
+        False, "tell all of the evidence: also other metrics, costs, where gains come from, and power"
+    )
     as_csv: bool = setting(False, "print the results as CSV on stdout and nothing else", flag="--csv")
     file_format: str = setting("png", "file format of the figures", choices=FORMATS, flag="--format")
     show_figures: bool = setting(False, "open the figures once they are drawn", flag="--show")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import astuple, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ def metrics_table(evidence: Evidence) -> Table:
     references = [measured for measured in (evidence.bayes, evidence.teacher) if measured]
     sections = [Section([_reference_row(measured) for measured in references])]
     sections += [
-        Section([_students_row(students, sets) for students in sets], title=group)
+        Section([_students_row(students) for students in sets], title=group)
         for group, sets in by_group(evidence.students).items()
     ]
     return Table([Column(metric.title, key=name) for name, metric in METRICS.items()], sections, splits=True)
@@ -80,13 +80,12 @@ def _reference_row(measured: Measured) -> Row:
     return Row(Cell(measured.title), [_cell(name, measured) for name in METRICS], facts=facts)
 
 
-def _students_row(students: StudentsMeasured, sets: Sequence[StudentsMeasured]) -> Row:
+def _students_row(students: StudentsMeasured) -> Row:
     cells = [
         replace(
             _cell(name, students),
             versus=students.versus.get(name),
             note="no control" if students.why else "",
-            emphasis="strong" if students is _best(name, sets) else "",
         )
         for name in METRICS
     ]
@@ -100,16 +99,6 @@ def _cell(name: str, measured: Measured) -> Cell:
         return Cell()
     mean, low, high = measured.estimates[name]
     return Cell(mean, METRICS[name].unit, (low, high), measured.per_seed[name])
-
-
-def _best(name: str, sets: Sequence[StudentsMeasured]) -> StudentsMeasured | None:
-    """Return the set whose mean is best, if there are several and one is better than the others."""
-    sign = 1 if METRICS[name].better == "higher" else -1
-    scored = [students for students in sets if name in students.estimates]
-    ranked = sorted(scored, key=lambda students: -sign * students.estimates[name].mean)
-    if len(ranked) < 2 or ranked[0].estimates[name].mean == ranked[1].estimates[name].mean:
-        return None
-    return ranked[0]
 
 
 def cost_table(evidence: Evidence, teacher: Cost | None, costs: Mapping[str, Cost]) -> Table:

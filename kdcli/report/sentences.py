@@ -74,7 +74,7 @@ def _differences(decided: Decided, verb: str) -> str:
             continue
         size = abs(versus.gain)
         by = f"by {number(size, METRICS[metric].unit)}" if parts else f"{verb} by {amount(metric, size)}"
-        parts.append(f"{spoken(students)} {by} {_ends(versus, gain=versus.gain > 0)}{mark}")
+        parts.append(f"{spoken(students)} {by} {ends(versus, gain=versus.gain > 0)}{mark}")
     return "; ".join(parts)
 
 
@@ -128,7 +128,7 @@ def _share_text(share: Share, attribution: Attribution) -> str:
         brought = f"{name} brings {number(gain, unit)} ({round(100 * gain / attribution.gain)} %)"
     else:
         brought = f"{name} brings no significant gain ({number(gain, unit)})"
-    beyond = f"{number(share.beyond.gain, unit)} {_ends(share.beyond)}"
+    beyond = f"{number(share.beyond.gain, unit)} {ends(share.beyond)}"
     added = {
         "better": f"soft adds {beyond}",
         "worse": f"soft is worse: {beyond}",
@@ -136,7 +136,7 @@ def _share_text(share: Share, attribution: Attribution) -> str:
     return f"{brought}; {added}"
 
 
-def _ends(versus: Versus, *, gain: bool = True) -> str:
+def ends(versus: Versus, *, gain: bool = True) -> str:
     """Write the ends of the interval of a gain, or of a loss, where it has some."""
     if versus.gain_interval is None:
         return "with no interval"

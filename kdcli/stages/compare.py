@@ -14,6 +14,7 @@ from kdcli.models import parse_model
 from kdcli.report.cautions import caution_text
 from kdcli.report.documents import as_csv, document
 from kdcli.report.evidence import cost_table, means_table, metrics_table, verdict_table
+from kdcli.report.headline import headline
 from kdcli.report.sentences import coverage, sentences
 from kdcli.report.told import Line, Told
 from kdcli.report.words import wrote
@@ -23,28 +24,43 @@ from kdcli.store import fitting, to_json
 
 @dataclass(frozen=True)
 class Compared:
-    """What `kd compare` found, and the file that it wrote."""
+    """What `kd compare` found, and the file that it wrote.
+
+    `more` is the command that tells the rest; None where all is told.
+    """
 
     path: Path
     conclusions: Conclusions
+    more: Command | None
 
     def told(self) -> Iterator[Told]:
-        """Return the tables, what they come to, and where a reader would go wrong."""
+        """Return the finding, the table that proves it, and where a reader would go wrong."""
         conclusions, evidence = self.conclusions, self.conclusions.evidence
-        table = metrics_table(evidence)
-        yield verdict_table(evidence, table)
-        if means := means_table(evidence, table):
-            yield means
-        yield cost_table(evidence, conclusions.teacher_cost, conclusions.costs)
-        for group, texts in sentences(evidence, conclusions.groups).items():
-            yield Line(group, emphasis="strong")
-            yield from (_sentence("• ", text) for text in texts)
+        if finding := headline(evidence.compared, conclusions.groups):
+            yield _sentence("", finding)
+            yield ""
+        yield verdict_table(evidence, metrics_table(evidence))
+        if not self.more:
+            yield from self._rest()
         yield from _without_control(evidence)
         yield from (_sentence("! ", caution_text(caution)) for caution in conclusions.cautions)
         for old in evidence.stale:
             yield _sentence(f"! left out {old.artefact}: stale; ", (old.renew, " renews it"))
         yield _sentence("", coverage(evidence))
+        if self.more:
+            rest = " adds the other metrics, what models cost, where gains come from and what could be shown."
+            yield _sentence("", (self.more, rest))
         yield wrote(self.path)
+
+    def _rest(self) -> Iterator[Told]:
+        """Return the means of the other metrics, the costs, and what each group comes to."""
+        conclusions, evidence = self.conclusions, self.conclusions.evidence
+        if means := means_table(evidence, metrics_table(evidence)):
+            yield means
+        yield cost_table(evidence, conclusions.teacher_cost, conclusions.costs)
+        for group, texts in sentences(evidence, conclusions.groups).items():
+            yield Line(group, emphasis="strong")
+            yield from (_sentence("• ", text) for text in texts)
 
     def document(self) -> dict[str, Any]:
         """Return what `compare.json` holds, and its path."""
@@ -62,11 +78,12 @@ def compare(
     metrics: Sequence[str] = (),
     control: str | None = None,
     unpaired: bool = False,
+    full: bool = False,
 ) -> Compared:
     """Compare a run's students with their controls, and write `compare.json`.
 
     For the options and errors see `evidence.gather`; raises `KdError` besides where no set has a control.
-    With `models` the file is named after them.
+    With `models` the file is named after them. All of the evidence is told if it is `full`.
     """
     evidence = gather(experiment, models=models, metrics=metrics, control=control, unpaired=unpaired)
     unmatched = [students for students in evidence.students if students.why]
@@ -76,12 +93,17 @@ def compare(
             ("make a control with ", first.remedy) if first.remedy else "name another with --control"
         )
         raise KdError(f"{first.name} of run {experiment.run.name}: {first.why}", remedy)
-    return report(experiment, evidence, fitting("".join(f"-{parse_model(model).slug}" for model in models)))
+    named = fitting("".join(f"-{parse_model(model).slug}" for model in models))
+    more = experiment.run.command(
+        "compare", full=True, model=models, metric=metrics, control=control, unpaired=unpaired
+    )
+    return report(experiment, evidence, named, None if full else more)
 
 
-def report(experiment: Experiment, evidence: Evidence, named: str = "") -> Compared:
+def report(experiment: Experiment, evidence: Evidence, named: str, more: Command | None) -> Compared:
     """Draw conclusions from the evidence of a run, and write them to `compare.json`."""
-    compared = Compared(experiment.run.path / f"compare{named}.json", conclude(experiment, evidence))
+    path = experiment.run.path / f"compare{named}.json"
+    compared = Compared(path, conclude(experiment, evidence), more)
     content = json.dumps(to_json(document(compared.conclusions)), indent=2, allow_nan=False)
     experiment.run.write_report(compared.path.name, content + "\n")
     return compared

@@ -66,7 +66,10 @@ class WholeRun:
                 self._later("plot", format=file_format),
                 lambda: plot(self.experiment, file_format=self.file_format, evidence=evidence),
             ),
-            Step(self._later("compare"), lambda: report(self.experiment, evidence())),
+            Step(
+                self._later("compare"),
+                lambda: report(self.experiment, evidence(), "", self._later("compare", full=True)),
+            ),
         ]
 
     @property

@@ -25,7 +25,7 @@ def test_the_table_has_references_first_then_each_group_with_its_control() -> No
     assert [r.role for r in table.sections[1].rows] == ["control", ""]
 
 
-def test_cells_hold_value_interval_comparison_and_emphasis() -> None:
+def test_cells_hold_value_interval_and_comparison() -> None:
     made = evidence(students("labels", 0.8), students("soft", 0.9))
     table = verdict_table(made, metrics_table(made))
     assert [column.title for column in table.columns] == ["accuracy", "NLL (nats)"]
@@ -35,16 +35,13 @@ def test_cells_hold_value_interval_comparison_and_emphasis() -> None:
     assert (cell.value, *(cell.interval or ())) == tuple(soft.estimates["accuracy"])
     assert cell.per_seed == soft.per_seed["accuracy"]
     assert cell.versus is soft.versus["accuracy"]
-    assert cell.emphasis == "strong"  # the best of its group
-    assert row(table, "labels").cells[0].emphasis == ""
 
 
-def test_none_is_the_best_of_equals_and_a_set_without_control_says_so() -> None:
+def test_a_set_without_control_says_so() -> None:
     made = evidence(
         students("labels", values(0.8)), students("hard", values(0.8)), students("soft", 0.7, seeds=3)
     )
     table = verdict_table(made, metrics_table(made))
-    assert {cell.emphasis for r in table.rows() for cell in r.cells[:1]} == {""}
     assert row(table, "soft, T = 4").cells[0].verdict == ("no control", "")
     assert table.title.startswith("tiny: 3 or 5 seeds, 400 test examples")
 

@@ -83,7 +83,7 @@ def test_the_differences_are_those_of_the_stored_predictions(kd: Kd, tiny: Path)
 def test_a_table_for_a_person(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for width in ("80", "150"):
         monkeypatch.setenv("COLUMNS", width)
-        out = kd("compare").out
+        out = kd("compare", "--full").out
         assert max(map(len, out.splitlines())) <= int(width)
         for words in (
             "tiny: 2 seeds, 400 test examples",
@@ -105,6 +105,20 @@ def test_a_table_for_a_person(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatc
     assert kd("compare", "--quiet").out == ""
     rows = list(csv.DictReader(io.StringIO(kd("compare", "--csv").out)))
     assert {row["name"] for row in rows} == {"Bayes optimum", "teacher", "labels-mlp4", "soft-T4-mlp4"}
+
+
+def test_the_finding_comes_first_then_one_table_and_the_command_for_the_rest(kd: Kd, tiny: Path) -> None:
+    out = kd("compare", "--metric", "brier").out
+    finding, title, rest = out.partition("tiny: 2 seeds")
+    assert finding.startswith("On these training data, ")
+    assert title
+    assert rest.count("┏") == 1
+    words = " ".join(rest.split())
+    assert "`kd compare --full --metric brier` adds" in words
+    full = kd("compare", "--full", "--metric", "brier").out
+    assert full.startswith(finding)
+    assert full.count("┏") > 1
+    assert "kd compare" not in full
 
 
 def test_a_broken_recipe_does_not_stop_the_comparison(kd: Kd, tiny: Path) -> None:

@@ -1,0 +1,80 @@
+import math
+
+import torch
+from measured import N, evidence, students, values
+
+from kdcli.evidence.findings import findings
+from kdcli.evidence.gather import Evidence
+from kdcli.evidence.verdicts import StudentsMeasured
+from kdcli.report.headline import headline
+from kdcli.report.words import number
+
+INFINITE = torch.where(torch.arange(N) < 40, math.inf, values(0.3))
+
+
+def said(made: Evidence) -> str:
+    return headline(made.compared, findings(made))
+
+
+def interval(measured: StudentsMeasured, metric: str, unit: str) -> str:
+    low, high = sorted(abs(end) for end in measured.versus[metric].interval or ())
+    return f"[{number(low, unit)}, {number(high, unit)}]"
+
+
+def test_the_largest_gain_is_told_with_its_model_interval_and_source() -> None:
+    sets = students("labels", 0.8), students("hard", 0.895), students("soft", 0.9)
+    made = evidence(*sets)
+    gain = interval(made.students[2], "accuracy", "%")
+    assert said(made) == (
+        "On these training data, soft labels at T = 4 help mlp:4 most, by 10.00 points of accuracy over "
+        f"labels {gain}. Nearly all of it comes from label cleaning: hard labels alone bring 95 %."
+    )
+
+
+def test_a_target_that_brings_half_of_a_gain_is_part_of_it_and_one_that_brings_nothing_is_not_told() -> None:
+    part = said(evidence(students("labels", 0.8), students("hard", 0.85), students("soft", 0.9)))
+    assert "Part of it comes from label cleaning: hard labels alone bring 50 %." in part
+    nothing = said(evidence(students("labels", 0.8), students("hard", 0.8), students("soft", 0.9)))
+    assert "help mlp:4, by 10.00 points" in nothing  # it alone
+    assert "comes from" not in nothing
+
+
+def test_other_models_that_gain_are_counted() -> None:
+    sets = [
+        students(target, accuracy, model=model)
+        for model, taught in (("mlp:4", 0.9), ("mlp:3", 0.85), ("mlp:2", 0.8))
+        for target, accuracy in (("labels", 0.8), ("hard", taught))
+    ]
+    assert said(evidence(*sets)).endswith("Of 2 other models, 1 gains by some target.")
+    assert said(evidence(*sets[:2], *sets[4:])).endswith("Of 1 other model, none gain by some target.")
+
+
+def test_a_loss_is_told_where_nothing_helps() -> None:
+    made = evidence(students("labels", 0.8), students("soft", 0.7))
+    loss = interval(made.students[1], "accuracy", "%")
+    assert said(made) == (
+        "On these training data, no target is shown to help, and soft labels at T = 4 harm mlp:4, by 10.00 "
+        f"points of accuracy against labels {loss}."
+    )
+
+
+def test_without_a_difference_the_power_is_told_and_then_the_next_metric() -> None:
+    made = evidence(students("labels", 0.8, 0.3), students("soft", 0.8, 0.25))
+    soft = made.students[1]
+    least = number(soft.versus["accuracy"].detectable or 0.0, "%")
+    assert said(made) == (
+        "On these training data, no target is shown to help or harm mlp:4; a difference of "
+        f"{least} points of accuracy would be shown with a probability of 80 %. In NLL, soft labels at T = 4 "
+        f"help mlp:4, by 0.0500 nats of NLL over labels {interval(soft, 'nll', 'nats')}."
+    )
+
+
+def test_infinite_scores_are_told_without_a_size() -> None:
+    helped = said(evidence(students("labels", 0.8, INFINITE), students("soft", 0.8)))
+    assert helped.endswith("In NLL, soft labels at T = 4 help mlp:4: only with labels is NLL ∞.")
+    harmed = said(evidence(students("labels", 0.8), students("soft", 0.8, INFINITE)))
+    assert harmed.endswith("and soft labels at T = 4 harm mlp:4: only with them is NLL ∞.")
+
+
+def test_without_a_verdict_there_is_nothing_to_tell() -> None:
+    assert said(evidence(students("labels", 0.8, seeds=1), students("soft", 0.9, seeds=1))) == ""
