@@ -17,6 +17,12 @@ means of k populations when the population variances are not equal", Sankhyā, 1
 at least as often as it says, from two seeds on, where a t with pooled degrees of freedom (Welch,
 Satterthwaite) covers only 87 %. A few seeds may agree by chance, as counts do; so t²_A · A is never taken
 below t² · rest, which is measured on many degrees of freedom. `benchmarks/coverage.py` measures it all.
+
+Over draws of the data there is one mean difference a draw. Draws that are sampled anew are independent, and
+the interval of their mean is Student's. Splits of one pool share examples: their mean varies more than
+independent ones would, the more so the larger the test split is against the training split. Nadeau and Bengio
+("Inference for the generalization error", Machine Learning 52, 2003) correct the variance of R of them to
+(1/R + n_test / n_train) · s². `benchmarks/draws.py` measures how often both cover the truth.
 """
 
 from __future__ import annotations
@@ -32,7 +38,7 @@ LEVEL = 1 - CONFIDENCE
 POWER = 0.8
 LEAST_P = 1e-15  # below it, quantiles of Student's t are no longer exact
 
-Source = Literal["seeds", "examples"]
+Source = Literal["draws", "seeds", "examples"]
 
 
 class Estimate(NamedTuple):
@@ -112,6 +118,20 @@ def crossed(values: Tensor) -> Sampled:
     values = values.double()
     rest = _rest(values)
     return Sampled(float(values.mean()), (*_seeds(values, rest), *_examples(values.mean(0), [rest])))
+
+
+def over_draws(differences: Tensor, overlap: float = 0.0) -> Sampled:
+    """Return the mean of the `differences (R,)` of R draws of the data, and how it varies between such means.
+
+    `overlap` is n_test / n_train of draws that split one pool, and 0 of draws sampled anew. A single draw
+    says nothing of others.
+    """
+    differences = differences.double()
+    draws = len(differences)
+    mean = float(differences.mean())
+    if draws == 1:
+        return Sampled(mean, ())
+    return Sampled(mean, (Part("draws", (1 / draws + overlap) * float(differences.var()), draws - 1),))
 
 
 def unpaired(ones: Tensor, others: Tensor) -> Sampled:

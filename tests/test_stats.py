@@ -5,7 +5,7 @@ import scipy.stats
 import torch
 from torch import Tensor
 
-from kdcli.stats import LEAST_P, LEVEL, Finding, compare, crossed, estimate, holm, unpaired
+from kdcli.stats import LEAST_P, LEVEL, Finding, compare, crossed, estimate, holm, over_draws, unpaired
 
 RANDOM = torch.Generator().manual_seed(0)
 
@@ -116,6 +116,35 @@ def test_a_detectable_difference_is_shown_four_times_in_five() -> None:
 def test_what_limits_a_comparison() -> None:
     assert crossed(noise(3, 1) + 0.01 * noise(3, 50)).limited_by() == "seeds"
     assert crossed(noise(1, 50) + 0.01 * noise(10, 50)).limited_by() == "examples"
+
+
+def test_draws_sampled_anew_give_the_usual_t_test() -> None:
+    differences = noise(10) + 0.5
+    result = over_draws(differences)
+    test = scipy.stats.ttest_1samp(differences.numpy(), 0)
+    low, high = test.confidence_interval()
+    assert result.estimate == pytest.approx((float(differences.mean()), low, high))
+    assert result.p_value == pytest.approx(test.pvalue, rel=1e-6)
+    assert result.limited_by() == "draws"
+
+
+def test_splits_of_one_pool_are_corrected_by_how_much_they_overlap() -> None:
+    differences = noise(10)
+    wider = over_draws(differences, overlap=0.25).half_width() / over_draws(differences).half_width()
+    assert wider == pytest.approx(math.sqrt((1 / 10 + 1 / 4) / (1 / 10)))
+
+
+def test_a_single_draw_says_nothing_of_others() -> None:
+    result = over_draws(torch.tensor([0.3]))
+    assert result.mean == pytest.approx(0.3)
+    assert result.p_value is None
+
+
+def test_the_interval_over_draws_covers_the_mean() -> None:
+    """`benchmarks/draws.py` is the long form of this, with overlapping splits besides."""
+    experiments = 1000
+    covered = sum(abs(r.mean) <= r.half_width() for r in map(over_draws, noise(experiments, 10)))
+    assert covered / experiments == pytest.approx(0.95, abs=3 * (0.95 * 0.05 / experiments) ** 0.5)
 
 
 def test_unpaired_seeds_vary_by_themselves_and_examples_stay_paired() -> None:

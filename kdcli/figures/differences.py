@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kdcli.figures.canvas import BLUE, GREY, ORANGE, legend, rows
 from kdcli.figures.captions import caption_of_failures
 from kdcli.figures.kind import FigureKind
+from kdcli.words import capitalised, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +29,12 @@ LOOKS = {
     "no difference shown": (GREY, "o", False),
     None: (GREY, "x", True),
 }
+WORDS = {
+    "better": "better",
+    "worse": "worse",
+    "no difference shown": "inconclusive",
+    None: "single seed: no verdict",
+}
 
 
 def obstacle(view: View) -> str:
@@ -46,7 +53,7 @@ def draw(view: View) -> Figure:
     figure, axes = rows(
         len(metrics),
         len(places),
-        title=f"Differences from the control, run {view.run}",
+        title=f"{finding(differences)}, run {view.run}",
         caption=CAPTION + caption_of_failures(view.students),
         axis_lines=2,
     )
@@ -56,6 +63,20 @@ def draw(view: View) -> Figure:
     _name_rows(axes, places)
     _legend(figure, differences)
     return figure
+
+
+def finding(differences: Sequence[Difference]) -> str:
+    """Count the first metric's verdicts: "Accuracy against the control: 6 sets better, 1 inconclusive"."""
+    metric = differences[0].metric
+    verdicts = [d.verdict for d in differences if d.metric == metric]
+    counts = [
+        (verdicts.count(verdict), WORDS[verdict]) for verdict in LOOKS if verdict and verdict in verdicts
+    ]
+    if not counts:
+        return "Differences from the control"
+    (first, word), *others = counts
+    told = [f"{counted(first, 'set')} {word}", *(f"{count} {word}" for count, word in others)]
+    return f"{capitalised(metric)} against the control: {', '.join(told)}"
 
 
 def row_places(differences: Sequence[Difference]) -> dict[tuple[str, str], int]:
@@ -85,7 +106,7 @@ def _in_words(d: Difference) -> str:
         return "no seed in common with the control"
     if d.mean is None:
         return "both infinite"
-    return f"infinite {'here' if d.mean > 0 else 'for the control'}: {d.verdict or 'single seed'}"
+    return f"infinite {'here' if d.mean > 0 else 'for the control'}: {WORDS[d.verdict]}"
 
 
 def _name_rows(axes: Sequence[Axes], places: Mapping[tuple[str, str], int]) -> None:
@@ -104,7 +125,7 @@ def _legend(figure: Figure, differences: Sequence[Difference]) -> None:
     given = {d.verdict for d in differences if not d.nothing}
     verdicts = [verdict for verdict in LOOKS if verdict in given]
     handles = [Line2D([], [], linestyle="-", **_look(verdict)) for verdict in verdicts]
-    legend(figure, handles, [verdict or "single seed: no verdict" for verdict in verdicts])
+    legend(figure, handles, [WORDS[verdict] for verdict in verdicts])
 
 
 def _look(verdict: str | None) -> dict[str, Any]:

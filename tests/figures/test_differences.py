@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 from views import DIFFERENCES, legend_labels
 
-from kdcli.figures.differences import draw, obstacle, row_places
+from kdcli.figures.differences import draw, finding, obstacle, row_places
 from kdcli.figures.view import View
 
 
@@ -27,7 +27,16 @@ def test_verdicts_by_marker_and_word(view: View) -> None:
     texts = [text.get_text() for text in likelihood.texts]
     assert texts == ["infinite for the control: better", "both infinite"]
     assert likelihood.get_lines()[0].get_xdata() == [0, 0]
-    assert legend_labels(figure) == ["better", "worse", "no difference shown", "single seed: no verdict"]
+    assert legend_labels(figure) == ["better", "worse", "inconclusive", "single seed: no verdict"]
+
+
+def test_the_title_counts_the_verdicts_on_the_first_metric(view: View) -> None:
+    assert finding(DIFFERENCES) == "Accuracy against the control: 1 set better, 1 inconclusive"
+    figure = draw(view)
+    assert figure.get_suptitle() == f"{finding(DIFFERENCES)}, run {view.run}"
+    worse = [replace(d, verdict="worse") for d in DIFFERENCES]
+    assert finding(worse) == "Accuracy against the control: 3 sets worse"
+    assert finding([replace(d, verdict=None) for d in DIFFERENCES]) == "Differences from the control"
 
 
 def test_rows_stand_under_their_group() -> None:
