@@ -9,12 +9,13 @@ from kdcli.metrics import METRICS
 from kdcli.report.sentences import MECHANISMS, ends, spoken
 from kdcli.report.words import amount
 from kdcli.runs.student_sets import CONTROL
-from kdcli.words import counted
+from kdcli.words import counted, listed
 
 if TYPE_CHECKING:
     from kdcli.evidence.findings import Attribution, Decided, GroupFindings
     from kdcli.evidence.verdicts import StudentsMeasured, Verdict
 
+HERE = "On these training data"
 NEARLY_ALL = 0.9  # of a gain
 
 
@@ -23,18 +24,21 @@ def headline(metrics: Sequence[str], groups: Sequence[GroupFindings]) -> str:
 
     A later metric is told only where those before it show no difference.
     """
-    told: list[str] = []
+    undecided: list[str] = []
     for metric in metrics:
-        judged = [group for group in groups if any(d.metric == metric and d.verdict for d in group.decided)]
-        if not judged:
-            continue
-        where = f"In {METRICS[metric].title}" if told else "On these training data"
+        judged = _judged(metric, groups)
+        where = f"{_undecided(undecided, groups)} In {METRICS[metric].title}" if undecided else HERE
         if gains := _shown(judged, metric, "better"):
-            return " ".join([*told, f"{where}, {_largest(gains)}.", *_around(gains, judged)])
+            return " ".join([f"{where}, {_largest(gains)}.", *_around(gains, judged)])
         if losses := _shown(judged, metric, "worse"):
-            return " ".join([*told, f"{where}, no target is shown to help, and {_largest(losses)}."])
-        told.append(f"{where}, {_undecided(metric, judged)}.")
-    return " ".join(told)
+            return f"{where}, no target is shown to help, and {_largest(losses)}."
+        undecided += [metric] if judged else []
+    return _undecided(undecided, groups) if undecided else ""
+
+
+def _judged(metric: str, groups: Sequence[GroupFindings]) -> list[GroupFindings]:
+    """Return the groups with a verdict on a metric."""
+    return [group for group in groups if any(d.metric == metric and d.verdict for d in group.decided)]
 
 
 def _shown(groups: Sequence[GroupFindings], metric: str, verdict: Verdict) -> list[tuple[str, Decided]]:
@@ -100,12 +104,21 @@ def _source(attribution: Attribution) -> list[str]:
     return [f"{much} of it comes from {mechanism}: {_taught(share.rival)} alone bring {round(100 * part)} %."]
 
 
-def _undecided(metric: str, judged: Sequence[GroupFindings]) -> str:
-    """Say that no difference is shown, and which one would have been."""
+def _undecided(metrics: Sequence[str], groups: Sequence[GroupFindings]) -> str:
+    """Say that no difference is shown in these metrics, and which ones would have been."""
+    judged = _judged(metrics[0], groups)
     models = judged[0].group if len(judged) == 1 else f"any of {counted(len(judged), 'model')}"
-    told = f"no target is shown to help or harm {models}"
-    versus = [v for group in judged for d in group.decided if d.metric == metric for v in d.comparisons]
+    titles = listed([METRICS[metric].title for metric in metrics], "or")
+    told = f"{HERE}, no target is shown to help or harm {models} in {titles}"
+    least = [(metric, _detectable(metric, judged)) for metric in metrics]
+    sizes = [amount(metric, size) for metric, size in least if size]
+    if sizes:
+        told += f"; a difference of {listed(sizes, 'or')} would be shown four times in five"
+    return f"{told}."
+
+
+def _detectable(metric: str, groups: Sequence[GroupFindings]) -> float:
+    """Return the difference that all comparisons would show; 0 where it is not known or has no meaning."""
+    versus = [v for group in groups for d in group.decided if d.metric == metric for v in d.comparisons]
     least = max((v.detectable or 0.0 for v in versus), default=0.0)
-    if not least or (METRICS[metric].unit == "%" and least >= 1):
-        return told
-    return f"{told}; a difference of {amount(metric, least)} would be shown with a probability of 80 %"
+    return 0.0 if METRICS[metric].unit == "%" and least >= 1 else least

@@ -63,9 +63,19 @@ def test_without_a_difference_the_power_is_told_and_then_the_next_metric() -> No
     soft = made.students[1]
     least = number(soft.versus["accuracy"].detectable or 0.0, "%")
     assert said(made) == (
-        "On these training data, no target is shown to help or harm mlp:4; a difference of "
-        f"{least} points of accuracy would be shown with a probability of 80 %. In NLL, soft labels at T = 4 "
+        "On these training data, no target is shown to help or harm mlp:4 in accuracy; a difference of "
+        f"{least} points of accuracy would be shown four times in five. In NLL, soft labels at T = 4 "
         f"help mlp:4, by 0.0500 nats of NLL over labels {interval(soft, 'nll', 'nats')}."
+    )
+
+
+def test_metrics_without_a_difference_are_told_together() -> None:
+    made = evidence(students("labels", 0.8), students("soft", 0.8))
+    soft = made.students[1].versus
+    assert said(made) == (
+        "On these training data, no target is shown to help or harm mlp:4 in accuracy or NLL; a difference "
+        f"of {number(soft['accuracy'].detectable or 0.0, '%')} points of accuracy or "
+        f"{number(soft['nll'].detectable or 0.0, 'nats')} nats of NLL would be shown four times in five."
     )
 
 
