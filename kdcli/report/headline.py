@@ -81,7 +81,7 @@ def _around(gains: Sequence[tuple[str, Decided]], judged: Sequence[GroupFindings
     told = [
         source
         for attribution in explained
-        if (attribution.soft, attribution.metric) == (largest.students[0], largest.metric)
+        if (attribution.soft.name, attribution.metric) == (largest.students[0].name, largest.metric)
         for source in _source(attribution)
     ]
     if len(judged) > 1:
