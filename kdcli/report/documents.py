@@ -12,6 +12,7 @@ from kdcli.commands import text
 from kdcli.metrics import METRICS
 from kdcli.report.cautions import caution_text
 from kdcli.report.evidence import metrics_table, set_facts
+from kdcli.report.headline import headline
 from kdcli.report.sentences import obstacle_text, sentences
 from kdcli.report.table import Cell, Row
 from kdcli.runs.student_sets import LOST
@@ -56,6 +57,7 @@ def document(conclusions: Conclusions) -> dict[str, Any]:
     said = sentences(evidence, conclusions.groups)
     return {
         "run": evidence.run,
+        "finding": headline(evidence.compared, conclusions.groups),
         "dataset": {
             "name": description.name,
             **{f"n_{split}": size for split, size in description.sizes.items()},
@@ -152,7 +154,7 @@ def _students(row: Row, students: StudentsMeasured, cost: Cost) -> dict[str, Any
         },
         "cost": asdict(cost),
         "versus": versus,
-        **({"why": students.why} if students.why else {}),
+        **({"reason": students.why} if students.why else {}),
     }
 
 
@@ -170,7 +172,7 @@ def _comparison(versus: Versus) -> dict[str, Any]:
         "p_holm": versus.adjusted,
         "verdict": versus.verdict,
         "detectable": versus.detectable,
-        **({"why": versus.why} if versus.why else {}),
+        **({"reason": versus.why} if versus.why else {}),
     }
 
 
@@ -180,7 +182,7 @@ def _attribution(attribution: Attribution) -> dict[str, Any]:
         "metric": attribution.metric,
         "gain": attribution.gain,
         "seed_numbers": attribution.seeds,
-        **({"why": obstacle_text(attribution)} if attribution.obstacle else {}),
+        **({"reason": obstacle_text(attribution)} if attribution.obstacle else {}),
         "shares": [
             {
                 "by": share.rival.name,

@@ -32,6 +32,7 @@ def test_the_document_of_the_design(made: Evidence) -> None:
     whole = document(concluded(made))
     assert list(whole) == [
         "run",
+        "finding",
         "dataset",
         "bayes_on_test",
         "teacher",
@@ -41,6 +42,7 @@ def test_the_document_of_the_design(made: Evidence) -> None:
         "sentences",
         "warnings",
     ]
+    assert whole["finding"].startswith("On these training data, soft labels at T = 4 with 4 of 5 seeds help")
     assert whole["dataset"]["n_test"] == 400
     assert whole["bayes_on_test"] is None
     assert set(whole["teacher"]) == {"model", "metrics", "cost"}

@@ -55,7 +55,7 @@ def test_the_document_has_the_schema_of_the_design(kd: Kd, tiny: Path) -> None:
         means = [one["metrics"][name]["mean"] for one in (soft, control)]
         assert verdict["difference"] == pytest.approx(means[0] - means[1])
     stored = json.loads((tiny / "compare.json").read_text())
-    same = ("run", "dataset", "bayes_on_test", "control", "attributions", "sentences", "warnings")
+    same = ("run", "finding", "dataset", "bayes_on_test", "control", "attributions", "sentences", "warnings")
     assert {key: stored[key] for key in same} == {key: made[key] for key in same}
 
 
@@ -177,7 +177,7 @@ def test_sets_that_cannot_be_paired_are_compared_only_when_asked(kd: Kd, tiny: P
     one = by_name(document(kd))["soft-T2-mlp4"]
     assert one["versus"] is None
     assert (
-        one["why"]
+        one["reason"]
         == "cannot be paired with labels-mlp4: they differ in epochs (30, not 20), seeds (3, not 2)"
     )
     out = kd("compare").out

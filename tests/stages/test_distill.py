@@ -471,7 +471,7 @@ def test_sets_that_diverge_in_different_seeds_are_compared_on_what_is_left(
     poison(3, 0, 4)
     assert kd(*THREE, "--keep-going").code == 0
     versus = json.loads(kd("compare", "--json").out)["students"][1]["versus"]
-    assert (versus["nll"]["difference"], versus["nll"]["why"]) == (
+    assert (versus["nll"]["difference"], versus["nll"]["reason"]) == (
         None,
         "no seed in common: no seed was trained successfully in both sets",
     )
