@@ -131,13 +131,18 @@ def read(config: type[C], table: Mapping[str, Any], where: str) -> tuple[C | Non
     return (None, problems) if problems else (config(**values), [])
 
 
+def flags_given(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flags that were given: those that are not None."""
+    return {key: value for key, value in flags.items() if value is not None}
+
+
 def override(config: C, flags: Mapping[str, Any]) -> C:
     """Return `config` with the flags that were given (not None) in place of its own values.
 
     Raises `UsageError` naming every flag that this configuration does not have or that is out of range.
     """
     kind = type(config)
-    given = {key: value for key, value in flags.items() if value is not None}
+    given = flags_given(flags)
     known = rules(kind)
     values, refused = _check(kind, {key: value for key, value in given.items() if key in known})
     problems = [f"{flag(kind, key)}: {text}" for key, (text, _) in refused.items()]

@@ -64,6 +64,16 @@ class Description:
             record["own_files"],
         )
 
+    def facts(self) -> dict[str, Any]:
+        """Return what programs are told of the data besides their name."""
+        return {
+            **{f"n_{split}": size for split, size in self.sizes.items()},
+            "n_classes": self.n_classes,
+            "classes": self.classes,
+            "feature_names": self.feature_names,
+            "bayes": self.bayes._asdict() if self.bayes else None,
+        }
+
     def to_record(self) -> dict[str, Any]:
         """Return the description as `description.json` holds it."""
         return {**asdict(self), "bayes": self.bayes and self.bayes._asdict()}

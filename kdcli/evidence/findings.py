@@ -35,6 +35,11 @@ class Decided:
         """The comparison of each set."""
         return [measured.versus[self.metric] for measured in self.students]
 
+    @property
+    def detectable(self) -> float:
+        """The smallest difference that each comparison would show; 0 where that is not known."""
+        return max((versus.detectable or 0.0 for versus in self.comparisons), default=0.0)
+
 
 @dataclass(frozen=True)
 class Share:

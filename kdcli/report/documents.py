@@ -52,20 +52,13 @@ CSV_COLUMNS = (
 def document(conclusions: Conclusions) -> dict[str, Any]:
     """Return the evidence as `compare.json` holds it."""
     evidence = conclusions.evidence
-    description, bayes, teacher = evidence.description, evidence.bayes, evidence.teacher
+    bayes, teacher = evidence.bayes, evidence.teacher
     rows = _rows(evidence)
     said = sentences(evidence, conclusions.groups)
     return {
         "run": evidence.run,
         "finding": headline(evidence.compared, conclusions.groups),
-        "dataset": {
-            "name": description.name,
-            **{f"n_{split}": size for split, size in description.sizes.items()},
-            "n_classes": description.n_classes,
-            "classes": description.classes,
-            "feature_names": description.feature_names,
-            "bayes": description.bayes._asdict() if description.bayes else None,
-        },
+        "dataset": {"name": evidence.description.name, **evidence.description.facts()},
         "bayes_on_test": _scores(rows[bayes.title]) if bayes else None,
         "teacher": _teacher(teacher.group, rows[teacher.title], conclusions.teacher_cost)
         if teacher

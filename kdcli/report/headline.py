@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kdcli.metrics import METRICS
-from kdcli.report.sentences import MECHANISMS, ends, spoken
+from kdcli.report.sentences import MECHANISMS, attainable, ends, spoken
 from kdcli.report.words import amount
 from kdcli.runs.student_sets import CONTROL
 from kdcli.words import counted, listed
@@ -110,15 +110,9 @@ def _undecided(metrics: Sequence[str], groups: Sequence[GroupFindings]) -> str:
     models = judged[0].group if len(judged) == 1 else f"any of {counted(len(judged), 'model')}"
     titles = listed([METRICS[metric].title for metric in metrics], "or")
     told = f"{HERE}, no target is shown to help or harm {models} in {titles}"
-    least = [(metric, _detectable(metric, judged)) for metric in metrics]
-    sizes = [amount(metric, size) for metric, size in least if size]
+    decided = [decided for group in judged for decided in group.decided]
+    least = {m: max((d.detectable for d in decided if d.metric == m), default=0.0) for m in metrics}
+    sizes = [amount(metric, size) for metric, size in least.items() if size and attainable(metric, size)]
     if sizes:
         told += f"; a difference of {listed(sizes, 'or')} would be shown four times in five"
     return f"{told}."
-
-
-def _detectable(metric: str, groups: Sequence[GroupFindings]) -> float:
-    """Return the difference that all comparisons would show; 0 where it is not known or has no meaning."""
-    versus = [v for group in groups for d in group.decided if d.metric == metric for v in d.comparisons]
-    least = max((v.detectable or 0.0 for v in versus), default=0.0)
-    return 0.0 if METRICS[metric].unit == "%" and least >= 1 else least

@@ -84,15 +84,20 @@ def _undecided(decided: Decided) -> list[str]:
     finite = [s for s in decided.students if s.versus[decided.metric].difference is not None]
     texts = []
     if finite:
-        least = max(s.versus[decided.metric].detectable or 0.0 for s in finite)
+        least = decided.detectable
         power = f" (80 % power to detect {amount(decided.metric, least)})" if least else ""
-        if metric.unit == "%" and least >= 1:
+        if not attainable(decided.metric, least):
             power = " (too few seeds or examples to detect any difference)"
         difference = f"The difference in {metric.title} from {control}"
         texts.append(f"{difference} is inconclusive for {spoken_list(finite)}{power}.")
     if endless:
         texts.append(f"{capitalised(metric.title)} is ∞ for {listed([control, *map(spoken, endless)])}.")
     return texts
+
+
+def attainable(metric: str, difference: float) -> bool:
+    """Whether two values of a metric can differ as much: shares cannot by 100 points or more."""
+    return METRICS[metric].unit != "%" or difference < 1
 
 
 def obstacle_text(attribution: Attribution) -> str:

@@ -113,15 +113,19 @@ class Experiment:
             path, why = artefact.path / file, str(error)
         else:
             return
-        remove = f"remove {shlex.quote(str(artefact.path))}"
-        known = name in self._stored or self.remakes(name)
-        again = (" and make it again with ", self.command(name)) if known else ""
-        raise DamagedError(path, artefact.path, why, joined(remove, again))
+        raise DamagedError(path, artefact.path, why, self._removal(artefact))
 
-    def stored(self, name: str) -> Stored[Any] | None:
+    def _removal(self, artefact: Artefact) -> Text:
+        """Say to remove an artefact, and how it is made again where that is known."""
+        known = artefact.name in self._stored or self.remakes(artefact.name)
+        again = (" and make it again with ", self.command(artefact.name)) if known else ""
+        return joined(f"remove {shlex.quote(str(artefact.path))}", again)
+
+    def stored(self, name: str, *, force: bool = False) -> Stored[Any] | None:
         """Return an artefact with its record; None if it is not there as a whole.
 
-        Raises `DamagedError`, `NewerError` or `OlderError` for one that cannot be read.
+        Raises `DamagedError`, `NewerError` or `OlderError` for one that cannot be read; with `force`, which
+        replaces it, one of an earlier kd counts as none.
         """
         if name not in self._stored:
             artefact = self.run.artefact(name)
@@ -131,8 +135,13 @@ class Experiment:
                 )
             if not artefact.finished:
                 return None
-            with self.reading(name):
-                self._stored[name] = self._read(artefact)
+            try:
+                with self.reading(name):
+                    self._stored[name] = self._read(artefact)
+            except OlderError:
+                if force:
+                    return None
+                raise
         return self._stored[name]
 
     def _read(self, artefact: Artefact) -> Stored[Any]:
@@ -214,15 +223,9 @@ class Experiment:
         return [trained for trained in sets if not wanted or str(trained.model) in wanted]
 
     def _unfinished(self, artefact: Artefact) -> KdError:
-        known = self.remakes(artefact.name)
-        again = (" and make it again with ", self.command(artefact.name)) if known else ""
         return KdError(
             f"{artefact.path} is unfinished: it has tensors, and no meta.json to tell what they are",
-            joined(
-                f"remove {shlex.quote(str(artefact.path))}",
-                again,
-                f", or move it out of {artefact.path.parent} to keep it",
-            ),
+            joined(self._removal(artefact), f", or move it out of {artefact.path.parent} to keep it"),
         )
 
     def write(self, name: str, record: Record, content: Content) -> None:

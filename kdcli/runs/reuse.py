@@ -11,7 +11,7 @@ from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import kind_of
 from kdcli.runs.records import Record
 from kdcli.runs.stored import Opened, Stored
-from kdcli.store import OlderError, to_json
+from kdcli.store import to_json
 
 
 def reusable(
@@ -28,12 +28,7 @@ def reusable(
     not. False means that it may be made; so may one that lost a file. Raises `KdError` if another one
     stands under this name and `force` does not allow to replace it, or if a newer kd wrote it.
     """
-    try:
-        stored = experiment.stored(name)
-    except OlderError:
-        if force:
-            return False
-        raise
+    stored = experiment.stored(name, force=force)
     if stored is None:
         return False
     same = stored.record == record

@@ -5,6 +5,7 @@ Commands that read no tensors use it too, so torch is imported where tensors are
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -144,13 +145,13 @@ class Data(Stored[DataRecord]):
         return None if test.posterior is None else measure_one(test.posterior.log(), test.y)
 
 
-class Trained(Stored[R]):
+class Trained(Stored[R], ABC):
     """Models that were trained: a teacher, or the students of a set."""
 
     @property
+    @abstractmethod
     def model(self) -> Model:
         """The family and shape of the models."""
-        raise NotImplementedError
 
     @property
     def metrics(self) -> Mapping[str, Sequence[float]]:
@@ -176,9 +177,9 @@ class Trained(Stored[R]):
 
         return self._load("model", build)[1]
 
+    @abstractmethod
     def load_tested(self) -> Tensor:
         """Read the logits of every model on the test split, `(members, n, n_classes)`."""
-        raise NotImplementedError
 
     def load_history(self) -> dict[str, Tensor] | None:
         """Read the learning curves (see `training.History`); None of models that have none."""

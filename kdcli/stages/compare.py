@@ -16,6 +16,7 @@ from kdcli.report.documents import as_csv, document
 from kdcli.report.evidence import cost_table, means_table, metrics_table, verdict_table
 from kdcli.report.headline import headline
 from kdcli.report.sentences import coverage, sentences
+from kdcli.report.table import Table
 from kdcli.report.told import Line, Told
 from kdcli.report.words import wrote
 from kdcli.runs.experiment import Experiment
@@ -39,9 +40,10 @@ class Compared:
         if finding := headline(evidence.compared, conclusions.groups):
             yield _sentence("", finding)
             yield ""
-        yield verdict_table(evidence, metrics_table(evidence))
+        table = metrics_table(evidence)
+        yield verdict_table(evidence, table)
         if not self.more:
-            yield from self._rest()
+            yield from self._rest(table)
         yield from _without_control(evidence)
         yield from (_sentence("! ", caution_text(caution)) for caution in conclusions.cautions)
         for old in evidence.stale:
@@ -52,10 +54,10 @@ class Compared:
             yield _sentence("", (self.more, rest))
         yield wrote(self.path)
 
-    def _rest(self) -> Iterator[Told]:
+    def _rest(self, table: Table) -> Iterator[Told]:
         """Return the means of the other metrics, the costs, and what each group comes to."""
         conclusions, evidence = self.conclusions, self.conclusions.evidence
-        if means := means_table(evidence, metrics_table(evidence)):
+        if means := means_table(evidence, table):
             yield means
         yield cost_table(evidence, conclusions.teacher_cost, conclusions.costs)
         for group, texts in sentences(evidence, conclusions.groups).items():

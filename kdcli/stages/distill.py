@@ -20,7 +20,7 @@ from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import STUDENTS
 from kdcli.runs.recipe import Students
 from kdcli.runs.student_sets import LISTS, LOST, StudentSet, student_sets
-from kdcli.settings import override
+from kdcli.settings import flags_given, override
 from kdcli.training import refusals
 from kdcli.training.material import Material
 from kdcli.training.students import Plan, plan, resume_points, stored_set, train
@@ -151,7 +151,7 @@ def _sets(students: Students, options: Mapping[str, Any], name: str | None) -> l
 def _given(options: Mapping[str, Any]) -> list[str]:
     """Return the keys of a set's record that options give."""
     singular = {several: key for key, several in LISTS.items()}
-    return [singular.get(key, key) for key, value in options.items() if value is not None]
+    return [singular.get(key, key) for key in flags_given(options)]
 
 
 def _material(experiment: Experiment, students: Students, sets: list[StudentSet]) -> Material:

@@ -19,7 +19,7 @@ from kdcli.runs.recipe import Recipe, dump
 from kdcli.runs.records import DataRecord
 from kdcli.runs.reuse import reusable
 from kdcli.runs.stored import Data
-from kdcli.settings import flag, override
+from kdcli.settings import flag, flags_given, override
 from kdcli.store import Content, NewerError, named_run
 
 
@@ -52,12 +52,8 @@ class DataMade:
             "path": self.path,
             "up_to_date": self.up_to_date,
             "dataset": description.name,
-            **{f"n_{split}": size for split, size in description.sizes.items()},
-            "n_classes": description.n_classes,
-            "classes": description.classes,
             "features": description.shape,
-            "feature_names": description.feature_names,
-            "bayes": description.bayes._asdict() if description.bayes else None,
+            **description.facts(),
         }
 
 
@@ -88,7 +84,7 @@ def gen_data(
     contents = _contents(recipe.dataset, source)
     there = run.recipe_path.is_file()
     record = DataRecord(recipe.dataset, config, _fingerprint(dataset, contents, experiment))
-    given = [key for key, value in options.items() if value is not None] if there and not adopt else None
+    given = list(flags_given(options)) if there and not adopt else None
     up_to_date = reusable(experiment, DATA, record, force=force, given=given)
     if adopt and there:
         _check_adoption(experiment, recipe, force)

@@ -22,8 +22,8 @@ from kdcli.runs.recipe import Teacher
 from kdcli.runs.records import TeacherRecord
 from kdcli.runs.reuse import reusable
 from kdcli.runs.stored import TrainedTeacher
-from kdcli.settings import override
-from kdcli.store import Content, OlderError
+from kdcli.settings import flags_given, override
+from kdcli.store import Content
 from kdcli.training import refusals
 from kdcli.training.devices import choose_device
 from kdcli.training.material import teacher_sizes, teacher_teaching
@@ -73,11 +73,10 @@ def train_teacher(
     check_data(experiment)
     refusals.check_models([model], data, len(data.splits["train"].y), "mlp:64,64")
     on_card = model.takes("device") and choose_device(config.device).type == "cuda"
-    stored = _stored(experiment, force)
-    if stored:
+    stored = experiment.stored(TEACHER, force=force)
+    if isinstance(stored, TrainedTeacher):
         record = record.as_used(stored.record, stored.meta.used)
-    given = [key for key, value in options.items() if value is not None]
-    up_to_date = reusable(experiment, TEACHER, record, force=force, given=given)
+    up_to_date = reusable(experiment, TEACHER, record, force=force, given=flags_given(options))
     points = ResumePoints(experiment.run, TEACHER)
     if not up_to_date:
         free = torch.cuda.mem_get_info()[0] if on_card else None
@@ -94,17 +93,6 @@ def train_teacher(
         metrics={name: values[0] for name, values in teacher.metrics.items()},
         training_seconds=teacher.meta.seconds,
     )
-
-
-def _stored(experiment: Experiment, force: bool) -> TrainedTeacher | None:
-    """Return the teacher that is there; with `force` one of an earlier kd counts as none."""
-    try:
-        stored = experiment.stored(TEACHER)
-    except OlderError:
-        if force:
-            return None
-        raise
-    return stored if isinstance(stored, TrainedTeacher) else None
 
 
 def _train(experiment: Experiment, record: TeacherRecord, points: ResumePoints, watch: Watch) -> None:

@@ -14,7 +14,7 @@ from kdcli.runs.recipe import Students
 from kdcli.runs.reuse import reusable
 from kdcli.runs.stored import TrainedStudents
 from kdcli.runs.student_sets import StudentSet
-from kdcli.store import Content, OlderError, Run, fitting, to_json
+from kdcli.store import Content, Run, fitting, to_json
 from kdcli.training.material import Material
 from kdcli.training.resuming import ResumePoints, identity
 from kdcli.training.workshop import NotFiniteError, TrainingWorkshop
@@ -79,12 +79,7 @@ def plan(
 
 def stored_set(experiment: Experiment, artefact: str, *, force: bool = False) -> TrainedStudents | None:
     """Return a student set that is there; with `force` one of an earlier kd counts as none."""
-    try:
-        stored = experiment.stored(artefact)
-    except OlderError:
-        if force:
-            return None
-        raise
+    stored = experiment.stored(artefact, force=force)
     return stored if isinstance(stored, TrainedStudents) else None
 
 

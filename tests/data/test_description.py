@@ -39,6 +39,18 @@ def test_a_description_reads_back_equal(description: Description) -> None:
     assert description.n_classes == len(description.classes)
 
 
+def test_programs_are_told_the_sizes_classes_and_features() -> None:
+    assert IMAGES.facts() == {
+        "n_train": 60,
+        "n_val": 10,
+        "n_test": 10,
+        "n_classes": 3,
+        "classes": ("0", "1", "2"),
+        "feature_names": (),
+        "bayes": None,
+    }
+
+
 @given(descriptions(), st.data())
 def test_any_other_value_is_refused_or_of_other_data(description: Description, data: st.DataObject) -> None:
     record = as_stored(description)

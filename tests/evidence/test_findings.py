@@ -27,6 +27,16 @@ def test_sets_are_put_together_by_verdict_with_the_largest_difference_first() ->
     assert {d.control.name for d in group.decided} == {"labels-mlp4"}
 
 
+def test_a_difference_that_all_comparisons_would_show() -> None:
+    made = evidence(students("labels", 0.8), students("hard", 0.8), students("soft", 0.8))
+    (group,) = findings(made)
+    undecided = next(decided for decided in group.decided if decided.metric == "accuracy")
+    assert len(undecided.students) == 2
+    assert undecided.detectable == max(versus.detectable or 0.0 for versus in undecided.comparisons) > 0
+    (alone,) = findings(evidence(students("labels", 0.8, seeds=1), students("soft", 0.9, seeds=1)))
+    assert all(decided.detectable == 0 for decided in alone.decided)
+
+
 def test_a_gain_of_soft_targets_is_shared_out_among_those_that_do_less() -> None:
     sets = students("labels", 0.8), students("hard", 0.85), students("smooth", 0.8), students("soft", 0.9)
     (gain,) = attributions(*sets)
