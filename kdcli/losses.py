@@ -13,7 +13,7 @@ Everywhere here the class axis is the last but one and the example axis the last
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import torch
@@ -93,16 +93,16 @@ LOSSES = MappingProxyType({"kl": Loss(distillation_loss, distillation_gradient)}
 
 @dataclass(frozen=True)
 class Objective:
-    """What a stack learns on one split: a target, a temperature and a label weight for each of its sets.
+    """What a stack learns on one split: a target for each set and draw, a temperature and a label weight.
 
-    target        (sets, n_classes, n)  class probabilities; float64, for losses at high temperatures
-    temperature   (sets, 1, 1)          T of each set, float64 as well
-    labels        (n_classes, n)        one-hot true labels
-    label_weight  (sets, 1, 1)          w of each set; None where every w is 0
-    loss_name                           the loss under the target, one of LOSSES
+    target        (draws, 1, sets, n_classes, n)  class probabilities; float64, for losses at high temperatures
+    temperature   (sets, 1, 1)                    T of each set, float64 as well
+    labels        (draws, 1, 1, n_classes, n)     one-hot true labels
+    label_weight  (sets, 1, 1)                    w of each set; None where every w is 0
+    loss_name                                     the loss under the target, one of LOSSES
 
-    Logits come as `(groups, sets, n_classes, batch)`: a group holds the members that share a batch,
-    one member of each set.
+    Logits come as `(draws, seeds, sets, n_classes, batch)`; a batch that each seed has for itself has a target
+    for each, in place of the 1.
     """
 
     target: Tensor
@@ -118,37 +118,34 @@ class Objective:
 
     @property
     def sets(self) -> int:
-        """Number of sets, which is the number of members in each group."""
+        """Number of sets."""
         return self.temperature.shape[0]
 
     def by_example(self) -> "Objective":
         """Return the same objective, laid out in memory so that `take` copies whole examples."""
-        target, labels = (t.movedim(-1, 0).contiguous().movedim(0, -1) for t in (self.target, self.labels))
+        target, labels = (t.movedim(-1, 1).contiguous().movedim(1, -1) for t in (self.target, self.labels))
         return replace(self, target=target, labels=labels)
 
     def take(self, index: Tensor) -> "Objective":
-        """Return the objective on the examples `index (groups, batch)`, with a leading group axis."""
-        groups, batch = index.shape
+        """Return the objective on the examples `index (draws, seeds, batch)` of each draw."""
+        draws, n = len(index), self.target.shape[-1]
+        rows = (index + n * torch.arange(draws, device=index.device).view(-1, 1, 1)).flatten()
 
         def taken(source: Tensor) -> Tensor:
-            rows = source.movedim(-1, 0).index_select(0, index.flatten())
-            return rows.view(groups, batch, *rows.shape[1:]).movedim(1, -1)
+            by_example = source.movedim(-1, 1).flatten(0, 1)[:, 0]
+            examples = by_example.index_select(0, rows)
+            return examples.view(*index.shape, *examples.shape[1:]).movedim(2, -1)
 
         # Without a weight nothing reads the labels, and they need not be copied.
-        labels = self.labels if self.label_weight is None else taken(self.labels).unsqueeze(1)
+        labels = self.labels if self.label_weight is None else taken(self.labels)
         return replace(self, target=taken(self.target), labels=labels)
 
     def part(self, start: int, stop: int) -> "Objective":
         """Return the objective on a run of examples."""
         return replace(self, target=self.target[..., start:stop], labels=self.labels[..., start:stop])
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the tensors that the objective is made of, by field."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if isinstance(value, Tensor)}
-
     def loss(self, logits: Tensor) -> Tensor:
-        """Return the loss of every member, `(groups, sets)`."""
+        """Return the loss of every member, `(draws, seeds, sets)`."""
         soft = LOSSES[self.loss_name].value(logits, self.target, self.temperature)
         if self.label_weight is None:
             return soft

@@ -12,9 +12,11 @@ infinite likelihood loss.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
+from statistics import fmean
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -130,14 +132,20 @@ def calibration_gap(scored: Scored) -> Tensor:
     On few examples it is biased upwards, the more the wider the top probabilities spread.
     Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning" (2015).
     """
-    gaps = scored.p.amax(-1) - hits(scored)
+    gaps = confidences(scored) - hits(scored)
     bins = top_bins(scored)
     return gaps * bin_sums(gaps, bins).sign().gather(-1, bins)
 
 
+def confidences(scored: Scored) -> Tensor:
+    """Return each example's top probability."""
+    top: Tensor = scored.p.amax(-1)
+    return top
+
+
 def top_bins(scored: Scored) -> Tensor:
     """Return the bin that each example's top probability falls in: 0 to BINS − 1, upper edges included."""
-    return (scored.p.amax(-1) * BINS).ceil().long().clamp(1, BINS) - 1
+    return (confidences(scored) * BINS).ceil().long().clamp(1, BINS) - 1
 
 
 def bin_sums(values: Tensor, bins: Tensor) -> Tensor:
@@ -283,6 +291,7 @@ def measure(scored: Scored, names: Iterable[str] = RECORDED) -> dict[str, list[f
     return results
 
 
-def measure_one(logits: Tensor, y: Tensor) -> dict[str, float]:
-    """Return the metrics that are recorded with every model, for one model's `logits (n, n_classes)`."""
-    return {name: values[0] for name, values in measure(Scored(logits.unsqueeze(0), y)).items()}
+def mean_over(by_draw: Sequence[Sequence[float]]) -> float:
+    """Return the mean of a metric over draws and seeds; that of a single model as it is."""
+    values = list(chain(*by_draw))
+    return values[0] if len(values) == 1 else fmean(values)

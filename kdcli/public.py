@@ -18,9 +18,10 @@ from kdcli.commands import text
 from kdcli.data import SPLITS
 from kdcli.errors import KdError, UsageError, unknown
 from kdcli.runs.experiment import Experiment
-from kdcli.runs.stored import Data, TrainedStudents
+from kdcli.runs.stored import Data, Trained, TrainedStudents
 from kdcli.stages.compare import compare
 from kdcli.store import Store
+from kdcli.words import named_seed
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -40,7 +41,6 @@ class Model:
     classes_: NDArray[np.str_]
     _data: Data = field(repr=False)
     _stack: Stack = field(repr=False)
-    _member: int = field(repr=False)
 
     def predict_proba(self, x: ArrayLike) -> NDArray[np.float64]:
         """Return class probabilities `(n, n_classes)` of x `(n, *features)`, unscaled as the data are stored.
@@ -58,7 +58,7 @@ class Model:
             raise ValueError(f"x must have the shape ({expected}), not {examples.shape}")
         if not np.isfinite(examples).all():
             raise ValueError("x has values that are not finite")
-        logits = self._stack.predict(torch.from_numpy(examples))[self._member]
+        logits = self._stack.predict(torch.from_numpy(examples))[0]
         probabilities: NDArray[np.float64] = logits.double().softmax(1).numpy()
         return probabilities
 
@@ -70,7 +70,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Students:
-    """The students of one set: one for each seed.
+    """The students of one set: one for each seed of each draw of the data.
 
     `settings` is what they were taught and trained with, as `meta.json` records it.
     """
@@ -80,16 +80,18 @@ class Students:
     seeds: Sequence[int]
     _trained: TrainedStudents = field(repr=False)
 
-    def student(self, seed: int = 0) -> Model:
-        """Return the student of a seed; raises `UsageError` if the set has none."""
+    def student(self, seed: int = 0, draw: int = 0) -> Model:
+        """Return the student of a seed and a draw; raises `UsageError` if the set has none."""
+        draws = self._trained.experiment.data.draws
         if seed not in self.seeds:
             raise UsageError(f"{self.name} has no seed {seed}", f"seeds: {', '.join(map(str, self.seeds))}")
-        member = self.seeds.index(seed)
-        return _model(f"{self._trained.name}, seed {seed}", self._trained, member, self._stack)
+        _check_draw(draw, draws)
+        member = self._trained.member(self._stack, self.seeds.index(seed), draw)
+        return _model(f"{self._trained.name}, {named_seed(seed, draw, draws)}", self._trained, member)
 
     @property
-    def metrics(self) -> Mapping[str, Sequence[float]]:
-        """Scores on the test split by metric, a value for each of the seeds."""
+    def metrics(self) -> Mapping[str, Sequence[Sequence[float]]]:
+        """Scores on the test split by metric, a value for each draw and seed."""
         return self._trained.metrics
 
     @cached_property
@@ -98,7 +100,7 @@ class Students:
 
 
 class OpenRun:
-    """A run: its data, its teacher, and its students."""
+    """A run: its data, its teacher, and its students; there is one teacher for each draw of the data."""
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
@@ -129,22 +131,35 @@ class OpenRun:
         """The names of the features; none of pixels."""
         return self._experiment.data.description.feature_names
 
-    def split(self, name: str) -> tuple[NDArray[Any], NDArray[np.str_]]:
+    @property
+    def draws(self) -> int:
+        """Number of draws of the data."""
+        return self._experiment.data.draws
+
+    def split(self, name: str, draw: int = 0) -> tuple[NDArray[Any], NDArray[np.str_]]:
         """Return x `(n, *features)` and the classes of its examples, by name, `(n,)`.
 
-        `name` is "train", "val" or "test"; raises `UsageError` for any other.
+        `name` is "train", "val" or "test"; raises `UsageError` for any other, and for a draw that there is
+        none of.
         """
         if name not in SPLITS:
             raise unknown("split", name, SPLITS)
-        split = self._experiment.data.splits[name]
+        _check_draw(draw, self.draws)
+        split = self._experiment.data.pool.split(name, draw)
         return split.x.numpy(), np.array(self.classes)[split.y.numpy()]
 
     @cached_property
     def teacher(self) -> Model:
-        """The teacher; raises `KdError` if there is none, or if it is stale."""
+        """The teacher of draw 0; raises `KdError` if there is none, or if it is stale."""
+        return self.teacher_of(0)
+
+    def teacher_of(self, draw: int) -> Model:
+        """Return the teacher of a draw; raises `UsageError` if there is no such draw, and as `teacher` does."""
         with _hints_as_text():
             trained = self._experiment.teacher
-            return _model("teacher", trained, 0, trained.load_model())
+            _check_draw(draw, self.draws)
+            member = trained.member(trained.load_model(), 0, draw)
+            return _model("teacher" if draw == 0 else f"teacher of draw {draw}", trained, member)
 
     @cached_property
     def student_sets(self) -> dict[str, Students]:
@@ -185,6 +200,13 @@ def _hints_as_text() -> Iterator[None]:
         raise
 
 
-def _model(name: str, trained: Any, member: int, stack: Stack) -> Model:
+def _check_draw(draw: int, draws: int) -> None:
+    """Raise `UsageError` unless there is such a draw."""
+    if draw not in range(draws):
+        there = f"draws: 0 to {draws - 1}" if draws > 1 else "there is draw 0"
+        raise UsageError(f"there is no draw {draw}", there)
+
+
+def _model(name: str, trained: Trained[Any], member: Stack) -> Model:
     data = trained.experiment.data
-    return Model(name, np.array(data.description.classes), data, stack, member)
+    return Model(name, np.array(data.description.classes), data, member)

@@ -18,11 +18,12 @@ at least as often as it says, from two seeds on, where a t with pooled degrees o
 Satterthwaite) covers only 87 %. A few seeds may agree by chance, as counts do; so t²_A · A is never taken
 below t² · rest, which is measured on many degrees of freedom. `benchmarks/coverage.py` measures it all.
 
-Over draws of the data there is one mean difference a draw. Draws that are sampled anew are independent, and
-the interval of their mean is Student's. Splits of one pool share examples: their mean varies more than
-independent ones would, the more so the larger the test split is against the training split. Nadeau and Bengio
-("Inference for the generalization error", Machine Learning 52, 2003) correct the variance of R of them to
-(1/R + n_test / n_train) · s². `benchmarks/draws.py` measures how often both cover the truth.
+Over several draws of the data there is one mean difference a draw. Draws that are sampled anew are
+independent, and the interval of their mean is Student's. Splits of one pool share examples: their mean varies
+more than independent ones would, the more so the larger the test split is against the training split. Nadeau
+and Bengio ("Inference for the generalization error", Machine Learning 52, 2003) correct the variance of R of
+them to (1/R + n_test / n_train) · s². Draws that share their test examples are crossed with these, as seeds
+are in one draw. `benchmarks/draws.py` measures how often the first two cover the truth.
 """
 
 from __future__ import annotations
@@ -113,11 +114,25 @@ class Sampled(NamedTuple):
         return self.half_width(level) + self.half_width(2 * (1 - POWER))
 
 
-def crossed(values: Tensor) -> Sampled:
-    """Return the mean of `values (seeds, n)`, sampled over both; with one seed over examples alone."""
+class Draws(NamedTuple):
+    """How several draws of the data vary.
+
+    `overlap` is n_test / n_train of draws that split one pool, and 0 of others; `shared_test` tells that all
+    have the same test examples.
+    """
+
+    overlap: float = 0.0
+    shared_test: bool = False
+
+
+def crossed(values: Tensor, rows: Source = "seeds") -> Sampled:
+    """Return the mean of `values (seeds, n)`, sampled over both; with one seed over examples alone.
+
+    The `rows` may be draws instead.
+    """
     values = values.double()
     rest = _rest(values)
-    return Sampled(float(values.mean()), (*_seeds(values, rest), *_examples(values.mean(0), [rest])))
+    return Sampled(float(values.mean()), (*_rows(values, rest, rows), *_examples(values.mean(0), [rest])))
 
 
 def over_draws(differences: Tensor, overlap: float = 0.0) -> Sampled:
@@ -142,17 +157,17 @@ def unpaired(ones: Tensor, others: Tensor) -> Sampled:
     ones, others = ones.double(), others.double()
     rests = [_rest(ones), _rest(others)]
     parts = (
-        *_seeds(ones, rests[0]),
-        *_seeds(others, rests[1]),
+        *_rows(ones, rests[0]),
+        *_rows(others, rests[1]),
         *_examples(ones.mean(0) - others.mean(0), rests),
     )
     return Sampled(float(ones.mean() - others.mean()), parts)
 
 
-def _seeds(values: Tensor, rest: Part) -> list[Part]:
+def _rows(values: Tensor, rest: Part, source: Source = "seeds") -> list[Part]:
     """Return what seeds contribute to the variance of the mean, with the rest; nothing for a single seed."""
-    seeds = len(values)
-    return [Part("seeds", float(values.mean(1).var()) / seeds, seeds - 1, rest)] if seeds > 1 else []
+    rows = len(values)
+    return [Part(source, float(values.mean(1).var()) / rows, rows - 1, rest)] if rows > 1 else []
 
 
 def _examples(means: Tensor, rests: Sequence[Part]) -> list[Part]:
@@ -190,36 +205,81 @@ def holm(p_values: Sequence[float]) -> list[float]:
 class Finding(NamedTuple):
     """What a comparison found: a mean difference, None where it has no value, and how surprising it is.
 
-    `interval` is None where it has no ends, `p_value` where nothing can be told.
+    `interval` is None where it has no ends, `p_value` where nothing can be told. `by_draw` has the difference
+    in each draw, NaN where both are infinite.
     """
 
     difference: float | None
     interval: tuple[float, float] | None
     p_value: float | None
     sampled: Sampled
+    by_draw: tuple[float, ...]
 
 
-def estimate(values: Tensor) -> Estimate:
-    """Estimate the mean of `values (seeds, n)`; it is ∞ where any value is, and then for certain."""
-    if not bool(values.isfinite().all()):
+def estimate(values: Sequence[Tensor], how: Draws = Draws()) -> Estimate:
+    """Estimate the mean of `values (seeds, n)` of each draw; it is ∞ where any is, and then for certain."""
+    if not all(bool(of_draw.isfinite().all()) for of_draw in values):
         return Estimate(math.inf, math.inf, math.inf)
-    return crossed(values).estimate
+    return _sampled(values, how).estimate
 
 
-def compare(ones: Tensor, others: Tensor, *, paired: bool) -> Finding:
-    """Compare the values `(seeds, n)` of two models on the same examples, seed by seed if they are `paired`.
+def compare(
+    ones: Sequence[Tensor], others: Sequence[Tensor], *, paired: bool, how: Draws = Draws()
+) -> Finding:
+    """Compare the values `(seeds, n)` of two models on the same examples of each draw.
 
-    Where one mean is infinite the difference is, and what is tested is whether both have as many infinite
-    values. Where both are there is no difference to speak of.
+    Within a single draw they are compared seed by seed if they are `paired`. Where one mean is infinite the
+    difference is, and what is tested is whether both have as many infinite values. Where both are there is no
+    difference to speak of.
     """
-    endless = [not bool(values.isfinite().all()) for values in (ones, others)]
+    pairs = list(zip(ones, others, strict=True))
+    by_draw = tuple(float(one.double().mean() - other.double().mean()) for one, other in pairs)
+    endless = [not all(bool(of_draw.isfinite().all()) for of_draw in values) for values in (ones, others)]
     if any(endless):
-        ones, others = ones.isinf().double(), others.isinf().double()
-    sampled = crossed(ones - others) if paired else unpaired(ones, others)
+        pairs = [(one.isinf().double(), other.isinf().double()) for one, other in pairs]
+    if paired or len(pairs) > 1:  # draws are paired whatever their seeds
+        sampled = _sampled(
+            [one - other if paired else one.mean(0) - other.mean(0) for one, other in pairs], how
+        )
+    else:
+        sampled = unpaired(*pairs[0])
     if all(endless):
-        return Finding(None, None, None, sampled)
+        return Finding(None, None, None, sampled, by_draw)
     if any(endless):
-        return Finding(math.inf if endless[0] else -math.inf, None, sampled.p_value, sampled)
+        infinite = math.inf if endless[0] else -math.inf
+        return Finding(infinite, None, sampled.p_value, sampled, by_draw)
     mean, low, high = sampled.estimate
     interval = (low, high) if sampled.p_value is not None else None
-    return Finding(mean, interval, sampled.p_value, sampled)
+    return Finding(mean, interval, sampled.p_value, sampled, by_draw)
+
+
+def _sampled(values: Sequence[Tensor], how: Draws) -> Sampled:
+    """Return the mean of `values (seeds, n)` of each draw, and how it varies.
+
+    Seeds and examples of a single draw are crossed; so are several draws and their examples if they share
+    these.
+    """
+    import torch
+
+    if len(values) == 1:
+        return crossed(values[0])
+    by_example = [of_draw.double().reshape(-1, of_draw.shape[-1]).mean(0) for of_draw in values]
+    if how.shared_test and len({len(means) for means in by_example}) == 1:
+        return crossed(torch.stack(by_example), "draws")
+    return over_draws(torch.stack([means.mean() for means in by_example]), how.overlap)
+
+
+def another_draw(by_draw: Sequence[float], how: Draws = Draws()) -> tuple[float, float] | None:
+    """Return between which ends the value of another draw lies with a probability of 95 %.
+
+    The prediction interval of Student's t, for values that are about normal; None unless there are several.
+    """
+    import torch
+
+    values = torch.tensor(by_draw, dtype=torch.float64)
+    if len(values) == 1 or not bool(values.isfinite().all()):
+        return None
+    variance = (1 + 1 / len(values) + how.overlap) * float(values.var())
+    half = Sampled(0.0, (Part("draws", variance, len(values) - 1),)).half_width()
+    mean = float(values.mean())
+    return mean - half, mean + half

@@ -19,6 +19,11 @@ def numbered(noun: str, numbers: Iterable[int]) -> str:
     return f"{plural(len(names), noun)} {', '.join(names)}"
 
 
+def named_seed(seed: int, draw: int, draws: int) -> str:
+    """Name one of several seeds, with its draw where there are several: "seed 3 of draw 2"."""
+    return f"seed {seed} of draw {draw}" if draws > 1 else f"seed {seed}"
+
+
 def either(counts: Iterable[int], noun: str) -> str:
     """Write several counts of something: "2 or 10 seeds"."""
     different = sorted(set(counts))

@@ -24,8 +24,19 @@ app = App()
 
 @app.add(
     "run",
-    *("any_recipe", "source", "file_format", "new_run", "force", "keep_going", "jobs", *WORK),
-    examples=("kd run", "kd run digits --run first", "kd run mine.toml --keep-going"),
+    *(
+        "any_recipe",
+        "source",
+        "draws",
+        "seeds",
+        "file_format",
+        "new_run",
+        "force",
+        "keep_going",
+        "jobs",
+        *WORK,
+    ),
+    examples=("kd run", "kd run digits --run first", "kd run mine.toml --draws 20"),
 )
 def run(call: Call) -> None:
     """Run every stage of a recipe, showing the command for each; ends with the comparison."""
@@ -45,7 +56,7 @@ def _steps(call: Call, experiment: "Experiment", recipe: Recipe) -> "Sequence[St
         files=call.options.source,
         watch=call.screen.training,
         bar=call.screen.download,
-        **call.passed("force", "keep_going", "file_format"),
+        **call.passed("draws", "seeds", "force", "keep_going", "file_format"),
     )
     return whole.steps()
 

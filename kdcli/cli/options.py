@@ -86,6 +86,12 @@ class Options:
     source: Path | None = setting(
         None, f"folder with the dataset's files, read instead of a download; only for {FROM_FILES}"
     )
+    draws: int | None = setting(
+        None, "number of draws of the data, instead of the recipe's; verdicts hold over draws", minimum=1
+    )
+    seeds: int | None = setting(
+        None, "number of seeds of each student and draw, instead of the recipe's", minimum=1
+    )
     metrics: tuple[str, ...] = setting(
         (),
         "metrics to give verdicts on as well",

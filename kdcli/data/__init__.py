@@ -7,11 +7,12 @@ from types import MappingProxyType
 from typing import Any
 
 from kdcli.data import digits, gaussians, mnist, moons
-from kdcli.data.dataset import SPLITS, Dataset, Sample, Split
+from kdcli.data.dataset import Dataset, Sample
 from kdcli.data.description import Description
+from kdcli.data.pool import SPLITS, Pool, Split
 from kdcli.errors import unknown
 
-__all__ = ["DATASETS", "SPLITS", "Dataset", "Description", "Sample", "Split", "find_dataset"]
+__all__ = ["DATASETS", "SPLITS", "Dataset", "Description", "Pool", "Sample", "Split", "find_dataset"]
 
 DATASETS: MappingProxyType[str, Dataset[Any]] = MappingProxyType(
     {

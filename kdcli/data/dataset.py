@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from kdcli.data.draw import Drawing
+from kdcli.data.pool import SPLITS, Pool, joined
 from kdcli.settings import setting
 
 if TYPE_CHECKING:
@@ -13,30 +15,16 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 
-SPLITS = ("train", "val", "test")
 PLANE = ("x₁", "x₂")  # names of the features of points in the plane
 
 
-class Split(NamedTuple):
-    """One part of a dataset: train, val or test.
-
-    x          (n, *features)     float32, or uint8 for images
-    y          (n,)               int64 class indices
-    posterior  (n, n_classes)     float64, exact P(y|x); None where it is not known
-    """
-
-    x: Tensor
-    y: Tensor
-    posterior: Tensor | None
-
-
 class Sample(NamedTuple):
-    """What a dataset gives: its splits, and what its classes and features are called.
+    """What a dataset gives: its examples in all draws, and what its classes and features are called.
 
     Features that are pixels have no names.
     """
 
-    splits: Mapping[str, Split]
+    pool: Pool
     classes: tuple[str, ...]
     feature_names: tuple[str, ...] = ()
 
@@ -61,9 +49,9 @@ class File:
 class Dataset(Generic[C]):
     """A kind of dataset: how its data are made. What the data of a run are is in their `Description`.
 
-    `config` is the dataclass of its options, which has a `seed`. `problems` finds what single ranges cannot
-    express. `sample` returns the splits train, val and test, with the names of classes and features. One
-    that is read from `files` gets their contents by name as a second argument, and raises ValueError if they
+    `config` is the dataclass of its options, which has a `seed` and a number of `draws`. `problems` finds what
+    single ranges cannot express. `sample` returns the splits train, val and test of each draw, with the names
+    of classes and features; how the draws come about is the `drawing`. A dataset that is read from `files` gets their contents by name as a second argument, and raises ValueError if they
     are not what they should be; data of other files than the published ones are called `others`. `points`
     counts what it samples anew, by the setting that asks for it. Where the truth is known, `posterior` maps x
     `(n, *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the exact Bayes scores.
@@ -72,6 +60,7 @@ class Dataset(Generic[C]):
     summary: str
     config: type[C]
     sample: Callable[..., Sample]
+    drawing: Drawing
     files: tuple[File, ...] = ()
     others: str = ""
     problems: Callable[[C], list[str]] = lambda config: []
@@ -81,7 +70,19 @@ class Dataset(Generic[C]):
 
 
 @dataclass(frozen=True)
-class Sampling:
+class Drawn:
+    """Options of every dataset: how many draws of it there are, and the seed that determines them all."""
+
+    draws: int = setting(
+        1,
+        "number of draws of the data, each with its own teacher and students: verdicts hold over draws",
+        minimum=1,
+    )
+    seed: int = setting(0, "random seed of the data", minimum=0)
+
+
+@dataclass(frozen=True)
+class Sampling(Drawn):
     """Options of every dataset that is sampled: classes of equal size, and a test set drawn afresh."""
 
     n_samples: int = setting(2000, "number of points sampled for training and validation together", minimum=4)
@@ -89,7 +90,6 @@ class Sampling:
         0.2, "share of the points that is held out for validation", above=0, below=1
     )
     n_test: int = setting(20_000, "number of test examples", minimum=2)
-    seed: int = setting(0, "random seed of the data", minimum=0)
 
 
 def sampling_problems(config: Sampling, n_classes: int = 2) -> list[str]:
@@ -107,36 +107,45 @@ def sampling_problems(config: Sampling, n_classes: int = 2) -> list[str]:
 
 
 def sampled_points(config: Sampling) -> dict[str, int]:
-    """Count the points to be sampled, by setting."""
-    return {"n_samples": config.n_samples, "n_test": config.n_test}
+    """Count the points to be sampled in all draws, by the setting that asks for them."""
+    return {"n_samples": config.draws * config.n_samples, "n_test": config.draws * config.n_test}
 
 
-def sampled_splits(
+def sampled_pool(
     config: Sampling,
     stream: str,
-    draw: Callable[[int, str], tuple[Tensor, Tensor]],
+    points: Callable[[int, str, int], tuple[Tensor, Tensor]],
     posterior: Callable[[Tensor], Tensor],
     classes: tuple[str, ...] = ("0", "1"),
     feature_names: tuple[str, ...] = PLANE,
 ) -> Sample:
-    """Draw classes of equal size: validation stratified, the test set afresh.
+    """Sample classes of equal size in every draw: validation stratified, the test set afresh.
 
-    `draw(n, stream)` gives shuffled points `x (n, features)` with their labels `y (n,)` from the random
-    stream of that name, as even as n allows: the first classes have one more. `posterior` gives their P(y|x).
+    `points(n, stream, draw)` gives shuffled points `x (n, features)` with their labels `y (n,)` from a draw's
+    random stream of that name, as even as n allows: the first classes have one more. `posterior` gives their
+    P(y|x).
     """
+    import torch
+
     from kdcli.rng import generator
 
-    x, y = draw(config.n_samples, stream)
     n_classes = len(classes)
-    n_val = sum(round(config.val_fraction * len(range(k, len(y), n_classes))) for k in range(n_classes))
-    train, val = stratified_split(y, n_val, generator(f"{stream}/split", config.seed))
-    x_test, y_test = draw(config.n_test, f"{stream}/test")
-    splits = {
-        "train": Split(x[train], y[train], posterior(x[train])),
-        "val": Split(x[val], y[val], posterior(x[val])),
-        "test": Split(x_test, y_test, posterior(x_test)),
-    }
-    return Sample(splits, classes, feature_names)
+
+    def sampled(draw: int) -> Pool:
+        x, y = points(config.n_samples, stream, draw)
+        n_val = sum(round(config.val_fraction * len(range(k, len(y), n_classes))) for k in range(n_classes))
+        train, val = stratified_split(y, n_val, generator(f"{stream}/split", config.seed, draw))
+        test = points(config.n_test, f"{stream}/test", draw)
+        splits = [(x[train], y[train]), (x[val], y[val]), test]
+        rows = torch.arange(len(y) + config.n_test).split([len(part[1]) for part in splits])
+        return Pool(
+            x=torch.cat([part[0] for part in splits]),
+            y=torch.cat([part[1] for part in splits]),
+            posterior=torch.cat([posterior(part[0]) for part in splits]),
+            index={name: row.unsqueeze(0) for name, row in zip(SPLITS, rows, strict=True)},
+        )
+
+    return Sample(joined([sampled(draw) for draw in range(config.draws)]), classes, feature_names)
 
 
 def stratified_split(y: Tensor, size: int, generator: Generator) -> tuple[Tensor, Tensor]:

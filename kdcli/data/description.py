@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kdcli.data.dataset import SPLITS, Optimum
+from kdcli.data.dataset import Optimum
+from kdcli.data.draw import DRAWINGS, Drawing
+from kdcli.data.pool import SPLITS
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,7 @@ class Description:
 
     `name` is what they are called, `shape` that of one example, `feature_names` its numbers (empty for
     pixels), `classes` the names of the classes in the order of their indices, and `sizes` the number of
-    examples in each split. `bayes` scores the Bayes classifier over the whole distribution; None where the
+    examples in each split of a draw. There are so many `draws`, and `drawing` says how they come about. `bayes` scores the Bayes classifier over the whole distribution; None where the
     posterior is not known. `own_files` says that the data were read from files of the user's.
     """
 
@@ -24,6 +26,8 @@ class Description:
     feature_names: tuple[str, ...]
     classes: tuple[str, ...]
     sizes: Mapping[str, int]
+    draws: int
+    drawing: Drawing
     bayes: Optimum | None = None
     own_files: bool = False
 
@@ -31,6 +35,11 @@ class Description:
     def n_classes(self) -> int:
         """Number of classes."""
         return len(self.classes)
+
+    @property
+    def test_draws(self) -> int:
+        """Number of test sets: one for each draw, or one that all draws share."""
+        return 1 if self.drawing == "test kept" else self.draws
 
     @classmethod
     def from_record(cls, record: Any) -> Description:
@@ -48,6 +57,8 @@ class Description:
         counts = list(sizes.values()) if isinstance(sizes, dict) and set(sizes) == set(SPLITS) else []
         if not counts or not _all(int, counts) or any(count < 1 for count in counts):
             raise ValueError("sizes must count the examples of train, val and test")
+        if type(record["draws"]) is not int or record["draws"] < 1 or record["drawing"] not in DRAWINGS:
+            raise ValueError(f"draws must count them, and drawing be one of {', '.join(DRAWINGS)}")
         if not isinstance(record["name"], str) or not isinstance(record["own_files"], bool):
             raise ValueError("name must be a text, own_files true or false")
         if bayes is not None and not (
@@ -60,6 +71,8 @@ class Description:
             tuple(names),
             tuple(classes),
             {split: sizes[split] for split in SPLITS},
+            record["draws"],
+            record["drawing"],
             Optimum(**bayes) if bayes else None,
             record["own_files"],
         )

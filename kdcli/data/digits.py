@@ -7,20 +7,24 @@ They are the test part of the "Optical Recognition of Handwritten Digits" data (
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from kdcli.data.dataset import Dataset, Sample, Split, stratified_split
+from kdcli.data.dataset import Dataset, Drawn, Sample, stratified_split
+from kdcli.data.pool import SPLITS, Pool
 from kdcli.settings import setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SIZE = 1797
 
 
 @dataclass(frozen=True)
-class Digits:
+class Digits(Drawn):
     """Options of the small digits."""
 
     n_val: int = setting(359, "number of examples held out for validation", minimum=10, maximum=1000)
     n_test: int = setting(359, "number of test examples", minimum=10, maximum=1000)
-    seed: int = setting(0, "random seed of the data", minimum=0)
 
 
 def problems(config: Digits) -> list[str]:
@@ -30,7 +34,7 @@ def problems(config: Digits) -> list[str]:
 
 
 def sample(config: Digits) -> Sample:
-    """Split the digits at random, class by class; x `(n, 8, 8)` float32 from 0 to 1."""
+    """Split the digits at random in every draw, class by class; x `(n, 8, 8)` float32 from 0 to 1."""
     import torch
     from sklearn.datasets import load_digits
 
@@ -39,17 +43,21 @@ def sample(config: Digits) -> Sample:
     data = load_digits()
     x = torch.from_numpy(data.images).float() / 16
     y = torch.from_numpy(data.target).long()
-    random = generator("digits/split", config.seed)
-    rest, test = stratified_split(y, config.n_test, random)
-    train, val = stratified_split(y[rest], config.n_val, random)
-    parts = {"train": rest[train], "val": rest[val], "test": test}
-    splits = {name: Split(x[index], y[index], None) for name, index in parts.items()}
-    return Sample(splits, tuple(map(str, data.target_names)))
+    index: dict[str, list[Tensor]] = {name: [] for name in SPLITS}
+    for draw in range(config.draws):
+        random = generator("digits/split", config.seed, draw)
+        rest, test = stratified_split(y, config.n_test, random)
+        train, val = stratified_split(y[rest], config.n_val, random)
+        for name, rows in zip(SPLITS, (rest[train], rest[val], test), strict=True):
+            index[name].append(rows)
+    pool = Pool(x, y, None, {name: torch.stack(rows) for name, rows in index.items()})
+    return Sample(pool, tuple(map(str, data.target_names)))
 
 
 DATASET = Dataset(
     summary="1797 handwritten digits of 8×8 pixels, inside the package",
     config=Digits,
     sample=sample,
+    drawing="split",
     problems=problems,
 )

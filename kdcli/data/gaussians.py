@@ -16,7 +16,7 @@ from kdcli.data.dataset import (
     Sample,
     Sampling,
     sampled_points,
-    sampled_splits,
+    sampled_pool,
     sampling_problems,
 )
 from kdcli.settings import setting
@@ -35,20 +35,20 @@ class Gaussians(Sampling):
 
 
 def sample(config: Gaussians) -> Sample:
-    """Draw the splits: balanced classes, shuffled, validation stratified, the test set drawn afresh."""
+    """Sample the splits of each draw: balanced classes, shuffled, validation stratified, the test set afresh."""
     import torch
 
     from kdcli.rng import generator
 
-    def draw(n: int, stream: str) -> tuple[Tensor, Tensor]:
-        random = generator(stream, config.seed)
+    def points(n: int, stream: str, draw: int) -> tuple[Tensor, Tensor]:
+        random = generator(stream, config.seed, draw)
         y = torch.arange(n) % 2  # balanced; the order is shuffled with the points
         y = y[torch.randperm(n, generator=random)]
         x = torch.randn(n, 2, generator=random)
         x[:, 0] += config.separation * (y - 0.5)
         return x, y
 
-    return sampled_splits(config, "gaussians", draw, lambda x: posterior(config, x))
+    return sampled_pool(config, "gaussians", points, lambda x: posterior(config, x))
 
 
 def posterior(config: Gaussians, x: Tensor) -> Tensor:
@@ -82,6 +82,7 @@ DATASET = Dataset(
     summary="two overlapping Gaussian clusters in the plane, exact posterior known",
     config=Gaussians,
     sample=sample,
+    drawing="sampled",
     problems=sampling_problems,
     points=sampled_points,
     posterior=posterior,

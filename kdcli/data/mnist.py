@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kdcli.data import idx
-from kdcli.data.dataset import Dataset, File, Sample, Split, stratified_split
+from kdcli.data.dataset import Dataset, Drawn, File, Sample, stratified_split
+from kdcli.data.pool import Pool
 from kdcli.errors import UsageError
 from kdcli.settings import setting
 from kdcli.words import counted
@@ -37,11 +38,10 @@ SHOWN = 5  # labels that a message names
 
 
 @dataclass(frozen=True)
-class MNIST:
+class MNIST(Drawn):
     """Options of MNIST."""
 
     n_val: int = setting(10_000, "number of examples held out for validation", minimum=10)
-    seed: int = setting(0, "random seed of the data", minimum=0)
 
 
 def sample(config: MNIST, files: Mapping[str, bytes]) -> Sample:
@@ -64,15 +64,18 @@ def sample(config: MNIST, files: Mapping[str, bytes]) -> Sample:
             f"--n-val: {config.n_val} of {len(y)} images leave too few for training",
             f"keep at most {len(y) - len(classes)}",
         )
-    train, val = stratified_split(y, config.n_val, generator("mnist/split", config.seed))
-    for name, index in (("training", train), ("validation", val)):
+    splits = [
+        stratified_split(y, config.n_val, generator("mnist/split", config.seed, draw))
+        for draw in range(config.draws)
+    ]
+    train, val = (torch.stack(rows) for rows in zip(*splits, strict=True))
+    for name, index in (("training", train[0]), ("validation", val[0])):  # other draws have as many of each
         _check_classes(name, y, index, classes)
-    splits = {
-        "train": Split(x[train], y[train], None),
-        "val": Split(x[val], y[val], None),
-        "test": Split(x_test, y_test, None),
-    }
-    return Sample(splits, tuple(str(label) for label in classes.tolist()))
+    test = torch.arange(len(y), len(y) + len(y_test)).unsqueeze(0)
+    pool = Pool(
+        torch.cat([x, x_test]), torch.cat([y, y_test]), None, {"train": train, "val": val, "test": test}
+    )
+    return Sample(pool, tuple(str(label) for label in classes.tolist()))
 
 
 def _read(files: Mapping[str, bytes]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -198,6 +201,7 @@ DATASET = Dataset(
     summary="70 000 handwritten digits of 28×28 pixels, read from a folder or downloaded",
     config=MNIST,
     sample=sample,
+    drawing="test kept",
     others="other IDX files",
     files=tuple(
         File(name, sha256, tuple(f"{mirror}{name}.gz" for mirror in MIRRORS))

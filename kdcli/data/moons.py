@@ -20,7 +20,7 @@ from kdcli.data.dataset import (
     Sample,
     Sampling,
     sampled_points,
-    sampled_splits,
+    sampled_pool,
     sampling_problems,
 )
 from kdcli.settings import setting
@@ -40,17 +40,17 @@ class Moons(Sampling):
 
 
 def sample(config: Moons) -> Sample:
-    """Draw the splits: balanced classes, shuffled, validation stratified, the test set drawn afresh."""
+    """Sample the splits of each draw: balanced classes, shuffled, validation stratified, the test set afresh."""
     import torch
     from sklearn.datasets import make_moons
 
     from kdcli.rng import state
 
-    def draw(n: int, stream: str) -> tuple[Tensor, Tensor]:
-        x, y = make_moons(n, noise=config.noise, random_state=state(stream, config.seed))
+    def points(n: int, stream: str, draw: int) -> tuple[Tensor, Tensor]:
+        x, y = make_moons(n, noise=config.noise, random_state=state(stream, config.seed, draw))
         return torch.from_numpy(x).float(), torch.from_numpy(y).long()
 
-    return sampled_splits(config, "moons", draw, lambda x: posterior(config, x))
+    return sampled_pool(config, "moons", points, lambda x: posterior(config, x))
 
 
 def arcs(noise: float) -> tuple[Tensor, Tensor]:
@@ -118,6 +118,7 @@ DATASET = Dataset(
     summary="two interleaved moons in the plane, exact posterior known",
     config=Moons,
     sample=sample,
+    drawing="sampled",
     problems=sampling_problems,
     points=sampled_points,
     posterior=posterior,

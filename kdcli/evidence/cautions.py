@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from typing import TypeAlias
 
 from kdcli.errors import Command, Text
@@ -75,12 +75,27 @@ class BeyondTeacher:
 
 
 @dataclass(frozen=True)
+class OneDraw:
+    """All verdicts rest on one draw of the data; the command makes several."""
+
+    more_draws: Command
+
+
+@dataclass(frozen=True)
 class BiasedCalibration:
     """There are verdicts on the calibration error."""
 
 
 Caution: TypeAlias = (
-    Edited | SeedsLeftOut | SingleSeed | Coarse | NearlyHard | SameScores | BeyondTeacher | BiasedCalibration
+    Edited
+    | SeedsLeftOut
+    | SingleSeed
+    | OneDraw
+    | Coarse
+    | NearlyHard
+    | SameScores
+    | BeyondTeacher
+    | BiasedCalibration
 )
 
 
@@ -90,6 +105,7 @@ def cautions(evidence: Evidence) -> list[Caution]:
         *map(Edited, evidence.edits),
         *(SeedsLeftOut(s, s.set.lost) for s in evidence.students if s.set.lost),
         *_single_seeds(evidence),
+        *([OneDraw(evidence.more_draws)] if evidence.draws == 1 and evidence.tests else []),
         *_coarse(evidence),
         *_nearly_hard(evidence),
         *_same_scores(evidence),
@@ -100,7 +116,7 @@ def cautions(evidence: Evidence) -> list[Caution]:
 
 def _single_seeds(evidence: Evidence) -> list[SingleSeed]:
     single = [s for s in evidence.students if s.seeds == 1 and not s.set.lost]
-    if not single:
+    if not single or evidence.draws > 1:
         return []
     sets = [s.set.with_seeds(TEN) for s in single if s.group == single[0].group]
     return [SingleSeed(single, evidence.training(*sets))]
@@ -124,7 +140,7 @@ def _nearly_hard(evidence: Evidence) -> list[NearlyHard]:
         return []
     temperatures = sorted({s.set.temperature for s in _softened(evidence)})
     logits = evidence.teacher_logits
-    tops = {t: float((logits / t).softmax(1).amax(1).mean()) for t in temperatures}
+    tops = {t: float((logits / t).softmax(-1).amax(-1).mean()) for t in temperatures}
     return [NearlyHard(t, top) for t, top in tops.items() if top >= NEARLY_HARD]
 
 
@@ -138,10 +154,10 @@ def _same_scores(evidence: Evidence) -> list[SameScores]:
     ]
 
 
-def _alike(scores: Sequence[float], others: Sequence[float]) -> bool:
+def _alike(scores: Sequence[Sequence[float]], others: Sequence[Sequence[float]]) -> bool:
     return all(
         a == b or (math.isfinite(a + b) and abs(a - b) <= ALIKE * max(abs(a), abs(b)))
-        for a, b in zip(scores, others, strict=True)
+        for a, b in zip(chain(*scores), chain(*others), strict=True)
     )
 
 
@@ -153,9 +169,13 @@ def _beyond_teacher(evidence: Evidence) -> list[BeyondTeacher]:
     """Find students that are better than the teacher they learned from."""
     if evidence.teacher is None:
         return []
-    theirs = evidence.teacher.values["accuracy"]
-    taught = [s for s in evidence.students if s.set.taught.needs == "teacher" and s.seeds > 1]
-    compared = [compare(s.values["accuracy"], theirs.expand(s.seeds, -1), paired=True) for s in taught]
+    theirs, how = evidence.teacher.values["accuracy"], evidence.teacher.how
+    several = evidence.draws > 1
+    taught = [s for s in evidence.students if s.set.taught.needs == "teacher" and (several or s.seeds > 1)]
+    compared = [
+        compare(s.values["accuracy"], [values.expand(s.seeds, -1) for values in theirs], paired=True, how=how)
+        for s in taught
+    ]
     adjusted = holm([comparison.p_value or 1.0 for comparison in compared])
     return [
         BeyondTeacher(students, comparison.difference, comparison.interval)

@@ -42,7 +42,7 @@ def measure_costs(models: Iterable[Trained[Any]], data: Data) -> dict[str, Cost]
     of_size: dict[tuple[Model, int], Cost] = {}
     for trained in models:
         model = trained.model
-        shape = (model, *map(tuple, trained.described.values()))
+        shape = (model, *(tuple(map(tuple, values)) for values in trained.described.values()))
         if shape not in of_shape:
             stack = trained.load_model()
             parameters, size = map(round, stack.numbers())
@@ -70,7 +70,7 @@ def _cost(model: Model, stack: Stack, parameters: int, size: int, data: Data) ->
 def _latencies(model: Stack, data: Data) -> list[float]:
     """Time single predictions, one test example after the other, in milliseconds."""
     model.eval()
-    x = data.splits["test"].x
+    x = data.pool.split("test").x
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

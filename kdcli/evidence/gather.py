@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kdcli.data import Description
 from kdcli.errors import Command, KdError, Text, UsageError, unknown
-from kdcli.evidence.remedies import control_of, training
+from kdcli.evidence.remedies import control_of, several_draws, training
 from kdcli.evidence.verdicts import Measured, StudentsMeasured, against_control, candidates
 from kdcli.metrics import METRICS, Metric, Scored, find_metric
 from kdcli.runs.edits import notes
@@ -19,7 +19,7 @@ from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import DATA, TEACHER
 from kdcli.runs.stored import Data, TrainedStudents, TrainedTeacher
 from kdcli.runs.student_sets import CONTROL, StudentSet
-from kdcli.stats import Estimate, estimate
+from kdcli.stats import Draws, Estimate, estimate
 from kdcli.training.processor import keep_freed_memory
 
 COMPARED = ("accuracy", "nll")
@@ -48,8 +48,9 @@ class Evidence:
 
     `heading` is what a heading calls the run. `bayes` measures the exact posterior on the test split, and is
     None where it is not known. `teacher` is None without one, and so are its `teacher_logits` on the training
-    split, `(n, n_classes)`. `compared` are the metrics that have verdicts. `edits` say what was made with
-    other settings than the run's recipe has, and `training` gives commands that train what is missing.
+    split, `(draws, n, n_classes)`. `compared` are the metrics that have verdicts. `edits` say what was made with
+    other settings than the run's recipe has, `training` gives commands that train what is missing, and
+    `more_draws` makes a run of several draws.
     """
 
     run: str
@@ -62,6 +63,7 @@ class Evidence:
     control: str
     compared: Sequence[str]
     training: Training
+    more_draws: Command
     stale: Sequence[StaleSet] = ()
     edits: Sequence[Text] = ()
 
@@ -74,6 +76,11 @@ class Evidence:
     def tests(self) -> int:
         """Number of comparisons that the verdicts are corrected for."""
         return sum(v.p_value is not None for measured in self.students for v in measured.versus.values())
+
+    @property
+    def draws(self) -> int:
+        """Number of draws of the data."""
+        return self.description.draws
 
     def named(self, folder: str) -> StudentsMeasured:
         """Return the student set in this folder."""
@@ -117,6 +124,7 @@ def gather(
         control=control,
         compared=compared,
         training=partial(training, experiment),
+        more_draws=several_draws(experiment),
         stale=[StaleSet(t.name, t.folder, t.set, t.command.adding(force=True)) for t in stale],
         edits=notes(experiment, [DATA, TEACHER, *(trained.name for trained in fresh)]),
     )
@@ -173,53 +181,81 @@ def _check_control(experiment: Experiment, students: Sequence[StudentsMeasured],
 def _measure_students(
     trained: TrainedStudents, data: Data, teacher: TrainedTeacher | None, compared: Sequence[str]
 ) -> StudentsMeasured:
-    test = data.splits["test"]
-    scored = Scored(
-        trained.load_tested(), test.y, teacher.logits["test"] if teacher else None, test.posterior
-    )
-    title = trained.set.title(trained.folder, whole=False)
+    scored = tested(data, trained.load_tested(), teacher.logits["test"] if teacher else None)
+    how = draws_of(data.description)
     return StudentsMeasured(
-        title, trained.set.group, *measure(scored, compared), name=trained.folder, set=trained.set
+        trained.set.title(trained.folder, whole=False),
+        trained.set.group,
+        how,
+        *measure(scored, compared, how),
+        name=trained.folder,
+        set=trained.set,
     )
 
 
 def _measure_teacher(teacher: TrainedTeacher, data: Data, compared: Sequence[str]) -> Measured:
-    test = data.splits["test"]
-    scored = Scored(teacher.load_tested(), test.y, None, test.posterior)
-    return Measured("teacher", str(teacher.model), *measure(scored, compared))
+    scored, how = tested(data, teacher.load_tested()), draws_of(data.description)
+    return Measured("teacher", str(teacher.model), how, *measure(scored, compared, how))
 
 
 def _measure_bayes(data: Data, compared: Sequence[str]) -> Measured | None:
-    test = data.splits["test"]
-    if test.posterior is None:
+    pool = data.pool
+    if pool.posterior is None:
         return None
-    scored = Scored(test.posterior.log().unsqueeze(0), test.y, None, test.posterior)
-    return Measured("Bayes optimum", "", *measure(scored, compared))
+    logits = pool.posterior[pool.index["test"]].log().unsqueeze(1)
+    scored, how = tested(data, logits), draws_of(data.description)
+    return Measured("Bayes optimum", "", how, *measure(scored, compared, how))
+
+
+def draws_of(description: Description) -> Draws:
+    """Return how the draws of such data vary."""
+    sizes = description.sizes
+    overlap = sizes["test"] / sizes["train"] if description.drawing == "split" else 0.0
+    return Draws(overlap, shared_test=description.drawing == "test kept")
+
+
+def tested(data: Data, logits: Tensor, teacher: Tensor | None = None) -> list[Scored]:
+    """Return what is said of the test split of each draw, and what it is held against.
+
+    `logits (draws, seeds, n, n_classes)`, those of the `teacher` `(draws, n, n_classes)`.
+    """
+    splits = (data.pool.split("test", draw) for draw in range(len(logits)))
+    return [
+        Scored(logits[draw], test.y, None if teacher is None else teacher[draw], test.posterior)
+        for draw, test in enumerate(splits)
+    ]
 
 
 def measure(
-    scored: Scored, compared: Sequence[str]
-) -> tuple[dict[str, Estimate], dict[str, list[float]], dict[str, Tensor]]:
-    """Return every metric that applies with its interval, by seed, and the values of those `compared`."""
-    given = {"labels": scored.y, "teacher": scored.teacher, "posterior": scored.posterior}
+    scored: Sequence[Scored], compared: Sequence[str], how: Draws
+) -> tuple[dict[str, Estimate], dict[str, list[list[float]]], dict[str, list[Tensor]]]:
+    """Return every metric that applies with its interval, by draw and seed, and the values of those `compared`.
+
+    There is one of `scored` for each draw.
+    """
+    first = scored[0]
+    given = {"labels": first.y, "teacher": first.teacher, "posterior": first.posterior}
     estimates, per_seed, kept = {}, {}, {}
     for name, metric in METRICS.items():
         if given[metric.needs] is None:
             continue
-        values = metric.values(scored)
-        if values.shape[-1] == 0:  # no example to look at, such as none that the teacher gets wrong
+        values = [metric.values(of_draw) for of_draw in scored]
+        if any(of_draw.shape[-1] == 0 for of_draw in values):  # such as where the teacher is never wrong
             continue
-        scale = metric.scale(values)
-        estimates[name] = estimate_metric(metric, values)
-        means = (scale * values.mean(-1)).tolist()
-        per_seed[name] = [round(mean) for mean in means] if metric.total else means
+        estimates[name] = estimate_metric(metric, values, how)
+        per_seed[name] = [_means(metric, of_draw) for of_draw in values]
         if name in compared:
             kept[name] = values
     return estimates, per_seed, kept
 
 
-def estimate_metric(metric: Metric, values: Tensor) -> Estimate:
-    """Estimate a metric from its `values (seeds, n)`; the interval ends where the metric's range does."""
-    scale = metric.scale(values)
-    mean, low, high = estimate(scale * values)
-    return Estimate(mean, max(low, 0.0), min(high, scale * metric.most))
+def _means(metric: Metric, values: Tensor) -> list[float]:
+    means: list[float] = (metric.scale(values) * values.mean(-1)).tolist()
+    return [round(mean) for mean in means] if metric.total else means
+
+
+def estimate_metric(metric: Metric, values: Sequence[Tensor], how: Draws) -> Estimate:
+    """Estimate a metric from its `values (seeds, n)` in each draw; the interval ends where its range does."""
+    mean, low, high = estimate([metric.scale(of_draw) * of_draw for of_draw in values], how)
+    most = max(metric.scale(of_draw) for of_draw in values) * metric.most
+    return Estimate(mean, max(low, 0.0), min(high, most))

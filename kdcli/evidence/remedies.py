@@ -8,6 +8,9 @@ from kdcli.evidence.verdicts import StudentsMeasured
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import STUDENTS
 from kdcli.runs.student_sets import CONTROL, StudentSet
+from kdcli.store import fitting
+
+DRAWS = 10  # that are advised
 
 
 def training(experiment: Experiment, *sets: StudentSet, folder: str = "") -> Command:
@@ -24,6 +27,15 @@ def training(experiment: Experiment, *sets: StudentSet, folder: str = "") -> Com
                 several = (*options.get(key, ()), *value) if isinstance(value, tuple) else None
                 options[key] = tuple(dict.fromkeys(several)) if several else value
     return experiment.run.command("distill", **options)
+
+
+def several_draws(experiment: Experiment) -> Command:
+    """Return the command that does all that a run's recipe says on several draws, in a run beside it."""
+    run = experiment.run
+    source = "FOLDER" if experiment.data.record.own_files else ""
+    return run.store.command(
+        "run", str(run.recipe_path), source=source, draws=DRAWS, run=fitting(f"{run.name}-{DRAWS}-draws")
+    )
 
 
 def control_of(experiment: Experiment, students: StudentsMeasured, control: str) -> Command | None:

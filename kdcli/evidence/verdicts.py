@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from kdcli.errors import Command
 from kdcli.metrics import METRICS
 from kdcli.runs.student_sets import CONTROL, StudentSet
-from kdcli.stats import LEVEL, Estimate, Sampled, compare, holm
+from kdcli.stats import LEVEL, Draws, Estimate, Sampled, another_draw, compare, holm
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,15 +25,21 @@ UNDECIDED: Verdict = "no difference shown"
 class Measured:
     """A model, or the students of one set, on the test split: each metric with its interval, and by seed.
 
-    `group` names its model, of students with their transfer set. `values` are those of the compared
-    metrics on every seed and example, `(seeds, n)`.
+    `group` names its model, of students with their transfer set. `per_seed` has a value for each draw and
+    seed. `values` are those of the compared metrics on every seed and example, `(seeds, n)` for each draw.
+    `how` the draws vary is the same for all models of a run.
     """
 
     title: str
     group: str
+    how: Draws
     estimates: Mapping[str, Estimate]
-    per_seed: Mapping[str, Sequence[float]]
-    values: Mapping[str, Tensor]
+    per_seed: Mapping[str, Sequence[Sequence[float]]]
+    values: Mapping[str, Sequence[Tensor]]
+
+    def by_draw(self, metric: str) -> list[float]:
+        """Return a metric in each draw, as means over seeds."""
+        return [fmean(of_draw) for of_draw in self.per_seed[metric]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,9 @@ class Versus:
     those that both have if they are paired, else the smaller number of the two. `interval` has the ends of
     the 95 % interval, where there are any. `adjusted` is the p-value by which the verdict is given, corrected
     for the other comparisons. Without a verdict, `why` says what is in the way. `detectable` is the
-    smallest difference that would be shown with a probability of 80 %, among so many comparisons.
+    smallest difference that would be shown with a probability of 80 %, among so many comparisons. `by_draw`
+    has the difference in each draw, and `another` the ends between which that of another draw is to be expected
+    (95 %), where there are several.
     """
 
     metric: str
@@ -58,6 +67,18 @@ class Versus:
     why: str = ""
     detectable: float | None = None
     sampled: Sampled | None = None
+    by_draw: Sequence[float] = ()
+    another: tuple[float, float] | None = None
+
+    @property
+    def draws(self) -> int:
+        """Number of draws."""
+        return len(self.by_draw)
+
+    @property
+    def alike(self) -> int:
+        """Number of draws whose difference has the sign of the mean."""
+        return sum(self.gain * self.sign * difference > 0 for difference in self.by_draw)
 
     @property
     def gain(self) -> float:
@@ -107,9 +128,11 @@ class StudentsMeasured(Measured):
         """Whether others may be compared with it, and it with none."""
         return not (self.versus or self.why)
 
-    def of_seeds(self, metric: str, seeds: Sequence[int]) -> Tensor:
-        """Return the values of a metric of these seeds, `(seeds, n)`."""
-        return self.values[metric][[self.set.seeds.index(seed) for seed in seeds]]
+    def of_seeds(self, metric: str, seeds: Sequence[int]) -> list[Tensor]:
+        """Return the values of a metric of these seeds, `(seeds, n)` for each draw."""
+        places = [self.set.seeds.index(seed) for seed in seeds]
+        scale = METRICS[metric].scale
+        return [scale(values) * values[places] for values in self.values[metric]]
 
 
 def by_group(students: Sequence[StudentsMeasured]) -> dict[str, list[StudentsMeasured]]:
@@ -135,19 +158,25 @@ def contrast(
     if not seeds:
         why = "no seed in common: no seed was trained successfully in both sets"
         return Versus(metric, control.name, paired, None, why=why)
-    scale = METRICS[metric].scale(students.values[metric])
-    values, others = students.of_seeds(metric, ours), control.of_seeds(metric, theirs)
-    comparison = compare(scale * values, scale * others, paired=paired)
-    versus = Versus(metric, control.name, paired, comparison.difference, seeds)
+    how, values = students.how, students.of_seeds(metric, ours)
+    comparison = compare(values, control.of_seeds(metric, theirs), paired=paired, how=how)
+    by_draw = comparison.by_draw
+    versus = Versus(metric, control.name, paired, comparison.difference, seeds, by_draw=by_draw)
     if comparison.difference is None:
         return replace(versus, verdict=UNDECIDED, why="infinite for both")
-    if seeds == 1:
+    if seeds == 1 and len(by_draw) == 1:
         few = "one seed" if 1 in (students.seeds, control.seeds) else "one seed in common"
         return replace(versus, why=f"{few}: the spread between trainings is unknown")
     if comparison.p_value is None:
-        return replace(versus, why=f"no variation among the {values.shape[1]} examples measured")
-    sampled = comparison.sampled if comparison.interval else None
-    return replace(versus, interval=comparison.interval, p_value=comparison.p_value, sampled=sampled)
+        several = f"{len(by_draw)} draws" if len(by_draw) > 1 else f"{values[0].shape[1]} examples measured"
+        return replace(versus, why=f"no variation among the {several}")
+    return replace(
+        versus,
+        interval=comparison.interval,
+        p_value=comparison.p_value,
+        sampled=comparison.sampled if comparison.interval else None,
+        another=another_draw(by_draw, how),
+    )
 
 
 def decide(comparisons: Mapping[K, Versus]) -> dict[K, Versus]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kdcli.figures.view import Subject, View
 
 CAPTION = (
-    "Points: mean over seeds; bars: range over seeds, often smaller than the point. A tree without a limit\n"
+    "Points: mean over draws and seeds; bars: their range, often smaller than the point. A tree without a limit\n"
     "grows until all targets in a leaf are equal: with one-hot targets, until each leaf holds one class;\n"
     "with probabilities, until nearly every training example has its own leaf."
 )
@@ -61,9 +61,9 @@ def draw(view: View) -> Figure:
     for k, (title, subjects) in enumerate(lines.items()):
         _line(ax, title, subjects, line_look(k))
     if view.teacher:
-        ax.axhline(view.teacher.recorded["accuracy"][0], color=GREY, linestyle="-.", label="teacher")
+        ax.axhline(view.teacher.recorded["accuracy"].mean(), color=GREY, linestyle="-.", label="teacher")
     if view.bayes:
-        ax.axhline(view.bayes["accuracy"], color="black", linestyle="--", label="Bayes optimum")
+        ax.axhline(view.bayes["accuracy"].mean(), color="black", linestyle="--", label="Bayes optimum")
     ax.set_xscale("log", base=2)
     ax.xaxis.set_major_locator(LogLocator(base=2, numticks=20))
     ax.xaxis.set_major_formatter(ScalarFormatter())

@@ -73,10 +73,10 @@ def draw(view: View) -> Figure:
     )
     remaining = iter(axes)
     if bayes is not None:
-        accuracy = view.bayes["accuracy"] if view.bayes else None
+        accuracy = float(view.bayes["accuracy"][0]) if view.bayes else None
         _panel(next(remaining), view, plane, "Bayes optimum", accuracy, bayes, bayes)
     for ax, subject in zip(remaining, subjects, strict=True):
-        accuracy = float(subject.recorded["accuracy"][subject.shown])
+        accuracy = float(subject.recorded["accuracy"][0, subject.shown])
         _panel(ax, view, plane, subject.name, accuracy, plane.evaluate(subject.predict), bayes)
     _legend(figure, view)
     _color_bar(figure, view)

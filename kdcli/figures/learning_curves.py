@@ -14,6 +14,7 @@ from kdcli.figures.captions import (
     note_of_room,
 )
 from kdcli.figures.kind import FigureKind
+from kdcli.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from kdcli.figures.view import Array, Curves, Subject, View
 
 CAPTION = (
-    "Lines: median over seeds; bands: 10th to 90th percentile. The loss is T² · KL(target ‖ prediction),\n"
+    "Lines: median over draws and seeds; bands: 10th to 90th percentile. The loss is T² · KL(target ‖ prediction),\n"
     "mixed with the cross-entropy of the labels where there is a weight w. It is 0 at a perfect match; with\n"
     "one-hot targets it is the cross-entropy, which no model can bring to 0 on noisy labels."
 )
@@ -70,12 +71,12 @@ def draw(view: View) -> Figure:
 
 
 def _panel(ax: Axes, subject: Subject, curves: Curves) -> None:
-    seeds = len(curves.train)
+    draws, seeds, _ = curves.train.shape
     _curve(ax, curves.epochs, curves.train, label="training", color=BLUE, linestyle="-")
     _curve(ax, curves.epochs, curves.val, label="validation", color=ORANGE, linestyle="--")
     ax.set_yscale("log")
-    counted = f"{seeds} seed{'s' if seeds > 1 else ''}"
-    ax.set_title(f"{subject.title}\n{subject.model}, {counted}", fontsize="medium")
+    replicates = f"{counted(draws, 'draw')} × {seeds}" if draws > 1 else counted(seeds, "seed")
+    ax.set_title(f"{subject.title}\n{subject.model}, {replicates}", fontsize="medium")
     ax.set_xlabel("epoch")
     ax.set_ylabel(f"{subject.loss} (nats)", fontsize="small")
     ax.set_xlim(0, curves.epochs[-1])
@@ -84,9 +85,10 @@ def _panel(ax: Axes, subject: Subject, curves: Curves) -> None:
 
 
 def _curve(ax: Axes, epochs: Array, losses: Array, *, label: str, color: str, linestyle: str) -> None:
-    """Draw the median of `losses (seeds, points)`, with a band where there are several seeds."""
+    """Draw the median of `losses (draws, seeds, points)`, with a band where there are several models."""
     import numpy as np
 
+    losses = losses.reshape(-1, losses.shape[-1])
     low, median, high = np.percentile(losses, [10, 50, 90], axis=0)
     ax.plot(epochs, median, label=label, color=color, linestyle=linestyle, linewidth=1.6)
     if len(losses) > 1:

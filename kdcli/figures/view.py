@@ -25,7 +25,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Curves:
-    """Learning curves: epochs (points,); train and val (seeds, points), losses in nats."""
+    """Learning curves: epochs (points,); train and val (draws, seeds, points), losses in nats."""
 
     epochs: Array
     train: Array
@@ -34,10 +34,10 @@ class Curves:
 
 @dataclass(frozen=True)
 class Reliability:
-    """Test predictions of all seeds by bins of their top probability; empty bins are left out.
+    """Test predictions of all draws and seeds by bins of their top probability; empty bins are left out.
 
     confidence, accuracy (bins,): mean top probability, and share of correct predictions; count (bins,):
-    number of predictions, `seeds` for each example.
+    number of predictions, `seeds` for each example of each draw.
     """
 
     confidence: Array
@@ -52,6 +52,7 @@ class Difference:
 
     mean is None where both are infinite, or where there is `nothing` to compare; low and high are None where
     the interval has no ends. verdict is "better", "worse", "no difference shown", or None with a single seed.
+    by_draw has the difference in each draw.
     """
 
     group: str
@@ -64,6 +65,7 @@ class Difference:
     high: float | None
     verdict: str | None
     nothing: bool = False
+    by_draw: Sequence[float] = ()
 
     @property
     def axis(self) -> str:
@@ -76,12 +78,14 @@ class Difference:
 class Subject:
     """The teacher, or the students of one set.
 
+    Where one model is shown it is one of draw 0, as is all else that is shown of a single draw.
+
     settings     what it was trained with, such as "target", "temperature", "transfer_size" and "epochs"
-    recorded     numbers of each seed (seeds,), such as "accuracy" on the test split, and "leaves" of trees
-    logits       on the test split, (seeds, n, n_classes)
+    recorded     numbers (draws, seeds), such as "accuracy" on the test split, and "leaves" of trees
+    logits       on the test split of draw 0, (seeds, n, n_classes)
     predict      class probabilities (n, n_classes) at x (n, *features), of the seed that is `shown`
-    score        mean of a metric on the test split, and the ends of its 95 % interval
-    reliability  of all seeds, on the test split
+    score        mean of a metric on the test splits, and the ends of its 95 % interval
+    reliability  of all draws and seeds, on the test splits
     curves       learning curves; None of a model that is not trained by gradients
     shown        position of the seed that stands for the set where a figure shows a single student
     variant      settings that set it apart from other sets of its target, such as "w = 0.3"
@@ -136,12 +140,13 @@ class View:
     run            what the run is called
     class_names    in the order of the class indices
     feature_names  in the order of the columns of x; none where they have none, as pixels
-    splits         "train", "val" and "test"
+    splits         "train", "val" and "test" of draw 0
     posterior      P(y|x) as (n, n_classes) at x (n, *features), where it is known
-    bayes          metrics of the exact posterior on the test split, where it is known
-    teacher_logits the teacher's logits on a split by its name, (n, n_classes)
+    bayes          metrics of the exact posterior on each test split, (draws,), where it is known
+    teacher_logits the teacher's logits on a split of draw 0 by its name, (n, n_classes)
     seed           the seed that stands for each set; None where the sets have none in common
     differences    of student sets from their controls; none where there is nothing to compare
+    draws          number of draws of the data
     """
 
     run: str
@@ -149,12 +154,13 @@ class View:
     feature_names: Sequence[str]
     splits: Mapping[str, Examples]
     posterior: Callable[[Array], Array] | None = None
-    bayes: Mapping[str, float] | None = None
+    bayes: Mapping[str, Array] | None = None
     teacher: Subject | None = None
     students: Sequence[Subject] = field(default_factory=list)
     teacher_logits: Callable[[str], Array] | None = None
     seed: int | None = 0
     differences: Callable[[], Sequence[Difference]] = list
+    draws: int = 1
 
     @property
     def n_classes(self) -> int:
@@ -174,7 +180,8 @@ class View:
     @property
     def shown_seed(self) -> str:
         """The seed that stands for each set, in words."""
-        return "the first remaining seed" if self.seed is None else f"seed {self.seed}"
+        seed = "the first remaining seed" if self.seed is None else f"seed {self.seed}"
+        return f"{seed} of draw 0" if self.draws > 1 else seed
 
 
 def softmax(logits: Array, temperature: float = 1.0) -> Array:

@@ -43,17 +43,17 @@ class History(NamedTuple):
         members = lost.any(dim=1).nonzero().flatten().tolist()
         return {member: int(self.epochs[lost[member].nonzero()[0, 0]]) for member in members}
 
-    def of(self, members: Sequence[int]) -> History:
-        """Return the curves of some members."""
-        return History(self.epochs, self.train[list(members)], self.val[list(members)])
+    def of(self, members: Tensor) -> History:
+        """Return the curves of some members, which may have several axes."""
+        return History(self.epochs, self.train[members], self.val[members])
 
 
 @dataclass(frozen=True)
 class Lesson:
     """What the models of one set are taught.
 
-    `targets` has, for the splits "train" and "val", class probabilities `(n, n_classes)` float64 with rows
-    that sum to 1, softened at `temperature`. `label_weight` is the weight of the true labels beside them.
+    `targets` has, for the splits "train" and "val", class probabilities `(draws, n, n_classes)` float64 with
+    rows that sum to 1, softened at `temperature`. `label_weight` is the weight of the true labels beside them.
     """
 
     targets: Mapping[str, Tensor]
@@ -63,18 +63,21 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Teaching:
-    """All that a family needs to train one model for each seed of each set.
+    """All that a family needs to train one model for each draw and seed of each set.
 
-    x          `(n, *features)` of every split, of "train" those that are taught; float32, or uint8 images
-    labels     `(n, n_classes)` one-hot float64 for "train" and "val"
+    x          `(examples, *features)`, those of all draws; float32, or uint8 images
+    index      `(draws, n)`: which of them each draw has in every split, in "train" those that are taught; it
+               is `(1, n)` for "test" where all draws share it
+    labels     `(draws, n, n_classes)` one-hot float64 for "train" and "val"
     lessons    one for each set
-    seeds      of each set; they name the random streams, together with `role`
+    seeds      of each set and draw; they name the random streams, together with `role` and the draw
     role       "teacher" or "student"
     predicted  the splits whose logits are wanted
     loss       the loss of what is trained by gradients, a name in LOSSES
     """
 
-    x: Mapping[str, Tensor]
+    x: Tensor
+    index: Mapping[str, Tensor]
     labels: Mapping[str, Tensor]
     lessons: Sequence[Lesson]
     seeds: Sequence[int]
@@ -85,25 +88,35 @@ class Teaching:
     @property
     def features(self) -> tuple[int, ...]:
         """Shape of one example."""
-        return tuple(self.x["train"].shape[1:])
+        return tuple(self.x.shape[1:])
+
+    @property
+    def draws(self) -> int:
+        """Number of draws."""
+        return len(self.labels["train"])
+
+    @property
+    def n_train(self) -> int:
+        """Number of examples that each model is taught on."""
+        return self.labels["train"].shape[1]
 
     @property
     def n_classes(self) -> int:
         """Number of classes."""
-        return self.labels["train"].shape[1]
+        return self.labels["train"].shape[2]
 
 
 @dataclass(frozen=True)
 class Fitted:
     """The trained models of one set: those of `seeds`, in order, without the seeds that were `lost`.
 
-    tensors    their state, each tensor with a leading axis of seeds
-    logits     `(seeds, n, n_classes)` for each predicted split
+    tensors    their state, each tensor with leading axes `(draws, seeds, ...)`
+    logits     `(draws, seeds, n, n_classes)` for each predicted split
     seconds    spent on this set
-    history    learning curves; None of a family that has none
-    described  numbers of each seed, by the names of the family's `DESCRIBED`
+    history    learning curves, `(draws, seeds, points)`; None of a family that has none
+    described  numbers of each seed of each draw, by the names of the family's `DESCRIBED`
     used       what was chosen for the hardware, such as device and precision
-    lost       seeds without a usable model, by what became of them: "diverged" or "overflowed"
+    lost       seeds without a usable model in some draw, by what became of them: "diverged" or "overflowed"
     """
 
     seeds: Sequence[int]
@@ -111,7 +124,7 @@ class Fitted:
     logits: Mapping[str, Tensor]
     seconds: float
     history: History | None = None
-    described: Mapping[str, list[float]] = field(default_factory=dict)
+    described: Mapping[str, list[list[float]]] = field(default_factory=dict)
     used: Mapping[str, str] = field(default_factory=dict)
     lost: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
@@ -131,7 +144,7 @@ class Sizes:
     """The sizes that decide what a training takes.
 
     `features` is the shape of one example. `train` and `val` count examples, `predicted` those whose logits
-    are kept. Each of the `sets` has a model for each of the `seeds`.
+    are kept. Each of the `sets` has a model for each of the `seeds` of each of the `draws`.
     """
 
     features: Sequence[int]
@@ -141,11 +154,12 @@ class Sizes:
     predicted: int
     sets: int
     seeds: int
+    draws: int = 1
 
     @property
     def members(self) -> int:
         """Number of models."""
-        return self.sets * self.seeds
+        return self.sets * self.seeds * self.draws
 
 
 class Need(NamedTuple):
@@ -222,7 +236,7 @@ class Model(ABC):
         """Return a lower bound of what training takes: parameters, targets and logits."""
         logits = sizes.n_classes * sizes.predicted
         each = self.least_bytes(sizes.features, sizes.n_classes, sizes.train)
-        targets = 8 * sizes.sets * sizes.n_classes * (sizes.train + sizes.val)
+        targets = 8 * sizes.draws * sizes.sets * sizes.n_classes * (sizes.train + sizes.val)
         return Need(
             memory=sizes.members * (self.COPIES * each + LOGIT_BYTES * logits) + targets,
             disk=sizes.members * (each + 4 * logits),

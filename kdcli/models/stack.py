@@ -52,10 +52,14 @@ class Stack(nn.Module):
         return {name: value[list(members)] for name, value in self.state_dict().items()}
 
     @torch.no_grad()
-    def predict(self, x: Tensor) -> Tensor:
-        """Return logits `(members, n, n_classes)` for `x (n, *features)`, in evaluation mode, on the CPU."""
+    def predict(self, x: Tensor, index: Tensor | None = None) -> Tensor:
+        """Return logits `(members, n, n_classes)` for `x (n, *features)`, in evaluation mode, on the CPU.
+
+        With an `index (groups, n)`, those for the examples that each group of members has in x.
+        """
         self.eval()
-        parts = [self(x[start:stop].unsqueeze(0)).mT for start, stop in pieces(len(x), self.piece)]
+        n = len(x) if index is None else index.shape[1]
+        parts = [self(batch_of(x, index, start, stop)).mT for start, stop in pieces(n, self.piece)]
         return torch.cat(parts, dim=1).contiguous().cpu()
 
     def numbers(self) -> tuple[float, float]:
@@ -83,6 +87,14 @@ def pieces(examples: int, most: int) -> Iterator[tuple[int, int]]:
     size = math.ceil(examples / math.ceil(examples / most))
     for start in range(0, examples, size):
         yield start, min(start + size, examples)
+
+
+def batch_of(x: Tensor, index: Tensor | None, start: int, stop: int) -> Tensor:
+    """Return a run of the examples `x (n, *features)`, or of those of an `index (groups, n)`, by group."""
+    if index is None:
+        return x[start:stop].unsqueeze(0)
+    rows = index[:, start:stop]
+    return x.index_select(0, rows.flatten()).view(*rows.shape, *x.shape[1:])
 
 
 def piece_of(outputs: Sequence[int], parameters: int, members: int) -> int:

@@ -5,7 +5,8 @@ other model, name no code, and predict without scikit-learn.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
@@ -22,6 +23,9 @@ DTYPES = {"feature": torch.int64, "threshold": torch.float64, "branches": torch.
 
 Limits: TypeAlias = Mapping[str, Any]
 """The limits of a tree's growth, as scikit-learn names them; None is no limit."""
+
+Arrays: TypeAlias = Mapping[str, Tensor]
+"""One tree, as `StackedTrees` has the arrays of several."""
 
 
 class StackedTrees(Stack):
@@ -96,36 +100,54 @@ class StackedTrees(Stack):
 
 def grow_sets(limits: Limits, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
     """Grow the trees of one set after the other."""
-    total = len(teaching.lessons) * len(teaching.seeds)
-    states = [state(f"{teaching.role}/ties", seed) for seed in teaching.seeds]
-    with workshop.watch(total, "tree") as report:
-        for done, lesson in enumerate(teaching.lessons):
+    with workshop.watch(len(teaching.lessons) * teaching.draws * len(teaching.seeds), "tree") as report:
+        done = _Done(report)
+        for lesson in teaching.lessons:
             start = time.perf_counter()
-            trees = grow(
-                limits,
-                teaching.x["train"],
-                lesson,
-                teaching.labels["train"],
-                _counted(states, report, done * len(states)),
+            trees = stacked(
+                [
+                    tree
+                    for draw in range(teaching.draws)
+                    for tree in done(grow(limits, teaching, lesson, draw))
+                ]
             )
+
+            def by_draw(tensor: Tensor) -> Tensor:
+                return tensor.unflatten(0, (teaching.draws, -1))
+
             yield Fitted(
                 seeds=teaching.seeds,
-                tensors=trees.state_dict(),
-                logits={split: trees.predict(teaching.x[split]) for split in teaching.predicted},
+                tensors={name: by_draw(tensor) for name, tensor in trees.state_dict().items()},
+                logits={
+                    split: by_draw(trees.predict(teaching.x, teaching.index[split]))
+                    for split in teaching.predicted
+                },
                 seconds=time.perf_counter() - start,
-                described={"leaves": trees.leaves.tolist(), "depth": trees.depth.tolist()},
+                described={"leaves": by_draw(trees.leaves).tolist(), "depth": by_draw(trees.depth).tolist()},
             )
 
 
-def _counted(states: Iterable[int], report: Report, before: int) -> Iterator[int]:
-    """Give the random states of trees, and report each tree as done when the next is asked for."""
-    for done, value in enumerate(states, before + 1):
-        yield value
-        report(done, None)
+@dataclass
+class _Done:
+    """Counts trees that are grown, and reports it."""
+
+    report: Report
+    count: int = 0
+
+    def __call__(self, trees: Iterable[Arrays]) -> Iterator[Arrays]:
+        for tree in trees:
+            self.count += 1
+            self.report(self.count, None)
+            yield tree
 
 
-def grow(limits: Limits, x: Tensor, lesson: Lesson, labels: Tensor, states: Iterable[int]) -> StackedTrees:
-    """Grow one tree on `x (n, *features)` for each random state, which decides between equal splits.
+def stacked(trees: Sequence[Arrays]) -> StackedTrees:
+    """Return trees as one stack, whose arrays are filled up to the largest tree's."""
+    return StackedTrees({name: pad_sequence([arrays[name] for arrays in trees], True) for name in DTYPES})
+
+
+def grow(limits: Limits, teaching: Teaching, lesson: Lesson, draw: int) -> Iterator[Arrays]:
+    """Grow the trees of a set in one draw, one for each seed, which decides between equally good splits.
 
     A tree is taught the matrix (1 − w) · target + w · labels, both `(n, n_classes)`: where it is
     one-hot by a classification tree (Gini impurity), else by a regression tree with an output for
@@ -134,23 +156,28 @@ def grow(limits: Limits, x: Tensor, lesson: Lesson, labels: Tensor, states: Iter
     import numpy as np
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-    points = x.flatten(1).float().numpy()
-    weight = lesson.label_weight
-    taught = ((1 - weight) * lesson.targets["train"] + weight * labels).numpy()
+    points = teaching.x[teaching.index["train"][draw]].flatten(1).float().numpy()
+    weight, target, labels = (
+        lesson.label_weight,
+        lesson.targets["train"][draw],
+        teaching.labels["train"][draw],
+    )
+    taught = ((1 - weight) * target + weight * labels).numpy()
     one_hot = bool(np.isin(taught, (0.0, 1.0)).all())
     kind = DecisionTreeClassifier if one_hot else DecisionTreeRegressor
     if limits["max_leaf_nodes"] is not None:
         # scikit-learn takes memory for as many leaves as it may make, and there are no more than examples.
         limits = {**limits, "max_leaf_nodes": min(limits["max_leaf_nodes"], max(2, len(points)))}
-    members = []
-    for random_state in states:
-        estimator = kind(**limits, random_state=random_state)
+    for seed in teaching.seeds:
+        estimator = kind(**limits, random_state=state(f"{teaching.role}/ties", seed, draw))
         grown = estimator.fit(points, taught.argmax(1) if one_hot else taught).tree_
-        members.append(_arrays(grown, torch.from_numpy(grown.apply(points)), lesson, labels))
-    return StackedTrees({name: pad_sequence([arrays[name] for arrays in members], True) for name in DTYPES})
+        leaf_of = torch.from_numpy(grown.apply(points))
+        yield _arrays(grown, leaf_of, target, labels, temperature=lesson.temperature, label_weight=weight)
 
 
-def _arrays(grown: Any, leaf_of: Tensor, lesson: Lesson, labels: Tensor) -> dict[str, Tensor]:
+def _arrays(
+    grown: Any, leaf_of: Tensor, target: Tensor, labels: Tensor, *, temperature: float, label_weight: float
+) -> Arrays:
     """Return a tree that scikit-learn grew as arrays; `leaf_of (n,)` are the leaves of its training examples.
 
     A leaf predicts the mean target of its training examples. If the target was softened at
@@ -160,9 +187,9 @@ def _arrays(grown: Any, leaf_of: Tensor, lesson: Lesson, labels: Tensor) -> dict
     """
     leaves, index = torch.unique(leaf_of, return_inverse=True)
     log_p = torch.zeros(grown.node_count, labels.shape[1], dtype=torch.float64)
-    log_p[leaves] = (lesson.temperature * _means(lesson.targets["train"], index).log()).log_softmax(1)
-    if weight := lesson.label_weight:
-        shares = torch.tensor([1 - weight, weight], dtype=torch.float64).log()
+    log_p[leaves] = (temperature * _means(target, index).log()).log_softmax(1)
+    if label_weight:
+        shares = torch.tensor([1 - label_weight, label_weight], dtype=torch.float64).log()
         log_p[leaves] = torch.logaddexp(log_p[leaves] + shares[0], _means(labels, index).log() + shares[1])
     branches = torch.stack([torch.from_numpy(grown.children_left), torch.from_numpy(grown.children_right)], 1)
     return {

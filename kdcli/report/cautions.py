@@ -12,6 +12,7 @@ from kdcli.evidence.cautions import (
     Coarse,
     Edited,
     NearlyHard,
+    OneDraw,
     SameScores,
     SeedsLeftOut,
     SingleSeed,
@@ -32,6 +33,13 @@ def caution_text(caution: Caution) -> Text:
         case SingleSeed(students, more_seeds):
             told = f"No verdict for {spoken_list(students)}: one seed does not show how much trainings vary; "
             return (told, more_seeds, " trains ten.")
+        case OneDraw(more_draws):
+            return (
+                "These verdicts hold for one draw of the data: on another, with a teacher of its own, they "
+                "may differ. ",
+                more_draws,
+                " says how the differences vary between ten.",
+            )
         case Coarse():
             return _coarse(caution)
         case NearlyHard(temperature, top):
@@ -75,6 +83,6 @@ def _seeds_left_out(caution: SeedsLeftOut) -> str:
 
 def _coarse(caution: Coarse) -> str:
     examples = f"more test examples than {caution.n_test:,}"
-    remedy = examples if caution.limited_by == "examples" else "more seeds"
+    remedy = examples if caution.limited_by == "examples" else f"more {caution.limited_by}"
     size = amount("accuracy", caution.detectable)
     return f"Differences below {size} may go undetected; {remedy} would help most."

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from kdcli.commands import text
-from kdcli.metrics import METRICS
+from kdcli.metrics import METRICS, mean_over
 from kdcli.report.cautions import caution_text
 from kdcli.report.evidence import metrics_table, set_facts
 from kdcli.report.headline import headline
@@ -41,6 +43,7 @@ CSV_COLUMNS = (
     "paired",
     "difference",
     "difference_seeds",
+    "difference_draws",
     "difference_low",
     "difference_high",
     "p_value",
@@ -57,7 +60,8 @@ def document(conclusions: Conclusions) -> dict[str, Any]:
     said = sentences(evidence, conclusions.groups)
     return {
         "run": evidence.run,
-        "finding": headline(evidence.compared, conclusions.groups),
+        "draws": evidence.draws,
+        "finding": headline(evidence, conclusions.groups),
         "dataset": {"name": evidence.description.name, **evidence.description.facts()},
         "bayes_on_test": _scores(rows[bayes.title]) if bayes else None,
         "teacher": _teacher(teacher.group, rows[teacher.title], conclusions.teacher_cost)
@@ -99,6 +103,7 @@ def _csv_cell(cell: Cell) -> dict[str, Any]:
             "paired": versus.paired,
             "difference": versus.difference,
             "difference_seeds": versus.seeds,
+            "difference_draws": versus.draws,
             "difference_low": low,
             "difference_high": high,
             "p_value": versus.p_value,
@@ -123,12 +128,21 @@ def _measured(row: Row) -> Iterator[tuple[str, Cell]]:
 
 
 def _scores(row: Row) -> dict[str, float]:
-    """Return the metrics of a single model."""
-    return {name: cell.per_seed[0] for name, cell in _measured(row)}
+    """Return the metrics of a single model of each draw, as means over draws."""
+    return {name: mean_over(cell.per_seed) for name, cell in _measured(row)}
+
+
+def _by_draw(cell: Cell) -> list[float]:
+    return [fmean(of_draw) for of_draw in cell.per_seed]
 
 
 def _teacher(model: str, row: Row, cost: Cost | None) -> dict[str, Any]:
-    return {"model": model, "metrics": _scores(row), "cost": asdict(cost) if cost else None}
+    return {
+        "model": model,
+        "metrics": _scores(row),
+        "by_draw": {name: _by_draw(cell) for name, cell in _measured(row)},
+        "cost": asdict(cost) if cost else None,
+    }
 
 
 def _students(row: Row, students: StudentsMeasured, cost: Cost) -> dict[str, Any]:
@@ -142,7 +156,12 @@ def _students(row: Row, students: StudentsMeasured, cost: Cost) -> dict[str, Any
         **{key: value for key, value in row.facts.items() if key != "group"},
         "stale": False,
         "metrics": {
-            name: {"mean": cell.value, "ci95": cell.interval, "per_seed": cell.per_seed}
+            name: {
+                "mean": cell.value,
+                "ci95": cell.interval,
+                "by_draw": _by_draw(cell),
+                "per_seed": cell.per_seed,
+            }
             for name, cell in cells.items()
         },
         "cost": asdict(cost),
@@ -161,6 +180,8 @@ def _comparison(versus: Versus) -> dict[str, Any]:
         "difference": versus.difference,
         "seeds": versus.seeds,
         "ci95": versus.interval,
+        "by_draw": [None if math.isnan(difference) else difference for difference in versus.by_draw],
+        "another_draw": versus.another,
         "p_value": versus.p_value,
         "p_holm": versus.adjusted,
         "verdict": versus.verdict,

@@ -14,11 +14,20 @@ import torch
 
 from kdcli import workers
 from kdcli.errors import KdError, Text
-from kdcli.evidence.gather import Evidence, estimate_metric
+from kdcli.evidence.gather import Evidence, draws_of, estimate_metric, tested
 from kdcli.evidence.verdicts import by_group
 from kdcli.figures import find_figure
 from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subject, View
-from kdcli.metrics import METRICS, Metric, Scored, bin_sums, hits, top_bins
+from kdcli.metrics import (
+    METRICS,
+    Metric,
+    Scored,
+    bin_sums,
+    confidences,
+    hits,
+    measure,
+    top_bins,
+)
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.stored import Data, Trained, TrainedStudents, TrainedTeacher
 from kdcli.store import Run, Store
@@ -27,7 +36,7 @@ from kdcli.workers import Result, Tell
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    TeacherLogits: TypeAlias = Callable[[], torch.Tensor | None]
+    TeacherLogits: TypeAlias = Callable[[], torch.Tensor | None]  # on the test split of each draw
 
 
 def draw(
@@ -100,12 +109,12 @@ def collect(
         for trained in sets
         if trained not in students
     }
-    taught: TeacherLogits = cache(lambda: teacher.load_tested()[0] if teacher else None)
+    taught: TeacherLogits = cache(lambda: teacher.logits["test"] if teacher else None)
     seed = _common_seed(students)
     view = replace(
         _view_of_data(data),
         teacher=_subject_of_teacher(teacher, data, taught) if teacher else None,
-        teacher_logits=(lambda split: teacher.logits[split].numpy()) if teacher else None,
+        teacher_logits=(lambda split: teacher.logits[split][0].numpy()) if teacher else None,
         students=[_subject_of_students(trained, data, taught, seed) for trained in students],
         seed=seed,
         differences=cache(lambda: _differences(evidence()) if students and evidence else []),
@@ -129,8 +138,19 @@ def _view_of_data(data: Data) -> View:
         feature_names=data.description.feature_names,
         splits={name: Examples(split.x.numpy(), split.y.numpy()) for name, split in data.splits.items()},
         posterior=exact,
-        bayes=data.bayes_scores(),
+        bayes=_bayes_scores(data),
+        draws=data.draws,
     )
+
+
+def _bayes_scores(data: Data) -> dict[str, Any] | None:
+    """Score the exact posterior on each test split: no model can expect to beat it. None if unknown."""
+    pool = data.pool
+    if pool.posterior is None:
+        return None
+    scored = tested(data, pool.posterior[pool.index["test"]].log().unsqueeze(1))
+    by_draw = [measure(of_draw) for of_draw in scored]
+    return {name: np.array([scores[name][0] for scores in by_draw]) for name in by_draw[0]}
 
 
 def _differences(evidence: Evidence) -> list[Difference]:
@@ -140,8 +160,9 @@ def _differences(evidence: Evidence) -> list[Difference]:
         for students in sets:
             for name, versus in students.versus.items():
                 metric = METRICS[name]
+                scale = 100 if metric.unit == "%" else 1
                 mean, low, high = (
-                    None if value is None else 100 * value if metric.unit == "%" else value
+                    None if value is None else scale * value
                     for value in (versus.difference, *(versus.interval or (None, None)))
                 )
                 differences.append(
@@ -156,6 +177,7 @@ def _differences(evidence: Evidence) -> list[Difference]:
                         high=high,
                         verdict=versus.verdict,
                         nothing=not versus.seeds,
+                        by_draw=[scale * difference for difference in versus.by_draw],
                     )
                 )
     return differences
@@ -197,22 +219,22 @@ def _subject(
     partial: bool = False,
 ) -> Subject:
     """Return a teacher or a student set; where a single model of it is drawn, that is the one `shown`."""
-    model = cache(trained.load_model)
+    member = cache(lambda: trained.member(trained.load_model(), shown))
     logits = cache(trained.load_tested)
-    scored = cache(lambda: Scored(logits(), data.splits["test"].y, taught(), data.splits["test"].posterior))
+    scored = cache(lambda: tested(data, logits(), taught()))
 
     def score(name: str) -> tuple[float, float, float]:
         metric: Metric = METRICS[name]
-        return estimate_metric(metric, metric.values(scored()))
+        return estimate_metric(metric, list(map(metric.values, scored())), draws_of(data.description))
 
     return Subject(
         title=title,
         model=str(trained.model),
         loss=loss,
         settings=settings,
-        recorded={name: np.atleast_1d(values) for name, values in trained.metrics.items()},
-        logits=lambda: logits().numpy(),
-        predict=lambda x: model().predict(torch.from_numpy(x))[shown].softmax(1).numpy(),
+        recorded={name: np.array(values) for name, values in trained.metrics.items()},
+        logits=lambda: logits()[0].numpy(),
+        predict=lambda x: member().predict(torch.from_numpy(x))[0].softmax(1).numpy(),
         score=cache(score),
         reliability=lambda: measure_reliability(scored()),
         curves=cache(lambda: _curves(trained)),
@@ -230,13 +252,15 @@ def _curves(trained: Trained[Any]) -> Curves | None:
     return Curves(history["epochs"].numpy(), history["train"].numpy(), history["val"].numpy())
 
 
-def measure_reliability(scored: Scored) -> Reliability:
-    """Return confidence and accuracy of predictions `scored.logits (seeds, n, n_classes)` by bins."""
-    top, correct = scored.p.amax(-1).flatten(), hits(scored).flatten()
-    bins = top_bins(scored).flatten()
+def measure_reliability(scored: Sequence[Scored]) -> Reliability:
+    """Return confidence and accuracy of predictions of logits `(seeds, n, n_classes)` of each draw by bins."""
+    top, correct, bins = (
+        torch.cat([values(of_draw).flatten() for of_draw in scored])
+        for values in (confidences, hits, top_bins)
+    )
     count, confidence, accuracy = (
         bin_sums(values, bins).numpy() for values in (torch.ones_like(top), top, correct)
     )
     used = count > 0
     count, confidence, accuracy = count[used], confidence[used], accuracy[used]
-    return Reliability(confidence / count, accuracy / count, count, len(scored.logits))
+    return Reliability(confidence / count, accuracy / count, count, len(scored[0].logits))

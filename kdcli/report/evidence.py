@@ -36,14 +36,19 @@ def metrics_table(evidence: Evidence) -> Table:
 
 def verdict_table(evidence: Evidence, table: Table) -> Table:
     """Return the part of a table of all metrics that has verdicts."""
-    seeds = either((students.seeds for students in evidence.students), "seed")
-    title = f"{evidence.heading}: {seeds}, {counted(evidence.n_test, 'test example')}, ± is a 95 % interval"
+    replicates = either((students.seeds for students in evidence.students), "seed")
+    tests = counted(evidence.n_test, "test example")
+    if evidence.draws > 1:
+        replicates = f"{counted(evidence.draws, 'draw')} × {replicates}"
+        tests += "" if evidence.description.drawing == "test kept" else " each"
+    title = f"{evidence.heading}: {replicates}, {tests}, ± is a 95 % interval"
     part = table.only(evidence.compared)
     columns = [
         replace(
             column,
             title=column.title + (" (nats)" if METRICS[column.key].unit == "nats" else ""),
             control=evidence.control,
+            draws=evidence.draws > 1,
         )
         for column in part.columns
     ]
@@ -68,7 +73,12 @@ def means_table(evidence: Evidence, table: Table) -> Table | None:
         for section in part.sections
     ]
     columns = [replace(column, title=METRICS[column.key].short) for column in part.columns]
-    return replace(part, title="other metrics, means over seeds", columns=columns, sections=sections)
+    return replace(
+        part,
+        title=f"other metrics, means over {'draws and seeds' if evidence.draws > 1 else 'seeds'}",
+        columns=columns,
+        sections=sections,
+    )
 
 
 def _mean(cell: Cell) -> Cell:

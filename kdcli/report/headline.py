@@ -6,34 +6,36 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kdcli.metrics import METRICS
-from kdcli.report.sentences import MECHANISMS, attainable, ends, spoken
+from kdcli.report.sentences import MECHANISMS, attainable, ends, in_draws, spoken
 from kdcli.report.words import amount
 from kdcli.runs.student_sets import CONTROL
 from kdcli.words import counted, listed
 
 if TYPE_CHECKING:
     from kdcli.evidence.findings import Attribution, Decided, GroupFindings
+    from kdcli.evidence.gather import Evidence
     from kdcli.evidence.verdicts import StudentsMeasured, Verdict
 
-HERE = "On these training data"
 NEARLY_ALL = 0.9  # of a gain
 
 
-def headline(metrics: Sequence[str], groups: Sequence[GroupFindings]) -> str:
+def headline(evidence: Evidence, groups: Sequence[GroupFindings]) -> str:
     """Say in a few sentences which targets help, by how much and why; empty where there is no verdict.
 
     A later metric is told only where those before it show no difference.
     """
     undecided: list[str] = []
-    for metric in metrics:
+    here = f"Over {evidence.draws} draws" if evidence.draws > 1 else "On these training data"
+    for metric in evidence.compared:
         judged = _judged(metric, groups)
-        where = f"{_undecided(undecided, groups)} In {METRICS[metric].title}" if undecided else HERE
+        open_so_far = _undecided(here, undecided, groups) if undecided else ""
+        where = f"{open_so_far} In {METRICS[metric].title}" if undecided else here
         if gains := _shown(judged, metric, "better"):
             return " ".join([f"{where}, {_largest(gains)}.", *_around(gains, judged)])
         if losses := _shown(judged, metric, "worse"):
             return f"{where}, no target is shown to help, and {_largest(losses)}."
         undecided += [metric] if judged else []
-    return _undecided(undecided, groups) if undecided else ""
+    return _undecided(here, undecided, groups) if undecided else ""
 
 
 def _judged(metric: str, groups: Sequence[GroupFindings]) -> list[GroupFindings]:
@@ -64,8 +66,9 @@ def _largest(found: Sequence[tuple[str, Decided]]) -> str:
         title = METRICS[decided.metric].title
         return f"{subject}: " + (f"only with {control} is" if helps else "only with them is") + f" {title} ∞"
     size = amount(decided.metric, abs(versus.gain))
-    against = f"{'over' if helps else 'against'} {control} {ends(versus, gain=helps)}"
-    return f"{subject}, by {size} {against}{'' if versus.paired else ' (unpaired)'}"
+    on_average = " on average" if versus.draws > 1 else ""
+    against = f"{'over' if helps else 'against'} {control}{on_average} {ends(versus, gain=helps)}"
+    return f"{subject}, by {size} {against}{'' if versus.paired else ' (unpaired)'}{in_draws(versus)}"
 
 
 def _taught(students: StudentsMeasured) -> str:
@@ -104,12 +107,12 @@ def _source(attribution: Attribution) -> list[str]:
     return [f"{much} of it comes from {mechanism}: {_taught(share.rival)} alone bring {round(100 * part)} %."]
 
 
-def _undecided(metrics: Sequence[str], groups: Sequence[GroupFindings]) -> str:
+def _undecided(here: str, metrics: Sequence[str], groups: Sequence[GroupFindings]) -> str:
     """Say that no difference is shown in these metrics, and which ones would have been."""
     judged = _judged(metrics[0], groups)
     models = judged[0].group if len(judged) == 1 else f"any of {counted(len(judged), 'model')}"
     titles = listed([METRICS[metric].title for metric in metrics], "or")
-    told = f"{HERE}, no target is shown to help or harm {models} in {titles}"
+    told = f"{here}, no target is shown to help or harm {models} in {titles}"
     decided = [decided for group in judged for decided in group.decided]
     least = {m: max((d.detectable for d in decided if d.metric == m), default=0.0) for m in metrics}
     sizes = [amount(metric, size) for metric, size in least.items() if size and attainable(metric, size)]

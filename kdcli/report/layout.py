@@ -93,7 +93,7 @@ def _marked(table: Table) -> bool:
 
 def _titles(column: Column, wide: bool) -> list[str]:
     if wide and column.control:
-        return [column.title, f"vs {column.control}", "verdict"]
+        return [column.title, f"vs {column.control}", *(["draws"] if column.draws else []), "verdict"]
     lines = [column.short or column.title, *([f"vs {column.control}"] if column.control else [])]
     return ["\n".join(lines)]
 
@@ -112,10 +112,11 @@ def _cells(row: Row, columns: Sequence[Column], wide: bool) -> Iterator[Text]:
         short = word if wide else word.replace("inconclusive", "inconcl.")
         difference, verdict = fitted(cell.difference), fitted(Text(short, style=STYLES[emphasis]))
         if wide:
-            yield from (_text(cell), difference, verdict)
+            yield from (_text(cell), difference, *([Text(cell.draws)] if column.draws else []), verdict)
         else:
             below = Text.assemble(difference, " " if difference and verdict else "", verdict)
-            yield Text("\n").join([_text(cell), below]) if below else _text(cell)
+            draws = Text(f"in {cell.draws} draws" if cell.draws else "", style=STYLES["weak"])
+            yield Text("\n").join(filter(None, [_text(cell), below, draws]))
 
 
 def _text(cell: Cell) -> Text:

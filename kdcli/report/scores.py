@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Protocol
 
 from kdcli.metrics import HUGE, RECORDED
@@ -13,7 +13,7 @@ FORMS = {"accuracy": ("{:.2f}", " %", 100), "errors": ("{:.0f}", "", 1), "nll": 
 
 
 class ScoredSet(Protocol):
-    """A student set with its scores, a value of each metric for each seed."""
+    """A student set with its scores, a value of each metric for each draw and seed."""
 
     @property
     def title(self) -> str:
@@ -24,7 +24,7 @@ class ScoredSet(Protocol):
         """The students' family and shape."""
 
     @property
-    def metrics(self) -> Mapping[str, Sequence[float]]:
+    def metrics(self) -> Mapping[str, Sequence[Sequence[float]]]:
         """The scores."""
 
 
@@ -38,15 +38,18 @@ def score_table(sets: Iterable[ScoredSet]) -> Table:
         for model, group in groupby(sets, lambda scored: scored.model)
     ]
     columns = [Column({"nll": "NLL (nats)"}.get(name, name)) for name in names]
-    return Table(columns, sections, "students on the test split, mean (sd) over seeds")
+    several = any(len(scored.metrics["accuracy"]) > 1 for scored in sets)
+    over = "draws and seeds" if several else "seeds"
+    return Table(columns, sections, f"students on the test split, mean (sd) over {over}")
 
 
-def _score(name: str, metrics: Mapping[str, Sequence[float]]) -> Cell:
+def _score(name: str, metrics: Mapping[str, Sequence[Sequence[float]]]) -> Cell:
     if name not in metrics:
         return Cell()
+    values = list(chain(*metrics[name]))
     if name in FORMS:
-        return Cell(spread(metrics[name], *FORMS[name]))
-    return Cell(f"{statistics.fmean(metrics[name]):.0f}")
+        return Cell(spread(values, *FORMS[name]))
+    return Cell(f"{statistics.fmean(values):.0f}")
 
 
 def spread(values: Sequence[float], form: str, unit: str = "", scale: float = 1) -> str:

@@ -27,9 +27,7 @@ def sentences(evidence: Evidence, groups: Iterable[GroupFindings]) -> dict[str, 
     """Say of each group what beats its control, what falls behind, what is open, and why gains are there."""
     texts: dict[str, list[Text]] = {}
     for group in groups:
-        said: list[Text] = [
-            text for decided in group.decided for text in decided_text(decided, evidence.n_test)
-        ]
+        said: list[Text] = [text for decided in group.decided for text in decided_text(decided, evidence)]
         said += [
             attribution_text(attribution)
             for attribution in group.attributions
@@ -52,13 +50,15 @@ def spoken_list(sets: Sequence[StudentsMeasured]) -> str:
     return listed(list(dict.fromkeys(map(spoken, sets))))
 
 
-def decided_text(decided: Decided, n_test: int) -> list[str]:
+def decided_text(decided: Decided, evidence: Evidence) -> list[str]:
     """Say which sets have a verdict on a metric, and by how much."""
     if decided.verdict not in VERBS:
         return _undecided(decided)
     verb = f"{VERBS[decided.verdict]} {spoken(decided.control)}"
     seeds = either((versus.seeds for versus in decided.comparisons), "seed")
-    return [f"{capitalised(_differences(decided, verb))}; {seeds}, {counted(n_test, 'test example')}."]
+    draws = f"{evidence.draws} draws × " if evidence.draws > 1 else ""
+    tests = counted(evidence.n_test, "test example")
+    return [f"{capitalised(_differences(decided, verb))}; {draws}{seeds}, {tests}."]
 
 
 def _differences(decided: Decided, verb: str) -> str:
@@ -74,8 +74,27 @@ def _differences(decided: Decided, verb: str) -> str:
             continue
         size = abs(versus.gain)
         by = f"by {number(size, METRICS[metric].unit)}" if parts else f"{verb} by {amount(metric, size)}"
-        parts.append(f"{spoken(students)} {by} {ends(versus, gain=versus.gain > 0)}{mark}")
+        told = f"{spoken(students)} {by} {ends(versus, gain=versus.gain > 0)}{mark}"
+        parts.append(f"{told}{in_draws(versus)}{_expected(versus)}")
     return "; ".join(parts)
+
+
+def in_draws(versus: Versus) -> str:
+    """Say in how many draws the difference goes the same way; empty with one draw."""
+    if versus.draws < 2:
+        return ""
+    if versus.alike == versus.draws:
+        return ", in every draw"
+    return f", in {versus.alike} of {versus.draws} draws"
+
+
+def _expected(versus: Versus) -> str:
+    """Say what difference to expect of another draw; empty where that is not known."""
+    if versus.another is None:
+        return ""
+    unit, sign = METRICS[versus.metric].unit, 1 if (versus.difference or 0) > 0 else -1
+    low, high = sorted(sign * end for end in versus.another)
+    return f" (another draw: {number(low, unit)} to {number(high, unit)})"
 
 
 def _undecided(decided: Decided) -> list[str]:
@@ -154,13 +173,9 @@ def ends(versus: Versus, *, gain: bool = True) -> str:
 
 def coverage(evidence: Evidence) -> str:
     """Say what the intervals and verdicts cover, and what not."""
-    sources = "training seeds and test examples"
-    if all(students.seeds == 1 for students in evidence.students):
-        sources = "test examples, for this one seed"
-    words = [
-        f"± is a 95 % interval over {sources}; it does not cover other draws of the training data or other "
-        "teachers."
-    ]
+    words = [f"± is half of a 95 % interval over {_sources(evidence)}."]
+    if evidence.draws > 1 and evidence.tests:
+        words.append('Under "draws": in how many the difference has the sign of the mean.')
     if evidence.tests:
         words.append(
             f"Verdicts hold at 95 % for the {counted(evidence.tests, 'comparison')} of the table together "
@@ -171,6 +186,22 @@ def coverage(evidence: Evidence) -> str:
     if bayes := evidence.description.bayes:
         words.append(f"The Bayes optimum over the whole distribution: {scores_text(bayes._asdict())}.")
     return " ".join(words)
+
+
+def _sources(evidence: Evidence) -> str:
+    """Say what the intervals are over."""
+    if evidence.draws > 1:
+        draws = counted(evidence.draws, "draw")
+        return {
+            "sampled": f"{draws} of the data, each with a teacher and students of its own",
+            "split": f"{draws}, each another split of the same examples with a teacher and students of its own "
+            "(corrected for what they share, by Nadeau and Bengio)",
+            "test kept": f"{draws} of the training and validation data and the examples of the one test set; "
+            "it is conditional on that test set",
+        }[evidence.description.drawing]
+    one_seed = all(students.seeds == 1 for students in evidence.students)
+    sources = "test examples, for this one seed" if one_seed else "training seeds and test examples"
+    return f"{sources}; it does not cover other draws of the training data or other teachers"
 
 
 def scores_text(scores: Mapping[str, float]) -> str:

@@ -24,7 +24,7 @@ VERDICTS: Mapping[str, tuple[str, Emphasis]] = {  # as a person reads them
 class Cell:
     """What a table says at one place: a text, or a value in its `unit`.
 
-    `interval` has the ends of the value's 95 % interval and `per_seed` the value of each seed. `versus`
+    `interval` has the ends of the value's 95 % interval, `per_seed` the value of each draw and seed. `versus`
     compares it with the control's; `note` stands where a verdict would, if there is none. `below` are lines
     of less weight.
     """
@@ -32,7 +32,7 @@ class Cell:
     value: float | str | None = None
     unit: str = ""
     interval: tuple[float, float] | None = None
-    per_seed: Sequence[float] = ()
+    per_seed: Sequence[Sequence[float]] = ()
     versus: Versus | None = None
     note: str = ""
     emphasis: Emphasis = ""
@@ -70,18 +70,25 @@ class Cell:
         word, emphasis = VERDICTS.get(versus.verdict or "", (short if colon else "no verdict", ""))
         return word + ("" if versus.paired else ", unpaired"), emphasis
 
+    @property
+    def draws(self) -> str:
+        """In how many draws the difference has the sign of the mean, such as "9/10"; empty with one draw."""
+        versus = self.versus
+        return f"{versus.alike}/{versus.draws}" if versus and versus.draws > 1 and versus.difference else ""
+
 
 @dataclass(frozen=True)
 class Column:
     """A column: its title, which `short` has in lines where room is scarce.
 
-    `control` names what its cells are compared with. Text is aligned to the left, and `folds` where it needs
+    `control` names what its cells are compared with, over several `draws` or one. Text is aligned to the left, and `folds` where it needs
     more than the room that there is, though not below so many characters. `key` is its name for programs.
     """
 
     title: str
     short: str = ""
     control: str = ""
+    draws: bool = False
     key: str = ""
     left: bool = False
     folds: bool = False

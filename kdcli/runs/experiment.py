@@ -184,11 +184,11 @@ class Experiment:
         return self.fresh(DATA)  # type: ignore[return-value]
 
     @property
-    def draw(self) -> Draw:
-        """The run's draw: of its data, and of the teacher that is there or that the recipe asks for."""
+    def draws(self) -> list[Draw]:
+        """The run's draws: of its data, and of the teacher that is there or that the recipe asks for."""
         stored = self.stored(TEACHER)
         teacher = stored.record.settings if isinstance(stored, TrainedTeacher) else self.recipe.teacher
-        return Draw(data=self.data.seed, teacher=teacher.seed)
+        return [Draw(number, self.data.seed, teacher.seed) for number in range(self.data.draws)]
 
     @property
     def teacher(self) -> TrainedTeacher:

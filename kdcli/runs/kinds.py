@@ -79,9 +79,12 @@ def parse(name: str, meta: Meta) -> Record:
     return record
 
 
-def _check_scores(metric: str, values: Any, models: int) -> None:
-    """Raise ValueError unless these are a number at least 0 for each of so many models."""
-    if not isinstance(values, list) or len(values) != models:
-        raise ValueError(f"{metric} is not scored for each of {models} models")
-    if any(type(value) not in (int, float) or math.isnan(value) or value < 0 for value in values):
-        raise ValueError(f"{metric} has scores that it cannot have")
+def _check_scores(metric: str, draws: Any, models: int) -> None:
+    """Raise ValueError unless these are, for each draw, a number at least 0 for each of so many models."""
+    if not isinstance(draws, list) or not draws:
+        raise ValueError(f"{metric} is not scored on any draw")
+    for values in draws:
+        if not isinstance(values, list) or len(values) != models:
+            raise ValueError(f"{metric} is not scored for each of {models} models")
+        if any(type(value) not in (int, float) or math.isnan(value) or value < 0 for value in values):
+            raise ValueError(f"{metric} has scores that it cannot have")

@@ -19,14 +19,14 @@ from kdcli.runs.student_sets import LOST, StudentSet
 class Members(NamedTuple):
     """Students of one set: their record, tensors by file, and what is measured while they are made.
 
-    `predictions (seeds, n, n_classes)` are those of the test split. `described` has a number for each of
-    them, such as that of a tree's leaves. `seconds` is what making all of them took.
+    `predictions (draws, seeds, n, n_classes)` are those of the test split. `described` has a number for each
+    of them, such as that of a tree's leaves, by draw and seed. `seconds` is what making all of them took.
     """
 
     set: StudentSet
     tensors: Mapping[str, Mapping[str, Tensor]]
     predictions: Tensor
-    described: Mapping[str, list[float]]
+    described: Mapping[str, list[list[float]]]
     seconds: float
 
 
@@ -43,7 +43,7 @@ def as_stored(wanted: StudentSet, stored: TrainedStudents | None, *, force: bool
 
 def stored_members(students: TrainedStudents) -> Members:
     """Read all that other students are joined with; raises `DamagedError` where it is not to be trusted."""
-    tensors: dict[str, Mapping[str, Tensor]] = {"model": students.load_model().state_dict()}
+    tensors: dict[str, Mapping[str, Tensor]] = {"model": students.load_tensors()}
     if history := students.load_history():
         tensors["history"] = history
     return Members(students.set, tensors, students.load_tested(), students.described, students.meta.seconds)
@@ -59,20 +59,29 @@ def joined(stored: Members, more: Members) -> Members:
             overflowed=(*stored.set.overflowed, *more.set.overflowed),
         ),
         {file: _joined_tensors(named, more.tensors[file]) for file, named in stored.tensors.items()},
-        torch.cat([stored.predictions, more.predictions]),
-        {name: [*values, *more.described[name]] for name, values in stored.described.items()},
+        torch.cat([stored.predictions, more.predictions], dim=1),
+        {
+            name: [[*ours, *others] for ours, others in zip(values, more.described[name], strict=True)]
+            for name, values in stored.described.items()
+        },
         stored.seconds + more.seconds,
     )
 
 
 def _joined_tensors(stored: Mapping[str, Tensor], more: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Join tensors along the leading axis of members; the epochs of learning curves are those of all.
+    """Join tensors `(draws, seeds, ...)` along their seeds; the epochs of learning curves are those of all.
 
     Trees have as many nodes as the largest, the others filled up with zeros.
     """
     if "epochs" in stored and not torch.equal(stored["epochs"], more["epochs"]):
         raise ValueError("its learning curves have other epochs than its configuration")
     return {
-        name: value if name == "epochs" else pad_sequence([*value, *more[name]], batch_first=True)
+        name: value if name == "epochs" else _joined_seeds(value, more[name])
         for name, value in stored.items()
     }
+
+
+def _joined_seeds(ours: Tensor, others: Tensor) -> Tensor:
+    draws, more = len(ours), ours.shape[1] + others.shape[1]
+    members = [member for pair in zip(ours, others, strict=True) for seeds in pair for member in seeds]
+    return pad_sequence(members, batch_first=True).unflatten(0, (draws, more))

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from kdcli.data import DATASETS, Dataset, Description, Split
+from kdcli.data import DATASETS, SPLITS, Dataset, Description, Pool, Split
 from kdcli.errors import Command
-from kdcli.metrics import measure_one
 from kdcli.models import Model
 from kdcli.runs.recipe import Recipe
 from kdcli.runs.records import DataRecord, Record, TeacherRecord, folder_of
 from kdcli.runs.student_sets import StudentSet
-from kdcli.runs.tensors import check_history, check_logits, splits_of
+from kdcli.runs.tensors import check_history, check_logits, pool_of
 from kdcli.store import Artefact, Meta, Run
+from kdcli.words import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,7 +93,7 @@ class Stored(Generic[R]):
 
 
 class Data(Stored[DataRecord]):
-    """A run's data: what they are, and their splits."""
+    """A run's data: what they are, and the splits of each draw."""
 
     @cached_property
     def description(self) -> Description:
@@ -102,13 +102,23 @@ class Data(Stored[DataRecord]):
             return Description.from_record(self.artefact.load_document("description", self.meta))
 
     @cached_property
+    def pool(self) -> Pool:
+        """The examples, and which of them each draw has in train, val and test."""
+        return self._load("tensors", lambda tensors: pool_of(tensors, self.description))[1]
+
+    @cached_property
     def splits(self) -> Mapping[str, Split]:
-        """The examples of train, val and test."""
-        return self._load("tensors", lambda tensors: splits_of(tensors, self.description))[1]
+        """The examples of train, val and test in draw 0, which is the one that is shown where one is."""
+        return {name: self.pool.split(name) for name in SPLITS}
+
+    @property
+    def draws(self) -> int:
+        """Number of draws."""
+        return self.description.draws
 
     @property
     def seed(self) -> int:
-        """The seed of the sample and its split."""
+        """The seed of the samples and splits."""
         seed: int = self.record.config.seed
         return seed
 
@@ -139,11 +149,6 @@ class Data(Stored[DataRecord]):
         exact, config = self.dataset.posterior, self.record.config
         return (lambda x: exact(config, x)) if exact is not None else None
 
-    def bayes_scores(self) -> dict[str, float] | None:
-        """Score the exact posterior on the test split: no model can expect to beat it. None if unknown."""
-        test = self.splits["test"]
-        return None if test.posterior is None else measure_one(test.posterior.log(), test.y)
-
 
 class Trained(Stored[R], ABC):
     """Models that were trained: a teacher, or the students of a set."""
@@ -153,43 +158,63 @@ class Trained(Stored[R], ABC):
     def model(self) -> Model:
         """The family and shape of the models."""
 
-    @property
-    def metrics(self) -> Mapping[str, Sequence[float]]:
-        """Scores on the test split, a value for each model."""
+    @cached_property
+    def metrics(self) -> Mapping[str, Sequence[Sequence[float]]]:
+        """Scores on the test split, a value for each draw and seed."""
+        with self.experiment.reading(self.name, file="meta.json"):
+            draws = self.experiment.data.draws
+            if any(len(values) != draws for values in self.meta.metrics.values()):
+                raise ValueError(f"it is not scored on each of {counted(draws, 'draw')}")
         return self.meta.metrics
 
     @property
-    def members(self) -> int:
-        """Number of models."""
+    def seeds(self) -> int:
+        """Number of models of each draw."""
         return self.record.scored
 
     @property
-    def described(self) -> dict[str, list[float]]:
-        """The numbers that describe each model, such as its leaves."""
-        return {name: list(self.metrics[name]) for name in self.model.DESCRIBED}
+    def described(self) -> dict[str, list[list[float]]]:
+        """The numbers that describe each model, such as its leaves, by draw and seed."""
+        return {name: list(map(list, self.metrics[name])) for name in self.model.DESCRIBED}
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return (self.experiment.data.draws, self.seeds)
+
+    def load_tensors(self) -> dict[str, Tensor]:
+        """Read the state of the models, `(draws, seeds, ...)` each tensor, which `load_model` builds from."""
+        return self._load("model", self._build)[0]
 
     def load_model(self) -> Stack:
-        """Build the models as they were stored, a member of the stack for each."""
-        data = self.experiment.data
+        """Build the models as they were stored, a member of the stack for each: those of draw 0 first."""
+        return self._load("model", self._build)[1]
 
-        def build(tensors: Mapping[str, Tensor]) -> Stack:
-            return self.model.restore(tensors, data.features, data.n_classes, self.members)
+    def member(self, stack: Stack, seed: int, draw: int = 0) -> Stack:
+        """Return one model of all alone, by the places of its seed and draw."""
+        data, tensors = self.experiment.data, stack.parameters_of([draw * self.seeds + seed])
+        return self.model.restore(tensors, data.features, data.n_classes, 1)
 
-        return self._load("model", build)[1]
+    def _build(self, tensors: Mapping[str, Tensor]) -> Stack:
+        data, shape = self.experiment.data, self._shape
+        for name, tensor in tensors.items():
+            if tuple(tensor.shape[:2]) != shape:
+                raise ValueError(f"{name} is not that of {shape[1]} models of each of {shape[0]} draws")
+        flat = {name: tensor.flatten(0, 1) for name, tensor in tensors.items()}
+        return self.model.restore(flat, data.features, data.n_classes, shape[0] * shape[1])
 
     @abstractmethod
     def load_tested(self) -> Tensor:
-        """Read the logits of every model on the test split, `(members, n, n_classes)`."""
+        """Read the logits of every model on the test split, `(draws, seeds, n, n_classes)`."""
 
     def load_history(self) -> dict[str, Tensor] | None:
-        """Read the learning curves (see `training.History`); None of models that have none."""
+        """Read the learning curves `(draws, seeds, points)`; None of models that have none."""
         if "history.safetensors" not in self.meta.files:
             return None
-        return self._load("history", lambda tensors: check_history(tensors, self.members))[0]
+        return self._load("history", lambda tensors: check_history(tensors, self._shape))[0]
 
 
 class TrainedTeacher(Trained[TeacherRecord]):
-    """A run's teacher."""
+    """A run's teacher: one model for each draw."""
 
     @property
     def model(self) -> Model:
@@ -198,14 +223,16 @@ class TrainedTeacher(Trained[TeacherRecord]):
 
     @cached_property
     def logits(self) -> Mapping[str, Tensor]:
-        """The logits on each split, `(n, n_classes)`."""
+        """The logits on each split, `(draws, n, n_classes)`."""
         description = self.experiment.data.description
-        shapes = {name: (size, description.n_classes) for name, size in description.sizes.items()}
+        shapes = {
+            name: (description.draws, size, description.n_classes) for name, size in description.sizes.items()
+        }
         return self._load("logits", lambda tensors: check_logits(tensors, shapes))[0]
 
     def load_tested(self) -> Tensor:
-        """Read the logits on the test split, `(1, n, n_classes)`."""
-        return self.logits["test"].unsqueeze(0)
+        """Read the logits on the test split, `(draws, 1, n, n_classes)`."""
+        return self.logits["test"].unsqueeze(1)
 
 
 class TrainedStudents(Trained[StudentSet]):
@@ -227,7 +254,7 @@ class TrainedStudents(Trained[StudentSet]):
         return self.record.title(self.folder)
 
     def load_tested(self) -> Tensor:
-        """Read the logits of every seed on the test split, `(seeds, n, n_classes)`."""
+        """Read the logits of every seed on the test split, `(draws, seeds, n, n_classes)`."""
         description = self.experiment.data.description
-        shape = {"test": (self.members, description.sizes["test"], description.n_classes)}
+        shape = {"test": (*self._shape, description.sizes["test"], description.n_classes)}
         return self._load("predictions", lambda tensors: check_logits(tensors, shape))[0]["test"]

@@ -9,37 +9,46 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from kdcli.data import SPLITS, Description, Split
+from kdcli.data import SPLITS, Description, Pool
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def splits_of(tensors: Mapping[str, Tensor], description: Description) -> dict[str, Split]:
-    """Return the splits of data of this description: `x`, `y` and, where it is known, `posterior` of each."""
-    parts = ("x", "y", "posterior") if description.bayes else ("x", "y")
-    _check_names(tensors, [f"{split}.{part}" for split in SPLITS for part in parts])
-    splits = {}
-    for name in SPLITS:
-        split = Split(tensors[f"{name}.x"], tensors[f"{name}.y"], tensors.get(f"{name}.posterior"))
-        _check_split(name, split, description)
-        splits[name] = split
-    return splits
+def pool_of(tensors: Mapping[str, Tensor], description: Description) -> Pool:
+    """Return data of this description: `x`, `y`, where it is known `posterior`, and an index of each split."""
+    import torch
+
+    _check_names(tensors, ("x", "y", *(("posterior",) if description.bayes else ()), *SPLITS))
+    pool = Pool(
+        tensors["x"], tensors["y"], tensors.get("posterior"), {split: tensors[split] for split in SPLITS}
+    )
+    _check_examples(pool, description)
+    for split, index in pool.index.items():
+        draws = description.test_draws if split == "test" else description.draws
+        _check_shape(split, index, (draws, description.sizes[split]), ("int64",))
+        if int(index.min()) < 0 or int(index.max()) >= pool.y.numel():
+            raise ValueError(f"{split} names examples that are not there")
+    for draw in range(pool.draws):
+        taken = torch.cat([pool.rows(split, draw) for split in SPLITS]).bincount()
+        if int(taken.max()) > 1:
+            raise ValueError(f"an example is in draw {draw} twice")
+    return pool
 
 
-def _check_split(name: str, split: Split, description: Description) -> None:
-    n, n_classes = description.sizes[name], description.n_classes
-    _check_shape(f"{name}.x", split.x, (n, *description.shape), ("float32", "uint8"))
-    _check_shape(f"{name}.y", split.y, (n,), ("int64",))
-    if int(split.y.min()) < 0 or int(split.y.max()) >= n_classes:
-        raise ValueError(f"{name}.y has labels outside 0 to {n_classes - 1}")
-    if split.x.is_floating_point() and not bool(split.x.isfinite().all()):
-        raise ValueError(f"{name}.x has values that are not finite")
-    if split.posterior is not None:
-        _check_shape(f"{name}.posterior", split.posterior, (n, n_classes), ("float64",))
-        sums = split.posterior.sum(1) - 1
-        if not bool((split.posterior >= 0).all()) or not bool((sums.abs() < 1e-6).all()):
-            raise ValueError(f"{name}.posterior has rows that are no probabilities")
+def _check_examples(pool: Pool, description: Description) -> None:
+    n, n_classes = pool.y.numel(), description.n_classes
+    _check_shape("x", pool.x, (n, *description.shape), ("float32", "uint8"))
+    _check_shape("y", pool.y, (n,), ("int64",))
+    if n == 0 or int(pool.y.min()) < 0 or int(pool.y.max()) >= n_classes:
+        raise ValueError(f"y has labels outside 0 to {n_classes - 1}")
+    if pool.x.is_floating_point() and not bool(pool.x.isfinite().all()):
+        raise ValueError("x has values that are not finite")
+    if pool.posterior is not None:
+        _check_shape("posterior", pool.posterior, (n, n_classes), ("float64",))
+        sums = pool.posterior.sum(1) - 1
+        if not bool((pool.posterior >= 0).all()) or not bool((sums.abs() < 1e-6).all()):
+            raise ValueError("posterior has rows that are no probabilities")
 
 
 def check_logits(tensors: Mapping[str, Tensor], shapes: Mapping[str, Sequence[int]]) -> None:
@@ -51,15 +60,15 @@ def check_logits(tensors: Mapping[str, Tensor], shapes: Mapping[str, Sequence[in
             raise ValueError(f"{name} has rows that are no logits")
 
 
-def check_history(tensors: Mapping[str, Tensor], members: int) -> None:
-    """Check the learning curves of so many members."""
+def check_history(tensors: Mapping[str, Tensor], members: Sequence[int]) -> None:
+    """Check the learning curves of members `(draws, ...)`."""
     _check_names(tensors, ("epochs", "train", "val"))
     points = tensors["epochs"].numel()
     _check_shape("epochs", tensors["epochs"], (points,), ("int64",))
     if points == 0:
         raise ValueError("its curves have no points")
     for name in ("train", "val"):
-        _check_shape(name, tensors[name], (members, points), ("float64",))
+        _check_shape(name, tensors[name], (*members, points), ("float64",))
         if not bool(tensors[name].isfinite().all()):
             raise ValueError(f"{name} has losses that are not finite")
 

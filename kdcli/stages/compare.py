@@ -37,7 +37,7 @@ class Compared:
     def told(self) -> Iterator[Told]:
         """Return the finding, the table that proves it, and where a reader would go wrong."""
         conclusions, evidence = self.conclusions, self.conclusions.evidence
-        if finding := headline(evidence.compared, conclusions.groups):
+        if finding := headline(evidence, conclusions.groups):
             yield _sentence("", finding)
             yield ""
         table = metrics_table(evidence)

@@ -30,7 +30,7 @@ from kdcli.words import counted, numbered
 
 @dataclass(frozen=True)
 class SetMade:
-    """One student set that `kd distill` trained or found up to date; metrics have a value per seed.
+    """One student set that `kd distill` trained or found up to date; metrics have a value per draw and seed.
 
     `left_out` are the seeds that are missing, by what became of them, and `notes` say it in words, and
     where there are more seeds than were asked for.
@@ -44,7 +44,7 @@ class SetMade:
     notes: list[str]
     up_to_date: bool
     title: str
-    metrics: dict[str, list[float]]
+    metrics: dict[str, list[list[float]]]
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _material(experiment: Experiment, students: Students, sets: list[StudentSet]
     needs_teacher = any(s.taught.needs == "teacher" for s in sets)
     material = Material(experiment, experiment.teacher if needs_teacher else None, students.transfer_size)
     refusals.check_transfer_set(material)
-    n_train = students.transfer_size or len(data.splits["train"].y)
+    n_train = students.transfer_size or data.description.sizes["train"]
     refusals.check_models((s.model for s in sets), data, n_train, "mlp:10")
     return material
 
@@ -185,7 +185,7 @@ def _distilled(
         students=[
             _made(experiment, name, up_to_date, students.seeds) for name, up_to_date in planned.artefacts
         ],
-        students_trained=sum(len(order.seeds) * len(order.wanted) for order in planned.orders),
+        students_trained=experiment.data.draws * sum(order.students for order in planned.orders),
         epochs=students.epochs if any(s.model.takes("epochs") for s in sets) else 0,
         training_seconds=round(seconds, 3) if planned.orders else 0.0,
     )
@@ -208,5 +208,5 @@ def _made(experiment: Experiment, name: str, up_to_date: bool, asked: int) -> Se
         notes=notes + ([few] if stored > asked else []),
         up_to_date=up_to_date,
         title=trained.title,
-        metrics={metric: list(values) for metric, values in trained.metrics.items()},
+        metrics={metric: list(map(list, values)) for metric, values in trained.metrics.items()},
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kdcli.data import DATASETS, Dataset, Description, Sample
+from kdcli.data.draw import Drawing
 from kdcli.data.sources import Bar, fingerprint, published, read_files, unseen
 from kdcli.errors import KdError, UsageError
 from kdcli.report.sentences import scores_text
@@ -21,6 +22,12 @@ from kdcli.runs.reuse import reusable
 from kdcli.runs.stored import Data
 from kdcli.settings import flag, flags_given, override
 from kdcli.store import Content, NewerError, named_run
+
+HOW: Mapping[Drawing, str] = {
+    "sampled": "each sampled anew",
+    "split": "each a split of the same examples",
+    "test kept": "which share the test set",
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,11 @@ class DataMade:
         yield (
             f"run {self.run}: {description.name}, {description.n_classes} classes; "
             f"{train:,} training, {val:,} validation and {test:,} test examples"
+            + (
+                f" in each of {description.draws} draws, {HOW[description.drawing]}"
+                if description.draws > 1
+                else ""
+            )
         )
         if bayes := description.bayes:
             yield f"Bayes optimum: {scores_text(bayes._asdict())}"
@@ -52,6 +64,7 @@ class DataMade:
             "path": self.path,
             "up_to_date": self.up_to_date,
             "dataset": description.name,
+            "draws": description.draws,
             "features": description.shape,
             **description.facts(),
         }
@@ -115,19 +128,19 @@ def _make(
     sample = _read(dataset, config, contents) if dataset.files else dataset.sample(config)
     description = Description(
         name=record.name,
-        shape=tuple(sample.splits["train"].x.shape[1:]),
+        shape=tuple(sample.pool.x.shape[1:]),
         feature_names=sample.feature_names,
         classes=sample.classes,
-        sizes={name: len(split.y) for name, split in sample.splits.items()},
+        sizes={name: index.shape[1] for name, index in sample.pool.index.items()},
+        draws=sample.pool.draws,
+        drawing=dataset.drawing,
         bayes=dataset.optimum(config) if dataset.optimum else None,
         own_files=record.own_files,
     )
-    tensors = {
-        f"{name}.{part}": tensor
-        for name, split in sample.splits.items()
-        for part, tensor in split._asdict().items()
-        if tensor is not None
-    }
+    pool = sample.pool
+    tensors = {"x": pool.x, "y": pool.y, **pool.index}
+    if pool.posterior is not None:
+        tensors["posterior"] = pool.posterior
     # Before the data: a run cut off in between is made again by the same command.
     experiment.adopt(dump(recipe))
     documents = {"description": description.to_record()}

@@ -12,6 +12,7 @@ from kdcli.evidence.gather import gather
 from kdcli.progress import Watch, unwatched
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.recipe import Recipe
+from kdcli.settings import override
 from kdcli.stages.compare import Compared, report
 from kdcli.stages.distill import Distilled, distill
 from kdcli.stages.gen_data import DataMade, gen_data
@@ -34,14 +35,17 @@ class Step:
 class WholeRun:
     """All stages of a recipe on one run.
 
-    `source` is the recipe's name or file, `files` the folder that its dataset is read from. A run that is
-    there with the same data and teacher keeps its recipe, and is given these students besides.
+    `source` is the recipe's name or file, `files` the folder that its dataset is read from. `draws` and `seeds`
+    are instead of those of the recipe. A run that is there with the same data and teacher keeps its recipe, and
+    is given these students besides.
     """
 
     experiment: Experiment
     recipe: Recipe
     source: str
     files: Path | None = None
+    draws: int | None = None
+    seeds: int | None = None
     force: bool = False
     keep_going: bool = False
     file_format: str = "png"
@@ -59,7 +63,13 @@ class WholeRun:
             Step(self._making(joins), lambda: self._gen_data(joins)),
             Step(self._later("train-teacher", force=self.force), self._train_teacher),
             Step(
-                self._later("distill", recipe=students_of, keep_going=self.keep_going, force=self.force),
+                self._later(
+                    "distill",
+                    recipe=students_of,
+                    seeds=self.seeds,
+                    keep_going=self.keep_going,
+                    force=self.force,
+                ),
                 lambda: self._distill(joins),
             ),
             Step(
@@ -77,14 +87,24 @@ class WholeRun:
         """Whether the run is there with another recipe of the same data and teacher."""
         if not self.experiment.run.recipe_path.is_file():
             return False
-        own, recipe = self.experiment.recipe, self.recipe
+        own, recipe = self.experiment.recipe, self._with_draws
         return own != recipe and (own.data, own.teacher) == (recipe.data, recipe.teacher)
+
+    @property
+    def _with_draws(self) -> Recipe:
+        """The recipe with the draws that were asked for instead of its own."""
+        return replace(self.recipe, data=override(self.recipe.data, {"draws": self.draws}))
 
     def _making(self, joins: bool) -> Command:
         """Return the command that makes the run."""
         run, dataset = self.experiment.run, self.recipe.dataset
         plain = joins or self.source == dataset
-        options = {"recipe": "" if plain else self.source, "source": self.files or "", "force": self.force}
+        options = {
+            "recipe": "" if plain else self.source,
+            "source": self.files or "",
+            "draws": None if joins else self.draws,
+            "force": self.force,
+        }
         named = "" if run.name == (named_run() or dataset) else run.name
         arguments = (dataset,) if plain else ()
         return Command("gen-data", arguments, options, run=named, outputs=run.store.root)
@@ -100,7 +120,7 @@ class WholeRun:
         return gen_data(
             self.experiment,
             recipe,
-            {},
+            {"draws": None if joins else self.draws},
             adopt=not joins,
             force=self.force,
             source=self.files,
@@ -113,7 +133,7 @@ class WholeRun:
     def _distill(self, joins: bool) -> Distilled:
         made = distill(
             self.experiment,
-            {},
+            {"seeds": self.seeds},
             students=self.recipe.students if joins else None,
             force=self.force,
             keep_going=self.keep_going,

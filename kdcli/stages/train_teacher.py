@@ -8,8 +8,7 @@ from typing import Any
 
 import torch
 
-from kdcli.data.draw import Draw
-from kdcli.metrics import Scored, measure
+from kdcli.metrics import mean_over
 from kdcli.progress import Watch, unwatched
 from kdcli.report.sentences import scores_text
 from kdcli.report.told import Told
@@ -28,6 +27,7 @@ from kdcli.training import refusals
 from kdcli.training.devices import choose_device
 from kdcli.training.material import teacher_sizes, teacher_teaching
 from kdcli.training.resuming import ResumePoints, identity
+from kdcli.training.scores import test_scores
 from kdcli.training.workshop import Computation, NotFiniteError, TrainingWorkshop
 from kdcli.words import counted
 
@@ -71,7 +71,7 @@ def train_teacher(
     refusals.check_settings(options, Teacher, [model])
     data = experiment.data
     check_data(experiment)
-    refusals.check_models([model], data, len(data.splits["train"].y), "mlp:64,64")
+    refusals.check_models([model], data, data.description.sizes["train"], "mlp:64,64")
     on_card = model.takes("device") and choose_device(config.device).type == "cuda"
     stored = experiment.stored(TEACHER, force=force)
     if isinstance(stored, TrainedTeacher):
@@ -90,7 +90,7 @@ def train_teacher(
         up_to_date=up_to_date,
         model=str(model),
         epochs=config.epochs if model.takes("epochs") else 0,
-        metrics={name: values[0] for name, values in teacher.metrics.items()},
+        metrics={name: mean_over(values) for name, values in teacher.metrics.items()},
         training_seconds=teacher.meta.seconds,
     )
 
@@ -102,19 +102,19 @@ def _train(experiment: Experiment, record: TeacherRecord, points: ResumePoints, 
     workshop = TrainingWorkshop(
         training=config,
         title=f"teacher {model}",
-        name_member=lambda k, seed: "the teacher",
+        name_member=lambda k, seed, draw: f"the teacher of draw {draw}" if data.draws > 1 else "the teacher",
         open_display=watch,
         points=points,
         identity=identity([record.to_record()], {data.name: data.meta.digest}),
         computation=Computation(config.device, config.precision, config.schedule),
     )
     try:
-        (fitted,) = model.train(teacher_teaching(data, Draw(data.seed, config.seed)), workshop)
+        (fitted,) = model.train(teacher_teaching(data, config.seed), workshop)
     except NotFiniteError:
         points.clear()  # the same command would end there again
         raise
-    logits = {split: values[0] for split, values in fitted.logits.items()}
-    scores = measure(Scored(fitted.logits["test"], data.splits["test"].y))
+    logits = {split: values[:, 0] for split, values in fitted.logits.items()}
+    scores = test_scores(fitted.logits["test"], data)
     tensors = {"model": fitted.tensors, "logits": logits}
     if fitted.history:
         tensors["history"] = fitted.history._asdict()

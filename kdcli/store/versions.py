@@ -8,7 +8,7 @@ from pathlib import Path
 from kdcli.errors import KdError, Text
 from kdcli.version import __version__
 
-FORMAT = 5  # of what is stored. 5: data have a description of their own
+FORMAT = 6  # of what is stored. 6: all that is trained has a leading axis of draws
 
 
 class NewerError(KdError):

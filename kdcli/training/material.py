@@ -32,65 +32,72 @@ class Material:
 
     @cached_property
     def transfer(self) -> Tensor | None:
-        """The training examples that students are taught on, as indices; None for all.
+        """Which of the training examples students are taught on, `(draws, n)` places in the split; None for all.
 
-        A stratified choice that depends on the data's seed alone: all students of a run share it.
+        A stratified choice that depends on the draw of the data alone: all students of a draw share it.
         """
         if not self.transfer_size:
             return None
-        y, random = self.data.splits["train"].y, generator("transfer", self.experiment.draw.data)
+        return torch.stack([self._transfer(draw) for draw in self.experiment.draws])
+
+    def _transfer(self, draw: Draw) -> Tensor:
+        y = self.data.pool.labels("train", draw.number)
+        random = generator("transfer", draw.data, draw.number)
         return stratified_split(y, self.transfer_size, random)[1].sort().values
 
-    def x(self, split: str) -> Tensor:
-        """Return the examples of a split, `(n, *features)`; of training those that students are taught on."""
-        return self._taught(self.data.splits[split].x, split)
-
-    def labels(self, split: str) -> Tensor:
-        """Return their labels, one-hot, `(n, n_classes)`."""
-        return self._taught(one_hot(self.data.splits[split].y, self.data.n_classes), split)
-
-    def _taught(self, rows: Tensor, split: str) -> Tensor:
-        return rows if split != "train" or self.transfer is None else rows[self.transfer]
-
-    @cached_property
-    def logits(self) -> Mapping[str, Tensor]:
-        """The teacher's logits on each split."""
-        return self.teacher.logits if self.teacher else {}
+    def index(self, split: str) -> Tensor:
+        """Return the examples of a split, `(draws, n)`; of training those that students are taught on."""
+        index = self.data.pool.index[split]
+        return index if split != "train" or self.transfer is None else index.gather(1, self.transfer)
 
     def target(self, student_set: StudentSet, split: str) -> Tensor:
-        """Return what a set is taught on a split, `(n, n_classes)`."""
-        _, y, posterior = self.data.splits[split]
-        known = Knowledge(
+        """Return what a set is taught on a split, `(draws, n, n_classes)`."""
+        targets = [
+            student_set.taught.build(self._knowledge(student_set, split, draw), student_set.temperature)
+            for draw in self.experiment.draws
+        ]
+        if split == "train" and self.transfer is not None:
+            targets = [rows[taught] for rows, taught in zip(targets, self.transfer, strict=True)]
+        return torch.stack(targets)
+
+    def _knowledge(self, student_set: StudentSet, split: str, draw: Draw) -> Knowledge:
+        """Return what a draw's targets of a split are made from."""
+        _, y, posterior = self.data.pool.split(split, draw.number)
+        return Knowledge(
             y,
             self.data.n_classes,
             posterior,
-            self.logits.get(split),
+            self.teacher.logits[split][draw.number] if self.teacher else None,
             smoothing=student_set.settings.smoothing,
-            chance=self.chance[split],
+            chance=self.chance[split][draw.number],
         )
-        return self._taught(student_set.taught.build(known, student_set.temperature), split)
 
     @cached_property
-    def chance(self) -> Mapping[str, Tensor]:
-        """Uniform draws `(n, n_classes)` on each split, which decide what a target leaves to chance.
+    def chance(self) -> Mapping[str, Sequence[Tensor]]:
+        """Uniform numbers `(n, n_classes)` on each split and draw, which decide what a target leaves to chance.
 
-        They depend on the data's seed alone: all students of a run share them.
+        They depend on the draw of the data alone: all students of a draw share them.
         """
         return {
-            name: torch.rand(
-                len(split.y),
-                self.data.n_classes,
-                generator=generator(f"targets/{name}", self.experiment.draw.data),
-            )
-            for name, split in self.data.splits.items()
+            split: [
+                torch.rand(
+                    index.shape[1],
+                    self.data.n_classes,
+                    generator=generator(f"targets/{split}", draw.data, draw.number),
+                )
+                for draw in self.experiment.draws
+            ]
+            for split, index in self.data.pool.index.items()
         }
 
     def teaching(self, sets: Sequence[StudentSet], seeds: Sequence[int]) -> Teaching:
         """Return what the students of these sets and seeds are taught."""
         splits = ("train", "val")
+        index = {split: self.index(split) for split in self.data.pool.index}
         return Teaching(
-            x={split: self.x(split) for split in (*splits, "test")},
-            labels={split: self.labels(split) for split in splits},
+            x=self.data.pool.x,
+            index=index,
+            labels={split: one_hot(self.data.pool.y[index[split]], self.data.n_classes) for split in splits},
             lessons=[
                 Lesson(
                     targets={split: self.target(student_set, split) for split in splits},
@@ -106,34 +113,44 @@ class Material:
 
     def sizes(self, sets: int, seeds: int) -> Sizes:
         """Return the sizes of a training on this material."""
-        splits = self.data.splits
+        sizes = self.data.description.sizes
         return Sizes(
             features=tuple(self.data.features),
             n_classes=self.data.n_classes,
-            train=self.transfer_size or len(splits["train"].y),
-            val=len(splits["val"].y),
-            predicted=len(splits["test"].y),
+            train=self.transfer_size or sizes["train"],
+            val=sizes["val"],
+            predicted=sizes["test"],
             sets=sets,
             seeds=seeds,
+            draws=self.data.draws,
         )
 
 
-def teacher_teaching(data: Data, draw: Draw) -> Teaching:
-    """Return what the teacher of a draw is taught: the labels of its data."""
-    labels = {split: one_hot(data.splits[split].y, data.n_classes) for split in ("train", "val")}
+def teacher_teaching(data: Data, seed: int) -> Teaching:
+    """Return what the teachers of all draws are taught, with this seed: the labels of their data."""
+    pool = data.pool
+    labels = {split: one_hot(pool.y[pool.index[split]], data.n_classes) for split in ("train", "val")}
     return Teaching(
-        x={name: split.x for name, split in data.splits.items()},
+        x=pool.x,
+        index=pool.index,
         labels=labels,
         lessons=[Lesson(targets=labels)],
-        seeds=[draw.teacher],
+        seeds=[seed],
         role="teacher",
-        predicted=list(data.splits),
+        predicted=list(pool.index),
     )
 
 
 def teacher_sizes(data: Data) -> Sizes:
-    """Return the sizes of a teacher's training, whose logits are kept of all splits."""
-    sizes = {name: len(split.y) for name, split in data.splits.items()}
-    features = tuple(data.features)
-    total = sum(sizes.values())
-    return Sizes(features, data.n_classes, sizes["train"], sizes["val"], predicted=total, sets=1, seeds=1)
+    """Return the sizes of the training of teachers, whose logits are kept of all splits."""
+    sizes = data.description.sizes
+    return Sizes(
+        features=tuple(data.features),
+        n_classes=data.n_classes,
+        train=sizes["train"],
+        val=sizes["val"],
+        predicted=sum(sizes.values()),
+        sets=1,
+        seeds=1,
+        draws=data.draws,
+    )

@@ -1,8 +1,8 @@
 """The parts of a stack that are trained apart, each in a worker process or in this one.
 
 The members of a stack do not depend on each other, so it is trained in parts, each on one thread, in as many
-worker processes as the machine has processors for. Which seeds make up a part depends on the training
-alone: the bits of a member do not depend on the number of workers.
+worker processes as the machine has processors for. Which draws and seeds make up a part depends on the
+training alone: the bits of a member do not depend on the number of workers.
 """
 
 import math
@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from kdcli.losses import Objective
 from kdcli.models import parse_model
@@ -35,32 +35,54 @@ MEMBERS = 32  # of a part
 NUMBERS = 2**19  # parameters of all members of a part
 
 
-def parts_of(seeds: Sequence[int], sets: int, parameters: int) -> list[list[int]]:
-    """Split the seeds of a stack into the parts that are trained apart, for models of so many `parameters`.
+class Share(NamedTuple):
+    """The draws, by number, and the seeds of a part: it has every seed of every draw."""
+
+    draws: Sequence[int]
+    seeds: Sequence[int]
+
+
+def shares_of(draws: int, seeds: Sequence[int], sets: int, parameters: int) -> list[Share]:
+    """Split the draws and seeds of a stack into those of its parts, for models of so many `parameters`.
 
     A part has MEMBERS or so, which share the cost of each call, but fewer if they are large: what Adam goes
-    through at every step then stays in the cache. There are two parts at least, for two processors.
+    through at every step then stays in the cache. There are two parts at least, for two processors. A part has
+    whole draws, unless there are more parts than draws.
     """
-    members = len(seeds) * sets
+    members = draws * len(seeds) * sets
     wanted = max(2, 2 * round(members / (2 * MEMBERS)), math.ceil(members * parameters / NUMBERS))
-    count = min(wanted, len(seeds))
-    ends = [len(seeds) * k // count for k in range(count + 1)]
-    return [list(seeds[start:end]) for start, end in pairwise(ends)]
+    return [
+        Share(some, few)
+        for some in _split(range(draws), wanted)
+        for few in _split(seeds, math.ceil(wanted / draws))
+    ]
+
+
+def _split(items: Sequence[int], wanted: int) -> list[Sequence[int]]:
+    """Split items into so many runs of even size, the larger ones first; or into single ones.
+
+    Two workers that take the larger parts first end at about the same time.
+    """
+    count = min(wanted, len(items))
+    few, larger = divmod(len(items), count)
+    ends = [few * k + min(k, larger) for k in range(count + 1)]
+    return [items[start:end] for start, end in pairwise(ends)]
 
 
 @dataclass(frozen=True)
 class Part:
     """A part of a stack to be trained, all of it but tensors; sent to a worker as JSON.
 
-    `role` names the random streams of its `seeds`, each of which has a member in every one of the `sets`.
-    Its state is kept in the file `point`, under its `identity`.
+    It has a member for each of these `draws`, `seeds` and `sets`, in this order; `role` names their random
+    streams, together with seed and draw. Its state is kept in the file `point`, under its `identity`.
     """
 
     model: str
     features: Sequence[int]
     n_classes: int
-    sets: int
+    draws: Sequence[int]
     seeds: Sequence[int]
+    sets: int
     role: str
     training: Training
     loss: str
@@ -82,25 +104,51 @@ class Part:
         """Write the part as JSON can express it."""
         return asdict(self)
 
+    @property
+    def members(self) -> int:
+        """Number of models."""
+        return len(self.draws) * len(self.seeds) * self.sets
+
+    def member(self, k: int) -> tuple[int, int, int]:
+        """Return the set, the seed and the draw of a member; the set by its place."""
+        rest, of_set = divmod(k, self.sets)
+        draw, seed = divmod(rest, len(self.seeds))
+        return of_set, self.seeds[seed], self.draws[draw]
+
     def build(self) -> StackedNetwork:
         """Build its stack with the initial weights of its seeds, on its device."""
         model = cast(Network, parse_model(self.model))  # no other model is sent here
-        stack = model.build(self.features, self.n_classes, self.sets * len(self.seeds))
-        stack.initialise([generator(f"{self.role}/weights", seed) for seed in self.seeds])
+        stack = model.build(self.features, self.n_classes, self.members)
+        stack.initialise(self.streams("weights"))
         return stack.to(torch.device(self.device))
+
+    def streams(self, purpose: str) -> list[Generator]:
+        """Return the random stream of each seed of each draw for a purpose."""
+        return [generator(f"{self.role}/{purpose}", seed, draw) for draw in self.draws for seed in self.seeds]
+
+    def index(self, split: str, shared: Mapping[str, Tensor]) -> Tensor:
+        """Return which examples its draws have in a split, `(draws, n)`, or `(1, n)` if all have the same."""
+        return self._of_draws(shared[f"{split}.index"])
 
     def examples(self, split: str, shared: Mapping[str, Tensor]) -> Examples:
         """Return the examples of a split with the objective on them, out of the shared tensors."""
-        tensors = {
-            name.removeprefix(f"{split}."): tensor.to(self.device)
-            for name, tensor in shared.items()
-            if name.startswith(f"{split}.")
-        }
-        return Examples(tensors.pop("x"), Objective(**tensors, loss_name=self.loss))
+        weight = shared.get("label_weight")
+        objective = Objective(
+            target=self._of_draws(shared[f"{split}.target"]).to(self.device),
+            temperature=shared["temperature"].to(self.device),
+            labels=self._of_draws(shared[f"{split}.labels"]).to(self.device),
+            label_weight=None if weight is None else weight.to(self.device),
+            loss_name=self.loss,
+        )
+        return Examples(shared["x"].to(self.device), self.index(split, shared).to(self.device), objective)
+
+    def _of_draws(self, tensor: Tensor) -> Tensor:
+        """Return a tensor's rows of these draws, which follow each other; a single row is that of all."""
+        return tensor if len(tensor) == 1 else tensor[self.draws[0] : self.draws[-1] + 1]
 
 
 def train_part(task: Mapping[str, Any], shared: Mapping[str, Tensor], tell: Tell) -> Result:
-    """Train some seeds of a stack, in a worker or in this process.
+    """Train a part of a stack, in a worker or in this process.
 
     Returns the epoch and the members whose loss is no finite number, if that is to stop the training; or
     the parameters, curves and logits of all members.
@@ -114,7 +162,7 @@ def train_part(task: Mapping[str, Any], shared: Mapping[str, Tensor], tell: Tell
                 part.examples("train", shared),
                 part.examples("val", shared),
                 part.training,
-                orders=[generator(f"{part.role}/batches", seed) for seed in part.seeds],
+                orders=part.streams("batches"),
                 precision=getattr(torch, part.precision),
                 decay=part.decay,
                 keep_going=part.keep_going,
@@ -124,7 +172,10 @@ def train_part(task: Mapping[str, Any], shared: Mapping[str, Tensor], tell: Tell
         except DivergedError as error:
             return Result([error.epoch, error.members])
         stack.cpu()
-        logits = {f"logits.{split}": stack.predict(shared[f"{split}.x"]) for split in part.predicted}
+        logits = {
+            f"logits.{split}": stack.predict(shared["x"], part.index(split, shared))
+            for split in part.predicted
+        }
     parameters = {f"model.{name}": value for name, value in stack.state_dict().items()}
     curves = {f"curve.{name}": value for name, value in history._asdict().items()}
     return Result(None, {**parameters, **curves, **logits})

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kdcli.metrics import Scored, measure
 from kdcli.models import Model
 from kdcli.models.family import Fitted
 from kdcli.progress import Watch
@@ -17,8 +16,9 @@ from kdcli.runs.student_sets import StudentSet
 from kdcli.store import Content, Run, fitting, to_json
 from kdcli.training.material import Material
 from kdcli.training.resuming import ResumePoints, identity
+from kdcli.training.scores import test_scores
 from kdcli.training.workshop import NotFiniteError, TrainingWorkshop
-from kdcli.words import numbered
+from kdcli.words import named_seed, numbered
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,11 @@ class Order:
     def sets(self) -> list[StudentSet]:
         """The student sets to be trained."""
         return [student_set for student_set, _ in self.wanted]
+
+    @property
+    def students(self) -> int:
+        """Number of students in each draw."""
+        return len(self.seeds) * len(self.wanted)
 
 
 @dataclass(frozen=True)
@@ -96,13 +101,13 @@ def train(
     Returns titles of those that have none, as may be if it is to `keep_going`. Raises `NotFiniteError`
     if a loss or output stops being finite and it is not.
     """
-    experiment = material.experiment
+    experiment, draws = material.experiment, material.data.draws
     points = resume_points(experiment.run, order.model)
     sets, training = _stack(points, order, material)
     workshop = TrainingWorkshop(
         training=students,
-        title=f"{len(sets) * len(order.seeds)} students {order.model}",
-        name_member=lambda k, seed: f"{sets[k].title()} (seed {seed})",
+        title=f"{len(sets) * len(order.seeds) * draws} students {order.model}",
+        name_member=lambda k, seed, draw: f"{sets[k].title()} ({named_seed(seed, draw, draws)})",
         open_display=watch,
         points=points,
         identity=training,
@@ -162,7 +167,7 @@ def _store(experiment: Experiment, student_set: StudentSet, artefact: str, fitte
     if stored:
         with experiment.reading(artefact, file="history.safetensors"):
             members = joined(stored_members(stored), members)
-    scores = measure(Scored(members.predictions, experiment.data.splits["test"].y))
+    scores = test_scores(members.predictions, experiment.data)
     tensors = {**members.tensors, "predictions": {"test": members.predictions}}
     metrics = {**scores, **members.described}
     experiment.write(artefact, members.set, Content(tensors, metrics, members.seconds, fitted.used))

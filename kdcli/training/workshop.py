@@ -21,7 +21,7 @@ from kdcli.runs.recipe import Training
 from kdcli.settings import rules
 from kdcli.training.devices import LARGE, choose_device, precision_for
 from kdcli.training.loop import steps_in_epoch
-from kdcli.training.parts import Part, parts_of, train_part
+from kdcli.training.parts import Part, Share, shares_of, train_part
 from kdcli.training.resuming import ResumePoints
 from kdcli.workers import Result
 
@@ -53,14 +53,14 @@ class Computation:
 class TrainingWorkshop:
     """Trains the models of one call of a command; a `Workshop` of the families.
 
-    `title` is that of the progress display which `open_display` opens, `name_member` names the model of a set
-    and a seed for a person. `points` keep the state of the training with this `identity`. Seeds whose loss
+    `title` is that of the progress display which `open_display` opens, `name_member` names the model of a set,
+    a seed and a draw for a person. `points` keep the state of the training with this `identity`. Seeds whose loss
     or outputs are not finite raise `NotFiniteError`, unless it is to `keep_going` without them.
     """
 
     training: Training
     title: str
-    name_member: Callable[[int, int], str]
+    name_member: Callable[[int, int, int], str]
     open_display: Watch
     points: ResumePoints
     identity: Mapping[str, Any]
@@ -72,15 +72,15 @@ class TrainingWorkshop:
         return self.open_display(self.title, total, unit, steps)
 
     def by_gradients(self, model: Network, teaching: Teaching) -> list[Fitted]:
-        """Train networks of one shape as one stack, for each seed with a member in every set."""
+        """Train networks of one shape as one stack, for each draw and seed with a member in every set."""
         start = time.perf_counter()
         parts = self._parts(model, teaching)
         work = model.parameters(teaching.features, teaching.n_classes) * self.training.epochs
-        work *= len(teaching.seeds) * len(teaching.lessons) * len(teaching.x["train"])
+        work *= sum(part.members for part in parts) * teaching.n_train
         apart = work >= WORTH_A_FORK and parts[0].device == "cpu"
-        steps = steps_in_epoch(len(teaching.x["train"]), self.training.batch_size)
+        steps = steps_in_epoch(teaching.n_train, self.training.batch_size)
         with self.watch(self.training.epochs, "epoch", steps) as report:
-            heard = _Hearing(report, [len(part.seeds) for part in parts])
+            heard = _Hearing(report, [part.members for part in parts])
             tasks = [part.to_record() for part in parts]
             results = workers.do(
                 "train",
@@ -92,26 +92,28 @@ class TrainingWorkshop:
                 apart=apart,
             )
         used = {name: str(getattr(parts[0], name)) for name in ("device", "precision", "threads")}
-        return self._fitted(teaching, results, used, start)
+        return self._fitted(teaching, parts, results, used, start)
 
     def _parts(self, model: Network, teaching: Teaching) -> list[Part]:
         """Return the parts of the stack, each with all that its training depends on."""
-        sets, seeds = len(teaching.lessons), teaching.seeds
+        sets, seeds, draws = len(teaching.lessons), teaching.seeds, teaching.draws
         size = model.parameters(teaching.features, teaching.n_classes)
-        members = sets * len(seeds)
+        members = draws * len(seeds) * sets
         device = choose_device(self.computation.device)
-        shares = parts_of(seeds, sets, size) if device.type == "cpu" else [list(seeds)]
+        whole = [Share(range(draws), seeds)]
+        shares = shares_of(draws, seeds, sets, size) if device.type == "cpu" else whole
         # A single large network gains from threads within operations; what is small only waits for them.
         several = len(shares) == 1 and members * size >= LARGE
         threads = self.points.kept().get("threads", workers.jobs()) if several else 1
-        precision = precision_for(self.computation.precision, members * size, device)
+        precision = precision_for(self.computation.precision, size, device)
         return [
             Part(
                 model=str(model),
                 features=list(teaching.features),
                 n_classes=teaching.n_classes,
+                draws=list(share.draws),
+                seeds=list(share.seeds),
                 sets=sets,
-                seeds=share,
                 role=teaching.role,
                 training=Training(**{key: getattr(self.training, key) for key in rules(Training)}),
                 loss=teaching.loss,
@@ -122,34 +124,36 @@ class TrainingWorkshop:
                 keep_going=self.keep_going,
                 predicted=list(teaching.predicted),
                 point=str(self.points[k].path),
-                identity={**self.identity, "threads": threads, "part": share},
+                identity={**self.identity, "threads": threads, "part": [*map(list, share)]},
             )
             for k, share in enumerate(shares)
         ]
 
     def _shared(self, teaching: Teaching) -> dict[str, Tensor]:
         """Return the tensors that all parts share: examples, targets and labels."""
-        shared = {f"{split}.x": x for split, x in teaching.x.items()}
+        shared = {"x": teaching.x} | {f"{split}.index": index for split, index in teaching.index.items()}
         for split in ("train", "val"):
             objective = objective_of(teaching, split)
-            if split == "train" and 0 < self.training.batch_size < len(teaching.x[split]):
+            if split == "train" and 0 < self.training.batch_size < teaching.n_train:
                 objective = objective.by_example()
-            shared |= {f"{split}.{name}": tensor for name, tensor in objective.tensors().items()}
+            shared |= {f"{split}.target": objective.target, f"{split}.labels": objective.labels}
+        shared["temperature"] = objective.temperature
+        if objective.label_weight is not None:
+            shared["label_weight"] = objective.label_weight
         return shared
 
     def _stop_if_diverged(self, parts: Sequence[Part], k: int, result: Result) -> None:
         if result.value:
             epoch, members = result.value
-            part = parts[k]
-            lost = [(member % part.sets, part.seeds[member // part.sets]) for member in members]
+            lost = [parts[k].member(member) for member in members]
             what = f"stopped being a finite number by epoch {epoch}"
-            raise self._not_finite("loss", what, lost, part.sets * len(part.seeds))
+            raise self._not_finite("loss", what, lost, parts[k].members)
 
     def _not_finite(
-        self, quantity: str, what: str, lost: Sequence[tuple[int, int]], members: int
+        self, quantity: str, what: str, lost: Sequence[tuple[int, int, int]], members: int
     ) -> NotFiniteError:
-        """Return the error for the lost pairs of set and seed, among so many members."""
-        shown = ", ".join(self.name_member(*pair) for pair in lost[:3])
+        """Return the error for the lost members, by set, seed and draw, among so many."""
+        shown = ", ".join(self.name_member(*member) for member in lost[:3])
         if len(lost) > 3:
             shown += f" and {len(lost) - 3} more"
         everyone = len(lost) == members
@@ -158,18 +162,23 @@ class TrainingWorkshop:
         return NotFiniteError(f"the {quantity} of {shown} {what}", hint, everyone=everyone)
 
     def _fitted(
-        self, teaching: Teaching, results: Sequence[Result], used: Mapping[str, str], start: float
+        self,
+        teaching: Teaching,
+        parts: Sequence[Part],
+        results: Sequence[Result],
+        used: Mapping[str, str],
+        start: float,
     ) -> list[Fitted]:
-        """Return what was trained set by set, without the seeds that were lost."""
+        """Return what was trained set by set, without the seeds that were lost in any draw."""
         history, joined = _joined(results)
-        sets, seeds = len(teaching.lessons), teaching.seeds
+        sets, seeds, draws = len(teaching.lessons), teaching.seeds, range(teaching.draws)
+        members = [part.member(k) for part in parts for k in range(part.members)]
         logits = {split: joined[f"logits.{split}"] for split in teaching.predicted}
-        overflowed = _non_finite_rows(logits)
+        overflowed = [members[k] for k in _non_finite_rows(logits)]
         if overflowed and not self.keep_going:
-            lost = [(member % sets, seeds[member // sets]) for member in overflowed]
-            raise self._not_finite("output", "is not a finite number everywhere", lost, sets * len(seeds))
-        diverged = history.diverged
-        lost_members = {"diverged": {*diverged}, "overflowed": {*overflowed} - {*diverged}}
+            raise self._not_finite("output", "is not a finite number everywhere", overflowed, len(members))
+        gone = {"diverged": [members[k] for k in history.diverged], "overflowed": overflowed}
+        place = {member: k for k, member in enumerate(members)}
         seconds = (time.perf_counter() - start) / sets
         parameters = {
             name.removeprefix("model."): tensor
@@ -178,19 +187,18 @@ class TrainingWorkshop:
         }
         fitted = []
         for k in range(sets):
-            member_of = {seed: s * sets + k for s, seed in enumerate(seeds)}
-            gone = {why: [s for s, m in member_of.items() if m in lost_members[why]] for why in lost_members}
-            kept = {seed: m for seed, m in member_of.items() if not any(seed in out for out in gone.values())}
-            members = list(kept.values())
+            lost = _lost_seeds(gone, k)
+            kept = [seed for seed in seeds if not any(seed in out for out in lost.values())]
+            of_set = torch.tensor([[place[k, seed, draw] for seed in kept] for draw in draws])
             fitted.append(
                 Fitted(
-                    seeds=list(kept),
-                    tensors={name: tensor[members] for name, tensor in parameters.items()},
-                    logits={split: tensor[members] for split, tensor in logits.items()},
+                    seeds=kept,
+                    tensors={name: tensor[of_set] for name, tensor in parameters.items()},
+                    logits={split: tensor[of_set] for split, tensor in logits.items()},
                     seconds=seconds,
-                    history=history.of(members),
+                    history=history.of(of_set),
                     used=used,
-                    lost={why: out for why, out in gone.items() if out},
+                    lost=lost,
                 )
             )
         return fitted
@@ -207,9 +215,9 @@ def objective_of(teaching: Teaching, split: str) -> Objective:
         )
     )
     return Objective(
-        target=torch.stack([lesson.targets[split].T for lesson in lessons]).contiguous(),
+        target=torch.stack([lesson.targets[split].mT for lesson in lessons], 1).unsqueeze(1).contiguous(),
         temperature=temperatures,
-        labels=teaching.labels[split].T.contiguous(),
+        labels=teaching.labels[split].mT[:, None, None].contiguous(),
         label_weight=weights if bool(weights.any()) else None,
         loss_name=teaching.loss,
     )
@@ -240,6 +248,16 @@ class _Hearing:
         done = sum(done * size for (done, _), size in zip(self.at, self.sizes, strict=True))
         losses = [loss for _, loss in self.at if loss is not None]
         self.report(done // sum(self.sizes), sum(losses) / len(losses) if losses else None)
+
+
+def _lost_seeds(gone: Mapping[str, Sequence[tuple[int, int, int]]], of_set: int) -> dict[str, list[int]]:
+    """Return the seeds of a set that were lost in any draw, each once, by what became of them first."""
+    lost: dict[str, list[int]] = {}
+    for why, members in gone.items():
+        before = {seed for seeds in lost.values() for seed in seeds}
+        if seeds := sorted({seed for k, seed, _ in members if k == of_set} - before):
+            lost[why] = seeds
+    return lost
 
 
 def _joined(results: Sequence[Result]) -> tuple[History, dict[str, Tensor]]:
