@@ -154,7 +154,7 @@ class OpenRun:
         return self.teacher_of(0)
 
     def teacher_of(self, draw: int) -> Model:
-        """Return the teacher of a draw; raises `UsageError` if there is no such draw, and as `teacher` does."""
+        """Return the teacher of a draw; raises `UsageError` for one that is not there, else as `teacher`."""
         with _hints_as_text():
             trained = self._experiment.teacher
             _check_draw(draw, self.draws)

@@ -125,6 +125,9 @@ class Draws(NamedTuple):
     shared_test: bool = False
 
 
+INDEPENDENT = Draws()
+
+
 def crossed(values: Tensor, rows: Source = "seeds") -> Sampled:
     """Return the mean of `values (seeds, n)`, sampled over both; with one seed over examples alone.
 
@@ -216,7 +219,7 @@ class Finding(NamedTuple):
     by_draw: tuple[float, ...]
 
 
-def estimate(values: Sequence[Tensor], how: Draws = Draws()) -> Estimate:
+def estimate(values: Sequence[Tensor], how: Draws = INDEPENDENT) -> Estimate:
     """Estimate the mean of `values (seeds, n)` of each draw; it is ∞ where any is, and then for certain."""
     if not all(bool(of_draw.isfinite().all()) for of_draw in values):
         return Estimate(math.inf, math.inf, math.inf)
@@ -224,7 +227,7 @@ def estimate(values: Sequence[Tensor], how: Draws = Draws()) -> Estimate:
 
 
 def compare(
-    ones: Sequence[Tensor], others: Sequence[Tensor], *, paired: bool, how: Draws = Draws()
+    ones: Sequence[Tensor], others: Sequence[Tensor], *, paired: bool, how: Draws = INDEPENDENT
 ) -> Finding:
     """Compare the values `(seeds, n)` of two models on the same examples of each draw.
 
@@ -237,10 +240,10 @@ def compare(
     endless = [not all(bool(of_draw.isfinite().all()) for of_draw in values) for values in (ones, others)]
     if any(endless):
         pairs = [(one.isinf().double(), other.isinf().double()) for one, other in pairs]
-    if paired or len(pairs) > 1:  # draws are paired whatever their seeds
-        sampled = _sampled(
-            [one - other if paired else one.mean(0) - other.mean(0) for one, other in pairs], how
-        )
+    if paired:
+        sampled = _sampled([one - other for one, other in pairs], how)
+    elif len(pairs) > 1:  # draws are paired whatever their seeds
+        sampled = _sampled([one.mean(0, True) - other.mean(0, True) for one, other in pairs], how)
     else:
         sampled = unpaired(*pairs[0])
     if all(endless):
@@ -263,13 +266,13 @@ def _sampled(values: Sequence[Tensor], how: Draws) -> Sampled:
 
     if len(values) == 1:
         return crossed(values[0])
-    by_example = [of_draw.double().reshape(-1, of_draw.shape[-1]).mean(0) for of_draw in values]
+    by_example = [of_draw.double().mean(0) for of_draw in values]
     if how.shared_test and len({len(means) for means in by_example}) == 1:
         return crossed(torch.stack(by_example), "draws")
     return over_draws(torch.stack([means.mean() for means in by_example]), how.overlap)
 
 
-def another_draw(by_draw: Sequence[float], how: Draws = Draws()) -> tuple[float, float] | None:
+def another_draw(by_draw: Sequence[float], how: Draws = INDEPENDENT) -> tuple[float, float] | None:
     """Return between which ends the value of another draw lies with a probability of 95 %.
 
     The prediction interval of Student's t, for values that are about normal; None unless there are several.

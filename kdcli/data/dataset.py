@@ -49,12 +49,13 @@ class File:
 class Dataset(Generic[C]):
     """A kind of dataset: how its data are made. What the data of a run are is in their `Description`.
 
-    `config` is the dataclass of its options, which has a `seed` and a number of `draws`. `problems` finds what
-    single ranges cannot express. `sample` returns the splits train, val and test of each draw, with the names
-    of classes and features; how the draws come about is the `drawing`. A dataset that is read from `files` gets their contents by name as a second argument, and raises ValueError if they
-    are not what they should be; data of other files than the published ones are called `others`. `points`
-    counts what it samples anew, by the setting that asks for it. Where the truth is known, `posterior` maps x
-    `(n, *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the exact Bayes scores.
+    `config` is the dataclass of its options, which has a `seed` and a number of `draws`. `problems` finds
+    what single ranges cannot express. `sample` returns the splits train, val and test of each draw, with the
+    names of classes and features; how the draws come about is the `drawing`. A dataset that is read from
+    `files` gets their contents by name as a second argument, and raises ValueError if they are not what they
+    should be; data of other files than the published ones are called `others`. `points` counts what it
+    samples anew, by the setting that asks for it. Where the truth is known, `posterior` maps x `(n,
+    *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the exact Bayes scores.
     """
 
     summary: str
@@ -137,7 +138,7 @@ def sampled_pool(
         train, val = stratified_split(y, n_val, generator(f"{stream}/split", config.seed, draw))
         test = points(config.n_test, f"{stream}/test", draw)
         splits = [(x[train], y[train]), (x[val], y[val]), test]
-        rows = torch.arange(len(y) + config.n_test).split([len(part[1]) for part in splits])
+        rows = torch.split(torch.arange(len(y) + config.n_test), [len(part[1]) for part in splits])
         return Pool(
             x=torch.cat([part[0] for part in splits]),
             y=torch.cat([part[1] for part in splits]),

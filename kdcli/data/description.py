@@ -17,8 +17,9 @@ class Description:
 
     `name` is what they are called, `shape` that of one example, `feature_names` its numbers (empty for
     pixels), `classes` the names of the classes in the order of their indices, and `sizes` the number of
-    examples in each split of a draw. There are so many `draws`, and `drawing` says how they come about. `bayes` scores the Bayes classifier over the whole distribution; None where the
-    posterior is not known. `own_files` says that the data were read from files of the user's.
+    examples in each split of a draw. There are so many `draws`, and `drawing` says how they come about.
+    `bayes` scores the Bayes classifier over the whole distribution; None where the posterior is not known.
+    `own_files` says that the data were read from files of the user's.
     """
 
     name: str

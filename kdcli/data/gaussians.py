@@ -35,7 +35,7 @@ class Gaussians(Sampling):
 
 
 def sample(config: Gaussians) -> Sample:
-    """Sample the splits of each draw: balanced classes, shuffled, validation stratified, the test set afresh."""
+    """Sample each draw: balanced classes, shuffled, validation stratified, the test set afresh."""
     import torch
 
     from kdcli.rng import generator

@@ -40,7 +40,7 @@ class Moons(Sampling):
 
 
 def sample(config: Moons) -> Sample:
-    """Sample the splits of each draw: balanced classes, shuffled, validation stratified, the test set afresh."""
+    """Sample each draw: balanced classes, shuffled, validation stratified, the test set afresh."""
     import torch
     from sklearn.datasets import make_moons
 

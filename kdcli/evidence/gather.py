@@ -48,8 +48,8 @@ class Evidence:
 
     `heading` is what a heading calls the run. `bayes` measures the exact posterior on the test split, and is
     None where it is not known. `teacher` is None without one, and so are its `teacher_logits` on the training
-    split, `(draws, n, n_classes)`. `compared` are the metrics that have verdicts. `edits` say what was made with
-    other settings than the run's recipe has, `training` gives commands that train what is missing, and
+    split, `(draws, n, n_classes)`. `compared` are the metrics that have verdicts. `edits` say what was made
+    with other settings than the run's recipe has, `training` gives commands that train what is missing, and
     `more_draws` makes a run of several draws.
     """
 
@@ -112,7 +112,6 @@ def gather(
     students = [_measure_students(trained, data, teacher, compared) for trained in fresh]
     if control:
         _check_control(experiment, students, control)
-    control = control or CONTROL
     return Evidence(
         run=experiment.run.name,
         heading=data.heading,
@@ -120,8 +119,8 @@ def gather(
         bayes=_measure_bayes(data, compared),
         teacher=_measure_teacher(teacher, data, compared) if teacher else None,
         teacher_logits=teacher.logits["train"] if teacher else None,
-        students=_with_remedies(experiment, against_control(students, compared, control, unpaired), control),
-        control=control,
+        students=_compared(experiment, students, compared, control or CONTROL, unpaired),
+        control=control or CONTROL,
         compared=compared,
         training=partial(training, experiment),
         more_draws=several_draws(experiment),
@@ -130,11 +129,16 @@ def gather(
     )
 
 
-def _with_remedies(
-    experiment: Experiment, students: Sequence[StudentsMeasured], control: str
+def _compared(
+    experiment: Experiment,
+    students: Sequence[StudentsMeasured],
+    compared: Sequence[str],
+    control: str,
+    unpaired: bool,
 ) -> list[StudentsMeasured]:
-    """Give the sets without a control the command that trains one."""
-    return [replace(s, remedy=control_of(experiment, s, control)) if s.why else s for s in students]
+    """Compare sets with their controls, and give those without one the command that trains it."""
+    sets = against_control(students, compared, control, unpaired)
+    return [replace(s, remedy=control_of(experiment, s, control)) if s.why else s for s in sets]
 
 
 def _student_sets(
@@ -181,7 +185,7 @@ def _check_control(experiment: Experiment, students: Sequence[StudentsMeasured],
 def _measure_students(
     trained: TrainedStudents, data: Data, teacher: TrainedTeacher | None, compared: Sequence[str]
 ) -> StudentsMeasured:
-    scored = tested(data, trained.load_tested(), teacher.logits["test"] if teacher else None)
+    scored = on_test_splits(data, trained.load_tested(), teacher.logits["test"] if teacher else None)
     how = draws_of(data.description)
     return StudentsMeasured(
         trained.set.title(trained.folder, whole=False),
@@ -194,7 +198,7 @@ def _measure_students(
 
 
 def _measure_teacher(teacher: TrainedTeacher, data: Data, compared: Sequence[str]) -> Measured:
-    scored, how = tested(data, teacher.load_tested()), draws_of(data.description)
+    scored, how = on_test_splits(data, teacher.load_tested()), draws_of(data.description)
     return Measured("teacher", str(teacher.model), how, *measure(scored, compared, how))
 
 
@@ -203,7 +207,7 @@ def _measure_bayes(data: Data, compared: Sequence[str]) -> Measured | None:
     if pool.posterior is None:
         return None
     logits = pool.posterior[pool.index["test"]].log().unsqueeze(1)
-    scored, how = tested(data, logits), draws_of(data.description)
+    scored, how = on_test_splits(data, logits), draws_of(data.description)
     return Measured("Bayes optimum", "", how, *measure(scored, compared, how))
 
 
@@ -214,7 +218,7 @@ def draws_of(description: Description) -> Draws:
     return Draws(overlap, shared_test=description.drawing == "test kept")
 
 
-def tested(data: Data, logits: Tensor, teacher: Tensor | None = None) -> list[Scored]:
+def on_test_splits(data: Data, logits: Tensor, teacher: Tensor | None = None) -> list[Scored]:
     """Return what is said of the test split of each draw, and what it is held against.
 
     `logits (draws, seeds, n, n_classes)`, those of the `teacher` `(draws, n, n_classes)`.
@@ -229,7 +233,7 @@ def tested(data: Data, logits: Tensor, teacher: Tensor | None = None) -> list[Sc
 def measure(
     scored: Sequence[Scored], compared: Sequence[str], how: Draws
 ) -> tuple[dict[str, Estimate], dict[str, list[list[float]]], dict[str, list[Tensor]]]:
-    """Return every metric that applies with its interval, by draw and seed, and the values of those `compared`.
+    """Return every metric that applies with its interval, by draw and seed, and the values of those compared.
 
     There is one of `scored` for each draw.
     """

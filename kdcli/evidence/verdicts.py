@@ -49,10 +49,10 @@ class Versus:
     `difference` is its mean minus the other's; None where both are infinite. `seeds` is how many it rests on:
     those that both have if they are paired, else the smaller number of the two. `interval` has the ends of
     the 95 % interval, where there are any. `adjusted` is the p-value by which the verdict is given, corrected
-    for the other comparisons. Without a verdict, `why` says what is in the way. `detectable` is the
-    smallest difference that would be shown with a probability of 80 %, among so many comparisons. `by_draw`
-    has the difference in each draw, and `another` the ends between which that of another draw is to be expected
-    (95 %), where there are several.
+    for the other comparisons. Without a verdict, `why` says what is in the way. `detectable` is the smallest
+    difference that would be shown with a probability of 80 %, among so many comparisons. `by_draw` has the
+    difference in each draw, and `another` the ends between which that of another draw is to be expected (95
+    %), where there are several.
     """
 
     metric: str

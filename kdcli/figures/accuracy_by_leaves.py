@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kdcli.figures.view import Subject, View
 
 CAPTION = (
-    "Points: mean over draws and seeds; bars: their range, often smaller than the point. A tree without a limit\n"
+    "Points: mean over draws and seeds; bars: range, often smaller than a point. A tree without a limit\n"
     "grows until all targets in a leaf are equal: with one-hot targets, until each leaf holds one class;\n"
     "with probabilities, until nearly every training example has its own leaf."
 )

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from kdcli.figures.view import Array, Curves, Subject, View
 
 CAPTION = (
-    "Lines: median over draws and seeds; bands: 10th to 90th percentile. The loss is T² · KL(target ‖ prediction),\n"
-    "mixed with the cross-entropy of the labels where there is a weight w. It is 0 at a perfect match; with\n"
-    "one-hot targets it is the cross-entropy, which no model can bring to 0 on noisy labels."
+    "Lines: median over draws and seeds; bands: 10th to 90th percentile. The loss is\n"
+    "T² · KL(target ‖ prediction), mixed with the cross-entropy of the labels where there is a weight w. It\n"
+    "is 0 at a perfect match; with one-hot targets it is the cross-entropy, which noisy labels keep above 0."
 )
 ROOM = MOST_PANELS - 1  # besides the teacher
 

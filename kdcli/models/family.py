@@ -53,7 +53,8 @@ class Lesson:
     """What the models of one set are taught.
 
     `targets` has, for the splits "train" and "val", class probabilities `(draws, n, n_classes)` float64 with
-    rows that sum to 1, softened at `temperature`. `label_weight` is the weight of the true labels beside them.
+    rows that sum to 1, softened at `temperature`. `label_weight` is the weight of the true labels beside
+    them.
     """
 
     targets: Mapping[str, Tensor]

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 AT_ONCE = 16_384  # examples that trees look at together
-WORKING_SET = 2**18  # numbers of all activations of a piece: 1 MiB, which fits in a core's cache
+WORKING_SET = 2**19  # numbers of all activations of a piece: 2 MiB, about what a core's cache holds
 LEAST_PIECE = 256  # examples, so that products stay worth their calls
 
 Upstream: TypeAlias = Callable[[Tensor], Tensor]

@@ -7,6 +7,7 @@ other model, name no code, and predict without scikit-learn.
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeAlias
 
 import torch
@@ -100,20 +101,16 @@ class StackedTrees(Stack):
 
 def grow_sets(limits: Limits, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
     """Grow the trees of one set after the other."""
-    with workshop.watch(len(teaching.lessons) * teaching.draws * len(teaching.seeds), "tree") as report:
+    draws = teaching.draws
+    with workshop.watch(len(teaching.lessons) * draws * len(teaching.seeds), "tree") as report:
         done = _Done(report)
         for lesson in teaching.lessons:
             start = time.perf_counter()
-            trees = stacked(
-                [
-                    tree
-                    for draw in range(teaching.draws)
-                    for tree in done(grow(limits, teaching, lesson, draw))
-                ]
-            )
+            grown = chain.from_iterable(grow(limits, teaching, lesson, draw) for draw in range(draws))
+            trees = stacked(list(done(grown)))
 
             def by_draw(tensor: Tensor) -> Tensor:
-                return tensor.unflatten(0, (teaching.draws, -1))
+                return tensor.view(draws, -1, *tensor.shape[1:])
 
             yield Fitted(
                 seeds=teaching.seeds,

@@ -34,12 +34,8 @@ def caution_text(caution: Caution) -> Text:
             told = f"No verdict for {spoken_list(students)}: one seed does not show how much trainings vary; "
             return (told, more_seeds, " trains ten.")
         case OneDraw(more_draws):
-            return (
-                "These verdicts hold for one draw of the data: on another, with a teacher of its own, they "
-                "may differ. ",
-                more_draws,
-                " says how the differences vary between ten.",
-            )
+            told = "These verdicts hold for one draw of the data; another, with its own teacher, may differ. "
+            return (told, more_draws, " tells how the differences vary between ten.")
         case Coarse():
             return _coarse(caution)
         case NearlyHard(temperature, top):

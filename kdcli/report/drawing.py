@@ -14,7 +14,7 @@ import torch
 
 from kdcli import workers
 from kdcli.errors import KdError, Text
-from kdcli.evidence.gather import Evidence, draws_of, estimate_metric, tested
+from kdcli.evidence.gather import Evidence, draws_of, estimate_metric, on_test_splits
 from kdcli.evidence.verdicts import by_group
 from kdcli.figures import find_figure
 from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subject, View
@@ -148,7 +148,7 @@ def _bayes_scores(data: Data) -> dict[str, Any] | None:
     pool = data.pool
     if pool.posterior is None:
         return None
-    scored = tested(data, pool.posterior[pool.index["test"]].log().unsqueeze(1))
+    scored = on_test_splits(data, pool.posterior[pool.index["test"]].log().unsqueeze(1))
     by_draw = [measure(of_draw) for of_draw in scored]
     return {name: np.array([scores[name][0] for scores in by_draw]) for name in by_draw[0]}
 
@@ -221,7 +221,7 @@ def _subject(
     """Return a teacher or a student set; where a single model of it is drawn, that is the one `shown`."""
     member = cache(lambda: trained.member(trained.load_model(), shown))
     logits = cache(trained.load_tested)
-    scored = cache(lambda: tested(data, logits(), taught()))
+    scored = cache(lambda: on_test_splits(data, logits(), taught()))
 
     def score(name: str) -> tuple[float, float, float]:
         metric: Metric = METRICS[name]
@@ -253,7 +253,7 @@ def _curves(trained: Trained[Any]) -> Curves | None:
 
 
 def measure_reliability(scored: Sequence[Scored]) -> Reliability:
-    """Return confidence and accuracy of predictions of logits `(seeds, n, n_classes)` of each draw by bins."""
+    """Return confidence and accuracy of the predictions of all draws, by bins."""
     top, correct, bins = (
         torch.cat([values(of_draw).flatten() for of_draw in scored])
         for values in (confidences, hits, top_bins)

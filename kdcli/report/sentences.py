@@ -194,8 +194,8 @@ def _sources(evidence: Evidence) -> str:
         draws = counted(evidence.draws, "draw")
         return {
             "sampled": f"{draws} of the data, each with a teacher and students of its own",
-            "split": f"{draws}, each another split of the same examples with a teacher and students of its own "
-            "(corrected for what they share, by Nadeau and Bengio)",
+            "split": f"{draws}, each another split of the same examples with a teacher and students of its "
+            "own (corrected for what they share, after Nadeau and Bengio)",
             "test kept": f"{draws} of the training and validation data and the examples of the one test set; "
             "it is conditional on that test set",
         }[evidence.description.drawing]

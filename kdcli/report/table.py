@@ -81,8 +81,9 @@ class Cell:
 class Column:
     """A column: its title, which `short` has in lines where room is scarce.
 
-    `control` names what its cells are compared with, over several `draws` or one. Text is aligned to the left, and `folds` where it needs
-    more than the room that there is, though not below so many characters. `key` is its name for programs.
+    `control` names what its cells are compared with, over several `draws` or one. Text is aligned to the
+    left, and `folds` where it needs more than the room that there is, though not below so many characters.
+    `key` is its name for programs.
     """
 
     title: str

@@ -82,6 +82,6 @@ def _joined_tensors(stored: Mapping[str, Tensor], more: Mapping[str, Tensor]) ->
 
 
 def _joined_seeds(ours: Tensor, others: Tensor) -> Tensor:
-    draws, more = len(ours), ours.shape[1] + others.shape[1]
     members = [member for pair in zip(ours, others, strict=True) for seeds in pair for member in seeds]
-    return pad_sequence(members, batch_first=True).unflatten(0, (draws, more))
+    padded = pad_sequence(members, batch_first=True)
+    return padded.view(len(ours), -1, *padded.shape[1:])

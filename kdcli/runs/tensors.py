@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def pool_of(tensors: Mapping[str, Tensor], description: Description) -> Pool:
-    """Return data of this description: `x`, `y`, where it is known `posterior`, and an index of each split."""
+    """Return data of this description: `x`, `y`, where it is known `posterior`, and each split's index."""
     import torch
 
     _check_names(tensors, ("x", "y", *(("posterior",) if description.bayes else ()), *SPLITS))

@@ -35,9 +35,9 @@ class Step:
 class WholeRun:
     """All stages of a recipe on one run.
 
-    `source` is the recipe's name or file, `files` the folder that its dataset is read from. `draws` and `seeds`
-    are instead of those of the recipe. A run that is there with the same data and teacher keeps its recipe, and
-    is given these students besides.
+    `source` is the recipe's name or file, `files` the folder that its dataset is read from. `draws` and
+    `seeds` are instead of those of the recipe. A run that is there with the same data and teacher keeps its
+    recipe, and is given these students besides.
     """
 
     experiment: Experiment

@@ -33,8 +33,8 @@ class Examples:
         """Yield an epoch of `(x (groups, batch, *features), objective)`, one group for each order.
 
         The orders are those of the first draw's seeds, then those of the next. A `batch_size` of 0 takes all
-        examples at once, in a group for each draw. The first batches are left out if they are to be `skip`ped,
-        and the orders drawn all the same.
+        examples at once, in a group for each draw. The first batches are left out if they are to be
+        `skip`ped, and the orders drawn all the same.
         """
         n, draws = len(self), len(self.index)
         if batch_size == 0 or batch_size >= n:

@@ -32,7 +32,7 @@ class Material:
 
     @cached_property
     def transfer(self) -> Tensor | None:
-        """Which of the training examples students are taught on, `(draws, n)` places in the split; None for all.
+        """Which training examples students are taught on, `(draws, n)` places in the split; None for all.
 
         A stratified choice that depends on the draw of the data alone: all students of a draw share it.
         """
@@ -74,7 +74,7 @@ class Material:
 
     @cached_property
     def chance(self) -> Mapping[str, Sequence[Tensor]]:
-        """Uniform numbers `(n, n_classes)` on each split and draw, which decide what a target leaves to chance.
+        """Uniform numbers `(n, n_classes)` on each split and draw, by which targets leave things to chance.
 
         They depend on the draw of the data alone: all students of a draw share them.
         """

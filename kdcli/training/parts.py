@@ -31,7 +31,7 @@ from kdcli.training.resuming import KeptTraining
 from kdcli.workers import Result, Tell
 
 TOLD_EVERY = 0.1  # seconds
-MEMBERS = 32  # of a part
+MEMBERS = 64  # of a part
 NUMBERS = 2**19  # parameters of all members of a part
 
 
@@ -46,8 +46,8 @@ def shares_of(draws: int, seeds: Sequence[int], sets: int, parameters: int) -> l
     """Split the draws and seeds of a stack into those of its parts, for models of so many `parameters`.
 
     A part has MEMBERS or so, which share the cost of each call, but fewer if they are large: what Adam goes
-    through at every step then stays in the cache. There are two parts at least, for two processors. A part has
-    whole draws, unless there are more parts than draws.
+    through at every step then stays in the cache. There are two parts at least, for two processors. A part
+    has whole draws, unless there are more parts than draws.
     """
     members = draws * len(seeds) * sets
     wanted = max(2, 2 * round(members / (2 * MEMBERS)), math.ceil(members * parameters / NUMBERS))

@@ -77,7 +77,8 @@ def check_transfer_set(material: Material) -> None:
     n_train = data.description.sizes["train"]
     if size and (size > n_train or not _has_each_class(material)):
         raise UsageError(
-            f"--transfer-size: {size} of {n_train} training examples cannot be chosen with some of each class",
+            f"--transfer-size: {size} of {n_train} training examples cannot be chosen with some of each "
+            "class",
             f"there are {data.n_classes} classes; take up to {n_train} examples",
         )
 

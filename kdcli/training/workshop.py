@@ -53,9 +53,9 @@ class Computation:
 class TrainingWorkshop:
     """Trains the models of one call of a command; a `Workshop` of the families.
 
-    `title` is that of the progress display which `open_display` opens, `name_member` names the model of a set,
-    a seed and a draw for a person. `points` keep the state of the training with this `identity`. Seeds whose loss
-    or outputs are not finite raise `NotFiniteError`, unless it is to `keep_going` without them.
+    `title` is that of the progress display which `open_display` opens, `name_member` names the model of a
+    set, a seed and a draw for a person. `points` keep the state of the training with this `identity`. Seeds
+    whose loss or outputs are not finite raise `NotFiniteError`, unless it is to `keep_going` without them.
     """
 
     training: Training
@@ -171,7 +171,7 @@ class TrainingWorkshop:
     ) -> list[Fitted]:
         """Return what was trained set by set, without the seeds that were lost in any draw."""
         history, joined = _joined(results)
-        sets, seeds, draws = len(teaching.lessons), teaching.seeds, range(teaching.draws)
+        sets, draws = len(teaching.lessons), range(teaching.draws)
         members = [part.member(k) for part in parts for k in range(part.members)]
         logits = {split: joined[f"logits.{split}"] for split in teaching.predicted}
         overflowed = [members[k] for k in _non_finite_rows(logits)]
@@ -180,28 +180,27 @@ class TrainingWorkshop:
         gone = {"diverged": [members[k] for k in history.diverged], "overflowed": overflowed}
         place = {member: k for k, member in enumerate(members)}
         seconds = (time.perf_counter() - start) / sets
-        parameters = {
-            name.removeprefix("model."): tensor
-            for name, tensor in joined.items()
-            if name.startswith("model.")
-        }
-        fitted = []
-        for k in range(sets):
+
+        def of_set(k: int) -> Fitted:
             lost = _lost_seeds(gone, k)
-            kept = [seed for seed in seeds if not any(seed in out for out in lost.values())]
-            of_set = torch.tensor([[place[k, seed, draw] for seed in kept] for draw in draws])
-            fitted.append(
-                Fitted(
-                    seeds=kept,
-                    tensors={name: tensor[of_set] for name, tensor in parameters.items()},
-                    logits={split: tensor[of_set] for split, tensor in logits.items()},
-                    seconds=seconds,
-                    history=history.of(of_set),
-                    used=used,
-                    lost=lost,
-                )
+            kept = [seed for seed in teaching.seeds if not any(seed in out for out in lost.values())]
+            by_draw = [[place[k, seed, draw] for seed in kept] for draw in draws]
+            places = torch.tensor(by_draw, dtype=torch.int64)
+            return Fitted(
+                seeds=kept,
+                tensors={
+                    name.removeprefix("model."): tensor[places]
+                    for name, tensor in joined.items()
+                    if name.startswith("model.")
+                },
+                logits={split: tensor[places] for split, tensor in logits.items()},
+                seconds=seconds,
+                history=history.of(places),
+                used=used,
+                lost=lost,
             )
-        return fitted
+
+        return [of_set(k) for k in range(sets)]
 
 
 def objective_of(teaching: Teaching, split: str) -> Objective:
