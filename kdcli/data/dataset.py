@@ -13,6 +13,9 @@ from kdcli.settings import setting
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from kdcli.data.tables.columns import Column
+    from kdcli.data.tables.encoding import Encoded
+
 C = TypeVar("C")
 
 PLANE = ("x₁", "x₂")  # names of the features of points in the plane
@@ -21,12 +24,18 @@ PLANE = ("x₁", "x₂")  # names of the features of points in the plane
 class Sample(NamedTuple):
     """What a dataset gives: its examples in all draws, and what its classes and features are called.
 
-    Features that are pixels have no names.
+    Features that are pixels have no names. Of a table, `encodings` say how its columns became features,
+    `decisions` what each column was taken for, and `notes` what else was recognised. `drawing` is how the draws
+    come about, where that depends on the options.
     """
 
     pool: Pool
     classes: tuple[str, ...]
     feature_names: tuple[str, ...] = ()
+    encodings: tuple[Encoded, ...] = ()
+    decisions: tuple[Column, ...] = ()
+    notes: tuple[str, ...] = ()
+    drawing: Drawing | None = None
 
 
 class Optimum(NamedTuple):
@@ -62,6 +71,7 @@ class Dataset(Generic[C]):
     config: type[C]
     sample: Callable[..., Sample]
     drawing: Drawing
+    opened: Callable[[C], tuple[C, Callable[[], Sample]]] | None = None
     files: tuple[File, ...] = ()
     others: str = ""
     problems: Callable[[C], list[str]] = lambda config: []

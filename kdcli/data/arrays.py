@@ -1,0 +1,107 @@
+"""Arrays of the user's own in an NPZ file: `x` and `y`, or `x_train`, `y_train` and so on, as Keras has them."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kdcli.data.dataset import Dataset, Sample
+from kdcli.data.owned import Owned, digest_of, pooled
+from kdcli.errors import KdError, UsageError
+from kdcli.settings import setting
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+PARTS = {"rows": ("x", "y"), "train": ("x_train", "y_train"), "val": ("x_val", "y_val"), "test": ("x_test", "y_test")}
+AGAIN = "save them again with `np.savez(file, x=x, y=y)`, x of numbers, y of whole numbers or texts"
+
+
+@dataclass(frozen=True)
+class Arrays(Owned):
+    """Options of arrays of the user's own."""
+
+    file: str = setting("", "the NPZ file", metavar="FILE")
+
+
+def opened(config: Arrays) -> tuple[Arrays, Callable[[], Sample]]:
+    """Read the file that the options name, as `Dataset.opened` says."""
+    if not config.file:
+        raise UsageError("name a file of arrays", "such as `kd gen-data FILE.npz`")
+    path = Path(config.file).absolute()
+    config = replace(config, file=str(path), digest=digest_of([path], config.digest))
+    found = _read(path)
+    rows = sum(len(y) for _, y in found.values())
+    config = config.resolved(rows)
+    return config, lambda: _sample(config, path, found)
+
+
+def _read(path: Path) -> dict[str, tuple[Any, Any]]:
+    """Return x and y of each part of the file; raises `KdError` where it has none, or objects."""
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
+        if "allow_pickle" in str(error):
+            raise KdError(f"{path} holds Python objects, which kd does not load", AGAIN) from None
+        raise KdError(f"{path} is no NPZ file, or damaged: {error}", AGAIN) from None
+    found = {
+        part: (arrays[x], arrays[y]) for part, (x, y) in PARTS.items() if x in arrays and y in arrays
+    }
+    if not ({"rows", "train"} & set(found)) or len(found) > 1 and "rows" in found:
+        names = ", ".join(arrays) or "none"
+        raise KdError(f"{path} has the arrays {names}", "it needs x and y, or x_train, y_train, x_test and y_test")
+    for part, (x, y) in found.items():
+        _check(path, part, x, y)
+    return found
+
+
+def _check(path: Path, part: str, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> None:
+    import numpy as np
+
+    names = " and ".join(PARTS[part])
+    if x.ndim not in (2, 3, 4) or y.reshape(len(y), -1).shape[1] != 1 or len(x) != len(y):
+        raise KdError(
+            f"{path}: {names} have the shapes {x.shape} and {y.shape}",
+            "x needs (n, features), (n, rows, columns) or (n, rows, columns, channels), and y (n,)",
+        )
+    if x.dtype.kind not in "biuf" or y.dtype.kind not in "biufSU":
+        raise KdError(f"{path}: {names} are of the types {x.dtype} and {y.dtype}", AGAIN)
+    if x.dtype.kind == "f" and not np.isfinite(x.astype(np.float32)).all():
+        row = int(np.argwhere(~np.isfinite(x.astype(np.float32)).reshape(len(x), -1).all(1))[0, 0])
+        raise KdError(f"{path}: {PARTS[part][0]} has a value in row {row + 1} that is no finite number of 32 bits", AGAIN)
+
+
+def _sample(config: Arrays, path: Path, found: Mapping[str, tuple[Any, Any]]) -> Sample:
+    import numpy as np
+
+    x = np.concatenate([x for x, _ in found.values()])
+    labels = [str(label) for _, y in found.values() for label in y.reshape(-1).tolist()]
+    parts = [part for part, (_, y) in found.items() for _ in range(len(y))]
+    pool, classes, drawing = pooled(config, _as_tensor(x), labels, parts, "y")
+    names = tuple(f"x{k + 1}" for k in range(x.shape[1])) if x.ndim == 2 else ()
+    return Sample(pool, classes, names, drawing=drawing)
+
+
+def _as_tensor(x: np.ndarray[Any, Any]) -> Tensor:
+    """Return images of bytes as they are, channels first, and all else as float32."""
+    import numpy as np
+    import torch
+
+    tensor = torch.from_numpy(np.ascontiguousarray(x if x.dtype == np.uint8 else x.astype(np.float32)))
+    return tensor.movedim(-1, 1).contiguous() if tensor.ndim == 4 else tensor
+
+
+DATASET = Dataset(
+    summary="arrays of your own in an NPZ file",
+    config=Arrays,
+    sample=lambda config: opened(config)[1](),
+    drawing="split",
+    opened=opened,
+)

@@ -1,0 +1,157 @@
+"""Images of the user's own: a folder for each class, or folders train, val and test with such folders in them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kdcli.data.dataset import Dataset, Sample
+from kdcli.data.owned import Owned, digest_of, pooled
+from kdcli.data.tables.splitting import NAMES
+from kdcli.errors import KdError, UsageError
+from kdcli.settings import setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+MOST_PIXELS = 100_000_000  # of one image
+SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I")
+
+
+@dataclass(frozen=True)
+class Images(Owned):
+    """Options of images of the user's own."""
+
+    file: str = setting("", "the folder with the images", metavar="FOLDER")
+    image_size: int = setting(0, "rows and columns to scale images to; 0: they are all of one size", minimum=0, maximum=1024)
+    grey: bool = setting(False, "turn colours into grey")
+
+
+class Found(NamedTuple):
+    """An image that was found: its file, its class, and the split of its folder, or "rows"."""
+
+    path: Path
+    label: str
+    part: str
+
+
+def opened(config: Images) -> tuple[Images, Callable[[], Sample]]:
+    """Find the images in the folder that the options name, as `Dataset.opened` says."""
+    if not config.file:
+        raise UsageError("name a folder of images", "such as `kd gen-data FOLDER`")
+    folder = Path(config.file).absolute()
+    notes: list[str] = []
+    found = find(folder, notes)
+    digest = digest_of([image.path for image in found], config.digest)
+    config = replace(config, file=str(folder), digest=digest).resolved(len(found))
+    return config, lambda: _sample(config, found, notes)
+
+
+def find(folder: Path, notes: list[str]) -> list[Found]:
+    """Return the images of a folder, in the order of their names; says which files are none."""
+    splits = {name: split for split, names in NAMES.items() for name in names}
+    inner = _folders(folder)
+    named = {path: splits.get(path.name.lower()) for path in inner}
+    if any(named.values()):
+        if odd := [path.name for path, split in named.items() if split is None]:
+            raise KdError(f"{folder} has folders of splits and others besides: {', '.join(odd)}", "move them elsewhere")
+        classes = [(path, split or "") for outer, split in named.items() for path in _folders(outer)]
+    else:
+        classes = [(path, "rows") for path in inner]
+    found, passed = [], []
+    for path, part in classes:
+        files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+        images = [file for file in files if file.suffix.lower() in SUFFIXES and file.is_file()]
+        passed += [file for file in files if file not in images]
+        if not images:
+            raise KdError(f"{path} has no images, and its place says that it is a class", "move it elsewhere")
+        found += [Found(file, path.name, part) for file in images]
+    if not found:
+        raise KdError(f"{folder} has no folders of images", "it needs a folder for each class")
+    if passed:
+        some = ", ".join(file.name for file in passed[:3])
+        notes.append(f"{len(passed)} files that are no images were passed over: {some}")
+    return sorted(found, key=lambda image: (image.part, image.path.name, image.label))
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError as error:
+        raise KdError(f"cannot read {folder}: {error.strerror}", "name a folder of images") from None
+
+
+def _sample(config: Images, found: Sequence[Found], notes: list[str]) -> Sample:
+    import torch
+
+    read = [_read(image.path, config) for image in found]
+    grey = config.grey or all(pixels.ndim == 2 for pixels in read)
+    shapes: dict[Any, Path] = {}
+    for image, pixels in zip(found, read, strict=True):
+        shapes.setdefault(pixels.shape[-2:], image.path)
+    if len(shapes) > 1:
+        (one, first), (two, second) = list(shapes.items())[:2]
+        raise KdError(
+            f"the images have different sizes: {first.name} {one[0]} × {one[1]} pixels, {second.name} {two[0]} × "
+            f"{two[1]}",
+            "--image-size N scales all of them",
+        )
+    x = torch.stack([pixels if grey or pixels.ndim == 3 else pixels.expand(3, -1, -1) for pixels in read])
+    pool, classes, drawing = pooled(
+        config, x, [image.label for image in found], [image.part.replace("train", "rows") for image in found], "the folder"
+    )
+    return Sample(pool, classes, notes=tuple(notes), drawing=drawing)
+
+
+def _read(path: Path, config: Images) -> Tensor:
+    """Read an image as uint8, `(rows, columns)` if it is grey, else `(3, rows, columns)`."""
+    import numpy as np
+    import torch
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is then checked here
+            with Image.open(path) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise KdError(f"{path} has {image.width:,} × {image.height:,} pixels", "scale it down before")
+                image = ImageOps.exif_transpose(image)
+                if image.mode in SIXTEEN_BITS:
+                    wide = np.asarray(image).astype(np.float64)
+                    image = Image.fromarray((wide / 257).round().clip(0, 255).astype(np.uint8))
+                image = _without_transparency(image)
+                colours = not config.grey and image.mode not in ("1", "L")
+                image = image.convert("RGB" if colours else "L")
+                if config.image_size:
+                    image = image.resize((config.image_size, config.image_size), Image.Resampling.BILINEAR)
+                pixels = torch.from_numpy(np.array(image))
+    except KdError:
+        raise
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise KdError(f"{path} is damaged, or no image: {error}", "fetch it again, or move it elsewhere") from None
+    return pixels.movedim(-1, 0).contiguous() if pixels.ndim == 3 else pixels
+
+
+def _without_transparency(image: Any) -> Any:
+    """Return an image on white where it is transparent."""
+    from PIL import Image
+
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        flat = Image.alpha_composite(white, rgba)
+        return flat.convert("L" if image.mode == "LA" else "RGB")
+    return image
+
+
+DATASET = Dataset(
+    summary="images of your own: a folder for each class",
+    config=Images,
+    sample=lambda config: opened(config)[1](),
+    drawing="split",
+    opened=opened,
+)

@@ -1,0 +1,108 @@
+"""What all data of the user's own have in common: where they were read from, and how they are split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from kdcli.data.dataset import Drawn
+from kdcli.data.draw import Drawing
+from kdcli.data.pool import Pool
+from kdcli.data.tables import splitting
+from kdcli.errors import KdError
+from kdcli.settings import setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FEW_ROWS = 5000  # up to which there are TEN draws unless told otherwise
+TEN = 10
+MOST_CLASSES = 100
+SHOWN = 5
+TOO_FEW = "kd classifies: labels are a few different values"
+
+
+@dataclass(frozen=True)
+class Owned(Drawn):
+    """Options of all data of the user's own."""
+
+    draws: int = setting(
+        0,
+        "number of draws, each with its own teacher and students; 0: ten up to 5,000 rows, else one",
+        minimum=0,
+        maximum=1000,
+    )
+    digest: str = setting("", "SHA-256 of what the data were read from; empty: whatever it is")
+    test_fraction: float = setting(0.2, "share of the rows that is held out for the test", above=0, below=1)
+    val_fraction: float = setting(
+        0.2, "share of the other rows that is held out for validation", above=0, below=1
+    )
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """The share of the test rows in all, and of the validation rows in the rest."""
+        return (self.test_fraction, self.val_fraction)
+
+    def resolved(self, rows: int) -> Self:
+        """Return the options with the number of draws that so many rows have."""
+        return self if self.draws else replace(self, draws=TEN if rows <= FEW_ROWS else 1)
+
+
+def digest_of(paths: Iterable[Path], expected: str) -> str:
+    """Return one SHA-256 of files; raises `KdError` unless it is as expected, or a file cannot be read."""
+    digests = []
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError as error:
+            hint = "check the path, and that it may be read"
+            raise KdError(f"cannot read {path}: {error.strerror}", hint) from None
+    digest = hashlib.sha256("\n".join(digests).encode()).hexdigest()
+    if expected and digest != expected:
+        raise KdError(
+            "the files are not what the data were made from (their SHA-256 differs)",
+            "a recipe without `digest` takes them as they are now",
+        )
+    return digest
+
+
+def pooled(
+    config: Owned, x: Tensor, labels: Sequence[str], parts: Sequence[str], named: str
+) -> tuple[Pool, tuple[str, ...], Drawing]:
+    """Split examples `x (n, *features)` with these labels in every draw.
+
+    `parts` says where each belongs: to the split of this name, or to "rows", which are split at random. Returns
+    the examples, the names of the classes, and how the draws come about.
+    """
+    import torch
+
+    classes = classes_of(labels, named)
+    codes = {name: k for k, name in enumerate(classes)}
+    y = torch.tensor([codes[label] for label in labels], dtype=torch.int64)
+    fixed = {
+        part: torch.tensor([k for k, own in enumerate(parts) if own == part], dtype=torch.int64)
+        for part in ("val", "test")
+        if part in parts
+    }
+    index = splitting.drawn(y, fixed, config.shares, config.seed, config.draws)
+    splitting.check_classes(y, index, classes)
+    return Pool(x, y, None, index), classes, "test kept" if "test" in fixed else "split"
+
+
+def classes_of(labels: Iterable[str], named: str) -> tuple[str, ...]:
+    """Return the names of classes: numbers in their order, texts sorted; raises `KdError` unless usable."""
+    classes = sorted(set(labels))
+    if len(classes) < 2:
+        only = f"only '{classes[0]}'" if classes else "no value"
+        raise KdError(f"{named} has {only}", TOO_FEW)
+    if len(classes) > MOST_CLASSES:
+        some = ", ".join(f"'{label}'" for label in classes[:SHOWN])
+        raise KdError(f"{named} has {len(classes):,} different values ({some}, …): is it a number?", TOO_FEW)
+    try:
+        return tuple(sorted(classes, key=float))
+    except ValueError:
+        return tuple(classes)

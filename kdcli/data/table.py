@@ -1,0 +1,218 @@
+"""A table of the user's own, with a column of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kdcli.data.dataset import Dataset, Sample
+from kdcli.data.draw import Drawing
+from kdcli.data.owned import Owned, classes_of, digest_of
+from kdcli.data.pool import Pool
+from kdcli.data.tables import splitting
+from kdcli.data.tables.classes import labels_of, unified
+from kdcli.data.tables.columns import LEARNED, Column, Wishes, named, recognised
+from kdcli.data.tables.encoding import Encoded, as_numbers, encode, fitted
+from kdcli.data.tables.reading import Dialect, Table, read_table
+from kdcli.errors import KdError, UsageError
+from kdcli.settings import setting
+
+if TYPE_CHECKING:
+    import polars as pl
+    from torch import Tensor
+
+@dataclass(frozen=True)
+class Tabular(Owned):
+    """Options of a table of the user's own."""
+
+    file: str = setting("", "the table: CSV, TSV (gzipped or not), Parquet, or Arrow", metavar="FILE")
+    label: str = setting("", "the column of the labels: its name, or its place counted from 1", metavar="COLUMN")
+    test: str = setting("", "another file with the rows to test on", metavar="FILE")
+    val: str = setting("", "another file with the rows to validate on", metavar="FILE")
+    split: str = setting("", "a column that says train, val or test of each row", metavar="COLUMN")
+    group: str = setting("", "a column whose equal values stay in one split", metavar="COLUMN")
+    time: str = setting("", "a column by which later rows are validated and tested on", metavar="COLUMN")
+    together: bool = setting(False, "keep equal rows in one split")
+    drop: tuple[str, ...] = setting((), "columns to leave out", metavar="COLUMN")
+    numeric: tuple[str, ...] = setting((), "columns to take for numbers", metavar="COLUMN")
+    categorical: tuple[str, ...] = setting((), "columns to take for categories", metavar="COLUMN")
+    missing: tuple[str, ...] = setting((), "texts that stand for a missing value, besides ?, NA and blanks", metavar="TEXT")
+    header: bool = setting(True, "take the first line for names of columns, unless it has numbers")
+    separator: str = setting("", "what separates columns; empty: recognised", metavar="TEXT")
+    decimal: str = setting("", "the decimal sign; empty: recognised", choices=("", ".", ","))
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The tables that were read, by split: all rows without a split of their own are "rows"."""
+
+    tables: dict[str, Table]
+    labels: dict[str, pl.Series]
+    label: str
+    notes: list[str] = field(default_factory=list)
+
+
+def opened(config: Tabular) -> tuple[Tabular, Callable[[], Sample]]:
+    """Read the files that the options name.
+
+    Returns the options with nothing left open, and what samples from the files. Raises `UsageError` or
+    `KdError` where a file, a column or a label is not what it should be.
+    """
+    if not config.file or not config.label:
+        raise UsageError(
+            "a table needs a file and a column of labels" if not config.file else "name the column of the labels",
+            "such as `kd gen-data FILE --label COLUMN`",
+        )
+    paths = {"rows": config.file, "val": config.val, "test": config.test}
+    files = {part: Path(path).absolute() for part, path in paths.items() if path}
+    digest = digest_of(files.values(), config.digest)
+    named_files = {"file" if part == "rows" else part: str(path) for part, path in files.items()}
+    config = replace(config, digest=digest, **named_files)
+    read = _read(config, files)
+    rows = sum(len(labels) - labels.null_count() for labels in read.labels.values())
+    config = config.resolved(rows)
+    return config, lambda: _sample(config, read)
+
+
+def _read(config: Tabular, files: dict[str, Path]) -> _Files:
+    """Read the files, and their labels, spelled alike."""
+    dialect = Dialect(config.separator, config.decimal, config.header, config.missing)
+    tables = {part: read_table(path, dialect) for part, path in files.items()}
+    notes = [f"{t.path.name}: {note}" if len(tables) > 1 else note for t in tables.values() for note in t.notes]
+    first = tables["rows"]
+    tables = {part: _like(first, table) for part, table in tables.items()}
+    label = named(first, config.label, "--label")
+    labels = {part: labels_of(table, label, notes) for part, table in tables.items()}
+    spelled = unified(list(labels.values()), [t.path.name for t in tables.values()], notes)
+    return _Files(tables, dict(zip(labels, spelled, strict=True)), label, notes)
+
+
+def _like(first: Table, table: Table) -> Table:
+    """Return a table with the columns of the first, in its order; raises `KdError` for other columns."""
+    names, own = first.frame.columns, table.frame.columns
+    if not first.headed and len(names) == len(own):
+        return replace(table, frame=table.frame.rename(dict(zip(own, names, strict=True))))
+    lacking, more = [n for n in names if n not in own], [n for n in own if n not in names]
+    if lacking:
+        raise KdError(
+            f"{table.path.name} lacks columns of {first.path.name}: {', '.join(lacking)}"
+            + (f"; it has others: {', '.join(more)}" if more else ""),
+            "both files need the same columns; --drop leaves one out of both",
+        )
+    return replace(table, frame=table.frame.select(names))
+
+
+def _sample(config: Tabular, read: _Files) -> Sample:
+    import polars as pl
+    import torch
+
+    whole = Table(
+        read.tables["rows"].path,
+        pl.concat([table.frame for table in read.tables.values()], how="vertical_relaxed"),
+        (),
+        read.tables["rows"].first_line,
+    )
+    labels, notes = pl.concat(list(read.labels.values())), list(read.notes)
+    decisions = _decided(whole, config, read.label)
+    parts = [part for part, table in read.tables.items() for _ in range(table.frame.height)]
+    if unlabelled := labels.null_count():
+        notes.append(f"{unlabelled} row{'s' if unlabelled > 1 else ''} without a label left out")
+        there = labels.is_not_null()
+        whole = replace(whole, frame=whole.frame.filter(there), first_line=None)
+        parts = [part for part, is_there in zip(parts, there, strict=True) if is_there]
+        labels = labels.drop_nulls()
+    classes = classes_of(labels, f"the label column '{read.label}'")
+    codes = {name: k for k, name in enumerate(classes)}
+    y = torch.tensor([codes[label] for label in labels], dtype=torch.int64)
+    index = _index(config, whole, y, parts, read.label, notes)
+    splitting.check_classes(y, index, classes)
+    training = whole.frame[index["train"][0].tolist()]
+    encodings = [fitted(c, training[c.name]) for c in decisions if c.kind in LEARNED]
+    if not encodings:
+        raise KdError(f"{whole.path.name} has no column to learn from", "see --numeric and --categorical")
+    x = encode(whole, encodings)
+    fixed = bool(config.test or config.split or config.time)
+    drawing: Drawing = "test kept" if fixed else "split"
+    names = tuple(name for encoded in encodings for name in encoded.features)
+    notes += _warnings(x, y, index, names)
+    return Sample(Pool(x, y, None, index), classes, names, tuple(encodings), tuple(decisions), tuple(notes), drawing)
+
+
+def _decided(table: Table, config: Tabular, label: str) -> list[Column]:
+    """Decide what each column is; those that say how to split are left out."""
+    apart = {label} | {
+        named(table, column, flag)
+        for column, flag in ((config.split, "--split"), (config.group, "--group"))
+        if column
+    }
+    drop, numeric, categorical = (
+        tuple(named(table, column, flag) for column in columns)
+        for columns, flag in (
+            (config.drop, "--drop"),
+            (config.numeric, "--numeric"),
+            (config.categorical, "--categorical"),
+        )
+    )
+    return recognised(table, apart, Wishes(drop, numeric, categorical))
+
+
+def _index(
+    config: Tabular, table: Table, y: Tensor, parts: Sequence[str], label: str, notes: list[str]
+) -> dict[str, Tensor]:
+    """Return the rows of each split of each draw."""
+    import torch
+
+    shares = config.shares
+    fixed = {
+        part: torch.tensor([k for k, own in enumerate(parts) if own == part], dtype=torch.int64)
+        for part in ("val", "test")
+        if part in parts
+    }
+    if config.split:
+        column = named(table, config.split, "--split")
+        fixed = splitting.by_column(table.frame[column].cast(str).to_list(), column)
+    elif config.time:
+        column = named(table, config.time, "--time")
+        (kind,) = [c for c in recognised(table, {*table.frame.columns} - {column}, Wishes())]
+        time = as_numbers(kind.kind, table.frame[column], kind.format)
+        fixed = splitting.in_order(torch.from_numpy(time.fill_null(strategy="min").to_numpy().copy()), shares)
+    elif config.group or config.together:
+        groups = table.frame[named(table, config.group, "--group")] if config.group else table.frame.hash_rows()
+        codes = groups.cast(str).rank("dense").cast(int) - 1
+        return splitting.by_group(y, torch.from_numpy(codes.to_numpy().copy()), shares, config.seed, config.draws)
+    return splitting.drawn(y, fixed, shares, config.seed, config.draws)
+
+
+def _warnings(x: Tensor, y: Tensor, index: dict[str, Tensor], names: Sequence[str]) -> list[str]:
+    """Say which rows of the first draw's test split are trained on as well, and which feature tells the label."""
+    import torch
+
+    notes = []
+    rows = torch.cat([x, y.unsqueeze(1).float()], 1)
+    trained = {row.numpy().tobytes() for row in rows[index["train"][0]]}
+    twice = sum(row.numpy().tobytes() in trained for row in rows[index["test"][0]])
+    if twice:
+        notes.append(
+            f"{twice:,} of {index['test'].shape[1]:,} test rows equal a training row (--together keeps equal rows in "
+            "one split)"
+        )
+    n_classes = int(y.max()) + 1
+    for k, name in enumerate(names):
+        values, codes = torch.unique(x[:, k], return_inverse=True)
+        if len(values) != n_classes:
+            continue
+        pairs = len(torch.unique(codes * n_classes + y))
+        if pairs == n_classes:
+            notes.append(f"'{name}' tells the label by itself: is it known before the label is? (--drop leaves it out)")
+    return notes
+
+
+DATASET = Dataset(
+    summary="a table of your own: CSV, TSV, Parquet or Arrow, with a column of labels",
+    config=Tabular,
+    sample=lambda config: opened(config)[1](),
+    drawing="split",
+    opened=opened,
+)

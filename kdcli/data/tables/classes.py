@@ -1,0 +1,41 @@
+"""The labels of a table, spelled alike in all of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from kdcli.data.tables.reading import Table
+
+def labels_of(table: Table, column: str, notes: list[str]) -> pl.Series:
+    """Return the labels of a table as text, without quotes around them; nulls where they are missing."""
+    import polars as pl
+
+    labels = table.frame[column]
+    if labels.dtype.is_float() and bool((labels.drop_nulls() == labels.drop_nulls().floor()).all()):
+        labels = labels.cast(pl.Int64)
+    labels = labels.cast(pl.String).str.strip_chars()
+    there = labels.drop_nulls()
+    for quote in ("'", '"'):
+        if len(there) and (there.str.starts_with(quote) & there.str.ends_with(quote)).all():
+            labels = labels.str.strip_chars(quote)
+            notes.append(f"{table.path.name}: quotes around labels were removed")
+    return labels
+
+
+def unified(labels: Sequence[pl.Series], names: Sequence[str], notes: list[str]) -> list[pl.Series]:
+    """Return the labels of several files, spelled alike where those of one end with a full stop."""
+    stopped = [
+        bool(len(there := series.drop_nulls()) and there.str.ends_with(".").all()) for series in labels
+    ]
+    if len(labels) == 1 or all(stopped) or not any(stopped):
+        return list(labels)
+    notes += [
+        f"{name}: the full stop at the end of its labels was removed"
+        for name, stop in zip(names, stopped, strict=True)
+        if stop
+    ]
+    return [series.str.strip_suffix(".") if stop else series for series, stop in zip(labels, stopped, strict=True)]

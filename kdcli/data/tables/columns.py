@@ -1,0 +1,172 @@
+"""What the columns of a table are: numbers, categories, dates, or nothing that a model learns from.
+
+A decision looks at every value of a column. Each is told, with the flag that changes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from kdcli.errors import KdError, nearest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from kdcli.data.tables.reading import Table
+
+Kind = Literal["number", "yes/no", "category", "date", "identifier", "constant", "free text", "dropped"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+LEARNED: tuple[Kind, ...] = ("number", "yes/no", "category", "date")  # the others are left out
+
+YES = ("yes", "y", "true", "t", "1", "ja", "oui", "si")
+NO = ("no", "n", "false", "f", "0", "nein", "non")
+DATES = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%.f")
+CODES = re.compile(r"zip|postal|postcode|plz", re.IGNORECASE)
+IDENTIFIERS = re.compile(r"(^|[_\s-])(id|uuid|guid|key|index|row|nr)$|ID$|Id$|^Unnamed: 0$|^__index_level_\d+__$")
+MOSTLY = 0.9  # share of numbers from which other values in a column are taken for mistakes
+WORDS = 4  # in a text, on average, from which it is free text
+REPEATED = 0.5  # share of different values above which texts name rows rather than groups of them
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: what it is, why, and what share of its values is missing.
+
+    `values` describes them for a person: the range of numbers, or the most frequent categories. `format` is
+    that of dates; `hint` says which flag changes the decision.
+    """
+
+    name: str
+    kind: Kind
+    missing: float
+    values: str
+    why: str = ""
+    hint: str = ""
+    format: str = ""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a user says that columns are, by name."""
+
+    drop: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+
+
+def named(table: Table, column: str, flag: str) -> str:
+    """Return the name of a column that is given by name, or by its place counted from 1.
+
+    Raises `KdError` with the nearest name.
+    """
+    names = table.frame.columns
+    if column in names:
+        return column
+    if column.isascii() and column.isdigit() and 1 <= int(column) <= len(names):
+        return str(names[int(column) - 1])
+    known = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+    places = f"; or a place from 1 to {len(names)}"
+    raise KdError(
+        f"{flag}: {table.path.name} has no column '{column}'{nearest(column, names)}", f"columns: {known}{places}"
+    )
+
+
+def recognised(table: Table, left_out: Collection[str], wishes: Wishes) -> list[Column]:
+    """Decide what each column is, apart from those `left_out`; raises `KdError` for one of mixed types."""
+    return [
+        _column(table, table.frame[name], wishes) for name in table.frame.columns if name not in left_out
+    ]
+
+
+def _column(table: Table, column: pl.Series, wishes: Wishes) -> Column:
+    import polars as pl
+
+    name, there = column.name, column.drop_nulls()
+    missing = column.null_count() / len(column)
+    if name in wishes.drop:
+        return Column(name, "dropped", missing, "", "--drop")
+    different = there.n_unique()
+    if different <= 1:
+        value = f"only '{there[0]}'" if different else "no value"
+        return Column(name, "constant", missing, value, "says nothing")
+    if column.dtype == pl.Boolean:
+        return Column(name, "yes/no", missing, _most(there))
+    if column.dtype.is_temporal():
+        return Column(name, "date", missing, f"{there.min()} to {there.max()}")
+    if name in wishes.categorical:
+        return Column(name, "category", missing, _most(there.cast(pl.String)), "--categorical")
+    if column.dtype == pl.String:
+        return _of_text(table, column, missing, numeric=name in wishes.numeric)
+    return _of_numbers(name, there.cast(pl.Float64), missing, forced=name in wishes.numeric)
+
+
+def _of_text(table: Table, column: pl.Series, missing: float, *, numeric: bool) -> Column:
+    import polars as pl
+
+    name, there = column.name, column.drop_nulls()
+    numbers = there.cast(pl.Float64, strict=False)
+    share = 1 - numbers.null_count() / len(there)
+    if numeric or share == 1:
+        if share < 1:
+            _refuse_mixed(table, column, "--missing TEXT takes such a value for a missing one")
+        if not numeric and there.str.contains(r"^[+-]?0\d").any():
+            why, hint = "digits with leading zeros: a code", f"--numeric {name}"
+            return Column(name, "category", missing, _most(there), why, hint)
+        return _of_numbers(name, numbers, missing, forced=numeric)
+    if share >= MOSTLY:
+        _refuse_mixed(table, column, f"--missing TEXT takes one for missing; --categorical {name} reads all as words")
+    lower = {str(value).lower() for value in there.unique()}
+    if len(lower) == 2 and (lower & {*YES}) and (lower & {*NO}):
+        return Column(name, "yes/no", missing, _most(there), "", f"--categorical {name}")
+    for pattern in DATES:
+        kind = pl.Datetime if "%H" in pattern else pl.Date
+        if there.str.strptime(kind, pattern, strict=False).null_count() == 0:
+            return Column(name, "date", missing, f"{there.min()} to {there.max()}", "", f"--categorical {name}", pattern)
+    different, words = there.n_unique(), float(there.str.count_matches(r"\S+").mean() or 0)
+    if different > REPEATED * len(there) and different > 20:
+        kind_: Kind = "free text" if words >= WORDS else "identifier"
+        why = f"{different:,} different values in {len(there):,} rows"
+        return Column(name, kind_, missing, f"'{there[0]}', …", why, f"--categorical {name}")
+    return Column(name, "category", missing, _most(there))
+
+
+def _of_numbers(name: str, there: pl.Series, missing: float, *, forced: bool) -> Column:
+    """Decide what a column of numbers is; they are checked to be finite when they are encoded."""
+    low, high = there.min(), there.max()
+    values = f"{low:g} to {high:g}"
+    if forced:
+        return Column(name, "number", missing, values, "--numeric")
+    whole = bool((there == there.floor()).all())
+    different = there.n_unique()
+    if different == 2 and (low, high) == (0, 1):
+        return Column(name, "yes/no", missing, "0, 1", "", f"--categorical {name}")
+    if whole and different == len(there) and (IDENTIFIERS.search(name) or high - low + 1 == different) and different > 20:
+        return Column(name, "identifier", missing, values, "numbers the rows", f"--numeric {name}")
+    if whole and CODES.search(name):
+        why, hint = "by its name a code", f"--numeric {name}"
+        return Column(name, "category", missing, f"{different:,} codes", why, hint)
+    if whole and different > MOSTLY * len(there) and low >= 1000:
+        return Column(name, "number", missing, values, "perhaps an identifier", f"--drop {name}")
+    return Column(name, "number", missing, values, "", f"--categorical {name}" if whole and different <= 20 else "")
+
+
+def _most(values: pl.Series) -> str:
+    """Name the most frequent values, and count the others."""
+    counts = values.cast(str).value_counts(sort=True)
+    shown = [f"'{value}'" for value in counts[values.name].head(3)]
+    more = len(counts) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _refuse_mixed(table: Table, column: pl.Series, hint: str) -> None:
+    """Raise `KdError` for a column of numbers that has other values, naming the first three rows."""
+    import polars as pl
+
+    odd = column.cast(pl.Float64, strict=False).is_null() & column.is_not_null()
+    rows = odd.arg_true().head(3).to_list()
+    places = "; ".join(f"{table.place(row)}: '{column[row]}'" for row in rows)
+    count = int(odd.sum())
+    raise KdError(f"column '{column.name}' has numbers and {count:,} other value{'s' if count > 1 else ''} ({places})", hint)

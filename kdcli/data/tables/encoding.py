@@ -1,0 +1,157 @@
+"""From the columns of a table to the numbers that models learn from.
+
+An encoding is fitted on training rows alone and is data: with it a row can be encoded anywhere. Numbers stay
+as they are, in raw units. Where one is missing the median stands, and a feature of its own says so. Categories
+become a 0 or 1 for each frequent one, and one for all others, which unseen ones join.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from kdcli.data.tables.columns import YES, Column
+from kdcli.errors import KdError
+
+if TYPE_CHECKING:
+    import polars as pl
+    from torch import Tensor
+
+    from kdcli.data.tables.reading import Table
+
+LEVELS = 20  # categories of a column that have a feature of their own
+RARE = 10  # rows that such a category has at least
+DAYS = "days since 1970-01-01"
+LARGEST = 3.0e38  # of a float32
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """How one column is encoded.
+
+    kind      "number", "yes/no", "category" or "date"
+    middle    what stands for a missing value: the median, or of yes/no the more frequent of 0 and 1
+    missing   whether a feature says that the value is missing
+    levels    categories that have a feature each, the most frequent first; "other" joins all else
+    others    whether there is a feature for all other categories
+    format    that of dates in text
+    """
+
+    name: str
+    kind: str
+    middle: float = 0.0
+    missing: bool = False
+    levels: tuple[str, ...] = ()
+    others: bool = False
+    format: str = ""
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Encoded:
+        """Read what `to_record` gave; raises ValueError saying what it would not have written."""
+        known = cls.__dataclass_fields__
+        if not isinstance(record, dict) or set(record) != {*known}:
+            raise ValueError("it is no encoding of a column")
+        read = cls(**{**record, "levels": tuple(record["levels"])})
+        if read.kind not in ("number", "yes/no", "category", "date") or not isinstance(read.name, str):
+            raise ValueError("a column is of no kind that there is")
+        return read
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the encoding as `description.json` holds it."""
+        return {**asdict(self), "levels": list(self.levels)}
+
+    @property
+    def features(self) -> list[str]:
+        """The names of the features that the column becomes."""
+        if self.kind == "category":
+            names = [f"{self.name} = {level}" for level in self.levels]
+            names += [f"{self.name} = (other)"] if self.others else []
+        elif self.kind == "date":
+            names = [self.name, f"{self.name}: month", f"{self.name}: weekday"]
+        else:
+            names = [self.name]
+        return names + ([f"{self.name} missing"] if self.missing else [])
+
+
+def fitted(column: Column, values: pl.Series) -> Encoded:
+    """Fit the encoding of a column on its training values."""
+    there = values.drop_nulls()
+    missing = len(there) < len(values)
+    if column.kind == "category":
+        counts = there.cast(str).value_counts(sort=True).sort(["count", column.name], descending=[True, False])
+        frequent = counts.filter(counts["count"] >= RARE)[column.name].to_list()[:LEVELS]
+        levels = frequent or counts[column.name].to_list()[:LEVELS]
+        return Encoded(column.name, "category", missing=missing, levels=tuple(levels), others=len(levels) < len(counts))
+    numbers = as_numbers(column.kind, there, column.format)
+    middle = float(numbers.median() or 0.0) if len(numbers) else 0.0
+    middle = float(middle >= 0.5) if column.kind == "yes/no" else middle
+    return Encoded(column.name, column.kind, middle, missing, format=column.format)
+
+
+def as_numbers(kind: str, values: pl.Series, format: str = "") -> pl.Series:
+    """Return values as float64, nulls where they are missing: dates as days, yes as 1."""
+    import polars as pl
+
+    if kind == "date":
+        dates = values
+        if values.dtype == pl.String:
+            dates = values.str.strptime(pl.Datetime if "%H" in format else pl.Date, format)
+        return dates.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 86_400e6
+    if kind == "yes/no" and values.dtype == pl.String:
+        yes = values.str.to_lowercase().is_in(list(YES))
+        return pl.select(pl.when(values.is_not_null()).then(yes.cast(pl.Float64))).to_series()
+    return values.cast(pl.Float64)
+
+
+def encode(table: Table, encodings: Sequence[Encoded]) -> Tensor:
+    """Encode the rows of a table as `(n, features)` float32.
+
+    Raises `KdError` naming the row of a number that is not finite, or too large for a float32.
+    """
+    import torch
+
+    width = sum(len(encoded.features) for encoded in encodings)
+    x = torch.zeros(table.frame.height, width)
+    start = 0
+    for encoded in encodings:
+        stop = start + len(encoded.features)
+        x[:, start:stop] = _column(table, encoded)
+        start = stop
+    return x
+
+
+def _column(table: Table, encoded: Encoded) -> Tensor:
+    import polars as pl
+    import torch
+
+    values = table.frame[encoded.name]
+    features = []
+    if encoded.kind == "category":
+        words = values.cast(pl.String)
+        known = words.is_in(list(encoded.levels))
+        features = [(words == level).fill_null(False) for level in encoded.levels]
+        if encoded.others:
+            features.append(~known & words.is_not_null())
+    else:
+        numbers = as_numbers(encoded.kind, values, encoded.format)
+        _check_finite(table, encoded.name, numbers)
+        filled = numbers.fill_null(encoded.middle)
+        features = [filled]
+        if encoded.kind == "date":
+            day = filled.floor()
+            dates = day.cast(pl.Int32).cast(pl.Date)
+            features += [dates.dt.month(), dates.dt.weekday()]
+    if encoded.missing:
+        features.append(values.is_null())
+    return torch.stack([torch.from_numpy(feature.cast(pl.Float32).to_numpy().copy()) for feature in features], 1)
+
+
+def _check_finite(table: Table, name: str, numbers: pl.Series) -> None:
+    odd = (~numbers.is_finite() | (numbers.abs() > LARGEST)).fill_null(False)
+    if odd.any():
+        row = int(odd.arg_true()[0])
+        raise KdError(
+            f"{table.place(row)}: column '{name}' has {numbers[row]:g}, which is no finite number of 32 bits",
+            "correct the value, or --missing TEXT takes it for a missing one",
+        )

@@ -1,0 +1,286 @@
+"""Reading a table from a file: text in any common dialect, Parquet, or Arrow.
+
+Nothing is guessed silently: what was recognised is said in notes, and what cannot be read names the file, the
+line and what was expected. Text is read as text, every row of it; what a column is, is decided later.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kdcli.errors import KdError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+TEXT = (".csv", ".tsv", ".txt", ".tab", ".dat")
+COLUMNAR = (".parquet", ".pq", ".feather", ".arrow", ".ipc")
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL")  # besides blanks
+SAMPLE = 200  # lines by which separators are recognised
+NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
+DECIMAL_COMMA = r"^[+-]?\d+,\d+$"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text file is to be read; an empty `separator` or `decimal` is recognised by kd."""
+
+    separator: str = ""
+    decimal: str = ""
+    header: bool = True
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it was read: columns of text, or of the types of a columnar file, missing values as nulls.
+
+    `lines` tells the line of the file that a row begins at, None where rows have no lines. `notes` say what
+    was recognised.
+    """
+
+    path: Path
+    frame: pl.DataFrame
+    notes: tuple[str, ...]
+    first_line: int | None = None
+    headed: bool = True
+
+    def place(self, row: int) -> str:
+        """Name a row of the file, counted from 0, for a person."""
+        if self.first_line is None:
+            return f"{self.path.name}, row {row + 1}"
+        return f"{self.path.name}, line {row + self.first_line}"
+
+
+def suffix_of(path: Path) -> str:
+    """Return the suffix that tells a file's format, without that of gzip."""
+    name = path.name.lower()
+    return Path(name.removesuffix(".gz")).suffix
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is a table by its name."""
+    return suffix_of(path) in (*TEXT, *COLUMNAR)
+
+
+def read_table(path: Path, dialect: Dialect) -> Table:
+    """Read a table; raises `KdError` saying where the file is not one."""
+    if suffix_of(path) in COLUMNAR:
+        return _read_columnar(path, dialect)
+    text, notes = _decoded(path, content_of(path))
+    return _read_text(path, text, dialect, notes)
+
+
+def content_of(path: Path) -> bytes:
+    """Return the bytes of a file, unpacked where it is gzipped; raises `KdError` where it cannot be read."""
+    try:
+        content = path.read_bytes()
+        return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise KdError(f"{path} is damaged: {error}", "fetch it again") from None
+    except OSError as error:
+        raise KdError(f"cannot read {path}: {error.strerror}", "check the path, and that it may be read") from None
+
+
+def _decoded(path: Path, content: bytes) -> tuple[str, list[str]]:
+    """Return the text of a file in UTF-8, with or without a byte-order mark; others are refused by name."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in content[:1000]:
+        raise KdError(f"{path} is not UTF-8 text, but UTF-16 or binary", "save it as CSV in UTF-8")
+    notes = []
+    if content.startswith(b"\xef\xbb\xbf"):
+        content = content[3:]
+        notes.append("a byte-order mark before the first line was skipped")
+    try:
+        return content.decode("utf-8"), notes
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise KdError(
+            f"{path}, line {line}: byte {content[error.start]:#04x} is not UTF-8; the file may be in Latin-1",
+            "save it in UTF-8, such as with `iconv -f LATIN1 -t UTF-8`",
+        ) from None
+
+
+def _read_text(path: Path, text: str, dialect: Dialect, notes: list[str]) -> Table:
+    import polars as pl
+
+    if not text.strip():
+        raise KdError(f"{path} is empty", "a table has a line for each example")
+    separator = dialect.separator or _separator(text)
+    if not dialect.separator and separator != ",":
+        notes.append(f"columns are separated by {SEPARATORS[separator]} (--separator)")
+    first_line = text[: len(text) - len(text.lstrip())].count("\n") + 1
+    width = _check_lines(path, text, separator)
+    frame = _parsed(path, text, separator)
+    frame = frame.with_columns(pl.all().str.strip_chars())
+    names = [str(value or "") for value in frame.row(0)]
+    headed = dialect.header and _is_header(names)
+    if headed:
+        _check_names(path, names, first_line)
+        frame = frame.slice(1)
+        first_line += 1
+    else:
+        names = [f"column {k + 1}" for k in range(width)]
+        if dialect.header:
+            notes.append("there is no header: the first line has numbers, so columns are named by their place")
+    frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
+    frame = _without_blank_rows(frame, notes)
+    if frame.height == 0:
+        raise KdError(f"{path} has a header and no rows", "a table has a line for each example")
+    frame = _with_nulls(frame, dialect, notes)
+    return Table(path, _with_points(frame, dialect, notes), tuple(notes), first_line, headed)
+
+
+def _separator(text: str) -> str:
+    """Return what separates the columns: what gives the most columns, alike in the first lines."""
+    lines = [line for line in text[: 1 << 20].splitlines()[:SAMPLE] if line.strip()]
+
+    def columns(separator: str) -> int:
+        counts = {len(row) for row in csv.reader(lines, delimiter=separator)}
+        return counts.pop() if len(counts) == 1 else 0
+
+    best = max(SEPARATORS, key=columns)
+    if columns(best) > 1:
+        return best
+    return max(SEPARATORS, key=lambda separator: lines[0].count(separator))
+
+
+def _check_lines(path: Path, text: str, separator: str) -> int:
+    """Return how many columns every line has; raises `KdError` at the first line that has others."""
+    width, first = 0, 0
+    for line, count in _widths(path, text, separator):
+        if not width:
+            width, first = count, line
+        elif count != width:
+            raise KdError(
+                f"{path}, line {line}: {count} columns, where line {first} has {width}",
+                "correct the line; a text that has the separator in it must stand in double quotes",
+            )
+    return width
+
+
+def _widths(path: Path, text: str, separator: str) -> Iterator[tuple[int, int]]:
+    """Yield the number of each line with its columns, blank lines left out."""
+    if '"' not in text:
+        for number, line in enumerate(text.splitlines(), 1):
+            if line and not line.isspace():
+                yield number, line.count(separator) + 1
+        return
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    line = 1
+    try:
+        for row in reader:
+            if row and (len(row) > 1 or row[0].strip()):
+                yield line, len(row)
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise KdError(
+            f"{path}, line {line}: {error}", "close the quotes that are open, or double those within a text"
+        ) from None
+
+
+def _parsed(path: Path, text: str, separator: str) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        return pl.read_csv(
+            io.BytesIO(text.encode()), separator=separator, has_header=False, infer_schema=False
+        )
+    except pl.exceptions.PolarsError as error:
+        raise KdError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}", "see the file") from None
+
+
+def _is_header(names: Sequence[str]) -> bool:
+    """Whether a first line names columns: none of them is a number or a missing value."""
+    return not any(NUMBER.fullmatch(name) or name == "?" for name in names)
+
+
+def _check_names(path: Path, names: Sequence[str], line: int) -> None:
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise KdError(
+            f"{path}, line {line}: two columns are called '{twice[0]}'",
+            "rename one of them; --no-header reads the line as values",
+        )
+    if "" in names:
+        place = names.index("") + 1
+        index = " (an index that was saved with the table?)" if place == 1 else ""
+        raise KdError(
+            f"{path}, line {line}: column {place} has no name{index}",
+            "name it in the file, or remove it; --no-header reads the line as values",
+        )
+
+
+def _without_blank_rows(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    import polars as pl
+
+    blank = frame.select(pl.all_horizontal(pl.all().is_null() | (pl.all() == ""))).to_series()
+    if count := int(blank.sum()):
+        notes.append(f"{count} blank line{'s' if count > 1 else ''} left out")
+        return frame.filter(~blank)
+    return frame
+
+
+def _with_nulls(frame: pl.DataFrame, dialect: Dialect, notes: list[str]) -> pl.DataFrame:
+    """Return the table with nulls for what counts as missing, and note which words do."""
+    import polars as pl
+
+    words = [*MISSING, *dialect.missing]
+    found = {
+        word: count
+        for word in words
+        if word and (count := int(frame.select(pl.sum_horizontal((pl.all() == word).sum())).item() or 0))
+    }
+    if found:
+        told = ", ".join(f"'{word}' ({count:,})" for word, count in found.items())
+        notes.append(f"missing values: {told} (--missing adds another)")
+    return frame.with_columns(pl.when(~pl.all().is_in(words)).then(pl.all()))
+
+
+def _with_points(frame: pl.DataFrame, dialect: Dialect, notes: list[str]) -> pl.DataFrame:
+    """Return the table with points in place of decimal commas, of columns where all numbers have them."""
+    import polars as pl
+
+    if dialect.decimal == ".":
+        return frame
+    whole = r"^[+-]?\d+$"
+    commas = [
+        name
+        for name in frame.columns
+        if (column := frame[name].drop_nulls()).str.contains(DECIMAL_COMMA).any()
+        and (column.str.contains(DECIMAL_COMMA) | column.str.contains(whole)).all()
+    ]
+    if commas:
+        notes.append(f"decimal commas in {', '.join(commas)} (--decimal . takes them for text)")
+    return frame.with_columns(pl.col(commas).str.replace(",", ".", literal=True)) if commas else frame
+
+
+def _read_columnar(path: Path, dialect: Dialect) -> Table:
+    """Read Parquet, or Arrow's file format; nested columns are refused."""
+    import polars as pl
+
+    content = io.BytesIO(content_of(path))
+    try:
+        parquet = suffix_of(path) in (".parquet", ".pq")
+        frame = pl.read_parquet(content) if parquet else pl.read_ipc(content, memory_map=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise KdError(f"{path} is damaged: {str(error).splitlines()[0]}", "write it again") from None
+    notes: list[str] = []
+    for name, kind in frame.schema.items():
+        if kind.is_nested():
+            raise KdError(f"{path}, column '{name}' is nested ({kind})", "--drop leaves it out, or flatten it")
+    if frame.height == 0 or frame.width == 0:
+        raise KdError(f"{path} is empty", "a table has a row for each example")
+    texts = [name for name, kind in frame.schema.items() if kind in (pl.String, pl.Categorical, pl.Enum)]
+    frame = frame.with_columns(pl.col(texts).cast(pl.String).str.strip_chars()) if texts else frame
+    if texts:
+        frame = frame.with_columns(_with_nulls(frame.select(texts), dialect, notes))
+    return Table(path, frame, tuple(notes))

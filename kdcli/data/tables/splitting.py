@@ -1,0 +1,114 @@
+"""Which rows of a table are trained on, validated on and tested on, in each draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kdcli.data.dataset import stratified_split
+from kdcli.data.pool import SPLITS
+from kdcli.errors import KdError, UsageError
+from kdcli.rng import generator, state
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+NAMES = {  # of splits, as columns of tables and folders call them
+    "train": ("train", "training", "tr"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing", "te", "holdout"),
+}
+
+
+def drawn(y: Tensor, fixed: dict[str, Tensor], shares: tuple[float, float], seed: int, draws: int) -> dict[str, Tensor]:
+    """Split rows with the labels `y (n,)` at random, class by class, as `(draws, n)` for each split.
+
+    `shares` are those of the test rows in all and of the validation rows in the rest. The splits in `fixed`
+    have their rows already: they stay.
+    """
+    import torch
+
+    index: dict[str, list[Tensor]] = {split: [] for split in SPLITS}
+    taken = torch.zeros(len(y), dtype=torch.bool)
+    for rows in fixed.values():
+        taken[rows] = True
+    free = (~taken).nonzero().squeeze(1)
+    for draw in range(draws):
+        random = generator("table/split", seed, draw)
+        rest, parts = free, dict(fixed)
+        for split, share in (("test", shares[0]), ("val", shares[1])):
+            if split not in parts:
+                left, part = stratified_split(y[rest], round(share * len(rest)), random)
+                parts[split], rest = rest[part], rest[left]
+        parts.setdefault("train", rest)
+        for split in SPLITS:
+            index[split].append(parts[split])
+    kept = "test" in fixed
+    return {
+        split: torch.stack(rows[:1] if split == "test" and kept else rows) for split, rows in index.items()
+    }
+
+
+def by_group(y: Tensor, groups: Tensor, shares: tuple[float, float], seed: int, draws: int) -> dict[str, Tensor]:
+    """Split rows so that those of one group `(n,)` are in one split, with about the usual shares of each class.
+
+    The splits of all draws are as large as the smallest of them.
+    """
+    import torch
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    index: dict[str, list[Tensor]] = {split: [] for split in SPLITS}
+    for draw in range(draws):
+        rest = torch.arange(len(y))
+        for split, share in (("test", shares[0]), ("val", shares[1])):
+            folds = StratifiedGroupKFold(
+                max(2, round(1 / share)), shuffle=True, random_state=state(f"table/{split}", seed, draw)
+            )
+            left, part = next(folds.split(rest.view(-1, 1).numpy(), y[rest].numpy(), groups[rest].numpy()))
+            index[split].append(rest[torch.from_numpy(part)])
+            rest = rest[torch.from_numpy(left)]
+        index["train"].append(rest)
+    sizes = {split: min(map(len, rows)) for split, rows in index.items()}
+    return {split: torch.stack([row[: sizes[split]] for row in rows]) for split, rows in index.items()}
+
+
+def in_order(time: Tensor, shares: tuple[float, float]) -> dict[str, Tensor]:
+    """Split rows by their time `(n,)`: the latest are tested on, those before validated on."""
+    order = time.argsort(stable=True)
+    n_test = max(1, round(shares[0] * len(order)))
+    n_val = max(1, round(shares[1] * (len(order) - n_test)))
+    n_train = len(order) - n_test - n_val
+    return dict(zip(SPLITS, order.split([n_train, n_val, n_test]), strict=True))  # type: ignore[no-untyped-call]
+
+
+def by_column(values: Sequence[str], column: str) -> dict[str, Tensor]:
+    """Split rows by a column that names the split of each; raises `UsageError` for other names."""
+    import torch
+
+    known = {name: split for split, names in NAMES.items() for name in names}
+    found = [known.get(str(value).lower()) for value in values]
+    if None in found:
+        odd = values[found.index(None)]
+        allowed = "; ".join(", ".join(names) for names in NAMES.values())
+        raise UsageError(f"--split: column '{column}' has '{odd}', which names no split", f"names of splits: {allowed}")
+    return {
+        split: torch.tensor([k for k, name in enumerate(found) if name == split], dtype=torch.int64)
+        for split in SPLITS
+        if split in found
+    }
+
+
+def check_classes(y: Tensor, index: dict[str, Tensor], classes: Sequence[str]) -> None:
+    """Raise `KdError` unless every class has a row in every split of every draw, with the counts."""
+    for split, draws in index.items():
+        for rows in draws:
+            counts = y[rows].bincount(minlength=len(classes))
+            if not bool(counts.all()):
+                missing = int(counts.argmin())
+                total = int((y == missing).sum())
+                raise KdError(
+                    f"class '{classes[missing]}' has {total:,} row{'s' if total != 1 else ''}, and none of them is "
+                    f"in the {split} split",
+                    "each split needs a row of each class: remove the class, join it with another, or change the "
+                    "fractions",
+                )
