@@ -95,11 +95,11 @@ LOSSES = MappingProxyType({"kl": Loss(distillation_loss, distillation_gradient)}
 class Objective:
     """What a stack learns on one split: a target for each set and draw, a temperature and a label weight.
 
-    target        (draws, 1, sets, n_classes, n)  probabilities; float64, for losses at high
-    temperatures temperature   (sets, 1, 1)                    T of each set, float64 as well labels
-    (draws, 1, 1, n_classes, n)     one-hot true labels label_weight  (sets, 1, 1)                    w of
-    each set; None where every w is 0 loss_name                                     the loss under the target,
-    one of LOSSES
+    target        (draws, 1, sets, n_classes, n)  probabilities; float64, for losses at high temperatures
+    temperature   (sets, 1, 1)                    T of each set, float64 as well
+    labels        (draws, 1, 1, n_classes, n)     one-hot true labels
+    label_weight  (sets, 1, 1)                    w of each set; None where every w is 0
+    loss_name                                     the loss under the target, one of LOSSES
 
     Logits come as `(draws, seeds, sets, n_classes, batch)`; a batch that each seed has for itself has a
     target for each, in place of the 1.

@@ -29,6 +29,16 @@ if TYPE_CHECKING:
     from kdcli.models.stack import Stack
 
 
+@contextmanager
+def _hints_as_text() -> Iterator[None]:
+    """Spell the commands in the hint of an error, as a person reads it."""
+    try:
+        yield
+    except KdError as error:
+        error.hint = text(error.hint)
+        raise
+
+
 @dataclass(frozen=True)
 class Model:
     """One trained model: a student, or a teacher.
@@ -80,6 +90,7 @@ class Students:
     seeds: Sequence[int]
     _trained: TrainedStudents = field(repr=False)
 
+    @_hints_as_text()
     def student(self, seed: int = 0, draw: int = 0) -> Model:
         """Return the student of a seed and a draw; raises `UsageError` if the set has none."""
         draws = self._trained.experiment.data.draws
@@ -90,6 +101,7 @@ class Students:
         return _model(f"{self._trained.name}, {named_seed(seed, draw, draws)}", self._trained, member)
 
     @property
+    @_hints_as_text()
     def metrics(self) -> Mapping[str, Sequence[Sequence[float]]]:
         """Scores on the test split by metric, a value for each draw and seed."""
         return self._trained.metrics
@@ -106,10 +118,10 @@ class OpenRun:
         self._experiment = experiment
 
     @classmethod
+    @_hints_as_text()
     def open(cls, name: str | None, outputs: Path | None) -> OpenRun:
         """Open a run (see `kdcli.open_run`)."""
-        with _hints_as_text():
-            return cls(Experiment.open(Store(outputs).existing_run(name)))
+        return cls(Experiment.open(Store(outputs).existing_run(name)))
 
     @property
     def name(self) -> str:
@@ -122,20 +134,24 @@ class OpenRun:
         return self._experiment.run.path
 
     @property
+    @_hints_as_text()
     def classes(self) -> tuple[str, ...]:
         """The names of the classes."""
         return self._experiment.data.description.classes
 
     @property
+    @_hints_as_text()
     def feature_names(self) -> tuple[str, ...]:
         """The names of the features; none of pixels."""
         return self._experiment.data.description.feature_names
 
     @property
+    @_hints_as_text()
     def draws(self) -> int:
         """Number of draws of the data."""
         return self._experiment.data.draws
 
+    @_hints_as_text()
     def split(self, name: str, draw: int = 0) -> tuple[NDArray[Any], NDArray[np.str_]]:
         """Return x `(n, *features)` and the classes of its examples, by name, `(n,)`.
 
@@ -153,24 +169,25 @@ class OpenRun:
         """The teacher of draw 0; raises `KdError` if there is none, or if it is stale."""
         return self.teacher_of(0)
 
+    @_hints_as_text()
     def teacher_of(self, draw: int) -> Model:
         """Return the teacher of a draw; raises `UsageError` for one that is not there, else as `teacher`."""
-        with _hints_as_text():
-            trained = self._experiment.teacher
-            _check_draw(draw, self.draws)
-            member = trained.member(trained.load_model(), 0, draw)
-            return _model("teacher" if draw == 0 else f"teacher of draw {draw}", trained, member)
+        trained = self._experiment.teacher
+        _check_draw(draw, self.draws)
+        member = trained.member(trained.load_model(), 0, draw)
+        return _model("teacher" if draw == 0 else f"teacher of draw {draw}", trained, member)
 
     @cached_property
+    @_hints_as_text()
     def student_sets(self) -> dict[str, Students]:
         """The student sets that are not stale, by the names of their folders, in their usual order."""
-        with _hints_as_text():
-            return {
-                trained.folder: Students(trained.folder, trained.set.to_record(), trained.set.seeds, trained)
-                for trained in self._experiment.students()
-                if not trained.stale
-            }
+        return {
+            trained.folder: Students(trained.folder, trained.set.to_record(), trained.set.seeds, trained)
+            for trained in self._experiment.students()
+            if not trained.stale
+        }
 
+    @_hints_as_text()
     def compare(
         self,
         *,
@@ -183,21 +200,11 @@ class OpenRun:
 
         The options are those of the command, and so are the errors.
         """
-        with _hints_as_text(), self._experiment.run.locked():
+        with self._experiment.run.locked():
             made = compare(
                 self._experiment, models=models, metrics=metrics, control=control, unpaired=unpaired
             )
         return made.document()
-
-
-@contextmanager
-def _hints_as_text() -> Iterator[None]:
-    """Spell the commands in the hint of an error, as a person reads it."""
-    try:
-        yield
-    except KdError as error:
-        error.hint = text(error.hint)
-        raise
 
 
 def _check_draw(draw: int, draws: int) -> None:

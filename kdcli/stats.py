@@ -272,17 +272,19 @@ def _sampled(values: Sequence[Tensor], how: Draws) -> Sampled:
     return over_draws(torch.stack([means.mean() for means in by_example]), how.overlap)
 
 
-def another_draw(by_draw: Sequence[float], how: Draws = INDEPENDENT) -> tuple[float, float] | None:
+def another_draw(by_draw: Sequence[float]) -> tuple[float, float] | None:
     """Return between which ends the value of another draw lies with a probability of 95 %.
 
     The prediction interval of Student's t, for values that are about normal; None unless there are several.
+    Another draw is as these are: another split of the same pool shares as much with each of them as they do
+    with one another, so what they share widens nothing here.
     """
     import torch
 
     values = torch.tensor(by_draw, dtype=torch.float64)
     if len(values) == 1 or not bool(values.isfinite().all()):
         return None
-    variance = (1 + 1 / len(values) + how.overlap) * float(values.var())
+    variance = (1 + 1 / len(values)) * float(values.var())
     half = Sampled(0.0, (Part("draws", variance, len(values) - 1),)).half_width()
     mean = float(values.mean())
     return mean - half, mean + half

@@ -9,7 +9,7 @@ os.environ["KD_JOBS"] = "1"
 from pathlib import Path
 
 import pytest
-from harness import TINY, Kd, Outcome
+from harness import TINY, TWO_DRAWS, Kd, Outcome
 
 from kdcli.cli.main import main
 
@@ -41,17 +41,14 @@ def kd(capsys: pytest.CaptureFixture[str]) -> Kd:
     return call
 
 
-@pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An outputs folder with the finished run `tiny`; copy it before changing it."""
-    folder = tmp_path_factory.mktemp("tiny")
-    recipe = folder / "tiny.toml"
-    recipe.write_text(TINY)
+def finished(recipe: str, folder: Path) -> Path:
+    """Run a recipe in a new outputs folder, and return that."""
+    folder.joinpath("tiny.toml").write_text(recipe)
     before = os.environ.get("KD_OUTPUTS")
     os.environ["KD_OUTPUTS"] = str(folder / "outputs")
     try:
         with pytest.raises(SystemExit) as stopped:
-            main(["run", str(recipe), "--quiet"])
+            main(["run", str(folder / "tiny.toml"), "--quiet"])
     finally:
         if before is None:
             del os.environ["KD_OUTPUTS"]
@@ -61,8 +58,34 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "outputs"
 
 
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An outputs folder with the finished run `tiny`; copy it before changing it."""
+    return finished(TINY, tmp_path_factory.mktemp("tiny"))
+
+
 @pytest.fixture
 def tiny(tiny_run: Path, outputs: Path) -> Path:
     """A copy of the finished run `tiny` as the current run; returns its folder."""
     shutil.copytree(tiny_run, outputs)
     return outputs / "tiny"
+
+
+@pytest.fixture(scope="session")
+def two_draws_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An outputs folder with the run `tiny` of two draws, finished; copy it before changing it."""
+    return finished(TWO_DRAWS, tmp_path_factory.mktemp("two_draws"))
+
+
+@pytest.fixture
+def two_draws(two_draws_run: Path, outputs: Path) -> Path:
+    """A copy of the finished run `tiny` of two draws as the current run; returns its folder."""
+    shutil.copytree(two_draws_run, outputs)
+    return outputs / "tiny"
+
+
+@pytest.fixture(params=["tiny", "two_draws"])
+def one_or_two_draws(request: pytest.FixtureRequest) -> Path:
+    """The run of `tiny`, and then that of `two_draws`: a test that asks for it is done with either."""
+    folder: Path = request.getfixturevalue(request.param)
+    return folder

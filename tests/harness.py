@@ -37,6 +37,8 @@ epochs = 20
 learning_rate = 0.02
 """
 
+TWO_DRAWS = TINY.replace("n_samples", "draws = 2\nn_samples")
+
 
 @dataclass
 class Outcome:
@@ -199,10 +201,13 @@ BAD_TEACHER = TINY.replace('model = "mlp:8"\nepochs = 20', 'model = "mlp:8"\nepo
 )
 
 
-def in_part(task: Mapping[str, Any], members: Sequence[int]) -> list[int]:
-    """Return where in a part of a training those of the members are that it trains.
+def in_part(task: Mapping[str, Any], members: Sequence[int], draw: int = 0) -> list[int]:
+    """Return where in a part of a training those of the members of a draw are that it trains.
 
-    Member s · sets + t has the seed s and the set t.
+    Member s · sets + t of a draw has the seed s and the set t.
     """
-    seeds, sets = task["seeds"], task["sets"]
-    return [seeds.index(m // sets) * sets + m % sets for m in members if m // sets in seeds]
+    draws, seeds, sets = task["draws"], task["seeds"], task["sets"]
+    if draw not in draws:
+        return []
+    first = draws.index(draw) * len(seeds)
+    return [(first + seeds.index(m // sets)) * sets + m % sets for m in members if m // sets in seeds]

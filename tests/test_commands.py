@@ -13,7 +13,7 @@ from kdcli.cli.main import main
 from kdcli.commands import spell, text
 from kdcli.errors import Command
 from kdcli.runs.experiment import Experiment
-from kdcli.runs.recipe import Students, Teacher
+from kdcli.runs.recipe import Recipe, Students, Teacher
 from kdcli.settings import rules
 from kdcli.store import Store
 
@@ -76,6 +76,26 @@ def test_options_that_are_no_settings_are_read_back_too(called: Any, name: str, 
     assert stopped.given == {}
     assert stopped.options["name"] == name
     assert stopped.options.get("keep_going", False) is keep_going
+
+
+@FEW
+@given(draws=st.none() | st.integers(1, 1000), seeds=st.none() | st.integers(1, 10**9), name=NAMES)
+def test_a_whole_run_is_read_back_with_its_draws_and_seeds(
+    kd: Kd, tiny: Path, draws: int | None, seeds: int | None, name: str
+) -> None:
+    def stage(experiment: Experiment, recipe: Recipe, **options: Any) -> None:
+        raise StageCalled(experiment.run.name, {}, options)
+
+    recipe = tiny / "recipe.toml"
+    line = spell(Command("run", (str(recipe),), {"draws": draws, "seeds": seeds}, run=name))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kdcli.stages.run.WholeRun", stage)
+        with pytest.raises(StageCalled) as stopped:
+            main(shlex.split(line)[1:])
+    assert stopped.value.run == name
+    options = stopped.value.options
+    assert (options.get("draws"), options.get("seeds")) == (draws, seeds)
+    assert options["source"] == str(recipe)
 
 
 def test_the_run_is_named_only_where_another_is_the_current_one(

@@ -21,7 +21,7 @@ import requests
 import tomli_w
 import torch
 import typer
-from harness import TINY, Kd, forge, idx_files, write_files
+from harness import TWO_DRAWS, Kd, forge, idx_files, write_files
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
@@ -29,6 +29,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from kdcli.cli.main import app
+from kdcli.data import SPLITS
 from kdcli.runs.recipe import RecipeError, dump, load, parse
 
 pytestmark = pytest.mark.long
@@ -51,7 +52,7 @@ def trials(count: int) -> settings:
 
 @dataclass
 class World:
-    """A working folder with one finished run, which is put back whenever something changed it."""
+    """A working folder with a finished run of two draws, which is put back whenever something changed it."""
 
     kd: Kd
     root: Path
@@ -106,13 +107,13 @@ class World:
 @pytest.fixture
 def world(
     kd: Kd,
-    tiny: Path,
+    two_draws: Path,
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     set_hypothesis_home_dir(tmp_path / ".hypothesis")
-    Path("tiny.toml").write_text(TINY.replace("epochs = 20", "epochs = 2"))
+    Path("tiny.toml").write_text(TWO_DRAWS.replace("epochs = 20", "epochs = 2"))
     Path("precious").mkdir()
     Path("precious/file").write_text("not kd's")
     assert kd("run", "tiny.toml", "--force", "--quiet").code == 0
@@ -144,6 +145,7 @@ LIKELY = {
     "--outputs": ["outputs", "other", "tiny.toml", "precious/file", "/proc/nothing"],
     "--run": ["tiny", "fuzz", "current", ".locks", "tinny"],
     "--recipe": ["tiny.toml", "gaussians", "moons", "mnist", "nothing.toml", "precious"],
+    "--draws": ["1", "2", "3", "0", "1001", "1.5", "-2", "two", "1e999", "9" * 5000],
     "--source": ["precious", "nowhere", "tiny.toml"],
     "--n-samples": ["4", "40", "200", "3", "1000000000000"],
     "--n-test": ["2", "50", "1000000000000"],
@@ -191,7 +193,12 @@ POSITIONS = {
     "use": ["tiny", "..", "fuzz"],
     "recipe": ["tiny.toml", "mnist", "precious"],
 }
-GUARDED = {"--epochs", "--outputs", "--seeds"}  # where anything could take for ever, or lead out of here
+GUARDED = {
+    "--draws",
+    "--epochs",
+    "--outputs",
+    "--seeds",
+}  # where anything could take for ever, or lead out of here
 
 
 @st.composite
@@ -254,7 +261,18 @@ VALUES = st.recursive(
 )
 KEYS = st.sampled_from(
     [
-        *("dataset", "n_samples", "n_test", "val_fraction", "seed", "separation", "noise", "n_val", "model"),
+        *(
+            "dataset",
+            "draws",
+            "n_samples",
+            "n_test",
+            "val_fraction",
+            "seed",
+            "separation",
+            "noise",
+            "n_val",
+            "model",
+        ),
         *("epochs", "batch_size", "learning_rate", "schedule", "models", "targets", "temperatures", "seeds"),
     ]
 )
@@ -489,9 +507,12 @@ def test_no_damaged_idx_file_ends_in_a_traceback(world: World, data: st.DataObje
     folder = Path("other/mnist")
     write_files(folder, {k: v for k, v in files.items() if k != name}, packed=False)
     (folder / (f"{name}.gz" if packed else name)).write_bytes(content)
-    code, _, err = world.call("gen-data", "mnist", "--source", str(folder), "--n-val", "50", "--run", "fuzz")
+    draws = str(data.draw(st.integers(1, 3)))
+    small = ("--n-val", "50", "--draws", draws, "--run", "fuzz")
+    code, _, err = world.call("gen-data", "mnist", "--source", str(folder), *small)
     assert code == 0 or "-ubyte" in err or "split" in err
     if code == 0:
         made = load_file(world.root / "outputs/fuzz/data/tensors.safetensors")
-        assert {int(made[f"{split}.y"].max()) for split in ("train", "val", "test")} == {9}
+        labels = [of_draw for split in SPLITS for of_draw in made["y"][made[split]]]
+        assert {int(of_draw.max()) for of_draw in labels} == {9}
     assert world.damaged() == 0

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import product
 from types import MappingProxyType
 
 import pytest
@@ -85,58 +86,97 @@ def test_a_zero_target_costs_nothing_and_an_excluded_one_everything() -> None:
     assert float(distillation_loss(sure, torch.tensor([[0.5], [0.5]]))) == torch.inf
 
 
-def make_objective(weights: list[float] | None) -> Objective:
-    soft = (TEACHER / 4).softmax(0)
-    labels = F.one_hot(LABELS, 4).T.double()
+def make_objective(weights: list[float] | None, draws: int = 1) -> Objective:
+    """Return the objective of a soft set and one of labels; in each draw the examples are turned further."""
+    soft, labels = (TEACHER / 4).softmax(0), F.one_hot(LABELS, 4).T.double()
+    turned = [(soft.roll(draw, 1), labels.roll(draw, 1)) for draw in range(draws)]
     return Objective(
-        target=torch.stack([soft, labels]),
+        target=torch.stack([torch.stack(pair) for pair in turned]).unsqueeze(1),
         temperature=torch.tensor([4.0, 1.0]).double().view(-1, 1, 1),
-        labels=labels,
+        labels=torch.stack([labels for _, labels in turned])[:, None, None],
         label_weight=None if weights is None else torch.tensor(weights).double().view(-1, 1, 1),
     )
 
 
+def random_logits(draws: int, seeds: int, sets: int = 2) -> Tensor:
+    """Return logits `(draws, seeds, sets, 4, 3)`."""
+    random = torch.Generator().manual_seed(0)
+    return torch.randn(draws, seeds, sets, 4, 3, generator=random).double()
+
+
 def test_label_weight_mixes_in_the_cross_entropy() -> None:
-    logits = torch.stack([STUDENT, STUDENT])[None]
-    pure = make_objective(None).loss(logits)[0]
+    logits = torch.stack([STUDENT, STUDENT])[None, None]
+    pure = make_objective(None).loss(logits)[0, 0]
     cross_entropy = float(F.cross_entropy(STUDENT.T, LABELS))
-    mixed = make_objective([0.25, 0.25]).loss(logits)[0]
+    mixed = make_objective([0.25, 0.25]).loss(logits)[0, 0]
     assert float(mixed[0]) == pytest.approx(0.75 * float(pure[0]) + 0.25 * cross_entropy)
     assert float(mixed[1]) == pytest.approx(cross_entropy)  # the labels are the target already
-    torch.testing.assert_close(make_objective([0.0, 0.0]).loss(logits)[0], pure)
+    torch.testing.assert_close(make_objective([0.0, 0.0]).loss(logits)[0, 0], pure)
 
 
+@pytest.mark.parametrize("draws", [1, 2])
 @pytest.mark.parametrize("weights", [None, [0.0, 0.3], [1.0, 0.5]])
-def test_objective_gradient_is_that_of_its_loss(weights: list[float] | None) -> None:
-    objective = make_objective(weights)
-    logits = torch.randn(3, 2, 4, 3, generator=torch.Generator().manual_seed(0)).double().requires_grad_()
+def test_objective_gradient_is_that_of_its_loss(weights: list[float] | None, draws: int) -> None:
+    objective = make_objective(weights, draws)
+    logits = random_logits(draws, 3).requires_grad_()
     (expected,) = torch.autograd.grad(objective.loss(logits).sum(), logits)
     torch.testing.assert_close(objective.gradient(logits.detach()), expected)
 
 
-def test_take_gives_each_group_its_own_examples() -> None:
-    objective = make_objective([0.5, 0.5])
-    part = objective.take(torch.tensor([[2, 0], [1, 1]]))
-    assert part.target.shape == (2, 2, 4, 2)
-    torch.testing.assert_close(part.target[0, 1], objective.target[1][:, [2, 0]])
-    torch.testing.assert_close(part.labels[1, 0], objective.labels[:, [1, 1]])
+@pytest.mark.parametrize("weights", [None, [0.0, 0.3]])
+def test_each_draw_is_held_against_its_own_target_and_labels(weights: list[float] | None) -> None:
+    objective, logits = make_objective(weights, draws=3), random_logits(3, 2)
+    loss, gradient = objective.loss(logits), objective.gradient(logits)
+    assert loss.shape == (3, 2, 2)
+    for draw in range(3):
+        rows = slice(draw, draw + 1)
+        alone = replace(objective, target=objective.target[rows], labels=objective.labels[rows])
+        torch.testing.assert_close(alone.loss(logits[rows]), loss[rows])
+        torch.testing.assert_close(alone.gradient(logits[rows]), gradient[rows])
+    first = make_objective(weights).loss(logits)
+    assert not torch.allclose(first[1], loss[1])  # the target of the first draw is not that of the next
+
+
+def test_take_gives_each_seed_of_each_draw_its_own_examples() -> None:
+    objective = make_objective([0.5, 0.5], draws=2)
+    index = torch.tensor([[[2, 0], [1, 1], [0, 1]], [[0, 2], [2, 1], [1, 1]]])
+    part = objective.take(index)
+    assert part.target.shape == (2, 3, 2, 4, 2)
+    assert part.labels.shape == (2, 3, 1, 4, 2)
+    for draw in range(2):
+        for seed in range(3):
+            rows = index[draw, seed]
+            assert torch.equal(part.target[draw, seed], objective.target[draw, 0][..., rows])
+            assert torch.equal(part.labels[draw, seed], objective.labels[draw, 0][..., rows])
+
+
+def test_a_batch_of_all_examples_in_their_order_has_the_loss_of_the_whole() -> None:
+    objective, logits = make_objective([0.5, 0.0], draws=2), random_logits(2, 3)
+    part = objective.take(torch.arange(3).expand(2, 3, 3))
+    torch.testing.assert_close(part.loss(logits), objective.loss(logits))
+    torch.testing.assert_close(part.gradient(logits), objective.gradient(logits))
 
 
 @pytest.mark.parametrize("weight", [None, torch.tensor([0.3, 0.0]).view(-1, 1, 1)])
 def test_taking_examples_is_the_same_in_either_layout(weight: torch.Tensor | None) -> None:
     random = torch.Generator().manual_seed(0)
-    target = torch.rand(2, 3, 9, generator=random)
-    labels = torch.nn.functional.one_hot(torch.arange(9) % 3).T.float()
+    target = torch.rand(2, 1, 2, 3, 9, generator=random)
+    labels = torch.rand(2, 1, 1, 3, 9, generator=random)
     objective = Objective(target, torch.ones(2, 1, 1), labels, weight)
-    index = torch.tensor([[4, 0], [7, 7]])
-    for each in (objective, objective.by_example()):
+    index = torch.tensor([[[4, 0], [7, 7]], [[8, 4], [1, 0]]])
+    by_example = objective.by_example()
+    assert torch.equal(by_example.target, target)
+    assert by_example.target[0, ..., 0].is_contiguous()
+    for each in (objective, by_example):
         taken = each.take(index)
-        assert torch.equal(taken.target, torch.stack([target[:, :, rows] for rows in index]))
-        if weight is not None:
-            assert torch.equal(taken.labels, torch.stack([labels[:, rows] for rows in index]).unsqueeze(1))
+        for draw, seed in product(range(2), range(2)):
+            rows = index[draw, seed]
+            assert torch.equal(taken.target[draw, seed], target[draw, 0][..., rows])
+            if weight is not None:
+                assert torch.equal(taken.labels[draw, seed], labels[draw, 0][..., rows])
     part = objective.part(2, 5)
-    assert torch.equal(part.target, target[:, :, 2:5])
-    assert torch.equal(part.labels, labels[:, 2:5])
+    assert torch.equal(part.target, target[..., 2:5])
+    assert torch.equal(part.labels, labels[..., 2:5])
 
 
 def squared(logits: Tensor, target: Tensor, temperature: Tensor) -> Tensor:
@@ -161,8 +201,8 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_loss_without_a_closed_form_has_the_gradient_of_autograd(
     name: str, weights: list[float] | None
 ) -> None:
-    objective = replace(make_objective(weights), loss_name=name)
-    logits = torch.randn(3, 2, 4, 3, generator=torch.Generator().manual_seed(0)).double().requires_grad_()
+    objective = replace(make_objective(weights, draws=2), loss_name=name)
+    logits = random_logits(2, 3).requires_grad_()
     (expected,) = torch.autograd.grad(objective.loss(logits).sum(), logits)
     with torch.no_grad():  # as in training
         gradient = objective.gradient(logits.detach())
@@ -173,9 +213,9 @@ def test_a_loss_without_a_closed_form_has_the_gradient_of_autograd(
 @pytest.mark.usefixtures("toys")
 @pytest.mark.parametrize("name", ["kl", "squared"])
 def test_gradients_of_parts_are_those_of_the_whole_where_a_loss_is_a_mean(name: str) -> None:
-    objective = replace(make_objective([0.5, 0.0]), loss_name=name)
+    objective = replace(make_objective([0.5, 0.0], draws=2), loss_name=name)
     assert objective.is_mean
-    logits = torch.randn(2, 2, 4, 3, generator=torch.Generator().manual_seed(0)).double()
+    logits = random_logits(2, 3)
     parts = [objective.part(*ends).gradient(logits[..., slice(*ends)], 3) for ends in ((0, 2), (2, 3))]
     torch.testing.assert_close(torch.cat(parts, -1), objective.gradient(logits))
 
@@ -183,10 +223,3 @@ def test_gradients_of_parts_are_those_of_the_whole_where_a_loss_is_a_mean(name: 
 @pytest.mark.usefixtures("toys")
 def test_only_a_mean_over_examples_is_taken_in_parts() -> None:
     assert not replace(make_objective(None), loss_name="worst").is_mean
-
-
-def test_an_objective_is_made_again_from_its_tensors() -> None:
-    objective = make_objective([0.5, 0.5])
-    assert set(objective.tensors()) == {"target", "temperature", "labels", "label_weight"}
-    assert set(make_objective(None).tensors()) == {"target", "temperature", "labels"}
-    assert Objective(**objective.tensors()) == objective

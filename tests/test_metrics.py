@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from kdcli.data import DATASETS
 from kdcli.data.gaussians import Gaussians, posterior, sample
 from kdcli.errors import UsageError
-from kdcli.metrics import METRICS, RECORDED, Scored, find_metric, measure, measure_one, nll
+from kdcli.metrics import METRICS, RECORDED, Scored, find_metric, mean_over, measure, nll
 
 RANDOM = torch.Generator().manual_seed(0)
 SEEDS, N, CLASSES = 3, 200, 4
@@ -83,7 +83,7 @@ def test_values_are_by_seed_and_example(scored: Scored) -> None:
 
 
 def test_the_bayes_classifier_has_no_excess() -> None:
-    test = sample(Gaussians(n_test=500)).splits["test"]
+    test = sample(Gaussians(n_test=500)).pool.split("test")
     assert test.posterior is not None
     scored = Scored(test.posterior.log().unsqueeze(0), test.y, None, test.posterior)
     assert mean("excess_error", scored) == [0.0]
@@ -99,7 +99,7 @@ def test_the_bayes_classifier_has_no_excess() -> None:
     [(1, 0.0604270), (2, 0.0859457), (4, 0.1827370), (8, 0.3375503), (20, 0.5177995)],
 )
 def test_likelihood_of_the_tempered_posterior_on_gaussians(temperature: float, expected: float) -> None:
-    test = sample(Gaussians(n_test=40_000)).splits["test"]
+    test = sample(Gaussians(n_test=40_000)).pool.split("test")
     logits = posterior(Gaussians(), test.x).log() / temperature
     values = nll(Scored(logits, test.y))
     error = float(values.std()) / len(values) ** 0.5
@@ -115,7 +115,14 @@ def test_measure_has_one_value_per_model_and_recorded_metric() -> None:
     assert scores["accuracy"] == [1.0, 0.0]
     assert scores["errors"] == [0, 4]
     assert scores["nll"] == pytest.approx([math.log1p(math.exp(-4)), math.log1p(math.exp(4))])
-    assert measure_one(right, y)["errors"] == 0
+
+
+def test_the_mean_over_draws_and_seeds_is_that_of_all_models() -> None:
+    assert mean_over([[1.0, 2.0], [4.0, 8.0]]) == 3.75
+    assert mean_over([[1.0], [3.0]]) == 2.0
+    assert mean_over([[0.1] * 3] * 7) == 0.1  # without rounding
+    assert (errors := mean_over([[7]])) == 7
+    assert isinstance(errors, int)  # the number of one model as it is recorded
 
 
 def test_nothing_is_clipped() -> None:

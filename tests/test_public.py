@@ -21,10 +21,68 @@ def test_a_student_predicts_what_was_stored(tiny: Path) -> None:
         assert p.shape == (len(y), 2)
         np.testing.assert_allclose(p.sum(1), 1)
         right = student.predict(x) == y
-        assert right.mean() == students.metrics["accuracy"][seed]
+        assert right.mean() == students.metrics["accuracy"][0][seed]
+    assert run.draws == 1
     assert (run.teacher.predict(x) == y).mean() > 0.9
     assert repr(run.teacher).startswith("Model(name='teacher', classes_=")
     assert students.settings["temperature"] == 4
+
+
+def test_every_draw_has_its_own_data_teacher_and_students(two_draws: Path) -> None:
+    run = kdcli.open_run()
+    assert run.draws == 2
+    students = run.student_sets["soft-T4-mlp4"]
+    tested = [run.split("test", draw) for draw in range(2)]
+    for draw, (x, y) in enumerate(tested):
+        for seed in students.seeds:
+            right = students.student(seed, draw).predict(x) == y
+            assert right.mean() == students.metrics["accuracy"][draw][seed]
+    assert not np.array_equal(tested[0][0], tested[1][0])
+    x = tested[0][0]
+    first, second = run.teacher_of(0), run.teacher_of(1)
+    np.testing.assert_array_equal(run.teacher.predict_proba(x), first.predict_proba(x))
+    assert not np.allclose(first.predict_proba(x), second.predict_proba(x), atol=0.01)
+    assert (run.teacher.name, second.name) == ("teacher", "teacher of draw 1")
+    assert students.student(1, 1).name == "students/soft-T4-mlp4, seed 1 of draw 1"
+    assert students.student(seed=1, draw=1).predict_proba(x).shape == (400, 2)
+
+
+def test_teachers_score_as_the_comparison_says(two_draws: Path) -> None:
+    run = kdcli.open_run()
+    by_draw = run.compare()["teacher"]["by_draw"]["accuracy"]
+    for draw, accuracy in enumerate(by_draw):
+        x, y = run.split("test", draw)
+        assert (run.teacher_of(draw).predict(x) == y).mean() == pytest.approx(accuracy)
+
+
+@pytest.mark.parametrize("draw", [-1, 2, 10**30])
+def test_a_draw_that_is_not_there_is_refused(two_draws: Path, draw: int) -> None:
+    run = kdcli.open_run()
+    for call in (
+        lambda: run.split("test", draw),
+        lambda: run.teacher_of(draw),
+        lambda: run.student_sets["labels-mlp4"].student(0, draw),
+    ):
+        with pytest.raises(kdcli.UsageError, match=rf"^there is no draw {draw}$") as refused:
+            call()
+        assert refused.value.hint == "draws: 0 to 1"
+
+
+def test_a_run_of_one_draw_says_so_where_another_is_asked_for(tiny: Path) -> None:
+    run = kdcli.open_run()
+    assert run.student_sets["labels-mlp4"].student(1).name == "students/labels-mlp4, seed 1"
+    with pytest.raises(kdcli.UsageError, match="there is no draw 1") as refused:
+        run.split("test", 1)
+    assert refused.value.hint == "there is draw 0"
+
+
+def test_a_teacher_that_is_not_there_is_named_with_the_command_that_trains_it(kd: Kd) -> None:
+    assert kd("gen-data", "--n-samples", "40", "--n-test", "20", "--draws", "2").code == 0
+    run = kdcli.open_run()
+    for call in (lambda: run.teacher, lambda: run.teacher_of(1)):
+        with pytest.raises(kdcli.KdError, match="has no teacher yet") as refused:
+            call()
+        assert refused.value.hint == "make it with `kd train-teacher`"
 
 
 def test_what_is_no_input_is_refused(tiny: Path) -> None:
@@ -54,9 +112,36 @@ def test_what_is_stale_is_no_student(kd: Kd, tiny: Path) -> None:
     assert list(kdcli.open_run().student_sets) == ["labels-mlp4"]
 
 
+def test_a_comparison_over_draws_is_that_of_the_command(kd: Kd, two_draws: Path) -> None:
+    made = kdcli.open_run().compare()
+    told = json.loads(kd("compare", "--json").out)
+    assert (made["draws"], made["finding"]) == (told["draws"], told["finding"])
+    for ours, theirs in zip(made["students"], told["students"], strict=True):
+        assert ours["metrics"]["nll"]["per_seed"] == theirs["metrics"]["nll"]["per_seed"]
+
+
+def test_a_run_of_an_earlier_kd_is_refused_with_the_command_that_makes_it_again(tiny: Path) -> None:
+    path = tiny / "data/meta.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 5}))
+    run = kdcli.open_run()
+    for call in (lambda: run.split("test"), lambda: run.draws, lambda: run.classes, lambda: run.student_sets):
+        with pytest.raises(kdcli.KdError, match="format 5 of an earlier kd, and this one reads 6") as refused:
+            call()
+        assert refused.value.hint == "make it again with `kd gen-data --run tiny --force`"
+
+
+def test_a_damaged_file_is_named_with_the_command_that_makes_it_again(tiny: Path) -> None:
+    (tiny / "students/soft-T4-mlp4/model.safetensors").write_bytes(b"")
+    students = kdcli.open_run().student_sets["soft-T4-mlp4"]
+    with pytest.raises(kdcli.KdError, match="is damaged") as refused:
+        students.student()
+    again = "make it again with `kd distill --target soft --temperature 4`"
+    assert refused.value.hint == f"remove {tiny}/students/soft-T4-mlp4 and {again}"
+
+
 @pytest.mark.long
 def test_the_examples_of_the_documentation(kd: Kd, outputs: Path) -> None:
-    assert kd("run", "gaussians", "--quiet").code == 0
+    assert kd("run", "gaussians", "--draws", "2", "--seeds", "1", "--quiet").code == 0
     assert Store(outputs).current == "gaussians"
     failed, tried = doctest.testmod(kdcli)
     assert failed == 0

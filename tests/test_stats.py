@@ -5,25 +5,51 @@ import scipy.stats
 import torch
 from torch import Tensor
 
-from kdcli.stats import LEAST_P, LEVEL, Finding, compare, crossed, estimate, holm, over_draws, unpaired
+from kdcli.stats import (
+    LEAST_P,
+    LEVEL,
+    Draws,
+    Finding,
+    another_draw,
+    compare,
+    crossed,
+    estimate,
+    holm,
+    over_draws,
+    unpaired,
+)
 
 RANDOM = torch.Generator().manual_seed(0)
+
+
+T2 = 4.302652730  # t quantile at 2 degrees of freedom
+DRAWS = [  # three draws of two seeds and two examples, with means of 1, 2 and 6
+    torch.tensor([[0.0, 1.0], [1.0, 2.0]], dtype=torch.float64),
+    torch.tensor([[2.0, 2.0], [5.0, -1.0]], dtype=torch.float64),
+    torch.tensor([[6.0, 8.0], [6.0, 4.0]], dtype=torch.float64),
+]
+NOTHING = [torch.zeros(2, 2, dtype=torch.float64)] * 3
 
 
 def noise(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=RANDOM, dtype=torch.float64)
 
 
+def p_value(t: float) -> float:
+    """The p-value of Student's t at 2 degrees of freedom, whose distribution has a closed form."""
+    return 1 - t / math.sqrt(2 + t * t)
+
+
 def test_one_seed_gives_the_usual_interval_over_examples() -> None:
     values = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
     half = 3.182446305 * values.std().item() / 2  # t quantile at 3 degrees of freedom
-    assert estimate(values) == pytest.approx((2.5, 2.5 - half, 2.5 + half), rel=1e-6)
+    assert estimate([values]) == pytest.approx((2.5, 2.5 - half, 2.5 + half), rel=1e-6)
 
 
 def test_equal_examples_give_the_usual_interval_over_seeds() -> None:
     values = torch.tensor([[1.0], [2.0], [4.0]]).expand(3, 50)
-    half = 4.302652730 * math.sqrt(torch.tensor([1.0, 2.0, 4.0]).var().item() / 3)  # 2 degrees of freedom
-    assert estimate(values) == pytest.approx((7 / 3, 7 / 3 - half, 7 / 3 + half), rel=1e-5)
+    half = T2 * math.sqrt(torch.tensor([1.0, 2.0, 4.0]).var().item() / 3)
+    assert estimate([values]) == pytest.approx((7 / 3, 7 / 3 - half, 7 / 3 + half), rel=1e-5)
 
 
 def test_both_sources_add_up_with_what_is_left_over_counted_once() -> None:
@@ -51,14 +77,14 @@ def test_the_parts_add_up_to_the_variance_of_the_mean() -> None:
 
 
 def test_no_spread_at_all() -> None:
-    assert estimate(torch.ones(3, 4)) == (1, 1, 1)
+    assert estimate([torch.ones(3, 4)]) == (1, 1, 1)
     assert crossed(torch.zeros(3, 4)).p_value == 1
     assert crossed(torch.ones(3, 4) + 1e-9 * noise(3, 4)).p_value == LEAST_P
 
 
 @pytest.mark.parametrize(("seeds", "n"), [(5, 1), (5, 3), (2, 300)])
 def test_nothing_is_known_of_chance_where_nothing_varies(seeds: int, n: int) -> None:
-    finding = compare(torch.ones(seeds, n), torch.zeros(seeds, n), paired=True)
+    finding = compare([torch.ones(seeds, n)], [torch.zeros(seeds, n)], paired=True)
     assert (finding.difference, finding.interval, finding.p_value) == (1.0, None, None)
 
 
@@ -160,7 +186,7 @@ def test_unpaired_seeds_vary_by_themselves_and_examples_stay_paired() -> None:
 def test_comparing_pairs_seed_by_seed_is_sharper_than_not() -> None:
     luck = noise(6, 1)
     ones, others = luck + 0.1 * noise(6, 50) + 0.1, luck + 0.1 * noise(6, 50)
-    paired, apart = (compare(ones, others, paired=p) for p in (True, False))
+    paired, apart = (compare([ones], [others], paired=p) for p in (True, False))
     assert paired.difference == pytest.approx(apart.difference)
     assert paired.p_value is not None
     assert apart.p_value is not None
@@ -171,19 +197,133 @@ def test_infinite_values_are_compared_by_how_often_they_come() -> None:
     finite = noise(3, 100)
     endless = finite.clone()
     endless[:, :30] = math.inf
-    one, other = compare(finite, endless, paired=True), compare(endless, finite, paired=True)
+    one = compare([finite], [endless], paired=True)
+    other = compare([endless], [finite], paired=True)
     assert (one.difference, other.difference) == (-math.inf, math.inf)
     assert one.interval is None
     assert one.p_value is not None
     assert one.p_value == other.p_value < 0.001
     rare = finite.clone()
     rare[0, 0] = math.inf
-    unsure = compare(finite, rare, paired=True).p_value
+    unsure = compare([finite], [rare], paired=True).p_value
     assert unsure is not None
     assert unsure > 0.05
-    both: Finding = compare(endless, rare, paired=True)
+    both: Finding = compare([endless], [rare], paired=True)
     assert (both.difference, both.interval, both.p_value) == (None, None, None)
-    assert estimate(endless) == (math.inf, math.inf, math.inf)
+    assert estimate([endless]) == (math.inf, math.inf, math.inf)
+
+
+def test_several_draws_are_compared_by_students_t_over_their_means() -> None:
+    finding = compare(DRAWS, NOTHING, paired=True)
+    half = T2 * math.sqrt(7 / 3)  # the sum of squares around 3 is 14, on 2 degrees of freedom
+    assert finding.by_draw == (1, 2, 6)
+    assert finding.difference == 3
+    assert finding.interval == pytest.approx((3 - half, 3 + half))
+    assert finding.p_value == pytest.approx(p_value(3 / math.sqrt(7 / 3)))
+    assert estimate(DRAWS) == pytest.approx((3, 3 - half, 3 + half))
+    assert finding.sampled.limited_by() == "draws"
+
+
+def test_several_splits_of_one_pool_are_compared_with_the_correction_of_nadeau_and_bengio() -> None:
+    how = Draws(overlap=1 / 4)
+    finding = compare(DRAWS, NOTHING, paired=True, how=how)
+    error = math.sqrt((1 / 3 + 1 / 4) * 7)
+    assert finding.interval == pytest.approx((3 - T2 * error, 3 + T2 * error))
+    assert finding.p_value == pytest.approx(p_value(3 / error))
+    assert estimate(DRAWS, how) == pytest.approx((3, 3 - T2 * error, 3 + T2 * error))
+
+
+def test_draws_that_share_their_test_examples_are_crossed_with_them() -> None:
+    how = Draws(shared_test=True)
+    draws = [  # whose means over seeds are 0 and 0, 2 and 0, 3 and 7
+        torch.tensor([[-1.0, 2.0], [1.0, -2.0]], dtype=torch.float64),
+        torch.tensor([[2.0, 1.0], [2.0, -1.0]], dtype=torch.float64),
+        torch.tensor([[2.0, 7.0], [4.0, 7.0]], dtype=torch.float64),
+    ]
+    of_draws = (4 + 1 + 9) / 2 / 3  # the squares around their mean of 2
+    rest = 2 * (1 + 16 + 25) / 9 / 2 / 6  # ±1/3, ±4/3 and ±5/3 are left over, on 2 degrees of freedom
+    alone = compare(draws, NOTHING, paired=True, how=how)
+    assert (alone.difference, alone.by_draw) == (2, (0, 1, 5))
+    # The means of the examples, 5/3 and 7/3, vary by less than what is left over.
+    assert alone.interval == pytest.approx((2 - T2 * of_draws**0.5, 2 + T2 * of_draws**0.5))
+    apart = [of_draw + torch.tensor([0.0, 30.0]) for of_draw in draws]
+    both = compare(apart, NOTHING, paired=True, how=how)
+    of_examples = (46 / 3) ** 2 - rest  # means of 5/3 and 97/3 are 46/3 from theirs
+    half = math.sqrt(T2**2 * of_draws + 12.706204736**2 * of_examples)  # t quantile at 1 degree of freedom
+    assert both.interval == pytest.approx((17 - half, 17 + half))
+    assert (alone.sampled.limited_by(), both.sampled.limited_by()) == ("draws", "examples")
+    assert estimate(apart, how) == pytest.approx((17, 17 - half, 17 + half))
+
+
+def test_draws_measured_on_different_parts_of_a_shared_test_set_are_not_crossed() -> None:
+    """As the agreement where the teacher is wrong: every draw has another teacher."""
+    draws, nothing = [noise(2, n) for n in (5, 6, 7)], [torch.zeros(2, n) for n in (5, 6, 7)]
+    shared, apart = (compare(draws, nothing, paired=True, how=Draws(0.0, same)) for same in (True, False))
+    assert shared == apart
+
+
+@pytest.mark.parametrize("how", [Draws(), Draws(overlap=0.5), Draws(shared_test=True)])
+def test_over_several_draws_neither_seeds_nor_their_pairing_matter_but_their_mean(how: Draws) -> None:
+    ones, others = ([noise(seeds, 8) for _ in range(4)] for seeds in (3, 5))
+    expected = compare(
+        [of_draw.mean(0, keepdim=True) for of_draw in ones],
+        [of_draw.mean(0, keepdim=True) for of_draw in others],
+        paired=True,
+        how=how,
+    )
+    found = compare(ones, others, paired=False, how=how)
+    assert expected.p_value is not None  # with a single seed, too
+    assert found.interval == pytest.approx(expected.interval)
+    assert found.p_value == pytest.approx(expected.p_value)
+    assert found.by_draw == pytest.approx(expected.by_draw)
+
+
+def test_a_difference_that_is_the_same_in_all_draws_has_no_measure_of_chance() -> None:
+    finding = compare([torch.ones(2, 3)] * 4, [torch.zeros(2, 3)] * 4, paired=True)
+    assert (finding.difference, finding.interval, finding.p_value) == (1.0, None, None)
+
+
+def test_values_that_are_infinite_in_some_draws() -> None:
+    finite = [torch.zeros(1, 10, dtype=torch.float64)] * 3
+    shares = (3, 2, 4)
+    endless = [torch.tensor([[math.inf] * k + [1.0] * (10 - k)], dtype=torch.float64) for k in shares]
+    finding = compare(endless, finite, paired=True)
+    assert (finding.difference, finding.interval) == (math.inf, None)
+    assert finding.p_value == pytest.approx(p_value(0.3 / (0.1 / math.sqrt(3))))  # of the shares
+    some = compare([endless[0], *finite[1:]], finite, paired=True)
+    assert (some.difference, some.by_draw) == (math.inf, (math.inf, 0, 0))
+    other = compare(finite, [endless[0], *finite[1:]], paired=True)
+    assert (other.difference, other.by_draw) == (-math.inf, (-math.inf, 0, 0))
+    assert other.p_value == some.p_value == pytest.approx(p_value(1))  # shares of 0.3, 0 and 0
+    assert estimate([endless[0], *finite[1:]]) == (math.inf, math.inf, math.inf)
+
+
+def test_a_draw_in_which_both_are_infinite_has_no_difference() -> None:
+    endless, finite = torch.tensor([[math.inf, 1.0]]), torch.tensor([[0.0, 1.0]])
+    finding = compare([endless, endless, finite], [endless, finite, finite], paired=True)
+    assert (finding.difference, finding.interval, finding.p_value) == (None, None, None)
+    first, *others = finding.by_draw
+    assert math.isnan(first)
+    assert others == [math.inf, 0]
+
+
+def test_the_value_of_another_draw_has_the_prediction_interval_of_students_t() -> None:
+    half = T2 * math.sqrt((1 + 1 / 3) * 7)
+    assert another_draw([1, 2, 6]) == pytest.approx((3 - half, 3 + half))
+    assert another_draw([1.0]) is None
+    assert another_draw([1.0, math.inf, 2.0]) is None
+    assert another_draw([math.nan, 1.0]) is None
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.5])
+def test_another_draw_lies_in_its_interval_as_often_as_said(overlap: float) -> None:
+    """What the splits of one pool share, another split of it shares with them."""
+    experiments, covered = 1000, 0
+    for _ in range(experiments):
+        *draws, another = (noise(11) + overlap**0.5 * noise(1)).tolist()
+        low, high = another_draw(draws) or (0.0, 0.0)
+        covered += low <= another <= high
+    assert covered / experiments == pytest.approx(0.95, abs=3 * (0.95 * 0.05 / experiments) ** 0.5)
 
 
 def test_holm_against_an_example_by_hand() -> None:

@@ -1,4 +1,4 @@
-from kdcli.words import counted, either, listed
+from kdcli.words import counted, either, listed, named_seed
 
 
 def test_counts_and_lists() -> None:
@@ -6,3 +6,11 @@ def test_counts_and_lists() -> None:
     assert either([10, 2, 10], "seed") == "2 or 10 seeds"
     assert (either([1], "seed"), either([1, 2], "seed")) == ("1 seed", "1 or 2 seeds")
     assert [listed(list(names)) for names in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
+
+
+def test_a_seed_is_named_with_its_draw_where_there_are_several() -> None:
+    assert (named_seed(3, 0, 1), named_seed(3, 0, 2), named_seed(0, 1, 2)) == (
+        "seed 3",
+        "seed 3 of draw 0",
+        "seed 0 of draw 1",
+    )

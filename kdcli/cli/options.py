@@ -87,7 +87,10 @@ class Options:
         None, f"folder with the dataset's files, read instead of a download; only for {FROM_FILES}"
     )
     draws: int | None = setting(
-        None, "number of draws of the data, instead of the recipe's; verdicts hold over draws", minimum=1
+        None,
+        "number of draws of the data, instead of the recipe's; verdicts hold over draws",
+        minimum=1,
+        maximum=1000,
     )
     seeds: int | None = setting(
         None, "number of seeds of each student and draw, instead of the recipe's", minimum=1

@@ -88,6 +88,7 @@ class Drawn:
         1,
         "number of draws of the data, each with its own teacher and students: verdicts hold over draws",
         minimum=1,
+        maximum=1000,
     )
     seed: int = setting(0, "random seed of the data", minimum=0)
 
@@ -118,8 +119,8 @@ def sampling_problems(config: Sampling, n_classes: int = 2) -> list[str]:
 
 
 def sampled_points(config: Sampling) -> dict[str, int]:
-    """Count the points to be sampled in all draws, by the setting that asks for them."""
-    return {"n_samples": config.draws * config.n_samples, "n_test": config.draws * config.n_test}
+    """Count the points to be sampled in each draw, by the setting that asks for them."""
+    return {"n_samples": config.n_samples, "n_test": config.n_test}
 
 
 def sampled_pool(

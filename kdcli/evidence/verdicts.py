@@ -175,7 +175,7 @@ def contrast(
         interval=comparison.interval,
         p_value=comparison.p_value,
         sampled=comparison.sampled if comparison.interval else None,
-        another=another_draw(by_draw, how),
+        another=another_draw(by_draw),
     )
 
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import GREY, legend, line_look, wide_panel
-from kdcli.figures.captions import MOST_PANELS, caption_of_room, fitting_students, note_of_room
+from kdcli.figures.canvas import GREY, legend, line_look, percent_ticks, wide_panel
+from kdcli.figures.captions import (
+    MOST_PANELS,
+    caption_of_room,
+    filled,
+    fitting_students,
+    interval_sources,
+    note_of_room,
+    size_of_test,
+)
 from kdcli.figures.kind import FigureKind
 
 if TYPE_CHECKING:
@@ -17,10 +26,8 @@ if TYPE_CHECKING:
 
     from kdcli.figures.view import Subject, View
 
-CAPTION = (
-    "Bars: 95 % intervals over test examples, and over seeds where there are several. Dashed: the teacher.\n"
-    "Students further right agree more often with their teacher; students further up are more accurate."
-)
+CAPTION = "Dashed: the teacher. Further right: more agreement with the teacher; further up: more accuracy."
+PAIRED = 4  # sets from which pairs of them are counted
 ROOM = MOST_PANELS
 COLUMNS = 3  # of the legend
 
@@ -37,27 +44,43 @@ def note(view: View) -> Text:
 
 def draw(view: View) -> Figure:
     """Draw a point for each student set."""
-    from matplotlib.ticker import PercentFormatter
-
     students = fitting_students(view.students, ROOM)
+    bars = filled(f"Bars: 95 % intervals over {interval_sources(view)}.")
     figure, ax = wide_panel(
-        title=f"Test accuracy of students by agreement with their teacher, run {view.run}",
-        caption=CAPTION + caption_of_room(view.students, ROOM),
+        title=f"{finding(view)}, run {view.run}",
+        caption=f"{bars}\n{CAPTION}{caption_of_room(view.students, ROOM)}",
         entries=len(students) + 1,
         columns=COLUMNS,
     )
     _points(ax, students)
     if view.teacher:
         ax.axhline(view.teacher.score("accuracy")[0], color=GREY, linestyle="--", label="teacher")
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=1))
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+    percent_ticks(ax.xaxis, ax.yaxis)
     ax.set_xlabel("agreement with the teacher on test examples")
-    ax.set_ylabel(f"test accuracy ({len(view.test.y):,} examples)")
+    ax.set_ylabel(f"test accuracy ({size_of_test(view)})")
     ax.margins(0.08)
     ax.grid(alpha=0.3)
     handles, labels = ax.get_legend_handles_labels()
     legend(figure, handles, labels, COLUMNS)
     return figure
+
+
+def finding(view: View) -> str:
+    """Say in how many pairs of sets the one that agrees more is more accurate, or less: Kendall's tau."""
+    students = fitting_students(view.students, ROOM)
+    if len(students) < PAIRED:
+        return "Test accuracy of students by agreement with their teacher"
+    points = [(s.score("agreement")[0], s.score("accuracy")[0]) for s in students]
+    pairs = list(combinations(points, 2))
+    more = sum((x - u) * (y - v) > 0 for (x, y), (u, v) in pairs)
+    less = sum((x - u) * (y - v) < 0 for (x, y), (u, v) in pairs)
+    sets = f"of {len(pairs)} pairs of sets"
+    if more == less:
+        return (
+            f"Students that agree more with their teacher are more accurate in {more} {sets}, less in {less}"
+        )
+    order, count = ("more", more) if more > less else ("less", less)
+    return f"Students that agree more with their teacher are {order} accurate in {count} {sets}"
 
 
 def _points(ax: Axes, students: Sequence[Subject]) -> None:
@@ -72,7 +95,8 @@ def _points(ax: Axes, students: Sequence[Subject]) -> None:
             xerr=[[x - left], [right - x]],
             label=subject.name if several_models else subject.title,
             capsize=3,
-            **line_look(k) | {"linestyle": "none"},
+            # Open, so that points in the same place are all seen.
+            **line_look(k) | {"linestyle": "none", "markerfacecolor": "none", "markersize": 8, "mew": 1.6},
         )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import GREY, legend, line_look, wide_panel
-from kdcli.figures.captions import counted_sets
+from kdcli.figures.canvas import GREY, legend, line_look, percent_ticks, wide_panel
+from kdcli.figures.captions import counted_sets, percent, replicates, size_of_test, spoken
 from kdcli.figures.kind import FigureKind
+from kdcli.words import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from kdcli.figures.view import Subject, View
 
 CAPTION = (
-    "Points: mean over draws and seeds; bars: range, often smaller than a point. A tree without a limit\n"
+    "Points: mean over {}; bars: range, often smaller than a point. A tree without a limit\n"
     "grows until all targets in a leaf are equal: with one-hot targets, until each leaf holds one class;\n"
     "with probabilities, until nearly every training example has its own leaf."
 )
@@ -46,16 +48,22 @@ def _by_leaves(view: View) -> list[Subject]:
     return sorted(trees, key=_leaves)
 
 
-def draw(view: View) -> Figure:
-    """Draw a line for each target, and the teacher and the Bayes optimum as levels."""
-    from matplotlib.ticker import LogLocator, PercentFormatter, ScalarFormatter
-
+def _lines(view: View) -> dict[str, list[Subject]]:
+    """Return the trees of each target, smallest first."""
     lines: dict[str, list[Subject]] = {}
     for subject in _by_leaves(view):
         lines.setdefault(subject.title, []).append(subject)
+    return lines
+
+
+def draw(view: View) -> Figure:
+    """Draw a line for each target, and the teacher and the Bayes optimum as levels."""
+    from matplotlib.ticker import LogLocator, ScalarFormatter
+
+    lines = _lines(view)
     figure, ax = wide_panel(
-        title=f"Test accuracy of trees by number of leaves, run {view.run}",
-        caption=CAPTION,
+        title=f"{finding(view)}, run {view.run}",
+        caption=CAPTION.format(replicates(view)),
         entries=len(lines) + (view.teacher is not None) + (view.bayes is not None),
     )
     for k, (title, subjects) in enumerate(lines.items()):
@@ -68,13 +76,45 @@ def draw(view: View) -> Figure:
     ax.xaxis.set_major_locator(LogLocator(base=2, numticks=20))
     ax.xaxis.set_major_formatter(ScalarFormatter())
     ax.margins(x=0.08, y=0.12)
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+    percent_ticks(ax.yaxis)
     ax.set_xlabel("number of leaves (log scale)")
-    ax.set_ylabel(f"test accuracy ({len(view.test.y):,} examples)")
+    ax.set_ylabel(f"test accuracy ({size_of_test(view)})")
     ax.grid(alpha=0.3)
     handles, labels = ax.get_legend_handles_labels()
     legend(figure, handles, labels)
     return figure
+
+
+def finding(view: View) -> str:
+    """Say which target gives the most accurate trees at how many sizes; of one target, which size does."""
+    lines = _lines(view)
+    if len(lines) == 1:
+        ((title, trees),) = lines.items()
+        top = max(trees, key=_accuracy)
+        size, accuracy = f"{_leaves(top):.0f} leaves", percent(_accuracy(top))
+        return f"Trees of {spoken(title)} are most accurate with {size}: {accuracy}"
+    sizes: dict[str, list[Subject]] = {}
+    for tree in _by_leaves(view):
+        sizes.setdefault(tree.model, []).append(tree)
+    compared = [trees for trees in sizes.values() if len(trees) > 1]
+    wins = Counter(title for trees in compared if (title := _most_accurate(trees)))
+    if not wins:
+        return "Test accuracy of trees by number of leaves"
+    most = max(wins.values())
+    best = [spoken(title) for title in lines if wins[title] == most]
+    give = "gives" if len(best) == 1 else "each give"
+    return f"{listed(best)} {give} the most accurate trees at {most} of {counted(len(compared), 'size')}"
+
+
+def _accuracy(tree: Subject) -> float:
+    return float(tree.recorded["accuracy"].mean())
+
+
+def _most_accurate(trees: Sequence[Subject]) -> str:
+    """Return the title of the trees with the highest accuracy; empty where several have it."""
+    highest = max(map(_accuracy, trees))
+    titles = [tree.title for tree in trees if _accuracy(tree) == highest]
+    return titles[0] if len(titles) == 1 else ""
 
 
 def _line(ax: Axes, title: str, subjects: Sequence[Subject], look: dict[str, Any]) -> None:

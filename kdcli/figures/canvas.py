@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
 
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 # Colours of Okabe and Ito's palette, apart in hue for every common kind of colour vision; the first two
@@ -30,10 +33,14 @@ COLUMNS = 4
 # Sizes in inches. The margins are fixed rather than fitted: fitting them draws every figure twice.
 WIDTH, HEIGHT = 2.75, 2.3  # of one panel
 LEFT, RIGHT, TOP, BOTTOM = 0.85, 0.25, 0.95, 0.95  # BOTTOM without the caption
-LINE, CAPTION_LINE = 0.18, 0.16
+BARE_TOP = 0.55  # of panels without titles of their own
+LINE, CAPTION_LINE, TITLE_LINE = 0.18, 0.16, 0.2
+TITLE_MARGIN = 0.3  # on both sides of a title
 LEGEND_COLUMNS, LEGEND_ROW = 4, 0.22
 BETWEEN_COLUMNS, BETWEEN_ROWS = 0.8, 1.0
 CHARACTERS = 30  # that have room below a panel
+
+UNBROKEN = re.compile(r" (?=[=%])|(?<==) ")  # spaces at which a title is not broken: "T = 4", "95 %"
 
 
 def line_look(k: int) -> dict[str, Any]:
@@ -71,15 +78,15 @@ def panels(
     rows = math.ceil(count / COLUMNS)
     columns = max(least, math.ceil(count / rows))
     width = LEFT + columns * WIDTH + (columns - 1) * between + right
-    bottom = _bottom(caption, entries)
-    whole = TOP + rows * height + (rows - 1) * BETWEEN_ROWS + bottom
+    (title, top), bottom = _headed(title, width, TOP), _bottom(caption, entries)
+    whole = top + rows * height + (rows - 1) * BETWEEN_ROWS + bottom
     figure = _figure(width, whole, title, caption)
     grid = figure.add_gridspec(
         rows,
         columns,
         left=LEFT / width,
         right=1 - right / width,
-        top=1 - TOP / whole,
+        top=1 - top / whole,
         bottom=bottom / whole,
         wspace=between / WIDTH,
         hspace=BETWEEN_ROWS / height,
@@ -117,8 +124,9 @@ def wide_panel(
     *, title: str, caption: str, entries: int, columns: int = LEGEND_COLUMNS
 ) -> tuple[Figure, Axes]:
     """Make a figure of one wide panel, with a title, room for so many legend entries, and a caption."""
-    bottom = _bottom(caption, entries, columns)
-    width, height, left, top = 10.0, 4.1 + bottom, 1.0, 0.55
+    width, left = 10.0, 1.0
+    (title, top), bottom = _headed(title, width), _bottom(caption, entries, columns)
+    height = top + 3.55 + bottom
     figure = _figure(width, height, title, caption)
     box = (left / width, bottom / height, 1 - (left + RIGHT) / width, 1 - (top + bottom) / height)
     return figure, figure.add_axes(box)
@@ -132,14 +140,23 @@ def abreast(count: int, *, title: str, caption: str, entries: int) -> tuple[Figu
 
 
 def rows(
-    count: int, lines: int, *, title: str, caption: str, axis_lines: int = 1
+    count: int,
+    lines: int,
+    *,
+    title: str,
+    caption: str,
+    axis_lines: int = 1,
+    line: float = 0.26,
+    entries: int = 1,
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure of `count` panels beside each other, with so many named lines on their shared left.
 
-    The labels of their horizontal axes have `axis_lines`.
+    A `line` is so high, in inches. The labels of the horizontal axes have `axis_lines`. There is room for a
+    line of text above the panels, and for a legend of so many `entries`.
     """
-    height, bottom = max(1.2, 0.26 * lines), _bottom(caption) + LINE * (axis_lines - 1)
-    figure, axes = _row(count, 3.6, height, bottom, left=2.9, between=0.25, title=title, caption=caption)
+    height, bottom = max(1.2, line * lines), _bottom(caption, entries) + LINE * (axis_lines - 1)
+    shape: dict[str, Any] = {"left": 2.9, "between": 0.25, "top": BARE_TOP + LINE}
+    figure, axes = _row(count, 3.6, height, bottom, **shape, title=title, caption=caption)
     for ax in axes[1:]:
         ax.sharey(axes[0])
     return figure, axes
@@ -155,10 +172,11 @@ def _row(
     between: float,
     title: str,
     caption: str,
+    top: float = BARE_TOP,
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure of one row of panels of this width and height, with these margins, in inches."""
-    top = 0.55
     whole = left + count * width + (count - 1) * between + RIGHT
+    title, top = _headed(title, whole, top)
     high = top + height + bottom
     figure = _figure(whole, high, title, caption)
     return figure, [
@@ -177,9 +195,67 @@ def _figure(width: float, height: float, title: str, caption: str) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=120)
-    figure.suptitle(title, y=1 - 0.12 / height, va="top", fontweight="bold")
+    place = {"y": 1 - 0.12 / height, "va": "top"}
+    figure.suptitle(title, fontweight="bold", parse_math=False, **place)  # names may hold a "$"
     figure.text(0.5, 0.1 / height, caption, ha="center", va="bottom", fontsize="small", color=GREY)
     return figure
+
+
+def _headed(title: str, width: float, margin: float = BARE_TOP) -> tuple[str, float]:
+    """Break a title into lines, and return it with a margin that has room for more than one, in inches."""
+    title = wrapped(title, width)
+    return title, margin + TITLE_LINE * title.count("\n")
+
+
+def wrapped(title: str, width: float) -> str:
+    """Break a title into the fewest lines that fit a figure's width in inches, of about the same length."""
+    room = width - 2 * TITLE_MARGIN
+    unbroken = UNBROKEN.sub("\N{NO-BREAK SPACE}", title).split(" ")
+    words = [piece for word in unbroken for piece in _pieces(word, room)]
+    lines = _filled(words, room)
+    for share in range(1, 20):
+        narrower = _filled(words, room * (1 - 0.025 * share))
+        if len(narrower) > len(lines):
+            break
+        lines = narrower
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def _pieces(word: str, room: float) -> list[str]:
+    """Cut a word, such as a long name, into pieces that fit."""
+    if _title_width(word) <= room:
+        return [word]
+    middle = len(word) // 2
+    return [*_pieces(word[:middle], room), *_pieces(word[middle:], room)]
+
+
+def _filled(words: Sequence[str], room: float) -> list[str]:
+    """Put as many words on each line as fit."""
+    lines = [words[0]]
+    for word in words[1:]:
+        longer = f"{lines[-1]} {word}"
+        lines = [*lines[:-1], longer] if _title_width(longer) <= room else [*lines, word]
+    return lines
+
+
+@cache
+def _title_width(line: str) -> float:
+    """Return the width of a line of a title in inches."""
+    from matplotlib import rcParams
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=rcParams["figure.titlesize"], weight="bold")
+    points, _, _ = text_to_path.get_text_width_height_descent(line, font, ismath=False)
+    return float(points) / 72
+
+
+def percent_ticks(*axes: Axis) -> None:
+    """Write the ticks of axes of shares in percent, with as many digits as they need."""
+    from matplotlib.ticker import FuncFormatter
+
+    for axis in axes:
+        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.6g}%"))
 
 
 def class_ticks(names: Sequence[str]) -> dict[int, str]:

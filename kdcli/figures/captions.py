@@ -1,19 +1,76 @@
-"""Which student sets a figure has room for, and what captions and notes say of the others."""
+"""What titles, captions and notes of figures say alike: numbers, sources, and what is shown or left out."""
 
 from __future__ import annotations
 
-from textwrap import fill
+from dataclasses import replace
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from kdcli.errors import Command, Text
-from kdcli.words import counted
+from kdcli.words import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kdcli.figures.view import Subject
+    from kdcli.figures.view import Subject, View
 
 MOST_PANELS = 12  # that a figure with a panel for each student set may have
+LINE = 104  # characters of a line of a caption
+
+
+def filled(text: str) -> str:
+    """Break a text into lines of a caption, of about the same length."""
+    lines = wrap(text, LINE)
+    for width in range(LINE, LINE // 2, -2):
+        narrower = wrap(text, width)
+        if len(narrower) > len(lines):
+            break
+        lines = narrower
+    return "\n".join(lines)
+
+
+def spoken(title: str) -> str:
+    """Name a set within a list of them, such as "soft at T = 8"."""
+    return title.replace(", T = ", " at T = ", 1)
+
+
+def size_of_test(view: View) -> str:
+    """Count the test examples: "359 examples in each draw"."""
+    each = " in each draw" if view.draws > 1 and view.drawing != "test kept" else ""
+    return f"{len(view.test.y):,} examples{each}"
+
+
+def percent(share: float) -> str:
+    """Write a share: "93.31 %"."""
+    return "under 0.01 %" if 0 < share < 5e-5 else f"{100 * share:.2f} %"
+
+
+def replicates(view: View) -> str:
+    """Say what the students of a set are of, within a sentence: "draws and seeds"."""
+    return "draws and seeds" if view.draws > 1 else "seeds"
+
+
+def interval_sources(view: View) -> str:
+    """Say within a sentence what intervals are over."""
+    if view.draws == 1:
+        return (
+            "test examples, and over seeds where there are several, for this teacher and these training data"
+        )
+    models = [*(["teacher"] if view.teacher else []), *(["students"] if view.students else [])]
+    draws = f"{view.draws} draws of the data, each with its own {listed(models)}"
+    return {
+        "split": f"{draws}; the intervals are corrected for the examples that draws share",
+        "test kept": f"{draws}, and over the test examples, which are the same in all draws",
+    }.get(view.drawing, draws)
+
+
+def caption_of_shown(view: View) -> str:
+    """Say which teacher and students stand for all, where single ones are shown."""
+    if view.draws == 1:
+        return f"Students: {view.shown_seed} of each set."
+    teacher = ["its teacher"] if view.teacher else []
+    students = [f"{view.shown_seed} of each set"] if view.students else []
+    return f"Shown is draw 0 of {view.draws}: {listed([*teacher, *students])}."
 
 
 def fitting_students(students: Sequence[Subject], room: int) -> list[Subject]:
@@ -21,6 +78,11 @@ def fitting_students(students: Sequence[Subject], room: int) -> list[Subject]:
     if len(students) <= room:
         return list(students)
     return [subject for subject in students if subject.model == students[0].model][:room]
+
+
+def fitting_subjects(view: View, room: int) -> list[Subject]:
+    """Return the teacher, if there is one, and the students that a figure has room for besides."""
+    return replace(view, students=fitting_students(view.students, room)).subjects
 
 
 def caption_of_room(students: Sequence[Subject], room: int) -> str:
@@ -46,7 +108,7 @@ def caption_of_failures(students: Sequence[Subject]) -> str:
     partial = [subject.name for subject in students if subject.partial]
     if not partial:
         return ""
-    return "\n" + fill(f"Seeds whose training failed are left out: {'; '.join(partial)}.", 100)
+    return "\n" + filled(f"Seeds whose training failed are left out: {'; '.join(partial)}.")
 
 
 def counted_sets(count: int) -> str:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdcli.errors import Text
 from kdcli.figures.canvas import PROBABILITY, beside, class_ticks, square_panels
-from kdcli.figures.captions import MOST_PANELS, caption_of_room, fitting_students, note_of_room
+from kdcli.figures.captions import (
+    MOST_PANELS,
+    caption_of_room,
+    caption_of_shown,
+    fitting_subjects,
+    note_of_room,
+)
 from kdcli.figures.kind import FigureKind
-from kdcli.words import counted
+from kdcli.words import counted, listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from kdcli.figures.view import Array, View
+    from kdcli.figures.view import Array, Subject, View
 
 ROOM = MOST_PANELS - 1  # besides the teacher
 MOST_CLASSES = 20
-CAPTION = (
-    "Numbers: test examples; empty cells: none. Colour: share of the true class (square-root scale).\n"
-    "Students: {} of each set."
-)
+CAPTION = "Numbers: test examples; empty cells: none. Colour: share of the true class (square-root scale).\n"
 
 
 def obstacle(view: View) -> str:
@@ -39,17 +41,14 @@ def note(view: View) -> Text:
 
 def draw(view: View) -> Figure:
     """Draw counts of true against predicted class for the teacher and each set, coloured by row share."""
-    subjects = replace(view, students=fitting_students(view.students, ROOM)).subjects
-    caption = CAPTION.format(view.shown_seed) + caption_of_room(view.students, ROOM)
-    figure, axes = square_panels(
-        len(subjects), title=f"Confusion matrices of run {view.run}", caption=caption
-    )
+    subjects = fitting_subjects(view, ROOM)
+    caption = CAPTION + caption_of_shown(view) + caption_of_room(view.students, ROOM)
+    figure, axes = square_panels(len(subjects), title=f"{finding(view)}, run {view.run}", caption=caption)
     ticks = class_ticks(view.class_names)
     for ax, subject in zip(axes, subjects, strict=True):
-        predicted = subject.probabilities().argmax(1)
-        _panel(ax, count_pairs(view.test.y, predicted, view.n_classes))
-        errors = int((view.test.y != predicted).sum())
-        ax.set_title(f"{subject.name}\n{counted(errors, 'error')}", fontsize="medium")
+        counts = _counts(view, subject)
+        _panel(ax, counts)
+        ax.set_title(f"{subject.name}\n{counted(_errors(counts), 'error')}", fontsize="medium")
         ax.set_xticks(list(ticks), ticks.values())
         ax.set_yticks(list(ticks), ticks.values())
         ax.set_xlabel("predicted class")
@@ -57,6 +56,40 @@ def draw(view: View) -> Figure:
     image = axes[0].get_images()[0]
     figure.colorbar(image, cax=beside(figure), label="share of the true class")
     return figure
+
+
+def finding(view: View) -> str:
+    """Say which two classes are confused most often, in the errors of all models that are shown."""
+    import numpy as np
+
+    subjects = fitting_subjects(view, ROOM)
+    counts = np.sum([_counts(view, subject) for subject in subjects], axis=0)
+    errors = _errors(counts)
+    if not errors:
+        return "Confusion matrices: no test example is misclassified"
+    names = view.class_names
+    if view.n_classes == 2:
+        often, rare = ((0, 1), (1, 0)) if counts[0, 1] > counts[1, 0] else ((1, 0), (0, 1))
+        more, less = (
+            f"class {names[a]} for {names[b]} ({counted(counts[a, b], 'time')})" for a, b in (often, rare)
+        )
+        order = "as often as" if counts[often] == counts[rare] else "more often than"
+        who = "The models take" if len(subjects) > 1 else f"{subjects[0].name} takes"
+        return f"{who} {more} {order} {less}"
+    both = np.triu(counts + counts.T, 1)
+    pairs = [f"{names[a]} and {names[b]}" for a, b in np.argwhere(both == both.max())]
+    share = f"{both.max():,} of all {counted(errors, 'error')}" + (" each" if len(pairs) > 1 else "")
+    if len(pairs) > 2:
+        return f"No two classes are confused most often: {len(pairs)} pairs have {share}"
+    return f"Classes confused most often: {listed(pairs, 'as well as')} ({share})"
+
+
+def _counts(view: View, subject: Subject) -> Array:
+    return count_pairs(view.test.y, subject.probabilities().argmax(1), view.n_classes)
+
+
+def _errors(counts: Array) -> int:
+    return int(counts.sum() - counts.trace())
 
 
 def count_pairs(y: Array, predicted: Array, n_classes: int) -> Array:

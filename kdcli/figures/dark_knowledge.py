@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kdcli.figures.canvas import PROBABILITY, class_ticks, square_panels
+from kdcli.figures.captions import percent
 from kdcli.figures.kind import FigureKind
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ FLOOR = 1e-6  # smaller probabilities are drawn like this one
 CAPTION = (
     "Mean over the training examples of each class. Colour: the other classes, with a log scale of its own\n"
     "for each panel; numbers on the diagonal: the true class, in percent. Soft targets teach both. T = 1 is\n"
-    "what the teacher predicts; a higher T shows more clearly which classes it finds similar."
+    "what the teacher predicts; a higher T shows more clearly which classes it finds similar.{}"
 )
 
 
@@ -31,21 +32,42 @@ def obstacle(view: View) -> str:
 
 def draw(view: View) -> Figure:
     """Draw the mean softened probability of each class for each true class, at two temperatures."""
-    assert view.teacher_logits is not None  # noqa: S101 - see obstacle
-    logits, y = view.teacher_logits("train"), view.splits["train"].y
-    softest = max((s.temperature for s in view.students if s.target == "soft"), default=1.0)
-    temperatures = (1.0, softest if softest > 1 else 4.0)
-    title = f"Dark knowledge: the teacher's probabilities of the other classes, run {view.run}"
-    figure, axes = square_panels(len(temperatures), title=title, caption=CAPTION, **ROOM)
+    caption = CAPTION.format(f"\nShown is draw 0 of {view.draws}." if view.draws > 1 else "")
+    figure, axes = square_panels(2, title=f"{finding(view)}, run {view.run}", caption=caption, **ROOM)
     ticks = class_ticks(view.class_names)
-    for ax, temperature in zip(axes, temperatures, strict=True):
-        _panel(ax, mean_probabilities(logits, y, view.n_classes, temperature))
+    for ax, temperature in zip(axes, (1.0, _higher_temperature(view)), strict=True):
+        _panel(ax, _means(view, temperature))
         ax.set_title(f"T = {temperature:g}", fontsize="medium")
         ax.set_xticks(list(ticks), ticks.values())
         ax.set_yticks(list(ticks), ticks.values())
         ax.set_xlabel("class")
         ax.set_ylabel("true class")
     return figure
+
+
+def finding(view: View) -> str:
+    """Say which other class the teacher finds most probable for any true class, at the higher temperature."""
+    import numpy as np
+
+    temperature = _higher_temperature(view)
+    p = _means(view, temperature)
+    others = np.where(np.eye(view.n_classes, dtype=bool), -1, p)
+    true, other = map(int, np.unravel_index(others.argmax(), p.shape))
+    names = view.class_names
+    probability = f"{percent(p[true, other])} on average at T = {temperature:g}"
+    return f"Most probable other class: {names[other]} for examples of {names[true]}, {probability}"
+
+
+def _higher_temperature(view: View) -> float:
+    """Return the highest temperature of the soft sets; 4 where none is above 1."""
+    softest = max((s.temperature for s in view.students if s.target == "soft"), default=1.0)
+    return softest if softest > 1 else 4.0
+
+
+def _means(view: View, temperature: float) -> Array:
+    assert view.teacher_logits is not None  # noqa: S101 - see obstacle
+    logits, y = view.teacher_logits("train"), view.splits["train"].y
+    return mean_probabilities(logits, y, view.n_classes, temperature)
 
 
 def _panel(ax: Axes, p: Array) -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import Text
 from kdcli.figures.canvas import PROBABILITY, beside, class_look, legend, panels
-from kdcli.figures.captions import MOST_PANELS, caption_of_room, fitting_students, note_of_room
+from kdcli.figures.captions import (
+    MOST_PANELS,
+    caption_of_room,
+    caption_of_shown,
+    fitting_subjects,
+    note_of_room,
+    percent,
+)
 from kdcli.figures.kind import FigureKind
+from kdcli.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,12 +69,12 @@ def draw(view: View) -> Figure:
     """Draw the Bayes optimum, the teacher and one student of each set over the same part of the plane."""
     plane = _plane(view.test.x)
     bayes = None if view.posterior is None else plane.evaluate(view.posterior)
-    subjects = replace(view, students=fitting_students(view.students, ROOM)).subjects
+    subjects = fitting_subjects(view, ROOM)
     points = min(SHOWN, len(view.test.y))
     figure, axes = panels(
         len(subjects) + (bayes is not None),
-        title=f"Decision boundaries of run {view.run}",
-        caption=f"Students: {view.shown_seed} of each set. Points: {points} test examples, by true class."
+        title=f"{finding(view)}, run {view.run}",
+        caption=f"{caption_of_shown(view)} Points: {points} test examples, by true class."
         + caption_of_room(view.students, ROOM),
         right=1.1,
         entries=view.n_classes + 2,
@@ -81,6 +89,26 @@ def draw(view: View) -> Figure:
     _legend(figure, view)
     _color_bar(figure, view)
     return figure
+
+
+def finding(view: View) -> str:
+    """Say whose classes differ least from the Bayes optimum's, or else the teacher's, and on which share."""
+    subjects = fitting_subjects(view, ROOM)
+    if view.posterior is not None:
+        optimal, whose = view.posterior(view.test.x).argmax(1), "the Bayes boundary"
+    elif view.teacher and view.students:
+        optimal, whose = view.teacher.probabilities().argmax(1), "the teacher's boundary"
+        subjects = subjects[1:]
+    else:
+        return "Decision boundaries"
+    shares = {s.name: float((s.probabilities().argmax(1) != optimal).mean()) for s in subjects}
+    least = min(shares.values())
+    nearest = [name for name, share in shares.items() if share == least]
+    names = f"{len(nearest)} models" if len(nearest) > 2 else listed(nearest)
+    verb = "differs" if len(nearest) == 1 else "differ"
+    differ = verb if len(nearest) == len(shares) else f"{verb} least"
+    where = f"on {percent(least)} of test examples" if least else "on no test example"
+    return f"{names} {differ} from {whose}: {where}"
 
 
 def _plane(x: Array) -> Plane:

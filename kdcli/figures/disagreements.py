@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kdcli.figures.canvas import BLUE, GREY, ORANGE, class_ticks, legend, panels
+from kdcli.figures.captions import caption_of_shown
 from kdcli.figures.kind import FigureKind
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 SHOWN = 12
 LOOKS = ((GREY, ""), (ORANGE, "//"), (BLUE, ".."))  # colour and hatch of each model
 CAPTION = (
-    "The test images on which most student sets disagree with the teacher, judged by {} of each set.\n"
+    "The test images on which most student sets disagree with the teacher. {}\n"
     "Bars: predicted probability of each class. Titles: true class, number of sets that disagree, and the\n"
     "classes predicted by the models of the legend, in its order."
 )
@@ -52,8 +53,8 @@ def draw(view: View) -> Figure:
     images = np.argsort(-disagreeing, kind="stable")[: min(SHOWN, int((disagreeing > 0).sum()))]
     figure, axes = panels(
         len(images),
-        title=f"Test images on which teacher and students disagree, run {view.run}",
-        caption=CAPTION.format(view.shown_seed),
+        title=f"{finding(view)}, run {view.run}",
+        caption=CAPTION.format(caption_of_shown(view)),
     )
     probabilities = [subject.probabilities() for subject in subjects]
     labels = [subjects[0].title, *(subject.name for subject in subjects[1:])]
@@ -67,6 +68,14 @@ def draw(view: View) -> Figure:
     handles, labels = axes[0].get_legend_handles_labels()
     legend(figure, handles, labels)
     return figure
+
+
+def finding(view: View) -> str:
+    """Say on how many test images any student set disagrees with the teacher."""
+    disagreeing, sets = count_disagreements(view), len(view.students)
+    who = f"at least one of {sets} student sets" if sets > 1 else view.students[0].title
+    images = f"{int((disagreeing > 0).sum()):,} of {len(disagreeing):,} test images"
+    return f"On {images} {who} disagrees with the teacher"
 
 
 def _compared(view: View) -> list[Subject]:

@@ -12,6 +12,7 @@ from kdcli.figures.captions import (
     counted_sets,
     fitting_students,
     note_of_room,
+    replicates,
 )
 from kdcli.figures.kind import FigureKind
 from kdcli.words import counted
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from kdcli.figures.view import Array, Curves, Subject, View
 
 CAPTION = (
-    "Lines: median over draws and seeds; bands: 10th to 90th percentile. The loss is\n"
-    "T² · KL(target ‖ prediction), mixed with the cross-entropy of the labels where there is a weight w. It\n"
-    "is 0 at a perfect match; with one-hot targets it is the cross-entropy, which noisy labels keep above 0."
+    "Lines: median over {}; bands: 10th to 90th percentile. The loss is T² · KL(target ‖ prediction),\n"
+    "mixed with the cross-entropy of the labels where there is a weight w. It is 0 at a perfect match; with\n"
+    "one-hot targets it is the cross-entropy, which noisy labels keep above 0. Validation loss ends clearly\n"
+    "above its minimum where its last tenth is more than 10 % above the lowest stretch of this length."
 )
+RISEN = 1.1  # how many times its lowest loss a line has to end at
 ROOM = MOST_PANELS - 1  # besides the teacher
 
 
@@ -56,11 +59,9 @@ def _with_curves(view: View) -> list[Subject]:
 
 def draw(view: View) -> Figure:
     """Draw a panel for each model that is trained by gradients, all with the same loss axis."""
-    students = _with_curves(view)
-    teacher = [view.teacher] if view.teacher and view.teacher.curves() else []
-    subjects = [*teacher, *fitting_students(students, ROOM)]
-    caption = CAPTION + caption_of_room(students, ROOM)
-    figure, axes = panels(len(subjects), title=f"Learning curves of run {view.run}", caption=caption)
+    subjects = _shown(view)
+    caption = CAPTION.format(replicates(view)) + caption_of_room(_with_curves(view), ROOM)
+    figure, axes = panels(len(subjects), title=f"{finding(view)}, run {view.run}", caption=caption)
     for ax, subject in zip(axes, subjects, strict=True):
         if curves := subject.curves():
             _panel(ax, subject, curves)
@@ -70,13 +71,40 @@ def draw(view: View) -> Figure:
     return figure
 
 
+def finding(view: View) -> str:
+    """Say in how many panels the validation loss has risen by the end."""
+    curves = [curves for subject in _shown(view) if (curves := subject.curves())]
+    risen = sum(has_risen(of_subject.val) for of_subject in curves)
+    if not risen:
+        return "Learning curves: no validation loss ends clearly above its minimum"
+    where = f" in {risen} of {len(curves)} panels" if len(curves) > 1 else ""
+    return f"Sign of overfitting{where}: validation loss ends clearly above its minimum"
+
+
+def has_risen(losses: Array) -> bool:
+    """Whether the median of `losses (draws, seeds, points)` ends clearly above its lowest stretch.
+
+    Stretches of a tenth of the points are compared, since single points vary.
+    """
+    import numpy as np
+
+    median = np.median(losses.reshape(-1, losses.shape[-1]), axis=0)
+    stretches = np.lib.stride_tricks.sliding_window_view(median, max(1, len(median) // 10)).mean(-1)
+    return bool(stretches[-1] > RISEN * stretches.min())
+
+
+def _shown(view: View) -> list[Subject]:
+    teacher = [view.teacher] if view.teacher and view.teacher.curves() else []
+    return [*teacher, *fitting_students(_with_curves(view), ROOM)]
+
+
 def _panel(ax: Axes, subject: Subject, curves: Curves) -> None:
     draws, seeds, _ = curves.train.shape
     _curve(ax, curves.epochs, curves.train, label="training", color=BLUE, linestyle="-")
     _curve(ax, curves.epochs, curves.val, label="validation", color=ORANGE, linestyle="--")
     ax.set_yscale("log")
-    replicates = f"{counted(draws, 'draw')} × {seeds}" if draws > 1 else counted(seeds, "seed")
-    ax.set_title(f"{subject.title}\n{subject.model}, {replicates}", fontsize="medium")
+    count = f"{counted(draws, 'draw')} × " if draws > 1 else ""
+    ax.set_title(f"{subject.title}\n{subject.model}, {count}{counted(seeds, 'seed')}", fontsize="medium")
     ax.set_xlabel("epoch")
     ax.set_ylabel(f"{subject.loss} (nats)", fontsize="small")
     ax.set_xlim(0, curves.epochs[-1])

@@ -6,12 +6,13 @@ import math
 from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
-from kdcli.figures.canvas import GREY, abreast, legend, line_look
-from kdcli.figures.captions import caption_of_failures
+from kdcli.figures.canvas import GREY, abreast, legend, line_look, percent_ticks
+from kdcli.figures.captions import caption_of_failures, filled, interval_sources, percent, size_of_test
 from kdcli.figures.kind import FigureKind
+from kdcli.words import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
     Lines: TypeAlias = dict[tuple[str, str, str], list[Subject]]
 
 CAPTION = (
-    "Bars and bands: 95 % intervals of the mean over test examples, and over seeds where there are several,\n"
-    "for this teacher and these training data. Dashed: the control, which is trained on the labels.\n"
-    "Infinite values are left out."
+    "Bars and bands: 95 % intervals of the mean over {}. Dashed: the control, which is trained on the "
+    "labels. Infinite values are left out. Where bars overlap much, it is open which temperature is best."
 )
 SOFTENED = ("soft", "shuffled")
 
@@ -54,38 +54,64 @@ def _controls(view: View, lines: Lines) -> list[Subject]:
 
 def draw(view: View) -> Figure:
     """Draw a line for each target, model and variant, with its control as a level, once for each metric."""
-    from matplotlib.ticker import PercentFormatter
-
     lines = _lines(view)
     controls = _controls(view, lines)
     figure, (left, right) = abreast(
         2,
-        title=f"Accuracy and negative log-likelihood of students by temperature, run {view.run}",
-        caption=CAPTION + caption_of_failures([*chain(*lines.values()), *controls]),
+        title=f"{finding(view)}, run {view.run}",
+        caption=filled(CAPTION.format(interval_sources(view)))
+        + caption_of_failures([*chain(*lines.values()), *controls]),
         entries=len(lines) + len(controls) + (view.teacher is not None),
     )
     for ax, metric in ((left, "accuracy"), (right, "nll")):
         _lines_with_bars(ax, lines, metric)
         _levels(ax, view, lines, controls, metric)
         _temperature_axis(ax, sorted({s.temperature for sets in lines.values() for s in sets}))
-    left.set_ylabel(f"test accuracy ({len(view.test.y):,} examples)")
-    left.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+    left.set_ylabel(f"test accuracy ({size_of_test(view)})")
+    percent_ticks(left.yaxis)
     right.set_ylabel("test negative log-likelihood (nats)")
     handles, labels = left.get_legend_handles_labels()
     legend(figure, handles, labels)
     return figure
 
 
+def finding(view: View) -> str:
+    """Say at which temperature the sets of the first line are the most accurate, and have the lowest NLL."""
+    (key, sets), *_ = _lines(view).items()
+    temperatures, accuracy = _best(sets, "accuracy", max)
+    name, highest = _label(key), f"highest accuracy ({percent(accuracy)})"
+    coolest, nll = _best(sets, "nll", min)
+    if math.isinf(nll):
+        return f"{name}: {highest} at T = {temperatures}; NLL infinite at every T"
+    lowest = f"lowest NLL ({nll:.4g} nats)"
+    if temperatures == coolest:
+        return f"{name}: {highest} and {lowest} at T = {temperatures}"
+    return f"{name}: {highest} at T = {temperatures}, {lowest} at T = {coolest}"
+
+
+def _best(
+    sets: Sequence[Subject], metric: str, best: Callable[[Iterable[float]], float]
+) -> tuple[str, float]:
+    """Return the temperatures at which a metric is best, within a sentence, and its value there."""
+    means = [(subject.temperature, subject.score(metric)[0]) for subject in sets]
+    value = best(mean for _, mean in means)
+    return listed([f"{temperature:g}" for temperature, mean in means if mean == value]), value
+
+
+def _label(key: tuple[str, str, str]) -> str:
+    target, *names = key
+    return f"{target} ({', '.join(filter(None, names))})"
+
+
 def _lines_with_bars(ax: Axes, lines: Lines, metric: str) -> None:
     import numpy as np
 
-    for k, ((target, *names), sets) in enumerate(lines.items()):
+    for k, (key, sets) in enumerate(lines.items()):
         mean, low, high = np.array([s.score(metric) for s in sets]).T
         mean[~np.isfinite(mean)] = np.nan
         bars = [mean - low, high - mean]
-        label = f"{target} ({', '.join(filter(None, names))})"
         look = line_look(k) | {"linestyle": "-"}
-        ax.errorbar([s.temperature for s in sets], mean, bars, label=label, capsize=3, **look)
+        ax.errorbar([s.temperature for s in sets], mean, bars, label=_label(key), capsize=3, **look)
 
 
 def _levels(ax: Axes, view: View, lines: Lines, controls: Sequence[Subject], metric: str) -> None:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import BLUE, GREY, legend, panels
-from kdcli.figures.captions import MOST_PANELS, caption_of_room, fitting_students, note_of_room
+from kdcli.figures.canvas import BLUE, GREY, legend, panels, percent_ticks
+from kdcli.figures.captions import (
+    MOST_PANELS,
+    caption_of_room,
+    fitting_subjects,
+    note_of_room,
+    percent,
+    replicates,
+)
 from kdcli.figures.kind import FigureKind
+from kdcli.words import listed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from kdcli.figures.view import Array, Subject, View
 
 CAPTION = (
-    "Test predictions of all seeds, in bins of their confidence: the probability of the predicted class.\n"
-    "Point area: share of all predictions; bars: 95 % intervals over test examples. A model below the\n"
-    "diagonal is overconfident. ECE: expected calibration error, the mean distance from the diagonal."
+    "Test predictions of all {0}, in bins of their confidence: the probability of the predicted class.\n"
+    "Point area: share of all predictions; bars: 95 % intervals over test examples alone. A model below the\n"
+    "diagonal is overconfident. ECE: expected calibration error, the mean distance from the diagonal, for\n"
+    "each model alone and averaged over {0}; it is too large on few test examples."
 )
 ROOM = MOST_PANELS - 1  # besides the teacher
 
@@ -36,9 +46,9 @@ def note(view: View) -> Text:
 
 def draw(view: View) -> Figure:
     """Draw a panel for the teacher and for each student set."""
-    subjects = replace(view, students=fitting_students(view.students, ROOM)).subjects
-    caption = CAPTION + caption_of_room(view.students, ROOM)
-    figure, axes = panels(len(subjects), title=f"Reliability diagrams of run {view.run}", caption=caption)
+    subjects = fitting_subjects(view, ROOM)
+    caption = CAPTION.format(replicates(view)) + caption_of_room(view.students, ROOM)
+    figure, axes = panels(len(subjects), title=f"{finding(view)}, run {view.run}", caption=caption)
     for ax, subject in zip(axes, subjects, strict=True):
         _panel(ax, subject, 1 / view.n_classes)
     handles, labels = axes[0].get_legend_handles_labels()
@@ -46,8 +56,27 @@ def draw(view: View) -> Figure:
     return figure
 
 
+def finding(view: View) -> str:
+    """Say which models are calibrated best and worst, by their ECE as it is shown."""
+    errors = {subject.name: percent(subject.score("ece")[0]) for subject in fitting_subjects(view, ROOM)}
+    by_error = sorted(fitting_subjects(view, ROOM), key=lambda subject: subject.score("ece")[0])
+    least, most = errors[by_error[0].name], errors[by_error[-1].name]
+    if least == most:
+        return f"{_names(errors, least)}: ECE {least}"
+    best, worst = f"{_names(errors, least)}, ECE {least}", f"{_names(errors, most)}, ECE {most}"
+    return f"Best calibrated: {best}; worst: {worst}"
+
+
+def _names(errors: Mapping[str, str], shown: str) -> str:
+    """Name the models of this error, or count them where they are many."""
+    names = [name for name, error in errors.items() if error == shown]
+    if len(names) > 2:
+        return f"all {len(names)} models" if len(names) == len(errors) else f"{len(names)} models"
+    return listed(names)
+
+
 def wilson(rate: Array, n: Array) -> tuple[Array, Array]:
-    """Return the ends of the 95 % interval of a `rate` among `n` independent draws.
+    """Return the ends of the 95 % interval of a `rate` among `n` independent cases.
 
     Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
     """
@@ -60,12 +89,11 @@ def wilson(rate: Array, n: Array) -> tuple[Array, Array]:
 def _panel(ax: Axes, subject: Subject, least: float) -> None:
     """Draw accuracy against confidence, which is `least` where all classes are equally probable."""
     import numpy as np
-    from matplotlib.ticker import PercentFormatter
 
     bins = subject.reliability()
     ax.plot([least, 1], [least, 1], color=GREY, linestyle="--", label="perfect calibration")
     # All seeds predict the same examples, whose number alone tells how uncertain a rate is.
-    low, high = wilson(bins.accuracy, bins.count / bins.seeds)
+    low, high = wilson(bins.accuracy, bins.count / bins.each)
     ends = np.maximum([bins.accuracy - low, high - bins.accuracy], 0)  # rounding may put a rate outside
     ax.errorbar(bins.confidence, bins.accuracy, ends, color=BLUE, linestyle="none", linewidth=1)
     area = 10 + 150 * bins.count / bins.count.sum()
@@ -74,8 +102,7 @@ def _panel(ax: Axes, subject: Subject, least: float) -> None:
     ax.set_title(f"{subject.name}\nECE {subject.score('ece')[0]:.2%}", fontsize="medium")
     ax.set_xlabel("confidence")
     ax.set_ylabel("accuracy", fontsize="small")
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    percent_ticks(ax.xaxis, ax.yaxis)
     ax.set_ylim(-0.03, 1.03)
     ax.grid(alpha=0.3)
 

@@ -37,13 +37,13 @@ class Reliability:
     """Test predictions of all draws and seeds by bins of their top probability; empty bins are left out.
 
     confidence, accuracy (bins,): mean top probability, and share of correct predictions; count (bins,):
-    number of predictions, `seeds` for each example of each draw.
+    number of predictions, of which each test example has so many on average (`each`).
     """
 
     confidence: Array
     accuracy: Array
     count: Array
-    seeds: int
+    each: float
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Difference:
     """The difference of a student set from its control on a metric, in the metric's `unit`.
 
     mean is None where both are infinite, or where there is `nothing` to compare; low and high are None where
-    the interval has no ends. verdict is "better", "worse", "no difference shown", or None with a single seed.
-    by_draw has the difference in each draw.
+    the interval has no ends. verdict is "better", "worse", "no difference shown", or None; then `why` says
+    what is in the way. by_draw has the difference in each draw, NaN where both are infinite.
     """
 
     group: str
@@ -65,6 +65,7 @@ class Difference:
     high: float | None
     verdict: str | None
     nothing: bool = False
+    why: str = ""
     by_draw: Sequence[float] = ()
 
     @property
@@ -72,6 +73,11 @@ class Difference:
         """The label of an axis of such differences."""
         unit = f"{self.unit}; " if self.unit else ""
         return f"{self.metric} difference from control\n({unit}{self.preferred} is better)"
+
+    @property
+    def sign(self) -> int:
+        """1 where a positive difference is for the better, else −1."""
+        return 1 if self.preferred == "higher" else -1
 
 
 @dataclass(frozen=True)
@@ -147,6 +153,7 @@ class View:
     seed           the seed that stands for each set; None where the sets have none in common
     differences    of student sets from their controls; none where there is nothing to compare
     draws          number of draws of the data
+    drawing        how several come about: "sampled" anew, "split" anew from one pool, or with the "test kept"
     """
 
     run: str
@@ -161,6 +168,7 @@ class View:
     seed: int | None = 0
     differences: Callable[[], Sequence[Difference]] = list
     draws: int = 1
+    drawing: str = "sampled"
 
     @property
     def n_classes(self) -> int:
@@ -180,8 +188,7 @@ class View:
     @property
     def shown_seed(self) -> str:
         """The seed that stands for each set, in words."""
-        seed = "the first remaining seed" if self.seed is None else f"seed {self.seed}"
-        return f"{seed} of draw 0" if self.draws > 1 else seed
+        return "the first remaining seed" if self.seed is None else f"seed {self.seed}"
 
 
 def softmax(logits: Array, temperature: float = 1.0) -> Array:

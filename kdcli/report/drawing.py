@@ -140,6 +140,7 @@ def _view_of_data(data: Data) -> View:
         posterior=exact,
         bayes=_bayes_scores(data),
         draws=data.draws,
+        drawing=data.description.drawing,
     )
 
 
@@ -177,6 +178,7 @@ def _differences(evidence: Evidence) -> list[Difference]:
                         high=high,
                         verdict=versus.verdict,
                         nothing=not versus.seeds,
+                        why=versus.why,
                         by_draw=[scale * difference for difference in versus.by_draw],
                     )
                 )
@@ -236,7 +238,7 @@ def _subject(
         logits=lambda: logits()[0].numpy(),
         predict=lambda x: member().predict(torch.from_numpy(x))[0].softmax(1).numpy(),
         score=cache(score),
-        reliability=lambda: measure_reliability(scored()),
+        reliability=lambda: measure_reliability(scored(), _distinct_tests(data)),
         curves=cache(lambda: _curves(trained)),
         shown=shown,
         variant=variant,
@@ -252,8 +254,16 @@ def _curves(trained: Trained[Any]) -> Curves | None:
     return Curves(history["epochs"].numpy(), history["train"].numpy(), history["val"].numpy())
 
 
-def measure_reliability(scored: Sequence[Scored]) -> Reliability:
-    """Return confidence and accuracy of the predictions of all draws, by bins."""
+def _distinct_tests(data: Data) -> int:
+    """Count the examples in the test splits of all draws, each once: draws may share some."""
+    return len(np.unique(data.pool.index["test"].numpy()))
+
+
+def measure_reliability(scored: Sequence[Scored], examples: int) -> Reliability:
+    """Return confidence and accuracy of the predictions of all draws, by bins.
+
+    They are of so many different `examples`.
+    """
     top, correct, bins = (
         torch.cat([values(of_draw).flatten() for of_draw in scored])
         for values in (confidences, hits, top_bins)
@@ -263,4 +273,4 @@ def measure_reliability(scored: Sequence[Scored]) -> Reliability:
     )
     used = count > 0
     count, confidence, accuracy = count[used], confidence[used], accuracy[used]
-    return Reliability(confidence / count, accuracy / count, count, len(scored[0].logits))
+    return Reliability(confidence / count, accuracy / count, count, len(top) / examples)

@@ -1,6 +1,7 @@
 """Tables as wide as the terminal allows: where there is no room for one, a list says the same."""
 
 from collections.abc import Iterator, Sequence
+from typing import Literal, TypeAlias
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -13,6 +14,9 @@ from kdcli.report.terminal import console, fitted
 
 NARROW = 60  # columns below which a list is read better than a table
 NAME = 24  # columns that a longer name needs at least, folded into as many lines as it takes
+Place: TypeAlias = Literal["abreast", "below", "stacked"]
+"""Where verdicts stand: beside the values, or below them, with the draws in the same line or the next."""
+
 STYLES: dict[Emphasis, str] = {
     "": "",
     "strong": "bold",
@@ -40,17 +44,20 @@ def draw(table: Table) -> None:
 
 
 def _grids(table: Table, terminal: Console) -> list[Grid]:
-    """Lay a table out: whole with verdicts abreast if it fits, else in parts with verdicts below the values.
+    """Lay a table out: whole if it fits, with verdicts abreast or below the values, else in parts.
 
     A part has as many columns as the terminal has room for, and one if need be.
     """
-    whole = _grid(table, wide=True)
+    whole = _grid(table, "abreast")
     if not table.splits or narrow(terminal) or _in_one_line(whole, terminal):
         return [whole]
+    below = _grid(table, "below")
+    if _in_one_line(below, terminal):
+        return [below]
     columns = range(len(table.columns))
     parts = [whole]
     for size in reversed(columns):
-        parts = [_grid(table.part(columns[k : k + size + 1]), wide=False) for k in columns[:: size + 1]]
+        parts = [_grid(table.part(columns[k : k + size + 1]), "stacked") for k in columns[:: size + 1]]
         if all(_in_one_line(part, terminal) for part in parts):
             break
     return parts
@@ -62,10 +69,13 @@ def _in_one_line(grid: Grid, terminal: Console) -> bool:
     return Measurement.get(terminal, wide, grid).maximum <= terminal.width
 
 
-def _grid(table: Table, *, wide: bool) -> Grid:
+def _grid(table: Table, verdicts: Place) -> Grid:
     """Lay a table out as it will be written in the output's encoding."""
     grid = Grid(title=fitted(table.title) if table.title else None, title_justify="left", title_style="bold")
-    for column, titles in [(table.head, [table.head.title]), *((c, _titles(c, wide)) for c in table.columns)]:
+    for column, titles in [
+        (table.head, [table.head.title]),
+        *((c, _titles(c, verdicts)) for c in table.columns),
+    ]:
         for title in titles:
             grid.add_column(
                 fitted(title),
@@ -83,7 +93,7 @@ def _grid(table: Table, *, wide: bool) -> Grid:
         margin = "  " if section.title else ""
         for row in section.rows:
             mark = f"{row.mark or ' '} " if marked else ""
-            grid.add_row(_title(row, margin + mark), *_cells(row, table.columns, wide))
+            grid.add_row(_title(row, margin + mark), *_cells(row, table.columns, verdicts))
     return grid
 
 
@@ -91,8 +101,8 @@ def _marked(table: Table) -> bool:
     return any(row.mark for row in table.rows())
 
 
-def _titles(column: Column, wide: bool) -> list[str]:
-    if wide and column.control:
+def _titles(column: Column, verdicts: Place) -> list[str]:
+    if verdicts == "abreast" and column.control:
         return [column.title, f"vs {column.control}", *(["draws"] if column.draws else []), "verdict"]
     lines = [column.short or column.title, *([f"vs {column.control}"] if column.control else [])]
     return ["\n".join(lines)]
@@ -103,20 +113,21 @@ def _title(row: Row, margin: str) -> Text:
     return Text.assemble(margin, _text(row.title), role)
 
 
-def _cells(row: Row, columns: Sequence[Column], wide: bool) -> Iterator[Text]:
+def _cells(row: Row, columns: Sequence[Column], verdicts: Place) -> Iterator[Text]:
     for cell, column in zip(row.cells, columns, strict=True):
         if not column.control:
             yield _text(cell)
             continue
         word, emphasis = cell.verdict
-        short = word if wide else word.replace("inconclusive", "inconcl.")
+        short = word if verdicts == "abreast" else word.replace("inconclusive", "inconcl.")
         difference, verdict = fitted(cell.difference), fitted(Text(short, style=STYLES[emphasis]))
-        if wide:
+        if verdicts == "abreast":
             yield from (_text(cell), difference, *([Text(cell.draws)] if column.draws else []), verdict)
         else:
-            below = Text.assemble(difference, " " if difference and verdict else "", verdict)
             draws = Text(f"in {cell.draws} draws" if cell.draws else "", style=STYLES["weak"])
-            yield Text("\n").join(filter(None, [_text(cell), below, draws]))
+            told = [difference, verdict, *([draws] if verdicts == "below" else [])]
+            below = [Text(" ").join(filter(None, told)), *([draws] if verdicts == "stacked" else [])]
+            yield Text("\n").join(filter(None, [_text(cell), *below]))
 
 
 def _text(cell: Cell) -> Text:

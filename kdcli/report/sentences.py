@@ -175,7 +175,7 @@ def coverage(evidence: Evidence) -> str:
     """Say what the intervals and verdicts cover, and what not."""
     words = [f"± is half of a 95 % interval over {_sources(evidence)}."]
     if evidence.draws > 1 and evidence.tests:
-        words.append('Under "draws": in how many the difference has the sign of the mean.')
+        words.append("Draws such as 9/10 are those in which a difference has the sign of its mean.")
     if evidence.tests:
         words.append(
             f"Verdicts hold at 95 % for the {counted(evidence.tests, 'comparison')} of the table together "

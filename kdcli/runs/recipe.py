@@ -147,7 +147,9 @@ class Students(Training):
         paired=True,
         grouping=True,
     )
-    seeds: int = setting(10, "replicates of each student, with seeds 0, 1, …", minimum=1, paired=True)
+    seeds: int = setting(
+        10, "replicates of each student in each draw, with seeds 0, 1, …", minimum=1, paired=True
+    )
 
 
 @dataclass(frozen=True)

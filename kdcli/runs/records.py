@@ -100,8 +100,9 @@ class DataRecord:
 
     def words(self, folder: str) -> list[str]:
         """Return the options that the sizes of the splits do not tell."""
-        told = {"dataset", "content", "val_fraction", "n_samples", "n_val", "n_test"}
-        return [in_words(key, value) for key, value in self.to_record().items() if key not in told]
+        told = {"dataset", "content", "val_fraction", "n_samples", "n_val", "n_test", "draws"}
+        draws = [counted(self.config.draws, "draw")] if self.config.draws > 1 else []
+        return draws + [in_words(key, value) for key, value in self.to_record().items() if key not in told]
 
     @property
     def own_files(self) -> bool:

@@ -66,7 +66,7 @@ def check_training(model: Model, sizes: Sizes, folder: Path, free: int | None = 
     `free` is the free memory in bytes, where it is not that of this machine that counts.
     """
     several = sizes.members > 1
-    what = f"{count(sizes.members)} students {model} need" if several else f"{model} needs"
+    what = f"{count(sizes.members)} models {model} need" if several else f"{model} needs"
     check_memory(what, _memory(model, sizes), lambda free: _advice(model, sizes, free), free)
     smaller = "name a smaller --model" + (", or lower --seeds" if several else "")
     check_disk(what, model.needs(sizes).disk, folder, f"{smaller}, or free some space")
@@ -90,6 +90,8 @@ def _advice(model: Model, sizes: Sizes, free: int) -> str:
         return f"lower --seeds to {rounded_down(few)}"
     if sizes.sets > 1 and fits(1, sets=1):
         return "name fewer values of --target and --temperature, or lower --seeds"
+    if sizes.draws > 1 and _memory(model, replace(sizes, seeds=1, sets=1, draws=1)) <= free:
+        return "make data of fewer --draws"
     return "name a smaller --model, such as mlp:64,64"
 
 

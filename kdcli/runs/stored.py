@@ -198,7 +198,8 @@ class Trained(Stored[R], ABC):
         data, shape = self.experiment.data, self._shape
         for name, tensor in tensors.items():
             if tuple(tensor.shape[:2]) != shape:
-                raise ValueError(f"{name} is not that of {shape[1]} models of each of {shape[0]} draws")
+                models, draws = counted(shape[1], "model"), counted(shape[0], "draw")
+                raise ValueError(f"{name} is not that of {models} of each of {draws}")
         flat = {name: tensor.flatten(0, 1) for name, tensor in tensors.items()}
         return self.model.restore(flat, data.features, data.n_classes, shape[0] * shape[1])
 

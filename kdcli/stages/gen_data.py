@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kdcli.data import DATASETS, Dataset, Description, Sample
+from kdcli.data.dataset import Drawn
 from kdcli.data.draw import Drawing
 from kdcli.data.sources import Bar, fingerprint, published, read_files, unseen
 from kdcli.errors import KdError, UsageError
@@ -102,7 +103,7 @@ def gen_data(
     if adopt and there:
         _check_adoption(experiment, recipe, force)
     if not up_to_date:
-        _check_room(dataset.points(config), type(config), run.path)
+        _check_room(dataset.points(config), config, run.path)
         _make(experiment, recipe, record, contents, bar)
     elif adopt and force:
         experiment.adopt(dump(recipe))
@@ -166,22 +167,26 @@ def _check_adoption(experiment: Experiment, recipe: Recipe, force: bool) -> None
         )
 
 
-def _check_room(points: Mapping[str, int], config: type, folder: Path) -> None:
-    """Refuse to sample more points than memory or the disk have room for."""
+def _check_room(points: Mapping[str, int], config: Drawn, folder: Path) -> None:
+    """Refuse to sample more `points` in each draw than memory or the disk have room for."""
     if not points:
         return
-    total = sum(points.values())
-    memory, disk = room.sampled(total)
+    each = sum(points.values())
+    memory, disk = room.sampled(config.draws * each)
     most = max(points, key=lambda key: points[key])
-    what = f"{room.count(points[most])} {'test points' if most == 'n_test' else 'samples'} need"
+    named = "test points" if most == "n_test" else "samples"
+    draws = f"{room.count(config.draws)} draws of " if config.draws > 1 else ""
+    what = f"{draws}{room.count(points[most])} {named} need"
+    fewer = f", or {flag(type(config), 'draws')}" if config.draws > 1 else ""
 
     def lower(available: int) -> str:
-        left = available // room.sampled(1)[0] - (total - points[most])
+        left = available // (config.draws * room.sampled(1)[0]) - (each - points[most])
         fitting = f" to {room.rounded_down(left)}" if left >= 1000 else ""
-        return f"lower {flag(config, most)}{fitting}"
+        return f"lower {flag(type(config), most)}{fitting}{fewer}"
 
     room.check_memory(what, memory, lower)
-    room.check_disk(what, disk, folder, f"lower {flag(config, most)}, or name another disk with --outputs")
+    smaller = f"lower {flag(type(config), most)}{fewer}"
+    room.check_disk(what, disk, folder, f"{smaller}, or name another disk with --outputs")
 
 
 def _contents(name: str, source: Path | None) -> dict[str, bytes]:

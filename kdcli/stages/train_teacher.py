@@ -27,19 +27,20 @@ from kdcli.training import refusals
 from kdcli.training.devices import choose_device
 from kdcli.training.material import teacher_sizes, teacher_teaching
 from kdcli.training.resuming import ResumePoints, identity
-from kdcli.training.scores import test_scores
+from kdcli.training.scores import scores_on_test
 from kdcli.training.workshop import Computation, NotFiniteError, TrainingWorkshop
 from kdcli.words import counted
 
 
 @dataclass(frozen=True)
 class TeacherTrained:
-    """What `kd train-teacher` wrote; metrics are of the test split."""
+    """What `kd train-teacher` wrote, one teacher for each draw; metrics are means over their test splits."""
 
     run: str
     path: Path
     up_to_date: bool
     model: str
+    draws: int
     epochs: int
     metrics: dict[str, float]
     training_seconds: float
@@ -48,7 +49,9 @@ class TeacherTrained:
         """Return how the teacher was trained, its scores, and the path."""
         epochs = f", {counted(self.epochs, 'epoch')}" if self.epochs else ""
         took = "" if self.up_to_date else f" in {seconds(self.training_seconds)}"
-        yield f"run {self.run}: teacher {self.model}{epochs}{took}, test {scores_text(self.metrics)}"
+        teachers, mean = (f"{self.draws} teachers", "mean ") if self.draws > 1 else ("teacher", "")
+        scores = f"{mean}test {scores_text(self.metrics)}"
+        yield f"run {self.run}: {teachers} {self.model}{epochs}{took}, {scores}"
         yield wrote(self.path, self.up_to_date)
 
     def document(self) -> dict[str, Any]:
@@ -89,6 +92,7 @@ def train_teacher(
         path=teacher.artefact.path,
         up_to_date=up_to_date,
         model=str(model),
+        draws=data.draws,
         epochs=config.epochs if model.takes("epochs") else 0,
         metrics={name: mean_over(values) for name, values in teacher.metrics.items()},
         training_seconds=teacher.meta.seconds,
@@ -114,7 +118,7 @@ def _train(experiment: Experiment, record: TeacherRecord, points: ResumePoints, 
         points.clear()  # the same command would end there again
         raise
     logits = {split: values[:, 0] for split, values in fitted.logits.items()}
-    scores = test_scores(fitted.logits["test"], data)
+    scores = scores_on_test(fitted.logits["test"], data)
     tensors = {"model": fitted.tensors, "logits": logits}
     if fitted.history:
         tensors["history"] = fitted.history._asdict()

@@ -47,22 +47,21 @@ def shares_of(draws: int, seeds: Sequence[int], sets: int, parameters: int) -> l
 
     A part has MEMBERS or so, which share the cost of each call, but fewer if they are large: what Adam goes
     through at every step then stays in the cache. There are two parts at least, for two processors. A part
-    has whole draws, unless there are more parts than draws.
+    has whole draws, unless there are more parts than draws. The larger parts come first: two workers that
+    take them first end at about the same time.
     """
     members = draws * len(seeds) * sets
     wanted = max(2, 2 * round(members / (2 * MEMBERS)), math.ceil(members * parameters / NUMBERS))
-    return [
+    shares = [
         Share(some, few)
         for some in _split(range(draws), wanted)
         for few in _split(seeds, math.ceil(wanted / draws))
     ]
+    return sorted(shares, key=lambda share: len(share.draws) * len(share.seeds), reverse=True)
 
 
 def _split(items: Sequence[int], wanted: int) -> list[Sequence[int]]:
-    """Split items into so many runs of even size, the larger ones first; or into single ones.
-
-    Two workers that take the larger parts first end at about the same time.
-    """
+    """Split items into so many runs of even size, the larger ones first; or into single ones."""
     count = min(wanted, len(items))
     few, larger = divmod(len(items), count)
     ends = [few * k + min(k, larger) for k in range(count + 1)]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kdcli.runs.stored import Data
 
 
-def test_scores(logits: Tensor, data: Data) -> dict[str, list[list[float]]]:
+def scores_on_test(logits: Tensor, data: Data) -> dict[str, list[list[float]]]:
     """Score the logits `(draws, seeds, n, n_classes)` of test examples: each metric by draw and seed."""
     by_draw = [
         measure(Scored(of_draw, data.pool.labels("test", draw))) for draw, of_draw in enumerate(logits)

@@ -16,7 +16,7 @@ from kdcli.runs.student_sets import StudentSet
 from kdcli.store import Content, Run, fitting, to_json
 from kdcli.training.material import Material
 from kdcli.training.resuming import ResumePoints, identity
-from kdcli.training.scores import test_scores
+from kdcli.training.scores import scores_on_test
 from kdcli.training.workshop import NotFiniteError, TrainingWorkshop
 from kdcli.words import named_seed, numbered
 
@@ -167,7 +167,7 @@ def _store(experiment: Experiment, student_set: StudentSet, artefact: str, fitte
     if stored:
         with experiment.reading(artefact, file="history.safetensors"):
             members = joined(stored_members(stored), members)
-    scores = test_scores(members.predictions, experiment.data)
+    scores = scores_on_test(members.predictions, experiment.data)
     tensors = {**members.tensors, "predictions": {"test": members.predictions}}
     metrics = {**scores, **members.described}
     experiment.write(artefact, members.set, Content(tensors, metrics, members.seconds, fitted.used))

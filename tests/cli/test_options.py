@@ -51,6 +51,10 @@ def test_all_that_is_optional_has_a_default() -> None:
     ("line", "problem"),
     [
         ("distill --jobs 0", "--jobs: must be at least 1, not 0"),
+        ("run --draws 0", "--draws: must be at least 1 and at most 1000, not 0"),
+        ("run --draws 1001", "--draws: must be at least 1 and at most 1000, not 1001"),
+        ("run --seeds 0", "--seeds: must be at least 1, not 0"),
+        ("gen-data --draws 0", "--draws: must be at least 1 and at most 1000, not 0"),
         ("run --format gif", "--format: must be one of png, svg, pdf, not 'gif'"),
         ("use", "Missing argument 'RUN'"),
     ],

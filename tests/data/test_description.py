@@ -9,9 +9,12 @@ from strategies import ANY_VALUE
 
 from kdcli.data import SPLITS, Description
 from kdcli.data.dataset import Optimum
+from kdcli.data.draw import DRAWINGS, Drawing
 
 NAMES = st.text(min_size=1, max_size=6)
-IMAGES = Description("mnist", (28, 28), (), ("0", "1", "2"), {"train": 60, "val": 10, "test": 10})
+IMAGES = Description(
+    "mnist", (28, 28), (), ("0", "1", "2"), {"train": 60, "val": 10, "test": 10}, 3, "test kept"
+)
 
 
 @st.composite
@@ -23,6 +26,8 @@ def descriptions(draw: st.DrawFn) -> Description:
         feature_names=features,
         classes=tuple(draw(st.lists(NAMES, min_size=2, max_size=5, unique=True))),
         sizes={split: draw(st.integers(1, 10**6)) for split in SPLITS},
+        draws=draw(st.integers(1, 10**6)),
+        drawing=draw(st.sampled_from(DRAWINGS)),
         bayes=draw(st.none() | st.builds(Optimum, st.floats(0, 1), st.floats(0, 9))),
         own_files=draw(st.booleans()),
     )
@@ -37,6 +42,11 @@ def as_stored(description: Description) -> dict[str, Any]:
 def test_a_description_reads_back_equal(description: Description) -> None:
     assert Description.from_record(as_stored(description)) == description
     assert description.n_classes == len(description.classes)
+
+
+@pytest.mark.parametrize(("drawing", "test_draws"), [("sampled", 4), ("split", 4), ("test kept", 1)])
+def test_there_is_a_test_set_for_each_draw_unless_it_is_kept(drawing: Drawing, test_draws: int) -> None:
+    assert replace(IMAGES, draws=4, drawing=drawing).test_draws == test_draws
 
 
 def test_programs_are_told_the_sizes_classes_and_features() -> None:
@@ -79,6 +89,12 @@ def test_any_other_value_is_refused_or_of_other_data(description: Description, d
         ({"classes": [0, 1]}, "two or more different names"),
         ({"sizes": {"train": 1, "val": 1}}, "sizes must count"),
         ({"sizes": {"train": 0, "val": 1, "test": 1}}, "sizes must count"),
+        ({"draws": 0}, "draws must count them"),
+        ({"draws": True}, "draws must count them"),
+        ({"draws": 2.0}, "draws must count them"),
+        ({"draws": None}, "draws must count them"),
+        ({"drawing": "kept"}, "drawing be one of sampled, split, test kept"),
+        ({"drawing": ["split"]}, "drawing be one of"),
         ({"bayes": {"accuracy": 1.0}}, "bayes must have"),
         ({"own_files": 1}, "own_files true or false"),
         ({"more": 1}, "no description of data"),

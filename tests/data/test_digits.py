@@ -1,20 +1,26 @@
 import torch
 
+from kdcli.data import SPLITS
 from kdcli.data.digits import Digits, problems, sample
 
 
-def test_all_digits_once_class_by_class() -> None:
-    splits, classes, _ = sample(Digits())
+def test_all_digits_once_class_by_class_in_every_draw() -> None:
+    pool, classes, _ = sample(Digits(draws=2))
     assert classes == tuple("0123456789")
-    assert {name: len(split.y) for name, split in splits.items()} == {"train": 1079, "val": 359, "test": 359}
-    for split in splits.values():
-        assert split.x.shape[1:] == (8, 8)
-        assert float(split.x.min()) == 0
-        assert float(split.x.max()) == 1
-        shares = split.y.bincount() / len(split.y)
-        assert float((shares - 0.1).abs().max()) < 0.01
-    whole = torch.cat([split.x.flatten(1) for split in splits.values()])
-    assert len(torch.unique(whole, dim=0)) == len(whole) == 1797
+    assert pool.x.shape == (1797, 8, 8)
+    assert len(torch.unique(pool.x.flatten(1), dim=0)) == 1797
+    for draw in range(2):
+        sizes = {}
+        for name in SPLITS:
+            split = pool.split(name, draw)
+            sizes[name] = len(split.y)
+            assert float(split.x.min()) == 0
+            assert float(split.x.max()) == 1
+            shares = split.y.bincount() / len(split.y)
+            assert float((shares - 0.1).abs().max()) < 0.01
+        assert sizes == {"train": 1079, "val": 359, "test": 359}
+        rows = torch.cat([pool.rows(name, draw) for name in SPLITS])
+        assert sorted(rows.tolist()) == list(range(1797))
 
 
 def test_too_few_left_for_training() -> None:

@@ -12,8 +12,7 @@ def test_optimum_is_exact() -> None:
 
 
 def test_posterior_agrees_with_sampled_frequencies() -> None:
-    test = sample(Gaussians(n_test=400_000, separation=2.0)).splits["test"]
-    assert_calibrated(test)
+    assert_calibrated(sample(Gaussians(n_test=400_000, separation=2.0)).pool.split("test"))
 
 
 def test_posterior_is_the_logistic_function_of_the_first_feature() -> None:

@@ -1,11 +1,12 @@
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
 from harness import idx_file, idx_files, idx_images, idx_labels, small_mnist
 
-from kdcli.data import find_dataset
+from kdcli.data import SPLITS, Split, find_dataset
 from kdcli.data.mnist import MNIST, sample
 from kdcli.data.sources import fingerprint, published, read_files
 from kdcli.errors import UsageError
@@ -13,8 +14,15 @@ from kdcli.errors import UsageError
 SMALL = small_mnist()
 
 
-def test_the_splits() -> None:
-    splits = sample(MNIST(n_val=50), SMALL).splits
+def splits_of(config: MNIST, files: Mapping[str, bytes], draw: int = 0) -> dict[str, Split]:
+    """Return the splits of a draw."""
+    pool = sample(config, files).pool
+    return {name: pool.split(name, draw) for name in SPLITS}
+
+
+@pytest.mark.parametrize("draw", [0, 1])
+def test_the_splits(draw: int) -> None:
+    splits = splits_of(MNIST(draws=2, n_val=50), SMALL, draw)
     assert {name: tuple(split.x.shape) for name, split in splits.items()} == {
         "train": (150, 28, 28),
         "val": (50, 28, 28),
@@ -27,6 +35,16 @@ def test_the_splits() -> None:
     for split in splits.values():
         brightest = split.x.float().mean(2).unfold(1, 3, 1).sum(2).argmax(1)
         assert torch.equal(brightest // 2, split.y)  # each image kept its own label
+
+
+def test_draws_split_the_training_images_anew_and_share_the_test_images() -> None:
+    pool = sample(MNIST(draws=3, n_val=50), SMALL).pool
+    assert pool.x.shape == (260, 28, 28)  # each image once, whatever the number of draws
+    assert pool.index["test"].tolist() == [list(range(200, 260))]
+    held_out = [frozenset(pool.rows("val", draw).tolist()) for draw in range(3)]
+    assert len(set(held_out)) == 3
+    for draw, validated in enumerate(held_out):
+        assert sorted([*pool.rows("train", draw).tolist(), *validated]) == list(range(200))
 
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -106,8 +124,9 @@ def test_a_class_too_rare_to_be_split(count: int, n_val: int, words: str) -> Non
 )
 def test_other_classes_and_sizes(n_classes: int, size: tuple[int, int], first: int) -> None:
     files = idx_files(n_classes, size, first=first, labels=torch.int8)
-    splits, classes, _ = sample(MNIST(n_val=5 * n_classes), files)
-    assert classes == tuple(str(first + k) for k in range(n_classes))
+    config = MNIST(n_val=5 * n_classes)
+    splits = splits_of(config, files)
+    assert sample(config, files).classes == tuple(str(first + k) for k in range(n_classes))
     assert {name: tuple(split.x.shape) for name, split in splits.items()} == {
         "train": (15 * n_classes, *size),
         "val": (5 * n_classes, *size),
@@ -120,8 +139,8 @@ def test_other_classes_and_sizes(n_classes: int, size: tuple[int, int], first: i
 @pytest.mark.parametrize("labels", [torch.int8, torch.int16, torch.int32, torch.float32, torch.float64])
 @pytest.mark.parametrize("pixels", [torch.int16, torch.int32, torch.float32, torch.float64])
 def test_bytes_of_any_type_are_the_same_data(pixels: torch.dtype, labels: torch.dtype) -> None:
-    same = sample(MNIST(n_val=50), idx_files(10, pixels=pixels, labels=labels)).splits
-    for name, split in sample(MNIST(n_val=50), idx_files(10)).splits.items():
+    same = splits_of(MNIST(n_val=50), idx_files(10, pixels=pixels, labels=labels))
+    for name, split in splits_of(MNIST(n_val=50), idx_files(10)).items():
         assert torch.equal(same[name].x, split.x)
         assert torch.equal(same[name].y, split.y)
         assert same[name].x.dtype == torch.uint8
@@ -130,8 +149,8 @@ def test_bytes_of_any_type_are_the_same_data(pixels: torch.dtype, labels: torch.
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("scale", [1 / 255, -1 / 255, 1.5])
 def test_fractions_are_taken_as_they_are(dtype: torch.dtype, scale: float) -> None:
-    whole = sample(MNIST(n_val=50), idx_files(10)).splits
-    for name, split in sample(MNIST(n_val=50), idx_files(10, pixels=dtype, scale=scale)).splits.items():
+    whole = splits_of(MNIST(n_val=50), idx_files(10))
+    for name, split in splits_of(MNIST(n_val=50), idx_files(10, pixels=dtype, scale=scale)).items():
         assert torch.equal(split.x, whole[name].x.float() * torch.tensor(scale, dtype=torch.float32))
         assert split.x.dtype == torch.float32
 
@@ -140,7 +159,7 @@ def test_black_and_white_of_a_float_type_is_from_0_to_1() -> None:
     files = idx_files(10, pixels=torch.float32)
     for name, size in ((IMAGES, 200), (TEST_IMAGES, 60)):
         files[name] = idx_file(torch.arange(size * 28 * 28).view(-1, 28, 28) % 2, torch.float32)
-    x = sample(MNIST(n_val=50), files).splits["train"].x
+    x = splits_of(MNIST(n_val=50), files)["train"].x
     assert (x.dtype, sorted(x.unique().tolist())) == (torch.float32, [0, 1])
 
 
@@ -149,7 +168,7 @@ def test_the_real_mnist() -> None:
     dataset = find_dataset("mnist")
     files = read_files(dataset, Path(os.environ["KD_MNIST_DIR"]))
     assert fingerprint(files) == published(dataset)
-    splits = dataset.sample(MNIST(), files).splits
+    splits = splits_of(MNIST(), files)
     assert {name: len(split.y) for name, split in splits.items()} == {
         "train": 50_000,
         "val": 10_000,

@@ -77,7 +77,7 @@ def test_posterior_within_nine_sd_of_the_moons(noise: float) -> None:
 
 @pytest.mark.parametrize("noise", [0.2, 0.3, 1.0])
 def test_posterior_agrees_with_sampled_frequencies(noise: float) -> None:
-    assert_calibrated(sample(Moons(noise=noise, n_test=400_000)).splits["test"])
+    assert_calibrated(sample(Moons(noise=noise, n_test=400_000)).pool.split("test"))
 
 
 def test_each_moon_is_the_other_turned_around_their_centre() -> None:
@@ -88,7 +88,7 @@ def test_each_moon_is_the_other_turned_around_their_centre() -> None:
 
 
 def test_noise_of_the_sample() -> None:
-    split = sample(Moons(noise=0.05, n_test=4000)).splits["test"]
+    split = sample(Moons(noise=0.05, n_test=4000)).pool.split("test")
     points, _ = arcs(0.01)
     for label in (0, 1):
         distance = torch.cdist(split.x[split.y == label].double(), points[label]).min(1).values

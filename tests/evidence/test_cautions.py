@@ -1,28 +1,48 @@
 import pytest
 import torch
-from measured import evidence, students, teacher, values
+from measured import SEVERAL_DRAWS, evidence, students, teacher, values
+from scipy.stats import ttest_1samp
 
 from kdcli.evidence.cautions import (
     BeyondTeacher,
     BiasedCalibration,
+    Caution,
     Coarse,
     Edited,
     NearlyHard,
+    OneDraw,
     SameScores,
     SeedsLeftOut,
     SingleSeed,
     cautions,
 )
+from kdcli.evidence.gather import Evidence
+
+
+def cautions_but_one_draw(made: Evidence) -> list[Caution]:
+    """Return where a reader would go wrong besides that there is one draw alone, which must be said."""
+    told = cautions(made)
+    assert OneDraw(SEVERAL_DRAWS) in told
+    return [caution for caution in told if not isinstance(caution, OneDraw)]
 
 
 def test_nothing_to_warn_of() -> None:
-    assert cautions(evidence(students("labels", 0.8), students("soft", 0.9), teacher=teacher(0.95))) == []
+    means = [0.9, 0.92, 0.89]
+    sets = students("labels", [mean - 0.1 for mean in means]), students("soft", means)
+    assert cautions(evidence(*sets, teacher=teacher([0.99] * 3))) == []
+
+
+def test_verdicts_on_one_draw_are_answered_with_the_command_that_makes_several() -> None:
+    made = evidence(students("labels", 0.8), students("soft", 0.9))
+    assert cautions(made) == [OneDraw(SEVERAL_DRAWS)]
+    without_verdict = evidence(students("labels", 0.8, seeds=1), students("soft", 0.9, seeds=1))
+    assert OneDraw(SEVERAL_DRAWS) not in cautions(without_verdict)
 
 
 def test_soft_labels_that_are_nearly_hard() -> None:
-    logits = torch.tensor([[0.0, 1.0], [2.0, 0.0]])
+    logits = torch.tensor([[[0.0, 1.0], [2.0, 0.0]]])
     sets = students("labels", 0.8), students("soft", 0.8), students("soft", 0.82, temperature=0.05)
-    (caution,) = cautions(evidence(*sets, teacher=teacher(0.95), teacher_logits=logits))
+    (caution,) = cautions_but_one_draw(evidence(*sets, teacher=teacher(0.95), teacher_logits=logits))
     assert isinstance(caution, NearlyHard)
     assert caution.temperature == 0.05
     assert caution.top == pytest.approx(1.0)
@@ -35,19 +55,39 @@ def test_a_temperature_that_makes_no_difference() -> None:
         students("soft", values(0.85), values(0.2), temperature=1000.0),
         students("soft", 0.9, temperature=4.0),
     ]
-    (caution,) = cautions(evidence(*sets))
+    (caution,) = cautions_but_one_draw(evidence(*sets))
     assert isinstance(caution, SameScores)
     assert (caution.students.set.temperature, caution.other.set.temperature) == (500.0, 1000.0)
 
 
 def test_students_that_are_better_than_their_teacher() -> None:
     sets = students("labels", 0.95), students("soft", 0.9)
-    (caution,) = cautions(evidence(*sets, teacher=teacher(0.8)))
+    (caution,) = cautions_but_one_draw(evidence(*sets, teacher=teacher(0.8)))
     assert isinstance(caution, BeyondTeacher)
     assert caution.students.set.target == "soft"  # labels need no teacher
     assert caution.difference == pytest.approx(0.1)
     low, high = caution.interval
     assert 0 < low < caution.difference < high
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_students_that_are_better_than_the_teacher_of_each_draw(seeds: int) -> None:
+    sets = students("labels", [0.7, 0.8, 0.6], seeds=seeds), students("soft", [0.8, 0.9, 0.7], seeds=seeds)
+    (caution,) = cautions(evidence(*sets, teacher=teacher([0.75, 0.84, 0.66])))
+    assert isinstance(caution, BeyondTeacher)
+    assert caution.difference == pytest.approx(0.05)
+    assert caution.interval == pytest.approx(tuple(ttest_1samp([0.05, 0.06, 0.04], 0).confidence_interval()))
+    sometimes = cautions(evidence(*sets, teacher=teacher([0.85, 0.8, 0.66])))
+    assert not any(isinstance(caution, BeyondTeacher) for caution in sometimes)
+
+
+def test_temperatures_are_told_apart_by_any_draw() -> None:
+    sets = [
+        students("labels", [0.8, 0.7, 0.75]),
+        students("soft", [values(0.9), values(0.85), values(0.83)], temperature=500.0),
+        students("soft", [values(0.9), values(0.85), values(0.8)], temperature=1000.0),
+    ]
+    assert not any(isinstance(caution, SameScores) for caution in cautions(evidence(*sets)))
 
 
 def test_one_seed_is_answered_with_a_command_that_trains_ten() -> None:
@@ -58,19 +98,33 @@ def test_one_seed_is_answered_with_a_command_that_trains_ten() -> None:
     assert caution.more_seeds.options == {"targets": ("labels", "hard"), "seeds": 10}
 
 
+def test_one_seed_is_enough_where_there_are_several_draws() -> None:
+    sets = [
+        students(target, mean, seeds=1) for target, mean in (("labels", [0.8, 0.81]), ("hard", [0.9, 0.91]))
+    ]
+    assert not any(isinstance(caution, SingleSeed) for caution in cautions(evidence(*sets)))
+
+
 def test_seeds_that_were_left_out() -> None:
     lacking = students("soft", 0.9, diverged=[1, 2])
-    (caution,) = cautions(evidence(students("labels", 0.8), lacking))
+    (caution,) = cautions_but_one_draw(evidence(students("labels", 0.8), lacking))
     assert isinstance(caution, SeedsLeftOut)
     assert caution.seeds == {"diverged": (1, 2)}
 
 
 def test_comparisons_that_show_no_difference_of_a_point() -> None:
     noisy = values(0.8, spread=0.3)
-    (caution,) = cautions(evidence(students("labels", 0.8), students("soft", noisy, noisy)))
+    (caution,) = cautions_but_one_draw(evidence(students("labels", 0.8), students("soft", noisy, noisy)))
     assert isinstance(caution, Coarse)
     assert caution.detectable > 0.01
     assert caution.n_test == 400
+
+
+def test_what_limits_several_draws_is_their_number() -> None:
+    made = evidence(students("labels", [0.8, 0.8, 0.8]), students("soft", [0.8, 0.9, 0.75]))
+    (caution,) = cautions(made)
+    assert isinstance(caution, Coarse)
+    assert caution.limited_by == "draws"
 
 
 def test_verdicts_on_the_calibration_error_and_edits() -> None:
@@ -80,4 +134,4 @@ def test_verdicts_on_the_calibration_error_and_edits() -> None:
         compared=("accuracy", "nll", "ece"),
         edits=["teacher: made with another seed"],
     )
-    assert cautions(made) == [Edited("teacher: made with another seed"), BiasedCalibration()]
+    assert cautions_but_one_draw(made) == [Edited("teacher: made with another seed"), BiasedCalibration()]

@@ -72,10 +72,23 @@ def test_shares_add_up_on_the_seeds_that_all_sets_have() -> None:
     ]
     (gain,) = attributions(*sets)
     assert (gain.seeds, gain.common) == ([0, 1, 3, 4], 4)
-    soft, labels = (s.of_seeds("accuracy", gain.seeds).mean() for s in (sets[3], sets[0]))
-    assert gain.gain == pytest.approx(float(soft - labels))
+    (soft,), (labels,) = (s.of_seeds("accuracy", gain.seeds) for s in (sets[3], sets[0]))
+    assert gain.gain == pytest.approx(float((soft - labels).mean()))
     for share in gain.shares:
         assert share.versus.gain + share.beyond.gain == pytest.approx(gain.gain)
+
+
+def test_shares_over_draws_add_up_too() -> None:
+    sets = [
+        students("labels", [0.8, 0.75, 0.82], seeds=1),
+        students("hard", [0.84, 0.79, 0.88], seeds=1),
+        students("soft", [0.9, 0.86, 0.91], seeds=1),
+    ]
+    (gain,) = attributions(*sets)
+    assert (gain.gain, gain.common, gain.obstacle) == (pytest.approx(0.1), 1, "")
+    (share,) = gain.shares
+    assert (share.versus.gain, share.beyond.gain) == pytest.approx((0.14 / 3, 0.16 / 3))
+    assert share.beyond.by_draw == pytest.approx([0.06, 0.07, 0.03])
 
 
 def test_too_few_common_seeds_leave_a_gain_unexplained() -> None:

@@ -1,13 +1,20 @@
 import math
+import statistics
+from collections.abc import Mapping
 
 import pytest
+import scipy.stats
 import torch
-from measured import N, evidence, students, values
+from measured import SIZES, N, evidence, students, values
 
-from kdcli.evidence.verdicts import by_group, candidates, contrast, decide
-from kdcli.stats import crossed, holm
+from kdcli.evidence.verdicts import StudentsMeasured, Versus, by_group, candidates, contrast, decide
+from kdcli.stats import Draws, compare, crossed, holm
 
 INFINITE = torch.where(torch.arange(N) < 40, math.inf, values(0.3))
+
+
+def against_labels(labels: StudentsMeasured, students: StudentsMeasured) -> Mapping[str, Versus]:
+    return evidence(labels, students).students[1].versus
 
 
 def test_verdicts_are_for_the_better_or_worse_by_the_metric() -> None:
@@ -23,7 +30,8 @@ def test_verdicts_are_for_the_better_or_worse_by_the_metric() -> None:
 def test_a_paired_difference_is_that_of_each_seed_and_example() -> None:
     control, soft = students("labels", 0.8), students("soft", 0.83)
     versus = contrast(soft, control, "accuracy")
-    expected = crossed(soft.values["accuracy"] - control.values["accuracy"])
+    (ours,), (theirs,) = soft.values["accuracy"], control.values["accuracy"]
+    expected = crossed(ours - theirs)
     assert versus.paired
     assert versus.difference == pytest.approx(expected.mean)
     assert versus.interval == pytest.approx(expected.estimate[1:])
@@ -53,8 +61,8 @@ def test_paired_sets_are_compared_on_the_seeds_that_both_have() -> None:
     control, soft = students("labels", 0.8, diverged=[1]), students("soft", 0.83, diverged=[0])
     versus = contrast(soft, control, "accuracy")
     assert versus.seeds == 3
-    kept = [soft.of_seeds("accuracy", [2, 3, 4]) - control.of_seeds("accuracy", [2, 3, 4])]
-    assert versus.difference == pytest.approx(float(kept[0].mean()))
+    (ours,), (theirs,) = (one.of_seeds("accuracy", [2, 3, 4]) for one in (soft, control))
+    assert versus.difference == pytest.approx(float((ours - theirs).mean()))
     assert contrast(soft, control, "accuracy", without={2}).seeds == 2
     none = contrast(
         students("soft", 0.8, diverged=[0, 1, 2]), students("labels", 0.8, diverged=[3, 4]), "nll"
@@ -150,6 +158,100 @@ def test_a_set_without_a_control_says_so() -> None:
         students("soft", 0.8, seeds=4),
     ]
     assert "several sets could be its control" in evidence(*several, unpaired=True).students[2].why
+
+
+def test_verdicts_over_draws_are_those_of_the_mean_difference_of_each() -> None:
+    gains = [0.05, 0.02, 0.06, 0.03]
+    accuracy = [0.8, 0.7, 0.9, 0.75]
+    soft = students("soft", [a + g for a, g in zip(accuracy, gains, strict=True)])
+    control, soft = evidence(students("labels", accuracy), soft).students
+    versus = soft.versus["accuracy"]
+    test = scipy.stats.ttest_1samp(gains, 0)
+    assert versus.by_draw == pytest.approx(gains)
+    assert (versus.difference, versus.p_value) == pytest.approx((0.04, test.pvalue))
+    assert versus.interval == pytest.approx(tuple(test.confidence_interval()))
+    assert (versus.draws, versus.alike, versus.seeds, versus.verdict) == (4, 4, 5, "better")
+    half = scipy.stats.t.ppf(0.975, 3) * statistics.stdev(gains) * math.sqrt(1 + 1 / 4)
+    assert versus.another == pytest.approx((0.04 - half, 0.04 + half))
+    assert control.by_draw("accuracy") == pytest.approx(accuracy)
+    assert [len(of_draw) for of_draw in control.per_seed["accuracy"]] == [5] * 4
+
+
+def test_draws_are_alike_whose_difference_goes_the_way_of_the_mean() -> None:
+    mixed = against_labels(students("labels", [0.8] * 3), students("soft", [0.9, 0.79, 0.85]))["accuracy"]
+    assert (mixed.alike, mixed.draws) == (2, 3)
+    # Of the NLL less is better, and as many draws go the way of a mean that is for the worse.
+    labels = students("labels", 0.8, [0.3] * 3)
+    lower = against_labels(labels, students("soft", 0.8, [0.2, 0.31, 0.25]))["nll"]
+    assert (lower.alike, lower.gain) == (2, pytest.approx(0.14 / 3))
+    higher = against_labels(labels, students("soft", 0.8, [0.4, 0.29, 0.35]))["nll"]
+    assert (higher.alike, higher.gain) == (2, pytest.approx(-0.14 / 3))
+
+
+def test_one_draw_has_no_other_to_compare_it_with() -> None:
+    versus = against_labels(students("labels", 0.8), students("soft", 0.9))["accuracy"]
+    assert (versus.draws, versus.alike, versus.another) == (1, 1, None)
+
+
+def test_a_single_seed_of_each_draw_is_enough_for_a_verdict() -> None:
+    labels = students("labels", [0.8, 0.7, 0.9], seeds=1)
+    versus = against_labels(labels, students("soft", [0.9, 0.81, 0.99], seeds=1))["accuracy"]
+    assert (versus.seeds, versus.verdict, versus.why) == (1, "better", "")
+    assert versus.interval is not None
+
+
+def test_a_single_seed_in_common_is_enough_in_several_draws() -> None:
+    soft = students("soft", [0.9, 0.91, 0.89], diverged=[0, 1])
+    versus = contrast(soft, students("labels", [0.8, 0.8, 0.8], diverged=[2, 3]), "accuracy")
+    (ours, *_), seeds = soft.of_seeds("accuracy", [4]), 1
+    assert ours.shape == (seeds, N)
+    assert (versus.seeds, versus.why) == (seeds, "")
+    assert versus.by_draw[0] == pytest.approx(float(ours.mean()) - 0.8, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("drawing", "how"),
+    [
+        ("sampled", Draws()),
+        ("split", Draws(overlap=SIZES["test"] / SIZES["train"])),
+        ("test kept", Draws(shared_test=True)),
+    ],
+)
+def test_how_draws_vary_depends_on_how_they_come_about(drawing: str, how: Draws) -> None:
+    sets = students("labels", [0.8, 0.8, 0.8]), students("soft", [0.85, 0.83, 0.9])
+    control, soft = evidence(*sets, drawing=drawing).students
+    assert soft.how == how
+    expected = compare(soft.values["accuracy"], control.values["accuracy"], paired=True, how=how)
+    versus = soft.versus["accuracy"]
+    assert (versus.interval, versus.p_value) == (expected.interval, expected.p_value)
+
+
+def test_nothing_can_be_told_where_all_draws_differ_alike() -> None:
+    ones, zeros = torch.ones(1, 2, dtype=torch.float64), torch.zeros(1, 2, dtype=torch.float64)
+    soft, labels = students("soft", [ones] * 3, seeds=1), students("labels", [zeros] * 3, seeds=1)
+    versus = contrast(soft, labels, "accuracy")
+    assert (versus.verdict, versus.interval, versus.alike) == (None, None, 3)
+    assert versus.why == "no variation among the 3 draws"
+
+
+def test_values_that_are_infinite_in_some_draws() -> None:
+    labels = students("labels", 0.8, [INFINITE, 0.4, INFINITE])
+    versus = against_labels(labels, students("soft", 0.8, [0.3, 0.3, 0.3]))["nll"]
+    assert (versus.difference, versus.interval, versus.another) == (-math.inf, None, None)
+    assert versus.by_draw == (-math.inf, pytest.approx(-0.1), -math.inf)
+    assert versus.p_value == pytest.approx(scipy.stats.ttest_1samp([0.1, 0, 0.1], 0).pvalue)
+    assert (versus.alike, versus.verdict) == (3, "no difference shown")
+    endless = [INFINITE, 0.3]
+    both = against_labels(students("labels", 0.8, endless), students("soft", 0.8, endless))["nll"]
+    assert math.isnan(both.by_draw[0])
+    assert (both.difference, both.alike) == (None, 0)
+
+
+def test_unpaired_sets_are_compared_draw_by_draw() -> None:
+    sets = students("labels", [0.8, 0.7, 0.9]), students("soft", [0.9, 0.81, 0.99], temperature=2.0, seeds=3)
+    versus = evidence(*sets, unpaired=True).students[1].versus["accuracy"]
+    assert (versus.paired, versus.seeds, versus.verdict) == (False, 3, "better")
+    assert versus.by_draw == pytest.approx([0.1, 0.11, 0.09])
 
 
 def test_without_comparisons_there_is_nothing_to_decide() -> None:

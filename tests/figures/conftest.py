@@ -1,7 +1,7 @@
 """Views of runs for tests of single figures."""
 
 import pytest
-from views import image_view, plane_view, three_class_view
+from figures.views import image_view, plane_view, several_draws, three_class_view
 
 from kdcli.figures.view import View
 
@@ -14,6 +14,12 @@ def view() -> View:
 @pytest.fixture
 def images() -> View:
     return image_view()
+
+
+@pytest.fixture
+def draws(view: View) -> View:
+    """The run as one of two draws."""
+    return several_draws(view)
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from views import TRAIN_LOGITS, TRAIN_Y
+from figures.views import TRAIN_LOGITS, TRAIN_Y, caption
 
-from kdcli.figures.dark_knowledge import draw, mean_probabilities, obstacle
+from kdcli.figures.dark_knowledge import draw, finding, mean_probabilities, obstacle
 from kdcli.figures.view import View
 
 
@@ -27,6 +27,20 @@ def test_other_classes_by_colour_and_the_true_class_by_number(three_classes: Vie
     assert diagonal[1] == f"{100 * float(torch.tensor([0.0, 3.0, 0.0]).softmax(0)[1]):.3g}"
     (bar,) = ax.child_axes
     assert bar.get_ylabel() == "mean probability"
+
+
+def test_the_title_tells_the_most_probable_other_class_at_the_higher_temperature(three_classes: View) -> None:
+    p = float(torch.tensor([0.0, 0.0, 1.0]).div(4).softmax(0)[0])
+    told = f"Most probable other class: top for examples of right, {100 * p:.2f} % on average at T = 4"
+    assert finding(three_classes) == told
+    soft = replace(three_classes.students[0], settings={"target": "soft", "temperature": 8.0})
+    assert finding(replace(three_classes, students=[soft])).endswith("on average at T = 8")
+    assert draw(three_classes).get_suptitle().replace("\n", " ") == f"{told}, run demo"
+
+
+def test_the_caption_tells_of_the_first_draw_where_there_are_several(three_classes: View) -> None:
+    assert "draw" not in caption(draw(three_classes))
+    assert caption(draw(replace(three_classes, draws=3))).endswith("Shown is draw 0 of 3.")
 
 
 def test_it_needs_a_teacher_and_more_than_two_classes(view: View, three_classes: View) -> None:

@@ -3,13 +3,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from figures.views import caption, laid_out, legend_labels, predicting, students
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from views import caption, laid_out, legend_labels, students
 
 from kdcli.commands import text
 from kdcli.figures.canvas import CLASS_COLORS
-from kdcli.figures.decision_boundaries import draw, note, obstacle, tints
+from kdcli.figures.decision_boundaries import draw, finding, note, obstacle, tints
 from kdcli.figures.view import Examples, View
 
 
@@ -50,6 +50,55 @@ def test_probability_accuracy_and_both_boundaries_of_two_classes(view: View) -> 
 def test_the_accuracy_is_that_of_the_seed_that_is_shown(view: View) -> None:
     second = students("labels", shown=1)
     assert draw(replace(view, students=[second])).axes[2].get_title().endswith("90.00%")
+
+
+def test_all_is_of_the_first_draw_and_said_to_be(draws: View) -> None:
+    figure = draw(draws)
+    assert figure.axes[0].get_title() == "Bayes optimum\ntest accuracy 97.72%"
+    assert figure.axes[1].get_title() == "teacher (mlp:4)\ntest accuracy 95.01%"
+    assert caption(figure).startswith("Shown is draw 0 of 2: its teacher and seed 0 of each set.")
+
+
+def differing(view: View, *counts: int) -> View:
+    """A run whose sets differ from the Bayes boundary on so many of the 60 test examples."""
+    optimal = (view.test.x[:, 0] > 0).astype(int)
+    sets = []
+    for k, count in enumerate(counts):
+        predicted = np.where(np.arange(60) < count, 1 - optimal, optimal)
+        p = np.where(np.eye(2)[predicted] > 0, 0.9, 0.1)
+        sets.append(students(f"{k}", logits=predicting(p)))
+    return replace(view, teacher=None, students=sets)
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ((6, 3), "1 (mlp:4) differs least from the Bayes boundary: on 5.00 % of test examples"),
+        (
+            (3, 3, 6),
+            "0 (mlp:4) and 1 (mlp:4) differ least from the Bayes boundary: on 5.00 % of test examples",
+        ),
+        ((3, 3, 3, 6), "3 models differ least from the Bayes boundary: on 5.00 % of test examples"),
+        ((3, 3), "0 (mlp:4) and 1 (mlp:4) differ from the Bayes boundary: on 5.00 % of test examples"),
+        ((6, 0), "1 (mlp:4) differs least from the Bayes boundary: on no test example"),
+        ((15,), "0 (mlp:4) differs from the Bayes boundary: on 25.00 % of test examples"),
+    ],
+)
+def test_the_title_tells_who_is_nearest_to_the_bayes_boundary(
+    view: View, counts: tuple[int, ...], told: str
+) -> None:
+    assert finding(differing(view, *counts)) == told
+
+
+def test_the_teachers_boundary_stands_in_for_an_unknown_one(view: View) -> None:
+    unknown = replace(differing(view, 6, 3), posterior=None, bayes=None)
+    assert finding(unknown) == "Decision boundaries"
+    (exact,) = differing(view, 0).students
+    taught = replace(unknown, teacher=replace(exact, title="teacher"))
+    assert (
+        finding(taught) == "1 (mlp:4) differs least from the teacher's boundary: on 5.00 % of test examples"
+    )
+    assert finding(replace(taught, students=[])) == "Decision boundaries"
 
 
 def test_three_classes_with_names(three_classes: View) -> None:

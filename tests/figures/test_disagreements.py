@@ -1,9 +1,9 @@
 from dataclasses import replace
 
 import numpy as np
-from views import HALF_RIGHT, predicting, students
+from figures.views import HALF_RIGHT, caption, predicting, students
 
-from kdcli.figures.disagreements import count_disagreements, draw, obstacle
+from kdcli.figures.disagreements import count_disagreements, draw, finding, obstacle
 from kdcli.figures.view import View
 
 
@@ -14,6 +14,11 @@ def test_the_images_on_which_most_sets_disagree_come_first(images: View) -> None
     sets = [students("labels", logits=predicting(odd)), students("soft, T = 4", logits=predicting(rare))]
     view = replace(images, students=sets)
     assert count_disagreements(view)[[5, 8, 9]].tolist() == [1, 2, 0]
+    assert finding(view) == "On 2 of 60 test images at least one of 2 student sets disagrees with the teacher"
+    assert (
+        finding(replace(view, students=sets[1:]))
+        == "On 1 of 60 test images soft, T = 4 disagrees with the teacher"
+    )
     figure = draw(view)
     assert [ax.get_title().splitlines()[0] for ax in figure.axes] == [
         f"image 8, true class {images.test.y[8]}; 2 of 2 sets disagree",
@@ -32,6 +37,12 @@ def test_classes_are_called_by_their_names(images: View) -> None:
     assert [label.get_text() for label in ax.get_xticklabels()] == ["cat", "dog"]
     truth = ("cat", "dog")[images.test.y[7]]
     assert f"image 7, true class {truth}; 1 of 7 sets disagree\npredicted cat, dog" in ax.get_title()
+
+
+def test_the_caption_says_whose_predictions_are_shown(images: View) -> None:
+    assert "teacher. Students: seed 0 of each set. Bars" in caption(draw(images))
+    of_draws = draw(replace(images, draws=2))
+    assert "Shown is draw 0 of 2: its teacher and seed 0 of each set. Bars" in caption(of_draws)
 
 
 def test_it_needs_images_that_models_disagree_on(view: View, images: View) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from views import caption, laid_out
+from figures.views import caption, laid_out
 
 from kdcli.errors import UsageError
 from kdcli.figures import FIGURES, find_figure
@@ -12,9 +12,9 @@ from kdcli.figures.view import View
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_has_a_title_and_labelled_axes_in_the_picture(
-    view: View, images: View, three_classes: View, name: str
+    view: View, images: View, three_classes: View, draws: View, name: str
 ) -> None:
-    suited = {"disagreements": images, "dark-knowledge": three_classes}.get(name, view)
+    suited = {"disagreements": images, "dark-knowledge": three_classes, "draws": draws}.get(name, view)
     assert find_figure(name).obstacle(suited) == ""
     figure = laid_out(find_figure(name).draw(suited))
     assert "demo" in figure.get_suptitle()
@@ -27,6 +27,23 @@ def test_every_figure_has_a_title_and_labelled_axes_in_the_picture(
         assert box is not None
         assert box.x0 >= 0
         assert box.x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("run", ["demo", "run-" * 25])
+def test_no_title_is_cut_or_runs_into_a_panel(
+    images: View, three_classes: View, draws: View, name: str, run: str
+) -> None:
+    suited = {"disagreements": images, "dark-knowledge": three_classes}.get(name, draws)
+    figure = laid_out(find_figure(name).draw(replace(suited, run=run)))
+    (title,) = [text for text in figure.texts if text.get_text() == figure.get_suptitle()]
+    assert "".join(title.get_text().split()).endswith(f"run{run}")
+    box = title.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
+    assert box.y1 <= figure.bbox.y1
+    for ax in figure.axes:
+        assert ax.get_tightbbox().y1 <= box.y0
 
 
 @pytest.mark.parametrize("name", ["confusion-matrices", "dark-knowledge"])

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from views import EPOCHS, TRAIN, caption, laid_out, students
+from figures.views import EPOCHS, TRAIN, caption, laid_out, students
 
 from kdcli.commands import text
-from kdcli.figures.learning_curves import draw, note, obstacle
+from kdcli.figures.learning_curves import draw, finding, has_risen, note, obstacle
 from kdcli.figures.view import Curves, View
 
 
@@ -23,6 +23,58 @@ def test_the_median_of_both_splits(view: View) -> None:
     assert "3 seeds" in ax.get_title()
     assert len(ax.collections) == 2  # a band for each split
     assert "0 at a perfect match" in caption(figure)
+
+
+def test_the_median_of_all_draws_and_seeds(draws: View) -> None:
+    figure = draw(draws)
+    ax = figure.axes[1]
+    training, _ = ax.get_lines()
+    np.testing.assert_allclose(training.get_ydata(), [1.5, 0.7, 0.3])
+    assert ax.get_title() == "labels\nmlp:4, 2 draws × 3 seeds"
+    assert caption(figure).startswith("Lines: median over draws and seeds;")
+
+
+def curves_of(*losses: float) -> Curves:
+    """Curves of one model with this validation loss."""
+    val = np.array([[losses]])
+    return Curves(np.arange(len(losses)), val, val)
+
+
+FALLING, RISING = curves_of(1.0, 0.5, 0.4), curves_of(1.0, 0.5, 0.6)
+
+
+@pytest.mark.parametrize(
+    ("of_each", "told"),
+    [
+        ([FALLING, FALLING], "Learning curves: no validation loss ends clearly above its minimum"),
+        (
+            [RISING, FALLING, RISING],
+            "Sign of overfitting in 2 of 3 panels: validation loss ends clearly above its minimum",
+        ),
+        ([RISING], "Sign of overfitting: validation loss ends clearly above its minimum"),
+    ],
+)
+def test_the_title_tells_of_overfitting(view: View, of_each: list[Curves], told: str) -> None:
+    sets = [students(f"{k}", curves=lambda curves=curves: curves) for k, curves in enumerate(of_each)]
+    assert finding(replace(view, teacher=None, students=sets)) == told
+
+
+def test_a_loss_has_risen_where_its_last_tenth_is_clearly_above_the_lowest() -> None:
+    falling = np.linspace(1, 0.1, 40)
+    noise = 0.3 * np.resize([-1, 1], 40) * falling  # so that the last point is far above the lowest
+    assert not has_risen(falling[None, None])
+    assert not has_risen((falling + noise)[None, None])
+    assert has_risen((falling + noise)[::-1][None, None])
+    assert not has_risen(np.array([[[1.0, 0.5, 0.54]]]))
+    assert has_risen(np.array([[[1.0, 0.5, 0.56]]]))
+
+
+def test_the_median_over_draws_and_seeds_decides_whether_a_loss_has_risen() -> None:
+    risen, fallen = [1.0, 0.5, 0.9], [1.0, 0.5, 0.1]
+    for losses, told in (([fallen, risen, risen], True), ([risen, fallen, fallen], False)):
+        of_seeds = np.array([losses])
+        assert has_risen(of_seeds) is told
+        assert has_risen(of_seeds.swapaxes(0, 1)) is told  # of as many draws
 
 
 @pytest.mark.parametrize(

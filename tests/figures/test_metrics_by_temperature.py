@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from views import caption, scores, students
+from figures.views import caption, scores, students
 
-from kdcli.figures.metrics_by_temperature import draw, obstacle
+from kdcli.figures.metrics_by_temperature import draw, finding, obstacle
 from kdcli.figures.view import View
 
 
@@ -21,7 +21,7 @@ def test_intervals_and_the_control(view: View) -> None:
     np.testing.assert_allclose(stems.get_segments(), [[[1, 0.7], [1, 0.9]], [[4, 0.9], [4, 0.99]]])
     levels = {str(level.get_label()): level.get_ydata()[0] for level in left.get_lines() if level is not line}
     assert levels["labels (mlp:4)"] == levels["teacher"] == pytest.approx(0.945)
-    assert "95 %" in caption(figure)
+    assert "for this teacher and these training data" in caption(figure)
     assert [tick for tick in left.get_xticks() if tick > 0] == [1, 4]
 
 
@@ -38,6 +38,43 @@ def test_shuffled_targets_have_a_line_beside_the_soft_ones(view: View) -> None:
     left, right = draw(replace(view, students=[*shuffled, *view.students])).axes
     assert [bars.get_label() for bars in left.containers] == ["soft (mlp:4)", "shuffled (mlp:4)"]
     assert np.isnan(right.containers[1].lines[0].get_ydata()).all()  # infinite, and so not drawn
+
+
+@pytest.mark.parametrize(
+    ("drawing", "words"),
+    [
+        ("sampled", "over 3 draws of the data, each with its own teacher and students. Dashed"),
+        ("split", "the intervals are corrected for the examples that draws share. Dashed"),
+        ("test kept", "and over the test examples, which are the same in all draws. Dashed"),
+    ],
+)
+def test_intervals_of_several_draws_are_over_draws(view: View, drawing: str, words: str) -> None:
+    figure = draw(replace(view, draws=3, drawing=drawing))
+    assert words in caption(figure)
+    assert "this teacher" not in caption(figure)
+    each = " in each draw" if drawing != "test kept" else ""
+    assert figure.axes[0].get_ylabel() == f"test accuracy (60 examples{each})"
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "losses", "told"),
+    [
+        ((0.8, 0.9), (0.3, 0.2), "highest accuracy (90.00 %) and lowest NLL (0.2 nats) at T = 4"),
+        ((0.8, 0.9), (0.2, 0.3), "highest accuracy (90.00 %) at T = 4, lowest NLL (0.2 nats) at T = 1"),
+        ((0.9, 0.9), (0.3, 0.2), "highest accuracy (90.00 %) at T = 1 and 4, lowest NLL (0.2 nats) at T = 4"),
+        ((0.8, 0.9), (math.inf, 0.2), "highest accuracy (90.00 %) and lowest NLL (0.2 nats) at T = 4"),
+        ((0.9, 0.8), (math.inf, math.inf), "highest accuracy (90.00 %) at T = 1; NLL infinite at every T"),
+    ],
+)
+def test_the_title_tells_the_best_temperature_of_the_first_line(
+    view: View, accuracies: tuple[float, ...], losses: tuple[float, ...], told: str
+) -> None:
+    sets = [
+        students(f"soft, T = {t}", score=scores(0, 1, accuracy=accuracy, nll=nll))
+        for t, accuracy, nll in zip((1, 4), accuracies, losses, strict=True)
+    ]
+    shuffled = [students(f"shuffled, T = {t}", score=scores(0, 1, accuracy=1.0)) for t in (1, 4)]
+    assert finding(replace(view, students=[*shuffled, *sets])) == f"soft (mlp:4): {told}"
 
 
 def test_it_needs_two_temperatures(view: View) -> None:

@@ -1,7 +1,11 @@
-import numpy as np
-import scipy.stats
+from dataclasses import replace
 
-from kdcli.figures.reliability import draw
+import numpy as np
+import pytest
+import scipy.stats
+from figures.views import caption, scores, students
+
+from kdcli.figures.reliability import draw, finding
 from kdcli.figures.view import View
 
 
@@ -19,3 +23,29 @@ def test_accuracy_with_its_interval_against_confidence(view: View) -> None:
     for (low, high), right, n in zip(ends, (5, 50), (10, 50), strict=True):  # two seeds, the same examples
         expected = scipy.stats.binomtest(right, n).proportion_ci(method="wilson")
         np.testing.assert_allclose((low, high), (expected.low, expected.high), atol=1e-6)
+
+
+def test_the_caption_says_whose_predictions_are_shown(view: View, draws: View) -> None:
+    assert caption(draw(view)).startswith("Test predictions of all seeds,")
+    assert caption(draw(draws)).startswith("Test predictions of all draws and seeds,")
+
+
+@pytest.mark.parametrize(
+    ("errors", "told"),
+    [
+        ((0.02, 0.1, 0.03), "Best calibrated: 0 (mlp:4), ECE 2.00 %; worst: 1 (mlp:4), ECE 10.00 %"),
+        (
+            (0.02, 0.02, 0.03),
+            "Best calibrated: 0 (mlp:4) and 1 (mlp:4), ECE 2.00 %; worst: 2 (mlp:4), ECE 3.00 %",
+        ),
+        ((0.02, 0.03, 0.03, 0.03), "Best calibrated: 0 (mlp:4), ECE 2.00 %; worst: 3 models, ECE 3.00 %"),
+        ((0.02, 0.02, 0.02), "all 3 models: ECE 2.00 %"),
+        ((0.020001, 0.02), "0 (mlp:4) and 1 (mlp:4): ECE 2.00 %"),
+        ((0.00001,), "0 (mlp:4): ECE under 0.01 %"),
+    ],
+)
+def test_the_title_tells_who_is_calibrated_best_and_worst(
+    view: View, errors: tuple[float, ...], told: str
+) -> None:
+    sets = [students(f"{k}", score=scores(0, 1, ece=ece)) for k, ece in enumerate(errors)]
+    assert finding(replace(view, teacher=None, students=sets)) == told

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from views import DIFFERENCES, TRAIN_LOGITS, students
+from figures.views import DIFFERENCES, TRAIN_LOGITS, students
 
 from kdcli.figures.view import View, softmax
 
@@ -22,6 +22,11 @@ def test_probabilities_are_those_of_the_seed_that_is_shown() -> None:
 def test_subjects_are_the_teacher_and_the_students(view: View) -> None:
     assert [subject.name for subject in view.subjects[:2]] == ["teacher (mlp:4)", "labels (mlp:4)"]
     assert replace(view, teacher=None).subjects == view.students
+
+
+def test_the_better_side_of_a_difference() -> None:
+    accuracy, nll = DIFFERENCES[:2]
+    assert (accuracy.sign, nll.sign) == (1, -1)
 
 
 def test_a_difference_names_its_axis_with_the_unit() -> None:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
@@ -34,8 +34,8 @@ class StackedCentroids(Stack):
         self.members = len(means)
 
     def forward(self, x: Tensor) -> Tensor:
-        distances = torch.cdist(self.means, x.flatten(2).float().expand(self.members, -1, -1))
-        return -distances.square()
+        batches = x.flatten(2).float().repeat_interleave(self.members // len(x), dim=0)
+        return -torch.cdist(self.means, batches).square()
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,18 @@ class Centroid(Model):
         return "centroid"
 
     def train(self, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
-        x = teaching.x["train"].flatten(1).float()
+        index, shape = teaching.index, (teaching.draws, len(teaching.seeds))
+        x = teaching.x[index["train"]].flatten(2).float()
         for lesson in teaching.lessons:
             start = time.perf_counter()
             weights = lesson.targets["train"].float()
-            means = (weights.T @ x / weights.sum(0).unsqueeze(1)).expand(len(teaching.seeds), -1, -1).clone()
-            stack = StackedCentroids(means)
-            logits = {split: stack.predict(teaching.x[split]) for split in teaching.predicted}
+            of_draw = weights.mT @ x / weights.sum(1).unsqueeze(2)
+            means = of_draw.unsqueeze(1).expand(*shape, -1, -1).clone()
+            stack = StackedCentroids(means.flatten(0, 1))
+            logits = {
+                split: stack.predict(teaching.x, index[split]).unflatten(0, shape)
+                for split in teaching.predicted
+            }
             yield Fitted(teaching.seeds, {"means": means}, logits, time.perf_counter() - start)
 
     def restore(
@@ -85,20 +90,21 @@ def centroid(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("centroid")
 @pytest.mark.parametrize("teacher", ["centroid", "tree:max_depth=4"])
-def test_any_family_teaches_any_other(kd: Kd, tiny: Path, teacher: str) -> None:
+def test_any_family_teaches_any_other(kd: Kd, one_or_two_draws: Path, teacher: str) -> None:
     settings = ["--epochs", "5"] if parse_model(teacher).takes("epochs") else []
     assert kd("train-teacher", "--model", teacher, *settings, "--force").code == 0
     families = ("--model", "centroid", "--model", "tree:max_depth=2", "--model", "mlp:3")
     outcome = kd("distill", *families, "--target", "labels,hard,soft", "--epochs", "5")
     assert outcome.code == 0, outcome.err
-    data, trained = opened(tiny).data, opened(tiny).teacher
+    experiment = opened(one_or_two_draws)
+    pool, trained = experiment.data.pool, experiment.teacher
     for name in ("labels-centroid", "soft-T4-centroid", "soft-T4-tree-depth2", "soft-T4-mlp3"):
-        taught = students(tiny, name)
-        predicted = taught.load_model().predict(data.splits["test"].x)
-        torch.testing.assert_close(predicted, taught.load_tested())
+        taught = students(one_or_two_draws, name)
+        predicted = taught.load_model().predict(pool.x, pool.index["test"])
+        torch.testing.assert_close(predicted, taught.load_tested().flatten(0, 1))
         assert ("epochs" in taught.meta.config) == (taught.load_history() is not None)
     assert (trained.load_history() is None) == (not trained.model.CURVES)
-    stored = trained.load_model().predict(data.splits["val"].x)[0]
+    stored = trained.load_model().predict(pool.x, pool.index["val"])
     torch.testing.assert_close(stored, trained.logits["val"])
     assert "up to date" in kd("train-teacher", "--model", teacher, *settings).out
 
@@ -116,7 +122,7 @@ def test_any_family_teaches_any_other(kd: Kd, tiny: Path, teacher: str) -> None:
     more = json.loads(
         kd("distill", *families, "--target", "labels", "--epochs", "5", "--seeds", "3", "--json").out
     )
-    assert more["students_trained"] == 3
+    assert more["students_trained"] == 3 * pool.draws
 
 
 @pytest.mark.usefixtures("centroid")
@@ -138,6 +144,7 @@ def test_memory_grows_with_all_that_is_kept() -> None:
     parameters, targets, logits = 4 * 4 * 502, 8 * 2 * 1100, 16 * 2 * 400
     assert need(1, 1) == parameters + targets + logits
     assert need(3, 5) == 15 * (parameters + logits) + 3 * targets
+    assert need(3, 5, draws=2) == 2 * need(3, 5)
     assert need(1, 1, train=2000) - need(1, 1) == 8 * 2 * 1000
 
 
@@ -154,9 +161,13 @@ def test_the_parameters_of_a_network_are_those_of_what_it_builds(
 
 def test_curves_of_some_members() -> None:
     curves = torch.arange(6.0).view(3, 2)
-    part = History(torch.tensor([0, 5]), curves, curves + 1).of([2, 0])
+    history = History(torch.tensor([0, 5]), curves, curves + 1)
+    part = history.of(torch.tensor([2, 0]))
     assert part.train.tolist() == [[4, 5], [0, 1]]
     assert part.epochs.tolist() == [0, 5]
+    by_draw = history.of(torch.tensor([[1], [2]]))
+    assert by_draw.val.tolist() == [[[3, 4]], [[5, 6]]]
+    assert history.of(torch.zeros(2, 0, dtype=torch.int64)).train.shape == (2, 0, 2)
 
 
 def test_a_member_has_diverged_from_the_first_loss_that_is_not_finite() -> None:
@@ -164,6 +175,15 @@ def test_a_member_has_diverged_from_the_first_loss_that_is_not_finite() -> None:
     assert History(torch.tensor([0, 7, 14]), losses, losses.flip(0)).diverged == {0: 7, 1: 7}
     finite = torch.ones(2, 3)
     assert History(torch.tensor([0, 7, 14]), finite, losses.flip(0)).diverged == {1: 7}
+
+
+def test_what_is_taught_is_counted_by_draw() -> None:
+    labels = {"train": torch.zeros(3, 8, 2), "val": torch.zeros(3, 4, 2)}
+    index = {"train": torch.zeros(3, 8), "val": torch.zeros(3, 4), "test": torch.zeros(1, 5)}
+    teaching = Teaching(torch.zeros(20, 6, 7), index, labels, [], [0], "student", [])
+    assert (teaching.draws, teaching.n_train, teaching.n_classes, teaching.features) == (3, 8, 2, (6, 7))
+    sizes = Sizes((6, 7), 2, train=8, val=4, predicted=5, sets=4, seeds=5)
+    assert (sizes.members, replace(sizes, draws=3).members) == (20, 60)
 
 
 def test_defaults_of_a_family() -> None:

@@ -1,4 +1,6 @@
 import math
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 
 import numpy as np
@@ -7,10 +9,12 @@ import torch
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from torch import Tensor
 
-from kdcli.models.family import Lesson
-from kdcli.models.stacked_trees import StackedTrees, grow
+from kdcli.models.family import Fitted, Lesson, Teaching
+from kdcli.models.network import Network
+from kdcli.models.stacked_trees import StackedTrees, grow, grow_sets, stacked
 from kdcli.models.tree import Tree
-from kdcli.rng import generator
+from kdcli.progress import Report, Silence
+from kdcli.rng import generator, state
 
 N = 300
 X = torch.randn(N, 3, generator=generator("x", 0))
@@ -19,13 +23,25 @@ LOGITS = torch.stack([X[:, 0], X[:, 1] * X[:, 2], -X[:, 0]], dim=1)
 Y = torch.multinomial(LOGITS.softmax(1), 1, generator=generator("y", 0)).squeeze(1)
 LABELS = torch.nn.functional.one_hot(Y, 3).double()
 SOFT = LOGITS.softmax(1)
+TIES = state("student/ties", 0)
 TREES = [Tree(), Tree(max_depth=4), Tree(max_leaf_nodes=9), Tree(min_samples_leaf=7), Tree(5, 10, 3)]
 
 
 def taught(
-    tree: Tree, target: Tensor, temperature: float = 1.0, weight: float = 0.0, states: tuple[int, ...] = (0,)
+    tree: Tree,
+    target: Tensor,
+    temperature: float = 1.0,
+    weight: float = 0.0,
+    *,
+    seeds: Sequence[int] = (0,),
+    x: Tensor = X,
+    labels: Tensor = LABELS,
 ) -> StackedTrees:
-    return grow(asdict(tree), X, Lesson({"train": target.double()}, temperature, weight), LABELS, states)
+    """Grow the trees of one set on all examples of `x`."""
+    lesson = Lesson({"train": target.double().unsqueeze(0)}, temperature, weight)
+    index = {"train": torch.arange(len(x)).unsqueeze(0)}
+    teaching = Teaching(x, index, {"train": labels.unsqueeze(0)}, [lesson], seeds, "student", [])
+    return stacked(list(grow(asdict(tree), teaching, lesson, draw=0)))
 
 
 def probabilities(trees: StackedTrees, x: Tensor = NEW) -> Tensor:
@@ -44,7 +60,7 @@ def limits(tree: Tree) -> dict[str, int | None]:
 
 @pytest.mark.parametrize("tree", TREES, ids=str)
 def test_one_hot_targets_grow_the_classification_tree(tree: Tree) -> None:
-    theirs = DecisionTreeClassifier(**limits(tree), random_state=0).fit(X.numpy(), Y.numpy())
+    theirs = DecisionTreeClassifier(**limits(tree), random_state=TIES).fit(X.numpy(), Y.numpy())
     trees = taught(tree, LABELS)
     np.testing.assert_allclose(
         probabilities(trees)[0].numpy(), theirs.predict_proba(NEW.numpy()), rtol=0, atol=1e-12
@@ -55,7 +71,7 @@ def test_one_hot_targets_grow_the_classification_tree(tree: Tree) -> None:
 
 @pytest.mark.parametrize("tree", TREES, ids=str)
 def test_probabilities_grow_the_regression_tree_with_an_output_for_each_class(tree: Tree) -> None:
-    theirs = DecisionTreeRegressor(**limits(tree), random_state=0).fit(X.numpy(), SOFT.double().numpy())
+    theirs = DecisionTreeRegressor(**limits(tree), random_state=TIES).fit(X.numpy(), SOFT.double().numpy())
     trees = taught(tree, SOFT)
     np.testing.assert_allclose(
         probabilities(trees)[0].numpy(), theirs.predict(NEW.numpy()), rtol=0, atol=1e-6
@@ -67,10 +83,8 @@ def test_probabilities_grow_the_regression_tree_with_an_output_for_each_class(tr
 def test_points_on_a_threshold_go_the_way_scikit_learn_sends_them() -> None:
     x = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
     y = torch.tensor([0, 1, 0, 1])
-    trees = grow(
-        asdict(Tree()), x, Lesson({"train": torch.nn.functional.one_hot(y).double()}), torch.zeros(4, 2), [0]
-    )
-    theirs = DecisionTreeClassifier(random_state=0).fit(x.numpy(), y.numpy())
+    trees = taught(Tree(), torch.nn.functional.one_hot(y), x=x, labels=torch.zeros(4, 2))
+    theirs = DecisionTreeClassifier(random_state=TIES).fit(x.numpy(), y.numpy())
     at = torch.tensor([[0.5], [1.5], [2.5]])
     torch.testing.assert_close(
         probabilities(trees, at)[0], torch.from_numpy(theirs.predict_proba(at.numpy()))
@@ -126,29 +140,29 @@ def test_with_all_the_weight_on_labels_the_target_and_its_temperature_do_not_mat
     )
 
 
-def test_states_break_ties_and_nothing_else() -> None:
+def test_seeds_break_ties_and_nothing_else() -> None:
     x = X[:, :1].repeat(1, 3)  # three features that split equally well
-    trees = grow(asdict(Tree(max_depth=2)), x, Lesson({"train": LABELS}), LABELS, range(20))
+    trees = taught(Tree(max_depth=2), LABELS, seeds=range(20), x=x)
     assert len(torch.unique(trees.feature[:, 0])) > 1
     shown = NEW[:, :1].repeat(1, 3)
     torch.testing.assert_close(
         probabilities(trees, shown), probabilities(trees, shown)[:1].expand(20, -1, -1)
     )
-    again = grow(asdict(Tree(max_depth=2)), x, Lesson({"train": LABELS}), LABELS, range(20))
+    again = taught(Tree(max_depth=2), LABELS, seeds=range(20), x=x)
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in trees.state_dict().items())
 
 
 def test_trees_of_different_sizes_share_a_stack() -> None:
-    trees = taught(Tree(), LABELS, states=tuple(range(8)))
+    trees = taught(Tree(), LABELS, seeds=range(8))
     assert len(set(trees.leaves.tolist())) > 1
-    for member, state in enumerate(range(8)):
-        alone = taught(Tree(), LABELS, states=(state,))
+    for member, seed in enumerate(range(8)):
+        alone = taught(Tree(), LABELS, seeds=(seed,))
         assert torch.equal(probabilities(trees)[member], probabilities(alone)[0])
         assert int(trees.depth[member]) == int(alone.depth)
 
 
 def test_groups_see_their_own_batch() -> None:
-    trees = taught(Tree(), LABELS, states=(0, 1, 2, 3))
+    trees = taught(Tree(), LABELS, seeds=range(4))
     batches = NEW.view(2, 250, 3)
     log_p = trees(batches)
     for member in range(4):
@@ -167,8 +181,103 @@ def test_a_single_leaf() -> None:
     torch.testing.assert_close(probabilities(trees), same.double().expand(1, 500, 3))
 
 
+class Counting(Silence):
+    """A workshop and a display at once, which count the trees that are to be grown and those that are."""
+
+    def __init__(self) -> None:
+        self.totals: list[tuple[int, str]] = []
+        self.done: list[int] = []
+
+    def __call__(self, done: int, loss: float | None) -> None:
+        self.done.append(done)
+
+    def watch(self, total: int, unit: str) -> AbstractContextManager[Report]:
+        self.totals.append((total, unit))
+        return nullcontext(self)
+
+    def by_gradients(self, model: Network, teaching: Teaching) -> Iterable[Fitted]:
+        raise AssertionError("a tree is not trained by gradients")
+
+
+def teaching_by_draw(draws: int) -> Teaching:
+    """Return what two sets are taught in several draws, of which each has examples of its own."""
+    train = torch.stack([torch.randperm(N, generator=generator("draw", 0, d))[:90] for d in range(draws)])
+    val = torch.stack([torch.randperm(N, generator=generator("draw", 1, d))[:20] for d in range(draws)])
+    return Teaching(
+        x=X,
+        index={"train": train, "val": val, "test": torch.arange(50, 100).unsqueeze(0)},
+        labels={"train": LABELS[train]},
+        lessons=[
+            Lesson({"train": LABELS[train]}),
+            Lesson({"train": (LOGITS / 4).softmax(1).double()[train]}, 4.0, 0.3),
+        ],
+        seeds=[2, 5],
+        role="student",
+        predicted=["val", "test"],
+    )
+
+
+def test_every_draw_has_the_trees_of_its_own_examples_and_ties() -> None:
+    teaching, counting = teaching_by_draw(3), Counting()
+    labels, soft = grow_sets(asdict(Tree()), teaching, counting)
+    assert (counting.totals, counting.done) == ([(12, "tree")], list(range(1, 13)))
+    for fitted in (labels, soft):
+        assert fitted.seeds == [2, 5]
+        assert {split: z.shape for split, z in fitted.logits.items()} == {
+            "val": (3, 2, 20, 3),
+            "test": (3, 2, 50, 3),
+        }
+        assert all(tensor.shape[:2] == (3, 2) for tensor in fitted.tensors.values())
+        flat = {name: tensor.flatten(0, 1) for name, tensor in fitted.tensors.items()}
+        trees = Tree().restore(flat, (3,), 3, 6)
+        assert fitted.described["leaves"] == trees.leaves.view(3, 2).tolist()
+        assert fitted.described["depth"] == trees.depth.view(3, 2).tolist()
+        for draw in range(3):
+            for split, rows in (("val", teaching.index["val"][draw]), ("test", teaching.index["test"][0])):
+                shown = trees.predict(X[rows]).unflatten(0, (3, 2))[draw]
+                assert torch.equal(fitted.logits[split][draw], shown)
+
+
+def test_the_trees_of_every_draw_are_those_that_scikit_learn_grows_on_its_examples() -> None:
+    teaching = teaching_by_draw(3)
+    labels, soft = grow_sets(asdict(Tree()), teaching, Counting())
+    flat = {name: tensor.flatten(0, 1) for name, tensor in soft.tensors.items()}
+    p = Tree().restore(flat, (3,), 3, 6).predict(X, teaching.index["train"]).exp().unflatten(0, (3, 2))
+    for draw, rows in enumerate(teaching.index["train"]):
+        for place, seed in enumerate(teaching.seeds):
+            ties = state("student/ties", seed, draw)
+            theirs = DecisionTreeClassifier(random_state=ties).fit(X[rows].numpy(), Y[rows].numpy())
+            expected = theirs.predict_proba(X[50:100].numpy())
+            shown = labels.logits["test"][draw, place].exp().numpy()
+            np.testing.assert_allclose(shown, expected, rtol=0, atol=1e-12)
+            assert labels.described["leaves"][draw][place] == theirs.get_n_leaves()
+            # Each leaf has one example, and gives back what the two weights make of its target and its label.
+            mixed = 0.7 * SOFT[rows].double() + 0.3 * LABELS[rows]
+            torch.testing.assert_close(p[draw, place], mixed, rtol=1e-4, atol=1e-6)
+
+
+def test_the_trees_of_the_first_draws_are_those_of_fewer_draws() -> None:
+    for few, many in zip(
+        grow_sets(asdict(Tree()), teaching_by_draw(1), Counting()),
+        grow_sets(asdict(Tree()), teaching_by_draw(3), Counting()),
+        strict=True,
+    ):
+        assert few.described["leaves"] == many.described["leaves"][:1]
+        for split in ("val", "test"):
+            assert torch.equal(few.logits[split], many.logits[split][:1])
+
+
+def test_ties_are_broken_otherwise_in_another_draw() -> None:
+    x, rows = X[:, :1].repeat(1, 3), torch.arange(N).expand(2, N)  # equal features, and equal draws
+    lesson = Lesson({"train": LABELS[rows]})
+    teaching = Teaching(x, {"train": rows}, {"train": LABELS[rows]}, [lesson], range(20), "student", [])
+    (fitted,) = grow_sets(asdict(Tree(max_depth=1)), teaching, Counting())
+    first, second = fitted.tensors["feature"][:, :, 0]
+    assert not torch.equal(first, second)
+
+
 def test_restored_trees_predict_bit_for_bit() -> None:
-    trees = taught(Tree(), LABELS, states=tuple(range(8)))
+    trees = taught(Tree(), LABELS, seeds=range(8))
     assert len(set(trees.leaves.tolist())) > 1  # the smaller ones are padded
     restored = Tree().restore(trees.state_dict(), (3,), 3, 8)
     assert torch.equal(restored(NEW.unsqueeze(0)), trees(NEW.unsqueeze(0)))

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from kdcli.errors import UsageError
 from kdcli.models import parse_model
-from kdcli.models.family import Sizes
+from kdcli.models.family import Need, Sizes
 from kdcli.models.tree import Tree
 
 
@@ -78,3 +80,4 @@ def test_the_trees_of_one_set_at_a_time_are_in_memory() -> None:
     single = Sizes((2,), 2, train=1000, val=100, predicted=100, sets=1, seeds=5)
     assert Tree().needs(several).memory == Tree().needs(single).memory
     assert Tree().needs(several).disk == 3 * Tree().needs(single).disk
+    assert Tree().needs(replace(single, draws=4)) == Need(*(4 * need for need in Tree().needs(single)))

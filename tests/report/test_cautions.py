@@ -1,5 +1,5 @@
 import pytest
-from measured import students
+from measured import SEVERAL_DRAWS, students
 
 from kdcli.commands import text
 from kdcli.errors import Command
@@ -10,6 +10,7 @@ from kdcli.evidence.cautions import (
     Coarse,
     Edited,
     NearlyHard,
+    OneDraw,
     SameScores,
     SeedsLeftOut,
     SingleSeed,
@@ -44,6 +45,12 @@ SOFT = students("soft", 0.8)
             BeyondTeacher(SOFT, 0.012, (0.01, 0.014)),
             "soft at T = 4 is better than its teacher by 1.20 points of accuracy [1.00, 1.40].",
         ),
+        (
+            OneDraw(SEVERAL_DRAWS),
+            "These verdicts hold for one draw of the data; another, with its own teacher, may differ. "
+            "`kd run tiny.toml --draws 10` tells how the differences vary between ten.",
+        ),
+        (Coarse(0.0123, "draws", 400), "more draws would help most."),
         (BiasedCalibration(), "the calibration error is biased upwards"),
     ],
 )

@@ -1,4 +1,6 @@
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,21 +28,43 @@ def run(tiny: Path) -> Experiment:
     return opened(tiny)
 
 
-def test_the_view_of_a_run_has_its_data(run: Experiment) -> None:
+@pytest.fixture
+def of_two_draws(two_draws: Path) -> Experiment:
+    return opened(two_draws)
+
+
+def test_the_view_of_a_run_has_its_data(one_or_two_draws: Path) -> None:
+    run = opened(one_or_two_draws)
     view, omitted = collect(run)
     data = run.data
     assert omitted == {}
     assert view.run == "tiny"
     assert (list(view.class_names), list(view.feature_names)) == (["0", "1"], ["x₁", "x₂"])
-    for name, split in data.splits.items():
+    for name in ("train", "val", "test"):
+        split = data.pool.split(name, 0)
         np.testing.assert_array_equal(view.splits[name].x, split.x)
         np.testing.assert_array_equal(view.splits[name].y, split.y)
+    exact = data.pool.split("test", 0).posterior
     assert view.posterior is not None
-    np.testing.assert_allclose(view.posterior(view.test.x), data.splits["test"].posterior)
-    assert view.bayes == data.bayes_scores()
+    assert exact is not None
+    np.testing.assert_allclose(view.posterior(view.test.x), exact)
+    assert (view.draws, view.drawing) == (data.draws, "sampled")
 
 
-def test_the_view_of_a_run_has_its_models(run: Experiment) -> None:
+def test_the_optimum_is_scored_on_the_test_split_of_each_draw(of_two_draws: Experiment) -> None:
+    view, _ = collect(of_two_draws)
+    assert view.bayes is not None
+    for draw_, accuracy in enumerate(view.bayes["accuracy"]):
+        split = of_two_draws.data.pool.split("test", draw_)
+        assert split.posterior is not None
+        assert accuracy == pytest.approx(float((split.posterior.argmax(1) == split.y).double().mean()))
+    first, second = view.bayes["nll"]
+    assert first != second
+
+
+def test_the_view_of_a_run_has_its_models(one_or_two_draws: Path) -> None:
+    run = opened(one_or_two_draws)
+    draws = run.data.draws
     view, _ = collect(run)
     teacher = run.teacher
     assert [subject.name for subject in view.subjects] == [
@@ -51,31 +75,61 @@ def test_the_view_of_a_run_has_its_models(run: Experiment) -> None:
     assert [subject.temperature for subject in view.students] == [1, 4]
     assert view.seed == 0
     assert view.teacher_logits is not None
-    np.testing.assert_array_equal(view.teacher_logits("train"), teacher.logits["train"])
+    np.testing.assert_array_equal(view.teacher_logits("train"), teacher.logits["train"][0])
     soft = view.students[1]
     assert soft.settings["epochs"] == teacher.record.to_record()["epochs"] == 20
     assert soft.logits().shape == (2, 400, 2)
     # What is stored of the test split is what the restored model predicts there.
     np.testing.assert_allclose(soft.predict(view.test.x), soft.probabilities(), atol=1e-5)
     accuracy = (soft.logits().argmax(-1) == view.test.y).mean(1)
-    np.testing.assert_allclose(soft.recorded["accuracy"], accuracy)
-    assert soft.score("accuracy")[0] == pytest.approx(accuracy.mean())
+    assert soft.recorded["accuracy"].shape == (draws, 2)
+    np.testing.assert_allclose(soft.recorded["accuracy"][0], accuracy)
+    assert soft.score("accuracy")[0] == pytest.approx(soft.recorded["accuracy"].mean())
     assert soft.score("kl_posterior")[0] > 0
     curves = soft.curves()
     assert curves is not None
-    assert curves.train.shape == curves.val.shape == (2, len(curves.epochs))
+    assert curves.train.shape == curves.val.shape == (draws, 2, len(curves.epochs))
 
 
-def test_trees_have_leaves_and_no_curves(kd: Kd, tiny: Path) -> None:
+def test_scores_of_several_draws_are_those_of_the_evidence(of_two_draws: Experiment) -> None:
+    view, _ = collect(of_two_draws)
+    for subject, measured in zip(view.students, gather(of_two_draws).students, strict=True):
+        for metric in ("accuracy", "nll", "agreement"):
+            assert subject.score(metric) == pytest.approx(measured.estimates[metric])
+
+
+def test_reliability_is_of_all_draws_and_seeds(of_two_draws: Experiment) -> None:
+    view, _ = collect(of_two_draws)
+    reliability = view.students[0].reliability()
+    assert reliability.count.sum() == 2 * 2 * 400
+    assert reliability.each == 2  # draws that are sampled anew have examples of their own
+    accuracy = (reliability.accuracy * reliability.count).sum() / reliability.count.sum()
+    assert accuracy == pytest.approx(view.students[0].recorded["accuracy"].mean())
+
+
+def test_examples_that_several_splits_of_a_pool_test_are_counted_once(kd: Kd, outputs: Path) -> None:
+    kd("gen-data", "digits", "--run", "pool", "--draws", "4", "--n-val", "200", "--n-test", "900")
+    kd("train-teacher", "--model", "mlp:2", "--epochs", "1")
+    run = opened(outputs / "pool")
+    different = {int(row) for draw_ in range(4) for row in run.data.pool.rows("test", draw_)}
+    assert 900 < len(different) < 4 * 900
+    view, _ = collect(run)
+    assert view.drawing == "split"
+    assert view.teacher is not None
+    assert view.teacher.reliability().each == pytest.approx(4 * 900 / len(different))
+
+
+def test_trees_have_leaves_and_no_curves(kd: Kd, one_or_two_draws: Path) -> None:
     kd("distill", "--model", "tree:max_leaf_nodes=3,tree:max_depth=2", "--target", "labels")
-    view, _ = collect(opened(tiny), ["tree:max_leaf_nodes=3", "tree:max_depth=2"])
+    run = opened(one_or_two_draws)
+    view, _ = collect(run, ["tree:max_leaf_nodes=3", "tree:max_depth=2"])
     assert {subject.model: subject.limited_by for subject in view.students} == {
         "tree:max_leaf_nodes=3": "leaves",
         "tree:max_depth=2": "else",
     }
     for subject in view.students:
         assert subject.curves() is None
-        assert subject.recorded["leaves"].shape == (2,)
+        assert subject.recorded["leaves"].shape == (run.data.draws, 2)
 
 
 def test_models_are_read_when_they_are_asked_for(run: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,6 +183,27 @@ def test_differences_are_those_of_the_evidence(run: Experiment) -> None:
     assert (nll.low, nll.high) == versus["nll"].interval
 
 
+def test_differences_have_a_value_for_each_draw(of_two_draws: Experiment) -> None:
+    evidence = gather(of_two_draws)
+    view, _ = collect(of_two_draws, evidence=lambda: evidence)
+    accuracy, nll = view.differences()
+    versus = evidence.students[1].versus
+    assert accuracy.by_draw == pytest.approx([100 * value for value in versus["accuracy"].by_draw])
+    assert nll.by_draw == pytest.approx(versus["nll"].by_draw)
+    assert len(nll.by_draw) == 2
+    labels, soft = (subject.recorded["nll"].mean(1) for subject in view.students)
+    assert nll.by_draw == pytest.approx((soft - labels).tolist())
+
+
+def test_a_difference_without_a_verdict_says_why(kd: Kd, tiny: Path) -> None:
+    kd("distill", "--target", "labels,soft", "--seeds", "1", "--force")
+    run = opened(tiny)
+    evidence = gather(run)
+    for difference in collect(run, evidence=lambda: evidence)[0].differences():
+        assert difference.verdict is None
+        assert "one seed" in difference.why
+
+
 def test_nothing_to_draw(kd: Kd, outputs: Path) -> None:
     kd("gen-data", "--run", "bare", "--n-samples", "60", "--n-test", "40")
     with pytest.raises(KdError, match="nothing to draw"):
@@ -153,6 +228,16 @@ def test_figures_that_compare_are_drawn_beside_the_others(run: Experiment) -> No
     assert all(file.startswith(b"<?xml") for file in files.values())
 
 
+def test_differences_that_are_infinite_or_undefined_reach_the_figure_of_the_draws(
+    of_two_draws: Experiment,
+) -> None:
+    view, _ = collect(of_two_draws, evidence=lambda: gather(of_two_draws))
+    accuracy, nll = view.differences()
+    odd = [accuracy, replace(nll, mean=math.inf, low=None, high=None, by_draw=[math.inf, math.nan])]
+    files = draw(of_two_draws.run, [], lambda: (["draws"], odd), models=[], file_format="svg")
+    assert files["draws"].startswith(b"<?xml")
+
+
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_the_same_figure_gives_the_same_bytes(file_format: str) -> None:
     def file() -> bytes:
@@ -163,15 +248,32 @@ def test_the_same_figure_gives_the_same_bytes(file_format: str) -> None:
     assert file() == file()
 
 
-def test_reliability_adds_up_to_accuracy_and_calibration_error() -> None:
-    random = torch.Generator().manual_seed(0)
+def scored_at_random(seed: int) -> Scored:
+    """Predictions of two models on 500 examples."""
+    random = torch.Generator().manual_seed(seed)
     logits = 3 * torch.randn(2, 500, 3, generator=random)
-    scored = Scored(logits, torch.randint(0, 3, (500,), generator=random))
-    reliability = measure_reliability(scored)
-    assert (reliability.seeds, reliability.count.sum()) == (2, 1000)
+    return Scored(logits, torch.randint(0, 3, (500,), generator=random))
+
+
+def test_reliability_adds_up_to_accuracy_and_calibration_error() -> None:
+    scored = scored_at_random(0)
+    reliability = measure_reliability([scored], 500)
+    assert (reliability.each, reliability.count.sum()) == (2, 1000)
     accuracy = (reliability.accuracy * reliability.count).sum() / 1000
     assert accuracy == pytest.approx(np.mean(measure(scored)["accuracy"]))
-    of_one = Scored(logits[:1], scored.y)
-    bins = measure_reliability(of_one)
+    of_one = Scored(scored.logits[:1], scored.y)
+    bins = measure_reliability([of_one], 500)
     gaps = np.abs(bins.accuracy - bins.confidence) * bins.count / bins.count.sum()
     assert gaps.sum() == pytest.approx(measure(of_one, ["ece"])["ece"][0])
+
+
+def test_reliability_of_several_draws_puts_their_predictions_together() -> None:
+    scored = [scored_at_random(0), scored_at_random(1)]
+    first, second = (measure_reliability([of_draw], 500) for of_draw in scored)
+    both = measure_reliability(scored, 1000)
+    for values in ("confidence", "accuracy"):
+        parts = sum((getattr(part, values) * part.count).sum() for part in (first, second))
+        assert (getattr(both, values) * both.count).sum() == pytest.approx(parts)
+    assert both.count.sum() == first.count.sum() + second.count.sum()
+    assert both.each == 2
+    assert measure_reliability(scored, 500).each == 4  # draws that share their test examples

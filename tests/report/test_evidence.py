@@ -1,3 +1,4 @@
+import pytest
 from measured import evidence, students, teacher, values
 
 from kdcli.evidence.costs import Cost
@@ -35,6 +36,24 @@ def test_cells_hold_value_interval_and_comparison() -> None:
     assert (cell.value, *(cell.interval or ())) == tuple(soft.estimates["accuracy"])
     assert cell.per_seed == soft.per_seed["accuracy"]
     assert cell.versus is soft.versus["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("drawing", "tests"), [("sampled", "400 each"), ("split", "400 each"), ("test kept", "400")]
+)
+def test_the_table_of_several_draws_says_so_and_has_a_column_for_them(drawing: str, tests: str) -> None:
+    sets = students("labels", [0.8, 0.81, 0.79]), students("soft", [0.9, 0.9, 0.78])
+    made = evidence(*sets, drawing=drawing)
+    table = verdict_table(made, metrics_table(made))
+    size, *each = tests.split()
+    title = f"tiny: 3 draws × 5 seeds, {size} test examples"
+    assert table.title == " ".join([title, *each]) + ", ± is a 95 % interval"
+    assert all(column.draws for column in table.columns)
+    assert [r.cells[0].draws for r in table.rows()] == ["", "2/3"]
+    one = evidence(students("labels", 0.8), students("soft", 0.9))
+    of_one_draw = verdict_table(one, metrics_table(one))
+    assert not any(column.draws for column in of_one_draw.columns)
+    assert [r.cells[0].draws for r in of_one_draw.rows()] == ["", ""]
 
 
 def test_a_set_without_control_says_so() -> None:

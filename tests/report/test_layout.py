@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from measured import evidence, students
 
@@ -76,3 +78,40 @@ def test_verdicts_stand_abreast_or_below_or_the_table_is_split(
     assert ("verdict" in out) is wide
     assert "inconclusive" in out if wide else "inconcl." in out
     assert "+10.00 ± " in out
+
+
+def _drawn_over_draws(capsys: pytest.CaptureFixture[str]) -> str:
+    made = evidence(students("labels", [0.8, 0.81, 0.79]), students("soft", [0.9, 0.91, 0.78]))
+    layout.draw(verdict_table(made, metrics_table(made)))
+    return capsys.readouterr().out
+
+
+def test_the_draws_have_a_column_of_their_own_where_there_is_room(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "150")
+    lines = [re.split(" *[┃│] *", line)[1:-1] for line in _drawn_over_draws(capsys).splitlines()]
+    head, soft = lines[2], lines[6]
+    assert head[1:5] == ["accuracy", "vs labels", "draws", "verdict"]
+    assert soft[0] == "soft, T = 4"
+    assert re.fullmatch(r"\+6.33 ± \S+", soft[2])
+    assert soft[3:5] == ["2/3", "inconclusive"]
+    assert lines[5][1:5] == ["80.00 ± 2.48 %", "", "", ""]  # of the control
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ("110", r"\+6.33 ± \S+ inconcl. in 2/3 draws │"),
+        ("80", r"│ +in 2/3 draws │"),
+        ("40", r"^    draws: 2/3$"),
+    ],
+)
+def test_the_draws_stand_below_where_there_is_less_room(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str, words: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    title, *lines = _drawn_over_draws(capsys).splitlines()
+    assert any(re.search(words, line) for line in lines)
+    assert max(map(len, lines)) <= int(columns)
+    assert title.rstrip() == "tiny: 3 draws × 5 seeds, 400 test examples each, ± is a 95 % interval"

@@ -12,7 +12,7 @@ from kdcli.report.scores import score_table, spread
 class Scores:
     title: str
     model: str
-    metrics: dict[str, list[float]]
+    metrics: dict[str, list[list[float]]]
 
 
 def test_spread_of_seeds() -> None:
@@ -24,7 +24,13 @@ def test_spread_of_seeds() -> None:
 def test_a_narrow_table_keeps_its_numbers(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    metrics = {"accuracy": [0.9, 0.8], "errors": [1, 2], "nll": [0.5, 0.6], "leaves": [7, 8], "depth": [2, 3]}
+    metrics: dict[str, list[list[float]]] = {
+        "accuracy": [[0.9, 0.8]],
+        "errors": [[1, 2]],
+        "nll": [[0.5, 0.6]],
+        "leaves": [[7, 8]],
+        "depth": [[2, 3]],
+    }
     model = "tree:max_depth=2,max_leaf_nodes=4,min_samples_leaf=3"
     monkeypatch.setenv("COLUMNS", "80")
     draw(score_table([Scores("soft, T = 2, w = 0.5 (my.set)", model, metrics)]))
@@ -32,6 +38,16 @@ def test_a_narrow_table_keeps_its_numbers(
     assert "85.00 (7.07) %" in out
     assert "0.5500 (0.0707)" in out
     assert "…" not in out
+
+
+def test_scores_of_several_draws_are_means_over_all_students() -> None:
+    scored = Scores(
+        "labels", "mlp:4", {"accuracy": [[0.9], [0.8]], "errors": [[1], [2]], "nll": [[1.0], [1.0]]}
+    )
+    table = score_table([scored])
+    assert table.title == "students on the test split, mean (sd) over draws and seeds"
+    (row,) = table.rows()
+    assert [cell.text for cell in row.cells] == ["85.00 (7.07) %", "2 (1)", "1.0000 (0.0000)"]
 
 
 def test_a_plus_minus_is_always_an_interval_and_the_tables_say_so(kd: Kd, tiny: object) -> None:
@@ -42,4 +58,4 @@ def test_a_plus_minus_is_always_an_interval_and_the_tables_say_so(kd: Kd, tiny: 
     assert title.strip() == "tiny: 2 seeds, 400 test examples, ± is a 95 % interval"
     verdicts, _, others = compared.partition(title)[2].partition("other metrics")
     assert "±" in verdicts
-    assert "±" not in others.partition("± is a 95 % interval over")[0]
+    assert "±" not in others.partition("± is half of a 95 % interval over")[0]

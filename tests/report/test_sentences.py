@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 from measured import N, evidence, students, values
 
@@ -89,6 +90,58 @@ def test_missing_explanations_come_with_a_command() -> None:
     made = evidence(students("labels", 0.8), students("soft", 0.9))
     words = "To see what else could bring the gain, run `kd distill --target smooth,hard --seeds 5`."
     assert said(made)[-1] == words
+
+
+def test_over_draws_a_difference_is_said_with_what_another_draw_is_to_be_expected_to_have() -> None:
+    made = evidence(
+        students("labels", [0.8, 0.7, 0.9]), students("soft", [0.9, 0.81, 0.99], [0.5, 0.52, 0.49])
+    )
+    accuracy, nll = (made.students[1].versus[metric] for metric in ("accuracy", "nll"))
+    low, high = (number(end, "%") for end in accuracy.interval or ())
+    least, most = (number(end, "%") for end in accuracy.another or ())
+    beats = f"Soft at T = 4 beats labels by 10.00 points of accuracy [{low}, {high}], in every draw "
+    assert f"{beats}(another draw: {least} to {most}); 3 draws × 5 seeds, 400 test examples." in said(made)
+    least, most = (number(end, "nats") for end in nll.another or ())
+    assert any(f", in every draw (another draw: {least} to {most});" in sentence for sentence in said(made))
+
+
+def test_over_draws_that_do_not_agree_their_number_is_said() -> None:
+    gains = [0.05, 0.06, 0.04, 0.05, 0.06, -0.01, 0.05, 0.05, 0.04, 0.06]
+    losing = evidence(students("labels", [0.8] * 10), students("soft", [0.8 - gain for gain in gains]))
+    least, most = sorted(-end for end in losing.students[1].versus["accuracy"].another or ())
+    expected = f"(another draw: {number(least, '%')} to {number(most, '%')})"
+    assert any(f", in 9 of 10 draws {expected};" in sentence for sentence in said(losing))
+    assert least < 0  # it may be for the better
+
+
+@pytest.mark.parametrize(
+    ("drawing", "words"),
+    [
+        ("sampled", "3 draws of the data, each with a teacher and students of its own."),
+        (
+            "split",
+            "3 draws, each another split of the same examples with a teacher and students of its own "
+            "(corrected for what they share, after Nadeau and Bengio).",
+        ),
+        (
+            "test kept",
+            "3 draws of the training and validation data and the examples of the one test set; it is "
+            "conditional on that test set.",
+        ),
+    ],
+)
+def test_coverage_says_what_several_draws_have_of_their_own(drawing: str, words: str) -> None:
+    sets = students("labels", [0.8, 0.81, 0.79]), students("soft", [0.9, 0.9, 0.78])
+    told = coverage(evidence(*sets, drawing=drawing))
+    assert told.startswith(f"± is half of a 95 % interval over {words}")
+    assert "Draws such as 9/10 are those in which a difference has the sign of its mean." in told
+    assert "does not cover other draws" not in told
+
+
+def test_coverage_of_one_draw_tells_of_the_others_that_are_not_covered() -> None:
+    told = coverage(evidence(students("labels", 0.8), students("soft", 0.9)))
+    assert "it does not cover other draws of the training data or other teachers." in told
+    assert "9/10" not in told
 
 
 def test_coverage_says_what_intervals_and_verdicts_are_of() -> None:

@@ -21,6 +21,24 @@ def test_a_difference_and_its_verdict() -> None:
     assert Cell(0.9, "%", versus=unpaired).verdict == ("inconclusive, unpaired", "")
 
 
+def test_a_cell_says_in_how_many_draws_the_difference_goes_the_way_of_the_mean() -> None:
+    several = Versus("accuracy", "labels", True, 0.02, 2, by_draw=(0.05, -0.01, 0.02))
+    assert Cell(0.9, "%", versus=several).draws == "2/3"
+    lower = Versus("nll", "labels", True, -0.02, 2, by_draw=(-0.05, 0.01, -0.02, -0.02))
+    assert Cell(0.3, "nats", versus=lower).draws == "3/4"
+    endless = Versus("nll", "labels", True, -math.inf, 2, by_draw=(-math.inf, 0.1, -0.02))
+    assert Cell(0.3, "nats", versus=endless).draws == "2/3"
+
+
+def test_a_cell_of_one_draw_or_of_no_difference_has_no_count_of_draws() -> None:
+    assert Cell(0.9, "%", versus=Versus("accuracy", "labels", True, 0.02, 2, by_draw=(0.02,))).draws == ""
+    both = Versus("nll", "labels", True, None, 2, by_draw=(math.nan, 0.1))
+    assert Cell(math.inf, "nats", versus=both).draws == ""
+    same = Versus("accuracy", "labels", True, 0.0, 2, by_draw=(0.1, -0.1))
+    assert Cell(0.9, "%", versus=same).draws == ""
+    assert Cell(0.9, "%").draws == ""
+
+
 def test_without_a_verdict_a_cell_says_what_is_in_the_way() -> None:
     few = Versus("nll", "labels", True, 0.1, 1, why="one seed: the spread between trainings is unknown")
     assert Cell(0.3, "nats", versus=few).verdict == ("one seed", "")

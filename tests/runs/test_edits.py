@@ -168,7 +168,14 @@ def test_every_setting_of_the_recipe_is_compared(tiny: Path, name: str) -> None:
     assert compared(recipe) == []
     part = name if name in ("data", "teacher") else "students"
     keys: dict[str, Any] = {
-        "data": {"separation": 3.0, "seed": 4, "n_test": 10, "val_fraction": 0.5, "n_samples": 10},
+        "data": {
+            "draws": 2,
+            "separation": 3.0,
+            "seed": 4,
+            "n_test": 10,
+            "val_fraction": 0.5,
+            "n_samples": 10,
+        },
         "teacher": {"epochs": 1, "schedule": "linear", "seed": 3, "model": "mlp:2", "learning_rate": 1.0},
         "students": {"epochs": 1, "batch_size": 3, "learning_rate": 1.0},
     }[part]

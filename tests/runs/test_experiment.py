@@ -5,6 +5,7 @@ import pytest
 from harness import Kd, forge, opened, write_again
 
 from kdcli.commands import spell, text
+from kdcli.data.draw import Draw
 from kdcli.errors import KdError, UsageError
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.inventory import conditions
@@ -37,12 +38,20 @@ def test_each_record_and_the_recipe_are_read_a_single_time(
     monkeypatch.setattr(Run, "read_recipe", counted_recipe)
     for _ in range(2):
         assert experiment.recipe.dataset == "gaussians"
-        assert experiment.draw.data == 0
+        assert experiment.draws == [Draw(0, data=0, teacher=0)]
         assert [trained.set.target for trained in experiment.students()] == ["labels", "soft"]
         assert experiment.has_teacher
         assert not experiment.stale(SOFT)
         assert experiment.command(SOFT).name == "distill"
     assert sorted(read) == sorted(["recipe", *NAMES])
+
+
+def test_draws_are_those_of_the_data_with_the_seed_of_the_teacher_that_is_there(
+    kd: Kd, two_draws: Path
+) -> None:
+    assert opened(two_draws).draws == [Draw(0, data=0, teacher=0), Draw(1, data=0, teacher=0)]
+    assert kd("train-teacher", "--seed", "5", "--epochs", "2", "--force").code == 0
+    assert opened(two_draws).draws == [Draw(0, data=0, teacher=5), Draw(1, data=0, teacher=5)]
 
 
 def test_stale_is_what_was_made_from_other_content(tiny: Path, experiment: Experiment) -> None:

@@ -39,19 +39,40 @@ def test_what_a_stage_wrote_is_read_and_nothing_of_other_parents(tiny: Path, nam
 
 @pytest.mark.parametrize(
     "scores",
-    [None, 0.5, [], [0.5] * 3, ["0.5"] * 2, [True] * 2, [float("nan"), 0.5], [-0.1, 0.5], [None] * 2],
+    [
+        None,
+        0.5,
+        [],
+        [0.5, 0.5],
+        [[]],
+        [[0.5] * 3],
+        [[0.5, 0.5], [0.5]],
+        ["0.5"],
+        [["0.5"] * 2],
+        [[True] * 2],
+        [[float("nan"), 0.5]],
+        [[0.5, 0.5], [-0.1, 0.5]],
+        [[None] * 2],
+    ],
 )
 @pytest.mark.parametrize("metric", ["accuracy", "errors", "nll", "more"])
-def test_scores_are_numbers_at_least_0_one_for_each_model(tiny: Path, metric: str, scores: Any) -> None:
+def test_scores_are_numbers_at_least_0_one_for_each_model_of_each_draw(
+    tiny: Path, metric: str, scores: Any
+) -> None:
     meta = meta_of(tiny, NAMES[3])
-    with pytest.raises(ValueError, match=f"{metric} (is not scored for each of 2|has scores that it cannot)"):
+    words = "(is not scored on any draw|is not scored for each of 2 models|has scores that it cannot have)"
+    with pytest.raises(ValueError, match=f"{metric} {words}"):
         parse(NAMES[3], replace(meta, metrics={**meta.metrics, metric: scores}))
 
 
 def test_scores_that_are_recorded_are_all_there(tiny: Path) -> None:
     meta = meta_of(tiny, "teacher")
-    assert all(len(values) == 1 for values in meta.metrics.values())
+    assert {name: [len(draw) for draw in values] for name, values in meta.metrics.items()} == {
+        "accuracy": [1],
+        "errors": [1],
+        "nll": [1],
+    }
     for metric in ("accuracy", "errors", "nll"):
-        with pytest.raises(ValueError, match=f"{metric} is not scored for each of 1 models"):
+        with pytest.raises(ValueError, match=f"{metric} is not scored on any draw"):
             parse("teacher", replace(meta, metrics={k: v for k, v in meta.metrics.items() if k != metric}))
-    assert parse("teacher", replace(meta, metrics={**meta.metrics, "nll": [float("inf")]}))
+    assert parse("teacher", replace(meta, metrics={**meta.metrics, "nll": [[float("inf")], [0.0]]}))

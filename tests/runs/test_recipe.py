@@ -108,7 +108,7 @@ def test_every_dataset_has_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_gaussian_experiment() -> None:
     recipe = builtin("gaussians")
     assert (recipe.teacher.model, recipe.teacher.epochs) == ("mlp:64,64", 500)
-    assert (recipe.students.models, recipe.students.epochs, recipe.students.seeds) == (("mlp:4",), 3000, 10)
+    assert (recipe.students.models, recipe.students.epochs, recipe.students.seeds) == (("mlp:4",), 3000, 2)
     assert recipe.students.temperatures == (4.0,)
 
 
@@ -122,6 +122,13 @@ def test_the_moons_experiment() -> None:
     )
     assert recipe.students.models[0] == "tree"
     assert {"labels", "hard", "soft"} <= set(recipe.students.targets)
+
+
+@pytest.mark.parametrize("name", builtin_names())
+def test_the_data_are_drawn_again_or_where_that_is_costly_the_students_alone_are_repeated(name: str) -> None:
+    recipe = builtin(name)
+    expected = (1, 10) if recipe.dataset == "mnist" else (10, 2)
+    assert (recipe.data.draws, recipe.students.seeds) == expected
 
 
 def test_all_problems_come_in_one_message() -> None:

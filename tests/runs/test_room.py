@@ -64,6 +64,7 @@ def test_counts_for_a_person() -> None:
 
 GB = 10**9
 PLANE = Sizes(features=(2,), n_classes=2, train=1600, val=400, predicted=20_000, sets=5, seeds=10)
+DIGITS = Sizes(features=(8, 8), n_classes=10, train=1079, val=359, predicted=1797, sets=5, seeds=10)
 IMAGES = Sizes(features=(28, 28), n_classes=10, train=50_000, val=10_000, predicted=70_000, sets=7, seeds=10)
 
 
@@ -74,7 +75,8 @@ def test_points_are_counted_exactly() -> None:
 @pytest.mark.parametrize("name", builtin_names())
 def test_the_recipes_that_come_with_kd_need_little(name: str, tmp_path: Path) -> None:
     recipe = builtin(name)
-    sizes = PLANE if recipe.dataset in ("gaussians", "moons") else IMAGES
+    sizes = {"digits": DIGITS, "mnist": IMAGES}.get(recipe.dataset, PLANE)
+    sizes = replace(sizes, draws=recipe.data.draws, seeds=recipe.students.seeds)
     for text in recipe.students.models:
         room.check_training(parse_model(text), sizes, tmp_path, 4 * GB)
     teacher = replace(sizes, sets=1, seeds=1)
@@ -92,12 +94,33 @@ def test_the_recipes_that_come_with_kd_need_little(name: str, tmp_path: Path) ->
 )
 def test_a_refused_training_says_what_to_lower(model: str, free: int, hint: str, tmp_path: Path) -> None:
     sizes = replace(PLANE, seeds=10_000)
-    with pytest.raises(KdError, match=r"50,000 students .* need about .* of memory") as refused:
+    with pytest.raises(KdError, match=r"50,000 models .* need about .* of memory") as refused:
         room.check_training(parse_model(model), sizes, tmp_path, free)
     assert re.fullmatch(hint, refused.value.hint)
     if match := re.search(r"\d+", refused.value.hint.partition("to ")[2]):
         fitting = replace(sizes, seeds=int(match[0]))
         room.check_training(parse_model(model), fitting, tmp_path, free)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "sets", "free", "hint"),
+    [
+        (50, 3, 2 * 10**8, r"lower --seeds to [1-9]"),
+        (1, 3, 3 * 10**7, "name fewer values of --target and --temperature, or lower --seeds"),
+        (1, 1, 10**7, "make data of fewer --draws"),
+        (1, 1, 10**3, "name a smaller --model, such as mlp:64,64"),
+    ],
+)
+def test_fewer_draws_are_advised_where_fewer_students_are_not_enough(
+    seeds: int, sets: int, free: int, hint: str, tmp_path: Path
+) -> None:
+    sizes = replace(PLANE, draws=20, seeds=seeds, sets=sets)
+    model = parse_model("mlp:100")
+    with pytest.raises(KdError, match=rf"{20 * seeds * sets:,} models mlp:100 need about") as refused:
+        room.check_training(model, sizes, tmp_path, free)
+    assert re.fullmatch(hint, refused.value.hint)
+    if "--draws" in hint:
+        room.check_training(model, replace(sizes, draws=1), tmp_path, free)
 
 
 def test_more_seeds_than_can_be_listed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

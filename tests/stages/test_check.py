@@ -101,6 +101,27 @@ def test_a_meta_that_is_damaged_or_gone_is_mended_as_well(kd: Kd, tiny: Path, na
         assert {file: file.stat().st_size for file in before} == before  # with as many seeds
 
 
+def test_a_run_of_an_earlier_kd_is_refused_until_it_is_made_again_as_is_said(kd: Kd, tiny: Path) -> None:
+    """Up to format 5, what a run has trained has no axis of draws."""
+    records = [tiny / name / "meta.json" for name in NAMES]
+    for path in records:
+        path.write_text(json.dumps({**json.loads(path.read_text()), "format": 5}))
+    for command in ("compare", "plot", "distill", "train-teacher"):
+        refused = kd(command)
+        assert refused.code == 1
+        words = r"/tiny/(data|teacher) is in format 5 of an earlier kd, and this one reads 6\n"
+        (name,) = re.findall(words, refused.err)
+        again = {"data": "kd gen-data --run tiny --force", "teacher": "kd train-teacher --force"}[name]
+        assert f"make it again with `{again}`" in refused.err
+    outcome = kd("check")
+    assert outcome.code == 1
+    assert json.loads(kd("check", "--json").out)["older"] == len(NAMES)
+    assert kd("runs").code == kd("show").code == 0
+    assert all(done.code == 0 for done in follow(kd, outcome.out))
+    assert states(kd) == dict.fromkeys(NAMES, "fresh")
+    assert kd("compare").code == 0
+
+
 def test_a_set_of_ones_own_is_made_again_as_it_was(kd: Kd, tiny: Path) -> None:
     kd("distill", "--target", "soft", "-T", "2", "--seeds", "1", "--name", "mine", "--label-weight", "0.3")
     before = (tiny / "students/mine/model.safetensors").read_bytes()

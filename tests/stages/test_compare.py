@@ -2,13 +2,21 @@ import csv
 import io
 import json
 import re
+import shlex
+import shutil
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
-from harness import TINY, Kd, compared, opened
+from harness import TINY, Kd, compared, opened, small_mnist, write_files
+from scipy.stats import ttest_1samp
 
+from kdcli.errors import KdError
+from kdcli.evidence.gather import on_test_splits
 from kdcli.metrics import METRICS, Scored, measure
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.recipe import Recipe, parse
 from kdcli.stats import crossed
 
 COST = {"parameters", "multiply_adds", "bytes", "latency_ms", "latency_p95_ms"}
@@ -20,6 +28,10 @@ def document(kd: Kd, *arguments: str) -> dict[str, Any]:
     assert outcome.err == ""
     made: dict[str, Any] = json.loads(outcome.out)
     return made
+
+
+def in_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def by_name(made: dict[str, Any]) -> dict[str, Any]:
@@ -39,7 +51,9 @@ def test_the_document_has_the_schema_of_the_design(kd: Kd, tiny: Path) -> None:
     assert set(soft["metrics"]) == set(METRICS)
     for metric in soft["metrics"].values():
         assert metric["ci95"][0] <= metric["mean"] <= metric["ci95"][1]
-        assert len(metric["per_seed"]) == 2
+        (of_seeds,) = metric["per_seed"]
+        assert len(of_seeds) == 2
+        assert metric["by_draw"] == pytest.approx([metric["mean"]])
     assert soft["cost"]["parameters"] == 2 * 4 + 4 + 4 * 2 + 2
     assert soft["cost"]["multiply_adds"] == 2 * 4 + 4 * 2
     assert soft["cost"]["bytes"] == 4 * soft["cost"]["parameters"]
@@ -48,36 +62,91 @@ def test_the_document_has_the_schema_of_the_design(kd: Kd, tiny: Path) -> None:
     assert (versus["control"], versus["paired"]) == ("labels-mlp4", True)
     for name in ("accuracy", "nll"):
         verdict = versus[name]
-        assert {"difference", "ci95", "p_value", "verdict"} <= set(verdict)
+        assert {"difference", "ci95", "by_draw", "p_value", "verdict"} <= set(verdict)
         assert verdict["verdict"] in ("better", "worse", "no difference shown")
         assert (verdict["p_holm"] <= 0.05) == (verdict["verdict"] != "no difference shown")
         assert 0 < verdict["p_value"] <= verdict["p_holm"] <= 1
         means = [one["metrics"][name]["mean"] for one in (soft, control)]
         assert verdict["difference"] == pytest.approx(means[0] - means[1])
     stored = json.loads((tiny / "compare.json").read_text())
-    same = ("run", "finding", "dataset", "bayes_on_test", "control", "attributions", "sentences", "warnings")
+    same = (
+        "run",
+        "draws",
+        "finding",
+        "dataset",
+        "bayes_on_test",
+        "control",
+        "attributions",
+        "sentences",
+        "warnings",
+    )
     assert {key: stored[key] for key in same} == {key: made[key] for key in same}
 
 
-def test_the_differences_are_those_of_the_stored_predictions(kd: Kd, tiny: Path) -> None:
-    experiment = opened(tiny)
-    test, teacher = experiment.data.splits["test"], experiment.teacher.logits["test"]
-    found = {
-        trained.folder: Scored(trained.load_tested(), test.y, teacher, test.posterior)
+def scored(run: Path) -> dict[str, list[Scored]]:
+    """Return what the stored students of each set say of the test split of each draw."""
+    experiment = opened(run)
+    teacher = experiment.teacher.logits["test"]
+    return {
+        trained.folder: on_test_splits(experiment.data, trained.load_tested(), teacher)
         for trained in experiment.students()
     }
+
+
+def test_the_differences_are_those_of_the_stored_predictions(kd: Kd, tiny: Path) -> None:
+    found = {name: of_draw for name, (of_draw,) in scored(tiny).items()}
     made = document(kd, "--metric", "brier,errors", "--metric", "agreement")
     soft = by_name(made)["soft-T4-mlp4"]
     for name, metric in soft["metrics"].items():
-        assert metric["per_seed"] == pytest.approx(measure(found["soft-T4-mlp4"], [name])[name])
+        (of_seeds,) = metric["per_seed"]
+        assert of_seeds == pytest.approx(measure(found["soft-T4-mlp4"], [name])[name])
     for name in ("accuracy", "nll", "brier", "agreement"):
         values = [METRICS[name].values(found[key]) for key in ("soft-T4-mlp4", "labels-mlp4")]
         expected = crossed(values[0] - values[1])
         assert soft["versus"][name]["difference"] == pytest.approx(expected.mean)
         assert soft["versus"][name]["ci95"] == pytest.approx(expected.estimate[1:])
+        assert soft["versus"][name]["another_draw"] is None
     accuracy, errors = soft["versus"]["accuracy"], soft["versus"]["errors"]
     assert errors["difference"] == pytest.approx(-400 * accuracy["difference"])
     assert errors["p_value"] == pytest.approx(accuracy["p_value"])
+
+
+def test_the_differences_over_draws_are_those_of_the_stored_predictions(kd: Kd, two_draws: Path) -> None:
+    found = scored(two_draws)
+    made = document(kd, "--metric", "brier,errors")
+    assert made["draws"] == 2
+    labels, soft = made["students"]
+    for name in ("accuracy", "nll", "brier"):
+        means = {key: [measure(of_draw, [name])[name] for of_draw in found[key]] for key in found}
+        gains = [
+            fmean(ours) - fmean(theirs)
+            for ours, theirs in zip(means["soft-T4-mlp4"], means["labels-mlp4"], strict=True)
+        ]
+        test = ttest_1samp(gains, 0)
+        versus = soft["versus"][name]
+        for of_draw, expected in zip(soft["metrics"][name]["per_seed"], means["soft-T4-mlp4"], strict=True):
+            assert of_draw == pytest.approx(expected)
+        assert labels["metrics"][name]["by_draw"] == pytest.approx(list(map(fmean, means["labels-mlp4"])))
+        assert versus["by_draw"] == pytest.approx(gains)
+        assert versus["difference"] == pytest.approx(fmean(gains))
+        assert versus["ci95"] == pytest.approx(list(test.confidence_interval()))
+        assert versus["p_value"] == pytest.approx(test.pvalue)
+        low, high = versus["another_draw"]
+        assert (high - low) / (versus["ci95"][1] - versus["ci95"][0]) == pytest.approx(3**0.5)
+    accuracy, errors = soft["versus"]["accuracy"], soft["versus"]["errors"]
+    assert errors["by_draw"] == pytest.approx([-400 * difference for difference in accuracy["by_draw"]])
+    teacher = made["teacher"]
+    assert teacher["metrics"]["accuracy"] == pytest.approx(fmean(teacher["by_draw"]["accuracy"]))
+
+
+def test_over_draws_a_person_is_told_of_them_and_a_table_has_them(kd: Kd, two_draws: Path) -> None:
+    out = kd("compare").out
+    assert out.startswith("Over 2 draws, ")
+    assert "tiny: 2 draws × 2 seeds, 400 test examples each, ± is a 95 % interval" in out
+    assert re.search(r"in \d/2 draws", out)
+    assert "over 2 draws of the data, each with a teacher and students of its own." in in_one_line(out)
+    rows = list(csv.DictReader(io.StringIO(kd("compare", "--csv").out)))
+    assert {row["difference_draws"] for row in rows if row["difference"]} == {"2"}
 
 
 def test_a_table_for_a_person(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,11 +165,11 @@ def test_a_table_for_a_person(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatc
             "Brier",
             "multiply-",
             "latency",
-            "does not cover",
+            "does not cover other draws",
             "Holm",
             "wrote outputs/tiny/compare.json",
         ):
-            assert words in out, words
+            assert words in in_one_line(out), words
     assert "verdict" in out
     assert kd("compare", "--quiet").out == ""
     rows = list(csv.DictReader(io.StringIO(kd("compare", "--csv").out)))
@@ -143,9 +212,73 @@ def test_the_commands_that_are_advised_work_as_they_are_printed(kd: Kd, tiny: Pa
     assert not any(text.startswith("No verdict") for text in compared(kd)["warnings"])
 
 
+def advised(kd: Kd, start: str) -> str:
+    """Return the command in the warning that starts so."""
+    (warning,) = (text for text in compared(kd)["warnings"] if text.startswith(start))
+    (command,) = re.findall(r"`kd (.*?)`", warning)
+    assert isinstance(command, str)
+    return command
+
+
+def test_several_draws_are_made_by_the_command_that_is_advised(kd: Kd, tiny: Path) -> None:
+    command = advised(kd, "These verdicts hold for one draw of the data")
+    assert command == f"run {tiny}/recipe.toml --draws 10 --run tiny-10-draws"
+    one = by_name(compared(kd))
+    assert kd(*shlex.split(command)).code == 0
+    assert kd("use", "tiny-10-draws").code == 0
+    several = compared(kd)
+    assert several["draws"] == 10
+    assert not any(text.startswith("These verdicts hold for one draw") for text in several["warnings"])
+    for name, students in by_name(several).items():  # the first draw is the one that was there
+        (before,), (first, *_) = (made["metrics"]["nll"]["per_seed"] for made in (one[name], students))
+        assert first == pytest.approx(before, rel=1e-5)  # stacks of other sizes differ in the last bits
+
+
+@pytest.mark.parametrize("name", ["tiny", "a" * 100])
+def test_the_advice_to_make_several_draws_is_read_back_as_it_is_meant(
+    kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.delenv("KD_OUTPUTS")
+    tiny.rename(tiny.parent / name)
+    shutil.move(tiny.parent, "else where")
+    made = json.loads(kd("compare", "--run", name, "--outputs", "else where", "--json").out)
+    (warning,) = (text for text in made["warnings"] if text.startswith("These verdicts hold for one draw"))
+    (command,) = re.findall(r"`kd (.*?)`", warning)
+    called: list[dict[str, Any]] = []
+
+    def whole_run(experiment: Experiment, recipe: Recipe, **options: Any) -> None:
+        called.append({**options, "run": experiment.run, "recipe": recipe})
+        raise KdError("called")
+
+    monkeypatch.setattr("kdcli.stages.run.WholeRun", whole_run)
+    assert kd(*shlex.split(command)).code == 1
+    (call,) = called
+    assert (call["draws"], call["seeds"], call["files"], call["force"]) == (10, None, None, False)
+    assert call["recipe"] == parse(Path(f"else where/{name}/recipe.toml").read_text(encoding="utf-8"), "")
+    assert call["run"].path.parent == Path("else where")
+    assert call["run"].name not in ("", name)
+
+
+def test_the_advice_to_make_several_draws_names_a_place_for_the_files_they_are_read_from(
+    kd: Kd, outputs: Path
+) -> None:
+    source = write_files(Path("files"), small_mnist())
+    assert kd("gen-data", "mnist", "--source", str(source), "--n-val", "50", "--run", "mine").code == 0
+    assert kd("distill", "--model", "tree", "--target", "labels,smooth", "--seeds", "2").code == 0
+    command = advised(kd, "These verdicts hold for one draw of the data")
+    assert command == f"run {outputs}/mine/recipe.toml --source FOLDER --draws 10 --run mine-10-draws"
+
+
+def test_a_single_seed_has_a_verdict_where_there_are_several_draws(kd: Kd, two_draws: Path) -> None:
+    kd("distill", "--target", "labels,hard", "--model", "tree", "--seeds", "1")
+    made = compared(kd)
+    assert by_name(made)["hard-tree"]["versus"]["accuracy"]["verdict"] is not None
+    assert not any(text.startswith("No verdict") for text in made["warnings"])
+
+
 def test_a_gain_is_explained_by_the_targets_that_kd_advises_to_train(kd: Kd) -> None:
     """On moons, unpruned trees gain from soft targets, and cleaned labels explain it."""
-    kd("gen-data", "moons", "--n-samples", "1000", "--n-test", "3000")
+    kd("gen-data", "moons", "--n-samples", "1000", "--n-test", "3000", "--draws", "1")
     kd("train-teacher", "--epochs", "60")
     kd("distill", "--model", "tree", "--target", "labels,soft", "--seeds", "3")
     made = compared(kd)
@@ -217,7 +350,7 @@ def test_stale_sets_are_left_out_and_named(kd: Kd, tiny: Path) -> None:
 
 
 def test_without_a_teacher_students_are_compared_with_what_is_there(kd: Kd) -> None:
-    kd("gen-data", "--n-samples", "100", "--n-test", "200")
+    kd("gen-data", "--n-samples", "100", "--n-test", "200", "--draws", "1")
     kd("distill", "--target", "labels,bayes", "--seeds", "2", "--epochs", "5")
     made = document(kd)
     assert made["teacher"] is None
@@ -244,18 +377,18 @@ def test_bad_input(kd: Kd, tiny: Path, arguments: list[str], code: int, words: s
 
 
 def test_nothing_to_compare(kd: Kd) -> None:
-    kd("gen-data", "--n-samples", "100", "--n-test", "200")
+    kd("gen-data", "--n-samples", "100", "--n-test", "200", "--draws", "2")
     kd("train-teacher", "--epochs", "2")
     none = kd("compare")
     assert none.code == 1
     assert "has no students yet" in none.err
     assert "kd distill" in none.err
-    kd("distill", "--target", "soft", "--seeds", "2", "--epochs", "3")
+    kd("distill", "--target", "soft", "--seeds", "3", "--epochs", "3")
     alone = kd("compare")
     assert alone.code == 1
     assert "there is no set 'labels' to compare with" in alone.err
-    assert "kd distill --target labels --epochs 3 --seeds 2" in alone.err
-    assert kd("distill", "--target", "labels", "--epochs", "3", "--seeds", "2").code == 0
+    assert "kd distill --target labels --epochs 3 --seeds 3" in alone.err
+    assert kd("distill", "--target", "labels", "--epochs", "3", "--seeds", "3").code == 0
     assert kd("compare").code == 0
 
 

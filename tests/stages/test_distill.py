@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from harness import Kd, edit_recipe, forge, in_part, opened, students
+from harness import Kd, compared, edit_recipe, forge, in_part, opened, students
 from safetensors.torch import load_file, save
 from torch import Generator
 
@@ -41,12 +41,39 @@ def test_every_target_and_temperature_makes_a_set(kd: Kd, tiny: Path) -> None:
 
 def test_predictions_are_those_of_the_stored_students(tiny: Path) -> None:
     soft = students(tiny, "soft-T4-mlp4")
-    stored = soft.load_tested()
+    (stored,) = soft.load_tested()
     assert stored.shape == (2, 400, 2)
     torch.testing.assert_close(soft.load_model().predict(soft.experiment.data.splits["test"].x), stored)
     history = soft.load_history()
     assert history is not None
-    assert history["val"].shape == (2, 21)
+    assert history["val"].shape == (1, 2, 21)
+
+
+@pytest.mark.parametrize("model", ["mlp:4", "tree"])
+def test_every_draw_has_students_of_its_own_taught_and_tested_on_it(
+    kd: Kd, two_draws: Path, model: str
+) -> None:
+    outcome = kd("distill", "--model", model, "--seeds", "3", "--json")
+    assert json.loads(outcome.out)["students_trained"] == 2 * 2 * (1 if model == "mlp:4" else 3)
+    soft = students(two_draws, "soft-T4-" + model.replace(":", ""))
+    stored, data = soft.load_tested(), soft.experiment.data
+    assert stored.shape == (2, 3, 400, 2)
+    stack = soft.load_model()
+    assert stack.members == 6
+    for draw in range(2):
+        x, y, _ = data.pool.split("test", draw)
+        for seed in range(3):
+            logits = soft.member(stack, seed, draw).predict(x)[0]
+            torch.testing.assert_close(logits, stored[draw, seed])
+            right = (logits.argmax(1) == y).double().mean()
+            assert soft.metrics["accuracy"][draw][seed] == pytest.approx(float(right))
+    assert not torch.allclose(stored[0], stored[1], atol=0.1)
+
+
+def test_a_person_is_told_of_all_students_of_all_draws(kd: Kd, two_draws: Path) -> None:
+    out = kd("distill", "--target", "hard").out
+    assert out.startswith("run tiny: 4 students mlp:4, 20 epochs")
+    assert "students on the test split, mean (sd) over draws and seeds" in out
 
 
 def test_the_same_command_gives_the_same_bits_twice(kd: Kd, tiny: Path) -> None:
@@ -64,7 +91,7 @@ def test_a_set_trained_beside_others_is_the_set_trained_alone(kd: Kd, tiny: Path
         load_file(tiny / "students" / name / "model.safetensors") for name in ("soft-T4-mlp4", "alone")
     )
     for key, value in alone.items():
-        torch.testing.assert_close(value[0], together[key][0], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(value[:, 0], together[key][:, 0], rtol=1e-4, atol=1e-5)
 
 
 def test_several_models_at_once_networks_and_trees(kd: Kd, tiny: Path) -> None:
@@ -77,7 +104,7 @@ def test_several_models_at_once_networks_and_trees(kd: Kd, tiny: Path) -> None:
     assert network.set.settings.epochs == 3
     assert not {"epochs", "batch_size", "learning_rate"} & set(tree.meta.config)
     assert set(tree.metrics) == {"accuracy", "errors", "nll", "leaves", "depth"}
-    assert tree.metrics["depth"] == [2, 2]
+    assert tree.metrics["depth"] == [[2, 2]]
     assert set(tree.meta.files) == {"model.safetensors", "predictions.safetensors"}
     assert tree.load_history() is None
     assert "up to date" in kd("distill", "--model", "tree").out
@@ -87,7 +114,7 @@ def test_a_stored_tree_predicts_bit_for_bit(kd: Kd, tiny: Path) -> None:
     kd("distill", "--model", "tree")
     for name in ("labels-tree", "soft-T4-tree"):
         trees = students(tiny, name)
-        stored = trees.load_tested()
+        (stored,) = trees.load_tested()
         assert stored.shape == (2, 400, 2)
         assert torch.equal(trees.load_model().predict(trees.experiment.data.splits["test"].x), stored)
 
@@ -99,7 +126,7 @@ def test_an_infinite_likelihood_is_reported_as_such(kd: Kd, tiny: Path) -> None:
     assert "∞" in labels
     assert "∞" not in soft
     trees = students(tiny, "labels-tree")
-    assert trees.metrics["nll"] == [math.inf, math.inf]
+    assert trees.metrics["nll"] == [[math.inf, math.inf]]
 
 
 def test_a_damaged_set_is_made_again_by_the_command_that_is_named(kd: Kd, tiny: Path) -> None:
@@ -148,7 +175,7 @@ def test_a_transfer_set_is_a_fixed_part_of_the_training_split(
     seen = []
 
     def spy(model: Stack, train: Examples, *rest: Any, **options: Any) -> History:
-        seen.append((train.x, train.objective))
+        seen.append((train.whole, train.objective))
         return fit(model, train, *rest, **options)
 
     monkeypatch.setattr("kdcli.training.parts.fit", spy)
@@ -158,9 +185,9 @@ def test_a_transfer_set_is_a_fixed_part_of_the_training_split(
     assert len(seen) == 4  # two parts of each target
     assert all(torch.equal(x, other) for other, _ in seen)
     train = opened(tiny).data.splits["train"]
-    index = [int((train.x == row).all(1).nonzero()) for row in x]
+    index = [int((train.x == row).all(1).nonzero()) for row in x[0]]
     assert len(set(index)) == 41
-    assert torch.equal(objective.target[0].argmax(0), train.y[index])
+    assert torch.equal(objective.target.argmax(-2).flatten(), train.y[index])
     assert abs(float(train.y[index].double().mean()) - 0.5) < 0.02
     assert students(tiny, "labels-n41-mlp4").set.settings.transfer_size == 41
     assert kd("distill", "--model", "tree", "--transfer-size", "41", "--target", "soft").code == 0
@@ -180,7 +207,7 @@ def test_the_teacher_is_not_asked_again(kd: Kd, tiny: Path, monkeypatch: pytest.
 
 
 def test_targets_without_a_teacher_need_none(kd: Kd) -> None:
-    kd("gen-data", "--n-samples", "60", "--n-test", "40")
+    kd("gen-data", "--n-samples", "60", "--n-test", "40", "--draws", "1")
     assert kd("distill", "--target", "labels,bayes,bayes-soft", "--epochs", "2", "--seeds", "1").code == 0
     outcome = kd("distill", "--target", "soft", "--epochs", "2")
     assert outcome.code == 1
@@ -274,7 +301,7 @@ def test_bad_input_leaves_the_students_as_they_were(
 
 
 def test_bayes_targets_on_data_whose_posterior_nobody_knows(kd: Kd) -> None:
-    kd("gen-data", "digits")
+    kd("gen-data", "digits", "--draws", "1")
     outcome = kd("distill", "--target", "bayes-soft")
     assert outcome.code == 2
     assert "target bayes-soft needs the exact posterior, which is not known for digits" in outcome.err
@@ -282,7 +309,7 @@ def test_bayes_targets_on_data_whose_posterior_nobody_knows(kd: Kd) -> None:
 
 
 def test_controls_that_tell_regularisation_and_confidence_apart(kd: Kd, outputs: Path) -> None:
-    kd("gen-data", "digits")
+    kd("gen-data", "digits", "--draws", "1")
     kd("train-teacher", "--epochs", "1")
     made = kd("distill", "--target", "smooth,shuffled,soft", "-T", "4", "--seeds", "2", "--epochs", "2")
     assert made.code == 0
@@ -296,14 +323,14 @@ def test_controls_that_tell_regularisation_and_confidence_apart(kd: Kd, outputs:
     assert records["smooth-e0.1-mlp10-10"]["smoothing"] == 0.1
     assert "smoothing" not in records["soft-T4-mlp10-10"]
     # A new share makes a new set, and its command names it.
-    kd("distill", "--target", "smooth", "--smoothing", "0.3", "--seeds", "2", "--epochs", "2")
+    kd("distill", "--target", "smooth", "--smoothing", "0.3", "--seeds", "3", "--epochs", "2")
     assert (folder / "smooth-e0.3-mlp10-10").is_dir()
     kd("train-teacher", "--epochs", "2", "--force")
     assert "smooth" not in str(json.loads(kd("plot", "--json").out)["left_out"])  # it needs no teacher
     kd("gen-data", "--seed", "1", "--force", "--run", "digits")
     kd("train-teacher", "--force")
     left_out = json.loads(kd("plot", "--json").out)["left_out"]
-    assert "--epochs 2 --smoothing 0.3 --seeds 2 --force" in left_out["students/smooth-e0.3-mlp10-10"]
+    assert "--epochs 2 --smoothing 0.3 --seeds 3 --force" in left_out["students/smooth-e0.3-mlp10-10"]
 
 
 def test_sets_that_were_not_stored_yet_end_as_if_nothing_had_been_cut_off(
@@ -428,8 +455,8 @@ def test_a_seed_that_diverges_costs_the_others_nothing_if_so_asked(
     for path, tensors in before.items():
         for name, value in load_file(path).items():
             whole = tensors[name]
-            left_out = "soft" in str(path) and len(whole) == 3
-            assert torch.equal(value, whole[[0, 2]] if left_out else whole)
+            left_out = "soft" in str(path) and name != "epochs"
+            assert torch.equal(value, whole[:, [0, 2]] if left_out else whole)
 
     again = json.loads(kd("distill", "--seeds", "3", "--json").out)  # what is there is what was asked for
     assert again["students_trained"] == 0
@@ -439,21 +466,49 @@ def test_a_seed_that_diverges_costs_the_others_nothing_if_so_asked(
     assert [(one["seeds"], one["diverged"]) for one in more["students"]] == [([0, 2, 3], [1])]
 
 
+def test_a_seed_that_diverges_in_one_draw_is_left_out_of_all(
+    kd: Kd, two_draws: Path, poison: Callable[..., None]
+) -> None:
+    assert kd(*THREE).code == 0
+    before = {path: load_file(path) for path in (two_draws / "students").rglob("*.safetensors")}
+    assert kd("distill", "--force").code == 0
+    poison(3)  # in the first draw alone
+    stopped = kd(*THREE)
+    assert stopped.code == 1
+    assert "the loss of soft, T = 4 (seed 1 of draw 0) stopped being a finite number" in stopped.err
+    assert kd(*THREE, "--keep-going").code == 0
+    soft = students(two_draws, "soft-T4-mlp4")
+    assert (soft.set.seeds, soft.set.diverged) == ((0, 2), (1,))
+    assert [len(of_draw) for of_draw in soft.metrics["nll"]] == [2, 2]
+    for path, tensors in before.items():
+        for name, value in load_file(path).items():
+            left_out = "soft" in str(path) and name != "epochs"
+            assert torch.equal(value, tensors[name][:, [0, 2]] if left_out else tensors[name])
+    labels, ours = (one["metrics"]["nll"]["per_seed"] for one in compared(kd)["students"])
+    expected = [
+        (of_soft[0] - of_labels[0] + of_soft[1] - of_labels[2]) / 2
+        for of_soft, of_labels in zip(ours, labels, strict=True)
+    ]
+    versus = compared(kd)["students"][1]["versus"]["nll"]
+    assert versus["by_draw"] == pytest.approx(expected)
+    assert versus["seeds"] == 2
+
+
 def test_every_table_after_says_which_seeds_are_left_out(
     kd: Kd, tiny: Path, poison: Callable[..., None]
 ) -> None:
     poison(3)
     assert kd(*THREE, "--keep-going").code == 0
     few = "soft, T = 4, 2 of 3 seeds"
-    compared = json.loads(kd("compare", "--json").out)
-    soft = compared["students"][1]
+    found = compared(kd)
+    soft = found["students"][1]
     assert (soft["seeds"], soft["diverged"]) == (2, [1])
     assert soft["versus"]["paired"]
     # Paired on the seeds that both have, so not the difference of the two means.
-    labels, ours = (one["metrics"]["nll"]["per_seed"] for one in compared["students"])
+    (labels,), (ours,) = (one["metrics"]["nll"]["per_seed"] for one in found["students"])
     expected = (ours[0] - labels[0] + ours[1] - labels[2]) / 2
     assert soft["versus"]["nll"]["difference"] == pytest.approx(expected)
-    assert any("seed 1 left out" in warning for warning in compared["warnings"])
+    assert any("seed 1 left out" in warning for warning in found["warnings"])
     assert few in kd("compare").out
     rows = list(csv.DictReader(kd("compare", "--csv").out.splitlines()))
     told = {(row["name"], row["seeds"], row["diverged"], row["overflowed"]) for row in rows}
@@ -493,7 +548,7 @@ def test_a_part_that_diverges_as_a_whole_costs_the_other_seeds_nothing(
         assert (config["seeds"], config["diverged"]) == ([1, 2], [0])
         kept = load_file(path)
         assert torch.equal(kept["epochs"], tensors["epochs"])
-        assert torch.equal(kept["train"], tensors["train"][[1, 2]])
+        assert torch.equal(kept["train"], tensors["train"][:, [1, 2]])
 
 
 def test_a_set_that_diverges_as_a_whole_is_not_written_and_the_others_are(

@@ -1,10 +1,14 @@
+import json
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from harness import Kd
+import torch
+from harness import Kd, opened, small_mnist, write_files
 
+from kdcli.metrics import Scored, measure
 from kdcli.runs import room
 from kdcli.runs.experiment import Experiment
 from kdcli.store import Store
@@ -12,17 +16,65 @@ from kdcli.store import Store
 
 def test_defaults_are_those_of_the_experiment(kd: Kd, outputs: Path) -> None:
     assert kd("gen-data").code == 0
-    data = Experiment.open(Store(outputs).existing_run(None)).data
-    assert {name: len(split.y) for name, split in data.splits.items()} == {
-        "train": 1600,
-        "val": 400,
-        "test": 20_000,
+    pool = Experiment.open(Store(outputs).existing_run(None)).data.pool
+    assert {name: tuple(index.shape) for name, index in pool.index.items()} == {
+        "train": (10, 1600),
+        "val": (10, 400),
+        "test": (10, 20_000),
     }
-    assert data.splits["test"].posterior is not None
-    scores = data.bayes_scores()
-    assert scores is not None
-    assert scores["accuracy"] == pytest.approx(0.97725, abs=0.004)
-    assert scores["nll"] == pytest.approx(0.06043, abs=0.006)
+    assert pool.posterior is not None
+    rows = pool.index["test"].flatten()
+    optimum, y = Scored(pool.posterior[rows].log().unsqueeze(0), pool.y[rows]), pool.y[rows]
+    assert y.double().mean() == 0.5
+    scores = measure(optimum, ["accuracy", "nll"])
+    assert scores["accuracy"] == [pytest.approx(0.97725, abs=0.0013)]
+    assert scores["nll"] == [pytest.approx(0.06043, abs=0.002)]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "how"),
+    [
+        ("gaussians", "each sampled anew"),
+        ("moons", "each sampled anew"),
+        ("digits", "each a split of the same examples"),
+        ("mnist", "which share the test set"),
+    ],
+)
+def test_several_draws_are_told_with_how_they_come_about(kd: Kd, dataset: str, how: str) -> None:
+    small: Sequence[str] = ("--n-samples", "60", "--n-test", "40")
+    if dataset == "digits":
+        small = ("--n-val", "400", "--n-test", "100")
+    elif dataset == "mnist":
+        small = ("--source", str(write_files(Path("files"), small_mnist())), "--n-val", "50")
+    outcome = kd("gen-data", dataset, *small, "--draws", "3")
+    assert outcome.code == 0
+    assert re.search(rf" test examples in each of 3 draws, {how}\n", outcome.out)
+    one = kd("gen-data", dataset, *small, "--draws", "1", "--run", "one")
+    assert re.search(r" test examples\n", one.out)
+    made = json.loads(kd("gen-data", dataset, *small, "--draws", "3", "--json").out)
+    assert (made["draws"], made["up_to_date"]) == (3, True)
+
+
+def test_another_number_of_draws_is_other_data(kd: Kd, two_draws: Path) -> None:
+    refused = kd("gen-data", "--run", "tiny", "--draws", "3")
+    assert refused.code == 1
+    assert "draws = 2, not 3" in refused.err
+    first = opened(two_draws).data.splits
+    assert kd("gen-data", "--run", "tiny", "--draws", "3", "--force").code == 0
+    data = opened(two_draws).data
+    assert (data.draws, opened(two_draws).recipe.data.draws) == (3, 3)
+    for name, split in first.items():  # the draws that were there are the same
+        assert torch.equal(data.pool.split(name, 0).x, split.x)
+    assert "`kd train-teacher --force`" in kd("distill").err
+
+
+@pytest.mark.parametrize("draws", ["0", "-1", "1001", "2.5"])
+def test_a_number_of_draws_that_there_cannot_be(kd: Kd, outputs: Path, draws: str) -> None:
+    for command in ("gen-data", "run"):
+        outcome = kd(command, "--draws", draws)
+        assert outcome.code == 2
+        assert "--draws" in outcome.err
+    assert not outputs.exists()
 
 
 def test_up_to_date_then_refused_then_forced(kd: Kd, outputs: Path) -> None:
@@ -124,12 +176,23 @@ def test_more_points_than_memory_holds_are_refused_at_once(
     assert not outputs.exists()
 
 
-def test_points_that_fit_as_the_hint_says(kd: Kd, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("draws", "needs", "beside"),
+    [
+        ("1", "100,000 samples need about 11 MB", ""),
+        ("3", "3 draws of 100,000 samples need about 32 MB", ", or --draws"),
+    ],
+)
+def test_points_that_fit_as_the_hint_says(
+    kd: Kd, monkeypatch: pytest.MonkeyPatch, draws: str, needs: str, beside: str
+) -> None:
     monkeypatch.setattr(room, "free_memory", lambda: 10**6)
-    small = ("gen-data", "--n-test", "1000", "--n-samples")
+    small = ("gen-data", "--draws", draws, "--n-test", "1000", "--n-samples")
     outcome = kd(*small, "100000")
-    assert "100,000 samples need about 11 MB of memory, and 1.0 MB are free" in outcome.err
-    assert kd(*small, re.findall(r"to (\d+)", outcome.err)[0]).code == 0
+    assert f"{needs} of memory, and 1.0 MB are free" in outcome.err
+    (fitting,) = re.findall(rf"lower --n-samples to (\d+){beside}\n", outcome.err)
+    assert kd(*small, fitting).code == 0
+    assert kd(*small, str(2 * int(fitting)), "--run", "another").code == 1
 
 
 def test_data_that_are_there_need_no_memory_of_their_own(
@@ -150,27 +213,29 @@ def test_a_full_disk_is_found_before_anything_is_written(
 
 
 @pytest.mark.parametrize(
-    ("dataset", "shape", "names", "n_classes", "bayes"),
+    ("dataset", "drawing", "shape", "names", "n_classes", "bayes"),
     [
-        ("gaussians", (2,), ("x₁", "x₂"), 2, True),
-        ("moons", (2,), ("x₁", "x₂"), 2, True),
-        ("digits", (8, 8), (), 10, False),
+        ("gaussians", "sampled", (2,), ("x₁", "x₂"), 2, True),
+        ("moons", "sampled", (2,), ("x₁", "x₂"), 2, True),
+        ("digits", "split", (8, 8), (), 10, False),
     ],
 )
 def test_what_the_data_are_is_stored_with_them(
     kd: Kd,
     outputs: Path,
     dataset: str,
+    drawing: str,
     shape: tuple[int, ...],
     names: tuple[str, ...],
     n_classes: int,
     bayes: bool,
 ) -> None:
-    assert kd("gen-data", dataset, *(["--n-test", "50"] if bayes else [])).code == 0
+    assert kd("gen-data", dataset, "--draws", "2", *(["--n-test", "50"] if bayes else [])).code == 0
     data = Experiment.open(Store(outputs).existing_run(None)).data
     description = data.description
     assert (description.name, description.shape, description.feature_names) == (dataset, shape, names)
     assert description.classes == tuple(map(str, range(n_classes)))
+    assert (description.draws, description.drawing) == (2, drawing)
     assert description.sizes == {name: len(split.y) for name, split in data.splits.items()}
     assert (description.bayes is not None, description.own_files) == (bayes, False)
     assert all((split.posterior is not None) is bayes for split in data.splits.values())

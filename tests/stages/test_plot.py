@@ -33,13 +33,20 @@ def test_stale_students_are_left_out_and_named(kd: Kd, tiny: Path) -> None:
 def test_what_a_figure_leaves_out_is_said(kd: Kd, tiny: Path) -> None:
     kd("distill", "--model", "tree", "--model", "tree:max_leaf_nodes=3", "--model", "tree:max_depth=2")
     document = json.loads(kd("plot", "--json").out)
-    assert set(document["left_out"]) == {"metrics-by-temperature", "dark-knowledge", "disagreements"}
+    missing = {"draws", "metrics-by-temperature", "dark-knowledge", "disagreements"}
+    assert set(document["left_out"]) == missing
     assert document["notes"] == {
         "learning-curves": "leaves out 6 student sets not trained by gradients",
         "accuracy-by-leaves": "leaves out 2 student sets of trees with limits other than max_leaf_nodes",
     }
     out = kd("plot", "learning-curves").out
     assert "learning-curves leaves out 6 student sets" in out
+
+
+def test_the_figure_of_draws_is_drawn_where_there_are_several(kd: Kd, two_draws: Path) -> None:
+    document = json.loads(kd("plot", "--json").out)
+    assert str(two_draws / "figures/draws.png") in document["figures"]
+    assert "draws" not in document["left_out"]
 
 
 def test_only_some_models(kd: Kd, tiny: Path) -> None:

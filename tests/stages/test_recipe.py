@@ -50,7 +50,7 @@ def test_a_recipe_that_is_printed_can_be_run(kd: Kd, outputs: Path) -> None:
 def test_the_document_and_bad_names(kd: Kd) -> None:
     document = json.loads(kd("recipe", "mnist", "--json").out)
     assert list(document) == ["name", "data", "teacher", "students"]
-    assert document["data"] == {"dataset": "mnist", "n_val": 10000, "seed": 0}
+    assert document["data"] == {"dataset": "mnist", "n_val": 10000, "draws": 1, "seed": 0}
     outcome = kd("recipe", "gausians")
     assert outcome.code == 2
     assert "did you mean gaussians?" in outcome.err

@@ -25,6 +25,46 @@ def test_the_single_commands_make_the_same_bits(kd: Kd, tiny_run: Path, outputs:
     assert tensors(outputs / "whole") == tensors(tiny_run / "tiny")
 
 
+@pytest.mark.parametrize("source", ["tiny.toml", "gaussians"])
+def test_the_commands_of_other_draws_and_seeds_make_the_same_bits(
+    kd: Kd, outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    Path("tiny.toml").write_text(TINY)
+    if source == "gaussians":
+        Path("builtin").mkdir()
+        Path("builtin/gaussians.toml").write_text(TINY)
+        monkeypatch.setattr("kdcli.runs.recipe.BUILTIN", tmp_path / "builtin")
+    document = json.loads(kd("run", source, "--draws", "2", "--seeds", "3", "--json").out)
+    assert document["draws"] == 2
+    for student_set in document["students"]:
+        assert [len(of_draw) for of_draw in student_set["metrics"]["nll"]["per_seed"]] == [3, 3]
+    made_by = f"kd gen-data {'gaussians' if source == 'gaussians' else '--recipe tiny.toml'} --draws 2"
+    name = Path(source).stem
+    first, *others = document["commands"]
+    assert first == made_by + ("" if source == "gaussians" else " --run tiny")
+    assert others == ["kd train-teacher", "kd distill --seeds 3", "kd plot", "kd compare"]
+    whole = tensors(outputs / name)
+    (outputs / name).rename(outputs / "moved")
+    for command in (first, *others):
+        assert kd(*shlex.split(command)[1:]).code == 0
+    assert tensors(outputs / name) == whole
+
+
+def test_more_seeds_of_the_same_draws_are_added_to_those_that_are_there(kd: Kd) -> None:
+    Path("tiny.toml").write_text(TINY)
+    asked = ("run", "tiny.toml", "--draws", "2", "--seeds")
+    assert kd(*asked, "1").code == 0
+    more = kd(*asked, "3")
+    assert more.code == 0
+    assert "run tiny: 8 students mlp:4" in more.out  # two more of two sets in two draws
+    assert more.out.count("up to date") == 2
+    fewer = kd("run", "tiny.toml", "--draws", "2")
+    assert "2 seeds were asked for, and 3 are there" in " ".join(fewer.out.split())
+    refused = kd("run", "tiny.toml", "--draws", "3", "--seeds", "1")
+    assert refused.code == 1
+    assert "draws = 2, not 3" in refused.err
+
+
 def test_a_second_run_reuses_everything(kd: Kd, tiny: Path) -> None:
     Path("tiny.toml").write_text(TINY)
     before = (tiny / "teacher/meta.json").read_bytes()
@@ -40,7 +80,9 @@ def test_the_table_has_the_optimum_the_teacher_and_every_target(kd: Kd, tiny: Pa
     for words in ("Bayes optimum", "teacher", "mlp:4", "  labels", "  soft, T = 4", "±", "97.72"):
         assert words in out
     document = json.loads(kd("run", "tiny.toml", "--json").out)
-    assert [len(item["metrics"]["nll"]["per_seed"]) for item in document["students"]] == [2, 2]
+    for student_set in document["students"]:
+        assert [len(of_draw) for of_draw in student_set["metrics"]["nll"]["per_seed"]] == [2]
+    assert document["draws"] == 1
     assert document["dataset"]["n_test"] == 400
 
 
@@ -59,7 +101,7 @@ def test_a_file_that_cannot_name_a_run(kd: Kd) -> None:
 
 
 def test_the_moons_experiment_shows_what_it_is_known_for(kd: Kd) -> None:
-    document = json.loads(kd("run", "moons", "--json").out)
+    document = json.loads(kd("run", "moons", "--draws", "1", "--seeds", "10", "--json").out)
     teacher = document["teacher"]["metrics"]["accuracy"]
     labels, hard, soft = (
         students["metrics"]["accuracy"]["mean"]
@@ -83,8 +125,8 @@ def test_the_moons_experiment_shows_what_it_is_known_for(kd: Kd) -> None:
     # 16 leaves of two probabilities, and 15 nodes with a feature and a threshold.
     costs = [s["cost"] for s in document["students"] if s["model"] == "tree:max_leaf_nodes=16"]
     assert [cost["parameters"] for cost in costs] == [62] * 3
-    # One temperature, two classes, and no images here.
-    others = {"metrics-by-temperature", "dark-knowledge", "disagreements"}
+    # One draw, one temperature, two classes, and no images here.
+    others = {"draws", "metrics-by-temperature", "dark-knowledge", "disagreements"}
     assert [Path(path).stem for path in document["figures"]] == [f for f in FIGURES if f not in others]
 
 
@@ -113,13 +155,32 @@ def test_another_recipe_with_the_same_data_and_teacher_adds_its_students(
     assert (tiny / "recipe.toml").read_bytes() == recipe
 
 
+def test_another_recipe_joins_a_run_of_as_many_draws(kd: Kd, two_draws: Path) -> None:
+    before = tensors(two_draws)
+    Path("more.toml").write_text(TINY.replace('targets = ["labels", "soft"]', 'targets = ["hard"]'))
+    asked = ("run", "more.toml", "--run", "tiny", "--seeds", "1")
+    assert kd(*asked).code == 1  # of one draw
+    commands = json.loads(kd(*asked, "--draws", "2", "--json").out)["commands"]
+    assert commands[0] == "kd gen-data gaussians --run tiny"
+    assert commands[2] == "kd distill --recipe more.toml --seeds 1"
+    after = tensors(two_draws)
+    assert {name: after[name] for name in before} == before
+    (two_draws / "students/hard-mlp4").rename(two_draws.parent / "moved")
+    for command in commands:
+        assert kd(*shlex.split(command)[1:]).code == 0
+    assert tensors(two_draws) == after
+
+
 def test_the_digits_recipe_runs_with_its_figures(kd: Kd) -> None:
-    document = json.loads(kd("run", "digits", "--json").out)
-    assert document["teacher"]["metrics"]["accuracy"] > 0.96
-    assert all(item["metrics"]["accuracy"]["ci95"][0] > 0.9 for item in document["students"])
+    document = json.loads(kd("run", "digits", "--draws", "2", "--json").out)
+    assert document["draws"] == 2
+    assert min(document["teacher"]["by_draw"]["accuracy"]) > 0.96
+    assert all(min(item["metrics"]["accuracy"]["by_draw"]) > 0.9 for item in document["students"])
     drawn = [Path(path).stem for path in document["figures"]]
-    assert {"confusion-matrices", "dark-knowledge", "disagreements", "metrics-by-temperature"} <= set(drawn)
+    of_images = {"confusion-matrices", "dark-knowledge", "disagreements"}
+    assert of_images | {"draws", "metrics-by-temperature"} <= set(drawn)
     assert document["bayes_on_test"] is None
+    assert "each another split of the same examples" in " ".join(kd("compare").out.split())
 
 
 def test_bad_recipes(kd: Kd) -> None:

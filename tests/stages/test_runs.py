@@ -5,6 +5,8 @@ from typing import Any
 
 from harness import Kd
 
+from kdcli.store.versions import FORMAT
+
 
 def listed(kd: Kd) -> dict[str, dict[str, Any]]:
     return {run["name"]: run for run in json.loads(kd("runs", "--json").out)["runs"]}
@@ -40,7 +42,7 @@ def test_a_broken_run_hides_no_other(kd: Kd, tiny: Path) -> None:
     for name in ("recipe", "meta", "gone", "older"):
         shutil.copytree(tiny, tiny.parent / name)
     (tiny.parent / "recipe/recipe.toml").write_text("[data")
-    (tiny.parent / "meta/teacher/meta.json").write_text('{"format": 5}')
+    (tiny.parent / "meta/teacher/meta.json").write_text(f'{{"format": {FORMAT}}}')
     (tiny.parent / "older/teacher/meta.json").write_text('{"format": 2}')
     (tiny.parent / "gone/recipe.toml").unlink()
     runs = listed(kd)

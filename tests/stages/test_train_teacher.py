@@ -1,27 +1,81 @@
+import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 from harness import Kd, edit_recipe, opened
+from torch import Generator
 
 from kdcli.models.stacked_cnn import StackedCNN
+from kdcli.models.stacked_mlp import StackedMLP
+from kdcli.report.words import number
 from kdcli.rng import generator
 from kdcli.runs import room
 from kdcli.store import Store
 from kdcli.training import resuming
 
 
-def test_checkpoint_and_logits_belong_together(tiny: Path) -> None:
-    data, teacher = opened(tiny).data, opened(tiny).teacher
+@pytest.mark.parametrize("fixture", ["tiny", "two_draws"])
+def test_checkpoint_and_logits_belong_together(request: pytest.FixtureRequest, fixture: str) -> None:
+    run: Path = request.getfixturevalue(fixture)
+    data, teacher = opened(run).data, opened(run).teacher
     model, logits = teacher.load_model(), teacher.logits
-    for name, split in data.splits.items():
-        assert logits[name].shape == (len(split.y), 2)
-        torch.testing.assert_close(model.predict(split.x)[0], logits[name])
+    assert model.members == data.draws
+    for name, index in data.pool.index.items():
+        assert logits[name].shape == (*index.shape, 2)
+        for draw in range(data.draws):
+            of_draw = teacher.member(model, 0, draw).predict(data.pool.split(name, draw).x)[0]
+            torch.testing.assert_close(of_draw, logits[name][draw])
     history = teacher.load_history()
     assert history is not None
-    assert history["train"].shape == (1, 21)
-    right = (logits["test"].argmax(1) == data.splits["test"].y).double()
-    assert teacher.metrics["accuracy"] == [pytest.approx(float(right.mean()))]
+    assert history["train"].shape == (data.draws, 1, 21)
+    right = (logits["test"].argmax(2) == data.pool.y[data.pool.index["test"]]).double()
+    assert teacher.metrics["accuracy"] == [[pytest.approx(accuracy)] for accuracy in right.mean(1).tolist()]
+
+
+def test_every_draw_has_a_teacher_of_its_own(two_draws: Path) -> None:
+    tensors = opened(two_draws).teacher.load_tensors()
+    for name, (first, second) in tensors.items():
+        assert not torch.equal(first, second), name
+
+
+def test_the_scores_that_are_told_are_means_over_draws(kd: Kd, two_draws: Path) -> None:
+    by_draw = opened(two_draws).teacher.metrics
+    told = json.loads(kd("train-teacher", "--json").out)["metrics"]
+    assert set(told) == {"accuracy", "errors", "nll"}
+    for name, value in told.items():
+        (first,), (second,) = by_draw[name]
+        assert value == pytest.approx((first + second) / 2)
+    assert kd("train-teacher").out.startswith(
+        f"run tiny: 2 teachers mlp:8, 20 epochs, mean test accuracy {number(told['accuracy'], '%')} %, "
+        f"NLL {number(told['nll'], 'nats')} nats\n"
+    )
+
+
+def test_the_scores_of_one_teacher_are_its_own(kd: Kd, tiny: Path) -> None:
+    told = json.loads(kd("train-teacher", "--json").out)["metrics"]
+    assert {name: [[value]] for name, value in told.items()} == opened(tiny).teacher.metrics
+    assert isinstance(told["errors"], int)
+
+
+def test_a_teacher_that_diverges_is_named_with_its_draw(
+    kd: Kd, two_draws: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    initialise = StackedMLP.initialise
+
+    def poisoned(stack: StackedMLP, generators: Sequence[Generator]) -> None:
+        initialise(stack, generators)
+        with torch.no_grad():
+            stack.weights[0][-1, 0, 0] = torch.nan
+
+    monkeypatch.setattr(StackedMLP, "initialise", poisoned)
+    before = (two_draws / "teacher/meta.json").read_bytes()
+    outcome = kd("train-teacher", "--epochs", "3", "--force")
+    assert outcome.code == 1
+    assert re.search(r"the loss of the teacher of draw \d stopped being a finite number", outcome.err)
+    assert (two_draws / "teacher/meta.json").read_bytes() == before
 
 
 def test_a_flag_overrides_the_recipe_and_is_recorded(kd: Kd, tiny: Path) -> None:
@@ -90,11 +144,11 @@ def test_what_was_used_is_recorded_and_only_what_was_asked_for_is_compared(kd: K
 
 
 def test_logits_are_stored_without_dropout_in_full_precision(kd: Kd, outputs: Path) -> None:
-    kd("gen-data", "digits")
+    kd("gen-data", "digits", "--draws", "1")
     kd("train-teacher", "--model", "cnn:2,8", "--epochs", "2", "--precision", "bfloat16")
     experiment = opened(outputs / "digits")
     data, teacher = experiment.data, experiment.teacher
-    model, stored = teacher.load_model(), teacher.logits["test"]
+    model, (stored,) = teacher.load_model(), teacher.logits["test"]
     torch.testing.assert_close(model.predict(data.splits["test"].x)[0], stored)
     assert isinstance(model, StackedCNN)
     model.head.masks = [generator("test", 0)]
@@ -128,7 +182,7 @@ def test_asking_for_what_was_used_anyway_is_asking_for_the_same(kd: Kd, tiny: Pa
 
 
 def test_the_hint_to_start_beside_names_the_dataset(kd: Kd) -> None:
-    kd("gen-data", "moons", "--n-samples", "60", "--n-test", "40")
+    kd("gen-data", "moons", "--n-samples", "60", "--n-test", "40", "--draws", "1")
     kd("train-teacher", "--model", "mlp:3", "--epochs", "1")
     assert "`kd gen-data moons --run NAME`" in kd("train-teacher", "--model", "mlp:4").err
 

@@ -143,7 +143,18 @@ def test_damage_is_found_when_it_is_read(run: Run) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", "null", '{"format": 5}', '{"format": "5"}', "\xff", "NaN", "[" * 100_000, " " * 100],
+    [
+        "",
+        "[]",
+        "{}",
+        "null",
+        f'{{"format": {FORMAT}}}',
+        '{"format": "5"}',
+        "\xff",
+        "NaN",
+        "[" * 100_000,
+        " " * 100,
+    ],
 )
 def test_a_meta_that_is_none(run: Run, text: str) -> None:
     artefact = put(run, "data")

@@ -9,7 +9,8 @@ from kdcli.training.examples import Examples, evaluate
 
 X = torch.randn(20, 2, generator=generator("x", 0))
 LABELS = torch.nn.functional.one_hot((X[:, 0] > 0).long(), 2).T.double()
-EXAMPLES = Examples(X, Objective(LABELS.unsqueeze(0), torch.ones(1, 1, 1).double(), LABELS))
+TARGET = LABELS.view(1, 1, 1, 2, 20)
+EXAMPLES = Examples(X, torch.arange(20).unsqueeze(0), Objective(TARGET, torch.ones(1, 1, 1).double(), TARGET))
 
 
 def make(epochs: int = 10, *, keep_going: bool = False) -> tuple[StackedMLP, Curves]:

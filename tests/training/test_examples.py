@@ -1,3 +1,4 @@
+from itertools import combinations
 from types import MappingProxyType
 
 import pytest
@@ -11,8 +12,10 @@ from kdcli.rng import generator
 from kdcli.training.examples import Examples, by_set, evaluate
 from kdcli.training.loop import add_gradients
 
-N = 90
-X = torch.randn(N, 2, generator=generator("x", 0))
+N = 90  # examples of each draw, out of 2 * N
+X = torch.randn(2 * N, 2, generator=generator("x", 0))
+LABELS = torch.nn.functional.one_hot((X[:, 0] > 0).long(), 2).double()
+SOFT = torch.rand(2 * N, 2, 2, generator=generator("target", 0)).double().softmax(-1)  # of two sets
 
 
 def worst(logits: Tensor, target: Tensor, temperature: Tensor) -> Tensor:
@@ -28,53 +31,88 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> StackedMLP:
     return stack
 
 
-def examples(loss: str) -> Examples:
-    target = torch.rand(2, 2, N, generator=generator("target", 0)).double().softmax(-2)
-    labels = torch.nn.functional.one_hot((X[:, 0] > 0).long(), 2).T.double()
-    return Examples(X, Objective(target, torch.ones(2, 1, 1).double(), labels, loss_name=loss))
+def examples(loss: str, draws: int = 1) -> Examples:
+    """Return the examples of so many draws with the targets of two sets, and the true labels."""
+    index = torch.stack([torch.randperm(2 * N, generator=generator("draw", d))[:N] for d in range(draws)])
+    target = SOFT[index].movedim(1, -1).unsqueeze(1)
+    labels = LABELS[index].mT[:, None, None]
+    weight = torch.tensor([0.25, 0.0]).double().view(2, 1, 1)
+    return Examples(X, index, Objective(target, torch.ones(2, 1, 1).double(), labels, weight, loss))
 
 
+@pytest.mark.parametrize("draws", [1, 2])
 @pytest.mark.parametrize("loss", ["kl", "worst"])
-def test_losses_do_not_depend_on_how_many_examples_are_computed_at_once(stack: StackedMLP, loss: str) -> None:
-    whole = evaluate(stack, examples(loss))
-    objective = examples(loss).objective
-    logits = by_set(stack(X.unsqueeze(0)), objective)
-    torch.testing.assert_close(whole, objective.loss(logits.detach()).flatten(), rtol=1e-6, atol=0)
+def test_losses_do_not_depend_on_how_many_examples_are_computed_at_once(
+    stack: StackedMLP, loss: str, draws: int
+) -> None:
+    taught = examples(loss, draws)
+    whole = evaluate(stack, taught)
+    logits = by_set(stack(X[taught.index]), taught.objective)
+    assert logits.shape == (draws, 2 // draws, 2, 2, N)
+    expected = taught.objective.loss(logits.detach()).flatten()
+    torch.testing.assert_close(whole, expected, rtol=1e-6, atol=0)
     stack.piece = 7
-    torch.testing.assert_close(evaluate(stack, examples(loss)), whole, rtol=1e-6, atol=0)
+    torch.testing.assert_close(evaluate(stack, taught), whole, rtol=1e-6, atol=0)
 
 
+@pytest.mark.parametrize("draws", [1, 2])
 @pytest.mark.parametrize("loss", ["kl", "worst"])
 def test_gradients_do_not_depend_on_how_many_examples_are_computed_at_once(
-    stack: StackedMLP, loss: str
+    stack: StackedMLP, loss: str, draws: int
 ) -> None:
-    objective = examples(loss).objective
+    taught = examples(loss, draws)
     gradients = []
     for stack.piece in (N, 7):
         gradients.append([torch.zeros_like(parameter) for parameter in stack.parameters()])
-        add_gradients(stack, X.unsqueeze(0), objective, gradients[-1], torch.float32)
+        add_gradients(stack, taught.whole, taught.objective, gradients[-1], torch.float32)
     for whole, in_pieces in zip(*gradients, strict=True):
         assert bool(whole.any())
         torch.testing.assert_close(in_pieces, whole, rtol=1e-4, atol=1e-6)
 
 
-def test_batches_hold_every_example_once_in_an_order_for_each_group() -> None:
-    orders = [generator("batches", seed) for seed in range(3)]
-    batches = list(examples("kl").batches(32, orders))
-    assert [x.shape for x, _ in batches] == [(3, 32, 2), (3, 32, 2), (3, 26, 2)]
-    for group in range(3):
+def orders_of(draws: int, seeds: int) -> list[torch.Generator]:
+    return [generator("batches", seed, draw) for draw in range(draws) for seed in range(seeds)]
+
+
+@pytest.mark.parametrize("draws", [1, 2])
+def test_batches_hold_every_example_once_in_an_order_for_each_seed_of_each_draw(draws: int) -> None:
+    taught = examples("kl", draws)
+    batches = list(taught.batches(32, orders_of(draws, 3)))
+    assert [x.shape for x, _ in batches] == [(3 * draws, size, 2) for size in (32, 32, 26)]
+    for group in range(3 * draws):
         rows = torch.cat([x[group] for x, _ in batches])
-        assert sorted(rows.tolist()) == sorted(X.tolist())
-    assert not torch.equal(batches[0][0][0], batches[0][0][1])
-    again = [generator("batches", seed) for seed in range(3)]
-    (last,) = examples("kl").batches(32, again, skip=2)
+        assert sorted(rows.tolist()) == sorted(X[taught.index[group // 3]].tolist())
+    firsts = [x.tolist() for x in batches[0][0]]
+    assert all(one != other for one, other in combinations(firsts, 2))
+    (last,) = taught.batches(32, orders_of(draws, 3), skip=2)
     assert torch.equal(last[0], batches[2][0])
     assert torch.equal(last[1].target, batches[2][1].target)
 
 
+@pytest.mark.parametrize("draws", [1, 2])
+def test_every_example_of_a_batch_has_its_own_target_and_label(draws: int) -> None:
+    for x, objective in examples("kl", draws).batches(32, orders_of(draws, 3)):
+        places = (x.unsqueeze(2) == X).all(-1).int().argmax(-1).view(draws, 3, -1)  # of each in the pool
+        assert torch.equal(objective.target, SOFT[places].movedim(2, -1))
+        assert torch.equal(objective.labels, LABELS[places].movedim(2, -1).unsqueeze(2))
+
+
+def test_the_batches_of_a_draw_are_the_same_whatever_is_trained_beside_it() -> None:
+    alone = list(examples("kl", 1).batches(32, orders_of(1, 3)))
+    for (x, objective), (mine, own) in zip(
+        examples("kl", 2).batches(32, orders_of(2, 3)), alone, strict=True
+    ):
+        assert torch.equal(x[:3], mine)
+        assert torch.equal(objective.target[:1], own.target)
+        assert torch.equal(objective.labels[:1], own.labels)
+
+
+@pytest.mark.parametrize("draws", [1, 2])
 @pytest.mark.parametrize("size", [0, N, 1000])
-def test_a_whole_split_is_one_batch_in_its_own_order(size: int) -> None:
-    ((x, objective),) = examples("kl").batches(size, [])
-    assert torch.equal(x[0], X)
-    assert objective.target.shape == (2, 2, N)
-    assert list(examples("kl").batches(size, [], skip=1)) == []
+def test_a_whole_split_is_one_batch_in_its_own_order(size: int, draws: int) -> None:
+    taught = examples("kl", draws)
+    ((x, objective),) = taught.batches(size, [])
+    assert torch.equal(x, X[taught.index])
+    assert torch.equal(objective.target[:, 0], SOFT[taught.index].movedim(1, -1))
+    assert list(taught.batches(size, [], skip=1)) == []
+    assert len(taught) == N

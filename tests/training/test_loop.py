@@ -1,4 +1,6 @@
 from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -16,18 +18,29 @@ from kdcli.training.loop import fit
 from kdcli.training.optimizer import Adam
 from kdcli.training.state import Keeper
 
-X = torch.randn(90, 2, generator=generator("x", 0))
+N, N_VAL = 90, 30  # examples of each draw, out of twice as many
+X = torch.randn(2 * N, 2, generator=generator("x", 0))
 BATCHES = 3  # of 32 in an epoch
-LABELS = torch.nn.functional.one_hot((X[:, 0] > 0).long(), 2).T.float()
-SOFT = (torch.stack([-X[:, 0], X[:, 0]]) / 2).softmax(0)
+LABELS = torch.nn.functional.one_hot((X[:, 0] > 0).long(), 2).float()
+SOFT = (torch.stack([-X[:, 0], X[:, 0]], 1) / 2).softmax(1)
 
 
-def objective(sets: list[str]) -> Objective:
-    return Objective(
-        target=torch.stack([SOFT if name == "soft" else LABELS for name in sets]),
-        temperature=torch.tensor([4.0 if name == "soft" else 1.0 for name in sets]).double().view(-1, 1, 1),
-        labels=LABELS,
+def rows_of(draws: Sequence[int]) -> Tensor:
+    """Return which examples the draws have, `(draws, N)`."""
+    return torch.stack([torch.randperm(2 * N, generator=generator("draw", draw))[:N] for draw in draws])
+
+
+def examples(sets: list[str], draws: Sequence[int] = (0,)) -> Examples:
+    """Return the examples of some draws with what the sets learn on them."""
+    rows = rows_of(draws)
+    targets = [(SOFT if name == "soft" else LABELS)[rows].mT for name in sets]
+    temperatures = torch.tensor([4.0 if name == "soft" else 1.0 for name in sets])
+    objective = Objective(
+        target=torch.stack(targets, 1).unsqueeze(1),
+        temperature=temperatures.double().view(-1, 1, 1),
+        labels=LABELS[rows].mT[:, None, None],
     )
+    return Examples(X, rows, objective)
 
 
 def train(
@@ -36,37 +49,41 @@ def train(
     batch_size: int,
     keeper: Keeper | None = None,
     poisoned: Sequence[int] = (),
+    draws: Sequence[int] = (0,),
     **changed: float,
 ) -> tuple[StackedMLP, History]:
-    stack = StackedMLP((2, 4, 2), len(sets) * len(seeds), dropout=changed.get("dropout", 0.0))
-    stack.initialise([generator("weights", seed) for seed in seeds])
+    members = len(draws) * len(seeds) * len(sets)
+    stack = StackedMLP((2, 4, 2), members, dropout=changed.get("dropout", 0.0))
+    stack.initialise([generator("weights", seed, draw) for draw in draws for seed in seeds])
     with torch.no_grad():
         for member in poisoned:
             stack.weights[0][member, 0, 0] = torch.nan
+    taught = examples(sets, draws)
     history = fit(
         stack,
-        Examples(X, objective(sets)),
-        Examples(X[:30], objective(sets).part(0, 30)),
+        taught,
+        Examples(X, taught.index[:, :N_VAL], taught.objective.part(0, N_VAL)),
         Training(int(changed.get("epochs", 40)), batch_size, changed.get("learning_rate", 0.01)),
         decay=bool(changed.get("decay", 0)),
         keep_going=bool(changed.get("keep_going", 0)),
-        orders=[generator("batches", seed) for seed in seeds],
+        orders=[generator("batches", seed, draw) for draw in draws for seed in seeds],
         keeper=keeper,
     )
     return stack, history
 
 
+@pytest.mark.parametrize("draws", [[0], [0, 1, 2]])
 @pytest.mark.parametrize("batch_size", [0, 32])
-def test_training_together_gives_what_each_gets_alone(batch_size: int) -> None:
+def test_training_together_gives_what_each_gets_alone(batch_size: int, draws: list[int]) -> None:
     sets, seeds = ["labels", "soft"], [0, 1, 2]
-    together, history = train(sets, seeds, batch_size)
-    for s, seed in enumerate(seeds):
-        for t, name in enumerate(sets):
-            alone, own = train([name], [seed], batch_size)
-            member = s * len(sets) + t
-            for key, value in together.state_dict().items():
-                torch.testing.assert_close(value[member], alone.state_dict()[key][0], rtol=1e-4, atol=1e-5)
-            torch.testing.assert_close(history.train[member], own.train[0], rtol=1e-4, atol=1e-5)
+    together, history = train(sets, seeds, batch_size, draws=draws)
+    assert history.train.shape == (len(draws) * 6, 41)
+    for member, (draw, seed, name) in enumerate(product(draws, seeds, sets)):
+        alone, own = train([name], [seed], batch_size, draws=[draw])
+        for key, value in together.state_dict().items():
+            torch.testing.assert_close(value[member], alone.state_dict()[key][0], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(history.train[member], own.train[0], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(history.val[member], own.val[0], rtol=1e-4, atol=1e-5)
 
 
 def test_the_same_seed_gives_the_same_bits() -> None:
@@ -81,7 +98,7 @@ def test_curves_start_before_training_and_end_after_it() -> None:
     assert history.epochs[-1] == 3 * CURVE_POINTS + 1
     assert len(history.epochs) <= CURVE_POINTS + 2
     assert history.train.shape == history.val.shape == (2, len(history.epochs))
-    torch.testing.assert_close(history.train[:, -1], evaluate(stack, Examples(X, objective(["labels"]))))
+    torch.testing.assert_close(history.train[:, -1], evaluate(stack, examples(["labels"])))
     assert bool((history.train[:, -1] < history.train[:, 0] / 2).all())
 
 
@@ -119,11 +136,11 @@ class Noisy(Stack):
 
 def test_evaluation_is_in_evaluation_mode_and_in_chunks() -> None:
     model = Noisy()
-    examples = Examples(X, objective(["labels"]))
-    whole, logits = evaluate(model.train(), examples), model.train().predict(X)
+    taught = examples(["labels"])
+    whole, logits = evaluate(model.train(), taught), model.train().predict(X)
     assert bool(whole.isfinite().all())
     model.piece = 7
-    torch.testing.assert_close(evaluate(model, examples), whole, rtol=1e-6, atol=0)
+    torch.testing.assert_close(evaluate(model, taught), whole, rtol=1e-6, atol=0)
     torch.testing.assert_close(model.predict(X), logits)
 
 
@@ -139,7 +156,7 @@ def test_with_decay_the_step_size_falls_linearly_to_0(monkeypatch: pytest.Monkey
     stack = StackedMLP((2, 4, 2))
     stack.initialise([generator("weights", 0)])
     orders = [generator("batches", 0)]
-    taught = Examples(X, objective(["labels"]))
+    taught = examples(["labels"])
     for batch_size, steps in ((32, 6), (0, 2)):  # 90 examples make three batches
         rates.clear()
         fit(stack, taught, taught, Training(2, batch_size, 0.6), orders=orders, decay=True)
@@ -152,8 +169,8 @@ def test_bfloat16_products_train_nearly_the_same_in_float32_parameters() -> None
     stack.initialise([generator("weights", 0)])
     rough = fit(
         stack,
-        Examples(X, objective(["labels"])),
-        Examples(X, objective(["labels"])),
+        examples(["labels"]),
+        examples(["labels"]),
         Training(40, 32, 0.01),
         orders=[generator("batches", 0)],
         precision=torch.bfloat16,
@@ -190,9 +207,11 @@ class CutOff:
 
 
 @pytest.mark.parametrize("batch_size", [0, 32])
-@pytest.mark.parametrize("dropout", [0.0, 0.5])
-def test_a_training_that_was_cut_off_ends_with_the_same_bits(batch_size: int, dropout: float) -> None:
-    changed = {"epochs": 6, "dropout": dropout, "decay": 1}
+@pytest.mark.parametrize(("dropout", "draws"), [(0.0, [0]), (0.5, [0]), (0.5, [0, 1])])
+def test_a_training_that_was_cut_off_ends_with_the_same_bits(
+    batch_size: int, dropout: float, draws: list[int]
+) -> None:
+    changed: dict[str, Any] = {"epochs": 6, "dropout": dropout, "decay": 1, "draws": draws}
     whole, curves = train(["labels", "soft"], [0, 1], batch_size, **changed)
     for after in range(1, 20 if batch_size else 8):
         keeper = CutOff(after)

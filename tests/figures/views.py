@@ -1,7 +1,7 @@
 """What tests of figures share: views of runs, made from arrays."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,29 +13,34 @@ from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subjec
 
 Array = np.ndarray[Any, Any]
 EPOCHS = np.array([0, 5, 10])
-TRAIN = np.array([[1.0, 0.5, 0.2], [1.0, 0.4, 0.1], [1.0, 0.6, 0.4]])
+TRAIN = np.array([[[1.0, 0.5, 0.2], [1.0, 0.4, 0.1], [1.0, 0.6, 0.4]]])  # of one draw, three seeds
 HALF_RIGHT = np.tile([[0.3, 0.7], [0.6, 0.4]], (30, 1))  # probabilities of 60 examples
 TRAIN_LOGITS = np.array([[2.0, 0.0, -1.0], [4.0, 0.0, -1.0], [0.0, 3.0, 0.0], [0.0, 0.0, 1.0]])
 TRAIN_Y = np.array([0, 0, 1, 2])
 
 UNDECIDED = "no difference shown"
+Ends = tuple[float | None, float | None]
 
 
-def _difference(
-    group: str, title: str, metric: str, *numbers: float | None, verdict: str | None
+def difference(
+    title: str, metric: str, by_draw: Sequence[float], ends: Ends, verdict: str | None, **changed: Any
 ) -> Difference:
+    """The difference of a set of mlp:4, which has these values in each draw, from its control."""
     unit, preferred = ("percentage points", "higher") if metric == "accuracy" else ("nats", "lower")
-    mean, low, high = numbers
-    return Difference(group, title, metric, unit, preferred, mean, low, high, verdict)
+    total = sum(by_draw)
+    mean = None if math.isnan(total) else total / len(by_draw)
+    made = Difference("mlp:4", title, metric, unit, preferred, mean, *ends, verdict, by_draw=by_draw)
+    return replace(made, **changed)
 
 
-DIFFERENCES = [
-    _difference("mlp:4", "hard", "accuracy", 1.5, 0.5, 2.5, verdict="better"),
-    _difference("mlp:4", "hard", "NLL", 0.2, 0.1, 0.3, verdict="worse"),
-    _difference("mlp:4", "soft, T = 4", "accuracy", -0.5, -1.5, 0.5, verdict=UNDECIDED),
-    _difference("mlp:4", "soft, T = 4", "NLL", -math.inf, None, None, verdict="better"),
-    _difference("tree", "hard", "accuracy", 0.1, None, None, verdict=None),
-    _difference("tree", "hard", "NLL", None, None, None, verdict=UNDECIDED),
+NO_VARIATION = "no variation among the 2 draws"
+DIFFERENCES = [  # of two draws
+    difference("hard", "accuracy", (1.0, 2.0), (0.5, 2.5), "better"),
+    difference("hard", "NLL", (0.1, 0.3), (0.1, 0.3), "worse"),
+    difference("soft, T = 4", "accuracy", (0.5, -1.5), (-1.5, 0.5), UNDECIDED),
+    difference("soft, T = 4", "NLL", (-0.4, -math.inf), (None, None), "better"),
+    difference("hard", "accuracy", (0.1, 0.1), (None, None), None, group="tree", why=NO_VARIATION),
+    difference("hard", "NLL", (math.nan, math.nan), (None, None), UNDECIDED, group="tree"),
 ]
 
 
@@ -62,19 +67,19 @@ def predicting(p: Array) -> Callable[[], Array]:
 
 
 def students(title: str, model: str = "mlp:4", **changed: Any) -> Subject:
-    """The students of one set: three seeds, and a prediction of class 1 and class 0 by turns."""
+    """The students of one set: one draw, three seeds, and a prediction of class 1 and class 0 by turns."""
     temperature = float(title.split("T = ")[1].split(",")[0]) if "T = " in title else 1.0
     subject = Subject(
         title=title,
         model=model,
         loss="loss",
         settings={"target": title.split(",")[0], "temperature": temperature},
-        recorded={"accuracy": np.array([0.9501, 0.9, 0.99])},
-        logits=predicting(HALF_RIGHT),
+        recorded={"accuracy": np.array([[0.9501, 0.9, 0.99]])},
+        logits=lambda: np.log(np.stack([HALF_RIGHT] * 3)),
         predict=right_half,
         score=scores(0.9, 0.99),
         reliability=lambda: Reliability(
-            np.array([0.6, 0.97]), np.array([0.5, 1.0]), np.array([20, 100]), seeds=2
+            np.array([0.6, 0.97]), np.array([0.5, 1.0]), np.array([20, 100]), each=2
         ),
         curves=lambda: Curves(EPOCHS, TRAIN, TRAIN * 1.5),
     )
@@ -82,14 +87,14 @@ def students(title: str, model: str = "mlp:4", **changed: Any) -> Subject:
 
 
 def trees(title: str, model: str, leaves: int, accuracy: float, limited_by: str = "leaves") -> Subject:
-    """The trees of one set: three seeds."""
-    spread = np.array([accuracy - 0.01, accuracy, accuracy + 0.01])
-    recorded = {"accuracy": spread, "leaves": np.full(3, leaves)}
+    """The trees of one set: one draw, three seeds."""
+    spread = np.array([[accuracy - 0.01, accuracy, accuracy + 0.01]])
+    recorded = {"accuracy": spread, "leaves": np.full((1, 3), leaves)}
     return students(title, model, recorded=recorded, limited_by=limited_by, curves=lambda: None)
 
 
 def plane_view() -> View:
-    """A run of two features and two classes, with networks and trees."""
+    """A run of two features and two classes, of one draw, with networks and trees."""
     x = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32) * 2
     sets = [
         students("labels"),
@@ -106,10 +111,34 @@ def plane_view() -> View:
         feature_names=("x₁", "x₂"),
         splits={"test": Examples(x, (x[:, 0] > 0).astype(int))},
         posterior=exact,
-        bayes={"accuracy": 0.9772},
+        bayes={"accuracy": np.array([0.9772])},
         teacher=students("teacher"),
         students=sets,
         differences=lambda: DIFFERENCES,
+    )
+
+
+def several_draws(view: View) -> View:
+    """The same run of two draws: the second has an accuracy 0.02 lower and losses twice as large."""
+
+    def of_two(subject: Subject) -> Subject:
+        accuracy = subject.recorded["accuracy"]
+        recorded = {name: np.concatenate([values, values]) for name, values in subject.recorded.items()}
+        recorded["accuracy"] = np.concatenate([accuracy, accuracy - 0.02])
+        curves = subject.curves()
+        if curves is None:
+            return replace(subject, recorded=recorded)
+        both = Curves(curves.epochs, *(np.concatenate([x, 2 * x]) for x in (curves.train, curves.val)))
+        return replace(subject, recorded=recorded, curves=lambda: both)
+
+    assert view.teacher is not None
+    assert view.bayes is not None
+    return replace(
+        view,
+        teacher=of_two(view.teacher),
+        students=[of_two(subject) for subject in view.students],
+        bayes={"accuracy": np.concatenate([view.bayes["accuracy"], view.bayes["accuracy"] - 0.02])},
+        draws=2,
     )
 
 
@@ -142,7 +171,7 @@ def three_class_view() -> View:
         feature_names=("width (cm)", "height (cm)"),
         splits={"test": Examples(x, p.argmax(1)), "train": Examples(x[:4], TRAIN_Y)},
         posterior=probabilities,
-        bayes={"accuracy": 0.8},
+        bayes={"accuracy": np.array([0.8])},
         teacher=subject,
         students=[replace(subject, title="soft, T = 4", settings={"target": "soft", "temperature": 4.0})],
         teacher_logits=lambda split: {"train": TRAIN_LOGITS}[split],

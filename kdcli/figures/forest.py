@@ -1,0 +1,133 @@
+"""Forest plots: a row for each student set under the name of its group, and a panel for each metric."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from kdcli.figures.canvas import BLUE, GREY, ORANGE, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from kdcli.figures.view import Difference, View
+
+# Verdict -> colour, marker and whether it is filled: apart without colour as well.
+LOOKS = {
+    "better": (BLUE, "^", True),
+    "worse": (ORANGE, "v", True),
+    "no difference shown": (GREY, "o", False),
+    None: (GREY, "x", True),
+}
+WORDS = {
+    "better": "better",
+    "worse": "worse",
+    "no difference shown": "inconclusive",
+    None: "no verdict",
+}
+VERDICTS = (
+    "Verdicts are corrected for the number of comparisons: an interval without 0 is not always significant."
+)
+
+
+def obstacle(view: View) -> str:
+    """Say why differences from the control cannot be drawn; empty if they can."""
+    differences = view.differences()
+    if differences and all(difference.nothing for difference in differences):
+        return "no student set has a seed in common with its control"
+    return "" if differences else "it needs students and their control, students of the target labels"
+
+
+def forest(
+    differences: Sequence[Difference], *, title: str, caption: str, **shape: Any
+) -> tuple[Figure, list[tuple[Axes, list[Difference]]]]:
+    """Make a figure with a panel for each metric; returns each panel with its differences.
+
+    The `shape` is that of `canvas.rows`.
+    """
+    metrics = list(dict.fromkeys(d.metric for d in differences))
+    places = row_places(differences)
+    figure, axes = rows(len(metrics), len(places), title=title, caption=caption, axis_lines=2, **shape)
+    panels = [
+        (ax, [d for d in differences if d.metric == metric]) for ax, metric in zip(axes, metrics, strict=True)
+    ]
+    for ax, own in panels:
+        ax.axvline(0, color="black", linewidth=1)
+        ax.set_xlabel(own[0].axis)
+        ax.set_ylim(min(places.values()) - 0.7, 0.7)
+        ax.margins(x=0.12)
+        ax.grid(axis="x", alpha=0.3)
+        _name_sides(ax, own[0].sign)
+    _name_rows(axes, places)
+    return figure, panels
+
+
+def row_places(differences: Sequence[Difference]) -> dict[tuple[str, str], int]:
+    """Return the height of each row, downwards from 0, by group and title: first of a group, its heading."""
+    names = [(d.group, title) for d in differences for title in ("", d.title)]
+    return {name: -k for k, name in enumerate(dict.fromkeys(names))}
+
+
+def mark(ax: Axes, d: Difference, y: float) -> None:
+    """Draw a difference with its interval in the look of its verdict, or say what it is."""
+    if d.mean is None or math.isinf(d.mean):
+        ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+        place: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "va": "center"}
+        ax.text(0.02, y, _in_words(d), fontsize="small", bbox=ground, **place)
+        return
+    ends = [[d.mean - d.low], [d.high - d.mean]] if d.low is not None and d.high is not None else None
+    ax.errorbar([d.mean], [y], xerr=ends, capsize=3, linestyle="none", **look(d.verdict))
+
+
+def _in_words(d: Difference) -> str:
+    """Say what a difference is that has no place on the axis."""
+    if d.nothing:
+        return "no seed in common with the control"
+    if d.mean is None:
+        return "both infinite"
+    return f"infinite {'here' if d.mean > 0 else 'for the control'}: {WORDS[d.verdict]}"
+
+
+def look(verdict: str | None) -> dict[str, Any]:
+    """Return colour and marker of a verdict."""
+    color, marker, filled = LOOKS[verdict]
+    return {"color": color, "marker": marker, "markerfacecolor": color if filled else "white"}
+
+
+def verdict_entries(differences: Sequence[Difference]) -> tuple[list[Artist], list[str]]:
+    """Return handles and labels of a legend of the verdicts that are drawn."""
+    from matplotlib.lines import Line2D
+
+    given = {d.verdict for d in differences if not d.nothing}
+    verdicts = [verdict for verdict in LOOKS if verdict in given]
+    handles: list[Artist] = [Line2D([], [], linestyle="-", **look(verdict)) for verdict in verdicts]
+    return handles, [WORDS[verdict] for verdict in verdicts]
+
+
+def caption_of_verdicts(differences: Sequence[Difference]) -> str:
+    """Return lines for the caption on how to read verdicts, and why some sets have none."""
+    given = any(d.verdict for d in differences)
+    why = dict.fromkeys(d.why for d in differences if d.verdict is None and not d.nothing and d.why)
+    return (f"\n{VERDICTS}" if given else "") + (f"\nNo verdict ({'; '.join(why)})." if why else "")
+
+
+def _name_sides(ax: Axes, sign: int) -> None:
+    """Say above a panel on which side of 0 the control is better, and on which the students are."""
+    sides = ("control better", "students better")[::sign]
+    for x, text, align in ((0, f"← {sides[0]}", "left"), (1, f"{sides[1]} →", "right")):
+        place: dict[str, Any] = {"transform": ax.transAxes, "va": "bottom", "ha": align}
+        ax.text(x, 1.01, text, fontsize="small", color=GREY, **place)
+
+
+def _name_rows(axes: Sequence[Axes], places: Mapping[tuple[str, str], int]) -> None:
+    axes[0].set_yticks(list(places.values()), [title or group for group, title in places])
+    axes[0].set_ylabel("student sets, by model")
+    for name, (_, title) in zip(axes[0].get_yticklabels(), places, strict=True):
+        name.set_fontweight("normal" if title else "bold")
+    for ax in axes[1:]:
+        ax.tick_params(labelleft=False)
+        ax.set_ylabel(" ")

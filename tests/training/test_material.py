@@ -1,0 +1,103 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from harness import opened
+
+from kdcli.data.dataset import stratified_split
+from kdcli.rng import generator
+from kdcli.runs.recipe import Students
+from kdcli.runs.student_sets import student_sets
+from kdcli.training.material import Material, teacher_sizes, teacher_teaching
+
+SETS = student_sets(Students(targets=("labels", "soft", "bayes-soft")))
+
+
+def material(run: Path, transfer_size: int = 0) -> Material:
+    experiment = opened(run)
+    return Material(experiment, experiment.teacher, transfer_size)
+
+
+@pytest.fixture
+def alone(tiny_run: Path) -> Path:
+    """The folder of a finished run of one draw, which is not to be changed."""
+    return tiny_run / "tiny"
+
+
+def test_students_are_taught_what_the_data_and_teacher_of_their_draw_say(two_draws: Path) -> None:
+    made = material(two_draws)
+    pool, teacher = made.data.pool, made.experiment.teacher
+    taught = made.teaching(SETS[:2], [0, 1])
+    assert (taught.draws, taught.n_train, taught.seeds) == (2, 160, [0, 1])
+    labels, soft = taught.lessons
+    for split in ("train", "val"):
+        for draw in range(2):
+            rows = taught.index[split][draw]
+            assert torch.equal(rows, pool.rows(split, draw))
+            assert torch.equal(taught.labels[split][draw].argmax(1), pool.labels(split, draw))
+            assert torch.equal(labels.targets[split][draw], taught.labels[split][draw])
+            softened = (teacher.logits[split][draw].double() / 4).softmax(1)
+            torch.testing.assert_close(soft.targets[split][draw], softened)
+
+
+def test_the_posterior_is_that_of_each_draws_examples(two_draws: Path) -> None:
+    made = material(two_draws)
+    posterior = made.data.pool.posterior
+    assert posterior is not None
+    torch.testing.assert_close(made.target(SETS[2], "train"), posterior[made.data.pool.index["train"]])
+
+
+def test_a_transfer_set_is_chosen_class_by_class_in_every_draw(two_draws: Path) -> None:
+    made = material(two_draws, transfer_size=50)
+    taught = made.teaching(SETS[:2], [0])
+    assert (taught.n_train, made.sizes(2, 1).train) == (50, 50)
+    for draw in range(2):
+        rows = taught.index["train"][draw]
+        assert set(rows.tolist()) < set(made.data.pool.rows("train", draw).tolist())
+        assert made.data.pool.y[rows].bincount().tolist() == [25, 25]
+        assert torch.equal(taught.labels["train"][draw].argmax(1), made.data.pool.y[rows])
+    assert made.transfer is not None
+    for draw, places in enumerate(made.transfer):
+        y, random = made.data.pool.labels("train", draw), generator("transfer", 0, draw)
+        assert torch.equal(places, stratified_split(y, 50, random)[1].sort().values)
+    whole, soft = material(two_draws).target(SETS[1], "train"), made.target(SETS[1], "train")
+    for draw, places in enumerate(made.transfer):
+        assert torch.equal(soft[draw], whole[draw][places])
+
+
+def test_what_is_left_to_chance_is_drawn_anew_in_every_draw(two_draws: Path) -> None:
+    chance = material(two_draws).chance
+    for draw in range(2):
+        random = generator("targets/train", 0, draw)
+        assert torch.equal(chance["train"][draw], torch.rand(160, 2, generator=random))
+    assert not torch.equal(*chance["val"])
+
+
+def test_the_first_draw_of_several_is_taught_as_the_only_one_is(two_draws: Path, alone: Path) -> None:
+    of_one = [SETS[0], SETS[2]]  # which do not depend on a teacher
+    several, only = (material(run, 50).teaching(of_one, [0]) for run in (two_draws, alone))
+    for split in ("train", "val"):
+        assert torch.equal(several.x[several.index[split][0]], only.x[only.index[split][0]])
+        assert torch.equal(several.labels[split][:1], only.labels[split])
+        for mine, theirs in zip(several.lessons, only.lessons, strict=True):
+            assert torch.equal(mine.targets[split][:1], theirs.targets[split])
+
+
+def test_sizes_count_the_draws(two_draws: Path, alone: Path) -> None:
+    several, only = material(two_draws), material(alone)
+    assert several.sizes(3, 5) == replace(only.sizes(3, 5), draws=2)
+    assert teacher_sizes(several.data) == replace(teacher_sizes(only.data), draws=2)
+    assert teacher_sizes(several.data).predicted == 160 + 40 + 400
+
+
+def test_teachers_are_taught_the_labels_of_their_draw(two_draws: Path) -> None:
+    data = opened(two_draws).data
+    taught = teacher_teaching(data, seed=7)
+    assert (taught.role, taught.seeds, taught.draws) == ("teacher", [7], 2)
+    assert set(taught.predicted) == set(taught.index) == {"train", "val", "test"}
+    (lesson,) = taught.lessons
+    for split in ("train", "val"):
+        for draw in range(2):
+            assert torch.equal(lesson.targets[split][draw].argmax(1), data.pool.labels(split, draw))
+    assert taught.labels == lesson.targets
