@@ -158,6 +158,7 @@ def override(config: C, flags: Mapping[str, Any]) -> C:
 def _check(config: type, table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Problem]]:
     """Convert and check the values of a table: the good values, and a problem for each bad one."""
     types, known = get_type_hints(config), rules(config)
+    defaults = {field.name: field.default for field in fields(config)}
     values: dict[str, Any] = {}
     problems: dict[str, Problem] = {}
     for key, raw in table.items():
@@ -171,7 +172,7 @@ def _check(config: type, table: Mapping[str, Any]) -> tuple[dict[str, Any], dict
         if refused:
             hints = dict.fromkeys(problem.hint for problem in refused if problem.hint)
             problems[key] = Problem("; ".join(problem.text for problem in refused), "; ".join(hints))
-        elif not items:
+        elif not items and defaults[key] != ():
             problems[key] = Problem("must name at least one")
     return values, problems
 

@@ -1,6 +1,7 @@
 """Calls of commands: what a command line asks for, and the run and recipe that this means."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from kdcli.cli.options import Options
 from kdcli.cli.parameters import Parameter
-from kdcli.data import find_dataset
+from kdcli.data import find_dataset, kind_of_source
 from kdcli.errors import UsageError
 from kdcli.report import Screen
 from kdcli.runs.recipe import Recipe, builtin, load
@@ -62,6 +63,11 @@ class Call:
 
         return Experiment.open(run)
 
+    def recipe_of(self, name: str) -> Recipe | None:
+        """Return the recipe of a run; None if there is no such run."""
+        run = self.store.run(name)
+        return self.opened(run).recipe if run.recipe_path.is_file() else None
+
     @contextmanager
     def working_on(self, run: Run) -> Iterator["Experiment"]:
         """Say which run it is, and open it to work on it while no other kd does."""
@@ -81,6 +87,37 @@ def _values(given: Mapping[str, Any], parameters: Sequence[Parameter]) -> dict[s
     return {key: value for key, value in values.items() if value is not None}
 
 
+@dataclass(frozen=True)
+class Source:
+    """What a command makes data from: a recipe, settings of its data section, and a folder of IDX files."""
+
+    recipe: Recipe
+    settings: Mapping[str, Any]
+    name: str
+    files: Path | None = None
+
+
+def is_path(source: str) -> bool:
+    """Whether a source is a file or folder of data, rather than a name or a recipe."""
+    return not source.endswith(".toml") and ("/" in source or "." in source or Path(source).is_dir())
+
+
+def source_of(source: str, given: str | None, run: Callable[[str], Recipe | None]) -> Source:
+    """Return what a file or folder of the user's own is made from, in a run named after it or as `given`.
+
+    `run` gives the recipe of a run that is there with such data.
+    """
+    path = Path(source)
+    kind = kind_of_source(path)
+    stem = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+    name = given or named_run() or re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.") or kind
+    own = run(name)
+    recipe = own if own is not None and own.dataset == kind else builtin(kind)
+    if kind == "mnist":
+        return Source(recipe, {}, name, path)
+    return Source(recipe, {"file": str(path.absolute()), "digest": ""}, name)
+
+
 def run_name(source: str, given: str | None) -> str:
     """Return the name of a recipe's run: the one given, KD_RUN's, the recipe's own, or that of its file."""
     given = given or named_run()
@@ -90,20 +127,25 @@ def run_name(source: str, given: str | None) -> str:
     return name
 
 
-def recipe_for_data(call: Call) -> tuple[Recipe, str]:
-    """Return the recipe that gen-data starts from, and its run's name.
+def recipe_for_data(call: Call) -> Source:
+    """Return what gen-data makes data from.
 
     That is --recipe if given, else the recipe of the run if it exists, else the dataset's. The run is the
-    one that --run or KD_RUN names, or that of the recipe or the dataset.
+    one that --run or KD_RUN names, or that of the recipe, the dataset, or the file.
     """
     dataset, source, name = call.options.dataset, call.options.recipe, call.options.new_run
+    if dataset is not None and is_path(dataset):
+        own = source_of(dataset, name, lambda run: call.recipe_of(run))
+        if source is None:
+            return own
+        return Source(load(source), own.settings, own.name, own.files)
     if source is None:
         name = name or named_run() or dataset or "gaussians"
         if dataset is not None:
             find_dataset(dataset)
         run = call.store.run(name)
         if not run.recipe_path.is_file():
-            return builtin(dataset or "gaussians"), name
+            return Source(builtin(dataset or "gaussians"), {}, name)
         recipe, source = call.opened(run).recipe, f"of run {name}"
     else:
         recipe, name = load(source), run_name(source, name)
@@ -112,4 +154,4 @@ def recipe_for_data(call: Call) -> tuple[Recipe, str]:
             f"the recipe {source} is for the dataset {recipe.dataset}, not {dataset}",
             "leave out the dataset, or give the run another name with --run NAME",
         )
-    return recipe, name
+    return Source(recipe, {}, name)

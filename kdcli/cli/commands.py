@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from kdcli.cli.app import App
-from kdcli.cli.calls import Call, recipe_for_data, run_name
+from kdcli.cli.calls import Call, Source, is_path, recipe_for_data, run_name, source_of
 from kdcli.cli.options import COMPUTE, SCREEN, STORE, WORK
 from kdcli.commands import spell
 from kdcli.data import DATASETS
 from kdcli.errors import Command, UsageError
 from kdcli.report import Screen, asks
-from kdcli.runs.recipe import Recipe, Students, Teacher, load
+from kdcli.runs.recipe import Students, Teacher, load
 
 if TYPE_CHECKING:
     from kdcli.runs.experiment import Experiment
@@ -21,42 +21,42 @@ if TYPE_CHECKING:
 
 app = App()
 
+DATA = {name: dataset.config for name, dataset in DATASETS.items()}  # classes of a recipe's data section
+
 
 @app.add(
     "run",
-    *(
-        "any_recipe",
-        "source",
-        "draws",
-        "seeds",
-        "file_format",
-        "new_run",
-        "force",
-        "keep_going",
-        "jobs",
-        *WORK,
-    ),
-    examples=("kd run", "kd run digits --run first", "kd run mine.toml --draws 20"),
+    *("any_recipe", "source", "seeds", "file_format", "new_run", "force", "keep_going", "jobs", *WORK),
+    settings=DATA,
+    examples=("kd run", "kd run mine.toml --draws 20", "kd run customers.csv --label churned"),
 )
 def run(call: Call) -> None:
-    """Run every stage of a recipe, showing the command for each; ends with the comparison."""
-    recipe = load(call.options.any_recipe)
-    name = run_name(call.options.any_recipe, call.options.new_run)
-    with call.working_on(call.store.run(name)) as experiment:
-        _take(_steps(call, experiment, recipe), call.screen)
+    """Run every stage on a recipe or on your own data, showing the command for each; ends with the verdict."""
+    source = _source_of_run(call)
+    with call.working_on(call.store.run(source.name)) as experiment:
+        _take(_steps(call, experiment, source), call.screen)
 
 
-def _steps(call: Call, experiment: "Experiment", recipe: Recipe) -> "Sequence[Step]":
+def _source_of_run(call: Call) -> Source:
+    named, given = call.options.any_recipe, call.options.new_run
+    if is_path(named):
+        return source_of(named, given, lambda run: None)
+    return Source(load(named), {}, run_name(named, given), call.options.source)
+
+
+def _steps(call: Call, experiment: "Experiment", source: Source) -> "Sequence[Step]":
     from kdcli.stages.run import WholeRun
 
     whole = WholeRun(
         experiment,
-        recipe,
+        source.recipe,
         source=call.options.any_recipe,
-        files=call.options.source,
+        files=source.files,
+        settings={**source.settings, **call.settings},
+        given=call.settings,
         watch=call.screen.training,
         bar=call.screen.download,
-        **call.passed("draws", "seeds", "force", "keep_going", "file_format"),
+        **call.passed("seeds", "force", "keep_going", "file_format"),
     )
     return whole.steps()
 
@@ -78,27 +78,33 @@ def _take(steps: "Sequence[Step]", screen: Screen) -> None:
 
 @app.add(
     "gen-data",
-    *("dataset", "source", "recipe", "new_run", "force", *WORK),
-    settings={name: dataset.config for name, dataset in DATASETS.items()},
+    *("dataset", "source", "dry_run", "recipe", "new_run", "force", *WORK),
+    settings=DATA,
     examples=(
-        "kd gen-data gaussians",
         "kd gen-data gaussians --n-samples 500 --run small",
+        "kd gen-data customers.csv --label churned --dry-run",
         "kd gen-data mnist --source FOLDER",
     ),
 )
 def gen_data(call: Call) -> None:
     """Sample or load a dataset, split it and store it in a run, which becomes the current one."""
     from kdcli.stages.gen_data import gen_data as stage
+    from kdcli.stages.gen_data import look
 
-    recipe, name = recipe_for_data(call)
-    with call.working_on(call.store.run(name)) as experiment:
+    source = recipe_for_data(call)
+    settings = {**source.settings, **call.settings}
+    if call.options.dry_run:
+        call.screen.show(look(source.recipe, settings))
+        return
+    with call.working_on(call.store.run(source.name)) as experiment:
         made = stage(
             experiment,
-            recipe,
-            call.settings,
+            source.recipe,
+            settings,
             adopt=call.options.recipe is not None,
+            source=source.files or call.options.source,
             bar=call.screen.download,
-            **call.passed("force", "source"),
+            **call.passed("force"),
         )
     call.screen.show(made)
 

@@ -43,14 +43,15 @@ class Options:
     # what to work on
     dataset: str | None = setting(
         None,
-        f"the dataset: {', '.join(DATASETS)}; default: gaussians",
-        argument="[DATASET]",
+        f"a dataset ({', '.join(DATASETS)}), or a file or folder of your own; default: gaussians",
+        argument="[DATASET|FILE|FOLDER]",
         completion=tuple(DATASETS),
     )
     any_recipe: str = setting(
         "gaussians",
-        f"a built-in recipe ({', '.join(builtin_names())}) or a recipe file, such as a run's recipe.toml",
-        argument="[RECIPE|FILE.toml]",
+        f"a built-in recipe ({', '.join(builtin_names())}) a recipe file, such as a run's recipe.toml, or a "
+        "file or folder of your own data",
+        argument="[RECIPE|FILE|FOLDER]",
         completion=_recipes,
     )
     figures: tuple[str, ...] = setting(
@@ -86,12 +87,6 @@ class Options:
     source: Path | None = setting(
         None, f"folder with the dataset's files, read instead of a download; only for {FROM_FILES}"
     )
-    draws: int | None = setting(
-        None,
-        "number of draws of the data, instead of the recipe's; verdicts hold over draws",
-        minimum=1,
-        maximum=1000,
-    )
     seeds: int | None = setting(
         None, "number of seeds of each student and draw, instead of the recipe's", minimum=1
     )
@@ -124,6 +119,7 @@ class Options:
     as_csv: bool = setting(False, "print the results as CSV on stdout and nothing else", flag="--csv")
     file_format: str = setting("png", "file format of the figures", choices=FORMATS, flag="--format")
     show_figures: bool = setting(False, "open the figures once they are drawn", flag="--show")
+    dry_run: bool = setting(False, "show what the columns are taken for, and write nothing")
     yes: bool = setting(False, "delete without asking for confirmation", short="-y")
 
     # which run

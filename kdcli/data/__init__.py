@@ -3,16 +3,18 @@
 The command line reads DATASETS for its help, so torch is imported inside the functions.
 """
 
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from kdcli.data import digits, gaussians, mnist, moons
+from kdcli.data import arrays, digits, gaussians, images, mnist, moons, table
 from kdcli.data.dataset import Dataset, Sample
 from kdcli.data.description import Description
 from kdcli.data.pool import SPLITS, Pool, Split
-from kdcli.errors import unknown
+from kdcli.data.tables.reading import COLUMNAR, TEXT, is_table
+from kdcli.errors import KdError, unknown
 
-__all__ = ["DATASETS", "SPLITS", "Dataset", "Description", "Pool", "Sample", "Split", "find_dataset"]
+__all__ = ["DATASETS", "SPLITS", "Dataset", "Description", "Pool", "Sample", "Split", "find_dataset", "kind_of_source"]
 
 DATASETS: MappingProxyType[str, Dataset[Any]] = MappingProxyType(
     {
@@ -20,8 +22,25 @@ DATASETS: MappingProxyType[str, Dataset[Any]] = MappingProxyType(
         "moons": moons.DATASET,
         "digits": digits.DATASET,
         "mnist": mnist.DATASET,
+        "table": table.DATASET,
+        "arrays": arrays.DATASET,
+        "images": images.DATASET,
     }
 )
+
+
+def kind_of_source(path: Path) -> str:
+    """Return the dataset that a file or folder of the user's is; raises `KdError` for one that is none."""
+    if path.is_dir():
+        names = [file.name for file in path.iterdir()]
+        return "mnist" if any("idx3" in name for name in names) else "images"
+    if is_table(path):
+        return "table"
+    if path.suffix.lower() == ".npz":
+        return "arrays"
+    there = "is of no kind that kd reads" if path.exists() else "is not there"
+    kinds = ", ".join((*TEXT, *COLUMNAR, ".npz"))
+    raise KdError(f"{path} {there}", f"kd reads {kinds}, folders of images, and folders with IDX files")
 
 
 def find_dataset(name: str) -> Dataset[Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdcli.data.dataset import Dataset, Sample
-from kdcli.data.owned import Owned, digest_of, pooled
+from kdcli.data.owned import Owned, called, digest_of, pooled
 from kdcli.errors import KdError, UsageError
 from kdcli.settings import setting
 
@@ -54,7 +54,7 @@ def _read(path: Path) -> dict[str, tuple[Any, Any]]:
     found = {
         part: (arrays[x], arrays[y]) for part, (x, y) in PARTS.items() if x in arrays and y in arrays
     }
-    if not ({"rows", "train"} & set(found)) or len(found) > 1 and "rows" in found:
+    if not ({"rows", "train"} & set(found)) or (len(found) > 1 and "rows" in found):
         names = ", ".join(arrays) or "none"
         raise KdError(f"{path} has the arrays {names}", "it needs x and y, or x_train, y_train, x_test and y_test")
     for part, (x, y) in found.items():
@@ -104,4 +104,5 @@ DATASET = Dataset(
     sample=lambda config: opened(config)[1](),
     drawing="split",
     opened=opened,
+    called=called,
 )

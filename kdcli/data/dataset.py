@@ -63,7 +63,9 @@ class Dataset(Generic[C]):
     names of classes and features; how the draws come about is the `drawing`. A dataset that is read from
     `files` gets their contents by name as a second argument, and raises ValueError if they are not what they
     should be; data of other files than the published ones are called `others`. `points` counts what it
-    samples anew, by the setting that asks for it. Where the truth is known, `posterior` maps x `(n,
+    samples anew, by the setting that asks for it. Data of the user's own are `opened`: read from the files that
+    the options name, which gives the options with nothing left open, and what samples; they are `called` after
+    their file. Where the truth is known, `posterior` maps x `(n,
     *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the exact Bayes scores.
     """
 
@@ -72,6 +74,7 @@ class Dataset(Generic[C]):
     sample: Callable[..., Sample]
     drawing: Drawing
     opened: Callable[[C], tuple[C, Callable[[], Sample]]] | None = None
+    called: Callable[[C], str] | None = None
     files: tuple[File, ...] = ()
     others: str = ""
     problems: Callable[[C], list[str]] = lambda config: []

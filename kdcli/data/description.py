@@ -9,6 +9,8 @@ from typing import Any
 from kdcli.data.dataset import Optimum
 from kdcli.data.draw import DRAWINGS, Drawing
 from kdcli.data.pool import SPLITS
+from kdcli.data.tables.columns import Column
+from kdcli.data.tables.encoding import Encoded
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Description:
     pixels), `classes` the names of the classes in the order of their indices, and `sizes` the number of
     examples in each split of a draw. There are so many `draws`, and `drawing` says how they come about.
     `bayes` scores the Bayes classifier over the whole distribution; None where the posterior is not known.
-    `own_files` says that the data were read from files of the user's.
+    `own_files` says that the data were read from other files than the published ones. Of a table, `encodings`
+    say how its columns became features, `decisions` what each was taken for, and `notes` what was recognised.
     """
 
     name: str
@@ -31,6 +34,9 @@ class Description:
     drawing: Drawing
     bayes: Optimum | None = None
     own_files: bool = False
+    encodings: tuple[Encoded, ...] = ()
+    decisions: tuple[Column, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def n_classes(self) -> int:
@@ -62,6 +68,8 @@ class Description:
             raise ValueError(f"draws must count them, and drawing be one of {', '.join(DRAWINGS)}")
         if not isinstance(record["name"], str) or not isinstance(record["own_files"], bool):
             raise ValueError("name must be a text, own_files true or false")
+        if not _all(str, record["notes"]) or not all(_all(dict, record[k]) for k in ("encodings", "decisions")):
+            raise ValueError("encodings and decisions must be lists of tables, notes of texts")
         if bayes is not None and not (
             isinstance(bayes, dict) and set(bayes) == set(Optimum._fields) and _all(float, bayes.values())
         ):
@@ -76,6 +84,9 @@ class Description:
             record["drawing"],
             Optimum(**bayes) if bayes else None,
             record["own_files"],
+            tuple(map(Encoded.from_record, record["encodings"])),
+            tuple(map(Column.from_record, record["decisions"])),
+            tuple(record["notes"]),
         )
 
     def facts(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdcli.data.dataset import Dataset, Sample
-from kdcli.data.owned import Owned, digest_of, pooled
+from kdcli.data.owned import Owned, called, digest_of, pooled
 from kdcli.data.tables.splitting import NAMES
 from kdcli.errors import KdError, UsageError
 from kdcli.settings import setting
@@ -154,4 +154,5 @@ DATASET = Dataset(
     sample=lambda config: opened(config)[1](),
     drawing="split",
     opened=opened,
+    called=called,
 )

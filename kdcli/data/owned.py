@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from kdcli.data.dataset import Drawn
 from kdcli.data.draw import Drawing
@@ -49,6 +49,12 @@ class Owned(Drawn):
     def resolved(self, rows: int) -> Self:
         """Return the options with the number of draws that so many rows have."""
         return self if self.draws else replace(self, draws=TEN if rows <= FEW_ROWS else 1)
+
+
+def called(config: Any) -> str:
+    """Return what data are called: after their file or folder."""
+    name = Path(config.file).name
+    return name.removesuffix(".gz").rpartition(".")[0] or name
 
 
 def digest_of(paths: Iterable[Path], expected: str) -> str:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from kdcli.data.dataset import Dataset, Sample
 from kdcli.data.draw import Drawing
-from kdcli.data.owned import Owned, classes_of, digest_of
+from kdcli.data.owned import Owned, called, classes_of, digest_of
 from kdcli.data.pool import Pool
 from kdcli.data.tables import splitting
 from kdcli.data.tables.classes import labels_of, unified
 from kdcli.data.tables.columns import LEARNED, Column, Wishes, named, recognised
-from kdcli.data.tables.encoding import Encoded, as_numbers, encode, fitted
+from kdcli.data.tables.encoding import as_numbers, encode, fitted
 from kdcli.data.tables.reading import Dialect, Table, read_table
 from kdcli.errors import KdError, UsageError
 from kdcli.settings import setting
@@ -215,4 +215,5 @@ DATASET = Dataset(
     sample=lambda config: opened(config)[1](),
     drawing="split",
     opened=opened,
+    called=called,
 )

@@ -100,9 +100,10 @@ class DataRecord:
 
     def words(self, folder: str) -> list[str]:
         """Return the options that the sizes of the splits do not tell."""
-        told = {"dataset", "content", "val_fraction", "n_samples", "n_val", "n_test", "draws"}
+        told = {"dataset", "content", "digest", "val_fraction", "n_samples", "n_val", "n_test", "draws", "header"}
         draws = [counted(self.config.draws, "draw")] if self.config.draws > 1 else []
-        return draws + [in_words(key, value) for key, value in self.to_record().items() if key not in told]
+        options = {key: value for key, value in self.to_record().items() if key not in told}
+        return draws + [in_words(key, value) for key, value in options.items() if value not in ("", (), False)]
 
     @property
     def own_files(self) -> bool:
@@ -113,7 +114,10 @@ class DataRecord:
     @property
     def name(self) -> str:
         """What the data are called."""
-        return find_dataset(self.dataset).others if self.own_files else self.dataset
+        kind = find_dataset(self.dataset)
+        if kind.called:
+            return kind.called(self.config)
+        return kind.others if self.own_files else self.dataset
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """`kd gen-data`: sample or load a dataset, split it, and store its tensors. Makes the run."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from kdcli.data.dataset import Drawn
 from kdcli.data.draw import Drawing
 from kdcli.data.sources import Bar, fingerprint, published, read_files, unseen
 from kdcli.errors import KdError, UsageError
+from kdcli.report.columns import columns_table
 from kdcli.report.sentences import scores_text
-from kdcli.report.told import Told
+from kdcli.report.told import Line, Told
 from kdcli.report.words import wrote
 from kdcli.runs import room
 from kdcli.runs.experiment import Experiment
@@ -53,6 +54,9 @@ class DataMade:
                 else ""
             )
         )
+        if description.decisions:
+            yield columns_table(description)
+        yield from (Line(f"• {note}", wrap=True) for note in description.notes)
         if bayes := description.bayes:
             yield f"Bayes optimum: {scores_text(bayes._asdict())}"
         yield wrote(self.path, self.up_to_date)
@@ -69,6 +73,34 @@ class DataMade:
             "features": description.shape,
             **description.facts(),
         }
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What data would be, before anything is written."""
+
+    description: Description
+
+    def told(self) -> Iterator[Told]:
+        """Return what each column is taken for, and what else was recognised."""
+        if self.description.decisions:
+            yield columns_table(self.description)
+        yield from (Line(f"• {note}", wrap=True) for note in self.description.notes)
+        sizes = ", ".join(f"{size:,} {split}" for split, size in self.description.sizes.items())
+        yield f"{self.description.n_classes} classes; {sizes}; nothing was written"
+
+    def document(self) -> dict[str, Any]:
+        """Return the description."""
+        return self.description.to_record()
+
+
+def look(recipe: Recipe, options: Mapping[str, Any]) -> Looked:
+    """Read data of the user's own as `gen_data` does, and write nothing."""
+    dataset = DATASETS[recipe.dataset]
+    if not dataset.opened:
+        raise UsageError("--dry-run is for data of your own", "such as `kd gen-data FILE --label COLUMN --dry-run`")
+    config, sample = dataset.opened(override(recipe.data, options))
+    return Looked(_described(DataRecord(recipe.dataset, config), sample()))
 
 
 def gen_data(
@@ -94,6 +126,9 @@ def gen_data(
     config = override(recipe.data, options)
     if problems := dataset.problems(config):
         raise UsageError("; ".join(problems))
+    sample: Callable[[], Sample] | None = None
+    if dataset.opened:
+        config, sample = dataset.opened(config)
     recipe = replace(recipe, data=config)
     contents = _contents(recipe.dataset, source)
     there = run.recipe_path.is_file()
@@ -104,7 +139,7 @@ def gen_data(
         _check_adoption(experiment, recipe, force)
     if not up_to_date:
         _check_room(dataset.points(config), config, run.path)
-        _make(experiment, recipe, record, contents, bar)
+        _make(experiment, recipe, record, sample or (lambda: _sampled(experiment, record, contents, bar)))
     elif adopt and force:
         experiment.adopt(dump(recipe))
     if named_run() is None:  # a shell that has a run of its own leaves the one of all others alone
@@ -113,11 +148,8 @@ def gen_data(
     return DataMade(run.name, data.artefact.path, up_to_date, data.description)
 
 
-def _make(
-    experiment: Experiment, recipe: Recipe, record: DataRecord, contents: Mapping[str, bytes], bar: Bar
-) -> None:
-    """Sample or read the data, and store them with their description."""
-    start = time.perf_counter()
+def _sampled(experiment: Experiment, record: DataRecord, contents: Mapping[str, bytes], bar: Bar) -> Sample:
+    """Sample data of kd's own, or read them from the published files or others like them."""
     dataset, config = DATASETS[record.dataset], record.config
     if dataset.files and not contents:
         if record.own_files:
@@ -126,18 +158,15 @@ def _make(
                 "name their folder with --source",
             )
         contents = read_files(dataset, None, bar)
-    sample = _read(dataset, config, contents) if dataset.files else dataset.sample(config)
-    description = Description(
-        name=record.name,
-        shape=tuple(sample.pool.x.shape[1:]),
-        feature_names=sample.feature_names,
-        classes=sample.classes,
-        sizes={name: index.shape[1] for name, index in sample.pool.index.items()},
-        draws=sample.pool.draws,
-        drawing=dataset.drawing,
-        bayes=dataset.optimum(config) if dataset.optimum else None,
-        own_files=record.own_files,
-    )
+    sample: Sample = _read(dataset, config, contents) if dataset.files else dataset.sample(config)
+    return sample
+
+
+def _make(experiment: Experiment, recipe: Recipe, record: DataRecord, sampled: Callable[[], Sample]) -> None:
+    """Sample or read the data, and store them with their description."""
+    start = time.perf_counter()
+    sample = sampled()
+    description = _described(record, sample)
     pool = sample.pool
     tensors = {"x": pool.x, "y": pool.y, **pool.index}
     if pool.posterior is not None:
@@ -147,6 +176,24 @@ def _make(
     documents = {"description": description.to_record()}
     content = Content({"tensors": tensors}, {}, time.perf_counter() - start, documents=documents)
     experiment.write(DATA, record, content)
+
+
+def _described(record: DataRecord, sample: Sample) -> Description:
+    dataset = DATASETS[record.dataset]
+    return Description(
+        name=record.name,
+        shape=tuple(sample.pool.x.shape[1:]),
+        feature_names=sample.feature_names,
+        classes=sample.classes,
+        sizes={name: index.shape[1] for name, index in sample.pool.index.items()},
+        draws=sample.pool.draws,
+        drawing=sample.drawing or dataset.drawing,
+        bayes=dataset.optimum(record.config) if dataset.optimum else None,
+        own_files=record.own_files,
+        encodings=sample.encodings,
+        decisions=sample.decisions,
+        notes=sample.notes,
+    )
 
 
 def _check_adoption(experiment: Experiment, recipe: Recipe, force: bool) -> None:

@@ -1,11 +1,13 @@
 """`kd run`: all stages of a recipe in one process."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from kdcli import crew
+from kdcli.data import DATASETS, Dataset
 from kdcli.data.sources import Bar, unseen
 from kdcli.errors import Command
 from kdcli.evidence.gather import gather
@@ -35,8 +37,9 @@ class Step:
 class WholeRun:
     """All stages of a recipe on one run.
 
-    `source` is the recipe's name or file, `files` the folder that its dataset is read from. `draws` and
-    `seeds` are instead of those of the recipe. A run that is there with the same data and teacher keeps its
+    `source` is the recipe's name or file, `files` the folder that its dataset is read from. `settings`
+    are instead of those of the recipe's data section, and those of them that were `given` by hand; `seeds` instead
+    of those of its students. A run that is there with the same data and teacher keeps its
     recipe, and is given these students besides.
     """
 
@@ -44,7 +47,8 @@ class WholeRun:
     recipe: Recipe
     source: str
     files: Path | None = None
-    draws: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
     seeds: int | None = None
     force: bool = False
     keep_going: bool = False
@@ -87,26 +91,33 @@ class WholeRun:
         """Whether the run is there with another recipe of the same data and teacher."""
         if not self.experiment.run.recipe_path.is_file():
             return False
-        own, recipe = self.experiment.recipe, self._with_draws
+        if self._dataset.opened:  # what its options come to is known when the files are read
+            return False
+        own, recipe = self.experiment.recipe, self._with_settings
         return own != recipe and (own.data, own.teacher) == (recipe.data, recipe.teacher)
 
     @property
-    def _with_draws(self) -> Recipe:
-        """The recipe with the draws that were asked for instead of its own."""
-        return replace(self.recipe, data=override(self.recipe.data, {"draws": self.draws}))
+    def _dataset(self) -> Dataset[Any]:
+        return DATASETS[self.recipe.dataset]
+
+    @property
+    def _with_settings(self) -> Recipe:
+        """The recipe with the settings that were asked for instead of its own."""
+        return replace(self.recipe, data=override(self.recipe.data, self.settings))
 
     def _making(self, joins: bool) -> Command:
         """Return the command that makes the run."""
         run, dataset = self.experiment.run, self.recipe.dataset
-        plain = joins or self.source == dataset
+        plain = joins or self.source == dataset or self._dataset.opened is not None
         options = {
             "recipe": "" if plain else self.source,
             "source": self.files or "",
-            "draws": None if joins else self.draws,
             "force": self.force,
+            **({} if joins else self.given),
         }
+        own = self._dataset.opened is not None
         named = "" if run.name == (named_run() or dataset) else run.name
-        arguments = (dataset,) if plain else ()
+        arguments = (self.source if own else dataset,) if plain else ()
         return Command("gen-data", arguments, options, run=named, outputs=run.store.root)
 
     def _later(self, name: str, **options: object) -> Command:
@@ -120,7 +131,7 @@ class WholeRun:
         return gen_data(
             self.experiment,
             recipe,
-            {"draws": None if joins else self.draws},
+            {} if joins else self.settings,
             adopt=not joins,
             force=self.force,
             source=self.files,

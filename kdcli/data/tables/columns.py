@@ -6,9 +6,9 @@ A decision looks at every value of a column. Each is told, with the flag that ch
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from kdcli.errors import KdError, nearest
 
@@ -46,6 +46,14 @@ class Column:
     why: str = ""
     hint: str = ""
     format: str = ""
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Column:
+        """Read a column as `description.json` holds it; raises ValueError for what is none."""
+        texts = all(isinstance(value, str) for key, value in record.items() if key != "missing")
+        if set(record) != {*cls.__dataclass_fields__} or not texts or record["kind"] not in KINDS:
+            raise ValueError("it is no column of a table")
+        return cls(**record)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from kdcli.data.dataset import stratified_split
 from kdcli.data.pool import SPLITS
 from kdcli.errors import KdError, UsageError
-from kdcli.rng import generator, state
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +26,8 @@ def drawn(y: Tensor, fixed: dict[str, Tensor], shares: tuple[float, float], seed
     have their rows already: they stay.
     """
     import torch
+
+    from kdcli.rng import generator
 
     index: dict[str, list[Tensor]] = {split: [] for split in SPLITS}
     taken = torch.zeros(len(y), dtype=torch.bool)
@@ -56,6 +57,8 @@ def by_group(y: Tensor, groups: Tensor, shares: tuple[float, float], seed: int, 
     """
     import torch
     from sklearn.model_selection import StratifiedGroupKFold
+
+    from kdcli.rng import state
 
     index: dict[str, list[Tensor]] = {split: [] for split in SPLITS}
     for draw in range(draws):
