@@ -72,7 +72,8 @@ class Metric:
 
     `values` gives one value for each example. `total` metrics are their sum over examples, others their
     mean. `unit` is "%", "nats", or empty; "%" is shown as hundred times the number. An example's value is
-    from 0 to `most`. One with a `short` title, in lines, stands in the table of metrics without a verdict.
+    from 0 to `most`. One with a `short` title, in lines, stands in the table of metrics without a verdict. One
+    that is `for_own` data is measured of those, and where it is asked for.
     """
 
     summary: str
@@ -84,6 +85,7 @@ class Metric:
     total: bool = False
     most: float = 1.0
     short: str = ""
+    for_own: bool = False
 
     def scale(self, values: Tensor) -> int:
         """Return what a mean over examples is to be multiplied by: their number for totals."""
@@ -173,6 +175,40 @@ def kl_teacher(scored: Scored) -> Tensor:
     return divergence(given(scored.teacher).double().log_softmax(-1), scored.log_p)
 
 
+def balanced_hits(scored: Scored) -> Tensor:
+    """Return hits, weighted so that each class counts alike: their mean is the mean recall of the classes."""
+    counts = scored.y.bincount(minlength=scored.logits.shape[-1])
+    weights = len(scored.y) / (int((counts > 0).sum()) * counts[scored.y].double())
+    return hits(scored) * weights
+
+
+def roc_area(scored: Scored) -> Tensor:
+    """Return the area under the ROC curve of each class against the rest, averaged (see `ranking`)."""
+    from kdcli.ranking import area_values
+
+    return _of_classes(scored, area_values)
+
+
+def average_precision(scored: Scored) -> Tensor:
+    """Return the average precision of each class against the rest, averaged; of two, that of the rarer."""
+    from kdcli.ranking import precision_values
+
+    return _of_classes(scored, precision_values)
+
+
+def _of_classes(scored: Scored, values: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Average values of a ranking over the classes that there are; of two take the rarer."""
+    import torch
+
+    counts = scored.y.bincount(minlength=scored.logits.shape[-1])
+    classes = [k for k, count in enumerate(counts.tolist()) if 0 < count < len(scored.y)]
+    if len(counts) == 2:
+        classes = classes and [min(classes, key=lambda k: int(counts[k]))]
+    if not classes:
+        return scored.log_p[..., :0, 0]
+    return torch.stack([values(scored.log_p[..., k], scored.y == k) for k in classes]).mean(0)
+
+
 def excess_error(scored: Scored) -> Tensor:
     """How much likelier than the Bayes classifier the model is to err on each example, by the posterior.
 
@@ -250,6 +286,31 @@ METRICS = MappingProxyType(
             "teacher",
             most=math.inf,
             short="KL from\nteacher",
+        ),
+        "balanced_accuracy": Metric(
+            "mean recall of the classes",
+            "balanced accuracy",
+            balanced_hits,
+            "higher",
+            "%",
+            short="balanced\naccuracy",
+            for_own=True,
+        ),
+        "roc_auc": Metric(
+            "area under the ROC curve, each class against the rest",
+            "area under ROC",
+            roc_area,
+            "higher",
+            short="area\nund. ROC",
+            for_own=True,
+        ),
+        "average_precision": Metric(
+            "average precision, each class against the rest; of two classes, the rarer",
+            "average precision",
+            average_precision,
+            "higher",
+            short="average\nprecision",
+            for_own=True,
         ),
         "excess_error": Metric(
             "error above the Bayes error, by the exact posterior",

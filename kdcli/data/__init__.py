@@ -14,7 +14,17 @@ from kdcli.data.pool import SPLITS, Pool, Split
 from kdcli.data.tables.reading import COLUMNAR, TEXT, is_table
 from kdcli.errors import KdError, unknown
 
-__all__ = ["DATASETS", "SPLITS", "Dataset", "Description", "Pool", "Sample", "Split", "find_dataset", "kind_of_source"]
+__all__ = [
+    "DATASETS",
+    "SPLITS",
+    "Dataset",
+    "Description",
+    "Pool",
+    "Sample",
+    "Split",
+    "find_dataset",
+    "kind_of_source",
+]
 
 DATASETS: MappingProxyType[str, Dataset[Any]] = MappingProxyType(
     {

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-PARTS = {"rows": ("x", "y"), "train": ("x_train", "y_train"), "val": ("x_val", "y_val"), "test": ("x_test", "y_test")}
+PARTS = {
+    "rows": ("x", "y"),
+    "train": ("x_train", "y_train"),
+    "val": ("x_val", "y_val"),
+    "test": ("x_test", "y_test"),
+}
 AGAIN = "save them again with `np.savez(file, x=x, y=y)`, x of numbers, y of whole numbers or texts"
 
 
@@ -51,12 +56,12 @@ def _read(path: Path) -> dict[str, tuple[Any, Any]]:
         if "allow_pickle" in str(error):
             raise KdError(f"{path} holds Python objects, which kd does not load", AGAIN) from None
         raise KdError(f"{path} is no NPZ file, or damaged: {error}", AGAIN) from None
-    found = {
-        part: (arrays[x], arrays[y]) for part, (x, y) in PARTS.items() if x in arrays and y in arrays
-    }
+    found = {part: (arrays[x], arrays[y]) for part, (x, y) in PARTS.items() if x in arrays and y in arrays}
     if not ({"rows", "train"} & set(found)) or (len(found) > 1 and "rows" in found):
         names = ", ".join(arrays) or "none"
-        raise KdError(f"{path} has the arrays {names}", "it needs x and y, or x_train, y_train, x_test and y_test")
+        raise KdError(
+            f"{path} has the arrays {names}", "it needs x and y, or x_train, y_train, x_test and y_test"
+        )
     for part, (x, y) in found.items():
         _check(path, part, x, y)
     return found
@@ -75,7 +80,10 @@ def _check(path: Path, part: str, x: np.ndarray[Any, Any], y: np.ndarray[Any, An
         raise KdError(f"{path}: {names} are of the types {x.dtype} and {y.dtype}", AGAIN)
     if x.dtype.kind == "f" and not np.isfinite(x.astype(np.float32)).all():
         row = int(np.argwhere(~np.isfinite(x.astype(np.float32)).reshape(len(x), -1).all(1))[0, 0])
-        raise KdError(f"{path}: {PARTS[part][0]} has a value in row {row + 1} that is no finite number of 32 bits", AGAIN)
+        raise KdError(
+            f"{path}: {PARTS[part][0]} has a value in row {row + 1} that is no finite number of 32 bits",
+            AGAIN,
+        )
 
 
 def _sample(config: Arrays, path: Path, found: Mapping[str, tuple[Any, Any]]) -> Sample:
@@ -105,4 +113,5 @@ DATASET = Dataset(
     drawing="split",
     opened=opened,
     called=called,
+    standardise=True,
 )

@@ -65,7 +65,7 @@ class Dataset(Generic[C]):
     should be; data of other files than the published ones are called `others`. `points` counts what it
     samples anew, by the setting that asks for it. Data of the user's own are `opened`: read from the files that
     the options name, which gives the options with nothing left open, and what samples; they are `called` after
-    their file. Where the truth is known, `posterior` maps x `(n,
+    their file. Networks `standardise` features that are of many kinds. Where the truth is known, `posterior` maps x `(n,
     *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the exact Bayes scores.
     """
 
@@ -75,6 +75,7 @@ class Dataset(Generic[C]):
     drawing: Drawing
     opened: Callable[[C], tuple[C, Callable[[], Sample]]] | None = None
     called: Callable[[C], str] | None = None
+    standardise: bool = False
     files: tuple[File, ...] = ()
     others: str = ""
     problems: Callable[[C], list[str]] = lambda config: []

@@ -21,7 +21,8 @@ class Description:
     pixels), `classes` the names of the classes in the order of their indices, and `sizes` the number of
     examples in each split of a draw. There are so many `draws`, and `drawing` says how they come about.
     `bayes` scores the Bayes classifier over the whole distribution; None where the posterior is not known.
-    `own_files` says that the data were read from other files than the published ones. Of a table, `encodings`
+    `own_files` says that the data were read from other files than the published ones. Networks `standardise`
+    the features if they are of many kinds. Of a table, `encodings`
     say how its columns became features, `decisions` what each was taken for, and `notes` what was recognised.
     """
 
@@ -34,6 +35,7 @@ class Description:
     drawing: Drawing
     bayes: Optimum | None = None
     own_files: bool = False
+    standardise: bool = False
     encodings: tuple[Encoded, ...] = ()
     decisions: tuple[Column, ...] = ()
     notes: tuple[str, ...] = ()
@@ -66,9 +68,12 @@ class Description:
             raise ValueError("sizes must count the examples of train, val and test")
         if type(record["draws"]) is not int or record["draws"] < 1 or record["drawing"] not in DRAWINGS:
             raise ValueError(f"draws must count them, and drawing be one of {', '.join(DRAWINGS)}")
-        if not isinstance(record["name"], str) or not isinstance(record["own_files"], bool):
-            raise ValueError("name must be a text, own_files true or false")
-        if not _all(str, record["notes"]) or not all(_all(dict, record[k]) for k in ("encodings", "decisions")):
+        truths = all(isinstance(record[key], bool) for key in ("own_files", "standardise"))
+        if not isinstance(record["name"], str) or not truths:
+            raise ValueError("name must be a text, own_files and standardise true or false")
+        if not _all(str, record["notes"]) or not all(
+            _all(dict, record[k]) for k in ("encodings", "decisions")
+        ):
             raise ValueError("encodings and decisions must be lists of tables, notes of texts")
         if bayes is not None and not (
             isinstance(bayes, dict) and set(bayes) == set(Optimum._fields) and _all(float, bayes.values())
@@ -84,6 +89,7 @@ class Description:
             record["drawing"],
             Optimum(**bayes) if bayes else None,
             record["own_files"],
+            record["standardise"],
             tuple(map(Encoded.from_record, record["encodings"])),
             tuple(map(Column.from_record, record["decisions"])),
             tuple(record["notes"]),

@@ -27,7 +27,9 @@ class Images(Owned):
     """Options of images of the user's own."""
 
     file: str = setting("", "the folder with the images", metavar="FOLDER")
-    image_size: int = setting(0, "rows and columns to scale images to; 0: they are all of one size", minimum=0, maximum=1024)
+    image_size: int = setting(
+        0, "rows and columns to scale images to; 0: they are all of one size", minimum=0, maximum=1024
+    )
     grey: bool = setting(False, "turn colours into grey")
 
 
@@ -58,7 +60,9 @@ def find(folder: Path, notes: list[str]) -> list[Found]:
     named = {path: splits.get(path.name.lower()) for path in inner}
     if any(named.values()):
         if odd := [path.name for path, split in named.items() if split is None]:
-            raise KdError(f"{folder} has folders of splits and others besides: {', '.join(odd)}", "move them elsewhere")
+            raise KdError(
+                f"{folder} has folders of splits and others besides: {', '.join(odd)}", "move them elsewhere"
+            )
         classes = [(path, split or "") for outer, split in named.items() for path in _folders(outer)]
     else:
         classes = [(path, "rows") for path in inner]
@@ -102,7 +106,11 @@ def _sample(config: Images, found: Sequence[Found], notes: list[str]) -> Sample:
         )
     x = torch.stack([pixels if grey or pixels.ndim == 3 else pixels.expand(3, -1, -1) for pixels in read])
     pool, classes, drawing = pooled(
-        config, x, [image.label for image in found], [image.part.replace("train", "rows") for image in found], "the folder"
+        config,
+        x,
+        [image.label for image in found],
+        [image.part.replace("train", "rows") for image in found],
+        "the folder",
     )
     return Sample(pool, classes, notes=tuple(notes), drawing=drawing)
 
@@ -116,10 +124,12 @@ def _read(path: Path, config: Images) -> Tensor:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what is then checked here
-            with Image.open(path) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    raise KdError(f"{path} has {image.width:,} × {image.height:,} pixels", "scale it down before")
-                image = ImageOps.exif_transpose(image)
+            with Image.open(path) as found:
+                if found.width * found.height > MOST_PIXELS:
+                    raise KdError(
+                        f"{path} has {found.width:,} × {found.height:,} pixels", "scale it down before"
+                    )
+                image: Any = ImageOps.exif_transpose(found)
                 if image.mode in SIXTEEN_BITS:
                     wide = np.asarray(image).astype(np.float64)
                     image = Image.fromarray((wide / 257).round().clip(0, 255).astype(np.uint8))
@@ -132,7 +142,9 @@ def _read(path: Path, config: Images) -> Tensor:
     except KdError:
         raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise KdError(f"{path} is damaged, or no image: {error}", "fetch it again, or move it elsewhere") from None
+        raise KdError(
+            f"{path} is damaged, or no image: {error}", "fetch it again, or move it elsewhere"
+        ) from None
     return pixels.movedim(-1, 0).contiguous() if pixels.ndim == 3 else pixels
 
 

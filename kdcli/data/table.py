@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     import polars as pl
     from torch import Tensor
 
+
 @dataclass(frozen=True)
 class Tabular(Owned):
     """Options of a table of the user's own."""
 
     file: str = setting("", "the table: CSV, TSV (gzipped or not), Parquet, or Arrow", metavar="FILE")
-    label: str = setting("", "the column of the labels: its name, or its place counted from 1", metavar="COLUMN")
+    label: str = setting(
+        "", "the column of the labels: its name, or its place counted from 1", metavar="COLUMN"
+    )
     test: str = setting("", "another file with the rows to test on", metavar="FILE")
     val: str = setting("", "another file with the rows to validate on", metavar="FILE")
     split: str = setting("", "a column that says train, val or test of each row", metavar="COLUMN")
@@ -38,7 +41,9 @@ class Tabular(Owned):
     drop: tuple[str, ...] = setting((), "columns to leave out", metavar="COLUMN")
     numeric: tuple[str, ...] = setting((), "columns to take for numbers", metavar="COLUMN")
     categorical: tuple[str, ...] = setting((), "columns to take for categories", metavar="COLUMN")
-    missing: tuple[str, ...] = setting((), "texts that stand for a missing value, besides ?, NA and blanks", metavar="TEXT")
+    missing: tuple[str, ...] = setting(
+        (), "texts that stand for a missing value, besides ?, NA and blanks", metavar="TEXT"
+    )
     header: bool = setting(True, "take the first line for names of columns, unless it has numbers")
     separator: str = setting("", "what separates columns; empty: recognised", metavar="TEXT")
     decimal: str = setting("", "the decimal sign; empty: recognised", choices=("", ".", ","))
@@ -62,14 +67,16 @@ def opened(config: Tabular) -> tuple[Tabular, Callable[[], Sample]]:
     """
     if not config.file or not config.label:
         raise UsageError(
-            "a table needs a file and a column of labels" if not config.file else "name the column of the labels",
+            "a table needs a file and a column of labels"
+            if not config.file
+            else "name the column of the labels",
             "such as `kd gen-data FILE --label COLUMN`",
         )
     paths = {"rows": config.file, "val": config.val, "test": config.test}
     files = {part: Path(path).absolute() for part, path in paths.items() if path}
     digest = digest_of(files.values(), config.digest)
-    named_files = {"file" if part == "rows" else part: str(path) for part, path in files.items()}
-    config = replace(config, digest=digest, **named_files)
+    file, val, test = (str(files.get(part, "")) for part in paths)
+    config = replace(config, digest=digest, file=file, val=val, test=test)
     read = _read(config, files)
     rows = sum(len(labels) - labels.null_count() for labels in read.labels.values())
     config = config.resolved(rows)
@@ -80,7 +87,9 @@ def _read(config: Tabular, files: dict[str, Path]) -> _Files:
     """Read the files, and their labels, spelled alike."""
     dialect = Dialect(config.separator, config.decimal, config.header, config.missing)
     tables = {part: read_table(path, dialect) for part, path in files.items()}
-    notes = [f"{t.path.name}: {note}" if len(tables) > 1 else note for t in tables.values() for note in t.notes]
+    notes = [
+        f"{t.path.name}: {note}" if len(tables) > 1 else note for t in tables.values() for note in t.notes
+    ]
     first = tables["rows"]
     tables = {part: _like(first, table) for part, table in tables.items()}
     label = named(first, config.label, "--label")
@@ -137,7 +146,9 @@ def _sample(config: Tabular, read: _Files) -> Sample:
     drawing: Drawing = "test kept" if fixed else "split"
     names = tuple(name for encoded in encodings for name in encoded.features)
     notes += _warnings(x, y, index, names)
-    return Sample(Pool(x, y, None, index), classes, names, tuple(encodings), tuple(decisions), tuple(notes), drawing)
+    return Sample(
+        Pool(x, y, None, index), classes, names, tuple(encodings), tuple(decisions), tuple(notes), drawing
+    )
 
 
 def _decided(table: Table, config: Tabular, label: str) -> list[Column]:
@@ -179,9 +190,13 @@ def _index(
         time = as_numbers(kind.kind, table.frame[column], kind.format)
         fixed = splitting.in_order(torch.from_numpy(time.fill_null(strategy="min").to_numpy().copy()), shares)
     elif config.group or config.together:
-        groups = table.frame[named(table, config.group, "--group")] if config.group else table.frame.hash_rows()
+        groups = (
+            table.frame[named(table, config.group, "--group")] if config.group else table.frame.hash_rows()
+        )
         codes = groups.cast(str).rank("dense").cast(int) - 1
-        return splitting.by_group(y, torch.from_numpy(codes.to_numpy().copy()), shares, config.seed, config.draws)
+        return splitting.by_group(
+            y, torch.from_numpy(codes.to_numpy().copy()), shares, config.seed, config.draws
+        )
     return splitting.drawn(y, fixed, shares, config.seed, config.draws)
 
 
@@ -205,7 +220,9 @@ def _warnings(x: Tensor, y: Tensor, index: dict[str, Tensor], names: Sequence[st
             continue
         pairs = len(torch.unique(codes * n_classes + y))
         if pairs == n_classes:
-            notes.append(f"'{name}' tells the label by itself: is it known before the label is? (--drop leaves it out)")
+            notes.append(
+                f"'{name}' tells the label by itself: is it known before the label is? (--drop leaves it out)"
+            )
     return notes
 
 
@@ -216,4 +233,5 @@ DATASET = Dataset(
     drawing="split",
     opened=opened,
     called=called,
+    standardise=True,
 )

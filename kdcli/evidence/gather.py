@@ -23,6 +23,8 @@ from kdcli.stats import Draws, Estimate, estimate
 from kdcli.training.processor import keep_freed_memory
 
 COMPARED = ("accuracy", "nll")
+IMBALANCED = ("balanced_accuracy", "average_precision")
+RARE = 0.2  # of an even share of the examples
 
 
 class Training(Protocol):
@@ -108,7 +110,7 @@ def gather(
     teacher = experiment.teacher if experiment.has_teacher else None
     _check_metrics(metrics, data, teacher)
     fresh, stale = _student_sets(experiment, models)
-    compared = tuple(dict.fromkeys((*COMPARED, *metrics)))
+    compared = tuple(dict.fromkeys((*COMPARED, *_for_imbalance(data), *metrics)))
     students = [_measure_students(trained, data, teacher, compared) for trained in fresh]
     if control:
         _check_control(experiment, students, control)
@@ -157,6 +159,13 @@ def _student_sets(
     return [trained for trained in sets if trained not in stale], stale
 
 
+def _for_imbalance(data: Data) -> tuple[str, ...]:
+    """Return the metrics that tell more than accuracy where a class is rare: below a fifth of an even share."""
+    counts = data.pool.labels("train").bincount(minlength=data.n_classes)
+    rare = int(counts.min()) < RARE * int(counts.sum()) / data.n_classes
+    return IMBALANCED if rare and data.dataset.opened else ()
+
+
 def _check_metrics(metrics: Sequence[str], data: Data, teacher: TrainedTeacher | None) -> None:
     """Refuse metrics that need what this run does not have."""
     known = {"labels": True, "teacher": teacher is not None, "posterior": data.description.bayes is not None}
@@ -191,7 +200,7 @@ def _measure_students(
         trained.set.title(trained.folder, whole=False),
         trained.set.group,
         how,
-        *measure(scored, compared, how),
+        *measure(scored, compared, how, own=data.dataset.opened is not None),
         name=trained.folder,
         set=trained.set,
     )
@@ -199,7 +208,12 @@ def _measure_students(
 
 def _measure_teacher(teacher: TrainedTeacher, data: Data, compared: Sequence[str]) -> Measured:
     scored, how = on_test_splits(data, teacher.load_tested()), draws_of(data.description)
-    return Measured("teacher", str(teacher.model), how, *measure(scored, compared, how))
+    return Measured(
+        "teacher",
+        str(teacher.model),
+        how,
+        *measure(scored, compared, how, own=data.dataset.opened is not None),
+    )
 
 
 def _measure_bayes(data: Data, compared: Sequence[str]) -> Measured | None:
@@ -208,7 +222,9 @@ def _measure_bayes(data: Data, compared: Sequence[str]) -> Measured | None:
         return None
     logits = pool.posterior[pool.index["test"]].log().unsqueeze(1)
     scored, how = on_test_splits(data, logits), draws_of(data.description)
-    return Measured("Bayes optimum", "", how, *measure(scored, compared, how))
+    return Measured(
+        "Bayes optimum", "", how, *measure(scored, compared, how, own=data.dataset.opened is not None)
+    )
 
 
 def draws_of(description: Description) -> Draws:
@@ -231,17 +247,17 @@ def on_test_splits(data: Data, logits: Tensor, teacher: Tensor | None = None) ->
 
 
 def measure(
-    scored: Sequence[Scored], compared: Sequence[str], how: Draws
+    scored: Sequence[Scored], compared: Sequence[str], how: Draws, *, own: bool = False
 ) -> tuple[dict[str, Estimate], dict[str, list[list[float]]], dict[str, list[Tensor]]]:
     """Return every metric that applies with its interval, by draw and seed, and the values of those compared.
 
-    There is one of `scored` for each draw.
+    There is one of `scored` for each draw. Of data of one's `own` more is measured.
     """
     first = scored[0]
     given = {"labels": first.y, "teacher": first.teacher, "posterior": first.posterior}
     estimates, per_seed, kept = {}, {}, {}
     for name, metric in METRICS.items():
-        if given[metric.needs] is None:
+        if given[metric.needs] is None or (metric.for_own and not own and name not in compared):
             continue
         values = [metric.values(of_draw) for of_draw in scored]
         if any(of_draw.shape[-1] == 0 for of_draw in values):  # such as where the teacher is never wrong

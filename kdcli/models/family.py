@@ -75,6 +75,7 @@ class Teaching:
     role       "teacher" or "student"
     predicted  the splits whose logits are wanted
     loss       the loss of what is trained by gradients, a name in LOSSES
+    standardise  whether what is trained by gradients learns from features of mean 0 and deviation 1
     """
 
     x: Tensor
@@ -85,6 +86,7 @@ class Teaching:
     role: str
     predicted: Sequence[str]
     loss: str = "kl"
+    standardise: bool = False
 
     @property
     def features(self) -> tuple[int, ...]:

@@ -77,6 +77,10 @@ class StackedNetwork(Stack, ABC):
     def initialise(self, generators: Sequence[Generator]) -> None:
         """Draw one set of weights per generator; consecutive members share them evenly."""
 
+    def take_raw(self, shift: Tensor, scale: Tensor) -> None:
+        """Turn models that take (x − shift) / scale, `(members, features)` each, into ones that take x."""
+        raise NotImplementedError(f"{type(self).__name__} does not learn from standardised features")
+
     @abstractmethod
     def add_gradients(self, x: Tensor, backward: Backward) -> None:
         """Add the gradients of a loss on `x (groups, batch, *features)`, in closed form, in training mode."""

@@ -73,6 +73,13 @@ class StackedMLP(StackedNetwork):
         return h
 
     @torch.no_grad()
+    def take_raw(self, shift: Tensor, scale: Tensor) -> None:
+        """Turn perceptrons that take (x − shift) / scale, `(members, fan_in)` each, into ones that take x."""
+        weight, bias = self.layers[0]
+        weight.div_(scale.unsqueeze(1))
+        bias.sub_((weight.double() @ shift.double().unsqueeze(2)).squeeze(2).to(bias.dtype))
+
+    @torch.no_grad()
     def add_gradients(self, x: Tensor, backward: Backward) -> None:
         """Add the gradients of a loss on a batch (see `StackedNetwork.add_gradients`)."""
         self.propagate(x, backward)

@@ -16,7 +16,9 @@ def columns_table(description: Description) -> Table:
     """Make a table of the columns: those that are learned from, then those that are left out."""
     features = {encoded.name: len(encoded.features) for encoded in description.encodings}
     learned = [_row(column, features.get(column.name, 0)) for column in description.decisions]
-    used = [row for row, column in zip(learned, description.decisions, strict=True) if column.name in features]
+    used = [
+        row for row, column in zip(learned, description.decisions, strict=True) if column.name in features
+    ]
     unused = [row for row in learned if row not in used]
     columns = [
         Column("kind", left=True),

@@ -22,6 +22,7 @@ from kdcli.targets import TARGETS, find_target
 PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda")
 SCHEDULES = ("constant", "linear")
+SELECTIONS = ("last", "best")
 BUILTIN = Path(__file__).parent.parent / "recipes"  # not by importlib.resources, which starts slowly
 COMMENT = 100  # columns of a comment in a recipe
 PANEL = "Training"  # of the help pages, for what most people leave as it is
@@ -53,6 +54,14 @@ class Training:
     )
     learning_rate: float = setting(
         1e-3, "learning rate of Adam", above=0, panel=PANEL, of="model", paired=True
+    )
+    select: str = setting(
+        "last",
+        "the epoch whose model is kept: the last, or that of the best NLL of the validation labels",
+        choices=SELECTIONS,
+        panel=PANEL,
+        of="model",
+        paired=True,
     )
 
 

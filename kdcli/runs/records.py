@@ -100,10 +100,22 @@ class DataRecord:
 
     def words(self, folder: str) -> list[str]:
         """Return the options that the sizes of the splits do not tell."""
-        told = {"dataset", "content", "digest", "val_fraction", "n_samples", "n_val", "n_test", "draws", "header"}
+        told = {
+            "dataset",
+            "content",
+            "digest",
+            "val_fraction",
+            "n_samples",
+            "n_val",
+            "n_test",
+            "draws",
+            "header",
+        }
         draws = [counted(self.config.draws, "draw")] if self.config.draws > 1 else []
         options = {key: value for key, value in self.to_record().items() if key not in told}
-        return draws + [in_words(key, value) for key, value in options.items() if value not in ("", (), False)]
+        return draws + [
+            in_words(key, value) for key, value in options.items() if value not in ("", (), False)
+        ]
 
     @property
     def own_files(self) -> bool:

@@ -98,7 +98,9 @@ def look(recipe: Recipe, options: Mapping[str, Any]) -> Looked:
     """Read data of the user's own as `gen_data` does, and write nothing."""
     dataset = DATASETS[recipe.dataset]
     if not dataset.opened:
-        raise UsageError("--dry-run is for data of your own", "such as `kd gen-data FILE --label COLUMN --dry-run`")
+        raise UsageError(
+            "--dry-run is for data of your own", "such as `kd gen-data FILE --label COLUMN --dry-run`"
+        )
     config, sample = dataset.opened(override(recipe.data, options))
     return Looked(_described(DataRecord(recipe.dataset, config), sample()))
 
@@ -190,6 +192,7 @@ def _described(record: DataRecord, sample: Sample) -> Description:
         drawing=sample.drawing or dataset.drawing,
         bayes=dataset.optimum(record.config) if dataset.optimum else None,
         own_files=record.own_files,
+        standardise=dataset.standardise and sample.pool.x.ndim == 2,
         encodings=sample.encodings,
         decisions=sample.decisions,
         notes=sample.notes,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -11,13 +12,39 @@ from kdcli.losses import Objective
 from kdcli.models.stack import Stack, batch_of, pieces
 
 
+class Scaling(NamedTuple):
+    """What makes features of each draw have mean 0 and deviation 1: `(draws, features)` each."""
+
+    shift: Tensor
+    scale: Tensor
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """Return x `(draws, n, features)`, standardised."""
+        return (x.float() - self.shift.unsqueeze(1)) / self.scale.unsqueeze(1)
+
+
+def scaling_of(x: Tensor, index: Tensor) -> Scaling:
+    """Return the scaling of the examples that `index (draws, n)` names; a constant feature stays."""
+    shifts, scales = [], []
+    for rows in index:
+        taken = x[rows].double()
+        deviation = taken.std(0, correction=0)
+        shifts.append(taken.mean(0).float())
+        scales.append(torch.where(deviation > 0, deviation, 1.0).float())
+    return Scaling(torch.stack(shifts), torch.stack(scales))
+
+
 @dataclass(frozen=True)
 class Examples:
-    """Some of the examples `x (examples, *features)`, `index (draws, n)`, and the objective on those."""
+    """Some of the examples `x (examples, *features)`, `index (draws, n)`, and the objective on those.
+
+    Where there is a `scaling`, models get (x − shift) / scale of each draw.
+    """
 
     x: Tensor
     index: Tensor
     objective: Objective
+    scaling: Scaling | None = None
 
     def __len__(self) -> int:
         return self.index.shape[1]
@@ -25,7 +52,12 @@ class Examples:
     @cached_property
     def whole(self) -> Tensor:
         """All of them, `(draws, n, *features)`."""
-        return batch_of(self.x, self.index, 0, len(self))
+        return self.run(0, len(self))
+
+    def run(self, start: int, stop: int) -> Tensor:
+        """Return a run of them, `(draws, n, *features)`."""
+        x = batch_of(self.x, self.index, start, stop)
+        return self.scaling.scaled(x) if self.scaling else x
 
     def batches(
         self, batch_size: int, orders: Sequence[Generator], skip: int = 0
@@ -45,7 +77,9 @@ class Examples:
         for rows in torch.split(epoch.view(draws, -1, n), batch_size, dim=2)[skip:]:
             index = self.index.gather(1, rows.flatten(1))
             x = self.x.index_select(0, index.flatten())
-            yield x.view(len(orders), -1, *x.shape[1:]), self.objective.take(rows)
+            if self.scaling:
+                x = self.scaling.scaled(x.view(draws, -1, *x.shape[1:]))
+            yield x.view(len(orders), -1, *self.x.shape[1:]), self.objective.take(rows)
 
 
 def by_set(logits: Tensor, objective: Objective) -> Tensor:
@@ -57,13 +91,13 @@ def by_set(logits: Tensor, objective: Objective) -> Tensor:
 def evaluate(model: Stack, examples: Examples) -> Tensor:
     """Return the loss of each member on all examples, `(members,)` float64, in evaluation mode."""
     model.eval()
-    x, index, objective, n = examples.x, examples.index, examples.objective, len(examples)
+    objective, n = examples.objective, len(examples)
     if not objective.is_mean:
-        logits = model.predict(x, index).mT.float().to(x.device)
-        return objective.loss(by_set(logits, objective)).cpu().flatten()
+        parts = [model(examples.run(start, stop)) for start, stop in pieces(n, model.piece)]
+        return objective.loss(by_set(torch.cat(parts, 2).float(), objective)).cpu().flatten()
     total = torch.zeros((), dtype=torch.float64)
     for start, stop in pieces(n, model.piece):
         part = objective.part(start, stop)
-        logits = by_set(model(batch_of(x, index, start, stop)).float(), part)
+        logits = by_set(model(examples.run(start, stop)).float(), part)
         total = total + part.loss(logits).cpu() * (stop - start)
     return (total / n).flatten()

@@ -19,6 +19,7 @@ from kdcli.training.curves import Curves
 from kdcli.training.examples import Examples, by_set
 from kdcli.training.optimizer import Adam
 from kdcli.training.processor import keep_freed_memory
+from kdcli.training.selection import BestEpoch
 from kdcli.training.state import Keeper, TrainingState
 
 
@@ -48,7 +49,7 @@ def fit(
     `precision`; parameters, losses and updates stay in float32. With `decay` the learning rate falls to 0
     linearly, step by step. All tensors are on the model's device.
 
-    A `keeper` is given the state from time to time, and when the training is done. A training that is resumed
+    With the selection "best", the model ends with each member's best epoch (see `BestEpoch`). A `keeper` is given the state from time to time, and when the training is done. A training that is resumed
     from a state ends with the same bits as one that was never interrupted.
 
     Raises `DivergedError` as soon as a recorded loss is not finite. If it is to `keep_going` it goes on as
@@ -59,7 +60,8 @@ def fit(
     curves = Curves(model, train, val, training.epochs, precision, keep_going=keep_going)
     shuffled = 0 < training.batch_size < len(train)
     optimizer = Adam(model.parameters(), training)
-    state = TrainingState(optimizer, curves, orders if shuffled else (), model.generators)
+    best = BestEpoch(model, val) if training.select == "best" else None
+    state = TrainingState(optimizer, curves, orders if shuffled else (), model.generators, best)
     run = _Run(model, train, training, orders, precision, decay, state, report or Silence(), keeper)
     run.start()
     for epoch in range(state.epoch, training.epochs + 1):
@@ -67,6 +69,8 @@ def fit(
         if curves.all_diverged:
             return curves.history()
     run.finish()
+    if best:
+        best.take()
     return curves.history()
 
 
@@ -90,7 +94,7 @@ class _Run:
             self.state.restore(kept)
             self.report.resumed(self.state.epoch)
         else:
-            self.state.curves.record(0)
+            self.record(0)
         self.report(self.state.steps, self.state.curves.mean_loss)
 
     def train_epoch(self, epoch: int) -> None:
@@ -109,8 +113,14 @@ class _Run:
                 self.keeper.save(state.tensors())
         state.batches = 0
         if state.curves.due(epoch):
-            state.curves.record(epoch)
+            self.record(epoch)
             self.report(state.steps, state.curves.mean_loss)
+
+    def record(self, epoch: int) -> None:
+        """Measure the losses after an epoch, and keep what is best where that is wanted."""
+        self.state.curves.record(epoch)
+        if self.state.best:
+            self.state.best.look()
 
     def finish(self) -> None:
         """Keep the state at the end, in case it is interrupted before the result is stored."""

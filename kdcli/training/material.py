@@ -109,6 +109,7 @@ class Material:
             seeds=seeds,
             role="student",
             predicted=["test"],
+            standardise=self.data.description.standardise,
         )
 
     def sizes(self, sets: int, seeds: int) -> Sizes:
@@ -138,6 +139,7 @@ def teacher_teaching(data: Data, seed: int) -> Teaching:
         seeds=[seed],
         role="teacher",
         predicted=list(pool.index),
+        standardise=data.description.standardise,
     )
 
 

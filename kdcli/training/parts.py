@@ -24,7 +24,7 @@ from kdcli.rng import generator
 from kdcli.runs.recipe import Training
 from kdcli.store import ResumePoint
 from kdcli.training.curves import DivergedError
-from kdcli.training.examples import Examples
+from kdcli.training.examples import Examples, Scaling
 from kdcli.training.loop import fit
 from kdcli.training.processor import threads
 from kdcli.training.resuming import KeptTraining
@@ -139,7 +139,14 @@ class Part:
             label_weight=None if weight is None else weight.to(self.device),
             loss_name=self.loss,
         )
-        return Examples(shared["x"].to(self.device), self.index(split, shared).to(self.device), objective)
+        index, scaling = self.index(split, shared).to(self.device), self.scaling(shared)
+        return Examples(shared["x"].to(self.device), index, objective, scaling)
+
+    def scaling(self, shared: Mapping[str, Tensor]) -> Scaling | None:
+        """Return what standardises the features of its draws; None where they stay as they are."""
+        if "shift" not in shared:
+            return None
+        return Scaling(*(self._of_draws(shared[name]).to(self.device) for name in ("shift", "scale")))
 
     def _of_draws(self, tensor: Tensor) -> Tensor:
         """Return a tensor's rows of these draws, which follow each other; a single row is that of all."""
@@ -170,6 +177,9 @@ def train_part(task: Mapping[str, Any], shared: Mapping[str, Tensor], tell: Tell
             )
         except DivergedError as error:
             return Result([error.epoch, error.members])
+        if scaling := part.scaling(shared):
+            each = stack.members // len(part.draws)
+            stack.take_raw(*(values.repeat_interleave(each, 0) for values in scaling))
         stack.cpu()
         logits = {
             f"logits.{split}": stack.predict(shared["x"], part.index(split, shared))

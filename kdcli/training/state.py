@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 
 from kdcli.training.curves import Curves
 from kdcli.training.optimizer import Adam
+from kdcli.training.selection import BestEpoch
 
 
 class Keeper(Protocol):
@@ -26,12 +27,19 @@ class Keeper(Protocol):
 class TrainingState:
     """Where a training is: in `epoch`, after so many `batches` of it and `steps` in all.
 
-    `orders` shuffle the examples of each epoch, `masks` draw the activations that are dropped.
+    `orders` shuffle the examples of each epoch, `masks` draw the activations that are dropped. The parameters
+    of the `best` epoch are kept where they are wanted.
     """
 
     def __init__(
-        self, optimizer: Adam, curves: Curves, orders: Sequence[Generator], masks: Sequence[Generator]
+        self,
+        optimizer: Adam,
+        curves: Curves,
+        orders: Sequence[Generator],
+        masks: Sequence[Generator],
+        best: BestEpoch | None = None,
     ) -> None:
+        self.best = best
         self.optimizer = optimizer
         self.curves = curves
         self.orders = orders
@@ -56,6 +64,7 @@ class TrainingState:
             **{f"order.{k}": before for k, before in enumerate(self._orders_before)},
             **{f"mask.{k}": mask.get_state() for k, mask in enumerate(self.masks)},
             **{f"curve.{name}": value for name, value in self.curves.history()._asdict().items()},
+            **(self.best.tensors() if self.best else {}),
             "at": torch.tensor([self.epoch, self.batches, self.steps]),
         }
 
@@ -68,4 +77,6 @@ class TrainingState:
         self.curves.restore(
             {name.removeprefix("curve."): v for name, v in tensors.items() if name.startswith("curve.")}
         )
+        if self.best:
+            self.best.restore(tensors)
         self.epoch, self.batches, self.steps = tensors["at"].tolist()

@@ -20,6 +20,7 @@ from kdcli.progress import Report, Watch
 from kdcli.runs.recipe import Training
 from kdcli.settings import rules
 from kdcli.training.devices import LARGE, choose_device, precision_for
+from kdcli.training.examples import scaling_of
 from kdcli.training.loop import steps_in_epoch
 from kdcli.training.parts import Part, Share, shares_of, train_part
 from kdcli.training.resuming import ResumePoints
@@ -138,6 +139,8 @@ class TrainingWorkshop:
                 objective = objective.by_example()
             shared |= {f"{split}.target": objective.target, f"{split}.labels": objective.labels}
         shared["temperature"] = objective.temperature
+        if teaching.standardise:
+            shared |= scaling_of(teaching.x, teaching.index["train"])._asdict()
         if objective.label_weight is not None:
             shared["label_weight"] = objective.label_weight
         return shared

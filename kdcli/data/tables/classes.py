@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from kdcli.data.tables.reading import Table
 
+
 def labels_of(table: Table, column: str, notes: list[str]) -> pl.Series:
     """Return the labels of a table as text, without quotes around them; nulls where they are missing."""
     import polars as pl
@@ -38,4 +39,6 @@ def unified(labels: Sequence[pl.Series], names: Sequence[str], notes: list[str])
         for name, stop in zip(names, stopped, strict=True)
         if stop
     ]
-    return [series.str.strip_suffix(".") if stop else series for series, stop in zip(labels, stopped, strict=True)]
+    return [
+        series.str.strip_suffix(".") if stop else series for series, stop in zip(labels, stopped, strict=True)
+    ]

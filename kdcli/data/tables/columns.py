@@ -6,6 +6,7 @@ A decision looks at every value of a column. Each is told, with the flag that ch
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -25,9 +26,13 @@ YES = ("yes", "y", "true", "t", "1", "ja", "oui", "si")
 NO = ("no", "n", "false", "f", "0", "nein", "non")
 DATES = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%.f")
 CODES = re.compile(r"zip|postal|postcode|plz", re.IGNORECASE)
-IDENTIFIERS = re.compile(r"(^|[_\s-])(id|uuid|guid|key|index|row|nr)$|ID$|Id$|^Unnamed: 0$|^__index_level_\d+__$")
+IDENTIFIERS = re.compile(
+    r"(^|[_\s-])(id|uuid|guid|key|index|row|nr)$|ID$|Id$|^Unnamed: 0$|^__index_level_\d+__$"
+)
 MOSTLY = 0.9  # share of numbers from which other values in a column are taken for mistakes
 WORDS = 4  # in a text, on average, from which it is free text
+FEW = 20  # different values of a column that may be categories, and rows below which nothing is an identifier
+LARGE = 1000  # from which different whole numbers may be identifiers
 REPEATED = 0.5  # share of different values above which texts name rows rather than groups of them
 
 
@@ -78,15 +83,14 @@ def named(table: Table, column: str, flag: str) -> str:
     known = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
     places = f"; or a place from 1 to {len(names)}"
     raise KdError(
-        f"{flag}: {table.path.name} has no column '{column}'{nearest(column, names)}", f"columns: {known}{places}"
+        f"{flag}: {table.path.name} has no column '{column}'{nearest(column, names)}",
+        f"columns: {known}{places}",
     )
 
 
 def recognised(table: Table, left_out: Collection[str], wishes: Wishes) -> list[Column]:
     """Decide what each column is, apart from those `left_out`; raises `KdError` for one of mixed types."""
-    return [
-        _column(table, table.frame[name], wishes) for name in table.frame.columns if name not in left_out
-    ]
+    return [_column(table, table.frame[name], wishes) for name in table.frame.columns if name not in left_out]
 
 
 def _column(table: Table, column: pl.Series, wishes: Wishes) -> Column:
@@ -103,7 +107,7 @@ def _column(table: Table, column: pl.Series, wishes: Wishes) -> Column:
     if column.dtype == pl.Boolean:
         return Column(name, "yes/no", missing, _most(there))
     if column.dtype.is_temporal():
-        return Column(name, "date", missing, f"{there.min()} to {there.max()}")
+        return Column(name, "date", missing, f"{there.min()!s} to {there.max()!s}")
     if name in wishes.categorical:
         return Column(name, "category", missing, _most(there.cast(pl.String)), "--categorical")
     if column.dtype == pl.String:
@@ -121,44 +125,65 @@ def _of_text(table: Table, column: pl.Series, missing: float, *, numeric: bool) 
         if share < 1:
             _refuse_mixed(table, column, "--missing TEXT takes such a value for a missing one")
         if not numeric and there.str.contains(r"^[+-]?0\d").any():
-            why, hint = "digits with leading zeros: a code", f"--numeric {name}"
+            why, hint = "digits with leading zeros: a code", flagged("--numeric", name)
             return Column(name, "category", missing, _most(there), why, hint)
         return _of_numbers(name, numbers, missing, forced=numeric)
     if share >= MOSTLY:
-        _refuse_mixed(table, column, f"--missing TEXT takes one for missing; --categorical {name} reads all as words")
+        _refuse_mixed(
+            table, column, f"--missing TEXT takes one for missing; --categorical {name} reads all as words"
+        )
     lower = {str(value).lower() for value in there.unique()}
     if len(lower) == 2 and (lower & {*YES}) and (lower & {*NO}):
-        return Column(name, "yes/no", missing, _most(there), "", f"--categorical {name}")
+        return Column(name, "yes/no", missing, _most(there), "", flagged("--categorical", name))
     for pattern in DATES:
         kind = pl.Datetime if "%H" in pattern else pl.Date
         if there.str.strptime(kind, pattern, strict=False).null_count() == 0:
-            return Column(name, "date", missing, f"{there.min()} to {there.max()}", "", f"--categorical {name}", pattern)
-    different, words = there.n_unique(), float(there.str.count_matches(r"\S+").mean() or 0)
-    if different > REPEATED * len(there) and different > 20:
+            return Column(
+                name,
+                "date",
+                missing,
+                f"{there.min()!s} to {there.max()!s}",
+                "",
+                flagged("--categorical", name),
+                pattern,
+            )
+    different, words = (
+        there.n_unique(),
+        float(there.str.count_matches(r"\S+").cast(pl.Float64).to_numpy().mean()),
+    )
+    if different > REPEATED * len(there) and different > FEW:
         kind_: Kind = "free text" if words >= WORDS else "identifier"
         why = f"{different:,} different values in {len(there):,} rows"
-        return Column(name, kind_, missing, f"'{there[0]}', …", why, f"--categorical {name}")
+        return Column(name, kind_, missing, f"'{there[0]}', …", why, flagged("--categorical", name))
     return Column(name, "category", missing, _most(there))
 
 
 def _of_numbers(name: str, there: pl.Series, missing: float, *, forced: bool) -> Column:
     """Decide what a column of numbers is; they are checked to be finite when they are encoded."""
-    low, high = there.min(), there.max()
-    values = f"{low:g} to {high:g}"
+    numbers = there.to_numpy()
+    low, high, different = float(numbers.min()), float(numbers.max()), there.n_unique()
+    values, span = f"{low:g} to {high:g}", high - low + 1
     if forced:
         return Column(name, "number", missing, values, "--numeric")
-    whole = bool((there == there.floor()).all())
-    different = there.n_unique()
     if different == 2 and (low, high) == (0, 1):
-        return Column(name, "yes/no", missing, "0, 1", "", f"--categorical {name}")
-    if whole and different == len(there) and (IDENTIFIERS.search(name) or high - low + 1 == different) and different > 20:
-        return Column(name, "identifier", missing, values, "numbers the rows", f"--numeric {name}")
-    if whole and CODES.search(name):
-        why, hint = "by its name a code", f"--numeric {name}"
-        return Column(name, "category", missing, f"{different:,} codes", why, hint)
-    if whole and different > MOSTLY * len(there) and low >= 1000:
-        return Column(name, "number", missing, values, "perhaps an identifier", f"--drop {name}")
-    return Column(name, "number", missing, values, "", f"--categorical {name}" if whole and different <= 20 else "")
+        return Column(name, "yes/no", missing, "0, 1", "", flagged("--categorical", name))
+    if not bool((there == there.floor()).all()):
+        return Column(name, "number", missing, values)
+    counts_rows = IDENTIFIERS.search(name) or span == different
+    if different == len(there) > FEW and counts_rows:
+        return Column(name, "identifier", missing, values, "numbers the rows", flagged("--numeric", name))
+    if CODES.search(name):
+        why = "by its name a code"
+        return Column(name, "category", missing, f"{different:,} codes", why, flagged("--numeric", name))
+    if different > MOSTLY * len(there) and low >= LARGE:
+        return Column(name, "number", missing, values, "perhaps an identifier", flagged("--drop", name))
+    hint = flagged("--categorical", name) if different <= FEW else ""
+    return Column(name, "number", missing, values, "", hint)
+
+
+def flagged(flag: str, name: str) -> str:
+    """Write a flag with the name of a column, as a shell reads it."""
+    return f"{flag} {shlex.quote(name)}"
 
 
 def _most(values: pl.Series) -> str:
@@ -177,4 +202,7 @@ def _refuse_mixed(table: Table, column: pl.Series, hint: str) -> None:
     rows = odd.arg_true().head(3).to_list()
     places = "; ".join(f"{table.place(row)}: '{column[row]}'" for row in rows)
     count = int(odd.sum())
-    raise KdError(f"column '{column.name}' has numbers and {count:,} other value{'s' if count > 1 else ''} ({places})", hint)
+    raise KdError(
+        f"column '{column.name}' has numbers and {count:,} other value{'s' if count > 1 else ''} ({places})",
+        hint,
+    )

@@ -76,15 +76,21 @@ class Encoded:
 
 def fitted(column: Column, values: pl.Series) -> Encoded:
     """Fit the encoding of a column on its training values."""
+    import numpy as np
+
     there = values.drop_nulls()
     missing = len(there) < len(values)
     if column.kind == "category":
-        counts = there.cast(str).value_counts(sort=True).sort(["count", column.name], descending=[True, False])
+        counts = (
+            there.cast(str).value_counts(sort=True).sort(["count", column.name], descending=[True, False])
+        )
         frequent = counts.filter(counts["count"] >= RARE)[column.name].to_list()[:LEVELS]
         levels = frequent or counts[column.name].to_list()[:LEVELS]
-        return Encoded(column.name, "category", missing=missing, levels=tuple(levels), others=len(levels) < len(counts))
+        return Encoded(
+            column.name, "category", missing=missing, levels=tuple(levels), others=len(levels) < len(counts)
+        )
     numbers = as_numbers(column.kind, there, column.format)
-    middle = float(numbers.median() or 0.0) if len(numbers) else 0.0
+    middle = float(np.median(numbers.to_numpy())) if len(numbers) else 0.0
     middle = float(middle >= 0.5) if column.kind == "yes/no" else middle
     return Encoded(column.name, column.kind, middle, missing, format=column.format)
 
@@ -144,7 +150,9 @@ def _column(table: Table, encoded: Encoded) -> Tensor:
             features += [dates.dt.month(), dates.dt.weekday()]
     if encoded.missing:
         features.append(values.is_null())
-    return torch.stack([torch.from_numpy(feature.cast(pl.Float32).to_numpy().copy()) for feature in features], 1)
+    return torch.stack(
+        [torch.from_numpy(feature.cast(pl.Float32).to_numpy().copy()) for feature in features], 1
+    )
 
 
 def _check_finite(table: Table, name: str, numbers: pl.Series) -> None:

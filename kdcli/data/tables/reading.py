@@ -88,7 +88,9 @@ def content_of(path: Path) -> bytes:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise KdError(f"{path} is damaged: {error}", "fetch it again") from None
     except OSError as error:
-        raise KdError(f"cannot read {path}: {error.strerror}", "check the path, and that it may be read") from None
+        raise KdError(
+            f"cannot read {path}: {error.strerror}", "check the path, and that it may be read"
+        ) from None
 
 
 def _decoded(path: Path, content: bytes) -> tuple[str, list[str]]:
@@ -130,7 +132,9 @@ def _read_text(path: Path, text: str, dialect: Dialect, notes: list[str]) -> Tab
     else:
         names = [f"column {k + 1}" for k in range(width)]
         if dialect.header:
-            notes.append("there is no header: the first line has numbers, so columns are named by their place")
+            notes.append(
+                "there is no header: the first line has numbers, so columns are named by their place"
+            )
     frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
     frame = _without_blank_rows(frame, notes)
     if frame.height == 0:
@@ -175,15 +179,15 @@ def _widths(path: Path, text: str, separator: str) -> Iterator[tuple[int, int]]:
                 yield number, line.count(separator) + 1
         return
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    line = 1
+    start = 1
     try:
         for row in reader:
             if row and (len(row) > 1 or row[0].strip()):
-                yield line, len(row)
-            line = reader.line_num + 1
+                yield start, len(row)
+            start = reader.line_num + 1
     except csv.Error as error:
         raise KdError(
-            f"{path}, line {line}: {error}", "close the quotes that are open, or double those within a text"
+            f"{path}, line {start}: {error}", "close the quotes that are open, or double those within a text"
         ) from None
 
 
@@ -195,7 +199,9 @@ def _parsed(path: Path, text: str, separator: str) -> pl.DataFrame:
             io.BytesIO(text.encode()), separator=separator, has_header=False, infer_schema=False
         )
     except pl.exceptions.PolarsError as error:
-        raise KdError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}", "see the file") from None
+        raise KdError(
+            f"{path} cannot be read as a table: {str(error).splitlines()[0]}", "see the file"
+        ) from None
 
 
 def _is_header(names: Sequence[str]) -> bool:
@@ -270,13 +276,15 @@ def _read_columnar(path: Path, dialect: Dialect) -> Table:
     content = io.BytesIO(content_of(path))
     try:
         parquet = suffix_of(path) in (".parquet", ".pq")
-        frame = pl.read_parquet(content) if parquet else pl.read_ipc(content, memory_map=False)
+        frame = pl.read_parquet(content) if parquet else pl.read_ipc(content)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise KdError(f"{path} is damaged: {str(error).splitlines()[0]}", "write it again") from None
     notes: list[str] = []
     for name, kind in frame.schema.items():
         if kind.is_nested():
-            raise KdError(f"{path}, column '{name}' is nested ({kind})", "--drop leaves it out, or flatten it")
+            raise KdError(
+                f"{path}, column '{name}' is nested ({kind})", "--drop leaves it out, or flatten it"
+            )
     if frame.height == 0 or frame.width == 0:
         raise KdError(f"{path} is empty", "a table has a row for each example")
     texts = [name for name, kind in frame.schema.items() if kind in (pl.String, pl.Categorical, pl.Enum)]

@@ -19,7 +19,9 @@ NAMES = {  # of splits, as columns of tables and folders call them
 }
 
 
-def drawn(y: Tensor, fixed: dict[str, Tensor], shares: tuple[float, float], seed: int, draws: int) -> dict[str, Tensor]:
+def drawn(
+    y: Tensor, fixed: dict[str, Tensor], shares: tuple[float, float], seed: int, draws: int
+) -> dict[str, Tensor]:
     """Split rows with the labels `y (n,)` at random, class by class, as `(draws, n)` for each split.
 
     `shares` are those of the test rows in all and of the validation rows in the rest. The splits in `fixed`
@@ -50,7 +52,9 @@ def drawn(y: Tensor, fixed: dict[str, Tensor], shares: tuple[float, float], seed
     }
 
 
-def by_group(y: Tensor, groups: Tensor, shares: tuple[float, float], seed: int, draws: int) -> dict[str, Tensor]:
+def by_group(
+    y: Tensor, groups: Tensor, shares: tuple[float, float], seed: int, draws: int
+) -> dict[str, Tensor]:
     """Split rows so that those of one group `(n,)` are in one split, with about the usual shares of each class.
 
     The splits of all draws are as large as the smallest of them.
@@ -93,7 +97,9 @@ def by_column(values: Sequence[str], column: str) -> dict[str, Tensor]:
     if None in found:
         odd = values[found.index(None)]
         allowed = "; ".join(", ".join(names) for names in NAMES.values())
-        raise UsageError(f"--split: column '{column}' has '{odd}', which names no split", f"names of splits: {allowed}")
+        raise UsageError(
+            f"--split: column '{column}' has '{odd}', which names no split", f"names of splits: {allowed}"
+        )
     return {
         split: torch.tensor([k for k, name in enumerate(found) if name == split], dtype=torch.int64)
         for split in SPLITS
