@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from kdcli.data import arrays, digits, gaussians, images, mnist, moons, table
+from kdcli.data import arrays, bundled, digits, gaussians, images, mnist, moons, table
 from kdcli.data.dataset import Dataset, Sample
 from kdcli.data.description import Description
 from kdcli.data.pool import SPLITS, Pool, Split
@@ -32,6 +32,8 @@ DATASETS: MappingProxyType[str, Dataset[Any]] = MappingProxyType(
         "moons": moons.DATASET,
         "digits": digits.DATASET,
         "mnist": mnist.DATASET,
+        "breast-cancer": bundled.BREAST_CANCER,
+        "wine": bundled.WINE,
         "table": table.DATASET,
         "arrays": arrays.DATASET,
         "images": images.DATASET,

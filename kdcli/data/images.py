@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdcli.data.dataset import Dataset, Sample
 from kdcli.data.owned import Owned, called, digest_of, pooled
+from kdcli.data.pool import SPLITS
 from kdcli.data.tables.splitting import NAMES
 from kdcli.errors import KdError, UsageError
 from kdcli.settings import setting
@@ -79,7 +80,8 @@ def find(folder: Path, notes: list[str]) -> list[Found]:
     if passed:
         some = ", ".join(file.name for file in passed[:3])
         notes.append(f"{len(passed)} files that are no images were passed over: {some}")
-    return sorted(found, key=lambda image: (image.part, image.path.name, image.label))
+    order = ("rows", *SPLITS)
+    return sorted(found, key=lambda image: (order.index(image.part), image.path.name, image.label))
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FEW_ROWS = 5000  # up to which there are TEN draws unless told otherwise
 TEN = 10
+IDX_STREAM = "mnist/split"  # so that images are split alike from whatever files they are read
 MOST_CLASSES = 100
 SHOWN = 5
 TOO_FEW = "kd classifies: labels are a few different values"
@@ -94,7 +95,7 @@ def pooled(
         for part in ("val", "test")
         if part in parts
     }
-    index = splitting.drawn(y, fixed, config.shares, config.seed, config.draws)
+    index = splitting.drawn(y, fixed, config.shares, config.seed, config.draws, IDX_STREAM)
     splitting.check_classes(y, index, classes)
     return Pool(x, y, None, index), classes, "test kept" if "test" in fixed else "split"
 

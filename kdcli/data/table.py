@@ -197,7 +197,7 @@ def _index(
         return splitting.by_group(
             y, torch.from_numpy(codes.to_numpy().copy()), shares, config.seed, config.draws
         )
-    return splitting.drawn(y, fixed, shares, config.seed, config.draws)
+    return splitting.drawn(y, fixed, shares, config.seed, config.draws, "table/split")
 
 
 def _warnings(x: Tensor, y: Tensor, index: dict[str, Tensor], names: Sequence[str]) -> list[str]:

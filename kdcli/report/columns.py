@@ -23,18 +23,18 @@ def columns_table(description: Description) -> Table:
     columns = [
         Column("kind", left=True),
         Column("missing"),
-        Column("values", left=True, folds=True, least=20),
-        Column("becomes", left=True),
-        Column("why, and what changes it", left=True, folds=True, least=16),
+        Column("values", left=True, folds=True, least=14),
+        Column("why, and what changes it", left=True, folds=True, least=14),
     ]
     sections = [Section(used), *([Section(unused, "left out")] if unused else [])]
-    title = f"{counted(len(used), 'column')} to learn from, {counted(sum(features.values()), 'feature')}"
+    numbers = counted(sum(features.values()), "feature")
+    title = f"{counted(len(used), 'column')} to learn from, which become {numbers} (→)"
     return Table(columns, sections, title, head=Column("column", left=True, folds=True, least=12))
 
 
 def _row(column: Decided, features: int) -> Row:
-    becomes = counted(features, "feature") if features else "–"
     missing = f"{100 * column.missing:.1f} %" if column.missing else ""
     why = "; ".join(filter(None, [column.why, column.hint]))
-    cells = [column.kind, missing, column.values, becomes, why]
+    kind = f"{column.kind} → {features}" if features > 1 else column.kind
+    cells = [kind, missing, column.values, why]
     return Row(Cell(column.name), [Cell(text) for text in cells])

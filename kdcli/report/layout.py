@@ -138,10 +138,11 @@ def _text(cell: Cell) -> Text:
 def _narrowest(grid: Grid) -> int:
     """Return the columns that a table takes without cutting a number, or a name to next to nothing."""
     widths = []
-    for column in grid.columns:
+    for k, column in enumerate(grid.columns):
+        least = column.min_width if k and column.min_width else NAME
         lines = [line for cell in (column.header, *column.cells) for line in str(cell).split("\n")]
         longest = max(map(cell_len, lines))
-        widths.append(longest if column.no_wrap else min(longest, NAME))
+        widths.append(longest if column.no_wrap else min(longest, least))
     return sum(widths) + 3 * len(widths) + 1
 
 

@@ -54,9 +54,8 @@ class DataMade:
                 else ""
             )
         )
-        if description.decisions:
-            yield columns_table(description)
-        yield from (Line(f"• {note}", wrap=True) for note in description.notes)
+        if not self.up_to_date:
+            yield from _recognised(description)
         if bayes := description.bayes:
             yield f"Bayes optimum: {scores_text(bayes._asdict())}"
         yield wrote(self.path, self.up_to_date)
@@ -75,6 +74,13 @@ class DataMade:
         }
 
 
+def _recognised(description: Description) -> Iterator[Told]:
+    """Tell what the columns of a table were taken for, and what else was recognised."""
+    if description.decisions:
+        yield columns_table(description)
+    yield from (Line(f"• {note}", wrap=True) for note in description.notes)
+
+
 @dataclass(frozen=True)
 class Looked:
     """What data would be, before anything is written."""
@@ -83,9 +89,7 @@ class Looked:
 
     def told(self) -> Iterator[Told]:
         """Return what each column is taken for, and what else was recognised."""
-        if self.description.decisions:
-            yield columns_table(self.description)
-        yield from (Line(f"• {note}", wrap=True) for note in self.description.notes)
+        yield from _recognised(self.description)
         sizes = ", ".join(f"{size:,} {split}" for split, size in self.description.sizes.items())
         yield f"{self.description.n_classes} classes; {sizes}; nothing was written"
 

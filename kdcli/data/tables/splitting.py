@@ -20,12 +20,12 @@ NAMES = {  # of splits, as columns of tables and folders call them
 
 
 def drawn(
-    y: Tensor, fixed: dict[str, Tensor], shares: tuple[float, float], seed: int, draws: int
+    y: Tensor, fixed: dict[str, Tensor], shares: tuple[float, float], seed: int, draws: int, stream: str
 ) -> dict[str, Tensor]:
     """Split rows with the labels `y (n,)` at random, class by class, as `(draws, n)` for each split.
 
     `shares` are those of the test rows in all and of the validation rows in the rest. The splits in `fixed`
-    have their rows already: they stay.
+    have their rows already: they stay. `stream` names the random stream.
     """
     import torch
 
@@ -37,7 +37,7 @@ def drawn(
         taken[rows] = True
     free = (~taken).nonzero().squeeze(1)
     for draw in range(draws):
-        random = generator("table/split", seed, draw)
+        random = generator(stream, seed, draw)
         rest, parts = free, dict(fixed)
         for split, share in (("test", shares[0]), ("val", shares[1])):
             if split not in parts:
