@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,10 @@ from kdcli.settings import setting
 if TYPE_CHECKING:
     import polars as pl
     from torch import Tensor
+
+
+CHUNK = 65_536  # rows whose keys are computed at once
+MANY = 200_000  # rows from which equal ones are not looked for
 
 
 @dataclass(frozen=True)
@@ -125,17 +129,19 @@ def _sample(config: Tabular, read: _Files) -> Sample:
     )
     labels, notes = pl.concat(list(read.labels.values())), list(read.notes)
     decisions = _decided(whole, config, read.label)
-    parts = [part for part, table in read.tables.items() for _ in range(table.frame.height)]
+    sizes = [table.frame.height for table in read.tables.values()]
+    part_of = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
     if unlabelled := labels.null_count():
         notes.append(f"{unlabelled} row{'s' if unlabelled > 1 else ''} without a label left out")
         there = labels.is_not_null()
         whole = replace(whole, frame=whole.frame.filter(there), first_line=None)
-        parts = [part for part, is_there in zip(parts, there, strict=True) if is_there]
+        part_of = part_of[torch.from_numpy(there.to_numpy().copy())]
         labels = labels.drop_nulls()
-    classes = classes_of(labels, f"the label column '{read.label}'")
-    codes = {name: k for k, name in enumerate(classes)}
-    y = torch.tensor([codes[label] for label in labels], dtype=torch.int64)
-    index = _index(config, whole, y, parts, read.label, notes)
+    classes = classes_of(labels.unique(), f"the label column '{read.label}'")
+    codes = labels.replace_strict(classes, list(range(len(classes))), return_dtype=pl.Int64)
+    y = torch.from_numpy(codes.to_numpy().copy())
+    parts = {part: (part_of == k).nonzero().squeeze(1) for k, part in enumerate(read.tables)}
+    index = _index(config, whole, y, parts)
     splitting.check_classes(y, index, classes)
     training = whole.frame[index["train"][0].tolist()]
     encodings = [fitted(c, training[c.name]) for c in decisions if c.kind in LEARNED]
@@ -169,18 +175,12 @@ def _decided(table: Table, config: Tabular, label: str) -> list[Column]:
     return recognised(table, apart, Wishes(drop, numeric, categorical))
 
 
-def _index(
-    config: Tabular, table: Table, y: Tensor, parts: Sequence[str], label: str, notes: list[str]
-) -> dict[str, Tensor]:
+def _index(config: Tabular, table: Table, y: Tensor, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the rows of each split of each draw."""
     import torch
 
     shares = config.shares
-    fixed = {
-        part: torch.tensor([k for k, own in enumerate(parts) if own == part], dtype=torch.int64)
-        for part in ("val", "test")
-        if part in parts
-    }
+    fixed = {part: rows for part, rows in parts.items() if part != "rows"}
     if config.split:
         column = named(table, config.split, "--split")
         fixed = splitting.by_column(table.frame[column].cast(str).to_list(), column)
@@ -205,9 +205,10 @@ def _warnings(x: Tensor, y: Tensor, index: dict[str, Tensor], names: Sequence[st
     import torch
 
     notes = []
-    rows = torch.cat([x, y.unsqueeze(1).float()], 1)
-    trained = {row.numpy().tobytes() for row in rows[index["train"][0]]}
-    twice = sum(row.numpy().tobytes() in trained for row in rows[index["test"][0]])
+    key = torch.randn(x.shape[1] + 1, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    keys = torch.cat([part.double() @ key[:-1] for part in x.split(CHUNK)]) + y.unsqueeze(1) * key[-1]
+    trained = {*map(tuple, keys[index["train"][0]].tolist())} if len(y) <= MANY else set()
+    twice = sum(tuple(row) in trained for row in keys[index["test"][0]].tolist())
     if twice:
         notes.append(
             f"{twice:,} of {index['test'].shape[1]:,} test rows equal a training row (--together keeps equal rows in "

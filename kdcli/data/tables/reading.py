@@ -11,6 +11,7 @@ import gzip
 import io
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL")  # besides blanks
 SAMPLE = 200  # lines by which separators are recognised
 NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
 DECIMAL_COMMA = r"^[+-]?\d+,\d+$"
+LEADING_ZERO = r"^[+-]?0\d"  # of codes, which are no numbers
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,8 @@ def read_table(path: Path, dialect: Dialect) -> Table:
     """Read a table; raises `KdError` saying where the file is not one."""
     if suffix_of(path) in COLUMNAR:
         return _read_columnar(path, dialect)
-    text, notes = _decoded(path, content_of(path))
-    return _read_text(path, text, dialect, notes)
+    content, notes = _checked_text(path, content_of(path))
+    return _read_text(path, content, dialect, notes)
 
 
 def content_of(path: Path) -> bytes:
@@ -93,37 +95,37 @@ def content_of(path: Path) -> bytes:
         ) from None
 
 
-def _decoded(path: Path, content: bytes) -> tuple[str, list[str]]:
-    """Return the text of a file in UTF-8, with or without a byte-order mark; others are refused by name."""
+def _checked_text(path: Path, content: bytes) -> tuple[bytes, list[str]]:
+    """Return a file in UTF-8, with or without a byte-order mark; other encodings are refused by name."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in content[:1000]:
         raise KdError(f"{path} is not UTF-8 text, but UTF-16 or binary", "save it as CSV in UTF-8")
     notes = []
     if content.startswith(b"\xef\xbb\xbf"):
         content = content[3:]
         notes.append("a byte-order mark before the first line was skipped")
-    try:
-        return content.decode("utf-8"), notes
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise KdError(
-            f"{path}, line {line}: byte {content[error.start]:#04x} is not UTF-8; the file may be in Latin-1",
-            "save it in UTF-8, such as with `iconv -f LATIN1 -t UTF-8`",
-        ) from None
+    for number, line in enumerate(io.BytesIO(content), 1):
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise KdError(
+                f"{path}, line {number}: byte {line[error.start]:#04x} is not UTF-8; is the file in Latin-1?",
+                "save it in UTF-8, such as with `iconv -f LATIN1 -t UTF-8`",
+            ) from None
+    return content, notes
 
 
-def _read_text(path: Path, text: str, dialect: Dialect, notes: list[str]) -> Table:
-    import polars as pl
-
-    if not text.strip():
+def _read_text(path: Path, content: bytes, dialect: Dialect, notes: list[str]) -> Table:
+    if not content.strip():
         raise KdError(f"{path} is empty", "a table has a line for each example")
-    separator = dialect.separator or _separator(text)
+    separator = dialect.separator or _separator(content[: 1 << 20].decode("utf-8", "ignore"))
     if not dialect.separator and separator != ",":
         notes.append(f"columns are separated by {SEPARATORS[separator]} (--separator)")
-    first_line = text[: len(text) - len(text.lstrip())].count("\n") + 1
-    width = _check_lines(path, text, separator)
-    frame = _parsed(path, text, separator)
-    frame = frame.with_columns(pl.all().str.strip_chars())
-    names = [str(value or "") for value in frame.row(0)]
+    start = len(content) - len(content.lstrip())
+    first_line = content[:start].count(b"\n") + 1
+    width = _check_lines(path, content, separator)
+    frame = _parsed(path, content, separator)
+    del content
+    names = [str(value or "").strip() for value in frame.row(0)]
     headed = dialect.header and _is_header(names)
     if headed:
         _check_names(path, names, first_line)
@@ -132,15 +134,12 @@ def _read_text(path: Path, text: str, dialect: Dialect, notes: list[str]) -> Tab
     else:
         names = [f"column {k + 1}" for k in range(width)]
         if dialect.header:
-            notes.append(
-                "there is no header: the first line has numbers, so columns are named by their place"
-            )
+            notes.append("there is no header: the first line has numbers; columns are named by their place")
     frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
     frame = _without_blank_rows(frame, notes)
     if frame.height == 0:
         raise KdError(f"{path} has a header and no rows", "a table has a line for each example")
-    frame = _with_nulls(frame, dialect, notes)
-    return Table(path, _with_points(frame, dialect, notes), tuple(notes), first_line, headed)
+    return Table(path, _typed(frame, dialect, notes), tuple(notes), first_line, headed)
 
 
 def _separator(text: str) -> str:
@@ -157,10 +156,10 @@ def _separator(text: str) -> str:
     return max(SEPARATORS, key=lambda separator: lines[0].count(separator))
 
 
-def _check_lines(path: Path, text: str, separator: str) -> int:
+def _check_lines(path: Path, content: bytes, separator: str) -> int:
     """Return how many columns every line has; raises `KdError` at the first line that has others."""
     width, first = 0, 0
-    for line, count in _widths(path, text, separator):
+    for line, count in _widths(path, content, separator):
         if not width:
             width, first = count, line
         elif count != width:
@@ -171,14 +170,16 @@ def _check_lines(path: Path, text: str, separator: str) -> int:
     return width
 
 
-def _widths(path: Path, text: str, separator: str) -> Iterator[tuple[int, int]]:
+def _widths(path: Path, content: bytes, separator: str) -> Iterator[tuple[int, int]]:
     """Yield the number of each line with its columns, blank lines left out."""
-    if '"' not in text:
-        for number, line in enumerate(text.splitlines(), 1):
-            if line and not line.isspace():
-                yield number, line.count(separator) + 1
+    if b'"' not in content:
+        between = separator.encode()
+        for number, line in enumerate(io.BytesIO(content), 1):
+            if not line.isspace():
+                yield number, line.count(between) + 1
         return
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     start = 1
     try:
         for row in reader:
@@ -191,13 +192,11 @@ def _widths(path: Path, text: str, separator: str) -> Iterator[tuple[int, int]]:
         ) from None
 
 
-def _parsed(path: Path, text: str, separator: str) -> pl.DataFrame:
+def _parsed(path: Path, content: bytes, separator: str) -> pl.DataFrame:
     import polars as pl
 
     try:
-        return pl.read_csv(
-            io.BytesIO(text.encode()), separator=separator, has_header=False, infer_schema=False
-        )
+        return pl.read_csv(io.BytesIO(content), separator=separator, has_header=False, infer_schema=False)
     except pl.exceptions.PolarsError as error:
         raise KdError(
             f"{path} cannot be read as a table: {str(error).splitlines()[0]}", "see the file"
@@ -228,45 +227,61 @@ def _check_names(path: Path, names: Sequence[str], line: int) -> None:
 def _without_blank_rows(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     import polars as pl
 
-    blank = frame.select(pl.all_horizontal(pl.all().is_null() | (pl.all() == ""))).to_series()
+    first = frame[frame.columns[0]]
+    if not bool((first.is_null() | (first.str.strip_chars() == "")).any()):
+        return frame
+    blank = frame.select(
+        pl.all_horizontal(pl.all().is_null() | (pl.all().str.strip_chars() == ""))
+    ).to_series()
     if count := int(blank.sum()):
         notes.append(f"{count} blank line{'s' if count > 1 else ''} left out")
         return frame.filter(~blank)
     return frame
 
 
-def _with_nulls(frame: pl.DataFrame, dialect: Dialect, notes: list[str]) -> pl.DataFrame:
-    """Return the table with nulls for what counts as missing, and note which words do."""
+def _typed(frame: pl.DataFrame, dialect: Dialect, notes: list[str]) -> pl.DataFrame:
+    """Return the table without spaces around values, with nulls for missing ones and numbers where all are.
+
+    Column by column, so that the text of each is given up before the next is looked at.
+    """
     import polars as pl
 
-    words = [*MISSING, *dialect.missing]
-    found = {
-        word: count
-        for word in words
-        if word and (count := int(frame.select(pl.sum_horizontal((pl.all() == word).sum())).item() or 0))
-    }
+    typed, found, commas = [], Counter[str](), []
+    for name in list(frame.columns):
+        column = _with_nulls(frame.drop_in_place(name).str.strip_chars(), dialect, found)
+        if dialect.decimal != "." and (pointed := _with_points(column)) is not None:
+            column = pointed
+            commas.append(name)
+        numbers = column.cast(pl.Float64, strict=False)
+        whole = numbers.null_count() == column.null_count() and not column.str.contains(LEADING_ZERO).any()
+        typed.append(numbers if whole and numbers.null_count() < len(numbers) else column)
     if found:
         told = ", ".join(f"'{word}' ({count:,})" for word, count in found.items())
         notes.append(f"missing values: {told} (--missing adds another)")
-    return frame.with_columns(pl.when(~pl.all().is_in(words)).then(pl.all()))
-
-
-def _with_points(frame: pl.DataFrame, dialect: Dialect, notes: list[str]) -> pl.DataFrame:
-    """Return the table with points in place of decimal commas, of columns where all numbers have them."""
-    import polars as pl
-
-    if dialect.decimal == ".":
-        return frame
-    whole = r"^[+-]?\d+$"
-    commas = [
-        name
-        for name in frame.columns
-        if (column := frame[name].drop_nulls()).str.contains(DECIMAL_COMMA).any()
-        and (column.str.contains(DECIMAL_COMMA) | column.str.contains(whole)).all()
-    ]
     if commas:
         notes.append(f"decimal commas in {', '.join(commas)} (--decimal . takes them for text)")
-    return frame.with_columns(pl.col(commas).str.replace(",", ".", literal=True)) if commas else frame
+    return pl.DataFrame(typed)
+
+
+def _with_nulls(column: pl.Series, dialect: Dialect, found: Counter[str]) -> pl.Series:
+    """Return a column with nulls for what counts as missing, and count the words that do."""
+    words = [*MISSING, *dialect.missing]
+    missing = column.is_in(words)
+    if not bool(missing.any()):
+        return column
+    for word in words:
+        if word and (count := int((column == word).sum())):
+            found[word] += count
+    return column.set(missing, None)
+
+
+def _with_points(column: pl.Series) -> pl.Series | None:
+    """Return a column with points in place of decimal commas; None unless all its numbers have commas."""
+    there = column.drop_nulls()
+    commas = there.str.contains(DECIMAL_COMMA)
+    if not bool(commas.any()) or not bool((commas | there.str.contains(r"^[+-]?\d+$")).all()):
+        return None
+    return column.str.replace(",", ".", literal=True)
 
 
 def _read_columnar(path: Path, dialect: Dialect) -> Table:
@@ -289,6 +304,9 @@ def _read_columnar(path: Path, dialect: Dialect) -> Table:
         raise KdError(f"{path} is empty", "a table has a row for each example")
     texts = [name for name, kind in frame.schema.items() if kind in (pl.String, pl.Categorical, pl.Enum)]
     frame = frame.with_columns(pl.col(texts).cast(pl.String).str.strip_chars()) if texts else frame
-    if texts:
-        frame = frame.with_columns(_with_nulls(frame.select(texts), dialect, notes))
+    found = Counter[str]()
+    frame = frame.with_columns(_with_nulls(frame[name], dialect, found) for name in texts)
+    if found:
+        told = ", ".join(f"'{word}' ({count:,})" for word, count in found.items())
+        notes.append(f"missing values: {told} (--missing adds another)")
     return Table(path, frame, tuple(notes))
