@@ -1,8 +1,7 @@
 """How good a model is on a labelled test split, as pure functions in log space.
 
-Every metric here is a mean (or a sum) of one value for each example, so that its uncertainty can be told
-from the spread of those values. No probability is clipped: a model that excludes what happened has an
-infinite likelihood loss.
+Every metric here is a mean (or a sum) of one value for each example, whose spread tells how uncertain it is.
+No probability is clipped: a model that excludes what happened has an infinite likelihood loss.
 
     scored.logits      (..., n, n_classes)
     scored.y           (n,)
@@ -70,9 +69,10 @@ class Scored:
 class Metric:
     """A metric: what it is, what it needs, and how it reads.
 
-    `values` gives one value for each example. `total` metrics are their sum over examples, others their
-    mean. `unit` is "%", "nats", or empty; "%" is shown as hundred times the number. An example's value is
-    from 0 to `most`. One with a `short` title, in lines, stands in the table of metrics without a verdict.
+    `values` gives one value for each example. `total` metrics are their sum over examples, others their mean.
+    `unit` is "%", "nats", or empty; "%" is shown as hundred times the number. Values are from 0 to `most`.
+    One with a `short` title, in lines, stands in the table without verdicts. One of a `subset` of examples
+    may look at others in each draw.
     """
 
     summary: str
@@ -84,6 +84,7 @@ class Metric:
     total: bool = False
     most: float = 1.0
     short: str = ""
+    subset: bool = False
 
     def scale(self, values: Tensor) -> int:
         """Return what a mean over examples is to be multiplied by: their number for totals."""
@@ -232,6 +233,7 @@ METRICS = MappingProxyType(
             "higher",
             "%",
             needs="teacher",
+            subset=True,
         ),
         "agreement_where_wrong": Metric(
             "the same where the teacher is wrong",
@@ -240,6 +242,7 @@ METRICS = MappingProxyType(
             "higher",
             "%",
             needs="teacher",
+            subset=True,
         ),
         "kl_teacher": Metric(
             "KL(teacher ‖ student) at T = 1",

@@ -260,6 +260,7 @@ def _means(metric: Metric, values: Tensor) -> list[float]:
 
 def estimate_metric(metric: Metric, values: Sequence[Tensor], how: Draws) -> Estimate:
     """Estimate a metric from its `values (seeds, n)` in each draw; the interval ends where its range does."""
+    how = how.of_subsets() if metric.subset else how
     mean, low, high = estimate([metric.scale(of_draw) * of_draw for of_draw in values], how)
     most = max(metric.scale(of_draw) for of_draw in values) * metric.most
     return Estimate(mean, max(low, 0.0), min(high, most))
