@@ -104,7 +104,7 @@ def test_the_draws_have_a_column_of_their_own_where_there_is_room(
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ("110", r"\+6.33 ± \S+ inconcl. \+ in 2/3 │"),
+        ("110", r"\+6.33 ± \S+ inconcl., \+ in 2/3 │"),
         ("80", r"│ +\+ in 2/3 │"),
         ("40", r"^    draws: \+ in 2/3$"),
     ],
