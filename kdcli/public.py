@@ -209,7 +209,7 @@ class OpenRun:
 
 def _check_draw(draw: int, draws: int) -> None:
     """Raise `UsageError` unless there is such a draw."""
-    if draw not in range(draws):
+    if type(draw) is not int or draw not in range(draws):
         there = f"draws: 0 to {draws - 1}" if draws > 1 else "there is draw 0"
         raise UsageError(f"there is no draw {draw}", there)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def area_values(scores: Tensor, positive: Tensor) -> Tensor:
-    """Return the values `(..., n)` whose mean is the area under the ROC curve: the share of pairs in order."""
+    """Return the values `(..., n)` whose mean is the area under ROC: the share of pairs in order."""
     ones, others = scores[..., positive].contiguous(), scores[..., ~positive].contiguous()
     beaten, beating = _share_below(ones, others), 1 - _share_below(others, ones)
     area = beaten.mean(-1, keepdim=True)
@@ -25,7 +25,7 @@ def area_values(scores: Tensor, positive: Tensor) -> Tensor:
 
 
 def _share_below(values: Tensor, others: Tensor) -> Tensor:
-    """Return which share of `others (..., m)` lies below each of the values `(..., n)`; half of those equal."""
+    """Return which share of `others (..., m)` is below each of the values `(..., n)`; equal ones by half."""
     ordered = others.sort(-1).values
     below, upto = (torch.searchsorted(ordered, values, right=right) for right in (False, True))
     return (below + upto).to(values.dtype) / (2 * others.shape[-1])

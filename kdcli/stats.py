@@ -7,7 +7,6 @@ with S seeds the mean varies with the sample of either, and by what is left over
 
 Mean squares of the two margins estimate the first and the second term, each with the third; once it is
 taken out of one of them (Henderson, "Estimation of variance and covariance components", 1953), the parts
-
     A = var_s(mean over examples) / S          on S − 1 degrees of freedom
     B = var_i(mean over seeds) / n − rest      on n − 1
 
@@ -110,7 +109,13 @@ class Sampled(NamedTuple):
         return max(self.parts, key=lambda part: part.square(level)).source if self.parts else "examples"
 
     def detectable(self, level: float = LEVEL) -> float:
-        """Return the smallest true mean that such a sample tells from 0 four times in five."""
+        """Return the smallest true mean that such a sample tells from 0 about four times in five."""
+        from scipy.special import nctdtrinc, stdtrit
+
+        if len(self.parts) == 1 and not self.parts[0].least:
+            (part,) = self.parts
+            critical = -float(stdtrit(part.freedom, level / 2))
+            return math.sqrt(part.variance) * float(nctdtrinc(part.freedom, 1 - POWER, critical))
         return self.half_width(level) + self.half_width(2 * (1 - POWER))
 
 
@@ -123,6 +128,10 @@ class Draws(NamedTuple):
 
     overlap: float = 0.0
     shared_test: bool = False
+
+    def of_subsets(self) -> Draws:
+        """Return the same for values of other examples in each draw, which cannot be crossed."""
+        return self._replace(shared_test=False)
 
 
 INDEPENDENT = Draws()
@@ -267,7 +276,7 @@ def _sampled(values: Sequence[Tensor], how: Draws) -> Sampled:
     if len(values) == 1:
         return crossed(values[0])
     by_example = [of_draw.double().mean(0) for of_draw in values]
-    if how.shared_test and len({len(means) for means in by_example}) == 1:
+    if how.shared_test:
         return crossed(torch.stack(by_example), "draws")
     return over_draws(torch.stack([means.mean() for means in by_example]), how.overlap)
 

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from kdcli.data import DATASETS
 from kdcli.data.gaussians import Gaussians, posterior, sample
 from kdcli.errors import UsageError
-from kdcli.metrics import METRICS, RECORDED, Scored, find_metric, mean_over, measure, nll
+from kdcli.metrics import METRICS, RECORDED, find_metric, mean_over, measure
+from kdcli.scored import Scored, nll
 
 RANDOM = torch.Generator().manual_seed(0)
 SEEDS, N, CLASSES = 3, 200, 4

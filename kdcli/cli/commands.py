@@ -31,7 +31,7 @@ DATA = {name: dataset.config for name, dataset in DATASETS.items()}  # classes o
     examples=("kd run", "kd run mine.toml --draws 20", "kd run customers.csv --label churned"),
 )
 def run(call: Call) -> None:
-    """Run every stage on a recipe or on your own data, showing the command for each; ends with the verdict."""
+    """Run every stage on a recipe or your own data, showing the command for each; ends with the verdict."""
     source = _source_of_run(call)
     with call.working_on(call.store.run(source.name)) as experiment:
         _take(_steps(call, experiment, source), call.screen)

@@ -1,4 +1,4 @@
-"""Arrays of the user's own in an NPZ file: `x` and `y`, or `x_train`, `y_train` and so on, as Keras has them."""
+"""Arrays of the user's own in an NPZ file: `x` and `y`, or `x_train`, `y_train` and so on, as in Keras."""
 
 from __future__ import annotations
 

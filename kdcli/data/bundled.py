@@ -1,7 +1,7 @@
 """Two small tables that come with scikit-learn: they work without a download.
 
-Breast cancer, Wisconsin (Street, Wolberg and Mangasarian, 1993): 569 tumours, 30 measures of their cells. Wine
-(Aeberhard and Forina, 1991): 178 wines of three growers, 13 chemical measures.
+Breast cancer, Wisconsin (Street, Wolberg and Mangasarian, 1993): 569 tumours, 30 measures of their cells.
+Wine (Aeberhard and Forina, 1991): 178 wines of three growers, 13 chemical measures.
 """
 
 from __future__ import annotations

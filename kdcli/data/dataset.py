@@ -25,8 +25,8 @@ class Sample(NamedTuple):
     """What a dataset gives: its examples in all draws, and what its classes and features are called.
 
     Features that are pixels have no names. Of a table, `encodings` say how its columns became features,
-    `decisions` what each column was taken for, and `notes` what else was recognised. `drawing` is how the draws
-    come about, where that depends on the options.
+    `decisions` what each column was taken for, and `notes` what else was recognised. `drawing` is how the
+    draws come about, where that depends on the options.
     """
 
     pool: Pool
@@ -63,10 +63,10 @@ class Dataset(Generic[C]):
     names of classes and features; how the draws come about is the `drawing`. A dataset that is read from
     `files` gets their contents by name as a second argument, and raises ValueError if they are not what they
     should be; data of other files than the published ones are called `others`. `points` counts what it
-    samples anew, by the setting that asks for it. Data of the user's own are `opened`: read from the files that
-    the options name, which gives the options with nothing left open, and what samples; they are `called` after
-    their file. Networks `standardise` features that are of many kinds. Where the truth is known, `posterior` maps x `(n,
-    *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the exact Bayes scores.
+    samples anew, by the setting that asks for it. Data of the user's own are `opened`: read from the files
+    that the options name, which gives the options with nothing left open, and what samples; they are `called`
+    after their file. Networks `standardise` features that are of many kinds. Where the truth is known,
+    `posterior` maps x `(n, *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the exact Bayes scores.
     """
 
     summary: str

@@ -1,4 +1,4 @@
-"""Images of the user's own: a folder for each class, or folders train, val and test with such folders in them."""
+"""Images of the user's own: a folder for each class, or folders train, val and test with such folders."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ def _sample(config: Images, found: Sequence[Found], notes: list[str]) -> Sample:
     if len(shapes) > 1:
         (one, first), (two, second) = list(shapes.items())[:2]
         raise KdError(
-            f"the images have different sizes: {first.name} {one[0]} × {one[1]} pixels, {second.name} {two[0]} × "
-            f"{two[1]}",
+            f"the images have different sizes: {first.name} {one[0]} × {one[1]} pixels, "
+            f"{second.name} {two[0]} × {two[1]}",
             "--image-size N scales all of them",
         )
     x = torch.stack([pixels if grey or pixels.ndim == 3 else pixels.expand(3, -1, -1) for pixels in read])

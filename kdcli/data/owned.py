@@ -82,8 +82,8 @@ def pooled(
 ) -> tuple[Pool, tuple[str, ...], Drawing]:
     """Split examples `x (n, *features)` with these labels in every draw.
 
-    `parts` says where each belongs: to the split of this name, or to "rows", which are split at random. Returns
-    the examples, the names of the classes, and how the draws come about.
+    `parts` says where each belongs: to the split of this name, or to "rows", which are split at random.
+    Returns the examples, the names of the classes, and how the draws come about.
     """
     import torch
 

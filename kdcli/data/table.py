@@ -186,7 +186,7 @@ def _index(config: Tabular, table: Table, y: Tensor, parts: Mapping[str, Tensor]
         fixed = splitting.by_column(table.frame[column].cast(str).to_list(), column)
     elif config.time:
         column = named(table, config.time, "--time")
-        (kind,) = [c for c in recognised(table, {*table.frame.columns} - {column}, Wishes())]
+        (kind,) = recognised(table, {*table.frame.columns} - {column}, Wishes())
         time = as_numbers(kind.kind, table.frame[column], kind.format)
         fixed = splitting.in_order(torch.from_numpy(time.fill_null(strategy="min").to_numpy().copy()), shares)
     elif config.group or config.together:
@@ -201,18 +201,18 @@ def _index(config: Tabular, table: Table, y: Tensor, parts: Mapping[str, Tensor]
 
 
 def _warnings(x: Tensor, y: Tensor, index: dict[str, Tensor], names: Sequence[str]) -> list[str]:
-    """Say which rows of the first draw's test split are trained on as well, and which feature tells the label."""
+    """Say how many test rows of draw 0 are trained on as well, and which feature tells the label."""
     import torch
 
     notes = []
     key = torch.randn(x.shape[1] + 1, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    keys = torch.cat([part.double() @ key[:-1] for part in x.split(CHUNK)]) + y.unsqueeze(1) * key[-1]
+    keys = torch.cat([part.double() @ key[:-1] for part in torch.split(x, CHUNK)]) + y.unsqueeze(1) * key[-1]
     trained = {*map(tuple, keys[index["train"][0]].tolist())} if len(y) <= MANY else set()
     twice = sum(tuple(row) in trained for row in keys[index["test"][0]].tolist())
     if twice:
         notes.append(
-            f"{twice:,} of {index['test'].shape[1]:,} test rows equal a training row (--together keeps equal rows in "
-            "one split)"
+            f"{twice:,} of {index['test'].shape[1]:,} test rows equal a training row (--together keeps equal "
+            "rows in one split)"
         )
     n_classes = int(y.max()) + 1
     for k, name in enumerate(names):

@@ -42,11 +42,16 @@ class SingleSeed:
 
 @dataclass(frozen=True)
 class Coarse:
-    """The smallest difference of accuracy that all comparisons would show, and what limits it."""
+    """The smallest difference of accuracy that all comparisons would show, and what limits it.
+
+    More draws do little where they split the same examples and their `overlapping` counts for more than their
+    number.
+    """
 
     detectable: float
     limited_by: Source
     n_test: int
+    overlapping: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,8 @@ def _coarse(evidence: Evidence) -> list[Coarse]:
         if versus.detectable and versus.sampled
     }
     least = max(limits, default=0.0)
-    return [Coarse(least, limits[least], evidence.n_test)] if COARSE < least < 1 else []
+    overlapping = evidence.students[0].how.overlap * evidence.draws > 1
+    return [Coarse(least, limits[least], evidence.n_test, overlapping)] if COARSE < least < 1 else []
 
 
 def _nearly_hard(evidence: Evidence) -> list[NearlyHard]:

@@ -13,12 +13,13 @@ from kdcli.data import Description
 from kdcli.errors import Command, KdError, Text, UsageError, unknown
 from kdcli.evidence.remedies import control_of, several_draws, training
 from kdcli.evidence.verdicts import Measured, StudentsMeasured, against_control, candidates
-from kdcli.metrics import METRICS, Metric, Scored, find_metric
+from kdcli.metrics import METRICS, Metric, find_metric
 from kdcli.runs.edits import notes
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import DATA, TEACHER
 from kdcli.runs.stored import Data, TrainedStudents, TrainedTeacher
 from kdcli.runs.student_sets import CONTROL, StudentSet
+from kdcli.scored import Scored
 from kdcli.stats import Draws, Estimate, estimate
 from kdcli.training.processor import keep_freed_memory
 
@@ -160,7 +161,7 @@ def _student_sets(
 
 
 def _for_imbalance(data: Data) -> tuple[str, ...]:
-    """Return the metrics that tell more than accuracy where a class is rare: below a fifth of an even share."""
+    """Return the metrics that tell more than accuracy where a class is rare: a fifth of an even share."""
     counts = data.pool.labels("train").bincount(minlength=data.n_classes)
     rare = int(counts.min()) < RARE * int(counts.sum()) / data.n_classes
     return IMBALANCED if rare and data.dataset.opened else ()
@@ -276,6 +277,7 @@ def _means(metric: Metric, values: Tensor) -> list[float]:
 
 def estimate_metric(metric: Metric, values: Sequence[Tensor], how: Draws) -> Estimate:
     """Estimate a metric from its `values (seeds, n)` in each draw; the interval ends where its range does."""
+    how = how.of_subsets() if metric.subset else how
     mean, low, high = estimate([metric.scale(of_draw) * of_draw for of_draw in values], how)
     most = max(metric.scale(of_draw) for of_draw in values) * metric.most
     return Estimate(mean, max(low, 0.0), min(high, most))

@@ -159,6 +159,7 @@ def contrast(
         why = "no seed in common: no seed was trained successfully in both sets"
         return Versus(metric, control.name, paired, None, why=why)
     how, values = students.how, students.of_seeds(metric, ours)
+    how = how.of_subsets() if METRICS[metric].subset else how
     comparison = compare(values, control.of_seeds(metric, theirs), paired=paired, how=how)
     by_draw = comparison.by_draw
     versus = Versus(metric, control.name, paired, comparison.difference, seeds, by_draw=by_draw)

@@ -35,7 +35,7 @@ def caution_text(caution: Caution) -> Text:
             return (told, more_seeds, " trains ten.")
         case OneDraw(more_draws):
             told = "These verdicts hold for one draw of the data; another, with its own teacher, may differ. "
-            return (told, more_draws, " tells how the differences vary between ten.")
+            return (told, more_draws, " tells it for ten draws of what the recipe says.")
         case Coarse():
             return _coarse(caution)
         case NearlyHard(temperature, top):
@@ -78,7 +78,13 @@ def _seeds_left_out(caution: SeedsLeftOut) -> str:
 
 
 def _coarse(caution: Coarse) -> str:
-    examples = f"more test examples than {caution.n_test:,}"
-    remedy = examples if caution.limited_by == "examples" else f"more {caution.limited_by}"
+    remedy = f"more {caution.limited_by}"
+    if caution.limited_by == "examples":
+        remedy = f"more test examples than {caution.n_test:,}"
+    elif caution.limited_by == "draws" and caution.overlapping:
+        remedy = "more examples to split"
     size = amount("accuracy", caution.detectable)
-    return f"Differences below {size} may go undetected; {remedy} would help most."
+    return (
+        f"The least certain comparison shows differences from {size} on four times in five; {remedy} would "
+        "help most."
+    )

@@ -18,18 +18,10 @@ from kdcli.evidence.gather import Evidence, draws_of, estimate_metric, on_test_s
 from kdcli.evidence.verdicts import by_group
 from kdcli.figures import find_figure
 from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subject, View
-from kdcli.metrics import (
-    METRICS,
-    Metric,
-    Scored,
-    bin_sums,
-    confidences,
-    hits,
-    measure,
-    top_bins,
-)
+from kdcli.metrics import METRICS, Metric, measure
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.stored import Data, Trained, TrainedStudents, TrainedTeacher
+from kdcli.scored import Scored, bin_sums, confidences, hits, top_bins
 from kdcli.store import Run, Store
 from kdcli.workers import Result, Tell
 

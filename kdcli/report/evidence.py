@@ -41,7 +41,7 @@ def verdict_table(evidence: Evidence, table: Table) -> Table:
     if evidence.draws > 1:
         replicates = f"{counted(evidence.draws, 'draw')} × {replicates}"
         tests += "" if evidence.description.drawing == "test kept" else " each"
-    title = f"{evidence.heading}: {replicates}, {tests}, ± is a 95 % interval"
+    title = f"{evidence.heading}: {replicates}, {tests}, ± is half of a 95 % interval"
     part = table.only(evidence.compared)
     columns = [
         replace(

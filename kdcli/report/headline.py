@@ -9,7 +9,7 @@ from kdcli.metrics import METRICS
 from kdcli.report.sentences import MECHANISMS, attainable, ends, in_draws, spoken
 from kdcli.report.words import amount
 from kdcli.runs.student_sets import CONTROL
-from kdcli.words import counted, listed
+from kdcli.words import capitalised, counted, listed
 
 if TYPE_CHECKING:
     from kdcli.evidence.findings import Attribution, Decided, GroupFindings
@@ -30,9 +30,11 @@ def headline(evidence: Evidence, groups: Sequence[GroupFindings]) -> str:
         judged = _judged(metric, groups)
         open_so_far = _undecided(here, undecided, groups) if undecided else ""
         where = f"{open_so_far} In {METRICS[metric].title}" if undecided else here
+        losses = _shown(judged, metric, "worse")
         if gains := _shown(judged, metric, "better"):
-            return " ".join([f"{where}, {_largest(gains)}.", *_around(gains, judged)])
-        if losses := _shown(judged, metric, "worse"):
+            told = [f"{where}, {_largest(gains)}.", *_around(gains, judged), *_harm(losses)]
+            return " ".join(told)
+        if losses:
             return f"{where}, no target is shown to help, and {_largest(losses)}."
         undecided += [metric] if judged else []
     return _undecided(here, undecided, groups) if undecided else ""
@@ -60,7 +62,8 @@ def _largest(found: Sequence[tuple[str, Decided]]) -> str:
     students, versus = decided.students[0], decided.comparisons[0]
     helps = versus.gain > 0
     several = len(found) > 1 or len(decided.students) > 1
-    subject = f"{_taught(students)} {'help' if helps else 'harm'} {group}{' most' if several else ''}"
+    source = " (made from the exact posterior)" if students.set.taught.needs == "posterior" else ""
+    subject = f"{_taught(students)}{source} {'help' if helps else 'harm'} {group}{' most' if several else ''}"
     control = _taught(decided.control)
     if versus.interval is None:
         title = METRICS[decided.metric].title
@@ -69,6 +72,20 @@ def _largest(found: Sequence[tuple[str, Decided]]) -> str:
     on_average = " on average" if versus.draws > 1 else ""
     against = f"{'over' if helps else 'against'} {control}{on_average} {ends(versus, gain=helps)}"
     return f"{subject}, by {size} {against}{'' if versus.paired else ' (unpaired)'}{in_draws(versus)}"
+
+
+def _harm(losses: Sequence[tuple[str, Decided]]) -> list[str]:
+    """Name the targets that harm a model, beside others that help."""
+    if not losses:
+        return []
+    decided = [found for _, found in losses]
+    named = list(dict.fromkeys(_taught(students) for found in decided for students in found.students))
+    largest = max((abs(v.gain) for found in decided for v in found.comparisons if v.interval), default=0.0)
+    several = sum(len(found.students) for found in decided) > 1
+    size = f", by {'up to ' if several else ''}{amount(decided[0].metric, largest)}" if largest else ""
+    models = list(dict.fromkeys(group for group, _ in losses))
+    whom = models[0] if len(models) == 1 else counted(len(models), "model")
+    return [f"{capitalised(listed(named))} harm {whom}{size}."]
 
 
 def _taught(students: StudentsMeasured) -> str:
@@ -103,8 +120,8 @@ def _source(attribution: Attribution) -> list[str]:
     share = max(shown, key=lambda share: share.versus.gain)
     part = share.versus.gain / attribution.gain
     much = "Nearly all" if part >= NEARLY_ALL else "Part"
-    mechanism = MECHANISMS[share.rival.set.target]
-    return [f"{much} of it comes from {mechanism}: {_taught(share.rival)} alone bring {round(100 * part)} %."]
+    alone = f"{_taught(share.rival)} alone bring {round(100 * part)} % of the gain"
+    return [f"{much} of it comes from {MECHANISMS[share.rival.set.target]}: {alone}."]
 
 
 def _undecided(here: str, metrics: Sequence[str], groups: Sequence[GroupFindings]) -> str:

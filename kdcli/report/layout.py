@@ -124,9 +124,9 @@ def _cells(row: Row, columns: Sequence[Column], verdicts: Place) -> Iterator[Tex
         if verdicts == "abreast":
             yield from (_text(cell), difference, *([Text(cell.draws)] if column.draws else []), verdict)
         else:
-            draws = Text(f"in {cell.draws} draws" if cell.draws else "", style=STYLES["weak"])
-            told = [difference, verdict, *([draws] if verdicts == "below" else [])]
-            below = [Text(" ").join(filter(None, told)), *([draws] if verdicts == "stacked" else [])]
+            draws = Text(cell.draws, style=STYLES["weak"])
+            told = Text(" ").join(filter(None, [difference, verdict]))
+            below = [told, draws] if verdicts == "stacked" else [Text(", ").join(filter(None, [told, draws]))]
             yield Text("\n").join(filter(None, [_text(cell), *below]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,8 @@ def _undecided(decided: Decided) -> list[str]:
         least = decided.detectable
         power = f" (80 % power to detect {amount(decided.metric, least)})" if least else ""
         if not attainable(decided.metric, least):
-            power = " (too few seeds or examples to detect any difference)"
+            few = "draws" if decided.comparisons[0].draws > 1 else "seeds or examples"
+            power = f" (too few {few} to detect any difference)"
         difference = f"The difference in {metric.title} from {control}"
         texts.append(f"{difference} is inconclusive for {spoken_list(finite)}{power}.")
     if endless:
@@ -173,13 +175,19 @@ def ends(versus: Versus, *, gain: bool = True) -> str:
 
 def coverage(evidence: Evidence) -> str:
     """Say what the intervals and verdicts cover, and what not."""
-    words = [f"± is half of a 95 % interval over {_sources(evidence)}."]
+    words = [_sources(evidence)]
     if evidence.draws > 1 and evidence.tests:
-        words.append("Draws such as 9/10 are those in which a difference has the sign of its mean.")
+        words.append('"+ in 7/10": the difference is above 0 in 7 of 10 draws.')
+    if any(math.isinf(s.estimates["nll"].mean) for s in evidence.students):
+        words.append(
+            "NLL, the mean −log of the probability of what happened, is ∞ where a model gave it none, as a "
+            "leaf of a single class does."
+        )
     if evidence.tests:
         words.append(
             f"Verdicts hold at 95 % for the {counted(evidence.tests, 'comparison')} of the table together "
-            "(Holm's correction), so an interval that excludes 0 is not enough by itself."
+            "(Holm's correction), so an interval that excludes 0 is not enough by itself; inconclusive does "
+            "not mean equal."
         )
     if any(not versus.paired for students in evidence.students for versus in students.versus.values()):
         words.append("Unpaired sets differ from their control in more than the target.")
@@ -189,19 +197,27 @@ def coverage(evidence: Evidence) -> str:
 
 
 def _sources(evidence: Evidence) -> str:
-    """Say what the intervals are over."""
+    """Say what a draw is, and what the intervals are over."""
+    interval, own = "± is half of a 95 % interval over", "with a teacher and students of its own"
     if evidence.draws > 1:
-        draws = counted(evidence.draws, "draw")
+        draws = f"the {evidence.draws} draws"
         return {
-            "sampled": f"{draws} of the data, each with a teacher and students of its own",
-            "split": f"{draws}, each another split of the same examples with a teacher and students of its "
-            "own (corrected for what they share, after Nadeau and Bengio)",
-            "test kept": f"{draws} of the training and validation data and the examples of the one test set; "
-            "it is conditional on that test set",
+            "sampled": f"Each draw is a new sample of the data, {own}; {interval} {draws}.",
+            "split": f"Each draw is another split of the same examples, {own}; {interval} {draws}, corrected "
+            "for what these share (Nadeau and Bengio).",
+            "test kept": f"Each draw is another split of the same training examples, {own}; {interval} "
+            f"{draws} and the test examples, which all share. It holds for these training examples: two "
+            f"draws have about {_shared(evidence)} % of theirs in common.",
         }[evidence.description.drawing]
     one_seed = all(students.seeds == 1 for students in evidence.students)
     sources = "test examples, for this one seed" if one_seed else "training seeds and test examples"
-    return f"{sources}; it does not cover other draws of the training data or other teachers"
+    return f"{interval} {sources}; it does not cover other draws of the training data or other teachers."
+
+
+def _shared(evidence: Evidence) -> int:
+    """Return which share of its training examples a draw has in common with another, in percent."""
+    sizes = evidence.description.sizes
+    return round(100 * sizes["train"] / (sizes["train"] + sizes["val"]))
 
 
 def scores_text(scores: Mapping[str, float]) -> str:

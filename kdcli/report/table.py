@@ -66,15 +66,22 @@ class Cell:
         versus = self.versus
         if versus is None:
             return self.note, ""
+        if versus.difference is None and versus.seeds:  # both are infinite
+            return "", ""
         short, colon, _ = versus.why.partition(":")
         word, emphasis = VERDICTS.get(versus.verdict or "", (short if colon else "no verdict", ""))
         return word + ("" if versus.paired else ", unpaired"), emphasis
 
     @property
     def draws(self) -> str:
-        """In how many draws the difference has the sign of the mean, such as "9/10"; empty with one draw."""
-        versus = self.versus
-        return f"{versus.alike}/{versus.draws}" if versus and versus.draws > 1 and versus.difference else ""
+        """In how many draws the difference has its mean's sign, such as "+ in 9/10".
+
+        Empty with one draw, and where the difference is shown without a sign.
+        """
+        versus, sign = self.versus, self.difference[:1]
+        if not versus or versus.draws < 2 or sign not in ("+", "−"):
+            return ""
+        return f"{sign} in {versus.alike}/{versus.draws}"
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,8 @@ def _made_otherwise(stored: Stored[Any], record: Record, given: Collection[str] 
         for key in shared or changed
     )
     keep = joined("--force replaces it; ", _keeping_both(stored, bool(edited)))
+    if changed == ["draws"]:
+        keep = joined(f"--draws {then['draws']} goes on with it; ", keep)
     return KdError(f"{stored.artefact.path} was made with {told}", keep)
 
 

@@ -133,7 +133,7 @@ def distill(
     lost = [train(order, students, material, keep_going=keep_going, watch=watch) for order in orders]
     for model in {s.model for s in sets}:
         resume_points(experiment.run, model).clear()
-    _refuse_if_lost(list(chain(*lost)), len(sets), students)
+    _refuse_if_lost(list(chain(*lost)), len(sets), students, material.data.draws)
     return _distilled(experiment, planned, students, sets, time.perf_counter() - start)
 
 
@@ -167,10 +167,13 @@ def _material(experiment: Experiment, students: Students, sets: list[StudentSet]
     return material
 
 
-def _refuse_if_lost(lost: list[str], sets: int, students: Students) -> None:
+def _refuse_if_lost(lost: list[str], sets: int, students: Students, draws: int) -> None:
     if lost:
+        why = "no loss or output stayed a finite number"
+        if draws > 1:
+            why = "no seed had finite losses and outputs in every draw"
         raise KdError(
-            f"no student is left of {' and of '.join(lost)}: no loss or output stayed a finite number",
+            f"no student is left of {' and of '.join(lost)}: {why}",
             f"{'the other sets are stored' if len(lost) < sets else 'nothing was written'}; "
             f"{smaller_step(students)}",
         )

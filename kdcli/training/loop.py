@@ -49,8 +49,9 @@ def fit(
     `precision`; parameters, losses and updates stay in float32. With `decay` the learning rate falls to 0
     linearly, step by step. All tensors are on the model's device.
 
-    With the selection "best", the model ends with each member's best epoch (see `BestEpoch`). A `keeper` is given the state from time to time, and when the training is done. A training that is resumed
-    from a state ends with the same bits as one that was never interrupted.
+    With the selection "best", the model ends with each member's best epoch (see `BestEpoch`). A `keeper` is
+    given the state from time to time, and when the training is done. A training that is resumed from a state
+    ends with the same bits as one that was never interrupted.
 
     Raises `DivergedError` as soon as a recorded loss is not finite. If it is to `keep_going` it goes on as
     long as a member is left, and the curves tell which have `diverged`: members do not touch each other, so

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdcli.metrics import Scored, measure
+from kdcli.metrics import measure
+from kdcli.scored import Scored
 
 if TYPE_CHECKING:
     from torch import Tensor

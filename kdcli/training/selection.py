@@ -15,8 +15,8 @@ from kdcli.training.examples import Examples, evaluate
 class BestEpoch:
     """Keeps the parameters with which each member of a stack had the best NLL of the validation labels.
 
-    It is measured whenever learning curves are. Whatever a member is taught, it is selected by the labels, as a
-    control is.
+    It is measured whenever learning curves are. Whatever a member is taught, it is selected by the labels, as
+    a control is.
     """
 
     def __init__(self, model: StackedNetwork, val: Examples) -> None:

@@ -150,16 +150,19 @@ class TrainingWorkshop:
             epoch, members = result.value
             lost = [parts[k].member(member) for member in members]
             what = f"stopped being a finite number by epoch {epoch}"
-            raise self._not_finite("loss", what, lost, parts[k].members)
+            raise self._not_finite("loss", what, lost, parts[k].sets * len(parts[k].seeds))
 
     def _not_finite(
-        self, quantity: str, what: str, lost: Sequence[tuple[int, int, int]], members: int
+        self, quantity: str, what: str, lost: Sequence[tuple[int, int, int]], seeds: int
     ) -> NotFiniteError:
-        """Return the error for the lost members, by set, seed and draw, among so many."""
+        """Return the error for the lost members, by set, seed and draw; all sets have so many `seeds`.
+
+        A seed that is lost in one draw is left out of all.
+        """
         shown = ", ".join(self.name_member(*member) for member in lost[:3])
         if len(lost) > 3:
             shown += f" and {len(lost) - 3} more"
-        everyone = len(lost) == members
+        everyone = len({member[:2] for member in lost}) == seeds
         keep = "" if everyone else ", or leave such seeds out with --keep-going"
         hint = f"nothing of it was written; {smaller_step(self.training)}{keep}"
         return NotFiniteError(f"the {quantity} of {shown} {what}", hint, everyone=everyone)
@@ -179,10 +182,13 @@ class TrainingWorkshop:
         logits = {split: joined[f"logits.{split}"] for split in teaching.predicted}
         overflowed = [members[k] for k in _non_finite_rows(logits)]
         if overflowed and not self.keep_going:
-            raise self._not_finite("output", "is not a finite number everywhere", overflowed, len(members))
+            what = "is not a finite number everywhere"
+            raise self._not_finite("output", what, overflowed, sets * len(teaching.seeds))
         gone = {"diverged": [members[k] for k in history.diverged], "overflowed": overflowed}
         place = {member: k for k, member in enumerate(members)}
         seconds = (time.perf_counter() - start) / sets
+        own = "model."
+        parameters = {name.removeprefix(own): t for name, t in joined.items() if name.startswith(own)}
 
         def of_set(k: int) -> Fitted:
             lost = _lost_seeds(gone, k)
@@ -191,11 +197,7 @@ class TrainingWorkshop:
             places = torch.tensor(by_draw, dtype=torch.int64)
             return Fitted(
                 seeds=kept,
-                tensors={
-                    name.removeprefix("model."): tensor[places]
-                    for name, tensor in joined.items()
-                    if name.startswith("model.")
-                },
+                tensors={name: tensor[places] for name, tensor in parameters.items()},
                 logits={split: tensor[places] for split, tensor in logits.items()},
                 seconds=seconds,
                 history=history.of(places),

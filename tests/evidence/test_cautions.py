@@ -127,6 +127,22 @@ def test_what_limits_several_draws_is_their_number() -> None:
     assert caution.limited_by == "draws"
 
 
+@pytest.mark.parametrize(
+    ("drawing", "draws", "overlapping"),
+    [("split", 4, False), ("split", 5, True), ("sampled", 5, False), ("test kept", 5, False)],
+)
+def test_splits_overlap_where_the_examples_they_share_count_for_more_than_their_number(
+    drawing: str, draws: int, overlapping: bool
+) -> None:
+    """Their variance is that of (1 / draws + n_test / n_train), and the test split is a quarter."""
+    taught = [0.8, 0.9, 0.75, 0.8, 0.85][:draws]
+    sets = students("labels", [0.8] * draws), students("soft", taught)
+    (caution,) = cautions(evidence(*sets, drawing=drawing))
+    assert isinstance(caution, Coarse)
+    assert caution.limited_by == "draws"
+    assert caution.overlapping is overlapping
+
+
 def test_verdicts_on_the_calibration_error_and_edits() -> None:
     made = evidence(
         students("labels", 0.8),

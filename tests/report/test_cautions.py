@@ -35,9 +35,14 @@ SOFT = students("soft", 0.8)
         ),
         (
             Coarse(0.0123, "seeds", 400),
-            "Differences below 1.23 points of accuracy may go undetected; more seeds",
+            "The least certain comparison shows differences from 1.23 points of accuracy on four times in "
+            "five; more seeds would help most.",
         ),
-        (Coarse(0.0123, "examples", 400), "more test examples than 400 would help most."),
+        (Coarse(0.0123, "examples", 400), "; more test examples than 400 would help most."),
+        (
+            Coarse(0.0123, "examples", 400, overlapping=True),
+            "; more test examples than 400 would help most.",
+        ),
         (NearlyHard(0.5, 0.99712), "At T = 0.5 the teacher's soft labels are nearly hard"),
         (NearlyHard(0.5, 0.99712), "probability 0.9971 on average"),
         (SameScores(SOFT, SOFT), "the temperature makes no difference here."),
@@ -48,9 +53,10 @@ SOFT = students("soft", 0.8)
         (
             OneDraw(SEVERAL_DRAWS),
             "These verdicts hold for one draw of the data; another, with its own teacher, may differ. "
-            "`kd run tiny.toml --draws 10` tells how the differences vary between ten.",
+            "`kd run tiny.toml --draws 10` tells it for ten draws of what the recipe says.",
         ),
-        (Coarse(0.0123, "draws", 400), "more draws would help most."),
+        (Coarse(0.0123, "draws", 400), "; more draws would help most."),
+        (Coarse(0.0123, "draws", 400, overlapping=True), "; more examples to split would help most."),
         (BiasedCalibration(), "the calibration error is biased upwards"),
     ],
 )

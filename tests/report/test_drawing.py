@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from kdcli.errors import KdError, UsageError
 from kdcli.evidence.gather import gather
 from kdcli.figures import FORMATS
-from kdcli.metrics import Scored, measure
+from kdcli.metrics import measure
 from kdcli.report.drawing import collect, draw, measure_reliability, render
 from kdcli.runs.experiment import Experiment
+from kdcli.scored import Scored
 from kdcli.store import Store
 
 

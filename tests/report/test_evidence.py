@@ -47,9 +47,9 @@ def test_the_table_of_several_draws_says_so_and_has_a_column_for_them(drawing: s
     table = verdict_table(made, metrics_table(made))
     size, *each = tests.split()
     title = f"tiny: 3 draws × 5 seeds, {size} test examples"
-    assert table.title == " ".join([title, *each]) + ", ± is a 95 % interval"
+    assert table.title == " ".join([title, *each]) + ", ± is half of a 95 % interval"
     assert all(column.draws for column in table.columns)
-    assert [r.cells[0].draws for r in table.rows()] == ["", "2/3"]
+    assert [r.cells[0].draws for r in table.rows()] == ["", "+ in 2/3"]
     one = evidence(students("labels", 0.8), students("soft", 0.9))
     of_one_draw = verdict_table(one, metrics_table(one))
     assert not any(column.draws for column in of_one_draw.columns)

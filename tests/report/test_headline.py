@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 from measured import N, evidence, students, values
 
@@ -27,13 +28,14 @@ def test_the_largest_gain_is_told_with_its_model_interval_and_source() -> None:
     gain = interval(made.students[2], "accuracy", "%")
     assert said(made) == (
         "On these training data, soft labels at T = 4 help mlp:4 most, by 10.00 points of accuracy over "
-        f"labels {gain}. Nearly all of it comes from label cleaning: hard labels alone bring 95 %."
+        f"labels {gain}. Nearly all of it comes from label cleaning: hard labels alone bring 95 % of the "
+        "gain."
     )
 
 
 def test_a_target_that_brings_half_of_a_gain_is_part_of_it_and_one_that_brings_nothing_is_not_told() -> None:
     part = said(evidence(students("labels", 0.8), students("hard", 0.85), students("soft", 0.9)))
-    assert "Part of it comes from label cleaning: hard labels alone bring 50 %." in part
+    assert "Part of it comes from label cleaning: hard labels alone bring 50 % of the gain." in part
     nothing = said(evidence(students("labels", 0.8), students("hard", 0.8), students("soft", 0.9)))
     assert "help mlp:4, by 10.00 points" in nothing  # it alone
     assert "comes from" not in nothing
@@ -56,6 +58,64 @@ def test_a_loss_is_told_where_nothing_helps() -> None:
         "On these training data, no target is shown to help, and soft labels at T = 4 harm mlp:4, by 10.00 "
         f"points of accuracy against labels {loss}."
     )
+
+
+def test_targets_that_harm_are_told_beside_those_that_help() -> None:
+    made = evidence(students("labels", 0.8), students("hard", 0.85), students("soft", 0.7))
+    gain = interval(made.students[1], "accuracy", "%")
+    assert said(made) == (
+        f"On these training data, hard labels help mlp:4, by 5.00 points of accuracy over labels {gain}. "
+        "Soft labels at T = 4 harm mlp:4, by 10.00 points of accuracy."
+    )
+    sets = students("labels", 0.8), students("hard", 0.85), students("smooth", 0.78), students("soft", 0.7)
+    several = "Soft labels at T = 4 and smooth labels with ε = 0.1 harm mlp:4, by up to 10.00 points"
+    assert said(evidence(*sets)).endswith(f"]. {several} of accuracy.")
+
+
+def test_a_target_that_harms_several_models_is_named_once_with_its_largest_loss() -> None:
+    sets = [
+        students(target, accuracy, model=model)
+        for model, harmed in (("mlp:4", 0.77), ("mlp:3", 0.7), ("mlp:2", 0.75))
+        for target, accuracy in (("labels", 0.8), ("hard", 0.85), ("soft", harmed))
+    ]
+    told = said(evidence(*sets))
+    assert told.endswith(
+        " Of 2 other models, 2 gain by some target. "
+        "Soft labels at T = 4 harm 3 models, by up to 10.00 points of accuracy."
+    )
+
+
+def test_a_harm_is_told_in_the_metric_of_the_gain_alone() -> None:
+    made = evidence(students("labels", 0.8), students("hard", 0.85), students("soft", 0.8, 0.5))
+    assert made.students[2].versus["nll"].verdict == "worse"
+    assert "harm" not in said(made)
+
+
+def test_a_harm_without_a_size_is_told_without_one() -> None:
+    sets = students("labels", 0.8), students("hard", 0.8, 0.25), students("soft", 0.8, INFINITE)
+    assert said(evidence(*sets)).endswith("]. Soft labels at T = 4 harm mlp:4.")
+    told = said(evidence(*sets, students("smooth", 0.8, 0.4)))
+    both = "Soft labels at T = 4 and smooth labels with ε = 0.1 harm mlp:4, by up to 0.1000 nats of NLL."
+    assert told.endswith(both)
+
+
+@pytest.mark.parametrize("target", ["bayes", "bayes-soft"])
+def test_targets_of_the_exact_posterior_are_told_to_be_made_from_it(target: str) -> None:
+    made = evidence(students("labels", 0.8), students(target, 0.9))
+    assert said(made) == (
+        f"On these training data, {target} labels (made from the exact posterior) help mlp:4, by 10.00 "
+        f"points of accuracy over labels {interval(made.students[1], 'accuracy', '%')}."
+    )
+    harmed = said(evidence(students("labels", 0.8), students(target, 0.7)))
+    assert f", and {target} labels (made from the exact posterior) harm mlp:4, by 10.00 points" in harmed
+
+
+@pytest.mark.parametrize("target", ["soft", "hard", "smooth"])
+def test_no_other_target_is_said_to_be_made_from_the_posterior(target: str) -> None:
+    beside = students("bayes", 0.85)
+    told = said(evidence(students("labels", 0.8), students(target, 0.9), beside))
+    assert " help mlp:4 most, by 10.00 points" in told
+    assert "posterior" not in told
 
 
 def test_without_a_difference_the_power_is_told_and_then_the_next_metric() -> None:
@@ -109,7 +169,10 @@ def test_over_draws_a_loss_and_its_source_are_told_in_the_same_words() -> None:
     )
     sets = students("labels", [0.8] * 3), students("hard", [0.84, 0.86, 0.85])
     explained = said(evidence(*sets, students("soft", [0.9, 0.91, 0.89])))
-    assert ", in every draw. Part of it comes from label cleaning: hard labels alone bring 50 %." in explained
+    assert (
+        ", in every draw. Part of it comes from label cleaning: hard labels alone bring 50 % of the gain."
+        in explained
+    )
 
 
 def test_over_draws_what_would_have_been_shown_is_told() -> None:

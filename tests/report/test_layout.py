@@ -1,6 +1,8 @@
+import math
 import re
 
 import pytest
+import torch
 from measured import evidence, students
 
 from kdcli.report import layout
@@ -95,23 +97,42 @@ def test_the_draws_have_a_column_of_their_own_where_there_is_room(
     assert head[1:5] == ["accuracy", "vs labels", "draws", "verdict"]
     assert soft[0] == "soft, T = 4"
     assert re.fullmatch(r"\+6.33 ± \S+", soft[2])
-    assert soft[3:5] == ["2/3", "inconclusive"]
+    assert soft[3:5] == ["+ in 2/3", "inconclusive"]
     assert lines[5][1:5] == ["80.00 ± 2.48 %", "", "", ""]  # of the control
 
 
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ("110", r"\+6.33 ± \S+ inconcl. in 2/3 draws │"),
-        ("80", r"│ +in 2/3 draws │"),
-        ("40", r"^    draws: 2/3$"),
+        ("110", r"\+6.33 ± \S+ inconcl., \+ in 2/3 │"),
+        ("80", r"│ +\+ in 2/3 │"),
+        ("40", r"^    draws: \+ in 2/3$"),
     ],
 )
 def test_the_draws_stand_below_where_there_is_less_room(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str, words: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    title, *lines = _drawn_over_draws(capsys).splitlines()
+    out = _drawn_over_draws(capsys)
+    _, *lines = out.splitlines()
     assert any(re.search(words, line) for line in lines)
     assert max(map(len, lines)) <= int(columns)
-    assert title.rstrip() == "tiny: 3 draws × 5 seeds, 400 test examples each, ± is a 95 % interval"
+    title = "tiny: 3 draws × 5 seeds, 400 test examples each, ± is half of a 95 % interval "
+    assert " ".join(out.split()).startswith(title)  # which is folded at the table's width
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [("150", r"│ +∞ │ +both ∞ │ +│ +│$"), ("80", r"│ +both ∞ │$"), ("40", r"^    vs labels: both ∞$")],
+)
+def test_where_both_are_infinite_there_is_neither_a_verdict_nor_a_count_of_draws(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str, words: str
+) -> None:
+    endless = torch.full((5, 400), math.inf, dtype=torch.float64)
+    made = evidence(students("labels", [0.8, 0.81], endless), students("soft", [0.9, 0.95], endless))
+    monkeypatch.setenv("COLUMNS", columns)
+    layout.draw(verdict_table(made, metrics_table(made)))
+    *_, soft = capsys.readouterr().out.partition("soft, T = 4")
+    assert any(re.search(words, line) for line in soft.splitlines())
+    assert len(re.findall(r"better|inconcl", soft)) == 1  # on accuracy alone
+    assert len(re.findall("in ./2", soft)) == 1

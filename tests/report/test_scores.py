@@ -55,7 +55,7 @@ def test_a_plus_minus_is_always_an_interval_and_the_tables_say_so(kd: Kd, tiny: 
     assert distilled.splitlines()[1].strip() == "students on the test split, mean (sd) over seeds"
     assert "±" not in distilled
     (title,) = (line for line in compared.splitlines() if line.startswith("tiny: "))
-    assert title.strip() == "tiny: 2 seeds, 400 test examples, ± is a 95 % interval"
+    assert title.strip() == "tiny: 2 seeds, 400 test examples, ± is half of a 95 % interval"
     verdicts, _, others = compared.partition(title)[2].partition("other metrics")
     assert "±" in verdicts
     assert "±" not in others.partition("± is half of a 95 % interval over")[0]

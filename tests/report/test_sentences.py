@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from measured import N, evidence, students, values
+from measured import Given, N, evidence, students, values
 
 from kdcli.commands import text
 from kdcli.evidence.findings import findings
@@ -117,40 +117,74 @@ def test_over_draws_that_do_not_agree_their_number_is_said() -> None:
 @pytest.mark.parametrize(
     ("drawing", "words"),
     [
-        ("sampled", "3 draws of the data, each with a teacher and students of its own."),
+        (
+            "sampled",
+            "Each draw is a new sample of the data, with a teacher and students of its own; ± is half of a "
+            "95 % interval over the 3 draws. ",
+        ),
         (
             "split",
-            "3 draws, each another split of the same examples with a teacher and students of its own "
-            "(corrected for what they share, after Nadeau and Bengio).",
+            "Each draw is another split of the same examples, with a teacher and students of its own; ± is "
+            "half of a 95 % interval over the 3 draws, corrected for what these share (Nadeau and Bengio). ",
         ),
         (
             "test kept",
-            "3 draws of the training and validation data and the examples of the one test set; it is "
-            "conditional on that test set.",
+            "Each draw is another split of the same training examples, with a teacher and students of its "
+            "own; ± is half of a 95 % interval over the 3 draws and the test examples, which all share. It "
+            "holds for these training examples: two draws have about 80 % of theirs in common. ",
         ),
     ],
 )
 def test_coverage_says_what_several_draws_have_of_their_own(drawing: str, words: str) -> None:
     sets = students("labels", [0.8, 0.81, 0.79]), students("soft", [0.9, 0.9, 0.78])
     told = coverage(evidence(*sets, drawing=drawing))
-    assert told.startswith(f"± is half of a 95 % interval over {words}")
-    assert "Draws such as 9/10 are those in which a difference has the sign of its mean." in told
+    assert told.startswith(words)
+    assert '"+ in 7/10": the difference is above 0 in 7 of 10 draws.' in told
     assert "does not cover other draws" not in told
+    assert "7/10" not in coverage(evidence(sets[0], drawing=drawing))  # without a comparison
 
 
 def test_coverage_of_one_draw_tells_of_the_others_that_are_not_covered() -> None:
     told = coverage(evidence(students("labels", 0.8), students("soft", 0.9)))
-    assert "it does not cover other draws of the training data or other teachers." in told
-    assert "9/10" not in told
+    assert told.startswith(
+        "± is half of a 95 % interval over training seeds and test examples; it does not cover other draws "
+        "of the training data or other teachers. "
+    )
+    assert "7/10" not in told
+    assert "Each draw" not in told
+
+
+@pytest.mark.parametrize(
+    ("labels", "soft", "explained"),
+    [
+        (0.3, 0.35, False),
+        (INFINITE, 0.3, True),
+        (0.3, INFINITE, True),
+        (INFINITE, INFINITE, True),
+        ([0.3, 0.3, 0.3], [values(0.3), INFINITE, values(0.3)], True),  # in one draw, and so in the mean
+        ([0.3, 0.3, 0.3], [0.3, 0.31, 0.29], False),
+    ],
+)
+def test_an_infinite_nll_is_explained_only_where_a_mean_is_infinite(
+    labels: Given, soft: Given, explained: bool
+) -> None:
+    told = coverage(evidence(students("labels", 0.8, labels), students("soft", 0.9, soft)))
+    words = (
+        "NLL, the mean −log of the probability of what happened, is ∞ where a model gave it none, as a leaf"
+    )
+    assert (words in told) is explained
+    assert ("∞" in told) is explained
 
 
 def test_coverage_says_what_intervals_and_verdicts_are_of() -> None:
     words = coverage(evidence(students("labels", 0.8), students("soft", 0.9)))
     assert "over training seeds and test examples" in words
     assert "for the 2 comparisons of the table together (Holm" in words
+    assert "; inconclusive does not mean equal." in words
     assert "Unpaired" not in words
     single = evidence(students("labels", 0.8, seeds=1), students("soft", 0.9, seeds=1))
     assert "over test examples, for this one seed" in coverage(single)
     assert "Holm" not in coverage(single)
+    assert "inconclusive" not in coverage(single)
     unpaired = evidence(students("labels", 0.8), students("soft", 0.9, seeds=3), unpaired=True)
     assert "Unpaired sets differ from their control in more than the target." in coverage(unpaired)

@@ -14,9 +14,10 @@ from scipy.stats import ttest_1samp
 
 from kdcli.errors import KdError
 from kdcli.evidence.gather import on_test_splits
-from kdcli.metrics import METRICS, Scored, measure
+from kdcli.metrics import METRICS, measure
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.recipe import Recipe, parse
+from kdcli.scored import Scored
 from kdcli.stats import crossed
 
 COST = {"parameters", "multiply_adds", "bytes", "latency_ms", "latency_p95_ms"}
@@ -142,9 +143,12 @@ def test_the_differences_over_draws_are_those_of_the_stored_predictions(kd: Kd, 
 def test_over_draws_a_person_is_told_of_them_and_a_table_has_them(kd: Kd, two_draws: Path) -> None:
     out = kd("compare").out
     assert out.startswith("Over 2 draws, ")
-    assert "tiny: 2 draws × 2 seeds, 400 test examples each, ± is a 95 % interval" in out
-    assert re.search(r"in \d/2 draws", out)
-    assert "over 2 draws of the data, each with a teacher and students of its own." in in_one_line(out)
+    assert "tiny: 2 draws × 2 seeds, 400 test examples each, ± is half of a 95 % interval" in in_one_line(out)
+    assert re.search(r" [+−] in \d/2 ", out)
+    assert "Each draw is a new sample of the data, with a teacher and students of its own; " in in_one_line(
+        out
+    )
+    assert "95 % interval over the 2 draws." in in_one_line(out)
     rows = list(csv.DictReader(io.StringIO(kd("compare", "--csv").out)))
     assert {row["difference_draws"] for row in rows if row["difference"]} == {"2"}
 

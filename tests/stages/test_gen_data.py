@@ -8,9 +8,10 @@ import pytest
 import torch
 from harness import Kd, opened, small_mnist, write_files
 
-from kdcli.metrics import Scored, measure
+from kdcli.metrics import measure
 from kdcli.runs import room
 from kdcli.runs.experiment import Experiment
+from kdcli.scored import Scored
 from kdcli.store import Store
 
 

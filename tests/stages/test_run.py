@@ -180,7 +180,7 @@ def test_the_digits_recipe_runs_with_its_figures(kd: Kd) -> None:
     of_images = {"confusion-matrices", "dark-knowledge", "disagreements"}
     assert of_images | {"draws", "metrics-by-temperature"} <= set(drawn)
     assert document["bayes_on_test"] is None
-    assert "each another split of the same examples" in " ".join(kd("compare").out.split())
+    assert "Each draw is another split of the same examples, with" in " ".join(kd("compare").out.split())
 
 
 def test_bad_recipes(kd: Kd) -> None:

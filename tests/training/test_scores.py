@@ -6,7 +6,8 @@ import torch
 from torch.nn.functional import one_hot
 
 from kdcli.data import Pool
-from kdcli.metrics import RECORDED, Scored, measure
+from kdcli.metrics import RECORDED, measure
+from kdcli.scored import Scored
 from kdcli.training import scores
 
 Y = torch.tensor([0, 1, 1, 0, 1, 0, 0, 0])

@@ -1,8 +1,8 @@
 """From the columns of a table to the numbers that models learn from.
 
 An encoding is fitted on training rows alone and is data: with it a row can be encoded anywhere. Numbers stay
-as they are, in raw units. Where one is missing the median stands, and a feature of its own says so. Categories
-become a 0 or 1 for each frequent one, and one for all others, which unseen ones join.
+as they are, in raw units. Where one is missing the median stands, and a feature of its own says so.
+Categories become a 0 or 1 for each frequent one, and one for all others, which unseen ones join.
 """
 
 from __future__ import annotations

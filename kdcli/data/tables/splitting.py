@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kdcli.data.dataset import stratified_split
 from kdcli.data.pool import SPLITS
 from kdcli.errors import KdError, UsageError
+from kdcli.words import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,7 +56,7 @@ def drawn(
 def by_group(
     y: Tensor, groups: Tensor, shares: tuple[float, float], seed: int, draws: int
 ) -> dict[str, Tensor]:
-    """Split rows so that those of one group `(n,)` are in one split, with about the usual shares of each class.
+    """Split rows so that those of one group `(n,)` are in one split, with about the shares of each class.
 
     The splits of all draws are as large as the smallest of them.
     """
@@ -116,8 +117,7 @@ def check_classes(y: Tensor, index: dict[str, Tensor], classes: Sequence[str]) -
                 missing = int(counts.argmin())
                 total = int((y == missing).sum())
                 raise KdError(
-                    f"class '{classes[missing]}' has {total:,} row{'s' if total != 1 else ''}, and none of them is "
-                    f"in the {split} split",
-                    "each split needs a row of each class: remove the class, join it with another, or change the "
-                    "fractions",
+                    f"class '{classes[missing]}' has {counted(total, 'row')}, none of them for {split}",
+                    "each split needs a row of each class: remove the class, join it with another, or change "
+                    "the fractions",
                 )
