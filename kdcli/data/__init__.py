@@ -11,7 +11,8 @@ from kdcli.data import arrays, bundled, digits, gaussians, images, mnist, moons,
 from kdcli.data.dataset import Dataset, Sample
 from kdcli.data.description import Description
 from kdcli.data.pool import SPLITS, Pool, Split
-from kdcli.data.tables.reading import COLUMNAR, TEXT, is_table
+from kdcli.data.tables.columnar import SUFFIXES
+from kdcli.data.tables.reading import TEXT, is_table
 from kdcli.errors import KdError, unknown
 
 __all__ = [
@@ -51,7 +52,7 @@ def kind_of_source(path: Path) -> str:
     if path.suffix.lower() == ".npz":
         return "arrays"
     there = "is of no kind that kd reads" if path.exists() else "is not there"
-    kinds = ", ".join((*TEXT, *COLUMNAR, ".npz"))
+    kinds = ", ".join((*TEXT, *SUFFIXES, ".npz"))
     raise KdError(f"{path} {there}", f"kd reads {kinds}, folders of images, and folders with IDX files")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kdcli.data.dataset import Dataset, Sample
 from kdcli.data.owned import Owned, called, digest_of, pooled
-from kdcli.errors import KdError, UsageError
+from kdcli.errors import Command, KdError, UsageError
 from kdcli.settings import setting
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Arrays(Owned):
 def opened(config: Arrays) -> tuple[Arrays, Callable[[], Sample]]:
     """Read the file that the options name, as `Dataset.opened` says."""
     if not config.file:
-        raise UsageError("name a file of arrays", "such as `kd gen-data FILE.npz`")
+        raise UsageError("name a file of arrays", ("such as ", Command("gen-data", ("FILE.npz",))))
     path = Path(config.file).absolute()
     config = replace(config, file=str(path), digest=digest_of([path], config.digest))
     found = _read(path)

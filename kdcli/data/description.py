@@ -68,13 +68,7 @@ class Description:
             raise ValueError("sizes must count the examples of train, val and test")
         if type(record["draws"]) is not int or record["draws"] < 1 or record["drawing"] not in DRAWINGS:
             raise ValueError(f"draws must count them, and drawing be one of {', '.join(DRAWINGS)}")
-        truths = all(isinstance(record[key], bool) for key in ("own_files", "standardise"))
-        if not isinstance(record["name"], str) or not truths:
-            raise ValueError("name must be a text, own_files and standardise true or false")
-        if not _all(str, record["notes"]) or not all(
-            _all(dict, record[k]) for k in ("encodings", "decisions")
-        ):
-            raise ValueError("encodings and decisions must be lists of tables, notes of texts")
+        _check_rest(record)
         if bayes is not None and not (
             isinstance(bayes, dict) and set(bayes) == set(Optimum._fields) and _all(float, bayes.values())
         ):
@@ -108,6 +102,15 @@ class Description:
     def to_record(self) -> dict[str, Any]:
         """Return the description as `description.json` holds it."""
         return {**asdict(self), "bayes": self.bayes and self.bayes._asdict()}
+
+
+def _check_rest(record: dict[str, Any]) -> None:
+    """Check what stands beside classes, features and sizes."""
+    truths = all(isinstance(record[key], bool) for key in ("own_files", "standardise"))
+    if not isinstance(record["name"], str) or not truths:
+        raise ValueError("name must be a text, own_files and standardise true or false")
+    if not _all(str, record["notes"]) or not all(_all(dict, record[k]) for k in ("encodings", "decisions")):
+        raise ValueError("encodings and decisions must be lists of tables, notes of texts")
 
 
 def _all(kind: type, values: Any) -> bool:

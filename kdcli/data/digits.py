@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdcli.data.dataset import Dataset, Drawn, Sample, stratified_split
+from kdcli.data.dataset import Dataset, Drawn, Sample
 from kdcli.data.pool import SPLITS, Pool
+from kdcli.data.stratified import stratified_split
 from kdcli.settings import setting
 
 if TYPE_CHECKING:

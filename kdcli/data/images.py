@@ -12,7 +12,7 @@ from kdcli.data.dataset import Dataset, Sample
 from kdcli.data.owned import Owned, called, digest_of, pooled
 from kdcli.data.pool import SPLITS
 from kdcli.data.tables.splitting import NAMES
-from kdcli.errors import KdError, UsageError
+from kdcli.errors import Command, KdError, UsageError
 from kdcli.settings import setting
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Found(NamedTuple):
 def opened(config: Images) -> tuple[Images, Callable[[], Sample]]:
     """Find the images in the folder that the options name, as `Dataset.opened` says."""
     if not config.file:
-        raise UsageError("name a folder of images", "such as `kd gen-data FOLDER`")
+        raise UsageError("name a folder of images", ("such as ", Command("gen-data", ("FOLDER",))))
     folder = Path(config.file).absolute()
     notes: list[str] = []
     found = find(folder, notes)

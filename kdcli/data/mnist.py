@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kdcli.data import idx
-from kdcli.data.dataset import Dataset, Drawn, File, Sample, stratified_split
+from kdcli.data.dataset import Dataset, Drawn, File, Sample
 from kdcli.data.pool import Pool
+from kdcli.data.stratified import stratified_split
 from kdcli.errors import UsageError
 from kdcli.settings import setting
 from kdcli.words import counted

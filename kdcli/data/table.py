@@ -16,7 +16,7 @@ from kdcli.data.tables.classes import labels_of, unified
 from kdcli.data.tables.columns import LEARNED, Column, Wishes, named, recognised
 from kdcli.data.tables.encoding import as_numbers, encode, fitted
 from kdcli.data.tables.reading import Dialect, Table, read_table
-from kdcli.errors import KdError, UsageError
+from kdcli.errors import Command, KdError, UsageError
 from kdcli.settings import setting
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def opened(config: Tabular) -> tuple[Tabular, Callable[[], Sample]]:
             "a table needs a file and a column of labels"
             if not config.file
             else "name the column of the labels",
-            "such as `kd gen-data FILE --label COLUMN`",
+            ("such as ", Command("gen-data", ("FILE",), {"label": "COLUMN"})),
         )
     paths = {"rows": config.file, "val": config.val, "test": config.test}
     files = {part: Path(path).absolute() for part, path in paths.items() if path}

@@ -37,27 +37,17 @@ class Training:
     """How a model is trained by gradients: Adam for a number of epochs."""
 
     epochs: int = setting(
-        500,
-        "number of passes over the training split",
-        minimum=1,
-        panel=PANEL,
-        of="model",
-        paired=True,
+        500, "number of passes over the training split", minimum=1, panel=PANEL, of="model", paired=True
     )
     batch_size: int = setting(
-        0,
-        "examples per training step; 0 takes the whole training split",
-        minimum=0,
-        panel=PANEL,
-        of="model",
-        paired=True,
+        0, "examples per step; 0 takes the whole split", minimum=0, panel=PANEL, of="model", paired=True
     )
     learning_rate: float = setting(
-        1e-3, "learning rate of Adam", above=0, panel=PANEL, of="model", paired=True
+        1e-3, "Adam's learning rate", above=0, panel=PANEL, of="model", paired=True
     )
     select: str = setting(
         "last",
-        "the epoch whose model is kept: the last, or that of the best NLL of the validation labels",
+        "the epoch whose model is kept: the last, or the one with the best validation NLL",
         choices=SELECTIONS,
         panel=PANEL,
         of="model",

@@ -10,7 +10,7 @@ from kdcli.data import DATASETS, Dataset, Description, Sample
 from kdcli.data.dataset import Drawn
 from kdcli.data.draw import Drawing
 from kdcli.data.sources import Bar, fingerprint, published, read_files, unseen
-from kdcli.errors import KdError, UsageError
+from kdcli.errors import Command, KdError, UsageError
 from kdcli.report.columns import columns_table
 from kdcli.report.sentences import scores_text
 from kdcli.report.told import Line, Told
@@ -102,9 +102,8 @@ def look(recipe: Recipe, options: Mapping[str, Any]) -> Looked:
     """Read data of the user's own as `gen_data` does, and write nothing."""
     dataset = DATASETS[recipe.dataset]
     if not dataset.opened:
-        raise UsageError(
-            "--dry-run is for data of your own", "such as `kd gen-data FILE --label COLUMN --dry-run`"
-        )
+        example = Command("gen-data", ("FILE",), {"label": "COLUMN", "dry_run": True})
+        raise UsageError("--dry-run is for data of your own", ("such as ", example))
     config, sample = dataset.opened(override(recipe.data, options))
     return Looked(_described(DataRecord(recipe.dataset, config), sample()))
 
@@ -132,11 +131,8 @@ def gen_data(
     config = override(recipe.data, options)
     if problems := dataset.problems(config):
         raise UsageError("; ".join(problems))
-    sample: Callable[[], Sample] | None = None
-    if dataset.opened:
-        config, sample = dataset.opened(config)
-    recipe = replace(recipe, data=config)
-    contents = _contents(recipe.dataset, source)
+    config, sample = dataset.opened(config) if dataset.opened else (config, None)
+    recipe, contents = replace(recipe, data=config), _contents(recipe.dataset, source)
     there = run.recipe_path.is_file()
     record = DataRecord(recipe.dataset, config, _fingerprint(dataset, contents, experiment))
     given = list(flags_given(options)) if there and not adopt else None

@@ -47,15 +47,12 @@ def fit(
     Each of `orders` shuffles the batches of one group of members. The members' losses are summed, and Adam
     acts element by element, so each member is trained as it would be alone. Matrix products are computed in
     `precision`; parameters, losses and updates stay in float32. With `decay` the learning rate falls to 0
-    linearly, step by step. All tensors are on the model's device.
-
-    With the selection "best", the model ends with each member's best epoch (see `BestEpoch`). A `keeper` is
-    given the state from time to time, and when the training is done. A training that is resumed from a state
-    ends with the same bits as one that was never interrupted.
+    linearly, step by step. With the selection "best" each member ends with its best epoch (see `BestEpoch`).
+    A `keeper` is given the state from time to time, and when the training is done: one that is resumed from a
+    state ends with the same bits as one that was never interrupted.
 
     Raises `DivergedError` as soon as a recorded loss is not finite. If it is to `keep_going` it goes on as
-    long as a member is left, and the curves tell which have `diverged`: members do not touch each other, so
-    the others end with the bits that they would have had.
+    long as a member is left, and the curves tell which have `diverged`; the others end as they would have.
     """
     keep_freed_memory()
     curves = Curves(model, train, val, training.epochs, precision, keep_going=keep_going)
@@ -70,8 +67,6 @@ def fit(
         if curves.all_diverged:
             return curves.history()
     run.finish()
-    if best:
-        best.take()
     return curves.history()
 
 
@@ -128,6 +123,8 @@ class _Run:
         if self.keeper:
             self.state.begin(self.training.epochs + 1)
             self.keeper.save(self.state.tensors())
+        if self.state.best:
+            self.state.best.take()
 
 
 def add_gradients(

@@ -7,8 +7,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from kdcli.data.dataset import stratified_split
 from kdcli.data.draw import Draw
+from kdcli.data.stratified import stratified_split
 from kdcli.models.family import Lesson, Sizes, Teaching
 from kdcli.rng import generator
 from kdcli.runs.experiment import Experiment

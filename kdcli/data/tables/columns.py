@@ -135,18 +135,9 @@ def _of_text(table: Table, column: pl.Series, missing: float, *, numeric: bool) 
     lower = {str(value).lower() for value in there.unique()}
     if len(lower) == 2 and (lower & {*YES}) and (lower & {*NO}):
         return Column(name, "yes/no", missing, _most(there), "", flagged("--categorical", name))
-    for pattern in DATES:
-        kind = pl.Datetime if "%H" in pattern else pl.Date
-        if there.str.strptime(kind, pattern, strict=False).null_count() == 0:
-            return Column(
-                name,
-                "date",
-                missing,
-                f"{there.min()!s} to {there.max()!s}",
-                "",
-                flagged("--categorical", name),
-                pattern,
-            )
+    if pattern := _date_format(there):
+        values, hint = f"{there.min()!s} to {there.max()!s}", flagged("--categorical", name)
+        return Column(name, "date", missing, values, "", hint, pattern)
     different, words = (
         there.n_unique(),
         float(there.str.count_matches(r"\S+").cast(pl.Float64).to_numpy().mean()),
@@ -156,6 +147,17 @@ def _of_text(table: Table, column: pl.Series, missing: float, *, numeric: bool) 
         why = f"{different:,} different values in {len(there):,} rows"
         return Column(name, kind_, missing, f"'{there[0]}', …", why, flagged("--categorical", name))
     return Column(name, "category", missing, _most(there))
+
+
+def _date_format(values: pl.Series) -> str:
+    """Return the format in which all values are dates; empty if there is none."""
+    import polars as pl
+
+    for pattern in DATES:
+        kind = pl.Datetime if "%H" in pattern else pl.Date
+        if values.str.strptime(kind, pattern, strict=False).null_count() == 0:
+            return pattern
+    return ""
 
 
 def _of_numbers(name: str, there: pl.Series, missing: float, *, forced: bool) -> Column:

@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kdcli.data.tables import columnar
+from kdcli.data.tables.missing import note_of_missing, with_nulls
 from kdcli.errors import KdError
 
 if TYPE_CHECKING:
     import polars as pl
 
 TEXT = (".csv", ".tsv", ".txt", ".tab", ".dat")
-COLUMNAR = (".parquet", ".pq", ".feather", ".arrow", ".ipc")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL")  # besides blanks
 SAMPLE = 200  # lines by which separators are recognised
 NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
 DECIMAL_COMMA = r"^[+-]?\d+,\d+$"
@@ -71,13 +71,13 @@ def suffix_of(path: Path) -> str:
 
 def is_table(path: Path) -> bool:
     """Whether a file is a table by its name."""
-    return suffix_of(path) in (*TEXT, *COLUMNAR)
+    return suffix_of(path) in (*TEXT, *columnar.SUFFIXES)
 
 
 def read_table(path: Path, dialect: Dialect) -> Table:
     """Read a table; raises `KdError` saying where the file is not one."""
-    if suffix_of(path) in COLUMNAR:
-        return _read_columnar(path, dialect)
+    if suffix_of(path) in columnar.SUFFIXES:
+        return Table(path, *columnar.read(path, content_of(path), suffix_of(path), dialect.missing))
     content, notes = _checked_text(path, content_of(path))
     return _read_text(path, content, dialect, notes)
 
@@ -248,31 +248,17 @@ def _typed(frame: pl.DataFrame, dialect: Dialect, notes: list[str]) -> pl.DataFr
 
     typed, found, commas = [], Counter[str](), []
     for name in list(frame.columns):
-        column = _with_nulls(frame.drop_in_place(name).str.strip_chars(), dialect, found)
+        column = with_nulls(frame.drop_in_place(name).str.strip_chars(), dialect.missing, found)
         if dialect.decimal != "." and (pointed := _with_points(column)) is not None:
             column = pointed
             commas.append(name)
         numbers = column.cast(pl.Float64, strict=False)
         whole = numbers.null_count() == column.null_count() and not column.str.contains(LEADING_ZERO).any()
         typed.append(numbers if whole and numbers.null_count() < len(numbers) else column)
-    if found:
-        told = ", ".join(f"'{word}' ({count:,})" for word, count in found.items())
-        notes.append(f"missing values: {told} (--missing adds another)")
+    notes += note_of_missing(found)
     if commas:
         notes.append(f"decimal commas in {', '.join(commas)} (--decimal . takes them for text)")
     return pl.DataFrame(typed)
-
-
-def _with_nulls(column: pl.Series, dialect: Dialect, found: Counter[str]) -> pl.Series:
-    """Return a column with nulls for what counts as missing, and count the words that do."""
-    words = [*MISSING, *dialect.missing]
-    missing = column.is_in(words)
-    if not bool(missing.any()):
-        return column
-    for word in words:
-        if word and (count := int((column == word).sum())):
-            found[word] += count
-    return column.set(missing, None)
 
 
 def _with_points(column: pl.Series) -> pl.Series | None:
@@ -282,31 +268,3 @@ def _with_points(column: pl.Series) -> pl.Series | None:
     if not bool(commas.any()) or not bool((commas | there.str.contains(r"^[+-]?\d+$")).all()):
         return None
     return column.str.replace(",", ".", literal=True)
-
-
-def _read_columnar(path: Path, dialect: Dialect) -> Table:
-    """Read Parquet, or Arrow's file format; nested columns are refused."""
-    import polars as pl
-
-    content = io.BytesIO(content_of(path))
-    try:
-        parquet = suffix_of(path) in (".parquet", ".pq")
-        frame = pl.read_parquet(content) if parquet else pl.read_ipc(content)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise KdError(f"{path} is damaged: {str(error).splitlines()[0]}", "write it again") from None
-    notes: list[str] = []
-    for name, kind in frame.schema.items():
-        if kind.is_nested():
-            raise KdError(
-                f"{path}, column '{name}' is nested ({kind})", "--drop leaves it out, or flatten it"
-            )
-    if frame.height == 0 or frame.width == 0:
-        raise KdError(f"{path} is empty", "a table has a row for each example")
-    texts = [name for name, kind in frame.schema.items() if kind in (pl.String, pl.Categorical, pl.Enum)]
-    frame = frame.with_columns(pl.col(texts).cast(pl.String).str.strip_chars()) if texts else frame
-    found = Counter[str]()
-    frame = frame.with_columns(_with_nulls(frame[name], dialect, found) for name in texts)
-    if found:
-        told = ", ".join(f"'{word}' ({count:,})" for word, count in found.items())
-        notes.append(f"missing values: {told} (--missing adds another)")
-    return Table(path, frame, tuple(notes))

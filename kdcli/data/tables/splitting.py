@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kdcli.data.dataset import stratified_split
 from kdcli.data.pool import SPLITS
+from kdcli.data.stratified import stratified_split
 from kdcli.errors import KdError, UsageError
 from kdcli.words import counted
 
