@@ -65,13 +65,15 @@ def step_seconds(precision: torch.dtype) -> float:
     def train(examples: int) -> float:
         model = MODEL.build((28, 28), 10)
         model.initialise([generator("benchmark", 1)])
-        taught = Objective(labels[None, :, :examples], torch.ones(1, 1, 1), labels[:, :examples])
-        val = Objective(labels[None, :, few], torch.ones(1, 1, 1), labels[:, few])
+        taught, val = (
+            Objective(of_split, torch.ones(1, 1, 1), of_split)
+            for of_split in (labels[None, None, None, :, :examples], labels[None, None, None, :, few])
+        )
         marks = Marks(examples // BATCH)
         fit(
             model,
-            Examples(x[:examples], taught.by_example()),
-            Examples(x[few], val),
+            Examples(x, torch.arange(examples).unsqueeze(0), taught.by_example()),
+            Examples(x, few.unsqueeze(0), val),
             Training(epochs=3, batch_size=BATCH, learning_rate=1e-3),
             orders=[generator("benchmark", 2)],
             precision=precision,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 
 def area_values(scores: Tensor, positive: Tensor) -> Tensor:
@@ -34,14 +35,18 @@ def _share_below(values: Tensor, others: Tensor) -> Tensor:
 def precision_values(scores: Tensor, positive: Tensor) -> Tensor:
     """Return the values `(..., n)` whose mean is the average precision.
 
-    That is the mean over positive examples of the precision among those scored as high as it. What others add
-    to the variance is left out.
+    That is the mean over positive examples of the precision among those scored as high as it. Each example
+    counts besides for what it does to the precision of the positive examples that are scored no higher.
     """
-    ones = scores[..., positive].contiguous()
-    ordered, all_ordered = ones.sort(-1).values, scores.sort(-1).values
-    at_least, all_at_least = (s.shape[-1] - torch.searchsorted(s, ones) for s in (ordered, all_ordered))
-    precision = at_least.to(scores.dtype) / all_at_least
+    ordered, all_ordered = scores[..., positive].sort(-1).values, scores.sort(-1).values
+    found, flagged = (s.shape[-1] - torch.searchsorted(s, ordered) for s in (ordered, all_ordered))
+    precision = found.to(scores.dtype) / flagged
     average = precision.mean(-1, keepdim=True)
-    values = average.expand_as(scores).clone()
-    values[..., positive] = average + (precision - average) * (len(positive) / ones.shape[-1])
-    return values
+    upto = torch.searchsorted(ordered, scores.contiguous(), right=True)
+
+    def below(gains: Tensor) -> Tensor:
+        return pad(gains.cumsum(-1), (1, 0)).gather(-1, upto)
+
+    own = precision.gather(-1, (upto - 1).clamp(min=0)) - average
+    gain, loss = own + below((1 - precision) / flagged), below(precision / flagged)
+    return average + torch.where(positive, gain, -loss) * (len(positive) / ordered.shape[-1])

@@ -140,10 +140,18 @@ def kl_teacher(scored: Scored) -> Tensor:
 
 
 def balanced_hits(scored: Scored) -> Tensor:
-    """Return hits, weighted so that each class counts alike: their mean is the mean recall of the classes."""
+    """Return values whose mean is the mean recall of the classes that there are, and which vary as it does.
+
+    Each is that mean, and how far the example's hit is from its class's recall, weighted so that each class
+    counts alike (see `ranking`).
+    """
+    right = hits(scored)
     counts = scored.y.bincount(minlength=scored.logits.shape[-1])
+    sums = right.new_zeros(*right.shape[:-1], len(counts)).scatter_add(-1, scored.y.expand_as(right), right)
+    recall = sums / counts.clamp(min=1)
     weights = len(scored.y) / (int((counts > 0).sum()) * counts[scored.y].double())
-    return hits(scored) * weights
+    balanced = recall[..., counts > 0].mean(-1, keepdim=True)
+    return balanced + (right - recall[..., scored.y]) * weights
 
 
 def roc_area(scored: Scored) -> Tensor:

@@ -94,7 +94,9 @@ def test_a_whole_run_is_read_back_with_its_draws_and_seeds(
             main(shlex.split(line)[1:])
     assert stopped.value.run == name
     options = stopped.value.options
-    assert (options.get("draws"), options.get("seeds")) == (draws, seeds)
+    given = {} if draws is None else {"draws": draws}
+    assert (options.get("settings", {}), options.get("given", {})) == (given, given)
+    assert options.get("seeds") == seeds
     assert options["source"] == str(recipe)
 
 

@@ -21,6 +21,7 @@ import requests
 import tomli_w
 import torch
 import typer
+from customers import customers
 from harness import TWO_DRAWS, Kd, forge, idx_files, write_files
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
@@ -114,6 +115,7 @@ def world(
 ) -> Iterator[World]:
     set_hypothesis_home_dir(tmp_path / ".hypothesis")
     Path("tiny.toml").write_text(TWO_DRAWS.replace("epochs = 20", "epochs = 2"))
+    customers(rows=60)
     Path("precious").mkdir()
     Path("precious/file").write_text("not kd's")
     assert kd("run", "tiny.toml", "--force", "--quiet").code == 0
@@ -154,6 +156,23 @@ LIKELY = {
     "--noise": ["0.1", "1e300", "1e-300"],
     "--val-fraction": ["0.1", "0.5", "0.99", "1"],
     "--seed": ["0", "7", "123456789012345678901234567890"],
+    "--test-fraction": ["0.2", "0.001", "0.999", "1"],
+    "--digest": ["", "0" * 64, "x"],
+    "--file": ["customers.csv", "precious", "nothing.npz", "tiny.toml"],
+    "--label": ["left", "plan", "6", "7", "0", "customerID", "lft"],
+    "--test": ["customers.csv", "tiny.toml", "nothing.csv"],
+    "--val": ["customers.csv", "precious"],
+    "--split": ["plan", "active", "nothing"],
+    "--group": ["plan", "customerID", "left", "nothing"],
+    "--time": ["age", "spent", "plan", "nothing"],
+    "--drop": ["age", "1,2", "customerID,age,plan,active,spent", "left"],
+    "--numeric": ["age", "plan", "customerID", "left"],
+    "--categorical": ["age", "plan", "customerID", "left"],
+    "--missing": ["basic", "no", "yes,no"],
+    "--separator": [";", ",", "ab", "\t"],
+    "--decimal": [",", ".", ";"],
+    "--image-size": ["0", "8", "1025"],
+    "--select": ["best", "last", "first"],
     "--model": [
         "mlp:8",
         "mlp:4",
@@ -183,7 +202,7 @@ LIKELY = {
     "--control": ["hard", "soft-T4", "labels-mlp4", "bayes"],
 }
 POSITIONS = {
-    "gen-data": ["gaussians", "moons", "digits", "mnist", "tiny"],
+    "gen-data": ["gaussians", "moons", "digits", "mnist", "tiny", "customers.csv", "precious", "nothing.csv"],
     "run": ["tiny.toml", "nothing.toml", "gausians"],
     "plot": ["learning-curves", "differences", "reliability", "nothing"],
     "delete": ["tiny", "fuzz", "..", "precious"],

@@ -139,6 +139,17 @@ def test_a_detectable_difference_is_shown_four_times_in_five() -> None:
     assert sum(shown) / len(shown) == pytest.approx(0.8, abs=0.06)
 
 
+@pytest.mark.parametrize("draws", [2, 3, 10, 100])
+@pytest.mark.parametrize("level", [LEVEL, LEVEL / 9])
+def test_over_draws_a_detectable_difference_is_shown_four_times_in_five(draws: int, level: float) -> None:
+    """By the noncentral t distribution, with the deviation that was seen."""
+    sampled = over_draws(noise(draws), overlap=0.25)
+    (part,) = sampled.parts
+    critical = scipy.stats.t.isf(level / 2, draws - 1)
+    shift = sampled.detectable(level) / part.variance**0.5
+    assert scipy.stats.nct.sf(critical, draws - 1, shift) == pytest.approx(0.8, abs=1e-5)
+
+
 def test_what_limits_a_comparison() -> None:
     assert crossed(noise(3, 1) + 0.01 * noise(3, 50)).limited_by() == "seeds"
     assert crossed(noise(1, 50) + 0.01 * noise(10, 50)).limited_by() == "examples"

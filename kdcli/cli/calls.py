@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 from kdcli.cli.options import Options
 from kdcli.cli.parameters import Parameter
 from kdcli.data import find_dataset, kind_of_source
-from kdcli.errors import UsageError
+from kdcli.errors import KdError, UsageError
 from kdcli.report import Screen
-from kdcli.runs.recipe import Recipe, builtin, load
+from kdcli.runs.recipe import Recipe, builtin, builtin_names, load
 from kdcli.store import NAME, Run, Store, named_run
 
 if TYPE_CHECKING:
@@ -98,8 +98,13 @@ class Source:
 
 
 def is_path(source: str) -> bool:
-    """Whether a source is a file or folder of data, rather than a name or a recipe."""
-    return not source.endswith(".toml") and ("/" in source or "." in source or Path(source).is_dir())
+    """Whether a source is a file or folder of data, rather than a recipe's or dataset's name, or a recipe.
+
+    A folder that is called like a dataset needs a path, such as ./moons.
+    """
+    if source.endswith(".toml") or source in builtin_names():
+        return False
+    return "/" in source or "." in source or Path(source).is_dir()
 
 
 def source_of(source: str, given: str | None, run: Callable[[str], Recipe | None]) -> Source:
@@ -108,6 +113,8 @@ def source_of(source: str, given: str | None, run: Callable[[str], Recipe | None
     `run` gives the recipe of a run that is there with such data.
     """
     path = Path(source)
+    if not path.exists():
+        raise KdError(f"there is no file or folder {source}", "check the path")
     kind = kind_of_source(path)
     stem = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
     name = given or named_run() or re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.") or kind

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +26,21 @@ PARTS = {
     "val": ("x_val", "y_val"),
     "test": ("x_test", "y_test"),
 }
+DAMAGED = (  # what NumPy and the modules that it unpacks with raise
+    OSError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    KeyError,
+    TypeError,
+    SyntaxError,
+    RuntimeError,
+    ArithmeticError,
+    MemoryError,
+    struct.error,
+)
 AGAIN = "save them again with `np.savez(file, x=x, y=y)`, x of numbers, y of whole numbers or texts"
 
 
@@ -50,9 +68,11 @@ def _read(path: Path) -> dict[str, tuple[Any, Any]]:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
+            if odd := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
+                raise ValueError(f"{odd[0]} is no array")
+    except DAMAGED as error:
         if "allow_pickle" in str(error):
             raise KdError(f"{path} holds Python objects, which kd does not load", AGAIN) from None
         raise KdError(f"{path} is no NPZ file, or damaged: {error}", AGAIN) from None
@@ -64,6 +84,18 @@ def _read(path: Path) -> dict[str, tuple[Any, Any]]:
         )
     for part, (x, y) in found.items():
         _check(path, part, x, y)
+    (one, first), *others = ((PARTS[part][0], x) for part, (x, _) in found.items())
+    for other, x in others:
+        for what, differ in (
+            ("shapes", x.shape[1:] != first.shape[1:]),
+            ("types", (x.dtype == np.uint8) != (first.dtype == np.uint8)),
+        ):
+            if differ:
+                raise KdError(
+                    f"{path}: {one} and {other} have other {what}: {first.shape} {first.dtype} and "
+                    f"{x.shape} {x.dtype}",
+                    AGAIN,
+                )
     return found
 
 
@@ -71,30 +103,39 @@ def _check(path: Path, part: str, x: np.ndarray[Any, Any], y: np.ndarray[Any, An
     import numpy as np
 
     names = " and ".join(PARTS[part])
-    if x.ndim not in (2, 3, 4) or y.reshape(len(y), -1).shape[1] != 1 or len(x) != len(y):
+    if x.ndim not in (2, 3, 4) or not x.size or y.shape not in ((len(x),), (len(x), 1)):
         raise KdError(
             f"{path}: {names} have the shapes {x.shape} and {y.shape}",
             "x needs (n, features), (n, rows, columns) or (n, rows, columns, channels), and y (n,)",
         )
     if x.dtype.kind not in "biuf" or y.dtype.kind not in "biufSU":
         raise KdError(f"{path}: {names} are of the types {x.dtype} and {y.dtype}", AGAIN)
-    if x.dtype.kind == "f" and not np.isfinite(x.astype(np.float32)).all():
-        row = int(np.argwhere(~np.isfinite(x.astype(np.float32)).reshape(len(x), -1).all(1))[0, 0])
-        raise KdError(
-            f"{path}: {PARTS[part][0]} has a value in row {row + 1} that is no finite number of 32 bits",
-            AGAIN,
-        )
+    for name, values in zip(PARTS[part], (x, y), strict=True):
+        if values.dtype.kind != "f":
+            continue
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(values.astype(np.float32)).reshape(len(values), -1).all(1)
+        if not finite.all():
+            raise KdError(
+                f"{path}: {name} has a value in row {int(finite.argmin()) + 1} that is no finite number of "
+                "32 bits",
+                AGAIN,
+            )
 
 
 def _sample(config: Arrays, path: Path, found: Mapping[str, tuple[Any, Any]]) -> Sample:
     import numpy as np
 
     x = np.concatenate([x for x, _ in found.values()])
-    labels = [str(label) for _, y in found.values() for label in y.reshape(-1).tolist()]
+    labels = [_as_text(label) for _, y in found.values() for label in y.reshape(-1).tolist()]
     parts = [part for part, (_, y) in found.items() for _ in range(len(y))]
     pool, classes, drawing = pooled(config, _as_tensor(x), labels, parts, "y")
     names = tuple(f"x{k + 1}" for k in range(x.shape[1])) if x.ndim == 2 else ()
     return Sample(pool, classes, names, drawing=drawing)
+
+
+def _as_text(label: Any) -> str:
+    return label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)
 
 
 def _as_tensor(x: np.ndarray[Any, Any]) -> Tensor:

@@ -49,7 +49,8 @@ def opened(config: Images) -> tuple[Images, Callable[[], Sample]]:
     folder = Path(config.file).absolute()
     notes: list[str] = []
     found = find(folder, notes)
-    digest = digest_of([image.path for image in found], config.digest)
+    places = [f"{image.part}/{image.label}" for image in found]
+    digest = digest_of([image.path for image in found], config.digest, places)
     config = replace(config, file=str(folder), digest=digest).resolved(len(found))
     return config, lambda: _sample(config, found, notes)
 

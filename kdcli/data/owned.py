@@ -58,8 +58,11 @@ def called(config: Any) -> str:
     return name.removesuffix(".gz").rpartition(".")[0] or name
 
 
-def digest_of(paths: Iterable[Path], expected: str) -> str:
-    """Return one SHA-256 of files; raises `KdError` unless it is as expected, or a file cannot be read."""
+def digest_of(paths: Iterable[Path], expected: str, places: Sequence[str] = ()) -> str:
+    """Return one SHA-256 of files, and of the places that say what they are.
+
+    Raises `KdError` unless it is as expected, or where a file cannot be read.
+    """
     digests = []
     for path in paths:
         try:
@@ -68,7 +71,7 @@ def digest_of(paths: Iterable[Path], expected: str) -> str:
         except OSError as error:
             hint = "check the path, and that it may be read"
             raise KdError(f"cannot read {path}: {error.strerror}", hint) from None
-    digest = hashlib.sha256("\n".join(digests).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join([*digests, *places]).encode("utf-8", "surrogateescape")).hexdigest()
     if expected and digest != expected:
         raise KdError(
             "the files are not what the data were made from (their SHA-256 differs)",
@@ -108,7 +111,10 @@ def classes_of(labels: Iterable[str], named: str) -> tuple[str, ...]:
         raise KdError(f"{named} has {only}", TOO_FEW)
     if len(classes) > MOST_CLASSES:
         some = ", ".join(f"'{label}'" for label in classes[:SHOWN])
-        raise KdError(f"{named} has {len(classes):,} different values ({some}, …): is it a number?", TOO_FEW)
+        raise KdError(
+            f"{named} has {len(classes):,} different values ({some}, …): are they numbers, or names of rows?",
+            TOO_FEW,
+        )
     try:
         return tuple(sorted(classes, key=float))
     except ValueError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,12 +72,17 @@ def opened(config: Tabular) -> tuple[Tabular, Callable[[], Sample]]:
     `KdError` where a file, a column or a label is not what it should be.
     """
     if not config.file or not config.label:
-        raise UsageError(
-            "a table needs a file and a column of labels"
-            if not config.file
-            else "name the column of the labels",
-            ("such as ", Command("gen-data", ("FILE",), {"label": "COLUMN"})),
-        )
+        what = f"which column of {config.file} has the labels?" if config.file else "a table needs a file"
+        example = Command("gen-data", (Path(config.file).name or "FILE",), {"label": "COLUMN"})
+        raise UsageError(what, ("name it, such as ", example, "; a place counted from 1 will do"))
+    ways = {
+        "--test or --val": config.test or config.val,
+        "--split": config.split,
+        "--time": config.time,
+        "--group or --together": config.group or config.together,
+    }
+    if len(asked := [way for way, given in ways.items() if given]) > 1:
+        raise UsageError(f"{asked[0]} and {asked[1]} both say which rows are tested on", "give one of them")
     paths = {"rows": config.file, "val": config.val, "test": config.test}
     files = {part: Path(path).absolute() for part, path in paths.items() if path}
     digest = digest_of(files.values(), config.digest)
@@ -83,6 +90,8 @@ def opened(config: Tabular) -> tuple[Tabular, Callable[[], Sample]]:
     config = replace(config, digest=digest, file=file, val=val, test=test)
     read = _read(config, files)
     rows = sum(len(labels) - labels.null_count() for labels in read.labels.values())
+    if config.time or config.split:  # nothing is left to chance: another draw would have the same rows
+        config = replace(config, draws=config.draws or 1)
     config = config.resolved(rows)
     return config, lambda: _sample(config, read)
 
@@ -117,16 +126,25 @@ def _like(first: Table, table: Table) -> Table:
     return replace(table, frame=table.frame.select(names))
 
 
+def _joined(tables: Sequence[Table]) -> Table:
+    """Return the rows of tables with the same columns as one, each named by the place where it was read."""
+    import polars as pl
+
+    starts = list(accumulate((table.frame.height for table in tables), initial=0))
+
+    def place(row: int) -> str:
+        k = bisect_right(starts, row) - 1
+        return tables[k].place(row - starts[k])
+
+    frame = pl.concat([table.frame for table in tables], how="vertical_relaxed")
+    return Table(tables[0].path, frame, (), place)
+
+
 def _sample(config: Tabular, read: _Files) -> Sample:
     import polars as pl
     import torch
 
-    whole = Table(
-        read.tables["rows"].path,
-        pl.concat([table.frame for table in read.tables.values()], how="vertical_relaxed"),
-        (),
-        read.tables["rows"].first_line,
-    )
+    whole = _joined(list(read.tables.values()))
     labels, notes = pl.concat(list(read.labels.values())), list(read.notes)
     decisions = _decided(whole, config, read.label)
     sizes = [table.frame.height for table in read.tables.values()]
@@ -134,22 +152,21 @@ def _sample(config: Tabular, read: _Files) -> Sample:
     if unlabelled := labels.null_count():
         notes.append(f"{unlabelled} row{'s' if unlabelled > 1 else ''} without a label left out")
         there = labels.is_not_null()
-        whole = replace(whole, frame=whole.frame.filter(there), first_line=None)
+        rows, place = there.arg_true(), whole.place
+        whole = replace(whole, frame=whole.frame.filter(there), place=lambda row: place(int(rows[row])))
         part_of = part_of[torch.from_numpy(there.to_numpy().copy())]
         labels = labels.drop_nulls()
     classes = classes_of(labels.unique(), f"the label column '{read.label}'")
     codes = labels.replace_strict(classes, list(range(len(classes))), return_dtype=pl.Int64)
     y = torch.from_numpy(codes.to_numpy().copy())
     parts = {part: (part_of == k).nonzero().squeeze(1) for k, part in enumerate(read.tables)}
-    index = _index(config, whole, y, parts)
+    index, drawing = _index(config, whole, y, parts)
     splitting.check_classes(y, index, classes)
     training = whole.frame[index["train"][0].tolist()]
     encodings = [fitted(c, training[c.name]) for c in decisions if c.kind in LEARNED]
     if not encodings:
         raise KdError(f"{whole.path.name} has no column to learn from", "see --numeric and --categorical")
     x = encode(whole, encodings)
-    fixed = bool(config.test or config.split or config.time)
-    drawing: Drawing = "test kept" if fixed else "split"
     names = tuple(name for encoded in encodings for name in encoded.features)
     notes += _warnings(x, y, index, names)
     return Sample(
@@ -175,8 +192,11 @@ def _decided(table: Table, config: Tabular, label: str) -> list[Column]:
     return recognised(table, apart, Wishes(drop, numeric, categorical))
 
 
-def _index(config: Tabular, table: Table, y: Tensor, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the rows of each split of each draw."""
+def _index(
+    config: Tabular, table: Table, y: Tensor, parts: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], Drawing]:
+    """Return the rows of each split of each draw, and how the draws come about."""
+    import polars as pl
     import torch
 
     shares = config.shares
@@ -187,6 +207,8 @@ def _index(config: Tabular, table: Table, y: Tensor, parts: Mapping[str, Tensor]
     elif config.time:
         column = named(table, config.time, "--time")
         (kind,) = recognised(table, {*table.frame.columns} - {column}, Wishes())
+        if table.frame[column].dtype == pl.String and kind.kind != "date":
+            raise UsageError(f"--time: column '{column}' has neither dates nor numbers", "name one that does")
         time = as_numbers(kind.kind, table.frame[column], kind.format)
         fixed = splitting.in_order(torch.from_numpy(time.fill_null(strategy="min").to_numpy().copy()), shares)
     elif config.group or config.together:
@@ -194,10 +216,10 @@ def _index(config: Tabular, table: Table, y: Tensor, parts: Mapping[str, Tensor]
             table.frame[named(table, config.group, "--group")] if config.group else table.frame.hash_rows()
         )
         codes = groups.cast(str).rank("dense").cast(int) - 1
-        return splitting.by_group(
-            y, torch.from_numpy(codes.to_numpy().copy()), shares, config.seed, config.draws
-        )
-    return splitting.drawn(y, fixed, shares, config.seed, config.draws, "table/split")
+        grouped = torch.from_numpy(codes.to_numpy().copy())
+        return splitting.by_group(y, grouped, shares, config.seed, config.draws), "split"
+    index = splitting.drawn(y, fixed, shares, config.seed, config.draws, "table/split")
+    return index, "test kept" if "test" in fixed else "split"
 
 
 def _warnings(x: Tensor, y: Tensor, index: dict[str, Tensor], names: Sequence[str]) -> list[str]:

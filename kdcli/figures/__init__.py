@@ -9,6 +9,7 @@ from kdcli.errors import unknown
 from kdcli.figures import (
     accuracy_by_agreement,
     accuracy_by_leaves,
+    column_importance,
     confusion_matrices,
     dark_knowledge,
     decision_boundaries,
@@ -35,6 +36,7 @@ FIGURES: MappingProxyType[str, FigureKind] = MappingProxyType(
         "draws": draws.FIGURE,
         "reliability": reliability.FIGURE,
         "accuracy-by-agreement": accuracy_by_agreement.FIGURE,
+        "column-importance": column_importance.FIGURE,
         "confusion-matrices": confusion_matrices.FIGURE,
         "dark-knowledge": dark_knowledge.FIGURE,
         "disagreements": disagreements.FIGURE,

@@ -153,6 +153,7 @@ class View:
     seed           the seed that stands for each set; None where the sets have none in common
     differences    of student sets from their controls; none where there is nothing to compare
     draws          number of draws of the data
+    columns        the features of each column of a table, by its name; none of pixels and points
     drawing        how several come about: "sampled" anew, "split" anew from one pool, or with the "test kept"
     """
 
@@ -168,6 +169,7 @@ class View:
     seed: int | None = 0
     differences: Callable[[], Sequence[Difference]] = list
     draws: int = 1
+    columns: Mapping[str, Sequence[int]] = field(default_factory=dict)
     drawing: str = "sampled"
 
     @property

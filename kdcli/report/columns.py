@@ -11,30 +11,42 @@ if TYPE_CHECKING:
     from kdcli.data import Description
     from kdcli.data.tables.columns import Column as Decided
 
+FOLDED = 13  # characters that are kept in a line: those of --categorical
+COLUMNS = (
+    Column("kind", left=True),
+    Column("missing"),
+    Column("values", left=True, folds=True, least=FOLDED),
+    Column("why, and what changes it", left=True, folds=True, least=FOLDED),
+)
+LONG = 20  # characters of a name above which it may be folded
+LEFT_OUT = "left out"
+
 
 def columns_table(description: Description) -> Table:
-    """Make a table of the columns: those that are learned from, then those that are left out."""
+    """Make a table of the columns: those that are learned from, then those that are left out.
+
+    A column of the table that would be empty is omitted. Flags stand without the name, which the row has.
+    """
     features = {encoded.name: len(encoded.features) for encoded in description.encodings}
-    learned = [_row(column, features.get(column.name, 0)) for column in description.decisions]
-    used = [
-        row for row, column in zip(learned, description.decisions, strict=True) if column.name in features
-    ]
-    unused = [row for row in learned if row not in used]
-    columns = [
-        Column("kind", left=True),
-        Column("missing"),
-        Column("values", left=True, folds=True, least=14),
-        Column("why, and what changes it", left=True, folds=True, least=14),
-    ]
-    sections = [Section(used), *([Section(unused, "left out")] if unused else [])]
+    used: list[Row] = []
+    unused: list[Row] = []
+    for decided in description.decisions:
+        rows = used if decided.name in features else unused
+        rows.append(_row(decided, features.get(decided.name, 0)))
+    sections = [Section(used), *([Section(unused, LEFT_OUT)] if unused else [])]
     numbers = counted(sum(features.values()), "feature")
     title = f"{counted(len(used), 'column')} to learn from, which become {numbers} (→)"
-    return Table(columns, sections, title, head=Column("column", left=True, folds=True, least=12))
+    widths = [len(row.title.text) for row in used] + [len(row.title.text) + 2 for row in unused]
+    folds = max(widths, default=0) > LONG
+    head = Column("column", left=True, folds=folds, least=FOLDED if folds else 0)
+    table = Table(COLUMNS, sections, title, head)
+    told = [k for k in range(len(COLUMNS)) if any(row.cells[k].text for row in table.rows())]
+    return table.part(told)
 
 
 def _row(column: Decided, features: int) -> Row:
     missing = f"{100 * column.missing:.1f} %" if column.missing else ""
-    why = "; ".join(filter(None, [column.why, column.hint]))
     kind = f"{column.kind} → {features}" if features > 1 else column.kind
-    cells = [kind, missing, column.values, why]
-    return Row(Cell(column.name), [Cell(text) for text in cells])
+    flag = column.hint.partition(" ")[0]
+    why = "; ".join(filter(None, [column.why, flag]))
+    return Row(Cell(column.name), [Cell(text) for text in (kind, missing, column.values, why)])

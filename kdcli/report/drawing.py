@@ -132,8 +132,21 @@ def _view_of_data(data: Data) -> View:
         posterior=exact,
         bayes=_bayes_scores(data),
         draws=data.draws,
+        columns=_columns(data),
         drawing=data.description.drawing,
     )
+
+
+def _columns(data: Data) -> dict[str, list[int]]:
+    """Return the features of each column of a table; of others with names, each is a column of its own."""
+    description, columns = data.description, {}
+    if not description.standardise:
+        return {}
+    start = 0
+    for encoded in description.encodings:
+        columns[encoded.name] = list(range(start, start + len(encoded.features)))
+        start += len(encoded.features)
+    return columns or {name: [k] for k, name in enumerate(description.feature_names)}
 
 
 def _bayes_scores(data: Data) -> dict[str, Any] | None:

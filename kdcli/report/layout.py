@@ -143,7 +143,9 @@ def _narrowest(grid: Grid) -> int:
         lines = [line for cell in (column.header, *column.cells) for line in str(cell).split("\n")]
         longest = max(map(cell_len, lines))
         widths.append(longest if column.no_wrap else min(longest, least))
-    return sum(widths) + 3 * len(widths) + 1
+    folding = sum(not column.no_wrap for column in grid.columns)
+    uneven = max(folding - 1, 0)  # characters by which Rich's shares of the room differ
+    return sum(widths) + uneven + 3 * len(widths) + 1
 
 
 def _as_list(grid: Grid, width: int, *, marked: bool) -> Iterator[Text]:

@@ -118,7 +118,7 @@ def _undecided(decided: Decided) -> list[str]:
 
 def attainable(metric: str, difference: float) -> bool:
     """Whether two values of a metric can differ as much: shares cannot by 100 points or more."""
-    return METRICS[metric].unit != "%" or difference < 1
+    return METRICS[metric].total or difference < METRICS[metric].most
 
 
 def obstacle_text(attribution: Attribution) -> str:

@@ -100,22 +100,12 @@ class DataRecord:
 
     def words(self, folder: str) -> list[str]:
         """Return the options that the sizes of the splits do not tell."""
-        told = {
-            "dataset",
-            "content",
-            "digest",
-            "val_fraction",
-            "n_samples",
-            "n_val",
-            "n_test",
-            "draws",
-            "header",
-        }
+        sizes = ("val_fraction", "test_fraction", "n_samples", "n_val", "n_test", "draws", "image_size")
+        told = {"dataset", "content", "digest", "header", *sizes}
         draws = [counted(self.config.draws, "draw")] if self.config.draws > 1 else []
         options = {key: value for key, value in self.to_record().items() if key not in told}
-        return draws + [
-            in_words(key, value) for key, value in options.items() if value not in ("", (), False)
-        ]
+        given = {key: value for key, value in options.items() if value is not False and value not in ("", ())}
+        return draws + [in_words(key, value) for key, value in given.items()]
 
     @property
     def own_files(self) -> bool:
@@ -222,6 +212,8 @@ def training_words(settings: Mapping[str, Any], told: Collection[str]) -> list[s
             texts.append(counted(value, "epoch"))
         elif key == "batch_size":
             texts.append(f"batches of {value}" if value else "full batches")
+        elif key == "select":
+            texts += ["best epoch"] if value == "best" else []
         elif key not in told:
             texts.append(in_words(key, value))
     return texts

@@ -44,16 +44,7 @@ class DataMade:
     def told(self) -> Iterator[Told]:
         """Return the sizes of the data, the Bayes optimum, and the path."""
         description = self.description
-        train, val, test = description.sizes.values()
-        yield (
-            f"run {self.run}: {description.name}, {description.n_classes} classes; "
-            f"{train:,} training, {val:,} validation and {test:,} test examples"
-            + (
-                f" in each of {description.draws} draws, {HOW[description.drawing]}"
-                if description.draws > 1
-                else ""
-            )
-        )
+        yield f"run {self.run}: {description.name}, {_sizes(description)}"
         if not self.up_to_date:
             yield from _recognised(description)
         if bayes := description.bayes:
@@ -74,10 +65,20 @@ class DataMade:
         }
 
 
+def _sizes(description: Description) -> str:
+    """Say how many classes there are, how many examples in each split, and how draws come about."""
+    train, val, test = description.sizes.values()
+    examples = f"{train:,} training, {val:,} validation and {test:,} test examples"
+    draws = f" in each of {description.draws} draws, {HOW[description.drawing]}"
+    return f"{description.n_classes} classes; {examples}{draws if description.draws > 1 else ''}"
+
+
 def _recognised(description: Description) -> Iterator[Told]:
     """Tell what the columns of a table were taken for, and what else was recognised."""
     if description.decisions:
         yield columns_table(description)
+    if hints := [column.hint for column in description.decisions if column.hint]:
+        yield Line(f"• a flag takes the name of the column: {hints[0]}", wrap=True)
     yield from (Line(f"• {note}", wrap=True) for note in description.notes)
 
 
@@ -90,8 +91,8 @@ class Looked:
     def told(self) -> Iterator[Told]:
         """Return what each column is taken for, and what else was recognised."""
         yield from _recognised(self.description)
-        sizes = ", ".join(f"{size:,} {split}" for split, size in self.description.sizes.items())
-        yield f"{self.description.n_classes} classes; {sizes}; nothing was written"
+        yield f"{self.description.name}, {_sizes(self.description)}"
+        yield "nothing was written"
 
     def document(self) -> dict[str, Any]:
         """Return the description."""

@@ -13,7 +13,7 @@ from kdcli.errors import Command
 from kdcli.evidence.gather import gather
 from kdcli.progress import Watch, unwatched
 from kdcli.runs.experiment import Experiment
-from kdcli.runs.recipe import Recipe
+from kdcli.runs.recipe import Recipe, builtin_names
 from kdcli.settings import override
 from kdcli.stages.compare import Compared, report
 from kdcli.stages.distill import Distilled, distill
@@ -37,7 +37,8 @@ class Step:
 class WholeRun:
     """All stages of a recipe on one run.
 
-    `source` is the recipe's name or file, `files` the folder that its dataset is read from. `settings` are
+    `source` is the recipe's name or file, or the file or folder that the data are in, `files` the folder that
+    its dataset is read from. `settings` are
     instead of those of the recipe's data section, and those of them that were `given` by hand; `seeds`
     instead of those of its students. A run that is there with the same data and teacher keeps its recipe, and
     is given these students besides.
@@ -62,7 +63,8 @@ class WholeRun:
         joins = self.joins
         evidence = cache(lambda: gather(self.experiment))  # of the students when they are there
         file_format = "" if self.file_format == "png" else self.file_format
-        students_of = self.source if joins else ""
+        recipe = self.source if self._names_recipe else self.recipe.dataset
+        students_of = recipe if joins else ""
         return [
             Step(self._making(joins), lambda: self._gen_data(joins)),
             Step(self._later("train-teacher", force=self.force), self._train_teacher),
@@ -97,6 +99,11 @@ class WholeRun:
         return own != recipe and (own.data, own.teacher) == (recipe.data, recipe.teacher)
 
     @property
+    def _names_recipe(self) -> bool:
+        """Whether the source is a recipe, rather than a file or folder of data."""
+        return self.source.endswith(".toml") or self.source in builtin_names()
+
+    @property
     def _dataset(self) -> Dataset[Any]:
         return DATASETS[self.recipe.dataset]
 
@@ -108,16 +115,15 @@ class WholeRun:
     def _making(self, joins: bool) -> Command:
         """Return the command that makes the run."""
         run, dataset = self.experiment.run, self.recipe.dataset
-        plain = joins or self.source == dataset or self._dataset.opened is not None
+        plain = joins or self.source == dataset or not self._names_recipe
         options = {
             "recipe": "" if plain else self.source,
-            "source": self.files or "",
+            "source": (self.files or "") if self._names_recipe else "",
             "force": self.force,
             **({} if joins else self.given),
         }
-        own = self._dataset.opened is not None
         named = "" if run.name == (named_run() or dataset) else run.name
-        arguments = (self.source if own else dataset,) if plain else ()
+        arguments = (dataset if self._names_recipe else self.source,) if plain else ()
         return Command("gen-data", arguments, options, run=named, outputs=run.store.root)
 
     def _later(self, name: str, **options: object) -> Command:

@@ -9,28 +9,31 @@ import torch
 from torch import Generator, Tensor
 
 from kdcli.losses import Objective
-from kdcli.models.stack import Stack, batch_of, pieces
+from kdcli.models.stack import Stack, as_input, batch_of, pieces
 
 
 class Scaling(NamedTuple):
-    """What makes features of each draw have mean 0 and deviation 1: `(draws, features)` each."""
+    """What makes features of each draw have mean 0 and deviation 1: `(draws, features)` each.
+
+    A feature that is constant in a draw has the scale ∞, so that it is 0 wherever it is looked at.
+    """
 
     shift: Tensor
     scale: Tensor
 
     def scaled(self, x: Tensor) -> Tensor:
         """Return x `(draws, n, features)`, standardised."""
-        return (x.float() - self.shift.unsqueeze(1)) / self.scale.unsqueeze(1)
+        return (as_input(x) - self.shift.unsqueeze(1)) / self.scale.unsqueeze(1)
 
 
 def scaling_of(x: Tensor, index: Tensor) -> Scaling:
-    """Return the scaling of the examples that `index (draws, n)` names; a constant feature stays."""
+    """Return the scaling of the examples that `index (draws, n)` names."""
     shifts, scales = [], []
     for rows in index:
-        taken = x[rows].double()
-        deviation = taken.std(0, correction=0)
+        taken = as_input(x[rows]).double()
+        deviation = taken.std(0, correction=0).float()
         shifts.append(taken.mean(0).float())
-        scales.append(torch.where(deviation > 0, deviation, 1.0).float())
+        scales.append(torch.where(deviation > 0, deviation, torch.inf))
     return Scaling(torch.stack(shifts), torch.stack(scales))
 
 

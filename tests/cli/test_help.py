@@ -29,6 +29,7 @@ def test_help_has_a_purpose_and_three_examples_that_parse(
     # The parser accepts the example; the stage then stops at a run that is not there, or runs.
     monkeypatch.setattr(calls, "Store", lambda outputs: (_ for _ in ()).throw(UsageError("parsed")))
     Path("mine.toml").write_text(TINY)
+    Path("customers.csv").touch()
     for example in examples:
         program, *words = example.partition(" >")[0].split()
         assert (program, words[0]) == ("kd", command)

@@ -10,8 +10,21 @@ from strategies import ANY_VALUE
 from kdcli.data import SPLITS, Description
 from kdcli.data.dataset import Optimum
 from kdcli.data.draw import DRAWINGS, Drawing
+from kdcli.data.tables.columns import KINDS, LEARNED, Column
+from kdcli.data.tables.encoding import Encoded
 
 NAMES = st.text(min_size=1, max_size=6)
+ENCODINGS = st.builds(
+    Encoded,
+    NAMES,
+    st.sampled_from(LEARNED),
+    st.floats(-9, 9),
+    st.booleans(),
+    st.lists(NAMES, max_size=3).map(tuple),
+    st.booleans(),
+    NAMES,
+)
+COLUMNS = st.builds(Column, NAMES, st.sampled_from(KINDS), st.floats(0, 1), NAMES, NAMES, NAMES, NAMES)
 IMAGES = Description(
     "mnist", (28, 28), (), ("0", "1", "2"), {"train": 60, "val": 10, "test": 10}, 3, "test kept"
 )
@@ -30,6 +43,10 @@ def descriptions(draw: st.DrawFn) -> Description:
         drawing=draw(st.sampled_from(DRAWINGS)),
         bayes=draw(st.none() | st.builds(Optimum, st.floats(0, 1), st.floats(0, 9))),
         own_files=draw(st.booleans()),
+        standardise=draw(st.booleans()),
+        encodings=tuple(draw(st.lists(ENCODINGS, max_size=3))),
+        decisions=tuple(draw(st.lists(COLUMNS, max_size=3))),
+        notes=tuple(draw(st.lists(NAMES, max_size=3))),
     )
 
 
@@ -96,7 +113,14 @@ def test_any_other_value_is_refused_or_of_other_data(description: Description, d
         ({"drawing": "kept"}, "drawing be one of sampled, split, test kept"),
         ({"drawing": ["split"]}, "drawing be one of"),
         ({"bayes": {"accuracy": 1.0}}, "bayes must have"),
-        ({"own_files": 1}, "own_files true or false"),
+        ({"own_files": 1}, "own_files and standardise true or false"),
+        ({"standardise": None}, "own_files and standardise true or false"),
+        ({"notes": "x"}, "notes of texts"),
+        ({"encodings": [3]}, "lists of tables"),
+        ({"encodings": [{}]}, "no encoding of a column"),
+        ({"encodings": [{**vars(Encoded("a", "number")), "levels": 3}]}, "levels of a column must be texts"),
+        ({"decisions": {}}, "lists of tables"),
+        ({"decisions": [{"name": "a"}]}, "no column of a table"),
         ({"more": 1}, "no description of data"),
     ],
 )

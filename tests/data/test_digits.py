@@ -5,7 +5,8 @@ from kdcli.data.digits import Digits, problems, sample
 
 
 def test_all_digits_once_class_by_class_in_every_draw() -> None:
-    pool, classes, _ = sample(Digits(draws=2))
+    made = sample(Digits(draws=2))
+    pool, classes = made.pool, made.classes
     assert classes == tuple("0123456789")
     assert pool.x.shape == (1797, 8, 8)
     assert len(torch.unique(pool.x.flatten(1), dim=0)) == 1797

@@ -115,6 +115,7 @@ def plane_view() -> View:
         teacher=students("teacher"),
         students=sets,
         differences=lambda: DIFFERENCES,
+        columns={"x₁": [0], "x₂": [1]},
     )
 
 

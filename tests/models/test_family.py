@@ -17,6 +17,7 @@ from kdcli import models
 from kdcli.models import FAMILIES, Model, parse_model
 from kdcli.models.cnn import CNN
 from kdcli.models.family import Fitted, History, Lesson, Sizes, Teaching, Workshop
+from kdcli.models.linear import Linear
 from kdcli.models.mlp import MLP
 from kdcli.models.network import Network
 from kdcli.models.stack import Stack
@@ -149,7 +150,8 @@ def test_memory_grows_with_all_that_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "features"), [(MLP((4, 3)), (2,)), (MLP((7,)), (5, 4)), (CNN(3, (6, 5)), (8, 8))]
+    ("model", "features"),
+    [(MLP((4, 3)), (2,)), (MLP((7,)), (5, 4)), (CNN(3, (6, 5)), (8, 8)), (Linear(), (5, 4))],
 )
 def test_the_parameters_of_a_network_are_those_of_what_it_builds(
     model: Network, features: Sequence[int]

@@ -7,7 +7,7 @@ from measured import Given, N, evidence, students, values
 from kdcli.commands import text
 from kdcli.evidence.findings import findings
 from kdcli.evidence.gather import Evidence
-from kdcli.report.sentences import coverage, obstacle_text, sentences, spoken
+from kdcli.report.sentences import attainable, coverage, obstacle_text, sentences, spoken
 from kdcli.report.words import number
 
 INFINITE = torch.where(torch.arange(N) < 40, math.inf, values(0.3))
@@ -43,6 +43,27 @@ def test_what_is_inconclusive_is_said_with_the_power() -> None:
     least = number(made.students[1].versus["accuracy"].detectable or 0.0, "%")
     words = "The difference in accuracy from labels is inconclusive for soft at T = 4 (80 % power to detect "
     assert said(made)[0] == f"{words}{least} points of accuracy)."
+
+
+@pytest.mark.parametrize(
+    ("metric", "difference", "possible"),
+    [
+        ("accuracy", 0.99, True),
+        ("accuracy", 1.0, False),
+        ("balanced_accuracy", 1.2, False),
+        ("average_precision", 0.99, True),
+        ("average_precision", 76.9, False),
+        ("roc_auc", 1.0, False),
+        ("brier", 1.9, True),
+        ("brier", 2.0, False),
+        ("nll", 50.0, True),
+        ("errors", 300.0, True),
+    ],
+)
+def test_no_power_is_told_for_a_difference_that_cannot_be(
+    metric: str, difference: float, possible: bool
+) -> None:
+    assert attainable(metric, difference) is possible
 
 
 def test_infinite_scores() -> None:

@@ -132,6 +132,7 @@ def test_what_a_model_does_not_take_differs_from_any_value_that_another_has() ->
         "epochs (20, not none)",
         "batch size (0, not none)",
         "learning rate (0.001, not none)",
+        "select (last, not none)",
         "model (mlp:4, not tree)",
     ]
 

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 import pytest
+from customers import customers
 from harness import TINY, Kd, compared, opened, small_mnist, write_files
 from scipy.stats import ttest_1samp
 
@@ -49,7 +50,7 @@ def test_the_document_has_the_schema_of_the_design(kd: Kd, tiny: Path) -> None:
     assert (control["name"], control["versus"]) == ("labels-mlp4", None)
     assert (soft["name"], soft["target"], soft["temperature"]) == ("soft-T4-mlp4", "soft", 4.0)
     assert (soft["model"], soft["seeds"], soft["stale"]) == ("mlp:4", 2, False)
-    assert set(soft["metrics"]) == set(METRICS)
+    assert set(soft["metrics"]) == {name for name, metric in METRICS.items() if not metric.for_own}
     for metric in soft["metrics"].values():
         assert metric["ci95"][0] <= metric["mean"] <= metric["ci95"][1]
         (of_seeds,) = metric["per_seed"]
@@ -257,7 +258,8 @@ def test_the_advice_to_make_several_draws_is_read_back_as_it_is_meant(
     monkeypatch.setattr("kdcli.stages.run.WholeRun", whole_run)
     assert kd(*shlex.split(command)).code == 1
     (call,) = called
-    assert (call["draws"], call["seeds"], call["files"], call["force"]) == (10, None, None, False)
+    assert call["settings"] == call["given"] == {"draws": 10}
+    assert (call["seeds"], call["files"], call["force"]) == (None, None, False)
     assert call["recipe"] == parse(Path(f"else where/{name}/recipe.toml").read_text(encoding="utf-8"), "")
     assert call["run"].path.parent == Path("else where")
     assert call["run"].name not in ("", name)
@@ -445,3 +447,46 @@ def test_a_control_by_a_name_that_no_set_has(kd: Kd, tiny: Path, name: str) -> N
     outcome = kd("compare", "--control", name)
     assert outcome.code == 2
     assert "no student set" in outcome.err
+
+
+IMBALANCED = ("balanced_accuracy", "average_precision")
+
+
+@pytest.mark.parametrize(
+    ("leave", "judged"), [(0.08, ("accuracy", "nll", *IMBALANCED)), (0.4, ("accuracy", "nll"))]
+)
+def test_a_rare_class_has_verdicts_that_accuracy_does_not_hide(
+    kd: Kd, leave: float, judged: tuple[str, ...]
+) -> None:
+    made = kd("gen-data", customers(rows=400, leave=leave), "--label", "left", "--draws", "2")
+    assert made.code == 0
+    students = ("--model", "linear", "--target", "labels,smooth", "--seeds", "2")
+    assert kd("distill", *students, "--epochs", "60", "--learning-rate", "0.05").code == 0
+    out = " ".join(kd("compare").out.split())
+    document = compared(kd)
+    smooth = by_name(document)["smooth-e0.1-linear"]
+    assert [metric for metric in METRICS if metric in smooth["versus"]] == [m for m in METRICS if m in judged]
+    assert set(IMBALANCED) | {"roc_auc"} <= set(smooth["metrics"])  # measured of all data of one's own
+    for metric in judged:
+        assert smooth["versus"][metric]["verdict"] in ("better", "worse", "no difference shown")
+    for metric in IMBALANCED:
+        assert (METRICS[metric].title in out) is (metric in judged)
+    if len(judged) > 2:
+        accuracy, balanced = (smooth["metrics"][name]["mean"] for name in ("accuracy", "balanced_accuracy"))
+        assert accuracy > 0.85
+        assert balanced < accuracy - 0.1
+
+
+def test_ranking_is_measured_of_a_built_in_problem_where_it_is_asked_for(kd: Kd, tiny: Path) -> None:
+    assert "roc_auc" not in by_name(compared(kd))["soft-T4-mlp4"]["metrics"]
+    asked = json.loads(kd("compare", "--metric", "roc_auc", "--json").out)
+    for students in asked["students"]:
+        assert 0.95 < students["metrics"]["roc_auc"]["mean"] < 1  # of two clusters that hardly overlap
+        assert not set(IMBALANCED) & set(students["metrics"])
+    soft, labels = (by_name(asked)[f"{name}-mlp4"] for name in ("soft-T4", "labels"))
+    versus = soft["versus"]["roc_auc"]
+    assert versus["difference"] == pytest.approx(
+        soft["metrics"]["roc_auc"]["mean"] - labels["metrics"]["roc_auc"]["mean"]
+    )
+    assert versus["verdict"] in ("better", "worse", "no difference shown")
+    assert "area under ROC" in kd("compare", "--metric", "roc_auc").out

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from customers import customers
 from harness import Kd, opened, small_mnist, write_files
 
 from kdcli.metrics import measure
@@ -240,3 +241,100 @@ def test_what_the_data_are_is_stored_with_them(
     assert description.sizes == {name: len(split.y) for name, split in data.splits.items()}
     assert (description.bayes is not None, description.own_files) == (bayes, False)
     assert all((split.posterior is not None) is bayes for split in data.splits.values())
+
+
+LABEL = ("--label", "left")
+
+
+def test_a_dry_run_tells_what_the_columns_are_and_writes_nothing(
+    kd: Kd, outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    made = kd("gen-data", customers(), *LABEL, "--dry-run")
+    assert made.code == 0
+    assert made.err == ""
+    assert not outputs.exists()
+    lines = made.out.splitlines()
+    assert lines[0].rstrip() == "4 columns to learn from, which become 7 features (→)"
+    assert lines[-2:] == [
+        "customers, 2 classes; 128 training, 32 validation and 40 test examples in each of 10 draws, each a "
+        "split of the same examples",
+        "nothing was written",
+    ]
+    told = {
+        cells[1].strip(): [cell.strip() for cell in cells[2:6]]
+        for line in lines
+        if len(cells := line.split("│")) > 5
+    }
+    assert told["plan"][0] == "category → 3"
+    assert (told["active"][0], told["active"][3]) == ("yes/no", "--categorical")
+    assert told["spent"][:2] == ["number → 2", "2.5 %"]
+    assert told["customerID"][0] == "identifier"
+    assert "• a flag takes the name of the column: --categorical customerID" in lines
+
+
+def test_a_dry_run_makes_what_the_run_then_is(kd: Kd) -> None:
+    asked = ("gen-data", customers(), *LABEL, "--drop", "plan", "--categorical", "active", "--draws", "3")
+    looked = json.loads(kd(*asked, "--dry-run", "--json").out)
+    made = json.loads(kd(*asked, "--json").out)
+    assert looked == json.loads(Path(made["path"], "description.json").read_text())
+    assert looked["feature_names"] == ["age", "active = no", "active = yes", "spent", "spent missing"]
+    assert {column["name"]: column["kind"] for column in looked["decisions"]} == {
+        "customerID": "identifier",
+        "age": "number",
+        "plan": "dropped",
+        "active": "category",
+        "spent": "number",
+    }
+    assert made["feature_names"] == looked["feature_names"]
+    assert (made["draws"], made["n_train"], made["n_test"]) == (3, 128, 40)
+
+
+def test_only_data_of_ones_own_can_be_looked_at(kd: Kd, outputs: Path) -> None:
+    refused = kd("gen-data", "moons", "--dry-run")
+    assert refused.code == 2
+    assert "--dry-run is for data of your own" in refused.err
+    assert "kd gen-data FILE --label COLUMN --dry-run" in refused.err
+    assert not outputs.exists()
+
+
+def test_the_columns_are_told_once(kd: Kd) -> None:
+    asked = ("gen-data", customers(), *LABEL)
+    assert "columns to learn from" in kd(*asked).out
+    again = kd(*asked)
+    assert "up to date" in again.out
+    assert "columns to learn from" not in again.out
+
+
+NEAREST = "customers.csv has no column 'agee'; did you mean age?"
+WRONG = {
+    ("customers.csv",): (2, "has the labels?", "--label COLUMN"),
+    ("customers.csv", "--label", "agee"): (1, f"--label: {NEAREST}", "a place from 1 to 6"),
+    ("customers.csv", "--label", "7"): (1, "has no column '7'", "columns: customerID, age, plan, active"),
+    ("customers.csv", *LABEL, "--drop", "agee"): (1, f"--drop: {NEAREST}", "columns:"),
+    ("customers.csv", "--label", "customerID"): (1, "has 200 different values", "kd classifies"),
+    ("absent.csv", *LABEL): (1, "there is no file or folder absent.csv", "check the path"),
+    ("absent/",): (1, "there is no file or folder absent/", "check the path"),
+    ("customers.xlsx", *LABEL): (1, "customers.xlsx is of no kind that kd reads", ".csv, .tsv"),
+    ("empty",): (1, "has no folders of images", "a folder for each class"),
+    ("empty", *LABEL): (2, "--label does not apply here", "--image-size"),
+    ("moons", *LABEL): (2, "--label does not apply here", "--noise"),
+    ("customers",): (2, "'customers'", "gaussians"),
+}
+
+
+@pytest.mark.parametrize("asked", WRONG)
+@pytest.mark.parametrize("command", ["gen-data", "run"])
+def test_what_goes_wrong_with_ones_own_data_is_said_as_a_person_needs_it(
+    kd: Kd, outputs: Path, command: str, asked: tuple[str, ...]
+) -> None:
+    customers()
+    Path("customers.xlsx").touch()
+    Path("empty").mkdir()
+    code, problem, remedy = WRONG[asked]
+    refused = kd(command, *asked)
+    assert refused.code == code
+    assert problem in refused.err
+    assert remedy in refused.err
+    assert "Traceback" not in refused.err
+    assert not list(outputs.glob("*/*")), "nothing may be left of a run that could not be made"

@@ -33,7 +33,7 @@ def test_stale_students_are_left_out_and_named(kd: Kd, tiny: Path) -> None:
 def test_what_a_figure_leaves_out_is_said(kd: Kd, tiny: Path) -> None:
     kd("distill", "--model", "tree", "--model", "tree:max_leaf_nodes=3", "--model", "tree:max_depth=2")
     document = json.loads(kd("plot", "--json").out)
-    missing = {"draws", "metrics-by-temperature", "dark-knowledge", "disagreements"}
+    missing = {"draws", "metrics-by-temperature", "dark-knowledge", "disagreements", "column-importance"}
     assert set(document["left_out"]) == missing
     assert document["notes"] == {
         "learning-curves": "leaves out 6 student sets not trained by gradients",

@@ -11,7 +11,8 @@ from kdcli.runs.recipe import builtin, builtin_names, load, parse
 def test_what_is_printed_is_read_back_as_the_same_recipe(kd: Kd, name: str) -> None:
     outcome = kd("recipe", name)
     assert outcome.code == 0
-    assert outcome.out.startswith(f"# kd run {name}")
+    source = {"table": "FILE --label COLUMN", "arrays": "FILE.npz", "images": "FOLDER"}.get(name, name)
+    assert outcome.out.startswith(f"# kd run {source}")
     assert parse(outcome.out, name) == builtin(name)
 
 

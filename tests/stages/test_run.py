@@ -3,9 +3,15 @@ import shlex
 from pathlib import Path
 
 import pytest
-from harness import TINY, Kd
+from customers import customers
+from harness import TINY, Kd, opened, small_mnist, write_files
 
+from kdcli.commands import spell
 from kdcli.figures import FIGURES
+from kdcli.runs.recipe import builtin
+from kdcli.stages.run import WholeRun
+
+OWN = ("run", "customers.csv", "--label", "left", "--draws", "2", "--seeds", "2")
 
 
 def tensors(folder: Path) -> dict[str, bytes]:
@@ -125,8 +131,8 @@ def test_the_moons_experiment_shows_what_it_is_known_for(kd: Kd) -> None:
     # 16 leaves of two probabilities, and 15 nodes with a feature and a threshold.
     costs = [s["cost"] for s in document["students"] if s["model"] == "tree:max_leaf_nodes=16"]
     assert [cost["parameters"] for cost in costs] == [62] * 3
-    # One draw, one temperature, two classes, and no images here.
-    others = {"draws", "metrics-by-temperature", "dark-knowledge", "disagreements"}
+    # One draw, one temperature, two classes, and neither images nor columns with names here.
+    others = {"draws", "metrics-by-temperature", "dark-knowledge", "disagreements", "column-importance"}
     assert [Path(path).stem for path in document["figures"]] == [f for f in FIGURES if f not in others]
 
 
@@ -181,6 +187,100 @@ def test_the_digits_recipe_runs_with_its_figures(kd: Kd) -> None:
     assert of_images | {"draws", "metrics-by-temperature"} <= set(drawn)
     assert document["bayes_on_test"] is None
     assert "Each draw is another split of the same examples, with" in " ".join(kd("compare").out.split())
+
+
+@pytest.fixture
+def own(kd: Kd, outputs: Path) -> Path:
+    """The finished run of a table of one's own, as the current one; returns its folder."""
+    customers()
+    assert kd(*OWN, "--quiet").code == 0
+    return outputs / "customers"
+
+
+def test_the_single_commands_make_the_same_bits_of_a_table_of_ones_own(kd: Kd, outputs: Path) -> None:
+    customers()
+    document = json.loads(kd(*OWN, "--json").out)
+    assert (document["dataset"]["name"], document["draws"]) == ("customers", 2)
+    assert document["dataset"]["classes"] == ["no", "yes"]
+    assert {s["model"] for s in document["students"]} == {"mlp:16", "linear", "tree:max_leaf_nodes=32"}
+    first, *others = document["commands"]
+    assert first == "kd gen-data customers.csv --draws 2 --label left --run customers"
+    assert others == ["kd train-teacher", "kd distill --seeds 2", "kd plot", "kd compare"]
+    whole = tensors(outputs / "customers")
+    (outputs / "customers").rename(outputs / "moved")
+    for command in (first, *others):
+        assert kd(*shlex.split(command)[1:]).code == 0
+    assert tensors(outputs / "customers") == whole
+
+
+def test_a_table_of_ones_own_that_is_the_same_is_up_to_date(kd: Kd, own: Path) -> None:
+    before = tensors(own)
+    again = kd(*OWN)
+    assert again.code == 0
+    assert "wrote" not in again.out.partition("$ kd plot")[0]
+    assert again.out.count("up to date") == 2 + 3 * 4  # data, teacher, four sets of three models
+    assert tensors(own) == before
+    refused = kd(*OWN[:-4])
+    assert refused.code == 1
+    assert "made with draws = 2, not 10" in refused.err
+
+
+def test_a_table_that_was_changed_is_refused_unless_by_force(kd: Kd, own: Path) -> None:
+    before = tensors(own)
+    customers(seed=1)
+    refused = kd(*OWN)
+    assert refused.code == 1
+    assert "changed since" in refused.err
+    assert "--force reads it anew" in refused.err
+    assert tensors(own) == before
+    assert kd(*OWN, "--force").code == 0
+    after = tensors(own)
+    assert list(after) == list(before)
+    assert not any(after[name] == before[name] for name in after)
+    assert kd(*OWN, "--quiet").code == 0  # up to date with the new one
+
+
+def test_what_follows_the_data_needs_no_file(kd: Kd, outputs: Path, own: Path) -> None:
+    whole = tensors(own)
+    for folder in ("teacher", "students"):
+        (own / folder).rename(outputs / folder)
+    Path("customers.csv").unlink()
+    for command in (("train-teacher",), ("distill", "--seeds", "2"), ("plot",), ("compare",), ("show",)):
+        outcome = kd(*command)
+        assert outcome.code == 0, outcome.err
+    assert tensors(own) == whole
+    gone = kd(*OWN)
+    assert gone.code == 1
+    assert "there is no file or folder customers.csv" in gone.err
+
+
+def test_the_recipe_of_a_run_makes_it_again_from_the_same_file_alone(
+    kd: Kd, outputs: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")  # the recipe has the whole path
+    again = ("run", str(own / "recipe.toml"), "--seeds", "2", "--run")
+    made = kd(*again, "other", "--json")
+    assert made.code == 0
+    assert tensors(outputs / "other") == tensors(own)
+    first = json.loads(made.out)["commands"][0]
+    assert first == f"kd gen-data --recipe {own}/recipe.toml --run other"
+    assert "is up to date" in kd(*shlex.split(first)[1:]).out
+    customers("../customers.csv", seed=1)
+    refused = kd(*again, "third")
+    assert refused.code == 1
+    assert "their SHA-256 differs" in refused.err
+    assert not (outputs / "third").exists()
+
+
+def test_the_single_commands_make_the_same_bits_of_a_folder_with_idx_files(kd: Kd, outputs: Path) -> None:
+    folder = str(write_files(Path("pictures/small"), small_mnist()))
+    whole = WholeRun(opened(outputs / "small"), builtin("mnist"), source=folder, files=Path(folder))
+    first, *_ = (spell(step.command) for step in whole.steps())
+    assert first == f"kd gen-data {folder} --run small"
+    outcome = kd(*shlex.split(first)[1:], "--n-val", "50")
+    assert outcome.code == 0
+    assert opened(outputs / "small").data.record.own_files
 
 
 def test_bad_recipes(kd: Kd) -> None:

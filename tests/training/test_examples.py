@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import combinations
 from types import MappingProxyType
 
@@ -9,7 +10,7 @@ from kdcli import losses
 from kdcli.losses import LOSSES, Loss, Objective
 from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.rng import generator
-from kdcli.training.examples import Examples, by_set, evaluate
+from kdcli.training.examples import Examples, by_set, evaluate, scaling_of
 from kdcli.training.loop import add_gradients
 
 N = 90  # examples of each draw, out of 2 * N
@@ -116,3 +117,59 @@ def test_a_whole_split_is_one_batch_in_its_own_order(size: int, draws: int) -> N
     assert torch.equal(objective.target[:, 0], SOFT[taught.index].movedim(1, -1))
     assert list(taught.batches(size, [], skip=1)) == []
     assert len(taught) == N
+
+
+TABLE = torch.randn(50, 4, generator=generator("table", 0)) * torch.tensor([1e6, 1e-3, 1.0, 0.0])
+TABLE += torch.tensor([5e6, 2e-3, -1.0, 1e6])  # the last feature is constant
+ROWS = torch.stack([torch.randperm(50, generator=generator("rows", draw))[:20] for draw in range(3)])
+
+
+def test_features_of_each_draw_are_scaled_to_mean_0_and_deviation_1() -> None:
+    scaled = scaling_of(TABLE, ROWS).scaled(TABLE[ROWS])
+    assert scaled.shape == (3, 20, 4)
+    assert bool((scaled[..., 3] == 0).all())
+    scaled = scaled[..., :3].double()
+    torch.testing.assert_close(scaled.mean(1), torch.zeros(3, 3).double(), rtol=0, atol=1e-5)
+    torch.testing.assert_close(scaled.std(1, correction=0), torch.ones(3, 3).double(), rtol=1e-5, atol=0)
+
+
+def test_a_feature_that_is_constant_in_training_counts_nowhere() -> None:
+    seen = TABLE.clone()
+    scaling = scaling_of(seen, ROWS[:1])
+    others = torch.tensor([row for row in range(50) if row not in ROWS[0].tolist()])
+    seen[others, 3] = 7.0
+    assert bool((scaling.scaled(seen[others].unsqueeze(0))[..., 3] == 0).all())
+
+
+def test_the_scaling_of_a_draw_depends_on_the_rows_of_that_draw_alone() -> None:
+    scaling = scaling_of(TABLE, ROWS)
+    for draw, rows in enumerate(ROWS):
+        elsewhere = torch.full_like(TABLE, torch.nan)
+        elsewhere[rows] = TABLE[rows]
+        alone = scaling_of(elsewhere, rows.unsqueeze(0))
+        assert torch.equal(alone.shift[0], scaling.shift[draw])
+        assert torch.equal(alone.scale[0], scaling.scale[draw])
+    assert not torch.equal(scaling.shift[0], scaling.shift[1])
+
+
+def test_bytes_are_scaled_as_the_numbers_that_networks_take_them_for() -> None:
+    x = torch.randint(0, 256, (50, 4), generator=generator("bytes", 0)).to(torch.uint8)
+    ours, theirs = (scaling_of(values, ROWS) for values in (x, x.float() / 255))
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b)
+    torch.testing.assert_close(ours.scaled(x[ROWS]), theirs.scaled(x[ROWS].float() / 255))
+
+
+def test_batches_and_runs_are_scaled_by_their_draw() -> None:
+    taught = examples("kl", 2)
+    scaled = replace(taught, scaling=scaling_of(3 * X - 1, taught.index))
+    assert scaled.scaling is not None
+    expected = [(X - shift) / scale for shift, scale in zip(*scaled.scaling, strict=True)]
+    whole = torch.stack([x[rows] for x, rows in zip(expected, taught.index, strict=True)])
+    torch.testing.assert_close(scaled.whole, whole)
+    torch.testing.assert_close(scaled.run(3, 50), whole[:, 3:50])
+    batches = [[x for x, _ in each.batches(32, orders_of(2, 3), skip=1)] for each in (scaled, taught)]
+    for ours, raw in zip(*batches, strict=True):
+        for group in range(6):
+            shift, scale = (values[group // 3] for values in scaled.scaling)
+            torch.testing.assert_close(ours[group], (raw[group] - shift) / scale)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from harness import opened
+from harness import Kd, opened
 
 from kdcli.data.dataset import stratified_split
 from kdcli.rng import generator
@@ -101,3 +101,18 @@ def test_teachers_are_taught_the_labels_of_their_draw(two_draws: Path) -> None:
         for draw in range(2):
             assert torch.equal(lesson.targets[split][draw].argmax(1), data.pool.labels(split, draw))
     assert taught.labels == lesson.targets
+
+
+def test_models_of_data_with_features_of_many_kinds_learn_from_standardised_ones(
+    kd: Kd, outputs: Path, tiny_run: Path
+) -> None:
+    assert kd("gen-data", "wine", "--draws", "2").code == 0
+    made = Material(opened(outputs / "wine"), None, transfer_size=60)
+    taught = made.teaching(student_sets(Students(targets=("labels",))), [0])
+    assert taught.standardise
+    assert teacher_teaching(made.data, seed=0).standardise
+    assert float(taught.x.std(0).max()) > 100  # the features themselves stay as they are
+    assert taught.index["train"].shape == (2, 60)
+    plain = material(tiny_run / "tiny")
+    assert not plain.teaching(SETS[:1], [0]).standardise
+    assert not teacher_teaching(plain.data, seed=0).standardise

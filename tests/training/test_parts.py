@@ -16,6 +16,7 @@ from torch import Tensor
 from kdcli.models.mlp import MLP
 from kdcli.rng import generator
 from kdcli.runs.recipe import Training
+from kdcli.training.examples import scaling_of
 from kdcli.training.parts import MEMBERS, NUMBERS, Part, Share, shares_of, train_part
 from kdcli.workers import Result
 
@@ -71,7 +72,7 @@ LABELS = torch.nn.functional.one_hot((X[:, 0] > 0).long(), 2).double()
 SOFT = (torch.stack([-X[:, 0], X[:, 1]], 1) / 2).double().softmax(1)
 
 
-def shared() -> dict[str, Tensor]:
+def shared(*, standardise: bool = False) -> dict[str, Tensor]:
     """Return what all parts of a training of several draws and two sets share."""
     order = torch.stack([torch.randperm(150, generator=generator("draw", draw)) for draw in range(DRAWS)])
     index = {"train": order[:, :N], "val": order[:, N : N + N_VAL], "test": torch.arange(10, 40)[None]}
@@ -81,6 +82,8 @@ def shared() -> dict[str, Tensor]:
         tensors[f"{split}.index"] = rows
         tensors[f"{split}.target"] = torch.stack([LABELS[rows].mT, SOFT[rows].mT], 1).unsqueeze(1)
         tensors[f"{split}.labels"] = LABELS[rows].mT[:, None, None]
+    if standardise:
+        tensors["shift"], tensors["scale"] = scaling_of(X, index["train"])
     return tensors
 
 
@@ -127,11 +130,12 @@ def test_a_part_is_sent_as_json_and_names_its_members(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("standardise", [False, True])
 @pytest.mark.parametrize("batch_size", [0, 16])
 def test_each_member_of_several_draws_is_trained_as_it_would_be_alone(
-    tmp_path: Path, batch_size: int
+    tmp_path: Path, batch_size: int, standardise: bool
 ) -> None:
-    tensors = shared()
+    tensors = shared(standardise=standardise)
     part = part_of(Share(range(DRAWS), SEEDS), tmp_path, batch_size=batch_size)
     together = trained(part, tensors).tensors
     assert together["logits.val"].shape == (DRAWS * len(SEEDS) * SETS, N_VAL, 2)
@@ -143,6 +147,15 @@ def test_each_member_of_several_draws_is_trained_as_it_would_be_alone(
         assert set(alone) == set(together)
         for name in alone.keys() - {"curve.epochs"}:
             torch.testing.assert_close(together[name][member], alone[name][0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("standardise", [False, True])
+def test_a_part_of_some_draws_gives_what_these_get_in_the_whole(tmp_path: Path, standardise: bool) -> None:
+    tensors = shared(standardise=standardise)
+    whole = trained(part_of(Share(range(DRAWS), SEEDS), tmp_path), tensors).tensors
+    later = trained(part_of(Share([1, 2], SEEDS), tmp_path), tensors).tensors
+    for name in later.keys() - {"curve.epochs"}:
+        torch.testing.assert_close(later[name], whole[name][len(SEEDS) * SETS :], rtol=1e-4, atol=1e-5)
 
 
 def test_members_of_other_draws_start_and_are_shuffled_differently(tmp_path: Path) -> None:
@@ -165,14 +178,14 @@ main(sys.argv[1:])
 """
 
 
-def start(jobs: int, seeds: int) -> subprocess.Popen[str]:
+def start(jobs: int, seeds: int, select: str) -> subprocess.Popen[str]:
     """Train so many seeds of three sets in a process of its own, with so many workers.
 
     Its states are kept every now and then. With twelve students, workers are worth it: there are two parts.
     """
     environment = {**os.environ, "KD_JOBS": str(jobs)}
     command = [sys.executable, "-c", PROGRAM, "distill", "--target", "labels,hard,soft"]
-    command += ["--seeds", str(seeds), "--epochs", "9000", "--force"]
+    command += ["--seeds", str(seeds), "--epochs", "9000", "--select", select, "--force"]
     return subprocess.Popen(
         command, env=environment, stderr=subprocess.PIPE, text=True, stdout=subprocess.DEVNULL
     )
@@ -187,10 +200,11 @@ def tensors(run: Path) -> dict[str, bytes]:
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
 def test_the_number_of_workers_changes_no_bit_nor_does_going_on_under_another(one_or_two_draws: Path) -> None:
-    run, seeds = one_or_two_draws, 4 // opened(one_or_two_draws).data.draws
+    run, draws = one_or_two_draws, opened(one_or_two_draws).data.draws
+    seeds, select = 4 // draws, "last" if draws == 1 else "best"
     made = []
     for jobs in (1, 2):
-        with start(jobs, seeds) as process:
+        with start(jobs, seeds, select) as process:
             assert process.wait() == 0
         made.append(tensors(run))
     assert made[0] == made[1]
@@ -198,13 +212,13 @@ def test_the_number_of_workers_changes_no_bit_nor_does_going_on_under_another(on
     for jobs, others in ((2, 1), (1, 4)):
         for folder in (run / "students").iterdir():
             shutil.rmtree(folder)
-        with start(jobs, seeds) as process:
+        with start(jobs, seeds, select) as process:
             while not (states[0].exists() and (jobs == 1 or states[1].exists())):
                 assert process.poll() is None
                 time.sleep(0.01)
             process.send_signal(signal.SIGKILL)
         assert not list((run / "students").glob("*/meta.json"))
-        with start(others, seeds) as process:
+        with start(others, seeds, select) as process:
             assert process.stderr is not None
             told = process.stderr.read()
             assert process.wait() == 0

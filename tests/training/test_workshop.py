@@ -1,5 +1,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ def teaching(draws: int = 1, **changed: float) -> Teaching:
 
 @pytest.fixture
 def train(tmp_path: Path) -> Callable[..., list[Fitted]]:
+    calls = count()  # none goes on with the training of another
+
     def by_gradients(taught: Teaching, *, keep_going: bool = False, **settings: float) -> list[Fitted]:
         training = TrainingWorkshop(
             training=Training(**{"epochs": 5, **settings}),  # type: ignore[arg-type]
@@ -53,7 +56,7 @@ def train(tmp_path: Path) -> Callable[..., list[Fitted]]:
             name_member=lambda k, seed, draw: f"set {k} (seed {seed} of draw {draw})",
             open_display=unwatched,
             points=ResumePoints(Store(tmp_path).run("made"), "students"),
-            identity={"test": [settings, keep_going, taught.draws]},
+            identity={"call": next(calls)},
             keep_going=keep_going,
         )
         return list(MLP((4,)).train(taught, training))
@@ -198,3 +201,49 @@ def test_the_objective_of_a_stack_has_what_each_set_is_taught_in_each_draw(draws
     weights = objective_of(teaching(draws, label_weight=0.25), "train").label_weight
     assert weights is not None
     assert weights.flatten().tolist() == [0.25, 0.25]
+
+
+FEATURES = {
+    "of very different sizes": torch.cat(
+        [X * torch.tensor([1e6, 1e-3]) + torch.tensor([5e6, 2e-3]), torch.full((100, 1), 1e6)], 1
+    ),
+    "bytes": (40 * X + 128).clamp(0, 255).to(torch.uint8),
+}
+
+
+@pytest.mark.parametrize("kind", FEATURES)
+@pytest.mark.parametrize(("draws", "batch_size"), [(1, 0), (2, 0), (2, 16)])
+def test_standardising_is_training_on_what_is_standardised_by_hand(
+    train: Callable[..., list[Fitted]], kind: str, draws: int, batch_size: int
+) -> None:
+    """Each draw by its own training examples; the models that come of it take the features as they are."""
+    x = FEATURES[kind]
+    taught = replace(teaching(draws), x=x, standardise=True)
+    by_draw = []
+    for rows in taught.index["train"]:
+        deviation = x[rows].double().std(0, correction=0)
+        by_draw.append((x.double() - x[rows].double().mean(0)) / deviation.where(deviation > 0, 1.0))
+    offsets = 100 * torch.arange(draws).unsqueeze(1)
+    index = {split: rows + offsets for split, rows in taught.index.items()}
+    by_hand = replace(taught, x=torch.cat(by_draw).float(), index=index, standardise=False)
+    settings: dict[str, float] = {"epochs": 20, "batch_size": batch_size, "learning_rate": 0.02}
+    made, expected = train(taught, **settings), train(by_hand, **settings)
+    for ours, theirs in zip(made, expected, strict=True):
+        assert ours.history is not None
+        assert theirs.history is not None
+        torch.testing.assert_close(ours.history.train, theirs.history.train, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(ours.history.val, theirs.history.val, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(ours.logits["test"], theirs.logits["test"], rtol=1e-3, atol=1e-3)
+        flat = {name: tensor.flatten(0, 1) for name, tensor in ours.tensors.items()}
+        stack = MLP((4,)).restore(flat, taught.features, 2, draws * 3)
+        predicted = stack.predict(x, taught.index["test"]).unflatten(0, (draws, 3))
+        torch.testing.assert_close(predicted, ours.logits["test"])
+
+
+def test_the_scaling_does_not_look_beyond_the_training_examples(train: Callable[..., list[Fitted]]) -> None:
+    taught = replace(teaching(), standardise=True)
+    other = X.clone()
+    other[taught.index["test"][0]] *= 100
+    for one, two in zip(train(taught), train(replace(taught, x=other)), strict=True):
+        assert all(torch.equal(tensor, two.tensors[name]) for name, tensor in one.tensors.items())
+        assert not torch.equal(one.logits["test"], two.logits["test"])

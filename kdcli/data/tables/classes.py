@@ -10,14 +10,18 @@ if TYPE_CHECKING:
 
     from kdcli.data.tables.reading import Table
 
+EXACT = 2**53  # up to which a float is an exact whole number
+
 
 def labels_of(table: Table, column: str, notes: list[str]) -> pl.Series:
     """Return the labels of a table as text, without quotes around them; nulls where they are missing."""
     import polars as pl
 
     labels = table.frame[column]
-    if labels.dtype.is_float() and bool((labels.drop_nulls() == labels.drop_nulls().floor()).all()):
-        labels = labels.cast(pl.Int64)
+    if labels.dtype.is_float():
+        there = labels.drop_nulls()
+        if bool(((there == there.floor()) & (there.abs() < EXACT)).all()):
+            labels = labels.cast(pl.Int64)
     labels = labels.cast(pl.String).str.strip_chars()
     there = labels.drop_nulls()
     for quote in ("'", '"'):

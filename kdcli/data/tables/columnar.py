@@ -28,7 +28,7 @@ def read(
         frame = (
             pl.read_parquet(io.BytesIO(content)) if suffix in PARQUET else pl.read_ipc(io.BytesIO(content))
         )
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise KdError(f"{path} is damaged: {str(error).splitlines()[0]}", "write it again") from None
     if frame.height == 0 or frame.width == 0:
         raise KdError(f"{path} is empty", "a table has a row for each example")
@@ -39,6 +39,8 @@ def read(
             raise KdError(
                 f"{path}, column '{name}' is of the type {kind}", "write it as columns of plain values"
             )
+        if kind in (pl.Time, pl.Duration):
+            frame = frame.with_columns(frame[name].to_physical().cast(pl.Float64))
         text = kind in (pl.String, pl.Categorical, pl.Enum)
         column = frame[name]
         columns.append(

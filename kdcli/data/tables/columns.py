@@ -32,6 +32,7 @@ IDENTIFIERS = re.compile(
 MOSTLY = 0.9  # share of numbers from which other values in a column are taken for mistakes
 WORDS = 4  # in a text, on average, from which it is free text
 FEW = 20  # different values of a column that may be categories, and rows below which nothing is an identifier
+WRITTEN = 1e12  # below which whole numbers are written in full
 LARGE = 1000  # from which different whole numbers may be identifiers
 REPEATED = 0.5  # share of different values above which texts name rows rather than groups of them
 
@@ -57,6 +58,8 @@ class Column:
         """Read a column as `description.json` holds it; raises ValueError for what is none."""
         texts = all(isinstance(value, str) for key, value in record.items() if key != "missing")
         if set(record) != {*cls.__dataclass_fields__} or not texts or record["kind"] not in KINDS:
+            raise ValueError("it is no column of a table")
+        if not isinstance(record["missing"], float):
             raise ValueError("it is no column of a table")
         return cls(**record)
 
@@ -164,7 +167,7 @@ def _of_numbers(name: str, there: pl.Series, missing: float, *, forced: bool) ->
     """Decide what a column of numbers is; they are checked to be finite when they are encoded."""
     numbers = there.to_numpy()
     low, high, different = float(numbers.min()), float(numbers.max()), there.n_unique()
-    values, span = f"{low:g} to {high:g}", high - low + 1
+    values, span = f"{_short(low)} to {_short(high)}", high - low + 1
     if forced:
         return Column(name, "number", missing, values, "--numeric")
     if different == 2 and (low, high) == (0, 1):
@@ -181,6 +184,11 @@ def _of_numbers(name: str, there: pl.Series, missing: float, *, forced: bool) ->
         return Column(name, "number", missing, values, "perhaps an identifier", flagged("--drop", name))
     hint = flagged("--categorical", name) if different <= FEW else ""
     return Column(name, "number", missing, values, "", hint)
+
+
+def _short(value: float) -> str:
+    """Write a number in few characters, whole ones in full."""
+    return f"{value:,.0f}" if value.is_integer() and abs(value) < WRITTEN else f"{value:g}"
 
 
 def flagged(flag: str, name: str) -> str:

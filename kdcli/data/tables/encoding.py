@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from kdcli.data.tables.columns import YES, Column
+from kdcli.data.tables.columns import LEARNED, YES, Column
 from kdcli.errors import KdError
 
 if TYPE_CHECKING:
@@ -52,8 +52,14 @@ class Encoded:
         known = cls.__dataclass_fields__
         if not isinstance(record, dict) or set(record) != {*known}:
             raise ValueError("it is no encoding of a column")
-        read = cls(**{**record, "levels": tuple(record["levels"])})
-        if read.kind not in ("number", "yes/no", "category", "date") or not isinstance(read.name, str):
+        levels = record["levels"]
+        if not isinstance(levels, (list, tuple)) or not all(isinstance(level, str) for level in levels):
+            raise ValueError("the levels of a column must be texts")
+        read = cls(**{**record, "levels": tuple(levels)})
+        kinds = {key: type(getattr(cls(name="", kind=""), key)) for key in known}
+        if read.kind not in LEARNED or any(
+            type(getattr(read, key)) is not kind for key, kind in kinds.items()
+        ):
             raise ValueError("a column is of no kind that there is")
         return read
 

@@ -14,8 +14,8 @@ MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL")  # besides blanks
 
 def with_nulls(column: pl.Series, more: Sequence[str], found: Counter[str]) -> pl.Series:
     """Return a column of text with nulls for what counts as missing, and count the words that do."""
-    words = [*MISSING, *more]
-    missing = column.is_in(words)
+    words = dict.fromkeys([*MISSING, *more])
+    missing = column.is_in(list(words))
     if not bool(missing.any()):
         return column
     for word in words:

@@ -11,15 +11,16 @@ import gzip
 import io
 import re
 import zlib
+from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdcli.data.tables import columnar
 from kdcli.data.tables.missing import note_of_missing, with_nulls
-from kdcli.errors import KdError
+from kdcli.errors import KdError, UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,6 +30,7 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bar
 SAMPLE = 200  # lines by which separators are recognised
 NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
 DECIMAL_COMMA = r"^[+-]?\d+,\d+$"
+WHOLE = r"^-?\d{1,15}$"
 LEADING_ZERO = r"^[+-]?0\d"  # of codes, which are no numbers
 
 
@@ -46,21 +48,15 @@ class Dialect:
 class Table:
     """A table as it was read: columns of text, or of the types of a columnar file, missing values as nulls.
 
-    `lines` tells the line of the file that a row begins at, None where rows have no lines. `notes` say what
-    was recognised.
+    `notes` say what was recognised. `place` names a row, counted from 0, for a person: the file and the line
+    that it begins at, or the row where there are no lines.
     """
 
     path: Path
     frame: pl.DataFrame
     notes: tuple[str, ...]
-    first_line: int | None = None
+    place: Callable[[int], str]
     headed: bool = True
-
-    def place(self, row: int) -> str:
-        """Name a row of the file, counted from 0, for a person."""
-        if self.first_line is None:
-            return f"{self.path.name}, row {row + 1}"
-        return f"{self.path.name}, line {row + self.first_line}"
 
 
 def suffix_of(path: Path) -> str:
@@ -77,7 +73,8 @@ def is_table(path: Path) -> bool:
 def read_table(path: Path, dialect: Dialect) -> Table:
     """Read a table; raises `KdError` saying where the file is not one."""
     if suffix_of(path) in columnar.SUFFIXES:
-        return Table(path, *columnar.read(path, content_of(path), suffix_of(path), dialect.missing))
+        frame, found = columnar.read(path, content_of(path), suffix_of(path), dialect.missing)
+        return Table(path, frame, found, lambda row: f"{path.name}, row {row + 1}")
     content, notes = _checked_text(path, content_of(path))
     return _read_text(path, content, dialect, notes)
 
@@ -103,6 +100,8 @@ def _checked_text(path: Path, content: bytes) -> tuple[bytes, list[str]]:
     if content.startswith(b"\xef\xbb\xbf"):
         content = content[3:]
         notes.append("a byte-order mark before the first line was skipped")
+    if b"\n" not in content:  # as in files of an old Macintosh
+        content = content.replace(b"\r", b"\n")
     for number, line in enumerate(io.BytesIO(content), 1):
         try:
             line.decode("utf-8")
@@ -117,37 +116,41 @@ def _checked_text(path: Path, content: bytes) -> tuple[bytes, list[str]]:
 def _read_text(path: Path, content: bytes, dialect: Dialect, notes: list[str]) -> Table:
     if not content.strip():
         raise KdError(f"{path} is empty", "a table has a line for each example")
-    separator = dialect.separator or _separator(content[: 1 << 20].decode("utf-8", "ignore"))
+    given = dialect.separator.replace("\\t", "\t")
+    if given and (len(given.encode()) != 1 or given in '"\r\n'):
+        raise UsageError(f"--separator: '{given}' is not one ASCII character", "such as ';' or '\\t'")
+    separator = given or _separator(content[: 1 << 20].decode("utf-8", "ignore"))
     if not dialect.separator and separator != ",":
         notes.append(f"columns are separated by {SEPARATORS[separator]} (--separator)")
-    start = len(content) - len(content.lstrip())
-    first_line = content[:start].count(b"\n") + 1
-    width = _check_lines(path, content, separator)
-    frame = _parsed(path, content, separator)
+    width, lines = _check_lines(path, content, separator)
+    frame = _parsed(path, content, separator, width, len(lines))
     del content
     names = [str(value or "").strip() for value in frame.row(0)]
     headed = dialect.header and _is_header(names)
     if headed:
-        _check_names(path, names, first_line)
-        frame = frame.slice(1)
-        first_line += 1
+        _check_names(path, names, lines[0])
+        frame, lines = frame.slice(1), lines[1:]
     else:
         names = [f"column {k + 1}" for k in range(width)]
         if dialect.header:
             notes.append("there is no header: the first line has numbers; columns are named by their place")
     frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
-    frame = _without_blank_rows(frame, notes)
+    frame, lines = _without_blank_rows(frame, lines, notes)
     if frame.height == 0:
         raise KdError(f"{path} has a header and no rows", "a table has a line for each example")
-    return Table(path, _typed(frame, dialect, notes), tuple(notes), first_line, headed)
+    frame = _typed(frame, dialect, notes)
+    return Table(path, frame, tuple(notes), lambda row: f"{path.name}, line {lines[row]}", headed)
 
 
 def _separator(text: str) -> str:
     """Return what separates the columns: what gives the most columns, alike in the first lines."""
-    lines = [line for line in text[: 1 << 20].splitlines()[:SAMPLE] if line.strip()]
+    lines = [line for line in text[: 1 << 20].splitlines()[:SAMPLE] if line.strip()] or [""]
 
     def columns(separator: str) -> int:
-        counts = {len(row) for row in csv.reader(lines, delimiter=separator)}
+        try:
+            counts = {len(row) for row in csv.reader(lines, delimiter=separator)}
+        except csv.Error:  # such as a text without an end; the line is named later
+            return 0
         return counts.pop() if len(counts) == 1 else 0
 
     best = max(SEPARATORS, key=columns)
@@ -156,35 +159,45 @@ def _separator(text: str) -> str:
     return max(SEPARATORS, key=lambda separator: lines[0].count(separator))
 
 
-def _check_lines(path: Path, content: bytes, separator: str) -> int:
-    """Return how many columns every line has; raises `KdError` at the first line that has others."""
-    width, first = 0, 0
+def _check_lines(path: Path, content: bytes, separator: str) -> tuple[int, Sequence[int]]:
+    """Return how many columns every row has, and the line that each begins at, from the first not blank.
+
+    Raises `KdError` at the first row that has other columns.
+    """
+    width, first, lines = 0, 0, array("q")
     for line, count in _widths(path, content, separator):
-        if not width:
+        if not width and count:
             width, first = count, line
-        elif count != width:
+        if width:
+            lines.append(line)
+        if count not in (0, width):
             raise KdError(
                 f"{path}, line {line}: {count} columns, where line {first} has {width}",
                 "correct the line; a text that has the separator in it must stand in double quotes",
             )
-    return width
+    return width, lines
 
 
 def _widths(path: Path, content: bytes, separator: str) -> Iterator[tuple[int, int]]:
-    """Yield the number of each line with its columns, blank lines left out."""
+    """Yield the line that each row begins at, with the number of its columns: 0 of a blank line."""
     if b'"' not in content:
         between = separator.encode()
         for number, line in enumerate(io.BytesIO(content), 1):
-            if not line.isspace():
-                yield number, line.count(between) + 1
+            yield number, line.count(between) + 1 if line.strip() else 0
         return
     lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
-    reader = csv.reader(lines, delimiter=separator, strict=True)
+    spaces = [False]  # whether the line that was read last has nothing else
+
+    def noting() -> Iterator[str]:
+        for line in lines:
+            spaces[0] = line.isspace()
+            yield line
+
+    reader = csv.reader(noting(), delimiter=separator, strict=True)
     start = 1
     try:
         for row in reader:
-            if row and (len(row) > 1 or row[0].strip()):
-                yield start, len(row)
+            yield start, 0 if spaces[0] and reader.line_num == start else len(row)
             start = reader.line_num + 1
     except csv.Error as error:
         raise KdError(
@@ -192,15 +205,26 @@ def _widths(path: Path, content: bytes, separator: str) -> Iterator[tuple[int, i
         ) from None
 
 
-def _parsed(path: Path, content: bytes, separator: str) -> pl.DataFrame:
+def _parsed(path: Path, content: bytes, separator: str, width: int, height: int) -> pl.DataFrame:
+    """Return all rows as text; where Polars takes quotes otherwise, as the csv module reads them."""
     import polars as pl
 
+    while (line := content[: content.find(b"\n") + 1]) and line.isspace():
+        content = content[len(line) :]
     try:
-        return pl.read_csv(io.BytesIO(content), separator=separator, has_header=False, infer_schema=False)
-    except pl.exceptions.PolarsError as error:
-        raise KdError(
-            f"{path} cannot be read as a table: {str(error).splitlines()[0]}", "see the file"
-        ) from None
+        frame = pl.read_csv(io.BytesIO(content), separator=separator, has_header=False, infer_schema=False)
+        if frame.shape == (height, width):
+            return frame
+    except pl.exceptions.PolarsError:
+        pass
+    lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
+    try:
+        rows = [row if len(row) == width else [""] * width for row in csv.reader(lines, delimiter=separator)]
+    except csv.Error as error:
+        raise KdError(f"{path} cannot be read as a table: {error}", "see the file") from None
+    if len(rows) != height:
+        raise KdError(f"{path} cannot be read as a table: {len(rows)} rows, {height} lines", "see the file")
+    return pl.DataFrame(rows, [f"column {k + 1}" for k in range(width)], orient="row")
 
 
 def _is_header(names: Sequence[str]) -> bool:
@@ -224,19 +248,21 @@ def _check_names(path: Path, names: Sequence[str], line: int) -> None:
         )
 
 
-def _without_blank_rows(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+def _without_blank_rows(
+    frame: pl.DataFrame, lines: Sequence[int], notes: list[str]
+) -> tuple[pl.DataFrame, Sequence[int]]:
     import polars as pl
 
     first = frame[frame.columns[0]]
     if not bool((first.is_null() | (first.str.strip_chars() == "")).any()):
-        return frame
+        return frame, lines
     blank = frame.select(
         pl.all_horizontal(pl.all().is_null() | (pl.all().str.strip_chars() == ""))
     ).to_series()
     if count := int(blank.sum()):
         notes.append(f"{count} blank line{'s' if count > 1 else ''} left out")
-        return frame.filter(~blank)
-    return frame
+        return frame.filter(~blank), [lines[row] for row in (~blank).arg_true()]
+    return frame, lines
 
 
 def _typed(frame: pl.DataFrame, dialect: Dialect, notes: list[str]) -> pl.DataFrame:
@@ -253,8 +279,12 @@ def _typed(frame: pl.DataFrame, dialect: Dialect, notes: list[str]) -> pl.DataFr
             column = pointed
             commas.append(name)
         numbers = column.cast(pl.Float64, strict=False)
-        whole = numbers.null_count() == column.null_count() and not column.str.contains(LEADING_ZERO).any()
-        typed.append(numbers if whole and numbers.null_count() < len(numbers) else column)
+        all_numbers = (
+            numbers.null_count() == column.null_count() and not column.str.contains(LEADING_ZERO).any()
+        )
+        if all_numbers and column.str.contains(WHOLE).all():  # so that 7 as a category is not 7.0
+            numbers = column.cast(pl.Int64)
+        typed.append(numbers if all_numbers and numbers.null_count() < len(numbers) else column)
     notes += note_of_missing(found)
     if commas:
         notes.append(f"decimal commas in {', '.join(commas)} (--decimal . takes them for text)")

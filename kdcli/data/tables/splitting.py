@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ NAMES = {  # of splits, as columns of tables and folders call them
     "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing", "te", "holdout"),
 }
+
+FEW = "each split needs groups of rows with each class; leave out --group, --together"
 
 
 def drawn(
@@ -72,7 +75,14 @@ def by_group(
             folds = StratifiedGroupKFold(
                 max(2, round(1 / share)), shuffle=True, random_state=state(f"table/{split}", seed, draw)
             )
-            left, part = next(folds.split(rest.view(-1, 1).numpy(), y[rest].numpy(), groups[rest].numpy()))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of few rows of a class: what is split is checked
+                try:
+                    left, part = next(folds.split(rest.numpy(), y[rest].numpy(), groups[rest].numpy()))
+                except ValueError:
+                    raise KdError(
+                        f"{counted(len({*groups[rest].tolist()}), 'group')} of rows cannot be split", FEW
+                    ) from None
             index[split].append(rest[torch.from_numpy(part)])
             rest = rest[torch.from_numpy(left)]
         index["train"].append(rest)
@@ -90,7 +100,10 @@ def in_order(time: Tensor, shares: tuple[float, float]) -> dict[str, Tensor]:
 
 
 def by_column(values: Sequence[str], column: str) -> dict[str, Tensor]:
-    """Split rows by a column that names the split of each; raises `UsageError` for other names."""
+    """Return the rows to validate and to test on, by a column that names the split of each row.
+
+    Training rows are all others. Raises `UsageError` for other names.
+    """
     import torch
 
     known = {name: split for split, names in NAMES.items() for name in names}
@@ -103,7 +116,7 @@ def by_column(values: Sequence[str], column: str) -> dict[str, Tensor]:
         )
     return {
         split: torch.tensor([k for k, name in enumerate(found) if name == split], dtype=torch.int64)
-        for split in SPLITS
+        for split in ("val", "test")
         if split in found
     }
 
