@@ -17,15 +17,17 @@ from kdcli.data.tables import splitting
 from kdcli.data.tables.classes import labels_of, unified
 from kdcli.data.tables.columns import LEARNED, Column, Wishes, named, recognised
 from kdcli.data.tables.encoding import as_numbers, encode, fitted
-from kdcli.data.tables.reading import Dialect, Table, read_table
+from kdcli.data.tables.reading import Dialect, Table, is_text, read_table
 from kdcli.errors import Command, KdError, UsageError
 from kdcli.settings import setting
+from kdcli.store import free_memory
 
 if TYPE_CHECKING:
     import polars as pl
     from torch import Tensor
 
 
+NEEDED, PACKED = 6, 5  # bytes of memory for a byte of text, and of text for one of a packed file
 CHUNK = 65_536  # rows whose keys are computed at once
 MANY = 200_000  # rows from which equal ones are not looked for
 
@@ -53,6 +55,7 @@ class Tabular(Owned):
     header: bool = setting(True, "take the first line for names of columns, unless it has numbers")
     separator: str = setting("", "what separates columns; empty: recognised", metavar="TEXT")
     decimal: str = setting("", "the decimal sign; empty: recognised", choices=("", ".", ","))
+    n_rows: int = setting(0, "rows to read from the start of each file; 0: all", minimum=0)
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ def opened(config: Tabular) -> tuple[Tabular, Callable[[], Sample]]:
     paths = {"rows": config.file, "val": config.val, "test": config.test}
     files = {part: Path(path).absolute() for part, path in paths.items() if path}
     digest = digest_of(files.values(), config.digest)
+    if not config.n_rows:
+        _check_memory(files)
     file, val, test = (str(files.get(part, "")) for part in paths)
     config = replace(config, digest=digest, file=file, val=val, test=test)
     read = _read(config, files)
@@ -96,9 +101,22 @@ def opened(config: Tabular) -> tuple[Tabular, Callable[[], Sample]]:
     return config, lambda: _sample(config, read)
 
 
+def _check_memory(files: Mapping[str, Path]) -> None:
+    """Refuse files that reading would need more memory for than there is."""
+    packed = {path: PACKED if path.suffix == ".gz" or not is_text(path) else 1 for path in files.values()}
+    needed = NEEDED * sum(path.stat().st_size * times for path, times in packed.items())
+    free = free_memory()
+    if free is not None and needed > free:
+        raise KdError(
+            f"reading {files['rows'].name} takes about {needed / 1e9:.0f} GB of memory, and {free / 1e9:.0f} "
+            "GB are free",
+            "--n-rows N reads the first N rows of each file",
+        )
+
+
 def _read(config: Tabular, files: dict[str, Path]) -> _Files:
     """Read the files, and their labels, spelled alike."""
-    dialect = Dialect(config.separator, config.decimal, config.header, config.missing)
+    dialect = Dialect(config.separator, config.decimal, config.header, config.missing, config.n_rows)
     tables = {part: read_table(path, dialect) for part, path in files.items()}
     notes = [
         f"{t.path.name}: {note}" if len(tables) > 1 else note for t in tables.values() for note in t.notes

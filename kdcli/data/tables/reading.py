@@ -11,14 +11,14 @@ import gzip
 import io
 import re
 import zlib
-from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdcli.data.tables import columnar
+from kdcli.data.tables.lines import check_lines, up_to_line
 from kdcli.data.tables.missing import note_of_missing, with_nulls
 from kdcli.errors import KdError, UsageError
 
@@ -36,12 +36,16 @@ LEADING_ZERO = r"^[+-]?0\d"  # of codes, which are no numbers
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text file is to be read; an empty `separator` or `decimal` is recognised by kd."""
+    """How a text file is to be read; an empty `separator` or `decimal` is recognised by kd.
+
+    Of a file of more `rows` the first are read; 0 reads all.
+    """
 
     separator: str = ""
     decimal: str = ""
     header: bool = True
     missing: tuple[str, ...] = ()
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,11 @@ def suffix_of(path: Path) -> str:
     return Path(name.removesuffix(".gz")).suffix
 
 
+def is_text(path: Path) -> bool:
+    """Whether a table is text by its name."""
+    return suffix_of(path) in TEXT
+
+
 def is_table(path: Path) -> bool:
     """Whether a file is a table by its name."""
     return suffix_of(path) in (*TEXT, *columnar.SUFFIXES)
@@ -74,6 +83,7 @@ def read_table(path: Path, dialect: Dialect) -> Table:
     """Read a table; raises `KdError` saying where the file is not one."""
     if suffix_of(path) in columnar.SUFFIXES:
         frame, found = columnar.read(path, content_of(path), suffix_of(path), dialect.missing)
+        frame = frame.head(dialect.rows or frame.height)
         return Table(path, frame, found, lambda row: f"{path.name}, row {row + 1}")
     content, notes = _checked_text(path, content_of(path))
     return _read_text(path, content, dialect, notes)
@@ -122,7 +132,10 @@ def _read_text(path: Path, content: bytes, dialect: Dialect, notes: list[str]) -
     separator = given or _separator(content[: 1 << 20].decode("utf-8", "ignore"))
     if not dialect.separator and separator != ",":
         notes.append(f"columns are separated by {SEPARATORS[separator]} (--separator)")
-    width, lines = _check_lines(path, content, separator)
+    width, lines = check_lines(path, content, separator)
+    whole = len(lines)
+    if dialect.rows and whole > dialect.rows + 1:  # one of them may be a header
+        content, lines = up_to_line(content, lines[dialect.rows + 1]), lines[: dialect.rows + 1]
     frame = _parsed(path, content, separator, width, len(lines))
     del content
     names = [str(value or "").strip() for value in frame.row(0)]
@@ -135,6 +148,10 @@ def _read_text(path: Path, content: bytes, dialect: Dialect, notes: list[str]) -
         if dialect.header:
             notes.append("there is no header: the first line has numbers; columns are named by their place")
     frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
+    if dialect.rows and frame.height > dialect.rows:
+        frame = frame.head(dialect.rows)
+    if dialect.rows and dialect.rows < whole - headed:
+        notes.append(f"only the first {dialect.rows:,} of {whole - headed:,} rows were read (--n-rows)")
     frame, lines = _without_blank_rows(frame, lines, notes)
     if frame.height == 0:
         raise KdError(f"{path} has a header and no rows", "a table has a line for each example")
@@ -157,52 +174,6 @@ def _separator(text: str) -> str:
     if columns(best) > 1:
         return best
     return max(SEPARATORS, key=lambda separator: lines[0].count(separator))
-
-
-def _check_lines(path: Path, content: bytes, separator: str) -> tuple[int, Sequence[int]]:
-    """Return how many columns every row has, and the line that each begins at, from the first not blank.
-
-    Raises `KdError` at the first row that has other columns.
-    """
-    width, first, lines = 0, 0, array("q")
-    for line, count in _widths(path, content, separator):
-        if not width and count:
-            width, first = count, line
-        if width:
-            lines.append(line)
-        if count not in (0, width):
-            raise KdError(
-                f"{path}, line {line}: {count} columns, where line {first} has {width}",
-                "correct the line; a text that has the separator in it must stand in double quotes",
-            )
-    return width, lines
-
-
-def _widths(path: Path, content: bytes, separator: str) -> Iterator[tuple[int, int]]:
-    """Yield the line that each row begins at, with the number of its columns: 0 of a blank line."""
-    if b'"' not in content:
-        between = separator.encode()
-        for number, line in enumerate(io.BytesIO(content), 1):
-            yield number, line.count(between) + 1 if line.strip() else 0
-        return
-    lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
-    spaces = [False]  # whether the line that was read last has nothing else
-
-    def noting() -> Iterator[str]:
-        for line in lines:
-            spaces[0] = line.isspace()
-            yield line
-
-    reader = csv.reader(noting(), delimiter=separator, strict=True)
-    start = 1
-    try:
-        for row in reader:
-            yield start, 0 if spaces[0] and reader.line_num == start else len(row)
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise KdError(
-            f"{path}, line {start}: {error}", "close the quotes that are open, or double those within a text"
-        ) from None
 
 
 def _parsed(path: Path, content: bytes, separator: str, width: int, height: int) -> pl.DataFrame:

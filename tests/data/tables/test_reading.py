@@ -206,3 +206,15 @@ def test_real_tables_have_all_of_their_rows(
     table = read_table(SHARED / name, Dialect())
     assert (table.frame.shape, table.headed) == (shape, headed)
     assert table.place(shape[0] - 1) == f"{name}, line {last}"
+
+
+@pytest.mark.parametrize("header", ["a,b\n", ""])
+@pytest.mark.parametrize("quoted", [False, True])
+def test_the_first_rows_alone_are_read_and_the_others_told(header: str, quoted: bool) -> None:
+    text = '"x\ny"' if quoted else "x"
+    content = header + "".join(f"{k},{text}\n" for k in range(20))
+    table = read(content.encode(), rows=5)
+    assert table.frame.height == 5
+    assert table.frame[table.frame.columns[0]].to_list() == [0, 1, 2, 3, 4]
+    assert "only the first 5 of 20 rows were read (--n-rows)" in table.notes
+    assert not any("only the first" in note for note in read(content.encode(), rows=20).notes)
