@@ -22,8 +22,9 @@ import tomli_w
 import torch
 import typer
 from customers import customers
+from fuzzing import trials
 from harness import TWO_DRAWS, Kd, forge, idx_files, write_files
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 from safetensors.torch import load_file, save
@@ -35,20 +36,8 @@ from kdcli.runs.recipe import RecipeError, dump, load, parse
 
 pytestmark = pytest.mark.long
 
-TIMES = int(os.environ.get("KD_FUZZ", "1"))
-GATE = 2  # times as many in `.ci/run`
 CODES = (0, 1, 2)
 OWN = ("outputs", "other", ".hypothesis")  # what kd may write to here
-
-
-def trials(count: int) -> settings:
-    return settings(
-        max_examples=count * TIMES,
-        deadline=None,
-        derandomize=TIMES <= GATE,  # a gate must not fail by luck
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from kdcli.cli.options import Options
 from kdcli.cli.parameters import Parameter
 from kdcli.data import find_dataset, kind_of_source
+from kdcli.data.owned import stem
 from kdcli.errors import KdError, UsageError
 from kdcli.report import Screen
 from kdcli.runs.recipe import Recipe, builtin, builtin_names, load
@@ -116,8 +117,7 @@ def source_of(source: str, given: str | None, run: Callable[[str], Recipe | None
     if not path.exists():
         raise KdError(f"there is no file or folder {source}", "check the path")
     kind = kind_of_source(path)
-    stem = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
-    name = given or named_run() or re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.") or kind
+    name = given or named_run() or re.sub(r"[^A-Za-z0-9._-]+", "-", stem(path)).strip("-.") or kind
     own = run(name)
     recipe = own if own is not None and own.dataset == kind else builtin(kind)
     if kind == "mnist":
@@ -142,18 +142,16 @@ def recipe_for_data(call: Call) -> Source:
     """
     dataset, source, name = call.options.dataset, call.options.recipe, call.options.new_run
     if dataset is not None and is_path(dataset):
-        own = source_of(dataset, name, lambda run: call.recipe_of(run))
-        if source is None:
-            return own
-        return Source(load(source), own.settings, own.name, own.files)
+        files = source_of(dataset, name, call.recipe_of)
+        return files if source is None else replace(files, recipe=load(source))
     if source is None:
         name = name or named_run() or dataset or "gaussians"
         if dataset is not None:
             find_dataset(dataset)
-        run = call.store.run(name)
-        if not run.recipe_path.is_file():
+        own = call.recipe_of(name)
+        if own is None:
             return Source(builtin(dataset or "gaussians"), {}, name)
-        recipe, source = call.opened(run).recipe, f"of run {name}"
+        recipe, source = own, f"of run {name}"
     else:
         recipe, name = load(source), run_name(source, name)
     if dataset is not None and dataset != recipe.dataset:

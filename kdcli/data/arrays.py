@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kdcli.data.dataset import Dataset, Sample
-from kdcli.data.owned import Owned, called, digest_of, pooled
+from kdcli.data.dataset import Sample
+from kdcli.data.owned import Owned, dataset_of, digest_of, pooled
 from kdcli.errors import Command, KdError, UsageError
 from kdcli.settings import setting
 
@@ -147,12 +147,4 @@ def _as_tensor(x: np.ndarray[Any, Any]) -> Tensor:
     return tensor.movedim(-1, 1).contiguous() if tensor.ndim == 4 else tensor
 
 
-DATASET = Dataset(
-    summary="arrays of your own in an NPZ file",
-    config=Arrays,
-    sample=lambda config: opened(config)[1](),
-    drawing="split",
-    opened=opened,
-    called=called,
-    standardise=True,
-)
+DATASET = dataset_of("arrays of your own in an NPZ file", Arrays, opened, standardise=True)

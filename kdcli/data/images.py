@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kdcli.data.dataset import Dataset, Sample
-from kdcli.data.owned import Owned, called, digest_of, pooled
+from kdcli.data.dataset import Sample
+from kdcli.data.owned import Owned, dataset_of, digest_of, pooled
 from kdcli.data.pool import SPLITS
-from kdcli.data.tables.splitting import NAMES
+from kdcli.data.tables.splitting import SPLIT_OF
 from kdcli.errors import Command, KdError, UsageError
 from kdcli.settings import setting
 
@@ -57,9 +57,8 @@ def opened(config: Images) -> tuple[Images, Callable[[], Sample]]:
 
 def find(folder: Path, notes: list[str]) -> list[Found]:
     """Return the images of a folder, in the order of their names; says which files are none."""
-    splits = {name: split for split, names in NAMES.items() for name in names}
     inner = _folders(folder)
-    named = {path: splits.get(path.name.lower()) for path in inner}
+    named = {path: SPLIT_OF.get(path.name.lower()) for path in inner}
     if any(named.values()):
         if odd := [path.name for path, split in named.items() if split is None]:
             raise KdError(
@@ -163,11 +162,4 @@ def _without_transparency(image: Any) -> Any:
     return image
 
 
-DATASET = Dataset(
-    summary="images of your own: a folder for each class",
-    config=Images,
-    sample=lambda config: opened(config)[1](),
-    drawing="split",
-    opened=opened,
-    called=called,
-)
+DATASET = dataset_of("images of your own: a folder for each class", Images, opened)

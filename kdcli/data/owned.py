@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from kdcli.data.dataset import Drawn
+from kdcli.data.dataset import Dataset, Drawn, Sample
 from kdcli.data.draw import Drawing
 from kdcli.data.pool import Pool
 from kdcli.data.tables import splitting
@@ -24,6 +24,8 @@ IDX_STREAM = "mnist/split"  # so that images are split alike from whatever files
 MOST_CLASSES = 100
 SHOWN = 5
 TOO_FEW = "kd classifies: labels are a few different values"
+
+C = TypeVar("C", bound="Owned")
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,32 @@ class Owned(Drawn):
         return self if self.draws else replace(self, draws=TEN if rows <= FEW_ROWS else 1)
 
 
+def dataset_of(
+    summary: str,
+    config: type[C],
+    opened: Callable[[C], tuple[C, Callable[[], Sample]]],
+    standardise: bool = False,
+) -> Dataset[C]:
+    """Return a kind of dataset of the user's own: opened, split at random, and called after its file."""
+    return Dataset(
+        summary=summary,
+        config=config,
+        sample=lambda options: opened(options)[1](),
+        drawing="split",
+        opened=opened,
+        called=called,
+        standardise=standardise,
+    )
+
+
 def called(config: Any) -> str:
     """Return what data are called: after their file or folder."""
-    name = Path(config.file).name
-    return name.removesuffix(".gz").rpartition(".")[0] or name
+    return stem(Path(config.file))
+
+
+def stem(path: Path) -> str:
+    """Return the name of a file or folder without what it ends in."""
+    return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
 
 
 def digest_of(paths: Iterable[Path], expected: str, places: Sequence[str] = ()) -> str:

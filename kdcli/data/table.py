@@ -9,9 +9,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdcli.data.dataset import Dataset, Sample
+from kdcli.data.dataset import Sample
 from kdcli.data.draw import Drawing
-from kdcli.data.owned import Owned, called, classes_of, digest_of
+from kdcli.data.owned import Owned, classes_of, dataset_of, digest_of
 from kdcli.data.pool import Pool
 from kdcli.data.tables import splitting
 from kdcli.data.tables.classes import labels_of, unified
@@ -267,12 +267,9 @@ def _warnings(x: Tensor, y: Tensor, index: dict[str, Tensor], names: Sequence[st
     return notes
 
 
-DATASET = Dataset(
-    summary="a table of your own: CSV, TSV, Parquet or Arrow, with a column of labels",
-    config=Tabular,
-    sample=lambda config: opened(config)[1](),
-    drawing="split",
-    opened=opened,
-    called=called,
+DATASET = dataset_of(
+    "a table of your own: CSV, TSV, Parquet or Arrow, with a column of labels",
+    Tabular,
+    opened,
     standardise=True,
 )

@@ -218,11 +218,9 @@ def _measure_teacher(teacher: TrainedTeacher, data: Data, compared: Sequence[str
 
 
 def _measure_bayes(data: Data, compared: Sequence[str]) -> Measured | None:
-    pool = data.pool
-    if pool.posterior is None:
+    scored, how = bayes_on_test_splits(data), draws_of(data.description)
+    if scored is None:
         return None
-    logits = pool.posterior[pool.index["test"]].log().unsqueeze(1)
-    scored, how = on_test_splits(data, logits), draws_of(data.description)
     return Measured(
         "Bayes optimum", "", how, *measure(scored, compared, how, own=data.dataset.opened is not None)
     )
@@ -233,6 +231,14 @@ def draws_of(description: Description) -> Draws:
     sizes = description.sizes
     overlap = sizes["test"] / sizes["train"] if description.drawing == "split" else 0.0
     return Draws(overlap, shared_test=description.drawing == "test kept")
+
+
+def bayes_on_test_splits(data: Data) -> list[Scored] | None:
+    """Score the exact posterior on the test split of each draw; None where it is not known."""
+    pool = data.pool
+    if pool.posterior is None:
+        return None
+    return on_test_splits(data, pool.posterior[pool.index["test"]].log().unsqueeze(1))
 
 
 def on_test_splits(data: Data, logits: Tensor, teacher: Tensor | None = None) -> list[Scored]:

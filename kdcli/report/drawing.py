@@ -14,7 +14,7 @@ import torch
 
 from kdcli import workers
 from kdcli.errors import KdError, Text
-from kdcli.evidence.gather import Evidence, draws_of, estimate_metric, on_test_splits
+from kdcli.evidence.gather import Evidence, bayes_on_test_splits, draws_of, estimate_metric, on_test_splits
 from kdcli.evidence.verdicts import by_group
 from kdcli.figures import find_figure
 from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subject, View
@@ -151,10 +151,9 @@ def _columns(data: Data) -> dict[str, list[int]]:
 
 def _bayes_scores(data: Data) -> dict[str, Any] | None:
     """Score the exact posterior on each test split: no model can expect to beat it. None if unknown."""
-    pool = data.pool
-    if pool.posterior is None:
+    scored = bayes_on_test_splits(data)
+    if scored is None:
         return None
-    scored = on_test_splits(data, pool.posterior[pool.index["test"]].log().unsqueeze(1))
     by_draw = [measure(of_draw) for of_draw in scored]
     return {name: np.array([scores[name][0] for scores in by_draw]) for name in by_draw[0]}
 

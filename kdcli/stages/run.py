@@ -38,10 +38,9 @@ class WholeRun:
     """All stages of a recipe on one run.
 
     `source` is the recipe's name or file, or the file or folder that the data are in, `files` the folder that
-    its dataset is read from. `settings` are
-    instead of those of the recipe's data section, and those of them that were `given` by hand; `seeds`
-    instead of those of its students. A run that is there with the same data and teacher keeps its recipe, and
-    is given these students besides.
+    its dataset is read from. `settings` are instead of those of the recipe's data section, and those of them
+    that were `given` by hand; `seeds` instead of those of its students. A run that is there with the same
+    data and teacher keeps its recipe, and is given these students besides.
     """
 
     experiment: Experiment

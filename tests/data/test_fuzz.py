@@ -6,7 +6,6 @@
 import csv
 import gzip
 import io
-import os
 import re
 import warnings
 from collections.abc import Callable
@@ -18,7 +17,8 @@ import polars as pl
 import pytest
 import torch
 from data.made import CLASSES, labelled_pixels, own_images
-from hypothesis import HealthCheck, event, given, settings
+from fuzzing import trials
+from hypothesis import event, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -27,8 +27,6 @@ from kdcli.data.tables.missing import MISSING
 from kdcli.data.tables.reading import Dialect, read_table
 from kdcli.errors import KdError
 
-TIMES = int(os.environ.get("KD_FUZZ", "1"))
-GATE = 2  # times as many in `.ci/run`
 X, Y = labelled_pixels()
 FRAME = pl.DataFrame(
     {
@@ -59,16 +57,6 @@ PIECES = st.binary(max_size=5) | st.sampled_from(
         b"\n\n",
     ]
 )
-
-
-def trials(count: int) -> settings:
-    return settings(
-        max_examples=count * TIMES,
-        deadline=None,
-        derandomize=TIMES <= GATE,  # a gate must not fail by luck
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 @st.composite

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 LEVELS = 20  # categories of a column that have a feature of their own
 RARE = 10  # rows that such a category has at least
-DAYS = "days since 1970-01-01"
 LARGEST = 3.0e38  # of a float32
 
 

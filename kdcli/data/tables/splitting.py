@@ -19,6 +19,7 @@ NAMES = {  # of splits, as columns of tables and folders call them
     "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing", "te", "holdout"),
 }
+SPLIT_OF = {name: split for split, names in NAMES.items() for name in names}
 
 FEW = "each split needs groups of rows with each class; leave out --group, --together"
 
@@ -106,8 +107,7 @@ def by_column(values: Sequence[str], column: str) -> dict[str, Tensor]:
     """
     import torch
 
-    known = {name: split for split, names in NAMES.items() for name in names}
-    found = [known.get(str(value).lower()) for value in values]
+    found = [SPLIT_OF.get(str(value).lower()) for value in values]
     if None in found:
         odd = values[found.index(None)]
         allowed = "; ".join(", ".join(names) for names in NAMES.values())
