@@ -22,11 +22,14 @@ from torch import Tensor
 SMALLEST = 1e-300  # a target below it counts as 0, so that p / q stays within float64
 
 
-def distillation_loss(logits: Tensor, target: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
+def distillation_loss(
+    logits: Tensor, target: Tensor, temperature: Tensor | float = 1.0, weights: Tensor | None = None
+) -> Tensor:
     """T² · KL(target ‖ softmax(logits / T)), in nats, summed over classes and averaged over examples.
 
     `logits` and `target` are `(..., n_classes, n)`, the result `(...,)` float64; a temperature tensor
-    broadcasts against `logits`. A target probability of 0 contributes 0; the loss is infinite
+    broadcasts against `logits`, and `weights` of the examples against
+    `(..., n)`. A target probability of 0 contributes 0; the loss is infinite
     only where the student excludes what the target allows.
 
     With q the target, p the student's probabilities and u = log p − log q, the divergence is the sum of
@@ -41,8 +44,8 @@ def distillation_loss(logits: Tensor, target: Tensor, temperature: Tensor | floa
     terms = torch.where(allowed, q * (torch.expm1(u) - u), log_p.exp())
     divergence = terms.clamp_min(0).sum(-2)  # rounding may leave −1e-30
     scale = temperature.squeeze(-2) if isinstance(temperature, Tensor) else temperature
-    loss: Tensor = (scale**2 * divergence).mean(-1)
-    return loss
+    loss: Tensor = scale**2 * divergence
+    return (loss if weights is None else loss * weights).mean(-1)
 
 
 def distillation_gradient(
@@ -68,24 +71,33 @@ def distillation_gradient(
 class Loss:
     """A loss of logits under a target, both `(..., n_classes, n)`, at a temperature.
 
-    value     called as `value(logits, target, temperature)`, gives the loss `(...,)` float64
+    value     called as `value(logits, target, temperature, weights)`, gives the loss `(...,)` float64; the
+              weights of the examples `(..., n)` are None where all are 1
     gradient  called as `gradient(logits, target, temperature, examples)`, gives that of `value` in the
-              logits, as a part of so many `examples`; None leaves it to automatic differentiation
+              logits, as a part of so many `examples` of weight 1; None leaves it to automatic
+              differentiation
     is_mean   whether it is a mean over examples: then batches and splits may be computed in pieces
     """
 
-    value: Callable[[Tensor, Tensor, Tensor], Tensor]
+    value: Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
     gradient: Callable[[Tensor, Tensor, Tensor, int], Tensor] | None = None
     is_mean: bool = True
 
-    def gradient_of(self, logits: Tensor, target: Tensor, temperature: Tensor, examples: int) -> Tensor:
+    def gradient_of(
+        self, logits: Tensor, target: Tensor, temperature: Tensor, weights: Tensor | None, examples: int
+    ) -> Tensor:
         """Return the gradient of the sum of `value` in the logits, a part of so many examples."""
         if self.gradient is not None:
-            return self.gradient(logits, target, temperature, examples)
+            return _weighted(self.gradient(logits, target, temperature, examples), weights)
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
-            (gradient,) = torch.autograd.grad(self.value(leaf, target, temperature).sum(), leaf)
+            (gradient,) = torch.autograd.grad(self.value(leaf, target, temperature, weights).sum(), leaf)
         return gradient * (logits.shape[-1] / examples) if self.is_mean else gradient
+
+
+def _weighted(gradient: Tensor, weights: Tensor | None) -> Tensor:
+    """Return a gradient `(..., n_classes, n)` with the examples weighted."""
+    return gradient if weights is None else gradient.mul_(weights.unsqueeze(-2).to(gradient.dtype))
 
 
 LOSSES = MappingProxyType({"kl": Loss(distillation_loss, distillation_gradient)})
@@ -100,6 +112,7 @@ class Objective:
     labels        (draws, 1, 1, n_classes, n)     one-hot true labels
     label_weight  (sets, 1, 1)                    w of each set; None where every w is 0
     loss_name                                     the loss under the target, one of LOSSES
+    weights       (draws, 1, 1, n)                of the examples, float64; None where all are 1
 
     Logits come as `(draws, seeds, sets, n_classes, batch)`; a batch that each seed has for itself has a
     target for each, in place of the 1.
@@ -110,6 +123,7 @@ class Objective:
     labels: Tensor
     label_weight: Tensor | None = None
     loss_name: str = "kl"
+    weights: Tensor | None = None
 
     @property
     def is_mean(self) -> bool:
@@ -138,19 +152,22 @@ class Objective:
 
         # Without a weight nothing reads the labels, and they need not be copied.
         labels = self.labels if self.label_weight is None else taken(self.labels)
-        return replace(self, target=taken(self.target), labels=labels)
+        weights = None if self.weights is None else taken(self.weights)
+        return replace(self, target=taken(self.target), labels=labels, weights=weights)
 
     def part(self, start: int, stop: int) -> "Objective":
         """Return the objective on a run of examples."""
-        return replace(self, target=self.target[..., start:stop], labels=self.labels[..., start:stop])
+        run = (..., slice(start, stop))
+        weights = None if self.weights is None else self.weights[run]
+        return replace(self, target=self.target[run], labels=self.labels[run], weights=weights)
 
     def loss(self, logits: Tensor) -> Tensor:
         """Return the loss of every member, `(draws, seeds, sets)`."""
-        soft = LOSSES[self.loss_name].value(logits, self.target, self.temperature)
+        soft = LOSSES[self.loss_name].value(logits, self.target, self.temperature, self.weights)
         if self.label_weight is None:
             return soft
         weight = self.label_weight[:, 0, 0]
-        return (1 - weight) * soft + weight * distillation_loss(logits, self.labels)
+        return (1 - weight) * soft + weight * distillation_loss(logits, self.labels, 1.0, self.weights)
 
     def gradient(self, logits: Tensor, examples: int | None = None) -> Tensor:
         """Return the gradient of the sum of `loss` over members, in the shape of the logits.
@@ -158,9 +175,10 @@ class Objective:
         `examples` is the number of examples in the whole batch, where these are a part of it.
         """
         n = examples or logits.shape[-1]
-        gradient = LOSSES[self.loss_name].gradient_of(logits, self.target, self.temperature, n)
+        loss = LOSSES[self.loss_name]
+        gradient = loss.gradient_of(logits, self.target, self.temperature, self.weights, n)
         if self.label_weight is None:
             return gradient
-        hard = distillation_gradient(logits, self.labels, 1.0, n)
+        hard = _weighted(distillation_gradient(logits, self.labels, 1.0, n), self.weights)
         weight = self.label_weight.to(gradient.dtype)
         return gradient.mul_(1 - weight).add_(hard.mul_(weight))

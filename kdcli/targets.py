@@ -61,6 +61,19 @@ class Target:
         return TEMPERATURES in self.settings
 
 
+def balanced_weights(y: Tensor, counted: Tensor, n_classes: int) -> Tensor:
+    """Return the weight of each example with the labels `y (..., n)`, `(..., n)` float64.
+
+    Each class has the same total weight among the `counted (..., m)` labels, those of the training split, and
+    their mean weight is 1. King and Zeng, "Logistic regression in rare events data" (2001).
+    """
+    import torch
+
+    counts = one_hot(counted, n_classes).sum(-2)
+    weights: Tensor = counted.shape[-1] / (n_classes * counts.clamp(min=1))
+    return torch.gather(weights, -1, y)
+
+
 def one_hot(index: Tensor, n_classes: int) -> Tensor:
     """One-hot float64 rows `(n, n_classes)` of class indices `(n,)`."""
     from torch.nn import functional as F

@@ -32,7 +32,8 @@ from torch import Tensor
 
 from kdcli.cli.main import app
 from kdcli.data import SPLITS
-from kdcli.runs.recipe import RecipeError, dump, load, parse
+from kdcli.runs.recipe import RecipeError, dump, parse
+from kdcli.runs.recipes import load
 
 pytestmark = pytest.mark.long
 

@@ -179,14 +179,44 @@ def test_taking_examples_is_the_same_in_either_layout(weight: torch.Tensor | Non
     assert torch.equal(part.labels, labels[..., 2:5])
 
 
-def squared(logits: Tensor, target: Tensor, temperature: Tensor) -> Tensor:
+EXAMPLE_WEIGHTS = torch.tensor([[0.5, 2.0, 0.0], [1.0, 0.2, 3.0]], dtype=torch.float64).view(2, 1, 1, 3)
+
+
+def test_an_example_of_weight_2_counts_as_two_of_weight_1() -> None:
+    objective, logits = make_objective([0.5, 0.0]), random_logits(1, 3)
+    weighted = replace(objective, weights=torch.tensor([2.0, 1.0, 0.0]).double().view(1, 1, 1, 3))
+    rows = [0, 0, 1]
+    twice = replace(objective, target=objective.target[..., rows], labels=objective.labels[..., rows])
+    torch.testing.assert_close(weighted.loss(logits), twice.loss(logits[..., rows]))
+    of_rows = twice.gradient(logits[..., rows])
+    expected = torch.stack([of_rows[..., 0] + of_rows[..., 1], of_rows[..., 2], 0 * of_rows[..., 2]], -1)
+    torch.testing.assert_close(weighted.gradient(logits), expected)
+
+
+def test_weights_go_with_their_examples() -> None:
+    objective = replace(make_objective(None, draws=2), weights=EXAMPLE_WEIGHTS)
+    index = torch.tensor([[[2, 0], [1, 1]], [[0, 1], [2, 1]]])
+    for each in (objective, objective.by_example()):
+        taken = each.take(index).weights
+        assert taken is not None
+        for draw, seed in product(range(2), range(2)):
+            expected = EXAMPLE_WEIGHTS[draw, 0, 0][index[draw, seed]]
+            assert torch.equal(taken[draw, seed, 0], expected)
+    part = objective.part(1, 3).weights
+    assert part is not None
+    assert torch.equal(part, EXAMPLE_WEIGHTS[..., 1:3])
+
+
+def squared(logits: Tensor, target: Tensor, temperature: Tensor, weights: Tensor | None) -> Tensor:
     """A loss without a gradient in closed form: the squared error of probabilities."""
-    return (logits.double().softmax(-2) - target).square().sum(-2).mean(-1)
+    errors = (logits.double().softmax(-2) - target).square().sum(-2)
+    return (errors if weights is None else errors * weights).mean(-1)
 
 
-def worst(logits: Tensor, target: Tensor, temperature: Tensor) -> Tensor:
+def worst(logits: Tensor, target: Tensor, temperature: Tensor, weights: Tensor | None) -> Tensor:
     """A loss that is no mean over examples: the largest squared error."""
-    return (logits.double().softmax(-2) - target).square().sum(-2).amax(-1)
+    errors = (logits.double().softmax(-2) - target).square().sum(-2)
+    return (errors if weights is None else errors * weights).amax(-1)
 
 
 @pytest.fixture
@@ -197,11 +227,12 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("toys")
 @pytest.mark.parametrize("name", ["kl", "squared", "worst"])
-@pytest.mark.parametrize("weights", [None, [0.0, 0.3]])
+@pytest.mark.parametrize("label_weights", [None, [0.0, 0.3]])
+@pytest.mark.parametrize("weights", [None, EXAMPLE_WEIGHTS])
 def test_a_loss_without_a_closed_form_has_the_gradient_of_autograd(
-    name: str, weights: list[float] | None
+    name: str, label_weights: list[float] | None, weights: Tensor | None
 ) -> None:
-    objective = replace(make_objective(weights, draws=2), loss_name=name)
+    objective = replace(make_objective(label_weights, draws=2), loss_name=name, weights=weights)
     logits = random_logits(2, 3).requires_grad_()
     (expected,) = torch.autograd.grad(objective.loss(logits).sum(), logits)
     with torch.no_grad():  # as in training
@@ -213,7 +244,7 @@ def test_a_loss_without_a_closed_form_has_the_gradient_of_autograd(
 @pytest.mark.usefixtures("toys")
 @pytest.mark.parametrize("name", ["kl", "squared"])
 def test_gradients_of_parts_are_those_of_the_whole_where_a_loss_is_a_mean(name: str) -> None:
-    objective = replace(make_objective([0.5, 0.0], draws=2), loss_name=name)
+    objective = replace(make_objective([0.5, 0.0], draws=2), loss_name=name, weights=EXAMPLE_WEIGHTS)
     assert objective.is_mean
     logits = random_logits(2, 3)
     parts = [objective.part(*ends).gradient(logits[..., slice(*ends)], 3) for ends in ((0, 2), (2, 3))]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kdcli.errors import UsageError
-from kdcli.targets import TARGETS, Knowledge, find_target
+from kdcli.targets import TARGETS, Knowledge, balanced_weights, find_target
 
 KNOWN = Knowledge(
     y=torch.tensor([0, 1, 1]),
@@ -80,3 +80,13 @@ def test_shuffled_keeps_the_top_class_and_permutes_the_others_in_each_example() 
 def test_a_mistyped_name_gets_a_suggestion() -> None:
     with pytest.raises(UsageError, match=r"no target 'sfot'; did you mean soft\?"):
         find_target("sfot")
+
+
+def test_balanced_weights_give_each_class_the_same_total() -> None:
+    y = torch.tensor([[0, 0, 0, 1, 0, 2], [1, 1, 2, 0, 0, 0]])
+    weights = balanced_weights(y, y, 3)
+    torch.testing.assert_close(weights.mean(1), torch.ones(2).double())
+    for draw in range(2):
+        torch.testing.assert_close(y[draw].bincount(weights[draw]), torch.full((3,), 2.0).double())
+    of_others = balanced_weights(torch.tensor([[2, 0], [0, 2]]), y, 3)
+    torch.testing.assert_close(of_others, torch.tensor([[2, 0.5], [2 / 3, 2]]).double())

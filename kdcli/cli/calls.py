@@ -14,7 +14,8 @@ from kdcli.data import find_dataset, kind_of_source
 from kdcli.data.owned import stem
 from kdcli.errors import KdError, UsageError
 from kdcli.report import Screen
-from kdcli.runs.recipe import Recipe, builtin, builtin_names, load
+from kdcli.runs.recipe import Recipe
+from kdcli.runs.recipes import SUFFIX, builtin, load, names_recipe
 from kdcli.store import NAME, Run, Store, named_run
 
 if TYPE_CHECKING:
@@ -103,9 +104,7 @@ def is_path(source: str) -> bool:
 
     A folder that is called like a dataset needs a path, such as ./moons.
     """
-    if source.endswith(".toml") or source in builtin_names():
-        return False
-    return "/" in source or "." in source or Path(source).is_dir()
+    return not names_recipe(source) and ("/" in source or "." in source or Path(source).is_dir())
 
 
 def source_of(source: str, given: str | None, run: Callable[[str], Recipe | None]) -> Source:
@@ -128,7 +127,7 @@ def source_of(source: str, given: str | None, run: Callable[[str], Recipe | None
 def run_name(source: str, given: str | None) -> str:
     """Return the name of a recipe's run: the one given, KD_RUN's, the recipe's own, or that of its file."""
     given = given or named_run()
-    name = given or (Path(source).stem if source.endswith(".toml") else source)
+    name = given or (Path(source).stem if source.endswith(SUFFIX) else source)
     if given is None and not NAME.fullmatch(name):
         raise UsageError(f"the file name '{name}' cannot name a run", "name the run with --run NAME")
     return name

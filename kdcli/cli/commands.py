@@ -12,7 +12,8 @@ from kdcli.commands import spell
 from kdcli.data import DATASETS
 from kdcli.errors import Command, UsageError
 from kdcli.report import Screen, asks
-from kdcli.runs.recipe import Students, Teacher, load
+from kdcli.runs.recipe import Students, Teacher
+from kdcli.runs.recipes import load
 
 if TYPE_CHECKING:
     from kdcli.runs.experiment import Experiment

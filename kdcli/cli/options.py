@@ -9,7 +9,7 @@ from kdcli.figures import FIGURES, FORMATS
 from kdcli.metrics import METRICS
 from kdcli.models import FAMILIES
 from kdcli.runs.completion import recipe_files, run_names, student_set_names, trained_models
-from kdcli.runs.recipe import builtin_names
+from kdcli.runs.recipes import builtin_names
 from kdcli.settings import setting
 from kdcli.store import Store
 from kdcli.targets import TARGETS

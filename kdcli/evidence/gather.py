@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -19,7 +19,7 @@ from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import DATA, TEACHER
 from kdcli.runs.stored import Data, TrainedStudents, TrainedTeacher
 from kdcli.runs.student_sets import CONTROL, StudentSet
-from kdcli.scored import Scored
+from kdcli.scored import Scored, hits
 from kdcli.stats import Draws, Estimate, estimate
 from kdcli.training.processor import keep_freed_memory
 
@@ -196,34 +196,42 @@ def _measure_students(
     trained: TrainedStudents, data: Data, teacher: TrainedTeacher | None, compared: Sequence[str]
 ) -> StudentsMeasured:
     scored = on_test_splits(data, trained.load_tested(), teacher.logits["test"] if teacher else None)
-    how = draws_of(data.description)
     return StudentsMeasured(
         trained.set.title(trained.folder, whole=False),
         trained.set.group,
-        how,
-        *measure(scored, compared, how, own=data.dataset.opened is not None),
+        **_measurements(data, scored, compared),
         name=trained.folder,
         set=trained.set,
     )
 
 
 def _measure_teacher(teacher: TrainedTeacher, data: Data, compared: Sequence[str]) -> Measured:
-    scored, how = on_test_splits(data, teacher.load_tested()), draws_of(data.description)
-    return Measured(
-        "teacher",
-        str(teacher.model),
-        how,
-        *measure(scored, compared, how, own=data.dataset.opened is not None),
-    )
+    scored = on_test_splits(data, teacher.load_tested())
+    return Measured("teacher", str(teacher.model), **_measurements(data, scored, compared))
 
 
 def _measure_bayes(data: Data, compared: Sequence[str]) -> Measured | None:
-    scored, how = bayes_on_test_splits(data), draws_of(data.description)
-    if scored is None:
-        return None
-    return Measured(
-        "Bayes optimum", "", how, *measure(scored, compared, how, own=data.dataset.opened is not None)
-    )
+    scored = bayes_on_test_splits(data)
+    return Measured("Bayes optimum", "", **_measurements(data, scored, compared)) if scored else None
+
+
+def _measurements(data: Data, scored: Sequence[Scored], compared: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of `Measured` that are measured."""
+    how, own = draws_of(data.description), data.dataset.opened is not None
+    estimates, per_seed, values = measure(scored, compared, how, own=own)
+    recall = _recalls(scored, how) if own else ()
+    return {"how": how, "estimates": estimates, "per_seed": per_seed, "values": values, "recall": recall}
+
+
+def _recalls(scored: Sequence[Scored], how: Draws) -> list[Estimate]:
+    """Estimate the recall of each class: the share of its examples that are got right."""
+    right, how = [hits(of_draw) for of_draw in scored], how.of_subsets()
+
+    def recall(k: int) -> Estimate:
+        of_class = [values[..., of_draw.y == k] for values, of_draw in zip(right, scored, strict=True)]
+        return estimate_metric(METRICS["accuracy"], of_class, how)
+
+    return [recall(k) for k in range(scored[0].logits.shape[-1])]
 
 
 def draws_of(description: Description) -> Draws:

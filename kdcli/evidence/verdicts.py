@@ -27,7 +27,8 @@ class Measured:
 
     `group` names its model, of students with their transfer set. `per_seed` has a value for each draw and
     seed. `values` are those of the compared metrics on every seed and example, `(seeds, n)` for each draw.
-    `how` the draws vary is the same for all models of a run.
+    `how` the draws vary is the same for all models of a run. `recall` is that of each class, of the user's
+    own data.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Measured:
     estimates: Mapping[str, Estimate]
     per_seed: Mapping[str, Sequence[Sequence[float]]]
     values: Mapping[str, Sequence[Tensor]]
+    recall: Sequence[Estimate] = field(default=(), kw_only=True)
 
     def by_draw(self, metric: str) -> list[float]:
         """Return a metric in each draw, as means over seeds."""

@@ -32,14 +32,6 @@ def obstacle(view: View) -> str:
     return "" if view.subjects else "nothing is trained yet"
 
 
-def compared(view: View) -> list[Subject]:
-    """Return the teacher, the control, and the soft set of the highest temperature, of the first model."""
-    alike = [subject for subject in view.students if subject.model == view.students[0].model]
-    control = [subject for subject in alike if subject.target == "labels"][:1]
-    soft = sorted((s for s in alike if s.target == "soft"), key=lambda s: s.temperature)[-1:]
-    return [*([view.teacher] if view.teacher else []), *((control + soft) or alike[:2])]
-
-
 def importances(view: View, subject: Subject) -> dict[str, float]:
     """Return by how much a model's accuracy falls when each column is shuffled, as a share."""
     import numpy as np
@@ -73,7 +65,7 @@ def finding(names: Sequence[str], measured: Mapping[str, Mapping[str, float]]) -
 
 def draw(view: View) -> Figure:
     """Draw a row for each of the columns that matter most to the first model, with a point for each model."""
-    subjects = compared(view)
+    subjects = view.representatives
     names = [subject.title if subject is view.teacher else subject.name for subject in subjects]
     measured = {name: importances(view, subject) for name, subject in zip(names, subjects, strict=True)}
     columns = sorted(view.columns, key=lambda column: -measured[names[0]][column])[:SHOWN]

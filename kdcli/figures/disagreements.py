@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from kdcli.figures.view import Array, Subject, View
+    from kdcli.figures.view import Array, View
 
 SHOWN = 12
 LOOKS = ((GREY, ""), (ORANGE, "//"), (BLUE, ".."))  # colour and hatch of each model
@@ -27,7 +27,7 @@ CAPTION = (
 
 def obstacle(view: View) -> str:
     """Say why the figure cannot be drawn; empty if it can."""
-    if view.test.x.ndim != 3:
+    if view.test.x.ndim not in (3, 4):
         return "it needs images"
     if not (view.teacher and view.students):
         return "it needs a teacher and students"
@@ -49,7 +49,7 @@ def draw(view: View) -> Figure:
     """Draw each image beside the probabilities of the teacher, the control and a soft set."""
     import numpy as np
 
-    disagreeing, subjects = count_disagreements(view), _compared(view)
+    disagreeing, subjects = count_disagreements(view), view.representatives
     images = np.argsort(-disagreeing, kind="stable")[: min(SHOWN, int((disagreeing > 0).sum()))]
     figure, axes = panels(
         len(images),
@@ -78,16 +78,6 @@ def finding(view: View) -> str:
     return f"On {images} {who} disagrees with the teacher"
 
 
-def _compared(view: View) -> list[Subject]:
-    """Return the teacher, the control, and the soft set of the highest temperature, of one model."""
-    assert view.teacher is not None  # noqa: S101 - see obstacle
-    first = view.students[0]
-    alike = [s for s in view.students if (s.model, s.transfer_size) == (first.model, first.transfer_size)]
-    control = [subject for subject in alike if subject.target == "labels"][:1]
-    soft = sorted((s for s in alike if s.target == "soft"), key=lambda s: s.temperature)[-1:]
-    return [view.teacher, *((control + soft) or alike[:2])]
-
-
 def _panel(ax: Axes, view: View, image: int, p: Array, labels: Sequence[str]) -> None:
     """Draw a test image above the probabilities `p (models, n_classes)` of its classes."""
     import numpy as np
@@ -103,7 +93,10 @@ def _panel(ax: Axes, view: View, image: int, p: Array, labels: Sequence[str]) ->
     ax.set_xlabel("class")
     ax.set_ylabel("probability", fontsize="small", y=0.25)
     inset = ax.inset_axes((0.3, 0.54, 0.4, 0.44))
-    inset.imshow(view.test.x[image], cmap="gray_r", interpolation="nearest")
+    pixels = view.test.x[image]
+    inset.imshow(
+        pixels if pixels.ndim == 2 else np.moveaxis(pixels, 0, -1), cmap="gray_r", interpolation="nearest"
+    )
     inset.set_xticks([])
     inset.set_yticks([])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import chain
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kdcli.figures.canvas import GREY, abreast, legend, line_look, percent_ticks
 from kdcli.figures.captions import caption_of_failures, filled, interval_sources, percent, size_of_test
@@ -47,8 +47,8 @@ def _controls(view: View, lines: Lines) -> list[Subject]:
     """Return the sets trained on labels with the models and transfer sets of these lines."""
     # One with a variant, such as a name of its own, only where there is no other.
     plain_last = sorted(view.students, key=lambda s: not s.variant)
-    by_place = {(s.model, s.transfer_size): s for s in plain_last if s.target == "labels"}
-    wanted = {(sets[0].model, sets[0].transfer_size) for sets in lines.values()}
+    by_place = {s.group: s for s in plain_last if s.target == "labels"}
+    wanted = {sets[0].group for sets in lines.values()}
     return [control for place, control in by_place.items() if place in wanted]
 
 
@@ -116,11 +116,11 @@ def _lines_with_bars(ax: Axes, lines: Lines, metric: str) -> None:
 
 def _levels(ax: Axes, view: View, lines: Lines, controls: Sequence[Subject], metric: str) -> None:
     """Draw each control in the colour of the first line of its model, and the teacher."""
-    colors: dict[tuple[str, int], str] = {}
+    colors: dict[tuple[Any, ...], str] = {}
     for k, sets in enumerate(lines.values()):
-        colors.setdefault((sets[0].model, sets[0].transfer_size), line_look(k)["color"])
+        colors.setdefault(sets[0].group, line_look(k)["color"])
     for control in controls:
-        color = colors[control.model, control.transfer_size]
+        color = colors[control.group]
         mean, low, high = control.score(metric)
         size = f", n = {control.transfer_size}" if control.transfer_size else ""
         level = mean if math.isfinite(mean) else math.nan

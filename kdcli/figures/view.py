@@ -134,6 +134,11 @@ class Subject:
         """Number of examples that the students were taught on; 0 for the whole training split."""
         return int(self.settings.get("transfer_size", 0))
 
+    @property
+    def group(self) -> tuple[Any, ...]:
+        """What the sets of one table share: those of other groups are no fair comparison."""
+        return (self.model, self.transfer_size, self.settings.get("class_weight", "none"))
+
     def probabilities(self) -> Array:
         """Class probabilities on the test split `(n, n_classes)`, of the seed that is `shown`."""
         return softmax(self.logits()[self.shown])
@@ -186,6 +191,14 @@ class View:
     def subjects(self) -> list[Subject]:
         """The teacher, if there is one, and the student sets."""
         return [*([self.teacher] if self.teacher else []), *self.students]
+
+    @property
+    def representatives(self) -> list[Subject]:
+        """The teacher, the control, and the soft set of the highest temperature, of the first group."""
+        alike = [subject for subject in self.students if subject.group == self.students[0].group]
+        control = [subject for subject in alike if subject.target == "labels"][:1]
+        soft = sorted((s for s in alike if s.target == "soft"), key=lambda s: s.temperature)[-1:]
+        return [*([self.teacher] if self.teacher else []), *((control + soft) or alike[:2])]
 
     @property
     def shown_seed(self) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CNN(Network):
-    """Filters of 3×3, then hidden layers of these widths with dropout; for images of one channel."""
+    """Filters of 3×3, then hidden layers of these widths with dropout; for images, grey or in colours."""
 
     filters: int
     hidden: tuple[int, ...]
@@ -41,7 +41,7 @@ class CNN(Network):
 
     def problem(self, features: Sequence[int], n_train: int) -> str:
         """Say why no such model can learn from these data; empty if one can."""
-        if len(features) == 2 and min(features) >= 3:
+        if len(features) in (2, 3) and min(features[-2:]) >= KERNEL:
             return ""
         return "a convolutional network needs images of at least 3 × 3 pixels, not " + (
             f"{features[0]} features" if len(features) == 1 else " × ".join(map(str, features))
@@ -50,21 +50,27 @@ class CNN(Network):
     def multiply_adds(self, features: Sequence[int], n_classes: int) -> int:
         """Count the multiplications with an addition that predicting one example takes."""
         _, pixels, *widths = self.outputs(features, n_classes)
-        return pixels * KERNEL**2 + products((pixels, *widths))
+        return pixels * _channels(features) * KERNEL**2 + products((pixels, *widths))
 
     def outputs(self, features: Sequence[int], n_classes: int) -> tuple[int, ...]:
         """Count the numbers that one example becomes layer by layer, from the input to the logits."""
-        pixels = self.filters * math.prod(side - KERNEL + 1 for side in features)
+        pixels = self.filters * math.prod(side - KERNEL + 1 for side in features[-2:])
         return (math.prod(features), pixels, *self.hidden, n_classes)
 
     def parameters(self, features: Sequence[int], n_classes: int) -> int:
         """Count the weights and biases of one network."""
         _, *widths = self.outputs(features, n_classes)
-        return self.filters * (KERNEL**2 + 1) + products(widths) + sum(widths[1:])
+        return self.filters * (_channels(features) * KERNEL**2 + 1) + products(widths) + sum(widths[1:])
 
     def build(self, features: Sequence[int], n_classes: int, members: int = 1) -> StackedCNN:
         """Build an untrained stack for images of shape `features`."""
         from kdcli.models.stacked_cnn import StackedCNN
 
-        rows, columns = features
-        return StackedCNN((rows, columns), self.filters, self.hidden, n_classes, members)
+        rows, columns = features[-2:]
+        size = (_channels(features), rows, columns)
+        return StackedCNN(size, self.filters, self.hidden, n_classes, members)
+
+
+def _channels(features: Sequence[int]) -> int:
+    """Return the number of channels of images `(rows, columns)` or `(channels, rows, columns)`."""
+    return math.prod(features[:-2])

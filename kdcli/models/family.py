@@ -76,6 +76,7 @@ class Teaching:
     predicted  the splits whose logits are wanted
     loss       the loss of what is trained by gradients, a name in LOSSES
     standardise  whether what is trained by gradients learns from features of mean 0 and deviation 1
+    weights    of the examples in the loss, `(draws, n)` float64 for "train" and "val"; None if all are 1
     """
 
     x: Tensor
@@ -87,6 +88,7 @@ class Teaching:
     predicted: Sequence[str]
     loss: str = "kl"
     standardise: bool = False
+    weights: Mapping[str, Tensor] | None = None
 
     @property
     def features(self) -> tuple[int, ...]:

@@ -18,26 +18,34 @@ DROPOUT = 0.5
 class StackedCNN(StackedNetwork):
     """`members` networks: filters of 3×3 without padding, ReLU, then a perceptron with dropout.
 
-    filters         (members, n_filters, 1, 3, 3)
+    filters         (members, n_filters, channels, 3, 3)
     filter_biases   (members, n_filters)
     head            a stack of perceptrons on all filtered pixels
+
+    The `size` of an image is `(channels, rows, columns)`.
     """
 
     def __init__(
-        self, size: tuple[int, int], n_filters: int, hidden: Sequence[int], n_classes: int, members: int = 1
+        self,
+        size: tuple[int, int, int],
+        n_filters: int,
+        hidden: Sequence[int],
+        n_classes: int,
+        members: int = 1,
     ) -> None:
         super().__init__()
         self.members = members
-        self.filters = nn.Parameter(torch.empty(members, n_filters, 1, KERNEL, KERNEL))
+        self.filters = nn.Parameter(torch.empty(members, n_filters, size[0], KERNEL, KERNEL))
         self.filter_biases = nn.Parameter(torch.empty(members, n_filters))
-        pixels = math.prod(side - KERNEL + 1 for side in size)
+        pixels = math.prod(side - KERNEL + 1 for side in size[1:])
         self.head = StackedMLP((n_filters * pixels, *hidden, n_classes), members, dropout=DROPOUT)
         outputs = (math.prod(size), n_filters * pixels, *hidden, n_classes)
         self.piece = piece_of(outputs, sum(p[0].numel() for p in self.parameters()), members)
 
     def initialise(self, generators: Sequence[Generator]) -> None:
         """Draw one set of weights per generator, as `StackedMLP.initialise` does."""
-        draw_uniform([self.filters, self.filter_biases], 1 / KERNEL, generators)
+        fan_in = self.filters[0, 0].numel()
+        draw_uniform([self.filters, self.filter_biases], 1 / math.sqrt(fan_in), generators)
         self.head.initialise(generators)
 
     @property
@@ -46,7 +54,7 @@ class StackedCNN(StackedNetwork):
         return self.head.generators
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map images `x (groups, batch, rows, columns)` to logits `(members, n_classes, batch)`.
+        """Map images `x (groups, batch, [channels,] rows, columns)` to logits `(members, n_classes, batch)`.
 
         The members are split over the groups as in `StackedMLP.forward`.
         """
@@ -75,8 +83,12 @@ class StackedCNN(StackedNetwork):
             total.copy_(part) if backward.fresh else total.add_(part)
 
     def _channels(self, x: Tensor) -> Tensor:
-        """Lay out images `(groups, batch, rows, columns)` with a channel for each member, batch first."""
-        return as_input(x).transpose(0, 1).repeat_interleave(self.members // len(x), dim=1)
+        """Lay out images `(groups, batch, [channels,] rows, columns)` with those of each member, batch first.
+
+        The result is `(batch, members · channels, rows, columns)`.
+        """
+        images = as_input(x).transpose(0, 1).repeat_interleave(self.members // len(x), dim=1)
+        return images if images.ndim == 4 else images.flatten(1, 2)
 
     def _by_member(self, h: Tensor) -> Tensor:
         """View filtered images `(batch, members · filters, rows, columns)` as `(members, batch, pixels)`."""

@@ -148,7 +148,7 @@ def grow(limits: Limits, teaching: Teaching, lesson: Lesson, draw: int) -> Itera
 
     A tree is taught the matrix (1 − w) · target + w · labels, both `(n, n_classes)`: where it is
     one-hot by a classification tree (Gini impurity), else by a regression tree with an output for
-    each class (squared error).
+    each class (squared error). Examples count by their weights.
     """
     import numpy as np
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -160,6 +160,7 @@ def grow(limits: Limits, teaching: Teaching, lesson: Lesson, draw: int) -> Itera
         teaching.labels["train"][draw],
     )
     taught = ((1 - weight) * target + weight * labels).numpy()
+    weights = teaching.weights["train"][draw] if teaching.weights else None
     one_hot = bool(np.isin(taught, (0.0, 1.0)).all())
     kind = DecisionTreeClassifier if one_hot else DecisionTreeRegressor
     if limits["max_leaf_nodes"] is not None:
@@ -167,27 +168,30 @@ def grow(limits: Limits, teaching: Teaching, lesson: Lesson, draw: int) -> Itera
         limits = {**limits, "max_leaf_nodes": min(limits["max_leaf_nodes"], max(2, len(points)))}
     for seed in teaching.seeds:
         estimator = kind(**limits, random_state=state(f"{teaching.role}/ties", seed, draw))
-        grown = estimator.fit(points, taught.argmax(1) if one_hot else taught).tree_
-        leaf_of = torch.from_numpy(grown.apply(points))
-        yield _arrays(grown, leaf_of, target, labels, temperature=lesson.temperature, label_weight=weight)
+        outputs = taught.argmax(1) if one_hot else taught
+        grown = estimator.fit(points, outputs, None if weights is None else weights.numpy()).tree_
+        leaves, leaf_of = torch.unique(torch.from_numpy(grown.apply(points)), return_inverse=True)
+        means = [_means(rows, leaf_of, weights) for rows in (target, labels)]
+        yield _arrays(grown, leaves, *means, temperature=lesson.temperature, label_weight=weight)
 
 
 def _arrays(
-    grown: Any, leaf_of: Tensor, target: Tensor, labels: Tensor, *, temperature: float, label_weight: float
+    grown: Any, leaves: Tensor, target: Tensor, labels: Tensor, *, temperature: float, label_weight: float
 ) -> Arrays:
-    """Return a tree that scikit-learn grew as arrays; `leaf_of (n,)` are the leaves of its training examples.
+    """Return a tree that scikit-learn grew as arrays.
+
+    In its `leaves`, nodes `(k,)`, are the means of `target` and `labels`, `(k, n_classes)`.
 
     A leaf predicts the mean target of its training examples. If the target was softened at
     temperature T, so is that mean q, and it is brought back to T = 1 as a network's output is,
     p ∝ q^T; then the mean of the leaf's labels is mixed in with weight w. A class that no target in
     the leaf allows has probability 0.
     """
-    leaves, index = torch.unique(leaf_of, return_inverse=True)
     log_p = torch.zeros(grown.node_count, labels.shape[1], dtype=torch.float64)
-    log_p[leaves] = (temperature * _means(target, index).log()).log_softmax(1)
+    log_p[leaves] = (temperature * target.log()).log_softmax(1)
     if label_weight:
         shares = torch.tensor([1 - label_weight, label_weight], dtype=torch.float64).log()
-        log_p[leaves] = torch.logaddexp(log_p[leaves] + shares[0], _means(labels, index).log() + shares[1])
+        log_p[leaves] = torch.logaddexp(log_p[leaves] + shares[0], labels.log() + shares[1])
     branches = torch.stack([torch.from_numpy(grown.children_left), torch.from_numpy(grown.children_right)], 1)
     return {
         "feature": torch.from_numpy(grown.feature.clip(min=0)).long(),
@@ -197,10 +201,11 @@ def _arrays(
     }
 
 
-def _means(rows: Tensor, group: Tensor) -> Tensor:
-    """Return the mean of the `rows (n, k)` of each group, `(groups, k)`."""
-    count = group.bincount()
-    return rows.new_zeros(len(count), rows.shape[1]).index_add_(0, group, rows) / count.unsqueeze(1)
+def _means(rows: Tensor, group: Tensor, weights: Tensor | None) -> Tensor:
+    """Return the mean of the `rows (n, k)` of each group, `(groups, k)`; rows count by `weights (n,)`."""
+    count = group.bincount(weights)
+    weighted = rows if weights is None else rows * weights.unsqueeze(1)
+    return rows.new_zeros(len(count), rows.shape[1]).index_add_(0, group, weighted) / count.unsqueeze(1)
 
 
 def restore(arrays: Mapping[str, Tensor], n_features: int, n_classes: int, members: int) -> StackedTrees:

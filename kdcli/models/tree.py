@@ -98,6 +98,11 @@ class Tree(Model):
         """Count multiplications: a tree only compares."""
         return 0
 
+    @classmethod
+    def takes(cls, setting: str) -> bool:
+        """Whether a setting of training has an effect: weights of examples do."""
+        return setting == "class_weight"
+
     def train(self, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
         """Grow the trees of one set after the other; seeds decide between equally good splits."""
         from kdcli.models.stacked_trees import grow_sets

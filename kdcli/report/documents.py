@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kdcli.evidence.costs import Cost
     from kdcli.evidence.findings import Attribution
     from kdcli.evidence.gather import Evidence, StaleSet
-    from kdcli.evidence.verdicts import StudentsMeasured, Versus
+    from kdcli.evidence.verdicts import Measured, StudentsMeasured, Versus
 
 CSV_COLUMNS = (
     "run",
@@ -56,7 +56,7 @@ def document(conclusions: Conclusions) -> dict[str, Any]:
     """Return the evidence as `compare.json` holds it."""
     evidence = conclusions.evidence
     bayes, teacher = evidence.bayes, evidence.teacher
-    rows = _rows(evidence)
+    rows, classes = _rows(evidence), evidence.description.classes
     said = sentences(evidence, conclusions.groups)
     return {
         "run": evidence.run,
@@ -64,12 +64,12 @@ def document(conclusions: Conclusions) -> dict[str, Any]:
         "finding": headline(evidence, conclusions.groups),
         "dataset": {"name": evidence.description.name, **evidence.description.facts()},
         "bayes_on_test": _scores(rows[bayes.title]) if bayes else None,
-        "teacher": _teacher(teacher.group, rows[teacher.title], conclusions.teacher_cost)
+        "teacher": _teacher(teacher, rows[teacher.title], conclusions.teacher_cost, classes)
         if teacher
         else None,
         "control": evidence.control,
         "students": [
-            *(_students(rows[s.name], s, conclusions.costs[s.name]) for s in evidence.students),
+            *(_students(rows[s.name], s, conclusions.costs[s.name], classes) for s in evidence.students),
             *map(_stale, evidence.stale),
         ],
         "attributions": [
@@ -136,16 +136,25 @@ def _by_draw(cell: Cell) -> list[float]:
     return [fmean(of_draw) for of_draw in cell.per_seed]
 
 
-def _teacher(model: str, row: Row, cost: Cost | None) -> dict[str, Any]:
+def _recall(measured: Measured, classes: Sequence[str]) -> dict[str, Any]:
+    """Return the recall of each class by its name, where it is measured."""
+    if not measured.recall:
+        return {}
+    of_classes = zip(classes, measured.recall, strict=True)
+    return {"recall": {name: {"mean": mean, "ci95": (low, high)} for name, (mean, low, high) in of_classes}}
+
+
+def _teacher(teacher: Measured, row: Row, cost: Cost | None, classes: Sequence[str]) -> dict[str, Any]:
     return {
-        "model": model,
+        "model": teacher.group,
         "metrics": _scores(row),
         "by_draw": {name: _by_draw(cell) for name, cell in _measured(row)},
+        **_recall(teacher, classes),
         "cost": asdict(cost) if cost else None,
     }
 
 
-def _students(row: Row, students: StudentsMeasured, cost: Cost) -> dict[str, Any]:
+def _students(row: Row, students: StudentsMeasured, cost: Cost, classes: Sequence[str]) -> dict[str, Any]:
     cells = dict(_measured(row))
     versus: dict[str, Any] | None = None
     if students.versus:
@@ -164,6 +173,7 @@ def _students(row: Row, students: StudentsMeasured, cost: Cost) -> dict[str, Any
             }
             for name, cell in cells.items()
         },
+        **_recall(students, classes),
         "cost": asdict(cost),
         "versus": versus,
         **({"reason": students.why} if students.why else {}),

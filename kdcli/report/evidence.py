@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kdcli.evidence.verdicts import Measured, StudentsMeasured
     from kdcli.runs.student_sets import StudentSet
 
+MOST_CLASSES = 10  # that a table shows the recall of
 COST_UNITS = ("count", "count", "bytes", "ms", "ms")  # of the fields of a cost
 COST_COLUMNS = ("parameters", "multiply-\nadds", "bytes", "latency\nmedian", "latency\n95th perc.")
 
@@ -79,6 +80,28 @@ def means_table(evidence: Evidence, table: Table) -> Table | None:
         columns=columns,
         sections=sections,
     )
+
+
+def recall_table(evidence: Evidence) -> Table | None:
+    """Make the table of the recall of each class, of many those of the lowest; None if it is not measured."""
+    measured = [*([evidence.teacher] if evidence.teacher else []), *evidence.students]
+    if not all(one.recall for one in measured):
+        return None
+    classes = evidence.description.classes
+    lowest = sorted(range(len(classes)), key=lambda k: measured[0].recall[k].mean)
+    shown = sorted(lowest[:MOST_CLASSES])
+
+    def row(one: Measured) -> Row:
+        recalls = [one.recall[k] for k in shown]
+        return Row(Cell(one.title), [Cell(mean, "%", (low, high)) for mean, low, high in recalls])
+
+    sections = [Section([row(evidence.teacher)])] if evidence.teacher else []
+    sections += [
+        Section([row(students) for students in sets], title=group)
+        for group, sets in by_group(evidence.students).items()
+    ]
+    of = "each class" if len(shown) == len(classes) else f"the {len(shown)} classes where it is lowest"
+    return Table([Column(classes[k]) for k in shown], sections, f"recall of {of}", splits=True)
 
 
 def _mean(cell: Cell) -> Cell:

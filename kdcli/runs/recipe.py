@@ -5,15 +5,13 @@
 [students]   the students' models and training, their targets and seeds
 """
 
-import codecs
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from kdcli.data import DATASETS, find_dataset
-from kdcli.errors import Command, KdError, UsageError, nearest, unknown
+from kdcli.errors import Command, UsageError, nearest
 from kdcli.models import FAMILIES, SYNTAX, Model, parse_model
 from kdcli.runs.completion import trained_and_example_models
 from kdcli.settings import read, rules, setting, shown
@@ -23,7 +21,7 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda")
 SCHEDULES = ("constant", "linear")
 SELECTIONS = ("last", "best")
-BUILTIN = Path(__file__).parent.parent / "recipes"  # not by importlib.resources, which starts slowly
+CLASS_WEIGHTS = ("none", "balanced")
 COMMENT = 100  # columns of a comment in a recipe
 PANEL = "Training"  # of the help pages, for what most people leave as it is
 
@@ -34,7 +32,7 @@ class RecipeError(UsageError):
 
 @dataclass(frozen=True)
 class Training:
-    """How a model is trained by gradients: Adam for a number of epochs."""
+    """How a model is trained: networks with Adam, for a number of epochs."""
 
     epochs: int = setting(
         500, "number of passes over the training split", minimum=1, panel=PANEL, of="model", paired=True
@@ -52,6 +50,17 @@ class Training:
         panel=PANEL,
         of="model",
         paired=True,
+    )
+    class_weight: str = setting(
+        "none",
+        "weights of examples in the loss; balanced: classes count alike, rare ones too",
+        choices=CLASS_WEIGHTS,
+        panel=PANEL,
+        of="model",
+        tag="weight-",
+        sign="classes",
+        paired=True,
+        grouping=True,
     )
 
 
@@ -245,52 +254,3 @@ def _toml(value: Any) -> str:
         short = f"[{', '.join(map(_toml, value))}]"
         return short if len(short) <= COMMENT else text
     return text
-
-
-def builtin_names() -> list[str]:
-    """Names of the recipes that come with kd: its files, and the defaults for each dataset without one."""
-    return sorted({*DATASETS, *(path.stem for path in BUILTIN.glob("*.toml"))})
-
-
-def builtin(name: str) -> Recipe:
-    """Return a recipe that comes with kd; raises `UsageError` with the nearest name."""
-    return parse(builtin_text(name), f"the built-in recipe {name}")
-
-
-def builtin_text(name: str) -> str:
-    """Return a recipe that comes with kd as it is written; raises `UsageError` with the nearest name."""
-    if name not in builtin_names():
-        raise unknown("recipe", name, builtin_names(), "A file of your own ends in .toml")
-    path = BUILTIN / f"{name}.toml"
-    if not path.exists():
-        return dump(Recipe(name, find_dataset(name).config(), Teacher(), Students()))
-    return path.read_text(encoding="utf-8")
-
-
-def load(name: str) -> Recipe:
-    """Return a built-in recipe by its name, or the recipe in a file whose name ends in .toml."""
-    if not name.endswith(".toml"):
-        return builtin(name)
-    try:
-        content = Path(name).read_bytes()
-    except OSError as error:
-        known = ", ".join(builtin_names())
-        raise KdError(
-            f"cannot read the recipe {name}: {error.strerror}", f"built-in recipes: {known}"
-        ) from None
-    return parse(decode(content, name), name)
-
-
-def decode(content: bytes, source: str) -> str:
-    """Return the text of a recipe file, whatever editor wrote it: with a byte-order mark, with any line ends.
-
-    Raises `RecipeError` naming `source` if it is not UTF-8.
-    """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        other = ", but UTF-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else ""
-        raise RecipeError(
-            f"{source} is not valid TOML: it is not UTF-8 text{other}", "save it as UTF-8"
-        ) from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -214,6 +214,8 @@ def training_words(settings: Mapping[str, Any], told: Collection[str]) -> list[s
             texts.append(f"batches of {value}" if value else "full batches")
         elif key == "select":
             texts += ["best epoch"] if value == "best" else []
+        elif key == "class_weight":
+            texts += ["classes weighted alike"] if value == "balanced" and key not in told else []
         elif key not in told:
             texts.append(in_words(key, value))
     return texts

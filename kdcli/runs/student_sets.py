@@ -237,7 +237,7 @@ class StudentSet:
             shown = rule.of == "target" or getattr(self.settings, key) != getattr(defaults, key)
             if rule.tag and shown and self._applies(key, rule) and of(rule) and (whole or not rule.grouping):
                 tag = rule.sign if rule.sign and equals.strip() else rule.tag
-                tags.append(f"{tag}{equals}{_number(self._value(key, rule))}")
+                tags.append(f"{tag}{equals}{_shown(self._value(key, rule))}")
         return tags
 
 
@@ -290,5 +290,7 @@ def _seeds(record: Mapping[str, Any], key: str) -> tuple[int, ...]:
     return tuple(seeds)
 
 
-def _number(value: float) -> str:
+def _shown(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
     return str(int(value)) if float(value).is_integer() else repr(value)

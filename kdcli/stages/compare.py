@@ -13,7 +13,7 @@ from kdcli.evidence.gather import Evidence, gather
 from kdcli.models import parse_model
 from kdcli.report.cautions import caution_text
 from kdcli.report.documents import as_csv, document
-from kdcli.report.evidence import cost_table, means_table, metrics_table, verdict_table
+from kdcli.report.evidence import cost_table, means_table, metrics_table, recall_table, verdict_table
 from kdcli.report.headline import headline
 from kdcli.report.sentences import coverage, sentences
 from kdcli.report.table import Table
@@ -59,6 +59,8 @@ class Compared:
         conclusions, evidence = self.conclusions, self.conclusions.evidence
         if means := means_table(evidence, table):
             yield means
+        if recall := recall_table(evidence):
+            yield recall
         yield cost_table(evidence, conclusions.teacher_cost, conclusions.costs)
         for group, texts in sentences(evidence, conclusions.groups).items():
             yield Line(group, emphasis="strong")

@@ -160,7 +160,8 @@ def _material(experiment: Experiment, students: Students, sets: list[StudentSet]
     check_data(experiment)
     refusals.check_targets(sets, data)
     needs_teacher = any(s.taught.needs == "teacher" for s in sets)
-    material = Material(experiment, experiment.teacher if needs_teacher else None, students.transfer_size)
+    teacher = experiment.teacher if needs_teacher else None
+    material = Material(experiment, teacher, students.transfer_size, students.class_weight)
     refusals.check_transfer_set(material)
     n_train = students.transfer_size or data.description.sizes["train"]
     refusals.check_models((s.model for s in sets), data, n_train, "mlp:10")

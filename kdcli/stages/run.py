@@ -13,7 +13,8 @@ from kdcli.errors import Command
 from kdcli.evidence.gather import gather
 from kdcli.progress import Watch, unwatched
 from kdcli.runs.experiment import Experiment
-from kdcli.runs.recipe import Recipe, builtin_names
+from kdcli.runs.recipe import Recipe
+from kdcli.runs.recipes import names_recipe
 from kdcli.settings import override
 from kdcli.stages.compare import Compared, report
 from kdcli.stages.distill import Distilled, distill
@@ -62,7 +63,7 @@ class WholeRun:
         joins = self.joins
         evidence = cache(lambda: gather(self.experiment))  # of the students when they are there
         file_format = "" if self.file_format == "png" else self.file_format
-        recipe = self.source if self._names_recipe else self.recipe.dataset
+        recipe = self.source if names_recipe(self.source) else self.recipe.dataset
         students_of = recipe if joins else ""
         return [
             Step(self._making(joins), lambda: self._gen_data(joins)),
@@ -98,11 +99,6 @@ class WholeRun:
         return own != recipe and (own.data, own.teacher) == (recipe.data, recipe.teacher)
 
     @property
-    def _names_recipe(self) -> bool:
-        """Whether the source is a recipe, rather than a file or folder of data."""
-        return self.source.endswith(".toml") or self.source in builtin_names()
-
-    @property
     def _dataset(self) -> Dataset[Any]:
         return DATASETS[self.recipe.dataset]
 
@@ -114,15 +110,15 @@ class WholeRun:
     def _making(self, joins: bool) -> Command:
         """Return the command that makes the run."""
         run, dataset = self.experiment.run, self.recipe.dataset
-        plain = joins or self.source == dataset or not self._names_recipe
+        plain = joins or self.source == dataset or not names_recipe(self.source)
         options = {
             "recipe": "" if plain else self.source,
-            "source": (self.files or "") if self._names_recipe else "",
+            "source": (self.files or "") if names_recipe(self.source) else "",
             "force": self.force,
             **({} if joins else self.given),
         }
         named = "" if run.name == (named_run() or dataset) else run.name
-        arguments = (dataset if self._names_recipe else self.source,) if plain else ()
+        arguments = (dataset if names_recipe(self.source) else self.source,) if plain else ()
         return Command("gen-data", arguments, options, run=named, outputs=run.store.root)
 
     def _later(self, name: str, **options: object) -> Command:

@@ -113,7 +113,7 @@ def _train(experiment: Experiment, record: TeacherRecord, points: ResumePoints, 
         computation=Computation(config.device, config.precision, config.schedule),
     )
     try:
-        (fitted,) = model.train(teacher_teaching(data, config.seed), workshop)
+        (fitted,) = model.train(teacher_teaching(data, config.seed, config.class_weight), workshop)
     except NotFiniteError:
         points.clear()  # the same command would end there again
         raise

@@ -14,7 +14,7 @@ from kdcli.rng import generator
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.stored import Data, TrainedTeacher
 from kdcli.runs.student_sets import StudentSet
-from kdcli.targets import Knowledge, one_hot
+from kdcli.targets import Knowledge, balanced_weights, one_hot
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Material:
     experiment: Experiment
     teacher: TrainedTeacher | None
     transfer_size: int
+    class_weight: str = "none"
 
     @cached_property
     def data(self) -> Data:
@@ -110,6 +111,7 @@ class Material:
             role="student",
             predicted=["test"],
             standardise=self.data.description.standardise,
+            weights=_weights(self.data, index, self.class_weight),
         )
 
     def sizes(self, sets: int, seeds: int) -> Sizes:
@@ -127,7 +129,15 @@ class Material:
         )
 
 
-def teacher_teaching(data: Data, seed: int) -> Teaching:
+def _weights(data: Data, index: Mapping[str, Tensor], class_weight: str) -> dict[str, Tensor] | None:
+    """Return the weights of the examples that `index (draws, n)` names in each split, as a setting says."""
+    if class_weight == "none":
+        return None
+    y = {split: data.pool.y[index[split]] for split in ("train", "val")}
+    return {split: balanced_weights(labels, y["train"], data.n_classes) for split, labels in y.items()}
+
+
+def teacher_teaching(data: Data, seed: int, class_weight: str) -> Teaching:
     """Return what the teachers of all draws are taught, with this seed: the labels of their data."""
     pool = data.pool
     labels = {split: one_hot(pool.y[pool.index[split]], data.n_classes) for split in ("train", "val")}
@@ -140,6 +150,7 @@ def teacher_teaching(data: Data, seed: int) -> Teaching:
         role="teacher",
         predicted=list(pool.index),
         standardise=data.description.standardise,
+        weights=_weights(data, pool.index, class_weight),
     )
 
 

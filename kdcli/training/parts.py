@@ -131,12 +131,13 @@ class Part:
 
     def examples(self, split: str, shared: Mapping[str, Tensor]) -> Examples:
         """Return the examples of a split with the objective on them, out of the shared tensors."""
-        weight = shared.get("label_weight")
+        weight, weights = shared.get("label_weight"), shared.get(f"{split}.weights")
         objective = Objective(
             target=self._of_draws(shared[f"{split}.target"]).to(self.device),
             temperature=shared["temperature"].to(self.device),
             labels=self._of_draws(shared[f"{split}.labels"]).to(self.device),
             label_weight=None if weight is None else weight.to(self.device),
+            weights=None if weights is None else self._of_draws(weights).to(self.device),
             loss_name=self.loss,
         )
         index, scaling = self.index(split, shared).to(self.device), self.scaling(shared)

@@ -138,6 +138,8 @@ class TrainingWorkshop:
             if split == "train" and 0 < self.training.batch_size < teaching.n_train:
                 objective = objective.by_example()
             shared |= {f"{split}.target": objective.target, f"{split}.labels": objective.labels}
+            if objective.weights is not None:
+                shared[f"{split}.weights"] = objective.weights
         shared["temperature"] = objective.temperature
         if teaching.standardise:
             shared |= scaling_of(teaching.x, teaching.index["train"])._asdict()
@@ -223,6 +225,7 @@ def objective_of(teaching: Teaching, split: str) -> Objective:
         temperature=temperatures,
         labels=teaching.labels[split].mT[:, None, None].contiguous(),
         label_weight=weights if bool(weights.any()) else None,
+        weights=teaching.weights[split][:, None, None] if teaching.weights else None,
         loss_name=teaching.loss,
     )
 

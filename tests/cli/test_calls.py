@@ -4,7 +4,8 @@ import pytest
 
 from kdcli.cli.calls import is_path, source_of
 from kdcli.errors import KdError
-from kdcli.runs.recipe import Recipe, builtin, builtin_names
+from kdcli.runs.recipe import Recipe
+from kdcli.runs.recipes import builtin, builtin_names
 from kdcli.store import NAME
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from figures.views import caption, laid_out, legend_labels, students
 
-from kdcli.figures.column_importance import compared, draw, finding, importances, obstacle
+from kdcli.figures.column_importance import draw, finding, importances, obstacle
 from kdcli.figures.view import Examples, View
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def test_a_point_for_each_model_and_column_the_most_important_on_top(table: View
 def test_teacher_control_and_the_softest_set_are_compared(table: View) -> None:
     sets = [students(title) for title in ("labels", "hard", "soft, T = 1", "soft, T = 4")]
     shown = replace(table, students=sets)
-    assert [s.title for s in compared(shown)][-2:] == ["labels", "soft, T = 4"]
+    assert [s.title for s in shown.representatives][-2:] == ["labels", "soft, T = 4"]
 
 
 def test_it_needs_columns_and_models(table: View) -> None:

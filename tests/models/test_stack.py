@@ -18,8 +18,8 @@ def perceptrons(*hidden: int, dropout: float = 0.0) -> StackedMLP:
     return StackedMLP((42, *hidden, 4), SEEDS * SETS, dropout=dropout)
 
 
-def convolutions() -> StackedCNN:
-    return StackedCNN((6, 7), 3, (5, 4), 4, SEEDS * SETS)
+def convolutions(channels: int = 1) -> StackedCNN:
+    return StackedCNN((channels, 6, 7), 3, (5, 4), 4, SEEDS * SETS)
 
 
 STACKS = {
@@ -28,7 +28,12 @@ STACKS = {
     "three": lambda: perceptrons(5, 4, 3),
     "dropout": lambda: perceptrons(5, 4, dropout=0.5),
     "cnn": convolutions,
+    "cnn of colours": lambda: convolutions(3),
 }
+
+
+def features(kind: str) -> tuple[int, ...]:
+    return (3, 6, 7) if kind == "cnn of colours" else (6, 7)
 
 
 def objective(batches: tuple[int, int], weights: list[float] | None) -> Objective:
@@ -76,7 +81,7 @@ def test_gradients_are_those_of_autograd(
     kind: str, batches: tuple[int, int], weights: list[float] | None
 ) -> None:
     stack, taught = made(kind), objective(batches, weights)
-    x = torch.randn(batches[0] * batches[1], BATCH, 6, 7, generator=generator("x", 0))
+    x = torch.randn(batches[0] * batches[1], BATCH, *features(kind), generator=generator("x", 0))
     masks = [mask.get_state() for mask in stack.generators]
     expected = by_autograd(stack, x, taught)
     for mask, state in zip(stack.generators, masks, strict=True):
@@ -121,7 +126,7 @@ def test_products_in_bfloat16_give_nearly_the_same_gradients_in_float32(kind: st
 def test_each_group_of_members_predicts_the_examples_of_its_index(kind: str, piece: int) -> None:
     stack = made(kind)
     stack.piece = piece
-    x = torch.rand(20, 6, 7, generator=generator("x", 0))
+    x = torch.rand(20, *features(kind), generator=generator("x", 0))
     index = torch.stack([torch.randperm(20, generator=generator("index", k))[:9] for k in range(SEEDS)])
     predicted = stack.predict(x, index)
     assert predicted.shape == (SEEDS * SETS, 9, 4)

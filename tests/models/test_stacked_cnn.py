@@ -21,7 +21,7 @@ def make(members: int, seeds: int) -> StackedCNN:
 
 def plain(stack: StackedCNN, member: int) -> nn.Sequential:
     """The same member as one would write it with torch.nn."""
-    convolution = nn.Conv2d(1, 4, 3)
+    convolution = nn.Conv2d(stack.filters.shape[2], 4, 3)
     convolution.load_state_dict({"weight": stack.filters[member], "bias": stack.filter_biases[member]})
     layers: list[nn.Module] = [convolution, nn.ReLU(), nn.Flatten()]
     for weight, bias in zip(stack.head.weights, stack.head.biases, strict=True):
@@ -47,7 +47,16 @@ def test_what_does_not_parse(text: str, words: str) -> None:
     assert "cnn:32,1200,1200" in problem.value.hint
 
 
-@pytest.mark.parametrize(("features", "words"), [((2,), "2 features"), ((2, 9), "not 2 × 9"), ((3, 3), "")])
+@pytest.mark.parametrize(
+    ("features", "words"),
+    [
+        ((2,), "2 features"),
+        ((2, 9), "not 2 × 9"),
+        ((3, 3), ""),
+        ((3, 9, 9), ""),
+        ((3, 9, 2), "not 3 × 9 × 2"),
+    ],
+)
 def test_images_only(features: tuple[int, ...], words: str) -> None:
     problem = CNN(4, (5,)).problem(features, 100)
     assert words in problem
@@ -63,6 +72,20 @@ def test_each_member_computes_what_a_plain_network_does_on_its_own_batch(groups:
     for member in range(4):
         batch = batches[member // (4 // groups)]
         torch.testing.assert_close(logits[member].T, plain(stack, member)(batch.unsqueeze(1)))
+
+
+def test_colours_are_channels_of_every_filter() -> None:
+    model = CNN(4, (5, 6))
+    stack = model.build((3, 6, 7), 3, 4)
+    stack.initialise([generator("test", seed) for seed in range(4)])
+    assert model.parameters((3, 6, 7), 3) == sum(p[0].numel() for p in stack.parameters())
+    assert model.multiply_adds((3, 6, 7), 3) == model.multiply_adds((6, 7), 3) + 2 * 9 * 4 * 4 * 5
+    assert float(stack.filters.detach().abs().max()) <= 27**-0.5
+    batches = torch.rand(2, 5, 3, 6, 7, generator=generator("x", 2))
+    stack.eval()
+    for member in range(4):
+        expected = plain(stack, member)(batches[member // 2])
+        torch.testing.assert_close(stack(batches)[member].T, expected)
 
 
 def test_initial_weights_depend_on_the_seed_alone() -> None:

@@ -36,11 +36,15 @@ def taught(
     seeds: Sequence[int] = (0,),
     x: Tensor = X,
     labels: Tensor = LABELS,
+    weights: Tensor | None = None,
 ) -> StackedTrees:
     """Grow the trees of one set on all examples of `x`."""
     lesson = Lesson({"train": target.double().unsqueeze(0)}, temperature, weight)
     index = {"train": torch.arange(len(x)).unsqueeze(0)}
-    teaching = Teaching(x, index, {"train": labels.unsqueeze(0)}, [lesson], seeds, "student", [])
+    of_examples = None if weights is None else {"train": weights.unsqueeze(0)}
+    teaching = Teaching(
+        x, index, {"train": labels.unsqueeze(0)}, [lesson], seeds, "student", [], weights=of_examples
+    )
     return stacked(list(grow(asdict(tree), teaching, lesson, draw=0)))
 
 
@@ -329,3 +333,13 @@ def test_a_tree_for_other_data_is_refused() -> None:
         Tree().restore(arrays, (3,), 2, 1)
     with pytest.raises(ValueError, match="feature has the shape"):
         Tree().restore(arrays, (3,), 3, 2)
+
+
+@pytest.mark.parametrize("target", [LABELS, SOFT], ids=["labels", "soft"])
+@pytest.mark.parametrize("label_weight", [0.0, 0.3])
+def test_an_example_of_weight_2_counts_as_two(target: Tensor, label_weight: float) -> None:
+    weights = torch.where(Y == 2, 2.0, 1.0).double()
+    rows = torch.cat([torch.arange(N), (Y == 2).nonzero().squeeze(1)])
+    weighted = taught(Tree(max_leaf_nodes=9), target, weight=label_weight, weights=weights)
+    twice = taught(Tree(max_leaf_nodes=9), target[rows], weight=label_weight, x=X[rows], labels=LABELS[rows])
+    torch.testing.assert_close(probabilities(weighted), probabilities(twice))

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from measured import evidence, students, teacher, values
 
 from kdcli.evidence.costs import Cost
-from kdcli.report.evidence import cost_table, means_table, metrics_table, verdict_table
+from kdcli.report.evidence import cost_table, means_table, metrics_table, recall_table, verdict_table
 from kdcli.report.table import Row, Table
+from kdcli.stats import Estimate
 
 COST = Cost(parameters=20, multiply_adds=0, bytes=80, latency_ms=0.01, latency_p95_ms=0.02)
 LARGE = Cost(parameters=4000, multiply_adds=3900, bytes=16_000, latency_ms=0.05, latency_p95_ms=0.05)
@@ -68,6 +71,25 @@ def test_a_set_without_control_says_so() -> None:
 def test_other_metrics_are_means_without_verdicts() -> None:
     made = evidence(students("labels", 0.8), students("soft", 0.9))
     assert means_table(made, metrics_table(made)) is None
+
+
+def test_the_recall_of_each_class_is_shown_and_of_many_those_where_it_is_lowest() -> None:
+    assert recall_table(evidence(students("labels", 0.8))) is None
+    made = evidence(students("labels", 0.8), teacher=teacher())
+    recalls = [Estimate(k / 20, k / 20 - 0.01, k / 20 + 0.01) for k in range(12, 0, -1)]
+    assert made.teacher
+    made = replace(
+        made,
+        description=replace(made.description, classes=tuple("abcdefghijkl")),
+        teacher=replace(made.teacher, recall=recalls),
+        students=[replace(each, recall=recalls[::-1]) for each in made.students],
+    )
+    table = recall_table(made)
+    assert table is not None
+    assert table.title == "recall of the 10 classes where it is lowest"
+    assert [column.title for column in table.columns] == list("cdefghijkl")
+    assert row(table, "teacher").cells[0].text == "50.00 ± 1.00 %"
+    assert row(table, "labels").cells[0].text == "15.00 ± 1.00 %"
 
 
 def test_costs_are_set_against_the_teachers() -> None:

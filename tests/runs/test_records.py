@@ -11,7 +11,8 @@ from kdcli.data import DATASETS
 from kdcli.data.sources import published
 from kdcli.errors import UsageError
 from kdcli.models import parse_model
-from kdcli.runs.recipe import Recipe, Teacher, builtin
+from kdcli.runs.recipe import Recipe, Teacher
+from kdcli.runs.recipes import builtin
 from kdcli.runs.records import DataRecord, Record, TeacherRecord
 from kdcli.settings import override
 

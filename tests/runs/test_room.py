@@ -8,7 +8,7 @@ from kdcli.errors import KdError
 from kdcli.models import parse_model
 from kdcli.models.family import Sizes
 from kdcli.runs import room
-from kdcli.runs.recipe import builtin, builtin_names
+from kdcli.runs.recipes import builtin, builtin_names
 
 
 def test_a_refusal_says_what_is_needed_and_what_is_free() -> None:

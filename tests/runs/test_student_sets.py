@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from strategies import ANY_VALUE, STUDENTS
 
 from kdcli.errors import UsageError
-from kdcli.runs.recipe import Students, builtin
+from kdcli.runs.recipe import Students
+from kdcli.runs.recipes import builtin
 from kdcli.runs.student_sets import CONTROL, StudentSet, set_named, student_sets
 from kdcli.settings import override, rules
 from kdcli.store import check_name

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from harness import TINY, Kd, edit_recipe
 
-from kdcli.runs.recipe import builtin, builtin_names, load, parse
+from kdcli.runs.recipe import parse
+from kdcli.runs.recipes import builtin, builtin_names, load
 
 
 @pytest.mark.parametrize("name", builtin_names())
@@ -19,7 +20,7 @@ def test_what_is_printed_is_read_back_as_the_same_recipe(kd: Kd, name: str) -> N
 def test_the_recipe_of_a_dataset_without_a_file_is_printed_like_any_other(
     kd: Kd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kdcli.runs.recipe.BUILTIN", tmp_path)
+    monkeypatch.setattr("kdcli.runs.recipes.BUILTIN", tmp_path)
     assert kd("recipe", "moons").out.startswith("# kd run moons\n# To change it: kd recipe moons >")
 
 

@@ -8,7 +8,7 @@ from harness import TINY, Kd, opened, small_mnist, write_files
 
 from kdcli.commands import spell
 from kdcli.figures import FIGURES
-from kdcli.runs.recipe import builtin
+from kdcli.runs.recipes import builtin
 from kdcli.stages.run import WholeRun
 
 OWN = ("run", "customers.csv", "--label", "left", "--draws", "2", "--seeds", "2")
@@ -39,7 +39,7 @@ def test_the_commands_of_other_draws_and_seeds_make_the_same_bits(
     if source == "gaussians":
         Path("builtin").mkdir()
         Path("builtin/gaussians.toml").write_text(TINY)
-        monkeypatch.setattr("kdcli.runs.recipe.BUILTIN", tmp_path / "builtin")
+        monkeypatch.setattr("kdcli.runs.recipes.BUILTIN", tmp_path / "builtin")
     document = json.loads(kd("run", source, "--draws", "2", "--seeds", "3", "--json").out)
     assert document["draws"] == 2
     for student_set in document["students"]:

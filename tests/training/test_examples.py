@@ -19,7 +19,7 @@ LABELS = torch.nn.functional.one_hot((X[:, 0] > 0).long(), 2).double()
 SOFT = torch.rand(2 * N, 2, 2, generator=generator("target", 0)).double().softmax(-1)  # of two sets
 
 
-def worst(logits: Tensor, target: Tensor, temperature: Tensor) -> Tensor:
+def worst(logits: Tensor, target: Tensor, temperature: Tensor, weights: Tensor | None) -> Tensor:
     """A loss that is no mean over examples: the largest squared error."""
     return (logits.double().softmax(-2) - target).square().sum(-2).amax(-1)
 

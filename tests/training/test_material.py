@@ -9,6 +9,7 @@ from kdcli.data.dataset import stratified_split
 from kdcli.rng import generator
 from kdcli.runs.recipe import Students
 from kdcli.runs.student_sets import student_sets
+from kdcli.targets import balanced_weights
 from kdcli.training.material import Material, teacher_sizes, teacher_teaching
 
 SETS = student_sets(Students(targets=("labels", "soft", "bayes-soft")))
@@ -39,6 +40,18 @@ def test_students_are_taught_what_the_data_and_teacher_of_their_draw_say(two_dra
             assert torch.equal(labels.targets[split][draw], taught.labels[split][draw])
             softened = (teacher.logits[split][draw].double() / 4).softmax(1)
             torch.testing.assert_close(soft.targets[split][draw], softened)
+
+
+def test_classes_are_weighted_by_their_shares_of_the_training_examples(two_draws: Path) -> None:
+    plain = material(two_draws)
+    assert plain.teaching(SETS[:1], [0]).weights is None
+    made = replace(plain, transfer_size=50, class_weight="balanced")
+    for taught in (made.teaching(SETS[:1], [0]), teacher_teaching(made.data, 0, "balanced")):
+        assert taught.weights is not None
+        y = {split: labels.argmax(-1) for split, labels in taught.labels.items()}
+        for split in ("train", "val"):
+            expected = balanced_weights(y[split], y["train"], 2)
+            assert torch.equal(taught.weights[split], expected)
 
 
 def test_the_posterior_is_that_of_each_draws_examples(two_draws: Path) -> None:
@@ -93,7 +106,7 @@ def test_sizes_count_the_draws(two_draws: Path, alone: Path) -> None:
 
 def test_teachers_are_taught_the_labels_of_their_draw(two_draws: Path) -> None:
     data = opened(two_draws).data
-    taught = teacher_teaching(data, seed=7)
+    taught = teacher_teaching(data, seed=7, class_weight="none")
     assert (taught.role, taught.seeds, taught.draws) == ("teacher", [7], 2)
     assert set(taught.predicted) == set(taught.index) == {"train", "val", "test"}
     (lesson,) = taught.lessons
@@ -110,9 +123,9 @@ def test_models_of_data_with_features_of_many_kinds_learn_from_standardised_ones
     made = Material(opened(outputs / "wine"), None, transfer_size=60)
     taught = made.teaching(student_sets(Students(targets=("labels",))), [0])
     assert taught.standardise
-    assert teacher_teaching(made.data, seed=0).standardise
+    assert teacher_teaching(made.data, seed=0, class_weight="none").standardise
     assert float(taught.x.std(0).max()) > 100  # the features themselves stay as they are
     assert taught.index["train"].shape == (2, 60)
     plain = material(tiny_run / "tiny")
     assert not plain.teaching(SETS[:1], [0]).standardise
-    assert not teacher_teaching(plain.data, seed=0).standardise
+    assert not teacher_teaching(plain.data, seed=0, class_weight="none").standardise

@@ -104,6 +104,25 @@ def test_the_first_of_several_draws_is_trained_as_the_only_one_is(
         torch.testing.assert_close(several.history.val[:1], alone.history.val, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("batch_size", [0, 16])
+def test_examples_count_by_their_weights(train: Callable[..., list[Fitted]], batch_size: int) -> None:
+    plain = teaching(2)
+    ones = {split: torch.ones(labels.shape[:2]).double() for split, labels in plain.labels.items()}
+    of_first = {split: labels[..., 0] for split, labels in plain.labels.items()}  # the other class counts not
+    equal, one_class = (
+        train(replace(plain, weights=weights), batch_size=batch_size, epochs=40, learning_rate=0.05)
+        for weights in (ones, of_first)
+    )
+    for fitted, same in zip(
+        train(plain, batch_size=batch_size, epochs=40, learning_rate=0.05), equal, strict=True
+    ):
+        assert torch.equal(fitted.logits["test"], same.logits["test"])
+    assert bool((one_class[0].logits["test"].argmax(-1) == 0).all())
+    losses = [fitted.history for fitted in (equal[0], one_class[0])]
+    assert all(history is not None for history in losses)
+    assert float(losses[1].val[..., -1].max()) < 0.1 < float(losses[0].val[..., 0].min())  # type: ignore[union-attr]
+
+
 def test_outputs_that_overflow_on_other_data_are_refused_or_left_out(
     train: Callable[..., list[Fitted]],
 ) -> None:
