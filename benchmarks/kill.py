@@ -61,6 +61,10 @@ def half(path, *content):
     path.write_bytes(content[-1][: len(content[-1]) // 2])
 files.write_synced = dying(files.write_synced, half)
 artefact.write_synced = files.write_synced
+def half_of_tensors(tensors, path):
+    files.write_tensors(tensors, path)
+    os.truncate(path, path.stat().st_size // 2)
+artefact.write_tensors = dying(files.write_tensors, half_of_tensors)
 os.fsync = dying(os.fsync)
 os.replace = dying(os.replace)
 pathlib.Path.rename = dying(pathlib.Path.rename)

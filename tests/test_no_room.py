@@ -4,7 +4,9 @@ import hashlib
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import Kd
@@ -47,18 +49,22 @@ def test_a_full_disk_leaves_the_old_artefact(
     kd: Kd, tiny: Path, nth: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = digests(tiny)
-    write, count = files.write_synced, 0
+    count = 0
 
-    def full(path: Path, *content: bytes) -> None:
-        nonlocal count
-        count += 1
-        if count >= nth:
-            path.write_bytes(b"".join(content)[:10])
-            raise OSError(28, "No space left on device")
-        write(path, *content)
+    def full(write: Callable[..., None], path_at: int) -> Callable[..., None]:
+        def written(*arguments: Any) -> None:
+            nonlocal count
+            count += 1
+            if count >= nth:
+                arguments[path_at].write_bytes(b"half")
+                raise OSError(28, "No space left on device")
+            write(*arguments)
 
-    monkeypatch.setattr(files, "write_synced", full)
-    monkeypatch.setattr("kdcli.store.artefact.write_synced", full)
+        return written
+
+    monkeypatch.setattr(files, "write_synced", full(files.write_synced, 0))
+    monkeypatch.setattr("kdcli.store.artefact.write_synced", files.write_synced)
+    monkeypatch.setattr("kdcli.store.artefact.write_tensors", full(files.write_tensors, 1))
     outcome = kd("train-teacher", "--epochs", "7", "--force")
     assert outcome.code == 1
     assert "No space left on device" in outcome.err

@@ -55,7 +55,7 @@ def _steps(call: Call, experiment: "Experiment", source: Source) -> "Sequence[St
         files=source.files,
         settings={**source.settings, **call.settings},
         given=call.settings,
-        watch=call.screen.training,
+        watch=call.screen.watch,
         bar=call.screen.download,
         **call.passed("seeds", "force", "keep_going", "file_format"),
     )
@@ -95,7 +95,7 @@ def gen_data(call: Call) -> None:
     source = recipe_for_data(call)
     settings = {**source.settings, **call.settings}
     if call.options.dry_run:
-        call.screen.show(look(source.recipe, settings))
+        call.screen.show(look(source.recipe, settings, call.screen.watch))
         return
     with call.working_on(call.store.run(source.name)) as experiment:
         made = stage(
@@ -105,6 +105,7 @@ def gen_data(call: Call) -> None:
             adopt=call.options.recipe is not None,
             source=source.files or call.options.source,
             bar=call.screen.download,
+            watch=call.screen.watch,
             **call.passed("force"),
         )
     call.screen.show(made)
@@ -125,7 +126,7 @@ def train_teacher(call: Call) -> None:
     from kdcli.stages.train_teacher import train_teacher as stage
 
     with call.working_on(call.store.existing_run(call.options.run)) as experiment:
-        made = stage(experiment, call.settings, force=call.options.force, watch=call.screen.training)
+        made = stage(experiment, call.settings, force=call.options.force, watch=call.screen.watch)
     call.screen.show(made)
 
 
@@ -151,7 +152,7 @@ def distill(call: Call) -> None:
         for note in notes(experiment, [TEACHER]):
             screen.hint(note)
         passed = call.passed("name", "force", "keep_going")
-        made = stage(experiment, call.settings, students=students, watch=screen.training, **passed)
+        made = stage(experiment, call.settings, students=students, watch=screen.watch, **passed)
     screen.show(made)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kdcli.data.dataset import Sample
 from kdcli.data.owned import Owned, dataset_of, digest_of, pooled
 from kdcli.errors import Command, KdError, UsageError
+from kdcli.progress import Watch, unwatched
 from kdcli.settings import setting
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Arrays(Owned):
     file: str = setting("", "the NPZ file", metavar="FILE")
 
 
-def opened(config: Arrays) -> tuple[Arrays, Callable[[], Sample]]:
+def opened(config: Arrays, watch: Watch = unwatched) -> tuple[Arrays, Callable[[], Sample]]:
     """Read the file that the options name, as `Dataset.opened` says."""
     if not config.file:
         raise UsageError("name a file of arrays", ("such as ", Command("gen-data", ("FILE.npz",))))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from kdcli.data.draw import Drawing
 from kdcli.data.pool import SPLITS, Pool, joined
 from kdcli.data.stratified import stratified_split
+from kdcli.progress import Watch
 from kdcli.settings import setting
 
 if TYPE_CHECKING:
@@ -65,16 +66,17 @@ class Dataset(Generic[C]):
     `files` gets their contents by name as a second argument, and raises ValueError if they are not what they
     should be; data of other files than the published ones are called `others`. `points` counts what it
     samples anew, by the setting that asks for it. Data of the user's own are `opened`: read from the files
-    that the options name, which gives the options with nothing left open, and what samples; they are `called`
-    after their file. Networks `standardise` features that are of many kinds. Where the truth is known,
-    `posterior` maps x `(n, *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the exact Bayes scores.
+    that the options name, which a display may watch. That gives the options with nothing left open, and what
+    samples; they are `called` after their file. Networks `standardise` features that are of many kinds. Where
+    the truth is known, `posterior` maps x `(n, *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the
+    exact Bayes scores.
     """
 
     summary: str
     config: type[C]
     sample: Callable[..., Sample]
     drawing: Drawing
-    opened: Callable[[C], tuple[C, Callable[[], Sample]]] | None = None
+    opened: Callable[[C, Watch], tuple[C, Callable[[], Sample]]] | None = None
     called: Callable[[C], str] | None = None
     standardise: bool = False
     files: tuple[File, ...] = ()

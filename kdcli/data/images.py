@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdcli.data.dataset import Sample
-from kdcli.data.owned import Owned, dataset_of, digest_of, pooled
+from kdcli.data.owned import Owned, check_memory, dataset_of, digest_of, pooled
 from kdcli.data.pool import SPLITS
 from kdcli.data.tables.splitting import SPLIT_OF
 from kdcli.errors import Command, KdError, UsageError
+from kdcli.progress import Watch, unwatched
 from kdcli.settings import setting
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Found(NamedTuple):
     part: str
 
 
-def opened(config: Images) -> tuple[Images, Callable[[], Sample]]:
+def opened(config: Images, watch: Watch = unwatched) -> tuple[Images, Callable[[], Sample]]:
     """Find the images in the folder that the options name, as `Dataset.opened` says."""
     if not config.file:
         raise UsageError("name a folder of images", ("such as ", Command("gen-data", ("FOLDER",))))
@@ -52,7 +53,7 @@ def opened(config: Images) -> tuple[Images, Callable[[], Sample]]:
     places = [f"{image.part}/{image.label}" for image in found]
     digest = digest_of([image.path for image in found], config.digest, places)
     config = replace(config, file=str(folder), digest=digest).resolved(len(found))
-    return config, lambda: _sample(config, found, notes)
+    return config, lambda: _sample(config, found, notes, watch)
 
 
 def find(folder: Path, notes: list[str]) -> list[Found]:
@@ -91,10 +92,10 @@ def _folders(folder: Path) -> list[Path]:
         raise KdError(f"cannot read {folder}: {error.strerror}", "name a folder of images") from None
 
 
-def _sample(config: Images, found: Sequence[Found], notes: list[str]) -> Sample:
+def _sample(config: Images, found: Sequence[Found], notes: list[str], watch: Watch) -> Sample:
     import torch
 
-    read = [_read(image.path, config) for image in found]
+    read = list(_read_all(config, found, watch))
     grey = config.grey or all(pixels.ndim == 2 for pixels in read)
     shapes: dict[Any, Path] = {}
     for image, pixels in zip(found, read, strict=True):
@@ -115,6 +116,22 @@ def _sample(config: Images, found: Sequence[Found], notes: list[str]) -> Sample:
         "the folder",
     )
     return Sample(pool, classes, notes=tuple(notes), drawing=drawing)
+
+
+def _read_all(config: Images, found: Sequence[Found], watch: Watch) -> Iterator[Tensor]:
+    """Read the images; refuses more than memory has room for, if they are as large as the first."""
+    with watch(f"reading {Path(config.file).name}", len(found), "image", 1) as report:
+        for k, image in enumerate(found):
+            pixels = _read(image.path, config)
+            if k == 0:
+                needed = 2 * len(found) * pixels.numel()  # one by one, and then as one tensor
+                check_memory(
+                    f"reading {len(found):,} images",
+                    needed,
+                    "--image-size N scales all of them to N × N pixels",
+                )
+            report(k + 1, None)
+            yield pixels
 
 
 def _read(path: Path, config: Images) -> Tensor:

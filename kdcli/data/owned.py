@@ -13,7 +13,9 @@ from kdcli.data.draw import Drawing
 from kdcli.data.pool import Pool
 from kdcli.data.tables import splitting
 from kdcli.errors import KdError
+from kdcli.progress import Watch, unwatched
 from kdcli.settings import setting
+from kdcli.store import free_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,14 +59,14 @@ class Owned(Drawn):
 def dataset_of(
     summary: str,
     config: type[C],
-    opened: Callable[[C], tuple[C, Callable[[], Sample]]],
+    opened: Callable[[C, Watch], tuple[C, Callable[[], Sample]]],
     standardise: bool = False,
 ) -> Dataset[C]:
     """Return a kind of dataset of the user's own: opened, split at random, and called after its file."""
     return Dataset(
         summary=summary,
         config=config,
-        sample=lambda options: opened(options)[1](),
+        sample=lambda options: opened(options, unwatched)[1](),
         drawing="split",
         opened=opened,
         called=called,
@@ -102,6 +104,15 @@ def digest_of(paths: Iterable[Path], expected: str, places: Sequence[str] = ()) 
             "a recipe without `digest` takes them as they are now",
         )
     return digest
+
+
+def check_memory(what: str, needed: int, hint: str) -> None:
+    """Raise `KdError` for what needs more bytes of memory than there are."""
+    free = free_memory()
+    if free is not None and needed > free:
+        raise KdError(
+            f"{what} takes about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free", hint
+        )
 
 
 def pooled(

@@ -7,29 +7,32 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdcli.data.dataset import Sample
 from kdcli.data.draw import Drawing
-from kdcli.data.owned import Owned, classes_of, dataset_of, digest_of
+from kdcli.data.owned import Owned, check_memory, classes_of, dataset_of, digest_of
 from kdcli.data.pool import Pool
 from kdcli.data.tables import splitting
 from kdcli.data.tables.classes import labels_of, unified
 from kdcli.data.tables.columns import LEARNED, Column, Wishes, named, recognised
 from kdcli.data.tables.encoding import as_numbers, encode, fitted
-from kdcli.data.tables.reading import Dialect, Table, is_text, read_table
+from kdcli.data.tables.leaks import leaks
+from kdcli.data.tables.reading import Table, is_text, read_table
+from kdcli.data.tables.text import Dialect
 from kdcli.errors import Command, KdError, UsageError
+from kdcli.progress import Watch, unwatched
 from kdcli.settings import setting
-from kdcli.store import free_memory
+from kdcli.words import counted
 
 if TYPE_CHECKING:
     import polars as pl
     from torch import Tensor
 
 
-NEEDED, PACKED = 6, 5  # bytes of memory for a byte of text, and of text for one of a packed file
-CHUNK = 65_536  # rows whose keys are computed at once
-MANY = 200_000  # rows from which equal ones are not looked for
+NEEDED, PACKED = 3, 5  # bytes of memory for a byte of text, and of text for one of a packed file
+FEWER = "--n-rows N reads the first N rows of each file"
+ENCODED = 8  # bytes of memory for a number that is encoded: once by columns, once by rows
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class _Files:
     notes: list[str] = field(default_factory=list)
 
 
-def opened(config: Tabular) -> tuple[Tabular, Callable[[], Sample]]:
+def opened(config: Tabular, watch: Watch = unwatched) -> tuple[Tabular, Callable[[], Sample]]:
     """Read the files that the options name.
 
     Returns the options with nothing left open, and what samples from the files. Raises `UsageError` or
@@ -90,10 +93,10 @@ def opened(config: Tabular) -> tuple[Tabular, Callable[[], Sample]]:
     files = {part: Path(path).absolute() for part, path in paths.items() if path}
     digest = digest_of(files.values(), config.digest)
     if not config.n_rows:
-        _check_memory(files)
+        check_memory(f"reading {files['rows'].name}", _needed(files), FEWER)
     file, val, test = (str(files.get(part, "")) for part in paths)
     config = replace(config, digest=digest, file=file, val=val, test=test)
-    read = _read(config, files)
+    read = _read(config, files, watch)
     rows = sum(len(labels) - labels.null_count() for labels in read.labels.values())
     if config.time or config.split:  # nothing is left to chance: another draw would have the same rows
         config = replace(config, draws=config.draws or 1)
@@ -101,23 +104,16 @@ def opened(config: Tabular) -> tuple[Tabular, Callable[[], Sample]]:
     return config, lambda: _sample(config, read)
 
 
-def _check_memory(files: Mapping[str, Path]) -> None:
-    """Refuse files that reading would need more memory for than there is."""
+def _needed(files: Mapping[str, Path]) -> int:
+    """Return the bytes of memory that reading files takes."""
     packed = {path: PACKED if path.suffix == ".gz" or not is_text(path) else 1 for path in files.values()}
-    needed = NEEDED * sum(path.stat().st_size * times for path, times in packed.items())
-    free = free_memory()
-    if free is not None and needed > free:
-        raise KdError(
-            f"reading {files['rows'].name} takes about {needed / 1e9:.0f} GB of memory, and {free / 1e9:.0f} "
-            "GB are free",
-            "--n-rows N reads the first N rows of each file",
-        )
+    return NEEDED * sum(path.stat().st_size * times for path, times in packed.items())
 
 
-def _read(config: Tabular, files: dict[str, Path]) -> _Files:
+def _read(config: Tabular, files: dict[str, Path], watch: Watch) -> _Files:
     """Read the files, and their labels, spelled alike."""
     dialect = Dialect(config.separator, config.decimal, config.header, config.missing, config.n_rows)
-    tables = {part: read_table(path, dialect) for part, path in files.items()}
+    tables = {part: read_table(path, dialect, watch) for part, path in files.items()}
     notes = [
         f"{t.path.name}: {note}" if len(tables) > 1 else note for t in tables.values() for note in t.notes
     ]
@@ -149,26 +145,62 @@ def _joined(tables: Sequence[Table]) -> Table:
     import polars as pl
 
     starts = list(accumulate((table.frame.height for table in tables), initial=0))
+    places = [table.place for table in tables]
 
     def place(row: int) -> str:
         k = bisect_right(starts, row) - 1
-        return tables[k].place(row - starts[k])
+        return places[k](row - starts[k])
 
     frame = pl.concat([table.frame for table in tables], how="vertical_relaxed")
     return Table(tables[0].path, frame, (), place)
 
 
 def _sample(config: Tabular, read: _Files) -> Sample:
+    """Split and encode the rows; the tables that were read are given up for it, column by column."""
+    import polars as pl
+
+    notes = list(read.notes)
+    whole = _joined(list(read.tables.values()))
+    decisions = _decided(whole, config, read.label)
+    whole, labelled = _labelled(whole, read, notes)
+    y, classes = labelled.y, labelled.classes
+    index, drawing = _index(config, whole, y, labelled.parts)
+    splitting.check_classes(y, index, classes)
+    if left := len(y) - sum(index[split].shape[1] for split in index):
+        notes.append(f"{counted(left, 'row')} in no split, so that the splits of all draws have one size")
+    training = pl.Series(index["train"][0].numpy())
+    encodings = [fitted(c, whole.frame[c.name].gather(training)) for c in decisions if c.kind in LEARNED]
+    if not encodings:
+        raise KdError(f"{whole.path.name} has no column to learn from", "see --numeric and --categorical")
+    names = tuple(name for encoded in encodings for name in encoded.features)
+    check_memory(f"encoding {whole.path.name}", ENCODED * len(y) * len(names), FEWER)
+    x = encode(whole, encodings, release=True)
+    notes += leaks(x, y, index, names)
+    return Sample(
+        Pool(x, y, None, index), classes, names, tuple(encodings), tuple(decisions), tuple(notes), drawing
+    )
+
+
+class _Labelled(NamedTuple):
+    """The classes of the rows, `(n,)`, their names, and the rows of each file that was read."""
+
+    y: Tensor
+    classes: tuple[str, ...]
+    parts: dict[str, Tensor]
+
+
+def _labelled(whole: Table, read: _Files, notes: list[str]) -> tuple[Table, _Labelled]:
+    """Return the rows that have a label, and what these are."""
     import polars as pl
     import torch
 
-    whole = _joined(list(read.tables.values()))
-    labels, notes = pl.concat(list(read.labels.values())), list(read.notes)
-    decisions = _decided(whole, config, read.label)
     sizes = [table.frame.height for table in read.tables.values()]
-    part_of = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    part_of = torch.arange(len(sizes), dtype=torch.int8).repeat_interleave(torch.tensor(sizes))
+    labels, parts = pl.concat(list(read.labels.values())), list(read.tables)
+    read.tables.clear()
+    read.labels.clear()
     if unlabelled := labels.null_count():
-        notes.append(f"{unlabelled} row{'s' if unlabelled > 1 else ''} without a label left out")
+        notes.append(f"{counted(unlabelled, 'row')} without a label left out")
         there = labels.is_not_null()
         rows, place = there.arg_true(), whole.place
         whole = replace(whole, frame=whole.frame.filter(there), place=lambda row: place(int(rows[row])))
@@ -176,20 +208,8 @@ def _sample(config: Tabular, read: _Files) -> Sample:
         labels = labels.drop_nulls()
     classes = classes_of(labels.unique(), f"the label column '{read.label}'")
     codes = labels.replace_strict(classes, list(range(len(classes))), return_dtype=pl.Int64)
-    y = torch.from_numpy(codes.to_numpy().copy())
-    parts = {part: (part_of == k).nonzero().squeeze(1) for k, part in enumerate(read.tables)}
-    index, drawing = _index(config, whole, y, parts)
-    splitting.check_classes(y, index, classes)
-    training = whole.frame[index["train"][0].tolist()]
-    encodings = [fitted(c, training[c.name]) for c in decisions if c.kind in LEARNED]
-    if not encodings:
-        raise KdError(f"{whole.path.name} has no column to learn from", "see --numeric and --categorical")
-    x = encode(whole, encodings)
-    names = tuple(name for encoded in encodings for name in encoded.features)
-    notes += _warnings(x, y, index, names)
-    return Sample(
-        Pool(x, y, None, index), classes, names, tuple(encodings), tuple(decisions), tuple(notes), drawing
-    )
+    of_parts = {part: (part_of == k).nonzero().squeeze(1) for k, part in enumerate(parts)}
+    return whole, _Labelled(torch.from_numpy(codes.to_numpy().copy()), classes, of_parts)
 
 
 def _decided(table: Table, config: Tabular, label: str) -> list[Column]:
@@ -238,33 +258,6 @@ def _index(
         return splitting.by_group(y, grouped, shares, config.seed, config.draws), "split"
     index = splitting.drawn(y, fixed, shares, config.seed, config.draws, "table/split")
     return index, "test kept" if "test" in fixed else "split"
-
-
-def _warnings(x: Tensor, y: Tensor, index: dict[str, Tensor], names: Sequence[str]) -> list[str]:
-    """Say how many test rows of draw 0 are trained on as well, and which feature tells the label."""
-    import torch
-
-    notes = []
-    key = torch.randn(x.shape[1] + 1, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    keys = torch.cat([part.double() @ key[:-1] for part in torch.split(x, CHUNK)]) + y.unsqueeze(1) * key[-1]
-    trained = {*map(tuple, keys[index["train"][0]].tolist())} if len(y) <= MANY else set()
-    twice = sum(tuple(row) in trained for row in keys[index["test"][0]].tolist())
-    if twice:
-        notes.append(
-            f"{twice:,} of {index['test'].shape[1]:,} test rows equal a training row (--together keeps equal "
-            "rows in one split)"
-        )
-    n_classes = int(y.max()) + 1
-    for k, name in enumerate(names):
-        values, codes = torch.unique(x[:, k], return_inverse=True)
-        if len(values) != n_classes:
-            continue
-        pairs = len(torch.unique(codes * n_classes + y))
-        if pairs == n_classes:
-            notes.append(
-                f"'{name}' tells the label by itself: is it known before the label is? (--drop leaves it out)"
-            )
-    return notes
 
 
 DATASET = dataset_of(

@@ -88,10 +88,10 @@ class Screen:
             print(json.dumps(to_json(document), indent=2, allow_nan=False))
 
     @contextmanager
-    def training(self, title: str, total: int, unit: str, steps: int) -> Iterator["Report"]:
-        """Show a progress bar with the current loss and the time left, where stderr is a terminal.
+    def watch(self, title: str, total: int, unit: str, steps: int) -> Iterator["Report"]:
+        """Show a progress bar with the loss, if there is one, and the time left, where stderr is a terminal.
 
-        There are a `total` of epochs or trees, each of so many `steps`.
+        There are a `total` of units, such as epochs, trees or images, each of so many `steps`.
         """
         from rich import progress
 

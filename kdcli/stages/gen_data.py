@@ -11,6 +11,7 @@ from kdcli.data.dataset import Drawn
 from kdcli.data.draw import Drawing
 from kdcli.data.sources import Bar, fingerprint, published, read_files, unseen
 from kdcli.errors import Command, KdError, UsageError
+from kdcli.progress import Watch, unwatched
 from kdcli.report.columns import columns_table
 from kdcli.report.sentences import scores_text
 from kdcli.report.told import Line, Told
@@ -99,13 +100,13 @@ class Looked:
         return self.description.to_record()
 
 
-def look(recipe: Recipe, options: Mapping[str, Any]) -> Looked:
+def look(recipe: Recipe, options: Mapping[str, Any], watch: Watch = unwatched) -> Looked:
     """Read data of the user's own as `gen_data` does, and write nothing."""
     dataset = DATASETS[recipe.dataset]
     if not dataset.opened:
         example = Command("gen-data", ("FILE",), {"label": "COLUMN", "dry_run": True})
         raise UsageError("--dry-run is for data of your own", ("such as ", example))
-    config, sample = dataset.opened(override(recipe.data, options))
+    config, sample = dataset.opened(override(recipe.data, options), watch)
     return Looked(_described(DataRecord(recipe.dataset, config), sample()))
 
 
@@ -118,6 +119,7 @@ def gen_data(
     force: bool = False,
     source: Path | None = None,
     bar: Bar = unseen,
+    watch: Watch = unwatched,
 ) -> DataMade:
     """Make a run's data from a recipe, its data section changed by `options`, and make the run current.
 
@@ -132,7 +134,7 @@ def gen_data(
     config = override(recipe.data, options)
     if problems := dataset.problems(config):
         raise UsageError("; ".join(problems))
-    config, sample = dataset.opened(config) if dataset.opened else (config, None)
+    config, sample = dataset.opened(config, watch) if dataset.opened else (config, None)
     recipe, contents = replace(recipe, data=config), _contents(recipe.dataset, source)
     there = run.recipe_path.is_file()
     record = DataRecord(recipe.dataset, config, _fingerprint(dataset, contents, experiment))
@@ -147,8 +149,7 @@ def gen_data(
         experiment.adopt(dump(recipe))
     if named_run() is None:  # a shell that has a run of its own leaves the one of all others alone
         run.store.make_current(run.name)
-    data = experiment.data
-    return DataMade(run.name, data.artefact.path, up_to_date, data.description)
+    return DataMade(run.name, run.artefact(DATA).path, up_to_date, experiment.data.description)
 
 
 def _sampled(experiment: Experiment, record: DataRecord, contents: Mapping[str, bytes], bar: Bar) -> Sample:

@@ -137,6 +137,7 @@ class WholeRun:
             force=self.force,
             source=self.files,
             bar=self.bar,
+            watch=self.watch,
         )
 
     def _train_teacher(self) -> TeacherTrained:

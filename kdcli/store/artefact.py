@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import KdError, Text
-from kdcli.store.files import follow_no_link, new_folder, read_record, read_whole, told_apart, write_synced
+from kdcli.store.files import (
+    follow_no_link,
+    new_folder,
+    read_record,
+    read_whole,
+    told_apart,
+    write_synced,
+    write_tensors,
+)
 from kdcli.store.json_values import from_json, to_json
 from kdcli.store.versions import FORMAT, NewerError, OlderError, is_newer
 
@@ -98,15 +106,12 @@ class Content:
     used: Mapping[str, str] = field(default_factory=dict)
     documents: Mapping[str, Any] = field(default_factory=dict)
 
-    def files(self) -> Iterator[tuple[str, Callable[[], bytes]]]:
-        """Yield the name of each file with what gives its bytes, so that one at a time is in memory."""
-        from safetensors.torch import save
-
+    def files(self) -> Iterator[tuple[str, Callable[[Path], None]]]:
+        """Yield the name of each file with what writes it; tensors are written from where they lie."""
         for file, named in self.tensors.items():
-            tensors = {name: tensor.detach().contiguous() for name, tensor in named.items()}
-            yield f"{file}.safetensors", partial(save, tensors)
+            yield f"{file}.safetensors", partial(write_tensors, named)
         for file, document in self.documents.items():
-            yield f"{file}.json", partial(_json, document)
+            yield f"{file}.json", partial(_write_json, document)
 
 
 @dataclass(frozen=True)
@@ -193,9 +198,9 @@ class Artefact:
         with told_apart(self.path), new_folder(self.path) as folder:
             files = {}
             for name, write in content.files():
-                data = write()
-                write_synced(folder / name, data)
-                files[name] = hashlib.sha256(data).hexdigest()
+                write(folder / name)
+                with (folder / name).open("rb") as file:
+                    files[name] = hashlib.file_digest(file, "sha256").hexdigest()
             meta = Meta(
                 stage=stage,
                 config=to_json(config),
@@ -220,6 +225,10 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import version
 
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+def _write_json(document: Any, path: Path) -> None:
+    write_synced(path, _json(document))
 
 
 def _json(document: Any) -> bytes:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kdcli.errors import KdError
 from kdcli.store.space import free_memory
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # In hidden names beside a file or folder: what is being written, what it takes the place of, what goes.
 NEW, REPLACED, DELETED = ".new-", ".replaced", ".deleted-"
@@ -71,6 +76,20 @@ def write_synced(path: Path, *content: bytes) -> None:
     with path.open("wb") as file:
         file.writelines(content)
         file.flush()
+        os.fsync(file.fileno())
+
+
+def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write a file of tensors without a copy of them in memory, and wait until the disk has it."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, path)
+    except SafetensorError as error:  # such as of a full disk
+        raise OSError(errno.EIO, str(error)) from None
+    path.chmod(0o666 & ~_umask())
+    with path.open("rb") as file:
         os.fsync(file.fileno())
 
 

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
+from unittest import mock
 
 import numpy as np
 import polars as pl
@@ -23,8 +24,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from kdcli.data import SPLITS, Sample, arrays, images, table
+from kdcli.data.tables import lines
 from kdcli.data.tables.missing import MISSING
-from kdcli.data.tables.reading import Dialect, read_table
+from kdcli.data.tables.reading import read_table
+from kdcli.data.tables.text import Dialect
 from kdcli.errors import KdError
 
 X, Y = labelled_pixels()
@@ -150,8 +153,8 @@ def assert_table_ends_well(name: str, content: bytes) -> None:
     for row in (0, read.frame.height - 1):
         assert read.place(row).startswith(path.name)
     if path.suffix == ".csv" and b'"' not in content:  # each line that says anything is then a row
-        lines = content.decode().split("\n" if b"\n" in content else "\r")
-        assert read.frame.height == sum(bool(line.strip(" ,;|\t\r")) for line in lines) - read.headed
+        texts = content.decode().split("\n" if b"\n" in content else "\r")
+        assert read.frame.height == sum(bool(line.strip(" ,;|\t\r")) for line in texts) - read.headed
     assert_accounted(sample, read.frame.height)
 
 
@@ -170,10 +173,11 @@ CELLS = st.text(alphabet='ab,;"\n 01.-?\t', max_size=5)
     separator=st.sampled_from(",;\t|"),
     end=st.sampled_from(["\n", "\r\n", "\n\n"]),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    block=st.sampled_from([1, 5, 17, lines.BLOCK]),
 )
 @trials(150)
 def test_every_cell_of_every_row_is_read(
-    rows: list[tuple[str, ...]], separator: str, end: str, quoting: Literal[0, 1]
+    rows: list[tuple[str, ...]], separator: str, end: str, quoting: Literal[0, 1], block: int
 ) -> None:
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=separator, lineterminator=end, quoting=quoting).writerows(rows)
@@ -183,7 +187,13 @@ def test_every_cell_of_every_row_is_read(
         with pytest.raises(KdError, match=r"is empty|no rows"):
             read_table(Path("t.csv"), Dialect(separator, ".", header=False))
         return
-    frame = read_table(Path("t.csv"), Dialect(separator, ".", header=False)).frame
+    with mock.patch.object(lines, "BLOCK", block):
+        in_blocks = read_table(Path("t.csv"), Dialect(separator, ".", header=False))
+    frame, whole = in_blocks.frame, read_table(Path("t.csv"), Dialect(separator, ".", header=False))
+    assert frame.equals(whole.frame)
+    assert in_blocks.notes == whole.notes
+    places = range(frame.height)
+    assert list(map(in_blocks.place, places)) == list(map(whole.place, places))
     assert frame.height == len(expected)
     for column, cells in zip(frame, zip(*expected, strict=True), strict=True):
         values = [None if cell in MISSING else cell for cell in cells]

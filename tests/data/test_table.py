@@ -354,10 +354,13 @@ def test_a_table_larger_than_memory_is_refused_unless_a_part_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "t.csv").write_text("a,y\n" + "".join(f"{k % 7},{'pq'[k % 2]}\n" for k in range(100)))
-    monkeypatch.setattr("kdcli.data.table.free_memory", lambda: 100)
+    monkeypatch.setattr("kdcli.data.owned.free_memory", lambda: 400)
     with pytest.raises(KdError, match=r"reading t\.csv takes about .* of memory") as refused:
         opened(Tabular(file=str(tmp_path / "t.csv"), label="y"))
     assert "--n-rows" in str(refused.value.hint)
     config, sample = opened(Tabular(file=str(tmp_path / "t.csv"), label="y", n_rows=40))
     assert sum(index.shape[1] for index in sample().pool.index.values()) == 40
     assert config.n_rows == 40
+    _, sample = opened(Tabular(file=str(tmp_path / "t.csv"), label="y", n_rows=60))
+    with pytest.raises(KdError, match=r"encoding t\.csv takes about .* of memory"):
+        sample()

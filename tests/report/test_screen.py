@@ -25,7 +25,7 @@ def test_progress_shows_epoch_loss_and_time_left_on_a_terminal(monkeypatch: pyte
     monkeypatch.setattr(
         screen, "console", lambda **options: Console(file=terminal, force_terminal=True, width=100)
     )
-    with screen.Screen().training("teacher", 50, "epoch", 1) as report:
+    with screen.Screen().watch("teacher", 50, "epoch", 1) as report:
         report(25, 0.125)
     assert "teacher" in terminal.getvalue()
     assert "epoch 25/50" in terminal.getvalue()
@@ -33,7 +33,7 @@ def test_progress_shows_epoch_loss_and_time_left_on_a_terminal(monkeypatch: pyte
 
 
 def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with screen.Screen().training("teacher", 50, "epoch", 1) as report:
+    with screen.Screen().watch("teacher", 50, "epoch", 1) as report:
         report(25, 0.125)
     out, err = capsys.readouterr()
     assert (out, err) == ("", "")
@@ -44,7 +44,7 @@ def test_progress_of_long_epochs_counts_batches(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(
         screen, "console", lambda **options: Console(file=terminal, force_terminal=True, width=120)
     )
-    with screen.Screen().training("teacher", 5, "epoch", 1_563) as report:
+    with screen.Screen().watch("teacher", 5, "epoch", 1_563) as report:
         report(2 * 1_563 + 1_200, 0.125)
     assert "epoch 3/5, batch 1,200/1,563" in terminal.getvalue()
 
@@ -52,7 +52,7 @@ def test_progress_of_long_epochs_counts_batches(monkeypatch: pytest.MonkeyPatch)
 def test_a_training_that_goes_on_says_where(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with screen.Screen().training("teacher", 500, "epoch", 1) as report:
+    with screen.Screen().watch("teacher", 500, "epoch", 1) as report:
         report.resumed(212)
     assert capsys.readouterr().err == "resuming at epoch 212\n"
 
@@ -76,7 +76,7 @@ def test_progress_in_a_narrow_terminal_cuts_no_number(
         "console",
         lambda **options: Console(file=terminal, force_terminal=True, width=width, color_system=None),
     )
-    with screen.Screen().training("teacher mlp:64,64", 300000, "epoch", 1) as report:
+    with screen.Screen().watch("teacher mlp:64,64", 300000, "epoch", 1) as report:
         report(300000, 0.125)
     drawn = re.sub(r"\x1b\[[\d?]*[a-zA-Z]", "", terminal.getvalue())
     lines = [line.strip() for line in re.split(r"[\r\n]+", drawn) if "epoch" in line]

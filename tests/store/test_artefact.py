@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from harness import forge
+from safetensors import SafetensorError
 
 from kdcli.errors import KdError
 from kdcli.store import (
@@ -83,10 +84,10 @@ def test_an_infinite_metric_is_kept_as_strict_json(run: Run) -> None:
 def test_a_failed_write_leaves_the_old_artefact(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     artefact = put(run, "data", 1.0)
 
-    def no_room(path: Path, content: bytes) -> None:
-        raise OSError(28, "No space left on device")
+    def no_room(*arguments: object, **options: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr("kdcli.store.artefact.write_synced", no_room)
+    monkeypatch.setattr("safetensors.torch.save_file", no_room)
     with pytest.raises(KdError, match="No space left"):
         put(run, "data", 2.0)
     assert loaded(artefact) == [1, 1, 1]

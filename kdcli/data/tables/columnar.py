@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,20 @@ PARQUET = (".parquet", ".pq")
 SUFFIXES = (*PARQUET, ".feather", ".arrow", ".ipc")
 
 
+@contextmanager
+def _without_backtrace() -> Iterator[None]:
+    """Keep from the terminal what Polars writes to it about a damaged file besides raising an error."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def read(
     path: Path, content: bytes, suffix: str, missing: Sequence[str]
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -25,9 +42,9 @@ def read(
     import polars as pl
 
     try:
-        frame = (
-            pl.read_parquet(io.BytesIO(content)) if suffix in PARQUET else pl.read_ipc(io.BytesIO(content))
-        )
+        with _without_backtrace():
+            source = io.BytesIO(content)
+            frame = pl.read_parquet(source) if suffix in PARQUET else pl.read_ipc(source)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise KdError(f"{path} is damaged: {str(error).splitlines()[0]}", "write it again") from None
     if frame.height == 0 or frame.width == 0:

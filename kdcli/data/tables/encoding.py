@@ -115,24 +115,24 @@ def as_numbers(kind: str, values: pl.Series, format: str = "") -> pl.Series:
     return values.cast(pl.Float64)
 
 
-def encode(table: Table, encodings: Sequence[Encoded]) -> Tensor:
+def encode(table: Table, encodings: Sequence[Encoded], *, release: bool = False) -> Tensor:
     """Encode the rows of a table as `(n, features)` float32.
 
-    Raises `KdError` naming the row of a number that is not finite, or too large for a float32.
+    With `release` a column leaves the table as soon as it is encoded, so that its memory is free. Raises
+    `KdError` naming the row of a number that is not finite, or too large for a float32.
     """
     import torch
 
-    width = sum(len(encoded.features) for encoded in encodings)
-    x = torch.zeros(table.frame.height, width)
-    start = 0
+    features: list[Tensor] = []
     for encoded in encodings:
-        stop = start + len(encoded.features)
-        x[:, start:stop] = _column(table, encoded)
-        start = stop
-    return x
+        features += _column(table, encoded)
+        if release:
+            table.frame.drop_in_place(encoded.name)
+    return torch.stack(features, 1)
 
 
-def _column(table: Table, encoded: Encoded) -> Tensor:
+def _column(table: Table, encoded: Encoded) -> list[Tensor]:
+    """Return the features that a column becomes, each `(n,)` float32."""
     import polars as pl
     import torch
 
@@ -155,9 +155,7 @@ def _column(table: Table, encoded: Encoded) -> Tensor:
             features += [dates.dt.month(), dates.dt.weekday()]
     if encoded.missing:
         features.append(values.is_null())
-    return torch.stack(
-        [torch.from_numpy(feature.cast(pl.Float32).to_numpy().copy()) for feature in features], 1
-    )
+    return [torch.from_numpy(feature.cast(pl.Float32).to_numpy().copy()) for feature in features]
 
 
 def _check_finite(table: Table, name: str, numbers: pl.Series) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from kdcli.data.pool import SPLITS
@@ -21,6 +22,7 @@ NAMES = {  # of splits, as columns of tables and folders call them
 }
 SPLIT_OF = {name: split for split, names in NAMES.items() for name in names}
 
+FOLDS = 20  # that groups are put in, so that a split has its share of rows to a twentieth
 FEW = "each split needs groups of rows with each class; leave out --group, --together"
 
 
@@ -65,7 +67,6 @@ def by_group(
     The splits of all draws are as large as the smallest of them.
     """
     import torch
-    from sklearn.model_selection import StratifiedGroupKFold
 
     from kdcli.rng import state
 
@@ -73,22 +74,34 @@ def by_group(
     for draw in range(draws):
         rest = torch.arange(len(y))
         for split, share in (("test", shares[0]), ("val", shares[1])):
-            folds = StratifiedGroupKFold(
-                max(2, round(1 / share)), shuffle=True, random_state=state(f"table/{split}", seed, draw)
-            )
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of few rows of a class: what is split is checked
-                try:
-                    left, part = next(folds.split(rest.numpy(), y[rest].numpy(), groups[rest].numpy()))
-                except ValueError:
-                    raise KdError(
-                        f"{counted(len({*groups[rest].tolist()}), 'group')} of rows cannot be split", FEW
-                    ) from None
-            index[split].append(rest[torch.from_numpy(part)])
-            rest = rest[torch.from_numpy(left)]
+            inside = _some_groups(y[rest], groups[rest], share, state(f"table/{split}", seed, draw))
+            index[split].append(rest[inside])
+            rest = rest[~inside]
         index["train"].append(rest)
     sizes = {split: min(map(len, rows)) for split, rows in index.items()}
     return {split: torch.stack([row[: sizes[split]] for row in rows]) for split, rows in index.items()}
+
+
+def _some_groups(y: Tensor, groups: Tensor, share: float, random_state: int) -> Tensor:
+    """Choose whole groups with about a share of the rows of each class; returns which rows, `(n,)`.
+
+    They are so many of FOLDS folds, or of one fold for each group where there are fewer.
+    """
+    import torch
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    count = len({*groups.tolist()})
+    folds = max(2, min(FOLDS, count, int(y.bincount().max())))
+    wanted, inside = max(1, round(share * folds)), torch.zeros(len(y), dtype=torch.bool)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of few rows of a class: what is split is checked
+        try:
+            splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=random_state)
+            for _, part in islice(splitter.split(y.numpy(), y.numpy(), groups.numpy()), wanted):
+                inside[torch.from_numpy(part)] = True
+        except ValueError:
+            raise KdError(f"{counted(count, 'group')} of rows cannot be split", FEW) from None
+    return inside
 
 
 def in_order(time: Tensor, shares: tuple[float, float]) -> dict[str, Tensor]:

@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 from data.made import written
 
-from kdcli.data.tables.reading import Dialect, Table, read_table
+from kdcli.data.tables.reading import Table, read_table
+from kdcli.data.tables.text import Dialect
 from kdcli.errors import KdError
 
 FRAME = pl.DataFrame({"name": [" ann", "?", None], "size": [1, 2, None], "ok": [True, False, None]})
@@ -57,8 +58,11 @@ def test_an_empty_table_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["t.parquet", "t.arrow"])
-def test_a_damaged_file_is_refused_by_name(name: str) -> None:
+def test_a_damaged_file_is_refused_by_name_and_nothing_else_is_said(
+    name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     content = write(FRAME, name).read_bytes()
     for damaged in (b"", content[:-20], b"PAR1" + b"x" * 50, content[: len(content) // 2]):
         with pytest.raises(KdError, match=rf"{name} is damaged"):
             read_table(Path(written(name, damaged)), Dialect())
+    assert capfd.readouterr() == ("", "")

@@ -7,7 +7,8 @@ import pytest
 from data.made import SHARED
 
 from kdcli.data.tables.columns import Column, Wishes, flagged, named, recognised
-from kdcli.data.tables.reading import Dialect, Table, read_table
+from kdcli.data.tables.reading import Table, read_table
+from kdcli.data.tables.text import Dialect
 from kdcli.errors import KdError
 
 

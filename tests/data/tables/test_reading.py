@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 from data.made import SHARED, written
 
-from kdcli.data.tables.reading import Dialect, Table, is_table, read_table
+from kdcli.data.tables.reading import Table, is_table, read_table
+from kdcli.data.tables.text import Dialect
 from kdcli.errors import KdError, UsageError
 
 ROWS = [("ann", 1.5), ("bob", 2.5)]

@@ -72,6 +72,16 @@ def test_groups_of_equal_size_are_split_by_the_shares_and_every_row_is_in_a_spli
     assert not torch.equal(index["test"][0], index["test"][1])
 
 
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.45])
+def test_a_split_of_groups_has_its_share_of_each_class(share: float) -> None:
+    random = torch.Generator().manual_seed(0)
+    groups = torch.randint(300, (3000,), generator=random)
+    y = (torch.rand(3000, generator=random) < 0.2).long()
+    test = by_group(y, groups, (share, 0.25), 0, 1)["test"][0]
+    for label in (0, 1):
+        assert int((y[test] == label).sum()) == pytest.approx(share * int((y == label).sum()), rel=0.15)
+
+
 def test_too_few_groups_or_rows_of_a_class_are_refused() -> None:
     with pytest.raises(KdError, match="cannot be split"):
         by_group(torch.tensor([0, 1, 0, 1]), torch.arange(4), SHARES, 0, 1)

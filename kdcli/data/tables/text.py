@@ -1,0 +1,280 @@
+"""Reading a table from text in any common dialect, block by block.
+
+Numbers are kept as such as soon as they are read, which takes less memory than their text. A column that
+turns out to have other values too is read again as text, so that no value is spelled otherwise than in the
+file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from array import array
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from kdcli.data.tables.lines import Block, Rows
+from kdcli.data.tables.missing import note_of_missing, with_nulls
+from kdcli.errors import KdError, UsageError
+from kdcli.words import counted
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+SAMPLE = 200  # lines by which separators are recognised
+NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
+DECIMAL_COMMA = r"^[+-]?\d+,\d+$"
+WHOLE = r"^-?\d{1,15}$"
+LEADING_ZERO = r"^[+-]?0\d"  # of codes, which are no numbers
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text file is to be read; an empty `separator` or `decimal` is recognised by kd.
+
+    Of a file of more `rows` the first are read; 0 reads all.
+    """
+
+    separator: str = ""
+    decimal: str = ""
+    header: bool = True
+    missing: tuple[str, ...] = ()
+    rows: int = 0
+
+
+class Text(NamedTuple):
+    """A table that was read from text: its columns, the line that each row begins at, and what is to be said.
+
+    It is `headed` where the first line names the columns.
+    """
+
+    frame: pl.DataFrame
+    lines: Sequence[int]
+    notes: list[str]
+    headed: bool
+
+
+def read(path: Path, file: BinaryIO, dialect: Dialect, tell: Callable[[], None]) -> Text:
+    """Read a table; raises `KdError` saying where the file is not one. It is told of every block."""
+    reading = _Reading(path, dialect, frozenset())
+    reading.read(file, tell)
+    if mixed := reading.mixed():
+        file.seek(0)
+        reading = _Reading(path, dialect, mixed)
+        reading.read(file, tell)
+    return reading.text()
+
+
+@dataclass
+class _Reading:
+    """A table that is being read; the columns `as_text` keep the spelling of all values."""
+
+    path: Path
+    dialect: Dialect
+    as_text: Collection[str]
+    names: list[str] = field(default_factory=list)
+    headed: bool = False
+    columns: dict[str, list[pl.Series]] = field(default_factory=dict)
+    lines: array[int] = field(default_factory=lambda: array("q"))
+    found: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+    rows: int = 0  # that were seen, without the header
+    blank: int = 0
+
+    def read(self, file: BinaryIO, tell: Callable[[], None]) -> None:
+        """Read all rows of a file, and keep those that are wanted."""
+        rows = Rows(self.path, file)
+        self.notes += rows.notes
+        separator = self._separator(rows.start.decode("utf-8", "ignore"))
+        for block in rows.blocks(separator):
+            self._add(block, separator, rows.width)
+            tell()
+        if not self.names:
+            raise KdError(f"{self.path} is empty", "a table has a line for each example")
+
+    def _separator(self, start: str) -> str:
+        given = self.dialect.separator.replace("\\t", "\t")
+        if given and (len(given.encode()) != 1 or given in '"\r\n'):
+            raise UsageError(f"--separator: '{given}' is not one ASCII character", "such as ';' or '\\t'")
+        separator = given or _recognised(start)
+        if not given and separator != ",":
+            self.notes.append(f"columns are separated by {SEPARATORS[separator]} (--separator)")
+        return separator
+
+    def _add(self, block: Block, separator: str, width: int) -> None:
+        """Keep the rows of a block that are wanted, column by column."""
+        wanted, lines = self.dialect.rows, block.lines
+        if self.names and wanted and self.rows >= wanted:
+            self.rows += len(lines)
+            return
+        frame = _parsed(self.path, block.content, separator, width, len(lines))
+        if not self.names:
+            self._take_names([str(value or "").strip() for value in frame.row(0)], lines[0])
+            if self.headed:
+                frame, lines = frame.slice(1), lines[1:]
+        left = wanted - self.rows if wanted else len(lines)
+        self.rows += len(lines)
+        frame, lines, blank = _without_blank_rows(frame.head(left), lines[:left])
+        self.blank += blank
+        self.lines.extend(lines)
+        for name, column in zip(self.names, frame.get_columns(), strict=True):
+            stripped = with_nulls(column.str.strip_chars(), self.dialect.missing, self.found)
+            kept = stripped if name in self.as_text else _as_numbers(stripped)
+            self.columns.setdefault(name, []).append(kept.alias(name))
+
+    def _take_names(self, first: list[str], line: int) -> None:
+        """Take the names of the columns from the first row, or call them by their place."""
+        self.headed = self.dialect.header and _is_header(first)
+        if self.headed:
+            _check_names(self.path, first, line)
+            self.names = first
+            return
+        self.names = [f"column {k + 1}" for k in range(len(first))]
+        if self.dialect.header:
+            self.notes.append(
+                "there is no header: the first line has numbers; columns are named by their place"
+            )
+
+    def mixed(self) -> frozenset[str]:
+        """Return the columns that have numbers in some blocks and other values in others."""
+        import polars as pl
+
+        kinds = {
+            name: {part.dtype for part in parts if part.null_count() < len(part)}
+            for name, parts in self.columns.items()
+        }
+        return frozenset(name for name, kind in kinds.items() if pl.String in kind and len(kind) > 1)
+
+    def text(self) -> Text:
+        """Return the table that was read."""
+        import polars as pl
+
+        if not self.lines:
+            raise KdError(f"{self.path} has a header and no rows", "a table has a line for each example")
+        wanted = self.dialect.rows
+        if wanted and wanted < self.rows:
+            self.notes.append(f"only the first {wanted:,} of {self.rows:,} rows were read (--n-rows)")
+        if self.blank:
+            self.notes.append(f"{counted(self.blank, 'blank line')} left out")
+        commas: list[str] = []
+        columns = [_typed(self.columns.pop(name), self.dialect.decimal, commas) for name in self.names]
+        self.notes += note_of_missing(self.found)
+        if commas:
+            self.notes.append(f"decimal commas in {', '.join(commas)} (--decimal . takes them for text)")
+        return Text(pl.DataFrame(columns), self.lines, self.notes, self.headed)
+
+
+def _recognised(text: str) -> str:
+    """Return what separates the columns: what gives the most columns, alike in the first lines."""
+    lines = [line for line in text[: 1 << 20].splitlines()[:SAMPLE] if line.strip()] or [""]
+
+    def columns(separator: str) -> int:
+        try:
+            counts = {len(row) for row in csv.reader(lines, delimiter=separator)}
+        except csv.Error:  # such as a text without an end; the line is named later
+            return 0
+        return counts.pop() if len(counts) == 1 else 0
+
+    best = max(SEPARATORS, key=columns)
+    if columns(best) > 1:
+        return best
+    return max(SEPARATORS, key=lambda separator: lines[0].count(separator))
+
+
+def _parsed(path: Path, content: bytes, separator: str, width: int, height: int) -> pl.DataFrame:
+    """Return rows as text; where Polars takes quotes otherwise, as the csv module reads them."""
+    import polars as pl
+
+    try:
+        frame = pl.read_csv(io.BytesIO(content), separator=separator, has_header=False, infer_schema=False)
+        if frame.shape == (height, width):
+            return frame
+    except pl.exceptions.PolarsError:
+        pass
+    lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
+    try:
+        rows = [row if len(row) == width else [""] * width for row in csv.reader(lines, delimiter=separator)]
+    except csv.Error as error:
+        raise KdError(f"{path} cannot be read as a table: {error}", "see the file") from None
+    if len(rows) != height:
+        raise KdError(f"{path} cannot be read as a table: {len(rows)} rows, {height} lines", "see the file")
+    return pl.DataFrame(rows, [f"column {k + 1}" for k in range(width)], orient="row")
+
+
+def _is_header(names: Sequence[str]) -> bool:
+    """Whether a first line names columns: none of them is a number or a missing value."""
+    return not any(NUMBER.fullmatch(name) or name == "?" for name in names)
+
+
+def _check_names(path: Path, names: Sequence[str], line: int) -> None:
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise KdError(
+            f"{path}, line {line}: two columns are called '{twice[0]}'",
+            "rename one of them; --no-header reads the line as values",
+        )
+    if "" in names:
+        place = names.index("") + 1
+        index = " (an index that was saved with the table?)" if place == 1 else ""
+        raise KdError(
+            f"{path}, line {line}: column {place} has no name{index}",
+            "name it in the file, or remove it; --no-header reads the line as values",
+        )
+
+
+def _without_blank_rows(frame: pl.DataFrame, lines: Sequence[int]) -> tuple[pl.DataFrame, Sequence[int], int]:
+    """Return the rows that are not blank, the lines that they begin at, and how many others there are."""
+    import polars as pl
+
+    first = frame[frame.columns[0]]
+    if not bool((first.is_null() | (first.str.strip_chars() == "")).any()):
+        return frame, lines, 0
+    blank = frame.select(
+        pl.all_horizontal(pl.all().is_null() | (pl.all().str.strip_chars() == ""))
+    ).to_series()
+    count = int(blank.sum())
+    return (
+        (frame.filter(~blank), [lines[row] for row in (~blank).arg_true()], count)
+        if count
+        else (frame, lines, 0)
+    )
+
+
+def _as_numbers(column: pl.Series) -> pl.Series:
+    """Return a column of text as numbers where all of its values are; as it is where they are not."""
+    import polars as pl
+
+    numbers = column.cast(pl.Float64, strict=False)
+    missing = column.null_count()
+    if missing == len(column) or numbers.null_count() > missing or column.str.contains(LEADING_ZERO).any():
+        return column
+    return column.cast(pl.Int64) if column.str.contains(WHOLE).all() else numbers  # so that 7 is not 7.0
+
+
+def _typed(parts: list[pl.Series], decimal: str, commas: list[str]) -> pl.Series:
+    """Return a column, joined from its parts: of numbers where all values are, else of text."""
+    import polars as pl
+
+    kinds = {part.dtype for part in parts if part.null_count() < len(part)}
+    if kinds and pl.String not in kinds:
+        kind = pl.Int64 if kinds == {pl.Int64} else pl.Float64
+        return pl.concat([part.cast(kind) for part in parts])
+    column = pl.concat(parts)
+    if decimal != "." and (pointed := _with_points(column)) is not None:
+        column = pointed
+        commas.append(column.name)
+    return _as_numbers(column)
+
+
+def _with_points(column: pl.Series) -> pl.Series | None:
+    """Return a column with points in place of decimal commas; None unless all its numbers have commas."""
+    there = column.drop_nulls()
+    commas = there.str.contains(DECIMAL_COMMA)
+    if not bool(commas.any()) or not bool((commas | there.str.contains(r"^[+-]?\d+$")).all()):
+        return None
+    return column.str.replace(",", ".", literal=True)
