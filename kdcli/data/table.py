@@ -127,6 +127,8 @@ def _read(config: Tabular, files: dict[str, Path], watch: Watch) -> _Files:
 
 def _like(first: Table, table: Table) -> Table:
     """Return a table with the columns of the first, in its order; raises `KdError` for other columns."""
+    import polars as pl
+
     names, own = first.frame.columns, table.frame.columns
     if not first.headed and len(names) == len(own):
         return replace(table, frame=table.frame.rename(dict(zip(own, names, strict=True))))
@@ -137,7 +139,8 @@ def _like(first: Table, table: Table) -> Table:
             + (f"; it has others: {', '.join(more)}" if more else ""),
             "both files need the same columns; --drop leaves one out of both",
         )
-    return replace(table, frame=table.frame.select(names))
+    columns = [table.frame.get_column(name) for name in names]
+    return replace(table, frame=pl.DataFrame(columns))
 
 
 def _joined(tables: Sequence[Table]) -> Table:

@@ -205,7 +205,7 @@ def test_every_cell_of_every_row_is_read(
 
 @pytest.mark.parametrize(("name", "made"), [("t.parquet", as_parquet), ("t.arrow", as_arrow)])
 @given(damage=damages())
-@trials(60)
+@trials(15)  # each starts a process
 def test_damaged_columnar_files_end_well(
     name: str, made: Callable[[], bytes], damage: Callable[[bytes], bytes]
 ) -> None:

@@ -38,6 +38,20 @@ def test_each_row_is_in_one_split_of_each_draw_with_its_label() -> None:
     assert (sample.drawing, pool.index["test"].shape, pool.index["val"].shape) == ("split", (3, 12), (3, 10))
 
 
+@pytest.mark.parametrize(
+    "name", ["count", "*", "value", "literal", "len", "a b", "é", "x.y", "(other)", "None"]
+)
+@pytest.mark.parametrize("options", [{}, {"together": True}, {"categorical": ("2",)}, {"label": "2"}])
+def test_a_column_may_have_any_name(name: str, options: dict[str, Any]) -> None:
+    known = "a" if "label" in options else f"{name} = red"
+    assert known in sampled(content(header=f"a,{name},y"), **options).feature_names
+
+
+def test_a_name_that_polars_takes_for_a_pattern_is_refused() -> None:
+    with pytest.raises(KdError, match=r"a column is called '\^b\$'"):
+        sampled(content(header="a,^b$,y"))
+
+
 def test_rows_without_a_label_are_left_out_and_counted() -> None:
     text = content().replace("0.25,red,yes", "0.25,red,?").replace("1.0,red,yes", "1.0,red,")
     sample = sampled(text)

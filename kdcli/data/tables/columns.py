@@ -198,10 +198,16 @@ def flagged(flag: str, name: str) -> str:
 
 def _most(values: pl.Series) -> str:
     """Name the most frequent values, and count the others."""
-    counts = values.cast(str).value_counts(sort=True)
-    shown = [f"'{value}'" for value in counts[values.name].head(3)]
+    counts = frequencies(values)
+    shown = [f"'{value}'" for value in [*counts][:3]]
     more = len(counts) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
+
+
+def frequencies(values: pl.Series) -> dict[str, int]:
+    """Count the different values of a column as texts, the most frequent first, and alike by their text."""
+    counts = values.cast(str).rename("value").value_counts()
+    return dict(counts.sort("count", "value", descending=[True, False]).rows())
 
 
 def _refuse_mixed(table: Table, column: pl.Series, hint: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from kdcli.data.tables.columns import LEARNED, YES, Column
+from kdcli.data.tables.columns import LEARNED, YES, Column, frequencies
 from kdcli.errors import KdError
 
 if TYPE_CHECKING:
@@ -86,11 +86,9 @@ def fitted(column: Column, values: pl.Series) -> Encoded:
     there = values.drop_nulls()
     missing = len(there) < len(values)
     if column.kind == "category":
-        counts = (
-            there.cast(str).value_counts(sort=True).sort(["count", column.name], descending=[True, False])
-        )
-        frequent = counts.filter(counts["count"] >= RARE)[column.name].to_list()[:LEVELS]
-        levels = frequent or counts[column.name].to_list()[:LEVELS]
+        counts = frequencies(there)
+        frequent = [value for value, count in counts.items() if count >= RARE]
+        levels = (frequent or [*counts])[:LEVELS]
         return Encoded(
             column.name, "category", missing=missing, levels=tuple(levels), others=len(levels) < len(counts)
         )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from kdcli.data.tables.lines import Block, Rows
 from kdcli.data.tables.missing import note_of_missing, with_nulls
+from kdcli.data.tables.names import check_names
 from kdcli.errors import KdError, UsageError
 from kdcli.words import counted
 
@@ -131,7 +132,7 @@ class _Reading:
         """Take the names of the columns from the first row, or call them by their place."""
         self.headed = self.dialect.header and _is_header(first)
         if self.headed:
-            _check_names(self.path, first, line)
+            check_names(f"{self.path}, line {line}", first, "--no-header reads the line as values")
             self.names = first
             return
         self.names = [f"column {k + 1}" for k in range(len(first))]
@@ -209,22 +210,6 @@ def _parsed(path: Path, content: bytes, separator: str, width: int, height: int)
 def _is_header(names: Sequence[str]) -> bool:
     """Whether a first line names columns: none of them is a number or a missing value."""
     return not any(NUMBER.fullmatch(name) or name == "?" for name in names)
-
-
-def _check_names(path: Path, names: Sequence[str], line: int) -> None:
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    if twice:
-        raise KdError(
-            f"{path}, line {line}: two columns are called '{twice[0]}'",
-            "rename one of them; --no-header reads the line as values",
-        )
-    if "" in names:
-        place = names.index("") + 1
-        index = " (an index that was saved with the table?)" if place == 1 else ""
-        raise KdError(
-            f"{path}, line {line}: column {place} has no name{index}",
-            "name it in the file, or remove it; --no-header reads the line as values",
-        )
 
 
 def _without_blank_rows(frame: pl.DataFrame, lines: Sequence[int]) -> tuple[pl.DataFrame, Sequence[int], int]:

@@ -1,4 +1,5 @@
 import datetime
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -66,3 +67,12 @@ def test_a_damaged_file_is_refused_by_name_and_nothing_else_is_said(
         with pytest.raises(KdError, match=rf"{name} is damaged"):
             read_table(Path(written(name, damaged)), Dialect())
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_that_ends_the_process_which_reads_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    dies = "import os; os.abort()"
+    program = Path(written("dies", f"#!{sys.executable}\n{dies}\n")).absolute()
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(program))
+    with pytest.raises(KdError, match=r"t\.parquet is damaged: reading it crashes Polars"):
+        read(FRAME)
