@@ -49,3 +49,11 @@ def test_it_needs_images_that_models_disagree_on(view: View, images: View) -> No
     assert "needs images" in obstacle(view)
     assert "agree on every" in obstacle(replace(images, students=[students("labels")]))
     assert "a teacher and students" in obstacle(replace(images, teacher=None))
+
+
+def test_colours_are_drawn_as_they_are(images: View) -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (len(images.test.y), 3, 5, 4), dtype=np.uint8)
+    view = replace(images, splits={**images.splits, "test": replace(images.test, x=colours)})
+    assert obstacle(view) == ""
+    (inset,) = draw(view).axes[0].child_axes
+    assert np.moveaxis(inset.get_images()[0].get_array(), -1, 0).tolist() in colours.tolist()
