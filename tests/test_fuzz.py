@@ -164,6 +164,7 @@ LIKELY = {
     "--decimal": [",", ".", ";"],
     "--image-size": ["0", "8", "1025"],
     "--select": ["best", "last", "first"],
+    "--class-weight": ["none", "balanced", "heavy"],
     "--model": [
         "mlp:8",
         "mlp:4",
@@ -171,6 +172,7 @@ LIKELY = {
         "mlp:1000000,1000000",
         "tree",
         "tree:max_depth=2",
+        "forest:2,max_depth=2",
         "cnn:2,3",
         "mlp:",
     ],

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from kdcli.errors import UsageError, unknown
 from kdcli.models.cnn import CNN
 from kdcli.models.family import Model
+from kdcli.models.forest import Forest
 from kdcli.models.linear import Linear
 from kdcli.models.mlp import MLP
 from kdcli.models.tree import Tree
@@ -16,7 +17,7 @@ from kdcli.models.tree import Tree
 __all__ = ["FAMILIES", "SYNTAX", "Model", "parse_model"]
 
 FAMILIES: MappingProxyType[str, type[Model]] = MappingProxyType(
-    {"mlp": MLP, "cnn": CNN, "linear": Linear, "tree": Tree}
+    {"mlp": MLP, "cnn": CNN, "linear": Linear, "tree": Tree, "forest": Forest}
 )
 
 SYNTAX = "; or as ".join(family.SYNTAX for family in FAMILIES.values())

@@ -7,6 +7,7 @@ other model, name no code, and predict without scikit-learn.
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -103,7 +104,7 @@ def grow_sets(limits: Limits, teaching: Teaching, workshop: Workshop) -> Iterato
     """Grow the trees of one set after the other."""
     draws = teaching.draws
     with workshop.watch(len(teaching.lessons) * draws * len(teaching.seeds), "tree") as report:
-        done = _Done(report)
+        done = Done(report)
         for lesson in teaching.lessons:
             start = time.perf_counter()
             grown = chain.from_iterable(grow(limits, teaching, lesson, draw) for draw in range(draws))
@@ -125,13 +126,14 @@ def grow_sets(limits: Limits, teaching: Teaching, workshop: Workshop) -> Iterato
 
 
 @dataclass
-class _Done:
+class Done:
     """Counts trees that are grown, and reports it."""
 
     report: Report
     count: int = 0
 
     def __call__(self, trees: Iterable[Arrays]) -> Iterator[Arrays]:
+        """Yield the trees as they are grown."""
         for tree in trees:
             self.count += 1
             self.report(self.count, None)
@@ -144,35 +146,73 @@ def stacked(trees: Sequence[Arrays]) -> StackedTrees:
 
 
 def grow(limits: Limits, teaching: Teaching, lesson: Lesson, draw: int) -> Iterator[Arrays]:
-    """Grow the trees of a set in one draw, one for each seed, which decides between equally good splits.
-
-    A tree is taught the matrix (1 − w) · target + w · labels, both `(n, n_classes)`: where it is
-    one-hot by a classification tree (Gini impurity), else by a regression tree with an output for
-    each class (squared error). Examples count by their weights.
-    """
-    import numpy as np
-    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-
-    points = teaching.x[teaching.index["train"][draw]].flatten(1).float().numpy()
-    weight, target, labels = (
-        lesson.label_weight,
-        lesson.targets["train"][draw],
-        teaching.labels["train"][draw],
-    )
-    taught = ((1 - weight) * target + weight * labels).numpy()
-    weights = teaching.weights["train"][draw] if teaching.weights else None
-    one_hot = bool(np.isin(taught, (0.0, 1.0)).all())
-    kind = DecisionTreeClassifier if one_hot else DecisionTreeRegressor
-    if limits["max_leaf_nodes"] is not None:
-        # scikit-learn takes memory for as many leaves as it may make, and there are no more than examples.
-        limits = {**limits, "max_leaf_nodes": min(limits["max_leaf_nodes"], max(2, len(points)))}
+    """Grow the trees of a set in one draw, one for each seed, which decides between equally good splits."""
+    taught = Taught.of(teaching, lesson, draw)
     for seed in teaching.seeds:
-        estimator = kind(**limits, random_state=state(f"{teaching.role}/ties", seed, draw))
-        outputs = taught.argmax(1) if one_hot else taught
-        grown = estimator.fit(points, outputs, None if weights is None else weights.numpy()).tree_
-        leaves, leaf_of = torch.unique(torch.from_numpy(grown.apply(points)), return_inverse=True)
-        means = [_means(rows, leaf_of, weights) for rows in (target, labels)]
-        yield _arrays(grown, leaves, *means, temperature=lesson.temperature, label_weight=weight)
+        yield taught.grow(limits, state(f"{teaching.role}/ties", seed, draw))
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What trees of a set are taught in one draw, at `points (n, features)`.
+
+    It is the matrix (1 − w) · target + w · labels, all `(n, n_classes)`, with the w of the `lesson`. Where it
+    is one-hot it is learned by a classification tree (Gini impurity), else by a regression tree with an
+    output for each class (squared error). Examples count by their `weights (n,)`, where there are any.
+    """
+
+    points: Any
+    target: Tensor
+    labels: Tensor
+    lesson: Lesson
+    weights: Tensor | None = None
+
+    @classmethod
+    def of(cls, teaching: Teaching, lesson: Lesson, draw: int) -> "Taught":
+        """Return what the trees of a set are taught in one draw."""
+        return cls(
+            teaching.x[teaching.index["train"][draw]].flatten(1).float().numpy(),
+            lesson.targets["train"][draw],
+            teaching.labels["train"][draw],
+            lesson,
+            teaching.weights["train"][draw] if teaching.weights else None,
+        )
+
+    @cached_property
+    def matrix(self) -> Any:
+        """The class probabilities that are taught, `(n, n_classes)`."""
+        weight = self.lesson.label_weight
+        return ((1 - weight) * self.target + weight * self.labels).numpy()
+
+    @cached_property
+    def one_hot(self) -> bool:
+        """Whether each example is taught one class."""
+        import numpy as np
+
+        return bool(np.isin(self.matrix, (0.0, 1.0)).all())
+
+    def grow(self, limits: Limits, random_state: int, counts: Tensor | None = None) -> Arrays:
+        """Grow a tree, with each example as often as `counts (n,)` say."""
+        from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+        if limits["max_leaf_nodes"] is not None:
+            # scikit-learn takes memory for as many leaves as it may make; there are no more than examples.
+            most = max(2, len(self.points))
+            limits = {**limits, "max_leaf_nodes": min(limits["max_leaf_nodes"], most)}
+        kind = DecisionTreeClassifier if self.one_hot else DecisionTreeRegressor
+        outputs = self.matrix.argmax(1) if self.one_hot else self.matrix
+        weights = self.weights if counts is None else counts * (1 if self.weights is None else self.weights)
+        estimator = kind(**limits, random_state=random_state)
+        grown = estimator.fit(self.points, outputs, None if weights is None else weights.numpy()).tree_
+        leaves, leaf_of = torch.unique(torch.from_numpy(grown.apply(self.points)), return_inverse=True)
+        means = [_means(rows, leaf_of, weights) for rows in (self.target, self.labels)]
+        return _arrays(
+            grown,
+            leaves,
+            *means,
+            temperature=self.lesson.temperature,
+            label_weight=self.lesson.label_weight,
+        )
 
 
 def _arrays(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
+from torch.nn.functional import pad
 
 from kdcli.runs.stored import TrainedStudents
 from kdcli.runs.student_sets import LOST, StudentSet
@@ -82,6 +82,10 @@ def _joined_tensors(stored: Mapping[str, Tensor], more: Mapping[str, Tensor]) ->
 
 
 def _joined_seeds(ours: Tensor, others: Tensor) -> Tensor:
-    members = [member for pair in zip(ours, others, strict=True) for seeds in pair for member in seeds]
-    padded = pad_sequence(members, batch_first=True)
-    return padded.view(len(ours), -1, *padded.shape[1:])
+    sizes = [max(pair) for pair in zip(ours.shape[2:], others.shape[2:], strict=True)]
+
+    def filled(tensor: Tensor) -> Tensor:
+        missing = [size - there for size, there in zip(sizes, tensor.shape[2:], strict=True)]
+        return pad(tensor, [amount for more in reversed(missing) for amount in (0, more)])
+
+    return torch.cat([filled(ours), filled(others)], dim=1)

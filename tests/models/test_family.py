@@ -90,7 +90,7 @@ def centroid(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("centroid")
-@pytest.mark.parametrize("teacher", ["centroid", "tree:max_depth=4"])
+@pytest.mark.parametrize("teacher", ["centroid", "tree:max_depth=4", "forest:3,max_depth=4"])
 def test_any_family_teaches_any_other(kd: Kd, one_or_two_draws: Path, teacher: str) -> None:
     settings = ["--epochs", "5"] if parse_model(teacher).takes("epochs") else []
     assert kd("train-teacher", "--model", teacher, *settings, "--force").code == 0

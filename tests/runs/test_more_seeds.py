@@ -8,6 +8,7 @@ import torch
 from harness import TINY, Kd, edit_recipe, in_part, opened, students
 from safetensors.torch import load_file
 
+from kdcli.models import parse_model
 from kdcli.models.family import Fitted, Teaching
 from kdcli.models.network import Network
 from kdcli.progress import Silence
@@ -75,21 +76,23 @@ def test_students_of_two_calls_are_those_of_one(
     assert kd("check").code == 0
 
 
+@pytest.mark.parametrize("model", ["tree", "forest:3"])
 def test_as_many_trees_are_grown_as_are_missing_and_the_bits_are_the_same(
-    kd: Kd, one_or_two_draws: Path
+    kd: Kd, one_or_two_draws: Path, model: str
 ) -> None:
     draws = opened(one_or_two_draws).data.draws
-    tree = ("distill", "--model", "tree", "--target", "soft,labels")
+    tree = ("distill", "--model", model, "--target", "soft,labels")
     assert kd(*tree, "--seeds", "4").code == 0
-    folder = one_or_two_draws / "students/soft-T4-tree"
+    slug = parse_model(model).slug
+    folder = one_or_two_draws / f"students/soft-T4-{slug}"
     before = {file: (folder / f"{file}.safetensors").read_bytes() for file in FILES[:2]}
     metrics = record(folder)["metrics"]
     assert all([len(seeds) for seeds in by_draw] == [4] * draws for by_draw in metrics.values())
-    for name in ("soft-T4-tree", "labels-tree"):
+    for name in (f"soft-T4-{slug}", f"labels-{slug}"):
         for path in (one_or_two_draws / "students" / name).iterdir():
             path.unlink()
     assert kd(*tree, "--seeds", "1").code == 0
-    assert f"{6 * draws} students tree" in kd(*tree, "--seeds", "4").out
+    assert f"{6 * draws} students {model}" in kd(*tree, "--seeds", "4").out
     assert {file: (folder / f"{file}.safetensors").read_bytes() for file in before} == before
     assert record(folder)["metrics"] == metrics
     assert "up to date" in kd(*tree, "--seeds", "4").out

@@ -1,0 +1,121 @@
+"""Random forests as plain arrays, several of them as one module: a stack.
+
+A forest's probabilities are the means of those of its trees. Breiman, "Random forests" (2001).
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from kdcli.models import stacked_trees
+from kdcli.models.family import Fitted, Lesson, Teaching, Workshop
+from kdcli.models.stack import Stack
+from kdcli.models.stacked_trees import DTYPES, Arrays, Limits, StackedTrees, Taught
+from kdcli.rng import state
+
+AT_ONCE = 2048  # examples, each in every tree of every member
+COLUMNS = "sqrt"  # of the number of columns is how many a split chooses among
+
+
+class StackedForests(Stack):
+    """A forest for each member: the arrays of `StackedTrees`, each with axes `(members, trees, ...)`."""
+
+    def __init__(self, arrays: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.members, self.trees = arrays["feature"].shape[:2]
+        self.piece = max(1, AT_ONCE // self.members)
+        self.grown = StackedTrees({name: tensor.flatten(0, 1) for name, tensor in arrays.items()})
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `x (groups, batch, *features)` to log-probabilities `(members, n_classes, batch)`."""
+        log_p = _split(self.grown(x), self.trees)
+        mean: Tensor = log_p.logsumexp(1).log_softmax(1)
+        return mean
+
+    def parameters_of(self, members: Sequence[int]) -> dict[str, Tensor]:
+        """Return the arrays of some members, as `restore` takes them."""
+        return {name: tensor[list(members)] for name, tensor in self.arrays.items()}
+
+    @property
+    def arrays(self) -> dict[str, Tensor]:
+        """The arrays of all trees, each `(members, trees, ...)`."""
+        return {name: _split(tensor, self.trees) for name, tensor in self.grown.state_dict().items()}
+
+    @property
+    def leaves(self) -> Tensor:
+        """Number of leaves of each member, in all of its trees, `(members,)`."""
+        return self.grown.leaves.view(self.members, self.trees).sum(1)
+
+    def numbers(self) -> tuple[float, float]:
+        """Return how many numbers a member consists of, and how many bytes: those of its trees."""
+        count, size = self.grown.numbers()
+        return self.trees * count, self.trees * size
+
+
+def grow_sets(trees: int, limits: Limits, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
+    """Grow the forests of one set after the other, each of so many trees within these limits."""
+    draws, each = range(teaching.draws), len(teaching.seeds) * trees
+    with workshop.watch(len(teaching.lessons) * teaching.draws * each, "tree") as report:
+        done = stacked_trees.Done(report)
+        for lesson in teaching.lessons:
+            start = time.perf_counter()
+            grown = [tree for draw in draws for tree in done(grow(trees, limits, teaching, lesson, draw))]
+            arrays = {
+                name: _split(pad_sequence([tree[name] for tree in grown], batch_first=True), trees)
+                for name in DTYPES
+            }
+            stack = StackedForests(arrays)
+
+            def by_draw(tensor: Tensor) -> Tensor:
+                return _split(tensor, len(teaching.seeds))
+
+            yield Fitted(
+                seeds=teaching.seeds,
+                tensors={name: by_draw(tensor) for name, tensor in arrays.items()},
+                logits={
+                    split: by_draw(stack.predict(teaching.x, teaching.index[split]))
+                    for split in teaching.predicted
+                },
+                seconds=time.perf_counter() - start,
+                described={"leaves": by_draw(stack.leaves).tolist()},
+            )
+
+
+def _split(tensor: Tensor, size: int) -> Tensor:
+    """Split the first axis into two, the second of them of this size."""
+    return tensor.view(-1, size, *tensor.shape[1:])
+
+
+def grow(trees: int, limits: Limits, teaching: Teaching, lesson: Lesson, draw: int) -> Iterator[Arrays]:
+    """Grow the trees of a set in one draw, those of the first seed first.
+
+    A tree is taught as a single one is, on as many rows as there are, drawn with replacement; each of its
+    splits chooses among a random part of the columns.
+    """
+    taught = Taught.of(teaching, lesson, draw)
+    limits = {**limits, "max_features": COLUMNS}
+    for seed in teaching.seeds:
+        random = np.random.default_rng(state(f"{teaching.role}/forest", seed, draw))
+        for _ in range(trees):
+            rows = torch.from_numpy(random.integers(len(taught.points), size=len(taught.points)))
+            counts = rows.bincount(minlength=len(taught.points)).double()
+            yield taught.grow(limits, int(random.integers(2**31)), counts)
+
+
+def restore(
+    arrays: Mapping[str, Tensor], n_features: int, n_classes: int, shape: tuple[int, int]
+) -> StackedForests:
+    """Build the forests that stored arrays describe, `shape` being `(members, trees)`.
+
+    Raises ValueError unless their trees are such as `stacked_trees.restore` takes.
+    """
+    odd = [name for name, tensor in arrays.items() if tuple(tensor.shape[:2]) != shape]
+    if odd:
+        raise ValueError(f"{odd[0]} is not that of {shape[0]} forests of {shape[1]} trees")
+    flat = {name: tensor.flatten(0, 1) for name, tensor in arrays.items()}
+    stacked_trees.restore(flat, n_features, n_classes, shape[0] * shape[1])
+    return StackedForests(arrays)
