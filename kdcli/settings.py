@@ -93,13 +93,19 @@ class Rule:
             except KdError as error:
                 return Problem(error.message, str(error.hint))
         if self.choices and value not in self.choices:
-            return Problem(f"must be one of {', '.join(self.choices)}, not {shown(value)}")
+            return Problem(f"must be one of {choices_text(self.choices)}, not {shown(value)}")
         return None
+
+
+def choices_text(choices: Sequence[str]) -> str:
+    """List choices, in quotes where some are empty or signs."""
+    plain = all(choice[:1].isalnum() for choice in choices)
+    return ", ".join(choices if plain else [f"'{choice}'" for choice in choices])
 
 
 def setting(default: Any, help: str, **rule: Any) -> Any:
     """Declare a dataclass field with its default, its help text and its `Rule`."""
-    rule.setdefault("values", ", ".join(rule.get("choices", ())))
+    rule.setdefault("values", choices_text(rule.get("choices", ())))
     return field(default=default, metadata={"rule": Rule(help, **rule)})
 
 

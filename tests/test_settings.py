@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from kdcli.errors import UsageError
-from kdcli.settings import override, read, rules, setting, shown
+from kdcli.settings import choices_text, override, read, rules, setting, shown
 
 
 @dataclass(frozen=True)
@@ -94,3 +94,8 @@ def test_what_is_no_value_at_all_is_shown_in_short() -> None:
 
 def test_allowed_range_in_words() -> None:
     assert rules(Config)["share"].allowed == "above 0 and below 1"
+
+
+def test_choices_are_quoted_where_one_is_empty_or_a_sign() -> None:
+    assert choices_text(("last", "best")) == "last, best"
+    assert choices_text(("", ".", ",")) == "'', '.', ','"

@@ -103,8 +103,8 @@ def _sample(config: Images, found: Sequence[Found], notes: list[str], watch: Wat
     if len(shapes) > 1:
         (one, first), (two, second) = list(shapes.items())[:2]
         raise KdError(
-            f"the images have different sizes: {first.name} {one[0]} × {one[1]} pixels, "
-            f"{second.name} {two[0]} × {two[1]}",
+            f"the images have different sizes: {first.parent.name}/{first.name} {one[0]} × {one[1]} pixels, "
+            f"{second.parent.name}/{second.name} {two[0]} × {two[1]}",
             "--image-size N scales all of them",
         )
     x = torch.stack([pixels if grey or pixels.ndim == 3 else pixels.expand(3, -1, -1) for pixels in read])

@@ -118,28 +118,32 @@ def _read(config: Tabular, files: dict[str, Path], watch: Watch) -> _Files:
         f"{t.path.name}: {note}" if len(tables) > 1 else note for t in tables.values() for note in t.notes
     ]
     first = tables["rows"]
-    tables = {part: _like(first, table) for part, table in tables.items()}
+    dropped = [named(first, column, "--drop") for column in config.drop]
+    tables = {part: _like(first, table, dropped) for part, table in tables.items()}
     label = named(first, config.label, "--label")
     labels = {part: labels_of(table, label, notes) for part, table in tables.items()}
     spelled = unified(list(labels.values()), [t.path.name for t in tables.values()], notes)
     return _Files(tables, dict(zip(labels, spelled, strict=True)), label, notes)
 
 
-def _like(first: Table, table: Table) -> Table:
+def _like(first: Table, table: Table, dropped: Sequence[str]) -> Table:
     """Return a table with the columns of the first, in its order; raises `KdError` for other columns."""
     import polars as pl
 
     names, own = first.frame.columns, table.frame.columns
     if not first.headed and len(names) == len(own):
         return replace(table, frame=table.frame.rename(dict(zip(own, names, strict=True))))
-    lacking, more = [n for n in names if n not in own], [n for n in own if n not in names]
+    lacking = [name for name in names if name not in own and name not in dropped]
+    more = [name for name in own if name not in names]
     if lacking:
         raise KdError(
             f"{table.path.name} lacks columns of {first.path.name}: {', '.join(lacking)}"
             + (f"; it has others: {', '.join(more)}" if more else ""),
             "both files need the same columns; --drop leaves one out of both",
         )
-    columns = [table.frame.get_column(name) for name in names]
+    # Not by `select`, which takes some names for patterns.
+    empty = pl.Series([None] * table.frame.height, dtype=pl.String)
+    columns = [table.frame.get_column(name) if name in own else empty.alias(name) for name in names]
     return replace(table, frame=pl.DataFrame(columns))
 
 
@@ -171,6 +175,8 @@ def _sample(config: Tabular, read: _Files) -> Sample:
     splitting.check_classes(y, index, classes)
     if left := len(y) - sum(index[split].shape[1] for split in index):
         notes.append(f"{counted(left, 'row')} in no split, so that the splits of all draws have one size")
+    if config.time and (undated := whole.frame[named(whole, config.time, "--time")].null_count()):
+        notes.append(f"--time: {counted(undated, 'row')} without a time count as the earliest")
     training = pl.Series(index["train"][0].numpy())
     encodings = [fitted(c, whole.frame[c.name].gather(training)) for c in decisions if c.kind in LEARNED]
     if not encodings:
@@ -178,7 +184,8 @@ def _sample(config: Tabular, read: _Files) -> Sample:
     names = tuple(name for encoded in encodings for name in encoded.features)
     check_memory(f"encoding {whole.path.name}", ENCODED * len(y) * len(names), FEWER)
     x = encode(whole, encodings, release=True)
-    notes += leaks(x, y, index, names)
+    free = not any((config.test, config.val, config.split, config.time, config.group, config.together))
+    notes += leaks(x, y, index, names, separable=free)
     return Sample(
         Pool(x, y, None, index), classes, names, tuple(encodings), tuple(decisions), tuple(notes), drawing
     )
@@ -244,7 +251,11 @@ def _index(
     fixed = {part: rows for part, rows in parts.items() if part != "rows"}
     if config.split:
         column = named(table, config.split, "--split")
-        fixed = splitting.by_column(table.frame[column].cast(str).to_list(), column)
+        values = table.frame[column].cast(str)
+        if values.null_count():
+            place = table.place(int(values.is_null().arg_true()[0]))
+            raise UsageError(f"--split: {place}: column '{column}' has no value", "each row needs one")
+        fixed = splitting.by_column(values.to_list(), column)
     elif config.time:
         column = named(table, config.time, "--time")
         (kind,) = recognised(table, {*table.frame.columns} - {column}, Wishes())

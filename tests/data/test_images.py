@@ -109,7 +109,7 @@ def test_a_rotation_in_the_exif_data_is_done() -> None:
 
 def test_other_sizes_are_refused_by_name_unless_all_are_scaled() -> None:
     large = Image.new("L", (12, 8), 77)
-    with pytest.raises(KdError, match=r"00\.png 8 × 12 pixels, 01\.png 6 × 6") as problem:
+    with pytest.raises(KdError, match=r"cat/00\.png 8 × 12 pixels, dog/01\.png 6 × 6") as problem:
         first(large)
     assert "--image-size" in problem.value.hint
     sample = read(folder_with(large), image_size=3)

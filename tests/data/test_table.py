@@ -47,6 +47,24 @@ def test_a_column_may_have_any_name(name: str, options: dict[str, Any]) -> None:
     assert known in sampled(content(header=f"a,{name},y"), **options).feature_names
 
 
+def test_a_column_that_is_dropped_may_be_missing_from_the_test_file() -> None:
+    other = written("other.csv", "a,y\n1.5,no\n2.5,yes\n")
+    sample = sampled(content(), test=other, drop=("b",))
+    assert (sample.feature_names, sample.pool.index["test"].shape[1]) == (("a",), 2)
+    assert not any("--together" in note for note in sample.notes)
+
+
+def test_a_row_without_a_split_is_named_by_its_line() -> None:
+    rows = "".join(f"{k},{('train', 'val', 'test')[k % 3]},{'pq'[k % 2]}\n" for k in range(30))
+    with pytest.raises(UsageError, match=r"line 32: column 's' has no value"):
+        sampled(f"a,s,y\n{rows}7,,p\n", split="s")
+
+
+def test_rows_without_a_time_are_told() -> None:
+    rows = "".join(f"{k / 8},{'' if k < 4 else 2000 + k},{'pq'[k % 2]}\n" for k in range(60))
+    assert "--time: 4 rows without a time count as the earliest" in sampled(f"a,t,y\n{rows}", time="t").notes
+
+
 def test_a_name_that_polars_takes_for_a_pattern_is_refused() -> None:
     with pytest.raises(KdError, match=r"a column is called '\^b\$'"):
         sampled(content(header="a,^b$,y"))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from kdcli.errors import KdError, nearest
+from kdcli.words import counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -133,7 +134,9 @@ def _of_text(table: Table, column: pl.Series, missing: float, *, numeric: bool) 
         return _of_numbers(name, numbers, missing, forced=numeric)
     if share >= MOSTLY:
         _refuse_mixed(
-            table, column, f"--missing TEXT takes one for missing; --categorical {name} reads all as words"
+            table,
+            column,
+            f"--missing TEXT takes one for missing; {flagged('--categorical', name)} reads all as words",
         )
     lower = {str(value).lower() for value in there.unique()}
     if len(lower) == 2 and (lower & {*YES}) and (lower & {*NO}):
@@ -219,6 +222,6 @@ def _refuse_mixed(table: Table, column: pl.Series, hint: str) -> None:
     places = "; ".join(f"{table.place(row)}: '{column[row]}'" for row in rows)
     count = int(odd.sum())
     raise KdError(
-        f"column '{column.name}' has numbers and {count:,} other value{'s' if count > 1 else ''} ({places})",
+        f"column '{column.name}' has numbers and {counted(count, 'other value')} ({places})",
         hint,
     )

@@ -13,17 +13,19 @@ MANY = 200_000  # rows from which equal ones are not looked for
 GLANCE = 1000  # rows that tell most features apart from those that have a value for each class
 
 
-def leaks(x: Tensor, y: Tensor, index: Mapping[str, Tensor], names: Sequence[str]) -> list[str]:
+def leaks(
+    x: Tensor, y: Tensor, index: Mapping[str, Tensor], names: Sequence[str], *, separable: bool
+) -> list[str]:
     """Say how many test rows of draw 0 are trained on as well, and which feature tells the label.
 
-    x is `(n, features)`, y `(n,)`, and `index` has the rows of each split in each draw, `(draws, n)`.
+    x is `(n, features)`, y `(n,)`, and `index` has the rows of each split in each draw, `(draws, n)`. Rows
+    are `separable` where --together could keep equal ones in one split.
     """
     notes = []
     if twice := trained_on(x, y, index) if len(y) <= MANY else 0:
-        notes.append(
-            f"{twice:,} of {index['test'].shape[1]:,} test rows equal a training row (--together keeps equal "
-            "rows in one split)"
-        )
+        together = " (--together keeps rows that are equal in the file in one split)" if separable else ""
+        tested = f"{twice:,} of {index['test'].shape[1]:,} test rows"
+        notes.append(f"{tested} equal a training row in label and all features{together}")
     return notes + [
         f"'{name}' tells the label by itself: is it known before the label is? (--drop leaves it out)"
         for k, name in enumerate(names)

@@ -30,6 +30,9 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bar
 SAMPLE = 200  # lines by which separators are recognised
 NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
 DECIMAL_COMMA = r"^[+-]?\d+,\d+$"
+THOUSANDS = r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$"
+PLAIN = r"^[+-]?\d+(\.\d+)?$"
+INTEGER = r"^[+-]?\d+$"
 WHOLE = r"^-?\d{1,15}$"
 LEADING_ZERO = r"^[+-]?0\d"  # of codes, which are no numbers
 
@@ -162,11 +165,13 @@ class _Reading:
             self.notes.append(f"only the first {wanted:,} of {self.rows:,} rows were read (--n-rows)")
         if self.blank:
             self.notes.append(f"{counted(self.blank, 'blank line')} left out")
-        commas: list[str] = []
+        commas: dict[str, list[str]] = {}
         columns = [_typed(self.columns.pop(name), self.dialect.decimal, commas) for name in self.names]
         self.notes += note_of_missing(self.found)
-        if commas:
-            self.notes.append(f"decimal commas in {', '.join(commas)} (--decimal . takes them for text)")
+        if names := commas.get("decimal"):
+            self.notes.append(f"decimal commas in {', '.join(names)} (--decimal . takes them for text)")
+        if names := commas.get("thousands"):
+            self.notes.append(f"commas of thousands were removed in {', '.join(names)}")
         return Text(pl.DataFrame(columns), self.lines, self.notes, self.headed)
 
 
@@ -241,7 +246,7 @@ def _as_numbers(column: pl.Series) -> pl.Series:
     return column.cast(pl.Int64) if column.str.contains(WHOLE).all() else numbers  # so that 7 is not 7.0
 
 
-def _typed(parts: list[pl.Series], decimal: str, commas: list[str]) -> pl.Series:
+def _typed(parts: list[pl.Series], decimal: str, commas: dict[str, list[str]]) -> pl.Series:
     """Return a column, joined from its parts: of numbers where all values are, else of text."""
     import polars as pl
 
@@ -250,16 +255,30 @@ def _typed(parts: list[pl.Series], decimal: str, commas: list[str]) -> pl.Series
         kind = pl.Int64 if kinds == {pl.Int64} else pl.Float64
         return pl.concat([part.cast(kind) for part in parts])
     column = pl.concat(parts)
-    if decimal != "." and (pointed := _with_points(column)) is not None:
-        column = pointed
-        commas.append(column.name)
+    column, kind_of_commas = _without_commas(column, decimal)
+    if kind_of_commas:
+        commas.setdefault(kind_of_commas, []).append(column.name)
     return _as_numbers(column)
 
 
-def _with_points(column: pl.Series) -> pl.Series | None:
-    """Return a column with points in place of decimal commas; None unless all its numbers have commas."""
+def _without_commas(column: pl.Series, decimal: str) -> tuple[pl.Series, str]:
+    """Return a column without the commas in its numbers, and what they were; as it is where it has others.
+
+    Raises `KdError` where they may be either.
+    """
     there = column.drop_nulls()
-    commas = there.str.contains(DECIMAL_COMMA)
-    if not bool(commas.any()) or not bool((commas | there.str.contains(r"^[+-]?\d+$")).all()):
-        return None
-    return column.str.replace(",", ".", literal=True)
+    commas = there.str.contains(",", literal=True)
+    if not bool(commas.any()):
+        return column, ""
+    if bool((there.str.contains(THOUSANDS) | there.str.contains(PLAIN)).all()):
+        if decimal == "." or bool(there.str.contains(r",.*[.,]").any()):
+            return column.str.replace_all(",", "", literal=True), "thousands"
+        if not decimal:
+            example = there.filter(commas)[0]
+            raise KdError(
+                f"column '{column.name}' has numbers such as '{example}': thousands, or decimals?",
+                "--decimal . takes such commas for those of thousands, --decimal , for decimal ones",
+            )
+    if decimal != "." and bool((there.str.contains(DECIMAL_COMMA) | there.str.contains(INTEGER)).all()):
+        return column.str.replace(",", ".", literal=True), "decimal"
+    return column, ""

@@ -102,6 +102,25 @@ def test_decimal_commas_are_recognised_told_and_refused_on_demand() -> None:
     assert read(content, decimal=".").frame["size"].to_list() == ["1,5", "2,5"]
 
 
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [(["500", "1,234.50", "2,593"], [500, 1234.5, 2593]), (["1,410,500", "7"], [1_410_500, 7])],
+)
+def test_commas_of_thousands_are_removed_and_told(cells: list[str], numbers: list[float]) -> None:
+    table = read("a;b\n" + "".join(f"{cell};x\n" for cell in cells))
+    assert table.frame["a"].to_list() == numbers
+    assert "commas of thousands were removed in a" in table.notes
+
+
+def test_commas_that_may_be_either_are_asked_for() -> None:
+    content = "a;b\n500;x\n2,593;x\n"
+    with pytest.raises(KdError, match=r"'a' has numbers such as '2,593': thousands, or decimals\?") as asked:
+        read(content)
+    assert "--decimal" in str(asked.value.hint)
+    assert read(content, decimal=".").frame["a"].to_list() == [500, 2593]
+    assert read(content, decimal=",").frame["a"].to_list() == [500, 2.593]
+
+
 def test_a_column_with_commas_beside_other_texts_stays_text() -> None:
     assert read("a;b\n1,5;x\nx,y;z\n").frame["a"].to_list() == ["1,5", "x,y"]
 
