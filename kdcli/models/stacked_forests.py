@@ -3,25 +3,24 @@
 A forest's probabilities are the means of those of its trees. Breiman, "Random forests" (2001).
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from kdcli.models import stacked_trees
 from kdcli.models.family import Fitted, Lesson, Teaching, Workshop
-from kdcli.models.stack import Stack
-from kdcli.models.stacked_trees import DTYPES, Arrays, Limits, StackedTrees, Taught
+from kdcli.models.growing import Arrays, Grown, grow_each
+from kdcli.models.stacked_trees import Limits, StackedTrees, Taught
 from kdcli.rng import state
 
 AT_ONCE = 2048  # examples, each in every tree of every member
 COLUMNS = "sqrt"  # of the number of columns is how many a split chooses among
 
 
-class StackedForests(Stack):
+class StackedForests(Grown):
     """A forest for each member: the arrays of `StackedTrees`, each with axes `(members, trees, ...)`."""
 
     def __init__(self, arrays: Mapping[str, Tensor]) -> None:
@@ -41,9 +40,14 @@ class StackedForests(Stack):
         return {name: tensor[list(members)] for name, tensor in self.arrays.items()}
 
     @property
-    def arrays(self) -> dict[str, Tensor]:
+    def arrays(self) -> Arrays:
         """The arrays of all trees, each `(members, trees, ...)`."""
-        return {name: _split(tensor, self.trees) for name, tensor in self.grown.state_dict().items()}
+        return {name: _split(tensor, self.trees) for name, tensor in self.grown.arrays.items()}
+
+    @property
+    def described(self) -> Mapping[str, Tensor]:
+        """Leaves of each member."""
+        return {"leaves": self.leaves}
 
     @property
     def leaves(self) -> Tensor:
@@ -58,31 +62,12 @@ class StackedForests(Stack):
 
 def grow_sets(trees: int, limits: Limits, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
     """Grow the forests of one set after the other, each of so many trees within these limits."""
-    draws, each = range(teaching.draws), len(teaching.seeds) * trees
-    with workshop.watch(len(teaching.lessons) * teaching.draws * each, "tree") as report:
-        done = stacked_trees.Done(report)
-        for lesson in teaching.lessons:
-            start = time.perf_counter()
-            grown = [tree for draw in draws for tree in done(grow(trees, limits, teaching, lesson, draw))]
-            arrays = {
-                name: _split(pad_sequence([tree[name] for tree in grown], batch_first=True), trees)
-                for name in DTYPES
-            }
-            stack = StackedForests(arrays)
 
-            def by_draw(tensor: Tensor) -> Tensor:
-                return _split(tensor, len(teaching.seeds))
+    def stacked(grown: Sequence[Arrays]) -> StackedForests:
+        arrays = stacked_trees.stacked(grown).arrays
+        return StackedForests({name: _split(tensor, trees) for name, tensor in arrays.items()})
 
-            yield Fitted(
-                seeds=teaching.seeds,
-                tensors={name: by_draw(tensor) for name, tensor in arrays.items()},
-                logits={
-                    split: by_draw(stack.predict(teaching.x, teaching.index[split]))
-                    for split in teaching.predicted
-                },
-                seconds=time.perf_counter() - start,
-                described={"leaves": by_draw(stack.leaves).tolist()},
-            )
+    return grow_each(teaching, workshop, trees, partial(grow, trees, limits, teaching), stacked)
 
 
 def _split(tensor: Tensor, size: int) -> Tensor:

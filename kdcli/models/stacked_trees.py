@@ -4,11 +4,9 @@ scikit-learn grows them; what it grew is kept as arrays, which are stored as ten
 other model, name no code, and predict without scikit-learn.
 """
 
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 import torch
@@ -16,8 +14,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from kdcli.models.family import Fitted, Lesson, Teaching, Workshop
-from kdcli.models.stack import Stack
-from kdcli.progress import Report
+from kdcli.models.growing import Arrays, Grown, grow_each
 from kdcli.rng import state
 
 DTYPES = {"feature": torch.int64, "threshold": torch.float64, "branches": torch.int64, "log_p": torch.float64}
@@ -26,11 +23,8 @@ DTYPES = {"feature": torch.int64, "threshold": torch.float64, "branches": torch.
 Limits: TypeAlias = Mapping[str, Any]
 """The limits of a tree's growth, as scikit-learn names them; None is no limit."""
 
-Arrays: TypeAlias = Mapping[str, Tensor]
-"""One tree, as `StackedTrees` has the arrays of several."""
 
-
-class StackedTrees(Stack):
+class StackedTrees(Grown):
     """A tree for each member, with the node 0 as its root.
 
     feature    (members, nodes)             the feature that an inner node looks at
@@ -69,6 +63,16 @@ class StackedTrees(Stack):
             node = torch.where(below > 0, below, node)
 
     @property
+    def arrays(self) -> Arrays:
+        """The arrays above."""
+        return self.state_dict()
+
+    @property
+    def described(self) -> Mapping[str, Tensor]:
+        """Leaves and depth of each member."""
+        return {"leaves": self.leaves, "depth": self.depth}
+
+    @property
     def leaves(self) -> Tensor:
         """Number of leaves of each member, `(members,)`: one more than it has inner nodes."""
         return (self.branches[:, :, 0] > 0).sum(1) + 1
@@ -102,42 +106,7 @@ class StackedTrees(Stack):
 
 def grow_sets(limits: Limits, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
     """Grow the trees of one set after the other."""
-    draws = teaching.draws
-    with workshop.watch(len(teaching.lessons) * draws * len(teaching.seeds), "tree") as report:
-        done = Done(report)
-        for lesson in teaching.lessons:
-            start = time.perf_counter()
-            grown = chain.from_iterable(grow(limits, teaching, lesson, draw) for draw in range(draws))
-            trees = stacked(list(done(grown)))
-
-            def by_draw(tensor: Tensor) -> Tensor:
-                return tensor.view(draws, -1, *tensor.shape[1:])
-
-            yield Fitted(
-                seeds=teaching.seeds,
-                tensors={name: by_draw(tensor) for name, tensor in trees.state_dict().items()},
-                logits={
-                    split: by_draw(trees.predict(teaching.x, teaching.index[split]))
-                    for split in teaching.predicted
-                },
-                seconds=time.perf_counter() - start,
-                described={"leaves": by_draw(trees.leaves).tolist(), "depth": by_draw(trees.depth).tolist()},
-            )
-
-
-@dataclass
-class Done:
-    """Counts trees that are grown, and reports it."""
-
-    report: Report
-    count: int = 0
-
-    def __call__(self, trees: Iterable[Arrays]) -> Iterator[Arrays]:
-        """Yield the trees as they are grown."""
-        for tree in trees:
-            self.count += 1
-            self.report(self.count, None)
-            yield tree
+    return grow_each(teaching, workshop, 1, partial(grow, limits, teaching), stacked)
 
 
 def stacked(trees: Sequence[Arrays]) -> StackedTrees:

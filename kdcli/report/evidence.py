@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import astuple, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +28,16 @@ def metrics_table(evidence: Evidence) -> Table:
     """Make the table of all metrics: the optimum and the teacher, then each group's sets."""
     references = [measured for measured in (evidence.bayes, evidence.teacher) if measured]
     sections = [Section([_reference_row(measured) for measured in references])]
-    sections += [
-        Section([_students_row(students) for students in sets], title=group)
+    sections += _group_sections(evidence, _students_row)
+    return Table([Column(metric.title, key=name) for name, metric in METRICS.items()], sections, splits=True)
+
+
+def _group_sections(evidence: Evidence, row: Callable[[StudentsMeasured], Row]) -> list[Section]:
+    """Make a section for each group of student sets, with a row for each set."""
+    return [
+        Section([row(students) for students in sets], title=group)
         for group, sets in by_group(evidence.students).items()
     ]
-    return Table([Column(metric.title, key=name) for name, metric in METRICS.items()], sections, splits=True)
 
 
 def verdict_table(evidence: Evidence, table: Table) -> Table:
@@ -96,10 +101,7 @@ def recall_table(evidence: Evidence) -> Table | None:
         return Row(Cell(one.title), [Cell(mean, "%", (low, high)) for mean, low, high in recalls])
 
     sections = [Section([row(evidence.teacher)])] if evidence.teacher else []
-    sections += [
-        Section([row(students) for students in sets], title=group)
-        for group, sets in by_group(evidence.students).items()
-    ]
+    sections += _group_sections(evidence, row)
     of = "each class" if len(shown) == len(classes) else f"the {len(shown)} classes where it is lowest"
     return Table([Column(classes[k]) for k in shown], sections, f"recall of {of}", splits=True)
 

@@ -1,10 +1,11 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from training.cutting import CutError, CutOff
 
 from kdcli.losses import Objective
 from kdcli.models.family import History
@@ -179,31 +180,6 @@ def test_bfloat16_products_train_nearly_the_same_in_float32_parameters() -> None
     assert float(rough.train[0, -1]) == pytest.approx(float(history.train[0, -1]), rel=0.1)
     pairs = zip(stack.parameters(), exact.parameters(), strict=True)
     assert any(not torch.equal(a, b) for a, b in pairs)  # the products really were rounded
-
-
-class CutError(Exception):
-    """The training is cut off."""
-
-
-class CutOff:
-    """Keeps each state, and cuts the training off after so many of them."""
-
-    def __init__(self, after: int) -> None:
-        self.after = after
-        self.saves = 0
-        self.kept: dict[str, Tensor] | None = None
-
-    def load(self) -> Mapping[str, Tensor] | None:
-        return self.kept
-
-    def due(self) -> bool:
-        return True
-
-    def save(self, state: Mapping[str, Tensor]) -> None:
-        self.kept = {name: value.clone() for name, value in state.items()}
-        self.saves += 1
-        if self.saves == self.after:
-            raise CutError
 
 
 @pytest.mark.parametrize("batch_size", [0, 32])

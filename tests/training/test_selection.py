@@ -1,7 +1,6 @@
 """The epoch whose model is kept, with a loop that looks at every epoch as the oracle."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cache
 from itertools import product
 
@@ -9,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from training.cutting import CutError, CutOff
 
 from kdcli.losses import Objective
 from kdcli.models.family import History
@@ -52,33 +52,12 @@ def untrained(dropout: float = 0.0) -> StackedMLP:
     return stack
 
 
-@dataclass
-class Cut:
-    """Keeps each state, and cuts the training off after so many of them."""
-
-    after: int
-    saves: int = 0
-    kept: dict[str, Tensor] | None = None
-
-    def load(self) -> Mapping[str, Tensor] | None:
-        return self.kept
-
-    def due(self) -> bool:
-        return True
-
-    def save(self, state: Mapping[str, Tensor]) -> None:
-        self.kept = {name: value.clone() for name, value in state.items()}
-        self.saves += 1
-        if self.saves == self.after:
-            raise KeyboardInterrupt
-
-
 def train(
     select: str,
     epochs: int = EPOCHS,
     batch_size: int = 8,
     *,
-    keeper: Cut | None = None,
+    keeper: CutOff | None = None,
     poisoned: Sequence[int] = (),
     dropout: float = 0.0,
     learning_rate: float = 0.1,
@@ -163,8 +142,8 @@ def test_a_training_that_was_cut_off_ends_with_the_same_bits(batch_size: int, dr
     whole, curves = train("best", batch_size=batch_size, dropout=dropout)
     saves = EPOCHS * (3 if batch_size else 1) + 1  # the last once all is trained
     for after in (*range(1, saves, 5), saves):
-        cut = Cut(after)
-        with pytest.raises(KeyboardInterrupt):
+        cut = CutOff(after)
+        with pytest.raises(CutError):
             train("best", batch_size=batch_size, dropout=dropout, keeper=cut)
         stack, history = train("best", batch_size=batch_size, dropout=dropout, keeper=cut)
         assert all(torch.equal(v, stack.state_dict()[k]) for k, v in whole.state_dict().items()), after

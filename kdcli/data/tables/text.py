@@ -258,7 +258,7 @@ def _typed(parts: list[pl.Series], decimal: str, commas: dict[str, list[str]]) -
     column, kind_of_commas = _without_commas(column, decimal)
     if kind_of_commas:
         commas.setdefault(kind_of_commas, []).append(column.name)
-    return _as_numbers(column)
+    return _as_numbers(column) if kind_of_commas else column  # no part of it was all numbers
 
 
 def _without_commas(column: pl.Series, decimal: str) -> tuple[pl.Series, str]:
