@@ -15,9 +15,10 @@ from torch.nn.utils.rnn import pad_sequence
 
 from kdcli.models.family import Fitted, Lesson, Teaching, Workshop
 from kdcli.models.growing import Arrays, Grown, grow_each
+from kdcli.models.tree_arrays import WAYS, end_nodes, leaves_of
 from kdcli.rng import state
 
-DTYPES = {"feature": torch.int64, "threshold": torch.float64, "branches": torch.int64, "log_p": torch.float64}
+DTYPES = WAYS | {"log_p": torch.float64}
 
 
 Limits: TypeAlias = Mapping[str, Any]
@@ -50,17 +51,8 @@ class StackedTrees(Grown):
         The members are split evenly over the groups, in order, as in a stack of perceptrons. In log
         space, so that they are logits like those of a network; an excluded class has −∞.
         """
-        x = x.flatten(2)
         member = torch.arange(self.members).unsqueeze(1)
-        group = member // (self.members // len(x))
-        example = torch.arange(x.shape[1]).unsqueeze(0)
-        node = torch.zeros(self.members, x.shape[1], dtype=torch.int64)
-        while True:
-            right = x[group, example, self.feature[member, node]] > self.threshold[member, node]
-            below = self.branches[member, node, right.long()]
-            if not bool(below.any()):
-                return self.log_p[member, node].mT
-            node = torch.where(below > 0, below, node)
+        return self.log_p[member, leaves_of(self.arrays, x.flatten(2))].mT
 
     @property
     def arrays(self) -> Arrays:
@@ -220,34 +212,11 @@ def _means(rows: Tensor, group: Tensor, weights: Tensor | None) -> Tensor:
 def restore(arrays: Mapping[str, Tensor], n_features: int, n_classes: int, members: int) -> StackedTrees:
     """Build the trees that stored arrays describe.
 
-    Raises ValueError unless they are `members` trees, in which every way from the root ends in a leaf,
-    every node looks at a feature that is there, and every leaf holds probabilities: so that no array can
-    make `forward` run for ever or read outside.
+    Raises ValueError unless they are `members` trees, as `end_nodes` checks them, and every leaf holds
+    probabilities.
     """
-    if set(arrays) != set(DTYPES) or any(arrays[name].dtype != dtype for name, dtype in DTYPES.items()):
-        raise ValueError("these are not the arrays of decision trees")
-    feature, threshold, branches, log_p = (arrays[name] for name in DTYPES)
-    nodes = feature.shape[-1] if feature.ndim == 2 else 0
-    tails = {"feature": (), "threshold": (), "branches": (2,), "log_p": (n_classes,)}
-    for name, tail in tails.items():
-        if nodes == 0 or arrays[name].shape != (members, nodes, *tail):
-            raise ValueError(f"{name} has the shape {tuple(arrays[name].shape)}")
-    leaf = (branches == 0).all(2)
-    below = (branches > torch.arange(nodes).view(1, -1, 1)).all(2) & (branches < nodes).all(2)
-    if not bool((leaf | below).all()):
-        raise ValueError("a child is not numbered above its parent, or is not there")
-    if not bool(((feature >= 0) & (feature < n_features)).all()):
-        raise ValueError(f"a node looks at a feature outside 0 to {n_features - 1}")
-    if not bool(threshold.isfinite().all()):
-        raise ValueError("a threshold is not a finite number")
-    ways = torch.zeros_like(feature).scatter_add_(
-        1, branches.flatten(1), torch.ones_like(branches).flatten(1)
-    )
-    if bool((ways[:, 1:] > 1).any()):
-        raise ValueError("two ways lead to one node")
-    reached = ways > 0
-    reached[:, 0] = True  # the root, to which no way leads but where a leaf's branches point
-    total = log_p.exp().sum(2)
-    if not bool(((total - 1).abs() < 1e-9)[leaf & reached].all()):
+    reached = end_nodes(arrays, {"log_p": (n_classes,)}, n_features, members)
+    total = arrays["log_p"].exp().sum(2)
+    if not bool(((total - 1).abs() < 1e-9)[reached].all()):
         raise ValueError("the probabilities in a leaf do not sum to 1")
     return StackedTrees(arrays)

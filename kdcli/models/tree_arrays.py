@@ -1,0 +1,64 @@
+"""Trees as arrays, several at once: the way of an example to a leaf, and what stored arrays must be."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+WAYS = {"feature": torch.int64, "threshold": torch.float64, "branches": torch.int64}
+"""What leads from a root to a leaf, `(trees, nodes)`, of branches `(trees, nodes, 2)`: see `StackedTrees`."""
+
+
+def leaves_of(arrays: Mapping[str, Tensor], x: Tensor) -> Tensor:
+    """Return in which leaf of each tree the examples `x (groups, batch, features)` end, `(trees, batch)`.
+
+    The trees are split evenly over the groups, in order.
+    """
+    feature, threshold, branches = (arrays[name] for name in WAYS)
+    trees, n = len(feature), x.shape[1]
+    tree = torch.arange(trees).unsqueeze(1)
+    group = tree // (trees // len(x))
+    example = torch.arange(n).unsqueeze(0)
+    node = torch.zeros(trees, n, dtype=torch.int64)
+    while True:
+        right = x[group, example, feature[tree, node]] > threshold[tree, node]
+        below = branches[tree, node, right.long()]
+        if not bool(below.any()):
+            return node
+        node = torch.where(below > 0, below, node)
+
+
+def end_nodes(
+    arrays: Mapping[str, Tensor], told: Mapping[str, Sequence[int]], n_features: int, trees: int
+) -> Tensor:
+    """Return which nodes are leaves that a way from the root ends in, `(trees, nodes)`.
+
+    Beside the ways, `told` names the arrays of what nodes tell, with the shape of each. Raises ValueError
+    unless these are the arrays of so many trees, in which every way ends in a leaf and every node looks at a
+    feature that is there: so that no array can make `leaves_of` run for ever or read outside.
+    """
+    dtypes = WAYS | dict.fromkeys(told, torch.float64)
+    if set(arrays) != set(dtypes) or any(arrays[name].dtype != dtype for name, dtype in dtypes.items()):
+        raise ValueError("these are not the arrays of decision trees")
+    feature, threshold, branches = (arrays[name] for name in WAYS)
+    nodes = feature.shape[-1] if feature.ndim == 2 else 0
+    tails = {"feature": (), "threshold": (), "branches": (2,), **told}
+    for name, tail in tails.items():
+        if nodes == 0 or arrays[name].shape != (trees, nodes, *tail):
+            raise ValueError(f"{name} has the shape {tuple(arrays[name].shape)}")
+    leaf = (branches == 0).all(2)
+    below = (branches > torch.arange(nodes).view(1, -1, 1)).all(2) & (branches < nodes).all(2)
+    if not bool((leaf | below).all()):
+        raise ValueError("a child is not numbered above its parent, or is not there")
+    if not bool(((feature >= 0) & (feature < n_features)).all()):
+        raise ValueError(f"a node looks at a feature outside 0 to {n_features - 1}")
+    if not bool(threshold.isfinite().all()):
+        raise ValueError("a threshold is not a finite number")
+    ways = torch.zeros_like(feature).scatter_add_(
+        1, branches.flatten(1), torch.ones_like(branches).flatten(1)
+    )
+    if bool((ways[:, 1:] > 1).any()):
+        raise ValueError("two ways lead to one node")
+    reached = ways > 0
+    reached[:, 0] = True  # the root, to which no way leads but where a leaf's branches point
+    return leaf & reached
