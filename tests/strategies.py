@@ -14,6 +14,7 @@ MODELS = (
     "tree",
     "tree:max_depth=3",
     "forest:3",
+    "gbdt:rounds=3,leaves=4",
     "tree:min_samples_leaf=2,max_depth=3",
     "cnn:2,3",
 )

@@ -10,6 +10,7 @@ from kdcli.errors import UsageError, unknown
 from kdcli.models.cnn import CNN
 from kdcli.models.family import Model
 from kdcli.models.forest import Forest
+from kdcli.models.gbdt import Gbdt
 from kdcli.models.linear import Linear
 from kdcli.models.mlp import MLP
 from kdcli.models.tree import Tree
@@ -17,7 +18,7 @@ from kdcli.models.tree import Tree
 __all__ = ["FAMILIES", "SYNTAX", "Model", "parse_model"]
 
 FAMILIES: MappingProxyType[str, type[Model]] = MappingProxyType(
-    {"mlp": MLP, "cnn": CNN, "linear": Linear, "tree": Tree, "forest": Forest}
+    {"mlp": MLP, "cnn": CNN, "linear": Linear, "tree": Tree, "forest": Forest, "gbdt": Gbdt}
 )
 
 SYNTAX = "; or as ".join(family.SYNTAX for family in FAMILIES.values())

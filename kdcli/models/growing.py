@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TypeAlias
@@ -14,7 +14,10 @@ from kdcli.models.stack import Stack
 from kdcli.progress import Report
 
 Arrays: TypeAlias = Mapping[str, Tensor]
-"""One tree, as `StackedTrees` has the arrays of several; or those of a stack."""
+"""One tree, as `StackedTrees` has the arrays of several; or those of a model, or of a stack."""
+
+Growing: TypeAlias = Callable[[Lesson, int, Callable[[int], None]], Iterator[Arrays]]
+"""Grows what is taught in a lesson and a draw, model by model; tells how much more is done each time."""
 
 
 class Grown(Stack, ABC):
@@ -35,20 +38,21 @@ def grow_each(
     teaching: Teaching,
     workshop: Workshop,
     size: int,
-    grow: Callable[[Lesson, int], Iterator[Arrays]],
+    grow: Growing,
     stacked: Callable[[Sequence[Arrays]], Grown],
+    unit: str = "tree",
 ) -> Iterator[Fitted]:
-    """Grow the models of one set after the other, each of as many trees as its `size`.
+    """Grow the models of one set after the other, each of so many units as its `size`.
 
-    `grow` gives the trees of a lesson in a draw, model by model, and `stacked` makes a stack of those of all.
+    `stacked` makes a stack of what `grow` gives of all draws.
     """
     draws = teaching.draws
-    with workshop.watch(len(teaching.lessons) * draws * len(teaching.seeds) * size, "tree") as report:
+    with workshop.watch(len(teaching.lessons) * draws * len(teaching.seeds) * size, unit) as report:
         done = _Done(report)
         for lesson in teaching.lessons:
             start = time.perf_counter()
-            grown = chain.from_iterable(grow(lesson, draw) for draw in range(draws))
-            stack = stacked(list(done(grown)))
+            grown = chain.from_iterable(grow(lesson, draw, done) for draw in range(draws))
+            stack = stacked(list(grown))
 
             def by_draw(tensor: Tensor) -> Tensor:
                 return tensor.view(draws, -1, *tensor.shape[1:])
@@ -67,14 +71,12 @@ def grow_each(
 
 @dataclass
 class _Done:
-    """Counts trees that are grown, and reports it."""
+    """Counts what is grown, and reports it."""
 
     report: Report
     count: int = 0
 
-    def __call__(self, trees: Iterable[Arrays]) -> Iterator[Arrays]:
-        """Yield the trees as they are grown."""
-        for tree in trees:
-            self.count += 1
-            self.report(self.count, None)
-            yield tree
+    def __call__(self, more: int) -> None:
+        """Report that so many more are grown."""
+        self.count += more
+        self.report(self.count, None)

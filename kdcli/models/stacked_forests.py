@@ -3,7 +3,7 @@
 A forest's probabilities are the means of those of its trees. Breiman, "Random forests" (2001).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -75,7 +75,9 @@ def _split(tensor: Tensor, size: int) -> Tensor:
     return tensor.view(-1, size, *tensor.shape[1:])
 
 
-def grow(trees: int, limits: Limits, teaching: Teaching, lesson: Lesson, draw: int) -> Iterator[Arrays]:
+def grow(
+    trees: int, limits: Limits, teaching: Teaching, lesson: Lesson, draw: int, done: Callable[[int], None]
+) -> Iterator[Arrays]:
     """Grow the trees of a set in one draw, those of the first seed first.
 
     A tree is taught as a single one is, on as many rows as there are, drawn with replacement; each of its
@@ -89,6 +91,7 @@ def grow(trees: int, limits: Limits, teaching: Teaching, lesson: Lesson, draw: i
             rows = torch.from_numpy(random.integers(len(taught.points), size=len(taught.points)))
             counts = rows.bincount(minlength=len(taught.points)).double()
             yield taught.grow(limits, int(random.integers(2**31)), counts)
+            done(1)
 
 
 def restore(

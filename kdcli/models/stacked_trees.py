@@ -4,7 +4,7 @@ scikit-learn grows them; what it grew is kept as arrays, which are stored as ten
 other model, name no code, and predict without scikit-learn.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, TypeAlias
@@ -106,11 +106,14 @@ def stacked(trees: Sequence[Arrays]) -> StackedTrees:
     return StackedTrees({name: pad_sequence([arrays[name] for arrays in trees], True) for name in DTYPES})
 
 
-def grow(limits: Limits, teaching: Teaching, lesson: Lesson, draw: int) -> Iterator[Arrays]:
+def grow(
+    limits: Limits, teaching: Teaching, lesson: Lesson, draw: int, done: Callable[[int], None]
+) -> Iterator[Arrays]:
     """Grow the trees of a set in one draw, one for each seed, which decides between equally good splits."""
     taught = Taught.of(teaching, lesson, draw)
     for seed in teaching.seeds:
         yield taught.grow(limits, state(f"{teaching.role}/ties", seed, draw))
+        done(1)
 
 
 @dataclass(frozen=True)

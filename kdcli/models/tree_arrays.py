@@ -12,20 +12,27 @@ WAYS = {"feature": torch.int64, "threshold": torch.float64, "branches": torch.in
 def leaves_of(arrays: Mapping[str, Tensor], x: Tensor) -> Tensor:
     """Return in which leaf of each tree the examples `x (groups, batch, features)` end, `(trees, batch)`.
 
-    The trees are split evenly over the groups, in order.
+    The trees are split evenly over the groups, in order. Examples that are in a leaf are not looked at again.
     """
-    feature, threshold, branches = (arrays[name] for name in WAYS)
-    trees, n = len(feature), x.shape[1]
-    tree = torch.arange(trees).unsqueeze(1)
-    group = tree // (trees // len(x))
-    example = torch.arange(n).unsqueeze(0)
-    node = torch.zeros(trees, n, dtype=torch.int64)
+    (trees, nodes), (groups, n, features) = arrays["feature"].shape, x.shape
+    places = max(x.numel(), 2 * trees * nodes, trees * n)
+    kind = torch.int32 if places < 2**31 else torch.int64  # what is gathered by fewer bytes is there sooner
+    feature, branches = (arrays[name].flatten().to(kind) for name in ("feature", "branches"))
+    threshold, x = arrays["threshold"].flatten(), x.flatten()
+    tree = torch.arange(trees, dtype=kind).unsqueeze(1)
+    root = (tree * nodes).expand(trees, n).flatten()
+    example = (tree // (trees // groups) * n + torch.arange(n, dtype=kind)).mul_(features).flatten()
+    leaf = torch.zeros(trees * n, dtype=torch.int64)
+    way, node = torch.arange(trees * n), root
     while True:
-        right = x[group, example, feature[tree, node]] > threshold[tree, node]
-        below = branches[tree, node, right.long()]
-        if not bool(below.any()):
-            return node
-        node = torch.where(below > 0, below, node)
+        right = x.index_select(0, example + feature.index_select(0, node)) > threshold.index_select(0, node)
+        below = branches.index_select(0, (node + node).add_(right))
+        on = below.nonzero().squeeze(1)
+        if len(on) == 0:
+            return leaf.view(trees, n)
+        way, example, root, below = (each.index_select(0, on) for each in (way, example, root, below))
+        leaf.index_copy_(0, way, below.long())
+        node = root + below
 
 
 def end_nodes(

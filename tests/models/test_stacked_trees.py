@@ -45,7 +45,7 @@ def taught(
     teaching = Teaching(
         x, index, {"train": labels.unsqueeze(0)}, [lesson], seeds, "student", [], weights=of_examples
     )
-    return stacked(list(grow(asdict(tree), teaching, lesson, draw=0)))
+    return stacked(list(grow(asdict(tree), teaching, lesson, 0, lambda more: None)))
 
 
 def probabilities(trees: StackedTrees, x: Tensor = NEW) -> Tensor:

@@ -1,0 +1,219 @@
+"""Boosting trees on class probabilities, by XGBoost.
+
+Chen and Guestrin, "XGBoost: a scalable tree boosting system" (2016). Each round fits trees to the gradient
+and the curvature of the distillation loss at the margins so far, which XGBoost's own objectives do for labels
+alone.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from kdcli import workers
+from kdcli.losses import distillation_loss
+from kdcli.models.family import Fitted, Lesson, Teaching, Workshop
+from kdcli.models.growing import Arrays, grow_each
+from kdcli.models.stacked_boosted import StackedBoosted, as_logits, margins_of
+from kdcli.models.tree_arrays import WAYS
+from kdcli.rng import state
+
+ROWS, COLUMNS = 0.8, 0.8  # the shares of rows and of columns that each round draws
+LARGE = 5 * 10**9  # examples times features times rounds, from which on threads are worth while
+FLAT = 1e-16  # the least curvature
+
+
+@dataclass(frozen=True)
+class Boosting:
+    """How trees are boosted: at most so many `rounds`, with trees of so many `leaves`."""
+
+    rounds: int
+    leaves: int
+    learning_rate: float
+
+    @property
+    def patience(self) -> int:
+        """Rounds without a better validation loss after which boosting ends."""
+        return max(10, self.rounds // 10)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What boosted trees learn on one split: `target` and `labels (n, n_classes)`, and weights `(n,)`."""
+
+    target: Tensor
+    labels: Tensor
+    temperature: float
+    label_weight: float
+    weights: Tensor | None
+
+    @classmethod
+    def of(cls, teaching: Teaching, lesson: Lesson, draw: int, split: str) -> "Objective":
+        """Return what a lesson teaches in one draw."""
+        weights = teaching.weights[split][draw] if teaching.weights else None
+        target, labels = lesson.targets[split][draw], teaching.labels[split][draw]
+        return cls(target, labels, lesson.temperature, lesson.label_weight, weights)
+
+    def start(self) -> Tensor:
+        """Return the margins `(margins,)` of the mean target, one example of each class added."""
+        weights = torch.ones(len(self.target)) if self.weights is None else self.weights
+        logits = self.temperature * (self.target.mT @ weights.double() + 1).log()
+        return (logits - logits[0])[1:] if len(logits) == 2 else logits - logits.mean()
+
+    def derivatives(self, margins: Tensor) -> tuple[Tensor, Tensor]:
+        """Return gradient and curvature of each example's loss in the margins, `(n, margins)` both.
+
+        The gradient of T² · KL(q ‖ p), with p = softmax(z / T), is T · (p − q), and its derivative in the
+        same margin p · (1 − p). Where there are more than two classes, which move together, twice that is
+        taken for the curvature, as XGBoost does of labels.
+        """
+        parts = [(1 - self.label_weight, self.temperature, self.target)]
+        parts += [(self.label_weight, 1.0, self.labels)] if self.label_weight else []
+        logits, several = as_logits(margins), margins.shape[1]
+        gradient, curvature = torch.zeros_like(margins), torch.zeros_like(margins)
+        for share, temperature, taught in parts:
+            p = (logits / temperature).softmax(1)[:, -several:]
+            gradient += share * temperature * (p - taught[:, -several:])
+            curvature += share * (p * (1 - p)).clamp_min(FLAT)
+        if self.weights is not None:
+            gradient, curvature = gradient * self.weights[:, None], curvature * self.weights[:, None]
+        return gradient, curvature if several == 1 else 2 * curvature
+
+    def loss(self, margins: Tensor) -> float:
+        """Return the mean loss at margins `(n, margins)`, in nats."""
+        logits = as_logits(margins).mT
+        loss = distillation_loss(logits, self.target.mT, self.temperature, self.weights)
+        if self.label_weight:
+            hard = distillation_loss(logits, self.labels.mT, 1.0, self.weights)
+            loss = (1 - self.label_weight) * loss + self.label_weight * hard
+        return float(loss)
+
+
+def boost_sets(boosting: Boosting, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
+    """Boost the models of one set after the other."""
+    work = teaching.n_train * teaching.x[0].numel() * boosting.rounds
+    threads = workers.jobs() if work >= LARGE else 1
+    grow = partial(boost, boosting, teaching, threads)
+    for fitted in grow_each(teaching, workshop, boosting.rounds, grow, stacked, "round"):
+        yield replace(fitted, used={"threads": str(threads)})
+
+
+def boost(
+    boosting: Boosting,
+    teaching: Teaching,
+    threads: int,
+    lesson: Lesson,
+    draw: int,
+    done: Callable[[int], None],
+) -> Iterator[Arrays]:
+    """Boost the models of a set in one draw, one for each seed."""
+    import xgboost
+
+    def points(split: str) -> Any:
+        return teaching.x[teaching.index[split][draw]].flatten(1).float().numpy()
+
+    train, val = (Objective.of(teaching, lesson, draw, split) for split in ("train", "val"))
+    base, classes = train.start(), teaching.n_classes
+    learned = xgboost.QuantileDMatrix(points("train"), nthread=threads)
+    held_out = xgboost.QuantileDMatrix(points("val"), ref=learned, nthread=threads)
+    for matrix in (learned, held_out):
+        matrix.set_base_margin(base.expand(matrix.num_row(), -1).float().numpy())
+    for seed in teaching.seeds:
+        booster = xgboost.Booster(
+            {
+                "tree_method": "hist",
+                "grow_policy": "lossguide",
+                "max_depth": 0,
+                "max_leaves": boosting.leaves,
+                "learning_rate": boosting.learning_rate,
+                "subsample": ROWS,
+                "colsample_bytree": COLUMNS,
+                "seed": state(f"{teaching.role}/gbdt", seed, draw) % 2**31,
+                "nthread": threads,
+                "verbosity": 0,
+                "base_score": 0.0,
+                **({"num_class": classes} if classes > 2 else {}),
+            },
+            [learned, held_out],
+        )
+        best = _boosted(booster, boosting, (learned, train), (held_out, val), done)
+        yield arrays_of(booster, best * margins_of(classes), base)
+
+
+def _boosted(
+    booster: Any,
+    boosting: Boosting,
+    learned: tuple[Any, Objective],
+    held_out: tuple[Any, Objective],
+    done: Callable[[int], None],
+) -> int:
+    """Boost as long as the validation loss falls; returns after how many rounds it was the least."""
+
+    def margins(matrix: Any) -> Tensor:
+        predicted = booster.predict(matrix, output_margin=True)
+        return torch.from_numpy(predicted.reshape(matrix.num_row(), -1)).double()
+
+    best, least = 1, np.inf
+    for number in range(boosting.rounds):
+        gradient, curvature = learned[1].derivatives(margins(learned[0]))
+        booster.boost(
+            learned[0], iteration=number, grad=gradient.float().numpy(), hess=curvature.float().numpy()
+        )
+        loss = held_out[1].loss(margins(held_out[0]))
+        if loss < least:
+            best, least = number + 1, loss
+        done(1)
+        if number + 1 - best >= boosting.patience:
+            done(boosting.rounds - number - 1)
+            break
+    return best
+
+
+def arrays_of(booster: Any, trees: int, base: Tensor) -> Arrays:
+    """Return the first trees that XGBoost grew as arrays, read from its JSON."""
+    import json
+
+    model = json.loads(bytes(booster.save_raw("json")))["learner"]["gradient_booster"]["model"]
+    grown = [_tree(tree) for tree in model["trees"][:trees]]
+    most = max(len(tree["feature"]) for tree in grown)
+    filled = {name: [_filled(tree[name], most) for tree in grown] for name in (*WAYS, "value")}
+    return {name: torch.stack(tensors) for name, tensors in filled.items()} | {"base": base}
+
+
+def _tree(tree: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return one of XGBoost's trees as arrays.
+
+    It goes left where a feature is below a threshold, both float32; the arrays where it is at most the number
+    before that.
+    """
+    branches = torch.tensor([tree["left_children"], tree["right_children"]]).T
+    leaf = branches[:, 0] < 0
+    conditions = torch.tensor(tree["split_conditions"], dtype=torch.float32)
+    before = conditions.nextafter(torch.tensor(-torch.inf)).double()
+    return {
+        "feature": torch.tensor(tree["split_indices"]).where(~leaf, 0),
+        "threshold": before.where(~leaf, 0.0),
+        "branches": branches.clamp_min(0),
+        "value": conditions.double().where(leaf, 0.0),
+    }
+
+
+def _filled(tensor: Tensor, size: int) -> Tensor:
+    """Fill the first axis of a tensor up with zeros."""
+    return pad(tensor, (*(0, 0) * (tensor.ndim - 1), 0, size - len(tensor)))
+
+
+def stacked(models: Sequence[Arrays]) -> StackedBoosted:
+    """Return models as one stack, whose arrays are filled up to those of the model with most trees."""
+    trees, nodes = (max(arrays["feature"].shape[k] for arrays in models) for k in (0, 1))
+
+    def both(tensor: Tensor) -> Tensor:
+        return _filled(_filled(tensor.transpose(0, 1), nodes).transpose(0, 1), trees)
+
+    arrays = {name: torch.stack([both(model[name]) for model in models]) for name in (*WAYS, "value")}
+    return StackedBoosted(arrays | {"base": torch.stack([model["base"] for model in models])})
