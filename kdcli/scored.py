@@ -197,6 +197,11 @@ def kl_posterior(scored: Scored) -> Tensor:
     return divergence(given(scored.posterior).double().log(), scored.log_p)
 
 
+def entropy(log_p: Tensor) -> Tensor:
+    """Return the entropy of the last axis's probabilities, in nats; classes with p = 0 add 0."""
+    return -log_p.exp().mul(log_p.clamp(min=-1e300)).sum(-1)
+
+
 def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
     """KL(p ‖ q) of the last axis, in nats; classes with p = 0 add 0, and it is ∞ where q excludes others."""
     import torch

@@ -30,12 +30,14 @@ class Pool:
     """All examples of a run, as `Split` has those of one, and which of them each draw has in each split.
 
     index  (draws, n) int64 for each split; (1, n) of a test set that all draws share
+    group  (examples,) int64: examples of one group are kept together; None where there are no groups
     """
 
     x: Tensor
     y: Tensor
     posterior: Tensor | None
     index: Mapping[str, Tensor]
+    group: Tensor | None = None
 
     @property
     def draws(self) -> int:

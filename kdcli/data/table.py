@@ -171,7 +171,8 @@ def _sample(config: Tabular, read: _Files) -> Sample:
     decisions = _decided(whole, config, read.label)
     whole, labelled = _labelled(whole, read, notes)
     y, classes = labelled.y, labelled.classes
-    index, drawing = _index(config, whole, y, labelled.parts)
+    group = _groups(config, whole)
+    index, drawing = _index(config, whole, y, labelled.parts, group)
     splitting.check_classes(y, index, classes)
     if left := len(y) - sum(index[split].shape[1] for split in index):
         notes.append(f"{counted(left, 'row')} in no split, so that the splits of all draws have one size")
@@ -187,7 +188,13 @@ def _sample(config: Tabular, read: _Files) -> Sample:
     free = not any((config.test, config.val, config.split, config.time, config.group, config.together))
     notes += leaks(x, y, index, names, separable=free)
     return Sample(
-        Pool(x, y, None, index), classes, names, tuple(encodings), tuple(decisions), tuple(notes), drawing
+        Pool(x, y, None, index, group),
+        classes,
+        names,
+        tuple(encodings),
+        tuple(decisions),
+        tuple(notes),
+        drawing,
     )
 
 
@@ -240,8 +247,19 @@ def _decided(table: Table, config: Tabular, label: str) -> list[Column]:
     return recognised(table, apart, Wishes(drop, numeric, categorical))
 
 
+def _groups(config: Tabular, table: Table) -> Tensor | None:
+    """Return of which group each row is, `(n,)`, where rows of one group are kept together."""
+    import torch
+
+    if not (config.group or config.together):
+        return None
+    groups = table.frame[named(table, config.group, "--group")] if config.group else table.frame.hash_rows()
+    codes = groups.cast(str).rank("dense").cast(int) - 1
+    return torch.from_numpy(codes.to_numpy().copy())
+
+
 def _index(
-    config: Tabular, table: Table, y: Tensor, parts: Mapping[str, Tensor]
+    config: Tabular, table: Table, y: Tensor, parts: Mapping[str, Tensor], group: Tensor | None
 ) -> tuple[dict[str, Tensor], Drawing]:
     """Return the rows of each split of each draw, and how the draws come about."""
     import polars as pl
@@ -263,13 +281,8 @@ def _index(
             raise UsageError(f"--time: column '{column}' has neither dates nor numbers", "name one that does")
         time = as_numbers(kind.kind, table.frame[column], kind.format)
         fixed = splitting.in_order(torch.from_numpy(time.fill_null(strategy="min").to_numpy().copy()), shares)
-    elif config.group or config.together:
-        groups = (
-            table.frame[named(table, config.group, "--group")] if config.group else table.frame.hash_rows()
-        )
-        codes = groups.cast(str).rank("dense").cast(int) - 1
-        grouped = torch.from_numpy(codes.to_numpy().copy())
-        return splitting.by_group(y, grouped, shares, config.seed, config.draws), "split"
+    elif group is not None:
+        return splitting.by_group(y, group, shares, config.seed, config.draws), "split"
     index = splitting.drawn(y, fixed, shares, config.seed, config.draws, "table/split")
     return index, "test kept" if "test" in fixed else "split"
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from kdcli.errors import Command, Text
 from kdcli.evidence.gather import Evidence
+from kdcli.evidence.remedies import Remembers
 from kdcli.evidence.verdicts import UNDECIDED, StudentsMeasured
 from kdcli.stats import LEVEL, Source, compare, holm
 
@@ -98,6 +99,7 @@ Caution: TypeAlias = (
     | OneDraw
     | Coarse
     | NearlyHard
+    | Remembers
     | SameScores
     | BeyondTeacher
     | BiasedCalibration
@@ -113,6 +115,7 @@ def cautions(evidence: Evidence) -> list[Caution]:
         *([OneDraw(evidence.more_draws)] if evidence.draws == 1 and evidence.tests else []),
         *_coarse(evidence),
         *_nearly_hard(evidence),
+        *([evidence.remembers] if evidence.remembers else []),
         *_same_scores(evidence),
         *_beyond_teacher(evidence),
         *([BiasedCalibration()] if "ece" in evidence.compared else []),

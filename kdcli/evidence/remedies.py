@@ -1,16 +1,27 @@
 """The commands that train what a comparison lacks, as data."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from kdcli.errors import Command, KdError
 from kdcli.evidence.verdicts import StudentsMeasured
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import STUDENTS
+from kdcli.runs.records import FOLDS
 from kdcli.runs.student_sets import CONTROL, StudentSet
 from kdcli.store import fitting
+from kdcli.teachers.memory import Memory, memory_of
 
 DRAWS = 10  # that are advised
+
+
+@dataclass(frozen=True)
+class Remembers:
+    """A teacher that is far surer of the rows that it was trained on; the command trains one on folds."""
+
+    memory: Memory
+    in_folds: Command
 
 
 def training(experiment: Experiment, *sets: StudentSet, folder: str = "") -> Command:
@@ -27,6 +38,13 @@ def training(experiment: Experiment, *sets: StudentSet, folder: str = "") -> Com
                 several = (*options.get(key, ()), *value) if isinstance(value, tuple) else None
                 options[key] = tuple(dict.fromkeys(several)) if several else value
     return experiment.run.command("distill", **options)
+
+
+def remembers(experiment: Experiment) -> Remembers | None:
+    """Return what a run's teacher remembers, and the command that helps; None if it is nothing."""
+    memory = memory_of(experiment.teacher)
+    in_folds = experiment.run.command("train-teacher", folds=FOLDS, force=True)
+    return Remembers(memory, in_folds) if memory.tells else None
 
 
 def several_draws(experiment: Experiment) -> Command:

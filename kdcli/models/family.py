@@ -181,6 +181,8 @@ class Model(ABC):
     EXAMPLE    a model of this family
     COPIES     of the parameters that are in memory during training
     CURVES     whether training gives learning curves
+    REMEMBERS  whether its models are near the labels of the rows that they have seen, and so as teachers are
+               to label rows that they have not
     DESCRIBED  names of numbers that each trained model is described by, such as leaves; () where all models
                of one shape are of the same size
     """
@@ -189,6 +191,7 @@ class Model(ABC):
     EXAMPLE: ClassVar[str]
     COPIES: ClassVar[int] = 2
     CURVES: ClassVar[bool] = False
+    REMEMBERS: ClassVar[bool] = False
     DESCRIBED: ClassVar[tuple[str, ...]] = ()
 
     @classmethod

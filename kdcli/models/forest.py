@@ -30,6 +30,7 @@ class Forest(Model):
         "forest:TREES[,LIMIT=N...] with the limits of a tree, for example forest:100,max_depth=8"
     )
 
+    REMEMBERS: ClassVar[bool] = True
     DESCRIBED: ClassVar[tuple[str, ...]] = ("leaves",)
 
     @classmethod

@@ -17,6 +17,7 @@ from kdcli.evidence.cautions import (
     SeedsLeftOut,
     SingleSeed,
 )
+from kdcli.evidence.remedies import Remembers
 from kdcli.report.sentences import spoken, spoken_list
 from kdcli.report.words import amount, number
 from kdcli.runs.student_sets import LOST
@@ -38,16 +39,36 @@ def caution_text(caution: Caution) -> Text:
             return (told, more_draws, " tells it for ten draws of what the recipe says.")
         case Coarse():
             return _coarse(caution)
+        case NearlyHard() | Remembers() | BeyondTeacher():
+            return _of_teacher(caution)
+        case SameScores(students, other):
+            return (
+                f"{students.group}: {spoken(students)} and {spoken(other)} have the same scores on every "
+                "seed; the temperature makes no difference here."
+            )
+        case BiasedCalibration():
+            return (
+                "On few examples the calibration error is biased upwards, more so where confidences vary "
+                "widely: verdicts on it are wrong more often than on other metrics. The Brier score and the "
+                "NLL have no such bias."
+            )
+    assert_never(caution)
+
+
+def _of_teacher(caution: NearlyHard | Remembers | BeyondTeacher) -> Text:
+    match caution:
         case NearlyHard(temperature, top):
             return (
                 f"At T = {temperature:g} the teacher's soft labels are nearly hard: its top class has "
                 f"probability {top:.4f} on average on the training data. A higher temperature shows more of "
                 "the others."
             )
-        case SameScores(students, other):
+        case Remembers(memory, in_folds):
             return (
-                f"{students.group}: {spoken(students)} and {spoken(other)} have the same scores on every "
-                "seed; the temperature makes no difference here."
+                f"The teacher remembers its training rows: the entropy of its labels is {memory.train:.3f} "
+                f"nats on them, and {memory.val:.3f} on validation rows. ",
+                in_folds,
+                " labels each row by a teacher that has not seen it.",
             )
         case BeyondTeacher(students, difference, interval):
             low, high = (number(end, "%") for end in interval)
@@ -55,12 +76,6 @@ def caution_text(caution: Caution) -> Text:
                 f"{students.group}: {spoken(students)} is better than its teacher by "
                 f"{amount('accuracy', difference)} [{low}, {high}]. A teacher trained for longer or shorter, "
                 "or a smaller one, may be better too."
-            )
-        case BiasedCalibration():
-            return (
-                "On few examples the calibration error is biased upwards, more so where confidences vary "
-                "widely: verdicts on it are wrong more often than on other metrics. The Brier score and the "
-                "NLL have no such bias."
             )
     assert_never(caution)
 

@@ -77,6 +77,13 @@ class Teacher(Training):
         completion=tuple(family.EXAMPLE for family in FAMILIES.values()),
     )
     seed: int = setting(0, "random seed of the initial weights and the batch order", minimum=0)
+    folds: int = setting(
+        0,
+        "label training rows by teachers that have not seen them, each trained on all but one of so many "
+        "folds; 1: by the teacher itself; 0: five folds for forests and boosted trees, else one",
+        minimum=0,
+        maximum=100,
+    )
     precision: str = setting(
         "auto", "numerical precision of matrix products", choices=PRECISIONS, panel=PANEL, of="model"
     )

@@ -20,6 +20,8 @@ from kdcli.settings import read, rules
 from kdcli.store import to_json
 from kdcli.words import counted
 
+FOLDS = 5  # of teachers that would remember the rows that they label
+
 C = TypeVar("C")
 
 
@@ -167,12 +169,18 @@ class TeacherRecord:
 
     def words(self, folder: str) -> list[str]:
         """Return the model, and how it was trained."""
-        return [str(self.model), *training_words(self.to_record(), {"model"})]
+        folds = [f"training rows labelled in {self.folds} folds"] if self.folds > 1 else []
+        return [str(self.model), *folds, *training_words(self.to_record(), {"model", "folds"})]
 
     @property
     def model(self) -> Model:
         """The teacher's family and shape."""
         return parse_model(self.settings.model)
+
+    @property
+    def folds(self) -> int:
+        """The number of folds that are labelled by teachers which have not seen them; 1 is none."""
+        return self.settings.folds or (FOLDS if self.model.REMEMBERS else 1)
 
     def as_used(self, stored: TeacherRecord, used: Mapping[str, str]) -> TeacherRecord:
         """Return the record, with the choices that the stored one left where this asks for what was used.
@@ -180,7 +188,7 @@ class TeacherRecord:
         To ask for what the stored teacher chose by itself is to ask for the same teacher.
         """
         mine, theirs = self.to_record(), stored.to_record()
-        same = {key: theirs[key] for key, value in used.items() if key in mine and mine[key] == value}
+        same = {key: theirs[key] for key, value in used.items() if key in mine and str(mine[key]) == value}
         return TeacherRecord(replace(self.settings, **same))
 
 

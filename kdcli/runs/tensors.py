@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def pool_of(tensors: Mapping[str, Tensor], description: Description) -> Pool:
-    """Return data of this description: `x`, `y`, where it is known `posterior`, and each split's index."""
+    """Return data of this description: `x`, `y`, each split's index, and maybe `posterior` and `group`."""
     import torch
 
-    _check_names(tensors, ("x", "y", *(("posterior",) if description.bayes else ()), *SPLITS))
-    pool = Pool(
-        tensors["x"], tensors["y"], tensors.get("posterior"), {split: tensors[split] for split in SPLITS}
-    )
+    known = ("posterior",) if description.bayes else ()
+    _check_names(tensors, ("x", "y", *known, *({"group"} & set(tensors)), *SPLITS))
+    splits = {split: tensors[split] for split in SPLITS}
+    pool = Pool(tensors["x"], tensors["y"], tensors.get("posterior"), splits, tensors.get("group"))
     _check_examples(pool, description)
     for split, index in pool.index.items():
         draws = description.test_draws if split == "test" else description.draws
@@ -40,6 +40,8 @@ def _check_examples(pool: Pool, description: Description) -> None:
     n, n_classes = pool.y.numel(), description.n_classes
     _check_shape("x", pool.x, (n, *description.shape), ("float32", "uint8"))
     _check_shape("y", pool.y, (n,), ("int64",))
+    if pool.group is not None:
+        _check_shape("group", pool.group, (n,), ("int64",))
     if n == 0 or int(pool.y.min()) < 0 or int(pool.y.max()) >= n_classes:
         raise ValueError(f"y has labels outside 0 to {n_classes - 1}")
     if pool.x.is_floating_point() and not bool(pool.x.isfinite().all()):

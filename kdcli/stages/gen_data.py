@@ -173,8 +173,7 @@ def _make(experiment: Experiment, recipe: Recipe, record: DataRecord, sampled: C
     description = _described(record, sample)
     pool = sample.pool
     tensors = {"x": pool.x, "y": pool.y, **pool.index}
-    if pool.posterior is not None:
-        tensors["posterior"] = pool.posterior
+    tensors |= {name: more for name in ("posterior", "group") if (more := getattr(pool, name)) is not None}
     # Before the data: a run cut off in between is made again by the same command.
     experiment.adopt(dump(recipe))
     documents = {"description": description.to_record()}

@@ -1,6 +1,5 @@
 """`kd train-teacher`: train the run's teacher, and store its checkpoint, logits and curves."""
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,10 +7,13 @@ from typing import Any
 
 import torch
 
+from kdcli.errors import joined
+from kdcli.evidence.remedies import Remembers, remembers
 from kdcli.metrics import mean_over
 from kdcli.progress import Watch, unwatched
+from kdcli.report.cautions import caution_text
 from kdcli.report.sentences import scores_text
-from kdcli.report.told import Told
+from kdcli.report.told import Line, Told
 from kdcli.report.words import seconds, wrote
 from kdcli.runs import room
 from kdcli.runs.edits import check_data
@@ -22,13 +24,10 @@ from kdcli.runs.records import TeacherRecord
 from kdcli.runs.reuse import reusable
 from kdcli.runs.stored import TrainedTeacher
 from kdcli.settings import flags_given, override
-from kdcli.store import Content
+from kdcli.teachers import trained
 from kdcli.training import refusals
 from kdcli.training.devices import choose_device
-from kdcli.training.material import teacher_sizes, teacher_teaching
-from kdcli.training.resuming import ResumePoints, identity
-from kdcli.training.scores import scores_on_test
-from kdcli.training.workshop import Computation, NotFiniteError, TrainingWorkshop
+from kdcli.training.material import teacher_sizes
 from kdcli.words import counted
 
 
@@ -44,6 +43,7 @@ class TeacherTrained:
     epochs: int
     metrics: dict[str, float]
     training_seconds: float
+    remembers: Remembers | None = None
 
     def told(self) -> Iterator[Told]:
         """Return how the teacher was trained, its scores, and the path."""
@@ -52,11 +52,15 @@ class TeacherTrained:
         teachers, mean = (f"{self.draws} teachers", "mean ") if self.draws > 1 else ("teacher", "")
         scores = f"{mean}test {scores_text(self.metrics)}"
         yield f"run {self.run}: {teachers} {self.model}{epochs}{took}, {scores}"
+        if self.remembers:
+            yield Line(joined("! ", caution_text(self.remembers)), wrap=True)
         yield wrote(self.path, self.up_to_date)
 
     def document(self) -> dict[str, Any]:
         """Return all of it."""
-        return asdict(self)
+        memory = self.remembers and self.remembers.memory
+        entropy = {"entropy": memory._asdict()} if memory else {}
+        return {key: value for key, value in asdict(self).items() if key != "remembers"} | entropy
 
 
 def train_teacher(
@@ -80,12 +84,12 @@ def train_teacher(
     if isinstance(stored, TrainedTeacher):
         record = record.as_used(stored.record, stored.meta.used)
     up_to_date = reusable(experiment, TEACHER, record, force=force, given=flags_given(options))
-    points = ResumePoints(experiment.run, TEACHER)
     if not up_to_date:
         free = torch.cuda.mem_get_info()[0] if on_card else None
         room.check_training(model, teacher_sizes(data), experiment.run.path, free)
-        _train(experiment, record, points, watch)
-    points.clear()
+        experiment.write(TEACHER, record, trained.train(experiment, record, watch))
+    for points in trained.points_of(experiment):
+        points.clear()
     teacher = experiment.teacher
     return TeacherTrained(
         run=experiment.run.name,
@@ -96,32 +100,5 @@ def train_teacher(
         epochs=config.epochs if model.takes("epochs") else 0,
         metrics={name: mean_over(values) for name, values in teacher.metrics.items()},
         training_seconds=teacher.meta.seconds,
+        remembers=remembers(experiment),
     )
-
-
-def _train(experiment: Experiment, record: TeacherRecord, points: ResumePoints, watch: Watch) -> None:
-    """Train a teacher and store it."""
-    start = time.perf_counter()
-    data, model, config = experiment.data, record.model, record.settings
-    workshop = TrainingWorkshop(
-        training=config,
-        title=f"teacher {model}",
-        name_member=lambda k, seed, draw: f"the teacher of draw {draw}" if data.draws > 1 else "the teacher",
-        open_display=watch,
-        points=points,
-        identity=identity([record.to_record()], {data.name: data.meta.digest}),
-        computation=Computation(config.device, config.precision, config.schedule),
-    )
-    try:
-        (fitted,) = model.train(teacher_teaching(data, config.seed, config.class_weight), workshop)
-    except NotFiniteError:
-        points.clear()  # the same command would end there again
-        raise
-    logits = {split: values[:, 0] for split, values in fitted.logits.items()}
-    scores = scores_on_test(fitted.logits["test"], data)
-    tensors = {"model": fitted.tensors, "logits": logits}
-    if fitted.history:
-        tensors["history"] = fitted.history._asdict()
-    seconds = time.perf_counter() - start
-    content = Content(tensors, {**scores, **fitted.described}, seconds, fitted.used)
-    experiment.write(TEACHER, record, content)

@@ -154,8 +154,11 @@ def teacher_teaching(data: Data, seed: int, class_weight: str) -> Teaching:
     )
 
 
-def teacher_sizes(data: Data) -> Sizes:
-    """Return the sizes of the training of teachers, whose logits are kept of all splits."""
+def teacher_sizes(data: Data, folds: int = 1) -> Sizes:
+    """Return the sizes of the training of teachers, whose logits are kept of all splits.
+
+    With `folds` there are as many more at once, those who label what they have not seen.
+    """
     sizes = data.description.sizes
     return Sizes(
         features=tuple(data.features),

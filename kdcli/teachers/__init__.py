@@ -1,0 +1,1 @@
+"""Teachers: those that are trained here, and those that exist elsewhere."""

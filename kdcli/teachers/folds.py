@@ -1,0 +1,68 @@
+"""Folds: training examples in parts, each labelled by a teacher that was taught on all others."""
+
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kdcli.errors import KdError
+from kdcli.rng import generator, state
+
+STREAM = "teacher/folds"
+
+
+@dataclass(frozen=True)
+class Held:
+    """Folds of one size: those examples `apart (folds, m)` of the `draws`, and all `others (folds, n)`.
+
+    They are places in the training split.
+    """
+
+    draws: list[int]
+    apart: Tensor
+    others: Tensor
+
+
+def stratified_folds(y: Tensor, count: int, seed: int, draw: int) -> Tensor:
+    """Return the fold of each example with the labels `y (n,)`: of even size, and even in each class."""
+    mixed = torch.randperm(len(y), generator=generator(STREAM, seed, draw))
+    order = mixed[y[mixed].argsort(stable=True)]
+    return torch.empty_like(order).scatter_(0, order, torch.arange(len(y)) % count)
+
+
+def group_folds(y: Tensor, group: Tensor, count: int, seed: int, draw: int) -> Tensor:
+    """Return the fold of each example, those of one group `(n,)` in one fold, and classes about even.
+
+    Raises `KdError` where there are fewer groups than folds.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    groups = len(torch.unique(group))
+    if groups < count:
+        raise KdError(f"{count} folds of {groups} groups of training rows", f"--folds {groups} is the most")
+    folds = torch.empty_like(y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of classes with fewer groups than folds
+        splitter = StratifiedGroupKFold(count, shuffle=True, random_state=state(STREAM, seed, draw))
+        for k, (_, apart) in enumerate(splitter.split(y.numpy(), y.numpy(), group.numpy())):
+            folds[torch.from_numpy(apart)] = k
+    return folds
+
+
+def held_out(folds: list[Tensor], count: int) -> Iterator[Held]:
+    """Return the folds of every draw, `(n,)` each, those of one size together, which are trained as one."""
+    of_size: dict[int, list[tuple[int, Tensor, Tensor]]] = defaultdict(list)
+    for draw, fold in enumerate(folds):
+        for k in range(count):
+            apart = (fold == k).nonzero().squeeze(1)
+            others = (fold != k).nonzero().squeeze(1)
+            of_size[len(apart)].append((draw, apart, others))
+    for parts in of_size.values():
+        yield Held(
+            [draw for draw, _, _ in parts],
+            torch.stack([apart for _, apart, _ in parts]),
+            torch.stack([others for _, _, others in parts]),
+        )

@@ -1,0 +1,27 @@
+"""Whether a teacher remembers the rows that it was trained on, and so has little to teach of them."""
+
+from typing import NamedTuple
+
+from kdcli.runs.stored import TrainedTeacher
+from kdcli.scored import entropy
+
+FAR_BELOW = 0.75  # share of the entropy on validation examples
+LITTLE = 0.05  # nats, below which the validation examples leave nothing to remember either
+
+
+class Memory(NamedTuple):
+    """Mean entropy of a teacher's labels on training and on validation examples, in nats."""
+
+    train: float
+    val: float
+
+    @property
+    def tells(self) -> bool:
+        """Whether training examples are labelled as only a teacher can who has seen them."""
+        return self.val > LITTLE and self.train < FAR_BELOW * self.val
+
+
+def memory_of(teacher: TrainedTeacher) -> Memory:
+    """Return the entropy of a teacher's labels over all draws."""
+    logits = (teacher.logits[split].double().log_softmax(-1) for split in Memory._fields)
+    return Memory(*(float(entropy(log_p).mean()) for log_p in logits))
