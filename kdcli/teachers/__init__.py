@@ -1,0 +1,1 @@
+"""Teachers that were made elsewhere: what they answer for examples, as logits."""
