@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import lzma
-import struct
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdcli.data.dataset import Sample
+from kdcli.data.numpy_files import read_arrays
 from kdcli.data.owned import Owned, dataset_of, digest_of, pooled
 from kdcli.errors import Command, KdError, UsageError
 from kdcli.progress import Watch, unwatched
@@ -27,21 +24,6 @@ PARTS = {
     "val": ("x_val", "y_val"),
     "test": ("x_test", "y_test"),
 }
-DAMAGED = (  # what NumPy and the modules that it unpacks with raise
-    OSError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    KeyError,
-    TypeError,
-    SyntaxError,
-    RuntimeError,
-    ArithmeticError,
-    MemoryError,
-    struct.error,
-)
 AGAIN = "save them again with `np.savez(file, x=x, y=y)`, x of numbers, y of whole numbers or texts"
 
 
@@ -68,15 +50,7 @@ def _read(path: Path) -> dict[str, tuple[Any, Any]]:
     """Return x and y of each part of the file; raises `KdError` where it has none, or objects."""
     import numpy as np
 
-    try:
-        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-            if odd := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
-                raise ValueError(f"{odd[0]} is no array")
-    except DAMAGED as error:
-        if "allow_pickle" in str(error):
-            raise KdError(f"{path} holds Python objects, which kd does not load", AGAIN) from None
-        raise KdError(f"{path} is no NPZ file, or damaged: {error}", AGAIN) from None
+    arrays = read_arrays(path, AGAIN)
     found = {part: (arrays[x], arrays[y]) for part, (x, y) in PARTS.items() if x in arrays and y in arrays}
     if not ({"rows", "train"} & set(found)) or (len(found) > 1 and "rows" in found):
         names = ", ".join(arrays) or "none"

@@ -13,16 +13,20 @@ if TYPE_CHECKING:
 EXACT = 2**53  # up to which a float is an exact whole number
 
 
-def labels_of(table: Table, column: str, notes: list[str]) -> pl.Series:
-    """Return the labels of a table as text, without quotes around them; nulls where they are missing."""
+def text_of(column: pl.Series) -> pl.Series:
+    """Return the values of a column as text, whole numbers without decimals; nulls where they are missing."""
     import polars as pl
 
-    labels = table.frame[column]
-    if labels.dtype.is_float():
-        there = labels.drop_nulls()
-        if bool(((there == there.floor()) & (there.abs() < EXACT)).all()):
-            labels = labels.cast(pl.Int64)
-    labels = labels.cast(pl.String).str.strip_chars()
+    if column.dtype.is_float():
+        numbers = column.drop_nulls()
+        if bool(((numbers == numbers.floor()) & (numbers.abs() < EXACT)).all()):
+            column = column.cast(pl.Int64)
+    return column.cast(pl.String).str.strip_chars()
+
+
+def labels_of(table: Table, column: str, notes: list[str]) -> pl.Series:
+    """Return the labels of a table as text, without quotes around them; nulls where they are missing."""
+    labels = text_of(table.frame[column])
     there = labels.drop_nulls()
     for quote in ("'", '"'):
         if len(there) and (there.str.starts_with(quote) & there.str.ends_with(quote)).all():

@@ -41,7 +41,8 @@ LEADING_ZERO = r"^[+-]?0\d"  # of codes, which are no numbers
 class Dialect:
     """How a text file is to be read; an empty `separator` or `decimal` is recognised by kd.
 
-    Of a file of more `rows` the first are read; 0 reads all.
+    Of a file of more `rows` the first are read; 0 reads all. A header may have the `numbers` as names, and a
+    first column without a name is called `unnamed`, such as an index that was saved with a table.
     """
 
     separator: str = ""
@@ -49,6 +50,8 @@ class Dialect:
     header: bool = True
     missing: tuple[str, ...] = ()
     rows: int = 0
+    numbers: tuple[str, ...] = ()
+    unnamed: str = ""
 
 
 class Text(NamedTuple):
@@ -133,8 +136,9 @@ class _Reading:
 
     def _take_names(self, first: list[str], line: int) -> None:
         """Take the names of the columns from the first row, or call them by their place."""
-        self.headed = self.dialect.header and _is_header(first)
+        self.headed = self.dialect.header and _is_header(first, self.dialect.numbers)
         if self.headed:
+            first[0] = first[0] or self.dialect.unnamed
             check_names(f"{self.path}, line {line}", first, "--no-header reads the line as values")
             self.names = first
             return
@@ -212,9 +216,10 @@ def _parsed(path: Path, content: bytes, separator: str, width: int, height: int)
     return pl.DataFrame(rows, [f"column {k + 1}" for k in range(width)], orient="row")
 
 
-def _is_header(names: Sequence[str]) -> bool:
-    """Whether a first line names columns: none of them is a number or a missing value."""
-    return not any(NUMBER.fullmatch(name) or name == "?" for name in names)
+def _is_header(names: Sequence[str], numbers: Collection[str]) -> bool:
+    """Whether a first line names columns: none is a missing value, or a number but for some that differ."""
+    odd = [name for name in names if NUMBER.fullmatch(name) or name == "?"]
+    return len(set(odd)) == len(odd) and set(odd) <= set(numbers)
 
 
 def _without_blank_rows(frame: pl.DataFrame, lines: Sequence[int]) -> tuple[pl.DataFrame, Sequence[int], int]:

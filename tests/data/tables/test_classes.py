@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from kdcli.data.tables.classes import labels_of, unified
+from kdcli.data.tables.classes import labels_of, text_of, unified
 from kdcli.data.tables.reading import Table
 
 
@@ -67,3 +67,8 @@ def test_full_stops_stay_where_all_files_have_them_or_only_some_labels(files: li
     spelled = unified([pl.Series(file) for file in files], ["train", "test"], notes)
     assert [series.to_list() for series in spelled] == files
     assert notes == []
+
+
+def test_whole_numbers_are_the_same_text_whatever_their_type() -> None:
+    for kind in (pl.Int64, pl.Float64, pl.Float32, pl.UInt8):
+        assert text_of(pl.Series([7, None], dtype=kind)).to_list() == ["7", None]

@@ -46,6 +46,14 @@ def test_a_first_line_with_a_number_is_no_header() -> None:
     assert "there is no header" in table.notes[0]
 
 
+def test_a_header_may_have_numbers_that_are_said_and_a_name_that_is_missing() -> None:
+    numbers = ("0", "1")
+    assert read("id,1,0\na,2,3\n", numbers=numbers).frame.columns == ["id", "1", "0"]
+    assert read(",1,0\n7,2,3\n", numbers=numbers, unnamed="index").frame.columns == ["index", "1", "0"]
+    for content in ("1,2\n3,4\n", "1,1\n3,4\n", "a,0.5\nb,3\n"):
+        assert not read(content, numbers=numbers).headed
+
+
 def test_without_a_header_the_first_line_is_a_row_whatever_it_has() -> None:
     table = read("x,y\nann,bob\n", header=False)
     assert table.frame.rows() == [("x", "y"), ("ann", "bob")]

@@ -1,0 +1,111 @@
+"""Which columns of a table have the answers of a teacher: by the names of classes, else by their order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from kdcli.errors import KdError
+from kdcli.words import listed
+
+PLAIN = ""
+LOGIT = "logit_"
+PREFIXES = ("p_", "prob_", "proba_", "probability_")
+LABELS = {
+    *("prediction", "predicted", "predict", "pred", "label", "class", "target"),
+    *("predicted_label", "predicted_class", "pred_label", "pred_class", "y_pred", "y_true", "y"),
+}
+SHOWN = 10  # columns that a message names
+
+
+class Answers(NamedTuple):
+    """Columns with answers: one for each class, or one for the second of two (the first if `reversed`)."""
+
+    columns: tuple[str, ...]
+    reversed: bool = False
+
+
+def answer_columns(columns: Sequence[str], classes: Sequence[str], named: str, *, logits: bool) -> Answers:
+    """Find the columns that have the answers for these classes, among those that may have them.
+
+    Raises `KdError` where they do not, or where several might.
+    """
+    for find in (_by_names, _by_numbers, _by_name_of_one):
+        candidates = {
+            prefix: answers
+            for prefix in (PLAIN, *PREFIXES, LOGIT)
+            if (answers := find(columns, prefix, classes)) is not None
+        }
+        if candidates:
+            return candidates[_preferred(candidates, named, logits)]
+    rest = [name for name in columns if name.casefold() not in LABELS]
+    rest = rest or list(columns[:1]) * (len(columns) == 1)
+    named_alike = any(
+        _named(columns, prefix, name) for prefix in (*PREFIXES, LOGIT, PLAIN) for name in classes
+    )
+    if not named_alike and (len(rest) == len(classes) or (len(rest), len(classes)) == (1, 2)):
+        return Answers(tuple(rest))
+    raise KdError(
+        f"{named} has no column for each class; its columns are {_some(columns)}",
+        f"name them {_some([f'p_{name}' for name in classes])}, or leave only these, in this order",
+    )
+
+
+def _by_names(columns: Sequence[str], prefix: str, classes: Sequence[str]) -> Answers | None:
+    """Find a column for each class."""
+    names = [_name_of_class(columns, prefix, name, classes) for name in classes]
+    return Answers(tuple(filter(None, names))) if all(names) else None
+
+
+def _by_numbers(columns: Sequence[str], prefix: str, classes: Sequence[str]) -> Answers | None:
+    """Find columns that are numbered from 0 in the order of the classes, as pandas does unless told names."""
+    names = [_named(columns, prefix, str(k)) for k in range(len(classes))]
+    more = _named(columns, prefix, str(len(classes)))
+    return (
+        Answers(tuple(name[0] for name in names))
+        if not more and all(len(name) == 1 for name in names)
+        else None
+    )
+
+
+def _by_name_of_one(columns: Sequence[str], prefix: str, classes: Sequence[str]) -> Answers | None:
+    """Find a column for one of two classes."""
+    if len(classes) != 2:
+        return None
+    names = [_name_of_class(columns, prefix, name, classes) for name in classes]
+    return next((Answers((name,), reversed=k == 0) for k, name in enumerate(names) if name), None)
+
+
+def _name_of_class(columns: Sequence[str], prefix: str, name: str, classes: Sequence[str]) -> str:
+    """Return the column of a class, empty where there is none, or where several differ in case alone."""
+    alike = _named(columns, prefix, name)
+    exact = [column for column in alike if column[len(prefix) :] == name]
+    ambiguous = len(alike) > 1 or sum(other.casefold() == name.casefold() for other in classes) > 1
+    return exact[0] if len(exact) == 1 else "" if ambiguous else "".join(alike)
+
+
+def _named(columns: Sequence[str], prefix: str, name: str) -> list[str]:
+    """Return the columns that are called so, whatever their case."""
+    return [column for column in columns if column.casefold() == (prefix + name).casefold()]
+
+
+def _preferred(candidates: dict[str, Answers], named: str, logits: bool) -> str:
+    """Return the prefix of the columns that are taken; raises `KdError` where several might be."""
+    if LOGIT in candidates and (logits or len(candidates) == 1):
+        if not logits:
+            columns = _some(candidates[LOGIT].columns)
+            raise KdError(
+                f"{named} has logits, by the names of its columns: {columns}", "--logits takes them"
+            )
+        return LOGIT
+    prefixes = [prefix for prefix in PREFIXES if prefix in candidates]
+    if len(prefixes) > 1:
+        columns = _some([candidates[prefix].columns[0] for prefix in prefixes])
+        raise KdError(f"{named} has several columns for a class: {columns}", "leave one of them in the file")
+    return prefixes[0] if prefixes else PLAIN
+
+
+def _some(names: Sequence[str]) -> str:
+    """List names, the first of them if they are many."""
+    more = ["…"] if len(names) > SHOWN else []
+    return listed([*names[:SHOWN], *more]) if names else "none"

@@ -1,0 +1,76 @@
+"""Which row of a file of predictions belongs to which example of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kdcli.errors import KdError, UsageError
+from kdcli.words import counted, listed
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kdcli.teachers.rows import Rows
+
+    Index = np.ndarray[Any, np.dtype[np.int64]]
+
+SHOWN = 3  # examples that a message names
+
+
+def by_position(height: int, rows: Rows, named: str) -> Index:
+    """Return the row `(n,)` of a file of this many rows for each example, by its place in the source.
+
+    The file has a row for each row of the source, or for each example. Raises `KdError` for other files.
+    """
+    import numpy as np
+
+    if height == rows.in_source:
+        return rows.position.numpy()
+    n = len(rows.position)
+    if height == n:
+        return np.arange(n)
+    examples = f", {n:,} of them examples" if n != rows.in_source else ""
+    raise KdError(
+        f"{named} has {counted(height, 'row')}, and the data have {rows.in_source:,}{examples}",
+        "it needs a row for each; or --id COLUMN matches rows by a column that both have",
+    )
+
+
+def by_id(
+    ids: Sequence[str | None], rows: Rows, column: str, named: str, place: Callable[[int], str]
+) -> Index:
+    """Return the row `(n,)` of a file with these ids for each example; others in the file are left out.
+
+    `place` names a row of the file. Raises `KdError` for ids that are missing or there twice.
+    """
+    import numpy as np
+
+    if rows.ids is None:
+        raise UsageError(
+            f"--id: the data have no column '{column}'", "leave it out to match rows by position"
+        )
+    row_of = _distinct(ids, place, column)
+    wanted = list(_distinct(rows.ids(column), rows.place, column))
+    if missing := [k for k, value in enumerate(wanted) if value not in row_of]:
+        some = [f"'{wanted[k]}' ({rows.place(k)})" for k in missing[:SHOWN]]
+        raise KdError(
+            f"{named} lacks {counted(len(missing), 'example')}: column '{column}' has no "
+            + listed(some + ["others"] * (len(missing) > SHOWN), "or"),
+            "predict all examples of the data: those for training, validation and test",
+        )
+    return np.array([row_of[value] for value in wanted], np.int64)
+
+
+def _distinct(ids: Sequence[str | None], place: Callable[[int], str], column: str) -> dict[str, int]:
+    """Return the row of each id; raises `KdError` for one that is missing or there twice."""
+    row_of: dict[str, int] = {}
+    for row, value in enumerate(ids):
+        if value is None:
+            raise KdError(f"{place(row)}: column '{column}' has no value", "--id needs one in each row")
+        if (first := row_of.setdefault(value, row)) != row:
+            raise KdError(
+                f"column '{column}' has '{value}' twice: {place(first)} and {place(row)}",
+                "--id needs a column whose values tell rows apart",
+            )
+    return row_of
