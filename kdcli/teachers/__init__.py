@@ -1,0 +1,1 @@
+"""Teachers that exist elsewhere: files of their predictions, functions, commands and ONNX models."""
