@@ -1,0 +1,228 @@
+import os
+import shlex
+import stat
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from teachers.asking import CLASSES, images, table
+
+from kdcli.errors import KdError
+from kdcli.teachers import command as commands
+from kdcli.teachers.asked import Asked
+from kdcli.teachers.command import CommandTeacher
+
+ROWS = [[0.5, 0.5], [0.25, 0.75], [0, 1], [1, 0]]
+LINES = "0.5,0.5\n0.25,0.75\n0,1\n1,0\n"
+
+
+def script(code: str, timeout: float = 60) -> CommandTeacher:
+    Path("score.py").write_text(f"import csv, os, signal, subprocess, sys, time\n{code}\n")
+    return CommandTeacher(f"{shlex.quote(sys.executable)} score.py", timeout)
+
+
+def writing(text: str) -> CommandTeacher:
+    return script(f"sys.stdout.buffer.write({text.encode()!r})")
+
+
+def failure(teacher: CommandTeacher, asked: Asked | None = None) -> KdError:
+    with pytest.raises(KdError) as failed:
+        teacher.ask(asked or table())
+    assert isinstance(failed.value.hint, str)
+    return failed.value
+
+
+def ends_soon(pid: int) -> bool:
+    for _ in range(200):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_the_command_gets_raw_rows_as_csv_with_a_header() -> None:
+    script("open('given.csv', 'w').write(sys.stdin.read()); print('1\\n1\\n1\\n1')").ask(table())
+    assert Path("given.csv").read_text() == ('age,my colour\n0,red\n1,\n2,"blue, dark"\n,"a ""b"""\n')
+
+
+def test_a_row_whose_only_value_is_missing_is_no_empty_line() -> None:
+    asked = table()
+    assert asked.frame is not None
+    alone = Asked(asked.frame.select("age"), asked.x, asked.feature_names, asked.classes)
+    script("print('\\n'.join('01'[row['age'] == ''] for row in csv.DictReader(sys.stdin)))")
+    values = CommandTeacher(f"{shlex.quote(sys.executable)} score.py").ask(alone)
+    assert values.tolist() == [0, 0, 0, 1]
+
+
+def test_numbers_arrive_as_they_are() -> None:
+    numbers = [0.1, 1 / 3, 1e-300, 1e22, 2.0**-1074, 1.5]
+    asked = Asked(pl.DataFrame({"x": numbers}), torch.zeros(6, 1), ("x",), CLASSES)
+    values = script("for row in csv.DictReader(sys.stdin): print(repr(float(row['x'])))").ask(asked)
+    assert values.tolist() == numbers
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LINES,
+        LINES.replace("\n", "\r\n"),
+        "\ufeff" + LINES + "\n\n",
+        "no,yes\n" + LINES,
+        "prob_1,prob_2\n" + LINES,
+        "0,1\n" + LINES,
+        "p_yes,p_no\n0.5,0.5\n0.75,0.25\n1,0\n0,1\n",
+        "id,yes,said,no\n7,0.5,yes,0.5\n8,0.75,yes,0.25\n9,1,yes,0\n10,0,no,1\n",
+    ],
+)
+def test_answers(text: str) -> None:
+    np.testing.assert_array_equal(writing(text).ask(table()), ROWS)
+
+
+def test_one_column_is_an_answer() -> None:
+    assert writing("p_yes\n0.5\n0.75\n1\n0\n").ask(table()).tolist() == [0.5, 0.75, 1, 0]
+
+
+def test_a_header_may_name_classes_that_are_numbers() -> None:
+    values = writing("2,1\n0.5,0.5\n0.75,0.25\n1,0\n0,1\n").ask(table(classes=("1", "2")))
+    np.testing.assert_array_equal(values, ROWS)
+
+
+def test_rows_are_asked_about_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "CHUNK", 3)
+    code = "rows = list(csv.DictReader(sys.stdin))\nopen('sizes', 'a').write(f'{len(rows)} ')\n"
+    values = script(code + "for row in rows: print(row['age'] or -1)").ask(table(8))
+    assert values.tolist() == [0, 1, 2, 3, 4, 5, 6, -1]
+    assert Path("sizes").read_text() == "3 3 2 "
+
+
+def test_chunks_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "CHUNK", 2)
+    teacher = script("print('1,0\\n1,0' if ',red' in sys.stdin.read() else '1\\n1')")
+    assert "different numbers of columns" in failure(teacher).message
+
+
+def test_much_is_read_and_written_without_a_deadlock() -> None:
+    rows = 4000
+    asked = Asked(pl.DataFrame({"x": ["y" * 500] * rows}), torch.zeros(rows, 1), ("x",), CLASSES)
+    code = (
+        "for line in range(4000):\n    print('0.5,0.5,' + 'z' * 500)\n    print('e' * 500, file=sys.stderr)"
+    )
+    values = script(f"print('no,yes,more')\n{code}").ask(asked)
+    assert values.shape == (rows, 2)
+
+
+def test_input_need_not_be_read() -> None:
+    asked = Asked(pl.DataFrame({"x": ["y" * 500] * 4000}), torch.zeros(4000, 1), ("x",), CLASSES)
+    assert script("print('1\\n' * 4000)").ask(asked).sum() == 4000
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "answers with no rows of numbers when given 4 rows"),
+        ("0,1\n" * 3, "answers with 3 rows of numbers when given 4 rows"),
+        ("0,1\n" * 6, "answers with 6 rows of numbers when given 4 rows"),
+        ("a,b\n" + "0,1\n" * 3, "answers with 3 rows of numbers when given 4 rows"),
+        ("0.5,0.5\n" * 5, "answers with 5 rows of numbers when given 4 rows"),
+        ("0,1\n0,1\n0\n0,1\n", "answers with 1 field in line 3, and 2 in line 1"),
+        ("0,1\n0,1\n\n0,1\n", "answers with no fields in line 3, and 2 in line 1"),
+        ("a,b\n0,1\n0,oops\n0,1\n0,1\n", "answers with 'oops' in line 3, column 2: no number"),
+        ("yes,1\n" * 4, "answers with 'yes' in line 1, column 1: no number"),
+        ("0,1,2\n" * 4, "answers with the shape (4, 3) when asked about 4 rows and 2 classes"),
+        ("p_no\n" + "1\n" * 4, "gives columns of some classes, and none of yes"),
+        ("1,nan\n" * 4, "answers NaN in row 1"),
+        ('"0,1\n' * 3, "answers with no CSV: "),
+    ],
+)
+def test_answers_that_are_refused(text: str, said: str) -> None:
+    assert said in failure(writing(text)).message
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    assert "answers with no CSV: " in failure(script(r"sys.stdout.buffer.write(b'\xff\xfe\x00')")).message
+
+
+def test_the_tail_of_stderr_is_shown() -> None:
+    complaint = "print(*range(50), 'what is missing', sep='\\n', file=sys.stderr)"
+    for code, said in {
+        f"{complaint}; sys.exit(3)": "failed with exit code 3",
+        complaint: "answers with no rows",
+    }.items():
+        problem = failure(script(code))
+        assert said in problem.message
+        assert str(problem.hint).startswith("its stderr ends:\n41\n42")
+        assert str(problem.hint).endswith("\n49\nwhat is missing")
+    assert failure(script("sys.exit(1)")).hint == "it wrote nothing to stderr"
+
+
+def test_death_by_a_signal_is_told() -> None:
+    problem = failure(script("os.kill(os.getpid(), signal.SIGSEGV)"))
+    assert problem.message.endswith("was ended by signal 11 (Segmentation fault)")
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_command_that_hangs_is_ended_with_what_it_started(apart: bool) -> None:
+    child = f"child = subprocess.Popen(['sleep', '300'], start_new_session={apart})\n"
+    teacher = script(f"{child}open('pid', 'w').write(str(child.pid))\ntime.sleep(300)", timeout=3)
+    before = time.monotonic()
+    assert "has not answered within 3 seconds, and was ended" in failure(teacher).message
+    assert time.monotonic() - before < 20
+    pid = int(Path("pid").read_text())
+    if apart:  # out of reach, and yet nothing waits for it
+        os.kill(pid, 9)
+    assert ends_soon(pid)
+
+
+def test_a_grandchild_that_keeps_the_output_open_is_not_waited_for() -> None:
+    code = "child = subprocess.Popen(['sleep', '300'])\nopen('pid', 'w').write(str(child.pid))\n"
+    code += "print('1\\n' * 4)"
+    before = time.monotonic()
+    assert script(code).ask(table()).tolist() == [1] * 4
+    assert time.monotonic() - before < 20
+    assert ends_soon(int(Path("pid").read_text()))
+
+
+def test_output_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "LARGEST", 2**20)
+    assert "writes more than 1 MiB" in failure(script("while True: print('0,1' * 1000)")).message
+
+
+def executable(name: str, content: str, mode: int = stat.S_IRWXU) -> None:
+    Path(name).write_text(content)
+    Path(name).chmod(mode)
+
+
+def test_words_are_split_as_by_a_shell_and_no_shell_runs() -> None:
+    executable(
+        "my score", f"#!{sys.executable}\nimport sys\nprint(sys.argv[1:], file=sys.stderr); sys.exit(1)\n"
+    )
+    problem = failure(CommandTeacher("'./my score' --flag 'a b' '$HOME' ';' echo '*'"))
+    assert str(problem.hint).endswith("['--flag', 'a b', '$HOME', ';', 'echo', '*']")
+
+
+def test_commands_that_cannot_be_started() -> None:
+    executable("score", "echo 1\n")
+    executable("other", "#!/nowhere/python\n")
+    executable("plain", "#!/bin/sh\n", stat.S_IRUSR)
+    for command, said, hint in [
+        ("./scores", "the command './scores' is not there", "PATH"),
+        ("score", "the command 'score' is not there", "did you mean ./score?"),
+        ("./other", "names an interpreter that is not there", "first line"),
+        ("./plain", "is not executable", "chmod +x ./plain"),
+        ("./score", "cannot be run: Exec format error", "#!/bin/sh"),
+    ]:
+        problem = failure(CommandTeacher(command))
+        assert said in problem.message
+        assert hint in str(problem.hint)
+
+
+def test_a_command_is_not_asked_about_images() -> None:
+    assert "cannot be asked about images" in failure(CommandTeacher("cat"), images()).message
