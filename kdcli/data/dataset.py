@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
@@ -13,6 +13,7 @@ from kdcli.progress import Watch
 from kdcli.settings import setting
 
 if TYPE_CHECKING:
+    import polars as pl
     from torch import Tensor
 
     from kdcli.data.tables.columns import Column
@@ -38,6 +39,21 @@ class Sample(NamedTuple):
     decisions: tuple[Column, ...] = ()
     notes: tuple[str, ...] = ()
     drawing: Drawing | None = None
+
+
+class Source(NamedTuple):
+    """The rows that examples were made from, as they stand in their files.
+
+    `frame` has a row for each example, in the order of the run, without the labels: numbers as numbers, and
+    other values as text. An example stands in the row `position (n,)` of all files together, which have so
+    many rows `in_all`. `values` returns any column as text, and `place` names a row.
+    """
+
+    frame: pl.DataFrame
+    position: Tensor
+    in_all: int
+    values: Callable[[str], Sequence[str]]
+    place: Callable[[int], str]
 
 
 class Optimum(NamedTuple):
@@ -67,9 +83,9 @@ class Dataset(Generic[C]):
     should be; data of other files than the published ones are called `others`. `points` counts what it
     samples anew, by the setting that asks for it. Data of the user's own are `opened`: read from the files
     that the options name, which a display may watch. That gives the options with nothing left open, and what
-    samples; they are `called` after their file. Networks `standardise` features that are of many kinds. Where
-    the truth is known, `posterior` maps x `(n, *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the
-    exact Bayes scores.
+    samples; they are `called` after their file, and `rows` reads the rows of a table again. Networks
+    `standardise` features that are of many kinds. Where the truth is known, `posterior` maps x
+    `(n, *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the exact Bayes scores.
     """
 
     summary: str
@@ -78,6 +94,7 @@ class Dataset(Generic[C]):
     drawing: Drawing
     opened: Callable[[C, Watch], tuple[C, Callable[[], Sample]]] | None = None
     called: Callable[[C], str] | None = None
+    rows: Callable[[C, Watch], Source] | None = None
     standardise: bool = False
     files: tuple[File, ...] = ()
     others: str = ""

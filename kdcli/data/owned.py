@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from kdcli.data.dataset import Dataset, Drawn, Sample
+from kdcli.data.dataset import Dataset, Drawn, Sample, Source
 from kdcli.data.draw import Drawing
 from kdcli.data.pool import Pool
 from kdcli.data.tables import splitting
@@ -61,6 +61,7 @@ def dataset_of(
     config: type[C],
     opened: Callable[[C, Watch], tuple[C, Callable[[], Sample]]],
     standardise: bool = False,
+    rows: Callable[[C, Watch], Source] | None = None,
 ) -> Dataset[C]:
     """Return a kind of dataset of the user's own: opened, split at random, and called after its file."""
     return Dataset(
@@ -70,6 +71,7 @@ def dataset_of(
         drawing="split",
         opened=opened,
         called=called,
+        rows=rows,
         standardise=standardise,
     )
 

@@ -7,16 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdcli.data.dataset import Sample
+from kdcli.data.dataset import Sample, Source
 from kdcli.data.draw import Drawing
 from kdcli.data.owned import check_memory, dataset_of, digest_of
 from kdcli.data.pool import Pool
-from kdcli.data.table_files import Files, Tabular, joined, labelled, read_files
+from kdcli.data.table_files import Files, Tabular, files_of, joined, labelled, read_files
 from kdcli.data.tables import splitting
+from kdcli.data.tables.classes import text_of
 from kdcli.data.tables.columns import LEARNED, Column, Wishes, named, recognised
 from kdcli.data.tables.encoding import as_numbers, encode, fitted
 from kdcli.data.tables.leaks import leaks
 from kdcli.data.tables.reading import Table, is_text
+from kdcli.data.tables.typed import typed
 from kdcli.errors import Command, KdError, UsageError
 from kdcli.progress import Watch, unwatched
 from kdcli.words import counted
@@ -48,12 +50,11 @@ def opened(config: Tabular, watch: Watch = unwatched) -> tuple[Tabular, Callable
     }
     if len(asked := [way for way, given in ways.items() if given]) > 1:
         raise UsageError(f"{asked[0]} and {asked[1]} both say which rows are tested on", "give one of them")
-    paths = {"rows": config.file, "val": config.val, "test": config.test}
-    files = {part: Path(path).absolute() for part, path in paths.items() if path}
+    files = files_of(config)
     digest = digest_of(files.values(), config.digest)
     if not config.n_rows:
         check_memory(f"reading {files['rows'].name}", _needed(files), FEWER)
-    file, val, test = (str(files.get(part, "")) for part in paths)
+    file, val, test = (str(files.get(part, "")) for part in ("rows", "val", "test"))
     config = replace(config, digest=digest, file=file, val=val, test=test)
     read = read_files(config, files, watch)
     rows = sum(len(labels) - labels.null_count() for labels in read.labels.values())
@@ -61,6 +62,23 @@ def opened(config: Tabular, watch: Watch = unwatched) -> tuple[Tabular, Callable
         config = replace(config, draws=config.draws or 1)
     config = config.resolved(rows)
     return config, lambda: _sample(config, read)
+
+
+def rows(config: Tabular, watch: Watch = unwatched) -> Source:
+    """Read the rows of a table again; raises `KdError` where its files are no longer what they were."""
+    files = files_of(config)
+    digest_of(files.values(), config.digest)
+    read = read_files(config, files, watch)
+    label, in_all = read.label, sum(table.frame.height for table in read.tables.values())
+    whole, found = labelled(joined(list(read.tables.values())), read, [])
+    frame = typed(whole.frame)
+    return Source(
+        frame.drop(label),
+        found.position,
+        in_all,
+        lambda column: text_of(whole.frame.get_column(named(whole, column, "--id"))).to_list(),
+        whole.place,
+    )
 
 
 def _needed(files: Mapping[str, Path]) -> int:
@@ -168,4 +186,5 @@ DATASET = dataset_of(
     Tabular,
     opened,
     standardise=True,
+    rows=rows,
 )

@@ -60,6 +60,12 @@ class Files:
     notes: list[str] = field(default_factory=list)
 
 
+def files_of(config: Tabular) -> dict[str, Path]:
+    """Return the files that options name, by split; all rows without a split of their own are "rows"."""
+    paths = {"rows": config.file, "val": config.val, "test": config.test}
+    return {part: Path(path).absolute() for part, path in paths.items() if path}
+
+
 def read_files(config: Tabular, files: dict[str, Path], watch: Watch) -> Files:
     """Read the files, and their labels, spelled alike."""
     dialect = Dialect(config.separator, config.decimal, config.header, config.missing, config.n_rows)
@@ -113,9 +119,13 @@ def joined(tables: Sequence[Table]) -> Table:
 
 
 class Labelled(NamedTuple):
-    """The classes of the rows, `(n,)`, their names, and the rows of each file that was read."""
+    """The classes of the rows that have one, `(n,)`, and their names.
+
+    `position (n,)` is the place of each among all rows, and `parts` the rows of each file that was read.
+    """
 
     y: Tensor
+    position: Tensor
     classes: tuple[str, ...]
     parts: dict[str, Tensor]
 
@@ -130,6 +140,7 @@ def labelled(whole: Table, read: Files, notes: list[str]) -> tuple[Table, Labell
     labels, parts = pl.concat(list(read.labels.values())), list(read.tables)
     read.tables.clear()
     read.labels.clear()
+    position = torch.from_numpy(labels.is_not_null().arg_true().to_numpy().astype("int64"))
     if unlabelled := labels.null_count():
         notes.append(f"{counted(unlabelled, 'row')} without a label left out")
         there = labels.is_not_null()
@@ -140,4 +151,4 @@ def labelled(whole: Table, read: Files, notes: list[str]) -> tuple[Table, Labell
     classes = classes_of(labels.unique(), f"the label column '{read.label}'")
     codes = labels.replace_strict(classes, list(range(len(classes))), return_dtype=pl.Int64)
     of_parts = {part: (part_of == k).nonzero().squeeze(1) for k, part in enumerate(parts)}
-    return whole, Labelled(torch.from_numpy(codes.to_numpy().copy()), classes, of_parts)
+    return whole, Labelled(torch.from_numpy(codes.to_numpy().copy()), position, classes, of_parts)

@@ -32,6 +32,6 @@ def conclude(experiment: Experiment, evidence: Evidence) -> Conclusions:
         evidence=evidence,
         groups=findings(evidence),
         cautions=cautions(evidence),
-        teacher_cost=next(iter(measure_costs([teacher], experiment.data).values())) if teacher else None,
+        teacher_cost=measure_costs([teacher], experiment.data).get(teacher.folder) if teacher else None,
         costs=measure_costs(students, experiment.data),
     )

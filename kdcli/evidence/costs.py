@@ -33,14 +33,14 @@ class Cost:
 
 
 def measure_costs(models: Iterable[Trained[Any]], data: Data) -> dict[str, Cost]:
-    """Count the numbers and operations of trained models, by folder, and time their first seeds.
+    """Count the numbers and operations of the models that are kept, by folder, and time their first seeds.
 
     Models of one shape and size cost the same: they are timed once.
     """
     costs: dict[str, Cost] = {}
     of_shape: dict[tuple[Any, ...], Cost] = {}
     of_size: dict[tuple[Model, int], Cost] = {}
-    for trained in models:
+    for trained in (trained for trained in models if trained.is_kept):
         model = trained.model
         shape = (model, *(tuple(map(tuple, values)) for values in trained.described.values()))
         if shape not in of_shape:

@@ -62,7 +62,6 @@ class Evidence:
     bayes: Measured | None
     teacher: Measured | None
     teacher_logits: Tensor | None
-    remembers: Remembers | None
     students: Sequence[StudentsMeasured]
     control: str
     compared: Sequence[str]
@@ -70,6 +69,7 @@ class Evidence:
     more_draws: Command
     stale: Sequence[StaleSet] = ()
     edits: Sequence[Text] = ()
+    remembers: Remembers | None = None
 
     @property
     def n_test(self) -> int:

@@ -23,6 +23,8 @@ SCHEDULES = ("constant", "linear")
 SELECTIONS = ("last", "best")
 CLASS_WEIGHTS = ("none", "balanced")
 COMMENT = 100  # columns of a comment in a recipe
+SCALINGS = ("unit", "raw")
+EXISTING = "A teacher that exists"  # a panel of the help pages, with its settings
 PANEL = "Training"  # of the help pages, for what most people leave as it is
 
 
@@ -95,6 +97,37 @@ class Teacher(Training):
         of="model",
     )
     device: str = setting("auto", "device to train on", choices=DEVICES, panel=PANEL, of="model")
+    source: str = setting(
+        "",
+        "a teacher that exists, instead of one that is trained: a file of predictions, MODEL.onnx, "
+        "package.module:function or FILE.py:function of your own, or command:COMMAND",
+        flag="--from",
+        metavar="WHAT",
+        panel=EXISTING,
+    )
+    id_column: str = setting(
+        "",
+        "column by which rows of a file of predictions are matched; empty: by their order",
+        flag="--id",
+        metavar="COLUMN",
+        panel=EXISTING,
+    )
+    logits: bool = setting(False, "take its answers for logits instead of probabilities", panel=EXISTING)
+    trust_order: bool = setting(
+        False, "take its answers even if another order of classes or rows fits better", panel=EXISTING
+    )
+    timeout: float = setting(
+        600.0, "seconds that a command may take for 10,000 rows", above=0, panel=EXISTING
+    )
+    scaling: str = setting(
+        "unit", "pixels that an ONNX model gets: from 0 to 1, or raw", choices=SCALINGS, panel=EXISTING
+    )
+    digest: str = setting("", "SHA-256 of a teacher that exists; empty: whatever it is", panel=EXISTING)
+
+    @property
+    def keys(self) -> list[str]:
+        """The settings that have an effect: those of training, or those of a teacher that exists."""
+        return [key for key, rule in rules(Teacher).items() if (rule.panel == EXISTING) == bool(self.source)]
 
 
 def applies(config: type, key: str, model: Model) -> bool:

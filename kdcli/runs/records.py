@@ -15,8 +15,9 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar
 from kdcli.data import find_dataset
 from kdcli.data.sources import published
 from kdcli.models import Model, parse_model
+from kdcli.models.given import Given
 from kdcli.runs.recipe import Recipe, Teacher, applies
-from kdcli.settings import read, rules
+from kdcli.settings import read
 from kdcli.store import to_json
 from kdcli.words import counted
 
@@ -136,8 +137,11 @@ class TeacherRecord:
     @classmethod
     def of(cls, settings: Teacher) -> Self:
         """Return the record of a teacher with these settings; what does not apply is at its default."""
+        own = {key: getattr(settings, key) for key in settings.keys}
+        if settings.source:
+            return cls(Teacher(**own))
         model = parse_model(settings.model)
-        own = {key: getattr(settings, key) for key in rules(Teacher) if applies(Teacher, key, model)}
+        own = {key: value for key, value in own.items() if applies(Teacher, key, model)}
         return cls(Teacher(**{**own, "model": str(model)}))
 
     @classmethod
@@ -149,33 +153,40 @@ class TeacherRecord:
 
     def to_record(self) -> dict[str, Any]:
         """Return what `from_record` reads: the settings that apply."""
-        settings = asdict(self.settings)
-        return {key: value for key, value in settings.items() if applies(Teacher, key, self.model)}
+        return {
+            key: getattr(self.settings, key)
+            for key in self.settings.keys
+            if self.settings.source or applies(Teacher, key, self.model)
+        }
 
     def asked(self, recipe: Recipe, folder: str, used: Mapping[str, str]) -> TeacherRecord:
         """Return the teacher that a recipe asks for.
 
         To ask for what this one chose by itself, as what was `used` tells, is to ask for the same teacher.
         """
-        return TeacherRecord.of(recipe.teacher).as_used(self, used)
+        digest = recipe.teacher.digest or self.settings.digest
+        return TeacherRecord.of(replace(recipe.teacher, digest=digest)).as_used(self, used)
 
     def settings_of_recipe(self) -> dict[str, Any]:
         """Return all settings."""
-        return self.to_record()
+        return {"source": self.settings.source, **self.to_record()}
 
     def making(self, recipe: Recipe, folder: str) -> dict[str, Any]:
         """Return the options with which a run of this recipe trains the same teacher again."""
-        return {key: v for key, v in self.to_record().items() if v != getattr(recipe.teacher, key)}
+        record = {key: value for key, value in self.to_record().items() if key != "digest"}
+        return {key: value for key, value in record.items() if value != getattr(recipe.teacher, key)}
 
     def words(self, folder: str) -> list[str]:
         """Return the model, and how it was trained."""
+        if self.settings.source:
+            return [f"from {self.model}"]
         folds = [f"training rows labelled in {self.folds} folds"] if self.folds > 1 else []
         return [str(self.model), *folds, *training_words(self.to_record(), {"model", "folds"})]
 
     @property
     def model(self) -> Model:
         """The teacher's family and shape."""
-        return parse_model(self.settings.model)
+        return Given(self.settings.source) if self.settings.source else parse_model(self.settings.model)
 
     @property
     def folds(self) -> int:

@@ -178,6 +178,11 @@ class Trained(Stored[R], ABC):
         return {name: list(map(list, self.metrics[name])) for name in self.model.DESCRIBED}
 
     @property
+    def is_kept(self) -> bool:
+        """Whether the models themselves are stored, not only their answers."""
+        return "model.safetensors" in self.meta.files
+
+    @property
     def _shape(self) -> tuple[int, int]:
         return (self.experiment.data.draws, self.seeds)
 

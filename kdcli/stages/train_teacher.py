@@ -1,15 +1,16 @@
 """`kd train-teacher`: train the run's teacher, and store its checkpoint, logits and curves."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from kdcli.errors import joined
-from kdcli.evidence.remedies import Remembers, remembers
+from kdcli.errors import Text, UsageError, joined
+from kdcli.evidence.remedies import remembers
 from kdcli.metrics import mean_over
+from kdcli.models import parse_model
 from kdcli.progress import Watch, unwatched
 from kdcli.report.cautions import caution_text
 from kdcli.report.sentences import scores_text
@@ -23,8 +24,11 @@ from kdcli.runs.recipe import Teacher
 from kdcli.runs.records import TeacherRecord
 from kdcli.runs.reuse import reusable
 from kdcli.runs.stored import TrainedTeacher
-from kdcli.settings import flags_given, override
-from kdcli.teachers import trained
+from kdcli.settings import flag, flags_given, override, rules
+from kdcli.store import Content
+from kdcli.teachers import elsewhere, trained
+from kdcli.teachers.memory import Memory, memory_of
+from kdcli.teachers.order import caution
 from kdcli.training import refusals
 from kdcli.training.devices import choose_device
 from kdcli.training.material import teacher_sizes
@@ -43,7 +47,8 @@ class TeacherTrained:
     epochs: int
     metrics: dict[str, float]
     training_seconds: float
-    remembers: Remembers | None = None
+    cautions: Sequence[Text]
+    memory: Memory
 
     def told(self) -> Iterator[Told]:
         """Return how the teacher was trained, its scores, and the path."""
@@ -52,45 +57,43 @@ class TeacherTrained:
         teachers, mean = (f"{self.draws} teachers", "mean ") if self.draws > 1 else ("teacher", "")
         scores = f"{mean}test {scores_text(self.metrics)}"
         yield f"run {self.run}: {teachers} {self.model}{epochs}{took}, {scores}"
-        if self.remembers:
-            yield Line(joined("! ", caution_text(self.remembers)), wrap=True)
+        yield from (Line(joined("! ", told), wrap=True) for told in self.cautions)
         yield wrote(self.path, self.up_to_date)
 
     def document(self) -> dict[str, Any]:
-        """Return all of it."""
-        memory = self.remembers and self.remembers.memory
-        entropy = {"entropy": memory._asdict()} if memory else {}
-        return {key: value for key, value in asdict(self).items() if key != "remembers"} | entropy
+        """Return all of it but what it says in sentences."""
+        table = asdict(self)
+        entropy = {"entropy": table.pop("memory")._asdict()}
+        return {key: value for key, value in table.items() if key != "cautions"} | entropy
 
 
 def train_teacher(
     experiment: Experiment, options: Mapping[str, Any], *, force: bool = False, watch: Watch = unwatched
 ) -> TeacherTrained:
-    """Train the teacher of the run's recipe, changed by `options`, on the dataset's labels.
+    """Train the teacher of the run's recipe, changed by `options`, on the dataset's labels, or take one.
 
-    Raises `KdError` where the data are missing or stale or not those of the recipe, another teacher is there
-    and `force` does not allow to replace it, memory or the disk has no room for it, or the loss stops being
-    finite.
+    One that exists is taken where the recipe or the options name its `source`. Raises `KdError` where the
+    data are missing or stale or not those of the recipe, another teacher is there and `force` does not allow
+    to replace it, memory or the disk has no room for it, the loss stops being finite, or what exists is no
+    teacher of these data.
     """
     config = override(experiment.recipe.teacher, options)
-    record = TeacherRecord.of(config)
-    model = record.model
-    refusals.check_settings(options, Teacher, [model])
-    data = experiment.data
+    _check_options(config, options)
+    if config.source:
+        config = elsewhere.resolved(config, options)
+    record, data = TeacherRecord.of(config), experiment.data
     check_data(experiment)
-    refusals.check_models([model], data, data.description.sizes["train"], "mlp:64,64")
-    on_card = model.takes("device") and choose_device(config.device).type == "cuda"
+    if not config.source:
+        refusals.check_models([record.model], data, data.description.sizes["train"], "mlp:64,64")
     stored = experiment.stored(TEACHER, force=force)
     if isinstance(stored, TrainedTeacher):
         record = record.as_used(stored.record, stored.meta.used)
     up_to_date = reusable(experiment, TEACHER, record, force=force, given=flags_given(options))
     if not up_to_date:
-        free = torch.cuda.mem_get_info()[0] if on_card else None
-        room.check_training(model, teacher_sizes(data), experiment.run.path, free)
-        experiment.write(TEACHER, record, trained.train(experiment, record, watch))
+        experiment.write(TEACHER, record, _made(experiment, record, watch))
     for points in trained.points_of(experiment):
         points.clear()
-    teacher = experiment.teacher
+    teacher, model = experiment.teacher, record.model
     return TeacherTrained(
         run=experiment.run.name,
         path=teacher.artefact.path,
@@ -100,5 +103,38 @@ def train_teacher(
         epochs=config.epochs if model.takes("epochs") else 0,
         metrics={name: mean_over(values) for name, values in teacher.metrics.items()},
         training_seconds=teacher.meta.seconds,
-        remembers=remembers(experiment),
+        cautions=_cautions(experiment),
+        memory=memory_of(teacher),
     )
+
+
+def _check_options(config: Teacher, options: Mapping[str, Any]) -> None:
+    """Refuse options that have no effect on this teacher."""
+    if idle := [key for key in flags_given(options) if key in rules(Teacher) and key not in config.keys]:
+        flags = ", ".join(flag(Teacher, key) for key in idle)
+        what = "a teacher that exists is not trained" if config.source else "they are for a teacher --from"
+        raise UsageError(f"{flags}: no effect here", f"{what}; leave them out")
+    if not config.source:
+        refusals.check_settings(options, Teacher, [parse_model(config.model)])
+
+
+def _made(experiment: Experiment, record: TeacherRecord, watch: Watch) -> Content:
+    """Train a teacher, or take the answers of one that exists."""
+    if record.settings.source:
+        return elsewhere.take(experiment, record.settings, watch)
+    on_card = record.model.takes("device") and choose_device(record.settings.device).type == "cuda"
+    free = torch.cuda.mem_get_info()[0] if on_card else None
+    room.check_training(record.model, teacher_sizes(experiment.data), experiment.run.path, free)
+    return trained.train(experiment, record, watch)
+
+
+def _cautions(experiment: Experiment) -> list[Text]:
+    """Say where this teacher would mislead its students."""
+    pool, logits = experiment.data.pool, experiment.teacher.logits["test"]
+    y = pool.y[pool.index["test"]].expand(len(logits), -1)
+    found: list[Text] = []
+    if memory := remembers(experiment):
+        found.append(caution_text(memory))
+    if poor := caution(logits.flatten(0, 1), y.flatten()):
+        found.append(f"{poor[:1].upper()}{poor[1:]}: students will learn little from it.")
+    return found

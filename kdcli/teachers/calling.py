@@ -46,3 +46,8 @@ def _likely(what: str, suffix: str) -> str:
     if suffix in (".pkl", ".pickle", ".joblib", ".pt", ".pth"):
         return ": reading such a file runs the code in it; write a function that does"
     return ""
+
+
+def runs_code(what: str) -> bool:
+    """Whether a teacher's text names code of the user's own: a function or a command."""
+    return not isinstance(opened(what), OnnxTeacher | None)

@@ -1,0 +1,54 @@
+"""A model that was made elsewhere, of which only answers are known: a teacher, never a student."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from kdcli.errors import KdError
+from kdcli.models.family import Fitted, Model, Teaching, Workshop
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from kdcli.models.stack import Stack
+
+
+@dataclass(frozen=True)
+class Given(Model):
+    """A model by the text that says where its answers come from."""
+
+    source: str
+
+    @classmethod
+    def parse(cls, arguments: str) -> Given:
+        """Read where the answers come from."""
+        return cls(arguments)
+
+    def __str__(self) -> str:
+        return self.source if ":" in self.source else PurePath(self.source).name
+
+    @property
+    def slug(self) -> str:
+        """The model in a file name."""
+        return "given"
+
+    def train(self, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
+        """Raise `KdError`: there is nothing to be trained."""
+        raise KdError(f"{self} is not trained here", "its answers are stored")
+
+    def restore(
+        self, tensors: Mapping[str, Tensor], features: Sequence[int], n_classes: int, members: int
+    ) -> Stack:
+        """Raise `KdError`: only answers are stored."""
+        raise KdError(f"{self} is not stored, only its answers to the examples of the run", "ask it itself")
+
+    def least_bytes(self, features: Sequence[int], n_classes: int, n_train: int) -> int:
+        """Return 0: only answers are stored."""
+        return 0
+
+    def multiply_adds(self, features: Sequence[int], n_classes: int) -> int:
+        """Return 0: nobody knows."""
+        return 0

@@ -1,0 +1,75 @@
+"""Teachers that exist elsewhere: their answers to the examples of a run, taken once and stored."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from kdcli.data.owned import digest_of
+from kdcli.errors import Command, KdError
+from kdcli.progress import Watch
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.recipe import Teacher
+from kdcli.store import Content
+from kdcli.teachers.answers import logits_from
+from kdcli.teachers.asked import Asked, CallableTeacher
+from kdcli.teachers.calling import opened, runs_code
+from kdcli.teachers.onnx_inputs import Scaling
+from kdcli.teachers.order import check_order
+from kdcli.teachers.predictions import read_predictions
+from kdcli.teachers.source import rows_of
+from kdcli.training.scores import scores_on_test
+
+
+def resolved(settings: Teacher, given: Mapping[str, Any]) -> Teacher:
+    """Return the settings of a teacher that exists, with its place and its digest.
+
+    Code of the user's own is run only where it is `given` with this call. Raises `KdError` where it is not,
+    or where the teacher is another than the digest says, and `UsageError` for what names no teacher.
+    """
+    source = settings.source
+    if runs_code(source) and given.get("source") is None:
+        raise KdError(
+            f"the recipe names a teacher that is code, {source}, which runs only where the command names it",
+            ("name it again: ", Command("train-teacher", (), {"source": source})),
+        )
+    teacher = _called(settings)
+    if teacher is None or source.lower().endswith(".onnx"):
+        source = str(Path(source).absolute())
+    digest = digest_of([Path(source)], "") if teacher is None else teacher.digest
+    if settings.digest and digest != settings.digest:
+        raise KdError(
+            f"{settings.source} is not the teacher that the recipe names (its SHA-256 differs)",
+            "a recipe without `digest` takes it as it is now",
+        )
+    return replace(settings, source=source, digest=digest)
+
+
+def take(experiment: Experiment, settings: Teacher, watch: Watch) -> Content:
+    """Take a teacher's answers to all examples of a run, as logits of each split of each draw."""
+    start = time.perf_counter()
+    data, source = experiment.data, settings.source
+    classes, pool = data.description.classes, data.pool
+    rows, teacher = rows_of(data, watch), _called(settings)
+    if teacher is None:
+        named = Path(source).name
+        logits = read_predictions(
+            Path(source), rows, classes, id_column=settings.id_column, logits=settings.logits
+        )
+    else:
+        named = source
+        answers = teacher.ask(Asked(rows.frame, rows.x, data.description.feature_names, classes))
+        logits = logits_from(answers, classes, named, logits=settings.logits, place=rows.place)
+    if not settings.trust_order:
+        check_order(logits, pool.y, classes, named, shifted=teacher is None and not settings.id_column)
+    of_splits = {
+        split: logits[index].expand(pool.draws, -1, -1).contiguous() for split, index in pool.index.items()
+    }
+    scores = scores_on_test(of_splits["test"].unsqueeze(1), data)
+    return Content({"logits": of_splits}, scores, time.perf_counter() - start)
+
+
+def _called(settings: Teacher) -> CallableTeacher | None:
+    """Return the teacher that can be called; None for a file of predictions."""
+    return opened(settings.source, timeout=settings.timeout, scaling=cast(Scaling, settings.scaling))
