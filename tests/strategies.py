@@ -13,6 +13,7 @@ MODELS = (
     "mlp:04",
     "tree",
     "tree:max_depth=3",
+    "tree:max_leaf_nodes=8,shrink=auto",
     "forest:3",
     "tree:min_samples_leaf=2,max_depth=3",
     "cnn:2,3",

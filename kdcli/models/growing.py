@@ -14,7 +14,7 @@ from kdcli.models.stack import Stack
 from kdcli.progress import Report
 
 Arrays: TypeAlias = Mapping[str, Tensor]
-"""One tree, as `StackedTrees` has the arrays of several; or those of a stack."""
+"""One tree, as `StackedTrees` has the arrays of several, with its λ if it is shrunk; or those of a stack."""
 
 
 class Grown(Stack, ABC):
@@ -28,7 +28,7 @@ class Grown(Stack, ABC):
     @property
     @abstractmethod
     def described(self) -> Mapping[str, Tensor]:
-        """Numbers of each member, `(members,)`, by the names that its family's `DESCRIBED` has."""
+        """Numbers of each member, `(members,)`, by the names in the model's `described`."""
 
 
 def grow_each(
