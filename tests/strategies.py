@@ -13,6 +13,7 @@ MODELS = (
     "mlp:04",
     "tree",
     "tree:max_depth=3",
+    "tree:max_leaf_nodes=8,shrink=auto",
     "forest:3",
     "gbdt:rounds=3,leaves=4",
     "tree:min_samples_leaf=2,max_depth=3",

@@ -15,11 +15,20 @@ from kdcli.models.linear import Linear
 from kdcli.models.mlp import MLP
 from kdcli.models.tree import Tree
 
-__all__ = ["FAMILIES", "SYNTAX", "Model", "parse_model"]
+__all__ = ["FAMILIES", "SEEDS", "SYNTAX", "Model", "parse_model"]
 
 FAMILIES: MappingProxyType[str, type[Model]] = MappingProxyType(
     {"mlp": MLP, "cnn": CNN, "linear": Linear, "tree": Tree, "forest": Forest, "gbdt": Gbdt}
 )
+
+SEEDS = "; ".join(
+    f"{varied} ({', '.join(names)})"
+    for varied, names in {
+        family.SEEDS: [name for name, other in FAMILIES.items() if other.SEEDS == family.SEEDS]
+        for family in FAMILIES.values()
+    }.items()
+)
+"""What the seeds of students vary, by family."""
 
 SYNTAX = "; or as ".join(family.SYNTAX for family in FAMILIES.values())
 

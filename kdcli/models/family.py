@@ -74,6 +74,8 @@ class Teaching:
     seeds      of each set and draw; they name the random streams, together with `role` and the draw
     role       "teacher" or "student"
     predicted  the splits whose logits are wanted
+    replicates  whether the seeds are replicates, so that trees draw their rows; a single model, such as a
+               teacher, is to be as good as it can be
     loss       the loss of what is trained by gradients, a name in LOSSES
     standardise  whether what is trained by gradients learns from features of mean 0 and deviation 1
     weights    of the examples in the loss, `(draws, n)` float64 for "train" and "val"; None if all are 1
@@ -86,6 +88,7 @@ class Teaching:
     seeds: Sequence[int]
     role: str
     predicted: Sequence[str]
+    replicates: bool = True
     loss: str = "kl"
     standardise: bool = False
     weights: Mapping[str, Tensor] | None = None
@@ -119,7 +122,7 @@ class Fitted:
     logits     `(draws, seeds, n, n_classes)` for each predicted split
     seconds    spent on this set
     history    learning curves, `(draws, seeds, points)`; None of a family that has none
-    described  numbers of each seed of each draw, by the names of the family's `DESCRIBED`
+    described  numbers of each seed of each draw, by the names of the model's `described`
     used       what was chosen for the hardware, such as device and precision
     lost       seeds without a usable model in some draw, by what became of them: "diverged" or "overflowed"
     """
@@ -179,6 +182,7 @@ class Model(ABC):
 
     SYNTAX     how it is written, with an example
     EXAMPLE    a model of this family
+    SEEDS      what the seeds of students vary, in words: what their spread is a spread over
     COPIES     of the parameters that are in memory during training
     CURVES     whether training gives learning curves
     REMEMBERS  whether its models are near the labels of the rows that they have seen, and so as teachers are
@@ -189,6 +193,7 @@ class Model(ABC):
 
     SYNTAX: ClassVar[str]
     EXAMPLE: ClassVar[str]
+    SEEDS: ClassVar[str]
     COPIES: ClassVar[int] = 2
     CURVES: ClassVar[bool] = False
     REMEMBERS: ClassVar[bool] = False
@@ -225,6 +230,11 @@ class Model(ABC):
     @abstractmethod
     def multiply_adds(self, features: Sequence[int], n_classes: int) -> int:
         """Count the multiplications with an addition that predicting one example takes."""
+
+    @property
+    def described(self) -> tuple[str, ...]:
+        """Names of numbers that each trained model is described by: `DESCRIBED`, or more."""
+        return self.DESCRIBED
 
     @property
     def limited_by(self) -> str:

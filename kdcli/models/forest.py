@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from kdcli.models.family import Fitted, Model, Need, Sizes, Teaching, Workshop
@@ -27,9 +27,9 @@ class Forest(Model):
 
     EXAMPLE: ClassVar[str] = "forest:100"
     SYNTAX: ClassVar[str] = (
-        "forest:TREES[,LIMIT=N...] with the limits of a tree, for example forest:100,max_depth=8"
+        "forest:TREES[,LIMIT=N...] with the limits of a tree's growth, for example forest:100,max_depth=8"
     )
-
+    SEEDS: ClassVar[str] = "the rows and columns drawn for each tree"
     REMEMBERS: ClassVar[bool] = True
     DESCRIBED: ClassVar[tuple[str, ...]] = ("leaves",)
 
@@ -40,7 +40,10 @@ class Forest(Model):
         if not (trees.isascii() and trees.isdigit() and len(trees) <= 5 and 1 <= int(trees) <= MOST_TREES):
             shown = f"'{trees}'" if trees else "nothing"
             raise ValueError(f"the trees must be a whole number from 1 to {MOST_TREES}, not {shown}")
-        return cls(int(trees), Tree.parse(limits))
+        each = Tree.parse(limits)
+        if each.shrink:
+            raise ValueError("shrink is for single trees, and not for those of a forest")
+        return cls(int(trees), each)
 
     def __str__(self) -> str:
         _, _, limits = str(self.each).partition(":")
@@ -69,7 +72,7 @@ class Forest(Model):
         """Grow the forests of one set after the other; a seed draws the rows and columns of each tree."""
         from kdcli.models.stacked_forests import grow_sets
 
-        return grow_sets(self.trees, asdict(self.each), teaching, workshop)
+        return grow_sets(self.trees, self.each.limits, teaching, workshop)
 
     def restore(
         self, tensors: Mapping[str, Tensor], features: Sequence[int], n_classes: int, members: int

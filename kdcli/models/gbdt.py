@@ -37,6 +37,7 @@ class Gbdt(Model):
         "gbdt[:NAME=NUMBER[,...]] with NAME rounds, leaves or learning_rate, for example "
         "gbdt:rounds=300,leaves=31,learning_rate=0.05"
     )
+    SEEDS: ClassVar[str] = "the rows and columns drawn for each round"
     REMEMBERS: ClassVar[bool] = True
     DESCRIBED: ClassVar[tuple[str, ...]] = ("rounds", "leaves")
 

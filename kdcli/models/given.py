@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from kdcli.errors import KdError
 from kdcli.models.family import Fitted, Model, Teaching, Workshop
@@ -21,6 +21,8 @@ class Given(Model):
     """A model by the text that says where its answers come from."""
 
     source: str
+
+    SEEDS: ClassVar[str] = "nothing"
 
     @classmethod
     def parse(cls, arguments: str) -> Given:

@@ -14,7 +14,8 @@ from kdcli.models.stack import Stack
 from kdcli.progress import Report
 
 Arrays: TypeAlias = Mapping[str, Tensor]
-"""One tree, as `StackedTrees` has the arrays of several; or those of a model, or of a stack."""
+"""One tree, as `StackedTrees` has the arrays of several, with its λ if it is shrunk; or those of
+a model, or of a stack."""
 
 Growing: TypeAlias = Callable[[Lesson, int, Callable[[int], None]], Iterator[Arrays]]
 """Grows what is taught in a lesson and a draw, model by model; tells how much more is done each time."""
@@ -31,7 +32,7 @@ class Grown(Stack, ABC):
     @property
     @abstractmethod
     def described(self) -> Mapping[str, Tensor]:
-        """Numbers of each member, `(members,)`, by the names that its family's `DESCRIBED` has."""
+        """Numbers of each member, `(members,)`, by the names in the model's `described`."""
 
 
 def grow_each(

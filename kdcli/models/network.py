@@ -23,6 +23,7 @@ class Network(Model):
 
     COPIES: ClassVar[int] = 4  # parameters, their gradients, and Adam's two moments
     CURVES: ClassVar[bool] = True
+    SEEDS: ClassVar[str] = "initial weights and batch order"
 
     @abstractmethod
     def parameters(self, features: Sequence[int], n_classes: int) -> int:

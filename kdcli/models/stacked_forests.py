@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from kdcli.models import stacked_trees
 from kdcli.models.family import Fitted, Lesson, Teaching, Workshop
 from kdcli.models.growing import Arrays, Grown, grow_each
-from kdcli.models.stacked_trees import Limits, StackedTrees, Taught
+from kdcli.models.stacked_trees import StackedTrees
+from kdcli.models.taught import Limits, Taught
 from kdcli.rng import state
 
 AT_ONCE = 2048  # examples, each in every tree of every member
@@ -80,17 +80,15 @@ def grow(
 ) -> Iterator[Arrays]:
     """Grow the trees of a set in one draw, those of the first seed first.
 
-    A tree is taught as a single one is, on as many rows as there are, drawn with replacement; each of its
-    splits chooses among a random part of the columns.
+    A tree is taught as a single one is, on a bootstrap sample of the rows; each of its splits chooses among a
+    random part of the columns.
     """
-    taught = Taught.of(teaching, lesson, draw)
+    taught = Taught(teaching, lesson, draw)
     limits = {**limits, "max_features": COLUMNS}
     for seed in teaching.seeds:
         random = np.random.default_rng(state(f"{teaching.role}/forest", seed, draw))
         for _ in range(trees):
-            rows = torch.from_numpy(random.integers(len(taught.points), size=len(taught.points)))
-            counts = rows.bincount(minlength=len(taught.points)).double()
-            yield taught.grow(limits, int(random.integers(2**31)), counts)
+            yield taught.grow_on_sample(limits, random)
             done(1)
 
 

@@ -5,24 +5,21 @@ other model, name no code, and predict without scikit-learn.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any, TypeAlias
+from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from kdcli.models.family import Fitted, Lesson, Teaching, Workshop
 from kdcli.models.growing import Arrays, Grown, grow_each
+from kdcli.models.shrinkage import Shrink
+from kdcli.models.taught import SHRINK, Limits, Taught
 from kdcli.models.tree_arrays import WAYS, end_nodes, leaves_of
 from kdcli.rng import state
 
 DTYPES = WAYS | {"log_p": torch.float64}
-
-
-Limits: TypeAlias = Mapping[str, Any]
-"""The limits of a tree's growth, as scikit-learn names them; None is no limit."""
 
 
 class StackedTrees(Grown):
@@ -32,6 +29,9 @@ class StackedTrees(Grown):
     threshold  (members, nodes)             it goes left where the feature is at most this
     branches   (members, nodes, 2)          left and right, numbered above their parent; 0, 0 in a leaf
     log_p      (members, nodes, n_classes)  log-probabilities in the leaves, 0 elsewhere
+
+    `chosen` has numbers of each member, `(members,)`, that do not follow from these, such as the λ of
+    shrinkage; trees that are restored have none.
     """
 
     feature: Tensor
@@ -39,11 +39,12 @@ class StackedTrees(Grown):
     branches: Tensor
     log_p: Tensor
 
-    def __init__(self, arrays: Mapping[str, Tensor]) -> None:
+    def __init__(self, arrays: Mapping[str, Tensor], chosen: Mapping[str, Tensor] | None = None) -> None:
         super().__init__()
         for name in DTYPES:
             self.register_buffer(name, arrays[name])
         self.members = len(self.feature)
+        self.chosen = chosen or {}
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `x (groups, batch, *features)` to log-probabilities `(members, n_classes, batch)`.
@@ -61,8 +62,8 @@ class StackedTrees(Grown):
 
     @property
     def described(self) -> Mapping[str, Tensor]:
-        """Leaves and depth of each member."""
-        return {"leaves": self.leaves, "depth": self.depth}
+        """Leaves and depth of each member, and what was chosen."""
+        return {"leaves": self.leaves, "depth": self.depth, **self.chosen}
 
     @property
     def leaves(self) -> Tensor:
@@ -96,120 +97,39 @@ class StackedTrees(Grown):
         return depth
 
 
-def grow_sets(limits: Limits, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
+def grow_sets(limits: Limits, shrink: Shrink, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
     """Grow the trees of one set after the other."""
-    return grow_each(teaching, workshop, 1, partial(grow, limits, teaching), stacked)
+    return grow_each(teaching, workshop, 1, partial(grow, limits, shrink, teaching), stacked)
 
 
 def stacked(trees: Sequence[Arrays]) -> StackedTrees:
     """Return trees as one stack, whose arrays are filled up to the largest tree's."""
-    return StackedTrees({name: pad_sequence([arrays[name] for arrays in trees], True) for name in DTYPES})
+    arrays = {name: pad_sequence([tree[name] for tree in trees], True) for name in DTYPES}
+    chosen = {SHRINK: torch.stack([tree[SHRINK] for tree in trees])} if SHRINK in trees[0] else {}
+    return StackedTrees(arrays, chosen)
 
 
 def grow(
-    limits: Limits, teaching: Teaching, lesson: Lesson, draw: int, done: Callable[[int], None]
+    limits: Limits,
+    shrink: Shrink,
+    teaching: Teaching,
+    lesson: Lesson,
+    draw: int,
+    done: Callable[[int], None],
 ) -> Iterator[Arrays]:
-    """Grow the trees of a set in one draw, one for each seed, which decides between equally good splits."""
-    taught = Taught.of(teaching, lesson, draw)
+    """Grow the trees of a set in one draw, one for each seed.
+
+    Students are replicates: a seed draws the rows of its tree, the same for all sets. A teacher has one seed
+    and is to be as good as it can: it is grown on all rows, and its seed decides between equally good splits.
+    """
+    taught = Taught(teaching, lesson, draw)
     for seed in teaching.seeds:
-        yield taught.grow(limits, state(f"{teaching.role}/ties", seed, draw))
+        if teaching.replicates:
+            random = np.random.default_rng(state(f"{teaching.role}/rows", seed, draw))
+            yield taught.grow_on_sample(limits, random, shrink)
+        else:
+            yield taught.grow(limits, state(f"{teaching.role}/ties", seed, draw), shrink=shrink)
         done(1)
-
-
-@dataclass(frozen=True)
-class Taught:
-    """What trees of a set are taught in one draw, at `points (n, features)`.
-
-    It is the matrix (1 − w) · target + w · labels, all `(n, n_classes)`, with the w of the `lesson`. Where it
-    is one-hot it is learned by a classification tree (Gini impurity), else by a regression tree with an
-    output for each class (squared error). Examples count by their `weights (n,)`, where there are any.
-    """
-
-    points: Any
-    target: Tensor
-    labels: Tensor
-    lesson: Lesson
-    weights: Tensor | None = None
-
-    @classmethod
-    def of(cls, teaching: Teaching, lesson: Lesson, draw: int) -> "Taught":
-        """Return what the trees of a set are taught in one draw."""
-        return cls(
-            teaching.x[teaching.index["train"][draw]].flatten(1).float().numpy(),
-            lesson.targets["train"][draw],
-            teaching.labels["train"][draw],
-            lesson,
-            teaching.weights["train"][draw] if teaching.weights else None,
-        )
-
-    @cached_property
-    def matrix(self) -> Any:
-        """The class probabilities that are taught, `(n, n_classes)`."""
-        weight = self.lesson.label_weight
-        return ((1 - weight) * self.target + weight * self.labels).numpy()
-
-    @cached_property
-    def one_hot(self) -> bool:
-        """Whether each example is taught one class."""
-        import numpy as np
-
-        return bool(np.isin(self.matrix, (0.0, 1.0)).all())
-
-    def grow(self, limits: Limits, random_state: int, counts: Tensor | None = None) -> Arrays:
-        """Grow a tree, with each example as often as `counts (n,)` say."""
-        from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-
-        if limits["max_leaf_nodes"] is not None:
-            # scikit-learn takes memory for as many leaves as it may make; there are no more than examples.
-            most = max(2, len(self.points))
-            limits = {**limits, "max_leaf_nodes": min(limits["max_leaf_nodes"], most)}
-        kind = DecisionTreeClassifier if self.one_hot else DecisionTreeRegressor
-        outputs = self.matrix.argmax(1) if self.one_hot else self.matrix
-        weights = self.weights if counts is None else counts * (1 if self.weights is None else self.weights)
-        estimator = kind(**limits, random_state=random_state)
-        grown = estimator.fit(self.points, outputs, None if weights is None else weights.numpy()).tree_
-        leaves, leaf_of = torch.unique(torch.from_numpy(grown.apply(self.points)), return_inverse=True)
-        means = [_means(rows, leaf_of, weights) for rows in (self.target, self.labels)]
-        return _arrays(
-            grown,
-            leaves,
-            *means,
-            temperature=self.lesson.temperature,
-            label_weight=self.lesson.label_weight,
-        )
-
-
-def _arrays(
-    grown: Any, leaves: Tensor, target: Tensor, labels: Tensor, *, temperature: float, label_weight: float
-) -> Arrays:
-    """Return a tree that scikit-learn grew as arrays.
-
-    In its `leaves`, nodes `(k,)`, are the means of `target` and `labels`, `(k, n_classes)`.
-
-    A leaf predicts the mean target of its training examples. If the target was softened at
-    temperature T, so is that mean q, and it is brought back to T = 1 as a network's output is,
-    p ∝ q^T; then the mean of the leaf's labels is mixed in with weight w. A class that no target in
-    the leaf allows has probability 0.
-    """
-    log_p = torch.zeros(grown.node_count, labels.shape[1], dtype=torch.float64)
-    log_p[leaves] = (temperature * target.log()).log_softmax(1)
-    if label_weight:
-        shares = torch.tensor([1 - label_weight, label_weight], dtype=torch.float64).log()
-        log_p[leaves] = torch.logaddexp(log_p[leaves] + shares[0], labels.log() + shares[1])
-    branches = torch.stack([torch.from_numpy(grown.children_left), torch.from_numpy(grown.children_right)], 1)
-    return {
-        "feature": torch.from_numpy(grown.feature.clip(min=0)).long(),
-        "threshold": torch.from_numpy(grown.threshold),
-        "branches": branches.clip(min=0).long(),
-        "log_p": log_p,
-    }
-
-
-def _means(rows: Tensor, group: Tensor, weights: Tensor | None) -> Tensor:
-    """Return the mean of the `rows (n, k)` of each group, `(groups, k)`; rows count by `weights (n,)`."""
-    count = group.bincount(weights)
-    weighted = rows if weights is None else rows * weights.unsqueeze(1)
-    return rows.new_zeros(len(count), rows.shape[1]).index_add_(0, group, weighted) / count.unsqueeze(1)
 
 
 def restore(arrays: Mapping[str, Tensor], n_features: int, n_classes: int, members: int) -> StackedTrees:

@@ -1,11 +1,12 @@
-"""Decision trees, grown by scikit-learn, written "tree" or "tree:max_depth=6,min_samples_leaf=5"."""
+"""Decision trees, grown by scikit-learn, written "tree" or "tree:max_depth=6,shrink=auto"."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kdcli.errors import nearest
 from kdcli.models.family import Fitted, Model, Need, Sizes, Teaching, Workshop
@@ -13,47 +14,48 @@ from kdcli.models.family import Fitted, Model, Need, Sizes, Teaching, Workshop
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from kdcli.models.shrinkage import Shrink
     from kdcli.models.stacked_trees import StackedTrees
 
 MAX_LIMIT = 1_000_000_000
+DECIMAL = re.compile(r"[0-9]{1,10}(\.[0-9]{1,6})?")
+SMALLEST = {"max_depth": 1, "max_leaf_nodes": 2, "min_samples_leaf": 1}
+SHORT = {"max_depth": "depth", "max_leaf_nodes": "leaves", "min_samples_leaf": "size", "shrink": "shrink"}
 
 
 @dataclass(frozen=True)
 class Tree(Model):
-    """A tree with these limits on its growth; None is no limit."""
+    """A tree with these limits on its growth; None is no limit.
+
+    Each student of a set is grown on rows drawn with replacement, by its seed; a teacher on all rows.
+    `shrink` is the λ of hierarchical shrinkage, 0 for none, or "auto" for the best on the validation split.
+    """
 
     max_depth: int | None = None
     max_leaf_nodes: int | None = None
     min_samples_leaf: int = 1
+    shrink: Shrink = 0.0
 
     EXAMPLE: ClassVar[str] = "tree:max_depth=6"
     SYNTAX: ClassVar[str] = (
-        "tree[:LIMIT=N[,...]] with LIMIT max_depth, max_leaf_nodes or min_samples_leaf, "
-        f"for example {EXAMPLE}"
+        "tree[:LIMIT=N[,...]] with LIMIT max_depth, max_leaf_nodes or min_samples_leaf, and with shrink=auto "
+        f"or shrink=LAMBDA for hierarchical shrinkage of its leaves, for example {EXAMPLE}"
     )
-
+    SEEDS: ClassVar[str] = "the rows drawn, with replacement"
     DESCRIBED: ClassVar[tuple[str, ...]] = ("leaves", "depth")
 
     @classmethod
     def parse(cls, arguments: str) -> Tree:
-        """Read limits from "max_depth=6,min_samples_leaf=5"; raises ValueError saying which is wrong."""
-        smallest = {"max_depth": 1, "max_leaf_nodes": 2, "min_samples_leaf": 1}
-        limits: dict[str, int] = {}
+        """Read limits from "max_depth=6,shrink=auto"; raises ValueError saying which is wrong."""
+        given: dict[str, Any] = {}
         for text in arguments.split(",") if arguments else []:
             name, _, value = text.partition("=")
-            if name not in smallest:
-                wrong = f"no limit '{name}'{nearest(name, smallest)}" if name else "a limit is missing"
-                raise ValueError(wrong)
-            if name in limits:
+            if name not in SHORT:
+                raise ValueError(f"no limit '{name}'{nearest(name, SHORT)}" if name else "a limit is missing")
+            if name in given:
                 raise ValueError(f"{name} is given twice")
-            digits = value.isascii() and value.isdigit() and len(value) <= 10
-            if not (digits and smallest[name] <= int(value) <= MAX_LIMIT):
-                shown = f"'{value}'" if value else "nothing"
-                raise ValueError(
-                    f"{name} must be a whole number from {smallest[name]} to {MAX_LIMIT}, not {shown}"
-                )
-            limits[name] = int(value)
-        tree = cls(**limits)
+            given[name] = _limit(name, value) if name in SMALLEST else _strength(value)
+        tree = cls(**given)
         depth, leaves = tree.max_depth, tree.max_leaf_nodes
         if depth is not None and leaves is not None and depth < (leaves - 1).bit_length():
             raise ValueError(
@@ -63,20 +65,31 @@ class Tree(Model):
         return tree
 
     @property
-    def _limits(self) -> dict[str, int]:
-        """The limits that are set, in the order of the fields."""
+    def limits(self) -> dict[str, int | None]:
+        """The limits of its growth, as scikit-learn names them."""
+        return {name: getattr(self, name) for name in SMALLEST}
+
+    @property
+    def _given(self) -> dict[str, str]:
+        """What differs from a tree without limits, as it is written, in the order of the fields."""
         none = asdict(Tree())
-        return {name: value for name, value in asdict(self).items() if value != none[name]}
+        values = {name: value for name, value in asdict(self).items() if value != none[name]}
+        return {name: _written(value) for name, value in values.items()}
 
     def __str__(self) -> str:
-        limits = ",".join(f"{name}={value}" for name, value in self._limits.items())
-        return f"tree:{limits}" if limits else "tree"
+        given = ",".join(f"{name}={value}" for name, value in self._given.items())
+        return f"tree:{given}" if given else "tree"
 
     @property
     def slug(self) -> str:
-        """The model in a file name, such as "tree-depth6-size5"."""
-        short = {"max_depth": "depth", "max_leaf_nodes": "leaves", "min_samples_leaf": "size"}
-        return "-".join(["tree", *(f"{short[name]}{value}" for name, value in self._limits.items())])
+        """The model in a file name, such as "tree-depth6-size5" or "tree-shrink"."""
+        given = [SHORT[name] + value.removeprefix("auto") for name, value in self._given.items()]
+        return "-".join(["tree", *given])
+
+    @property
+    def described(self) -> tuple[str, ...]:
+        """Names of numbers that each tree is described by; of a shrunk one λ as well."""
+        return (*self.DESCRIBED, "shrink") if self.shrink else self.DESCRIBED
 
     @property
     def limited_by(self) -> str:
@@ -104,10 +117,10 @@ class Tree(Model):
         return setting == "class_weight"
 
     def train(self, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
-        """Grow the trees of one set after the other; seeds decide between equally good splits."""
+        """Grow the trees of one set after the other; the seed of a student draws its rows."""
         from kdcli.models.stacked_trees import grow_sets
 
-        return grow_sets(asdict(self), teaching, workshop)
+        return grow_sets(self.limits, self.shrink, teaching, workshop)
 
     def restore(
         self, tensors: Mapping[str, Tensor], features: Sequence[int], n_classes: int, members: int
@@ -129,3 +142,29 @@ class Tree(Model):
     def needs(self, sizes: Sizes) -> Need:
         """Return a lower bound of what growing takes: the trees of one set at a time are in memory."""
         return Need(super().needs(replace(sizes, sets=1)).memory, super().needs(sizes).disk)
+
+
+def _limit(name: str, value: str) -> int:
+    """Read a limit; raises ValueError saying what it must be."""
+    digits = value.isascii() and value.isdigit() and len(value) <= 10
+    if digits and SMALLEST[name] <= int(value) <= MAX_LIMIT:
+        return int(value)
+    shown = f"'{value}'" if value else "nothing"
+    raise ValueError(f"{name} must be a whole number from {SMALLEST[name]} to {MAX_LIMIT}, not {shown}")
+
+
+def _strength(value: str) -> Shrink:
+    """Read λ; raises ValueError saying what it must be."""
+    if value == "auto":
+        return value
+    if DECIMAL.fullmatch(value) and 0 < float(value) <= MAX_LIMIT:
+        return float(value)
+    shown = f"'{value}'" if value else "nothing"
+    raise ValueError(
+        f"shrink must be auto or a number above 0 and up to {MAX_LIMIT}, such as 0.5, not {shown}"
+    )
+
+
+def _written(value: int | float | str) -> str:
+    """Write a value as `parse` reads it."""
+    return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

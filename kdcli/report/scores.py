@@ -49,7 +49,8 @@ def _score(name: str, metrics: Mapping[str, Sequence[Sequence[float]]]) -> Cell:
     values = list(chain(*metrics[name]))
     if name in FORMS:
         return Cell(spread(values, *FORMS[name]))
-    return Cell(f"{statistics.fmean(values):.0f}")
+    whole = all(float(value).is_integer() for value in values)
+    return Cell(f"{statistics.fmean(values):.{0 if whole else 1}f}")
 
 
 def spread(values: Sequence[float], form: str, unit: str = "", scale: float = 1) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from kdcli.errors import Text
@@ -175,7 +175,7 @@ def ends(versus: Versus, *, gain: bool = True) -> str:
 
 def coverage(evidence: Evidence) -> str:
     """Say what the intervals and verdicts cover, and what not."""
-    words = [_sources(evidence)]
+    words = [_sources(evidence), *_varied(evidence)]
     if evidence.draws > 1 and evidence.tests:
         words.append('"+ in 7/10": the difference is above 0 in 7 of 10 draws.')
     if any(math.isinf(s.estimates["nll"].mean) for s in evidence.students):
@@ -194,6 +194,17 @@ def coverage(evidence: Evidence) -> str:
     if bayes := evidence.description.bayes:
         words.append(f"The Bayes optimum over the whole distribution: {scores_text(bayes._asdict())}.")
     return " ".join(words)
+
+
+def _varied(evidence: Evidence) -> Iterator[str]:
+    """Say what the seeds of the students vary, where sets have several."""
+    families: dict[str, dict[str, None]] = {}
+    for students in evidence.students:
+        if students.seeds > 1:
+            model = students.set.model
+            families.setdefault(model.SEEDS, {})[str(model).partition(":")[0]] = None
+    for varied, names in families.items():
+        yield f"The seeds of {listed(list(names))} vary {varied}."
 
 
 def _sources(evidence: Evidence) -> str:

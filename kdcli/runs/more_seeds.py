@@ -1,7 +1,7 @@
 """Student sets asked for with another number of seeds than they have: which are missing, and how they join.
 
-A seed alone determines a student's initial weights and batch order (of a tree, how ties are broken), so the
-students of a set may be trained in several calls.
+A seed alone determines what is left to chance in a student, its family's `SEEDS`, so the students of a set
+may be trained in several calls.
 """
 
 from collections.abc import Mapping

@@ -12,7 +12,7 @@ from typing import Any
 
 from kdcli.data import DATASETS, find_dataset
 from kdcli.errors import Command, UsageError, nearest
-from kdcli.models import FAMILIES, SYNTAX, Model, parse_model
+from kdcli.models import FAMILIES, SEEDS, SYNTAX, Model, parse_model
 from kdcli.runs.completion import trained_and_example_models
 from kdcli.settings import read, rules, setting, shown
 from kdcli.targets import TARGETS, find_target
@@ -78,7 +78,11 @@ class Teacher(Training):
         metavar="MODEL",
         completion=tuple(family.EXAMPLE for family in FAMILIES.values()),
     )
-    seed: int = setting(0, "random seed of the initial weights and the batch order", minimum=0)
+    seed: int = setting(
+        0,
+        "random seed of the initial weights and the batch order; of a tree, which takes all rows, of ties",
+        minimum=0,
+    )
     folds: int = setting(
         0,
         "label training rows by teachers that have not seen them, each trained on all but one of so many "
@@ -196,7 +200,10 @@ class Students(Training):
         grouping=True,
     )
     seeds: int = setting(
-        10, "replicates of each student in each draw, with seeds 0, 1, …", minimum=1, paired=True
+        10,
+        f"replicates of each student in each draw, with seeds 0, 1, …; each sets {SEEDS}",
+        minimum=1,
+        paired=True,
     )
 
 

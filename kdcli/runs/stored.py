@@ -175,7 +175,7 @@ class Trained(Stored[R], ABC):
     @property
     def described(self) -> dict[str, list[list[float]]]:
         """The numbers that describe each model, such as its leaves, by draw and seed."""
-        return {name: list(map(list, self.metrics[name])) for name in self.model.DESCRIBED}
+        return {name: list(map(list, self.metrics[name])) for name in self.model.described}
 
     @property
     def is_kept(self) -> bool:

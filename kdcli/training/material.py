@@ -149,6 +149,7 @@ def teacher_teaching(data: Data, seed: int, class_weight: str) -> Teaching:
         seeds=[seed],
         role="teacher",
         predicted=list(pool.index),
+        replicates=False,
         standardise=data.description.standardise,
         weights=_weights(data, pool.index, class_weight),
     )

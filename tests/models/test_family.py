@@ -45,6 +45,7 @@ class Centroid(Model):
 
     SYNTAX: ClassVar[str] = "centroid"
     EXAMPLE: ClassVar[str] = "centroid"
+    SEEDS: ClassVar[str] = "nothing"
 
     @classmethod
     def parse(cls, arguments: str) -> "Centroid":
@@ -188,9 +189,16 @@ def test_what_is_taught_is_counted_by_draw() -> None:
     assert (sizes.members, replace(sizes, draws=3).members) == (20, 60)
 
 
+def test_what_seeds_vary_is_said_of_every_family() -> None:
+    assert models.SEEDS == (
+        "initial weights and batch order (mlp, cnn, linear); the rows drawn, with replacement (tree); "
+        "the rows and columns drawn for each tree (forest)"
+    )
+
+
 def test_defaults_of_a_family() -> None:
     model = Centroid()
     assert not model.takes("epochs")
     assert model.problem((2,), 10) == ""
-    assert (model.CURVES, model.DESCRIBED, Tree().DESCRIBED) == (False, (), ("leaves", "depth"))
+    assert (model.CURVES, model.described, Tree().described) == (False, (), ("leaves", "depth"))
     assert Lesson({}).temperature == 1

@@ -28,6 +28,7 @@ def test_parse_and_names(text: str, forest: Forest, slug: str) -> None:
         ("forest:0", "not '0'"),
         ("forest:max_depth=3", "not 'max_depth=3'"),
         ("forest:10001", "not '10001'"),
+        ("forest:10,shrink=auto", "shrink is for single trees"),
         ("forest:10,depth=3", "no limit 'depth'; did you mean max_depth?"),
     ],
 )

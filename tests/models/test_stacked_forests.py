@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -55,7 +54,7 @@ def test_it_is_the_mean_of_trees_grown_on_bootstrap_samples(target: Tensor, each
     for _ in range(TREES):
         rows = random.integers(N, size=N)
         counts = np.bincount(rows, minlength=N)
-        tree = kind(**asdict(each), max_features="sqrt", random_state=int(random.integers(2**31)))
+        tree = kind(**each.limits, max_features="sqrt", random_state=int(random.integers(2**31)))
         if target is LABELS:
             expected.append(tree.fit(X.numpy(), Y.numpy(), counts).predict_proba(NEW.numpy()))
         else:

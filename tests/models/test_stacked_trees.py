@@ -1,7 +1,6 @@
 import math
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -37,15 +36,30 @@ def taught(
     x: Tensor = X,
     labels: Tensor = LABELS,
     weights: Tensor | None = None,
+    replicates: bool = False,
 ) -> StackedTrees:
-    """Grow the trees of one set on all examples of `x`."""
+    """Grow the trees of one set on `x`: on all examples, or on those that each seed draws."""
     lesson = Lesson({"train": target.double().unsqueeze(0)}, temperature, weight)
     index = {"train": torch.arange(len(x)).unsqueeze(0)}
     of_examples = None if weights is None else {"train": weights.unsqueeze(0)}
     teaching = Teaching(
-        x, index, {"train": labels.unsqueeze(0)}, [lesson], seeds, "student", [], weights=of_examples
+        x,
+        index,
+        {"train": labels.unsqueeze(0)},
+        [lesson],
+        seeds,
+        "student",
+        [],
+        replicates,
+        weights=of_examples,
     )
-    return stacked(list(grow(asdict(tree), teaching, lesson, 0, lambda more: None)))
+    return stacked(list(grow(tree.limits, tree.shrink, teaching, lesson, 0, lambda more: None)))
+
+
+def drawn(seed: int, draw: int = 0, n: int = N) -> tuple[np.ndarray, int]:
+    """Return how often a seed draws each of n rows, `(n,)`, and the random state that comes after them."""
+    random = np.random.default_rng(state("student/rows", seed, draw))
+    return np.bincount(random.integers(n, size=n), minlength=n), int(random.integers(2**31))
 
 
 def probabilities(trees: StackedTrees, x: Tensor = NEW) -> Tensor:
@@ -54,17 +68,9 @@ def probabilities(trees: StackedTrees, x: Tensor = NEW) -> Tensor:
     return result
 
 
-def limits(tree: Tree) -> dict[str, int | None]:
-    return {
-        "max_depth": tree.max_depth,
-        "max_leaf_nodes": tree.max_leaf_nodes,
-        "min_samples_leaf": tree.min_samples_leaf,
-    }
-
-
 @pytest.mark.parametrize("tree", TREES, ids=str)
 def test_one_hot_targets_grow_the_classification_tree(tree: Tree) -> None:
-    theirs = DecisionTreeClassifier(**limits(tree), random_state=TIES).fit(X.numpy(), Y.numpy())
+    theirs = DecisionTreeClassifier(**tree.limits, random_state=TIES).fit(X.numpy(), Y.numpy())
     trees = taught(tree, LABELS)
     np.testing.assert_allclose(
         probabilities(trees)[0].numpy(), theirs.predict_proba(NEW.numpy()), rtol=0, atol=1e-12
@@ -75,7 +81,7 @@ def test_one_hot_targets_grow_the_classification_tree(tree: Tree) -> None:
 
 @pytest.mark.parametrize("tree", TREES, ids=str)
 def test_probabilities_grow_the_regression_tree_with_an_output_for_each_class(tree: Tree) -> None:
-    theirs = DecisionTreeRegressor(**limits(tree), random_state=TIES).fit(X.numpy(), SOFT.double().numpy())
+    theirs = DecisionTreeRegressor(**tree.limits, random_state=TIES).fit(X.numpy(), SOFT.double().numpy())
     trees = taught(tree, SOFT)
     np.testing.assert_allclose(
         probabilities(trees)[0].numpy(), theirs.predict(NEW.numpy()), rtol=0, atol=1e-6
@@ -144,7 +150,7 @@ def test_with_all_the_weight_on_labels_the_target_and_its_temperature_do_not_mat
     )
 
 
-def test_seeds_break_ties_and_nothing_else() -> None:
+def test_the_seeds_of_a_single_model_break_ties_and_nothing_else() -> None:
     x = X[:, :1].repeat(1, 3)  # three features that split equally well
     trees = taught(Tree(max_depth=2), LABELS, seeds=range(20), x=x)
     assert len(torch.unique(trees.feature[:, 0])) > 1
@@ -154,6 +160,48 @@ def test_seeds_break_ties_and_nothing_else() -> None:
     )
     again = taught(Tree(max_depth=2), LABELS, seeds=range(20), x=x)
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in trees.state_dict().items())
+
+
+@pytest.mark.parametrize("target", [LABELS, SOFT], ids=["labels", "soft"])
+@pytest.mark.parametrize("tree", TREES, ids=str)
+def test_each_seed_of_students_draws_the_rows_of_its_tree(tree: Tree, target: Tensor) -> None:
+    seeds = range(3)
+    p = probabilities(taught(tree, target, seeds=seeds, replicates=True))
+    for seed in seeds:
+        counts, random_state = drawn(seed)
+        if target is LABELS:
+            one = DecisionTreeClassifier(**tree.limits, random_state=random_state)
+            expected = one.fit(X.numpy(), Y.numpy(), counts).predict_proba(NEW.numpy())
+        else:
+            one = DecisionTreeRegressor(**tree.limits, random_state=random_state)
+            expected = one.fit(X.numpy(), target.double().numpy(), counts).predict(NEW.numpy())
+        torch.testing.assert_close(p[seed], torch.from_numpy(expected), rtol=0, atol=1e-6)
+    assert not torch.equal(p[0], p[1])
+
+
+def test_a_tree_is_grown_as_often_on_a_row_as_it_is_drawn() -> None:
+    """Rows that are drawn twice, and weights of classes, count as copies of the rows do."""
+    weights = torch.where(Y == 2, 2.0, 1.0).double()
+    tree = Tree(max_leaf_nodes=9)
+    counts = torch.from_numpy(drawn(0)[0])
+    copies = torch.arange(N).repeat_interleave(counts * weights.long())
+    once = taught(tree, SOFT, seeds=[0], weights=weights, replicates=True)
+    copied = taught(tree, SOFT[copies], x=X[copies], labels=LABELS[copies])
+    torch.testing.assert_close(probabilities(once), probabilities(copied), rtol=0, atol=1e-6)
+
+
+def test_a_class_that_is_not_drawn_has_probability_0() -> None:
+    seeds = [seed for seed in range(20) if drawn(seed)[0][0] == 0]
+    y = torch.where(torch.arange(N) == 0, 2, Y % 2)
+    labels = torch.nn.functional.one_hot(y, 3).double()
+    assert 0 < len(seeds) < 20
+    for target, weight in ((labels, 0.0), (labels, 1.0), (0.5 * labels + 0.5 * labels.roll(1, 0), 0.3)):
+        trees = taught(Tree(), target, weight=weight, labels=labels, seeds=seeds, replicates=True)
+        p = probabilities(trees)
+        assert bool(p.isfinite().all())
+        torch.testing.assert_close(p.sum(2), torch.ones(len(seeds), 500).double())
+        if weight != 0.3:
+            assert not bool(p[:, :, 2].any())
 
 
 def test_trees_of_different_sizes_share_a_stack() -> None:
@@ -223,7 +271,7 @@ def teaching_by_draw(draws: int) -> Teaching:
 
 def test_every_draw_has_the_trees_of_its_own_examples_and_ties() -> None:
     teaching, counting = teaching_by_draw(3), Counting()
-    labels, soft = grow_sets(asdict(Tree()), teaching, counting)
+    labels, soft = grow_sets(Tree().limits, 0, teaching, counting)
     assert (counting.totals, counting.done) == ([(12, "tree")], list(range(1, 13)))
     for fitted in (labels, soft):
         assert fitted.seeds == [2, 5]
@@ -244,26 +292,27 @@ def test_every_draw_has_the_trees_of_its_own_examples_and_ties() -> None:
 
 def test_the_trees_of_every_draw_are_those_that_scikit_learn_grows_on_its_examples() -> None:
     teaching = teaching_by_draw(3)
-    labels, soft = grow_sets(asdict(Tree()), teaching, Counting())
+    labels, soft = grow_sets(Tree().limits, 0, teaching, Counting())
     flat = {name: tensor.flatten(0, 1) for name, tensor in soft.tensors.items()}
     p = Tree().restore(flat, (3,), 3, 6).predict(X, teaching.index["train"]).exp().unflatten(0, (3, 2))
     for draw, rows in enumerate(teaching.index["train"]):
         for place, seed in enumerate(teaching.seeds):
-            ties = state("student/ties", seed, draw)
-            theirs = DecisionTreeClassifier(random_state=ties).fit(X[rows].numpy(), Y[rows].numpy())
+            counts, random_state = drawn(seed, draw, len(rows))
+            theirs = DecisionTreeClassifier(random_state=random_state)
+            theirs.fit(X[rows].numpy(), Y[rows].numpy(), counts)
             expected = theirs.predict_proba(X[50:100].numpy())
             shown = labels.logits["test"][draw, place].exp().numpy()
             np.testing.assert_allclose(shown, expected, rtol=0, atol=1e-12)
             assert labels.described["leaves"][draw][place] == theirs.get_n_leaves()
-            # Each leaf has one example, and gives back what the two weights make of its target and its label.
-            mixed = 0.7 * SOFT[rows].double() + 0.3 * LABELS[rows]
-            torch.testing.assert_close(p[draw, place], mixed, rtol=1e-4, atol=1e-6)
+            # Each row that is drawn has a leaf, which says what the weights make of its target and label.
+            mixed = (0.7 * SOFT[rows].double() + 0.3 * LABELS[rows])[counts > 0]
+            torch.testing.assert_close(p[draw, place][counts > 0], mixed, rtol=1e-4, atol=1e-6)
 
 
 def test_the_trees_of_the_first_draws_are_those_of_fewer_draws() -> None:
     for few, many in zip(
-        grow_sets(asdict(Tree()), teaching_by_draw(1), Counting()),
-        grow_sets(asdict(Tree()), teaching_by_draw(3), Counting()),
+        grow_sets(Tree().limits, 0, teaching_by_draw(1), Counting()),
+        grow_sets(Tree().limits, 0, teaching_by_draw(3), Counting()),
         strict=True,
     ):
         assert few.described["leaves"] == many.described["leaves"][:1]
@@ -274,8 +323,9 @@ def test_the_trees_of_the_first_draws_are_those_of_fewer_draws() -> None:
 def test_ties_are_broken_otherwise_in_another_draw() -> None:
     x, rows = X[:, :1].repeat(1, 3), torch.arange(N).expand(2, N)  # equal features, and equal draws
     lesson = Lesson({"train": LABELS[rows]})
-    teaching = Teaching(x, {"train": rows}, {"train": LABELS[rows]}, [lesson], range(20), "student", [])
-    (fitted,) = grow_sets(asdict(Tree(max_depth=1)), teaching, Counting())
+    labels = {"train": LABELS[rows]}
+    teaching = Teaching(x, {"train": rows}, labels, [lesson], range(20), "teacher", [], replicates=False)
+    (fitted,) = grow_sets(Tree(max_depth=1).limits, 0, teaching, Counting())
     first, second = fitted.tensors["feature"][:, :, 0]
     assert not torch.equal(first, second)
 

@@ -16,6 +16,10 @@ from kdcli.models.tree import Tree
         ("tree:max_leaf_nodes=16", Tree(max_leaf_nodes=16), "tree-leaves16"),
         ("tree:min_samples_leaf=5", Tree(min_samples_leaf=5), "tree-size5"),
         ("tree:max_depth=4,max_leaf_nodes=16", Tree(4, 16), "tree-depth4-leaves16"),
+        ("tree:shrink=auto", Tree(shrink="auto"), "tree-shrink"),
+        ("tree:max_leaf_nodes=32,shrink=10", Tree(max_leaf_nodes=32, shrink=10.0), "tree-leaves32-shrink10"),
+        ("tree:shrink=0.5", Tree(shrink=0.5), "tree-shrink0.5"),
+        ("tree:shrink=0.000001", Tree(shrink=1e-6), "tree-shrink0.000001"),
     ],
 )
 def test_parse_and_names(text: str, tree: Tree, slug: str) -> None:
@@ -27,6 +31,8 @@ def test_parse_and_names(text: str, tree: Tree, slug: str) -> None:
 def test_one_tree_has_one_name_however_it_is_written() -> None:
     assert str(parse_model("tree:min_samples_leaf=2,max_depth=3")) == "tree:max_depth=3,min_samples_leaf=2"
     assert str(parse_model("tree:min_samples_leaf=1")) == "tree"
+    assert str(parse_model("tree:shrink=010.50,max_depth=3")) == "tree:max_depth=3,shrink=10.5"
+    assert str(parse_model("tree:shrink=1000000000")) == "tree:shrink=1000000000"
 
 
 @pytest.mark.parametrize(
@@ -41,6 +47,17 @@ def test_one_tree_has_one_name_however_it_is_written() -> None:
         ("tree:max_leaf_nodes=1", "from 2 to"),
         ("tree:max_depth=3,", "a limit is missing"),
         ("tree:max_depth=3,max_depth=4", "max_depth is given twice"),
+        (
+            "tree:shrink",
+            "shrink must be auto or a number above 0 and up to 1000000000, such as 0.5, not noth",
+        ),
+        ("tree:shrink=0", "not '0'"),
+        ("tree:shrink=-1", "not '-1'"),
+        ("tree:shrink=inf", "not 'inf'"),
+        ("tree:shrink=1e3", "not '1e3'"),
+        ("tree:shrink=2000000000", "not '2000000000'"),
+        ("tree:shrink=Auto", "not 'Auto'"),
+        ("tree:shrnk=auto", "no limit 'shrnk'; did you mean shrink?"),
         ("tree:max_depth=3,max_leaf_nodes=9", "out of reach with max_depth=3, which allows 8 leaves"),
     ],
 )
@@ -60,6 +77,14 @@ def test_too_few_examples_to_split() -> None:
 def test_what_limits_it() -> None:
     limits = ["tree", "tree:max_leaf_nodes=9", "tree:max_depth=3", "tree:max_leaf_nodes=9,min_samples_leaf=2"]
     assert [Tree.parse(text[5:]).limited_by for text in limits] == ["nothing", "leaves", "else", "else"]
+
+
+def test_shrinkage_is_no_limit_and_is_described() -> None:
+    tree = Tree(max_leaf_nodes=9, shrink="auto")
+    assert tree.limited_by == "leaves"
+    assert tree.limits == {"max_depth": None, "max_leaf_nodes": 9, "min_samples_leaf": 1}
+    assert tree.least_bytes((2,), 2, 1000) == Tree(max_leaf_nodes=9).least_bytes((2,), 2, 1000)
+    assert (tree.described, Tree(9).described) == (("leaves", "depth", "shrink"), ("leaves", "depth"))
 
 
 def test_limits_bound_the_bytes_of_a_tree() -> None:

@@ -59,3 +59,9 @@ def test_a_plus_minus_is_always_an_interval_and_the_tables_say_so(kd: Kd, tiny: 
     verdicts, _, others = compared.partition(title)[2].partition("other metrics")
     assert "±" in verdicts
     assert "±" not in others.partition("± is half of a 95 % interval over")[0]
+
+
+def test_numbers_that_describe_models_are_whole_where_all_of_them_are() -> None:
+    metrics = {"accuracy": [[0.9, 0.8]], "nll": [[1.0, 1.0]], "leaves": [[7, 8]], "shrink": [[0.1, 10.0]]}
+    (row,) = score_table([Scores("labels", "tree:shrink=auto", metrics)]).rows()
+    assert [cell.text for cell in row.cells[2:]] == ["8", "5.0"]

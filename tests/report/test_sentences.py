@@ -175,6 +175,15 @@ def test_coverage_of_one_draw_tells_of_the_others_that_are_not_covered() -> None
     assert "Each draw" not in told
 
 
+def test_coverage_says_what_seeds_vary_in_each_family() -> None:
+    models = ("mlp:4", "linear", "tree", "tree:max_depth=2", "mlp:8")
+    told = coverage(evidence(*(students("labels", 0.8, model=model) for model in models)))
+    assert (
+        "other teachers. The seeds of mlp and linear vary initial weights and batch order. The seeds of tree "
+        "vary the rows drawn, with replacement."
+    ) in told
+
+
 @pytest.mark.parametrize(
     ("labels", "soft", "explained"),
     [
@@ -205,6 +214,7 @@ def test_coverage_says_what_intervals_and_verdicts_are_of() -> None:
     assert "Unpaired" not in words
     single = evidence(students("labels", 0.8, seeds=1), students("soft", 0.9, seeds=1))
     assert "over test examples, for this one seed" in coverage(single)
+    assert "The seeds of" not in coverage(single)
     assert "Holm" not in coverage(single)
     assert "inconclusive" not in coverage(single)
     unpaired = evidence(students("labels", 0.8), students("soft", 0.9, seeds=3), unpaired=True)

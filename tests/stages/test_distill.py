@@ -104,7 +104,7 @@ def test_several_models_at_once_networks_and_trees(kd: Kd, tiny: Path) -> None:
     assert network.set.settings.epochs == 3
     assert not {"epochs", "batch_size", "learning_rate"} & set(tree.meta.config)
     assert set(tree.metrics) == {"accuracy", "errors", "nll", "leaves", "depth"}
-    assert tree.metrics["depth"] == [[2, 2]]
+    assert max(tree.metrics["depth"][0]) == 2
     assert set(tree.meta.files) == {"model.safetensors", "predictions.safetensors"}
     assert tree.load_history() is None
     assert "up to date" in kd("distill", "--model", "tree").out
@@ -145,7 +145,7 @@ def test_a_damaged_set_is_made_again_by_the_command_that_is_named(kd: Kd, tiny: 
     )
     file = tiny / "students/mine/model.safetensors"
     before = file.read_bytes()
-    file.write_bytes(before[:-8] + bytes(8))
+    file.write_bytes(before[:-8] + b"tampered")
     outcome = kd("plot")
     assert f"remove {file.parent} and make it again with" in outcome.err
     (command,) = re.findall(r"`kd (.*?)`", outcome.err)
@@ -160,7 +160,7 @@ def test_a_tampered_tree_is_refused(kd: Kd, tiny: Path) -> None:
     kd("distill", "--model", "tree", "--target", "labels")
     file = tiny / "students/labels-tree/model.safetensors"
     arrays = load_file(file)
-    file.write_bytes(file.read_bytes()[:-8] + bytes(8))
+    file.write_bytes(file.read_bytes()[:-8] + b"tampered")
     assert "is damaged" in kd("plot").err
     arrays["branches"][0, 0] = torch.tensor([0, 1])
     forge(file.parent, {file.name: save(arrays)})

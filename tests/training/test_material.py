@@ -107,6 +107,7 @@ def test_sizes_count_the_draws(two_draws: Path, alone: Path) -> None:
 def test_teachers_are_taught_the_labels_of_their_draw(two_draws: Path) -> None:
     data = opened(two_draws).data
     taught = teacher_teaching(data, seed=7, class_weight="none")
+    assert not taught.replicates
     assert (taught.role, taught.seeds, taught.draws) == ("teacher", [7], 2)
     assert set(taught.predicted) == set(taught.index) == {"train", "val", "test"}
     (lesson,) = taught.lessons
