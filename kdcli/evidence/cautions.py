@@ -107,7 +107,7 @@ Caution: TypeAlias = (
 
 
 def cautions(evidence: Evidence) -> list[Caution]:
-    """Return where a user of these results would go wrong."""
+    """Return where a user of these results would go wrong, as far as the evidence tells."""
     return [
         *map(Edited, evidence.edits),
         *(SeedsLeftOut(s, s.set.lost) for s in evidence.students if s.set.lost),
@@ -115,7 +115,6 @@ def cautions(evidence: Evidence) -> list[Caution]:
         *([OneDraw(evidence.more_draws)] if evidence.draws == 1 and evidence.tests else []),
         *_coarse(evidence),
         *_nearly_hard(evidence),
-        *([evidence.remembers] if evidence.remembers else []),
         *_same_scores(evidence),
         *_beyond_teacher(evidence),
         *([BiasedCalibration()] if "ece" in evidence.compared else []),

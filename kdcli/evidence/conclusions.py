@@ -7,6 +7,7 @@ from kdcli.evidence.cautions import Caution, cautions
 from kdcli.evidence.costs import Cost, measure_costs
 from kdcli.evidence.findings import GroupFindings, findings
 from kdcli.evidence.gather import Evidence
+from kdcli.evidence.remedies import remembers
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import STUDENTS
 from kdcli.runs.stored import TrainedStudents
@@ -28,10 +29,11 @@ def conclude(experiment: Experiment, evidence: Evidence) -> Conclusions:
     stored = (experiment.stored(f"{STUDENTS}/{students.name}") for students in evidence.students)
     students = [trained for trained in stored if isinstance(trained, TrainedStudents)]
     teacher = experiment.teacher if evidence.teacher else None
+    memory = remembers(experiment) if teacher else None
     return Conclusions(
         evidence=evidence,
         groups=findings(evidence),
-        cautions=cautions(evidence),
+        cautions=[*cautions(evidence), *([memory] if memory else [])],
         teacher_cost=measure_costs([teacher], experiment.data).get(teacher.folder) if teacher else None,
         costs=measure_costs(students, experiment.data),
     )

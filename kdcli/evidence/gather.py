@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kdcli.data import Description
 from kdcli.errors import Command, KdError, Text, UsageError, unknown
-from kdcli.evidence.remedies import Remembers, control_of, remembers, several_draws, training
+from kdcli.evidence.remedies import control_of, several_draws, training
 from kdcli.evidence.verdicts import Measured, StudentsMeasured, against_control, candidates
 from kdcli.metrics import METRICS, Metric, find_metric
 from kdcli.runs.edits import notes
@@ -69,7 +69,6 @@ class Evidence:
     more_draws: Command
     stale: Sequence[StaleSet] = ()
     edits: Sequence[Text] = ()
-    remembers: Remembers | None = None
 
     @property
     def n_test(self) -> int:
@@ -123,7 +122,6 @@ def gather(
         bayes=_measure_bayes(data, compared),
         teacher=_measure_teacher(teacher, data, compared) if teacher else None,
         teacher_logits=teacher.logits["train"] if teacher else None,
-        remembers=remembers(experiment) if teacher else None,
         students=_compared(experiment, students, compared, control or CONTROL, unpaired),
         control=control or CONTROL,
         compared=compared,

@@ -34,8 +34,7 @@ class Gbdt(Model):
 
     EXAMPLE: ClassVar[str] = "gbdt:rounds=30,leaves=7"
     SYNTAX: ClassVar[str] = (
-        "gbdt[:NAME=NUMBER[,...]] with NAME rounds, leaves or learning_rate, for example "
-        "gbdt:rounds=300,leaves=31,learning_rate=0.05"
+        f"gbdt[:NAME=NUMBER[,...]] with NAME rounds, leaves or learning_rate, for example {EXAMPLE}"
     )
     SEEDS: ClassVar[str] = "the rows and columns drawn for each round"
     REMEMBERS: ClassVar[bool] = True

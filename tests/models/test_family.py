@@ -134,7 +134,7 @@ def test_settings_that_a_family_does_not_take_are_refused_and_not_recorded(kd: K
     assert "--learning-rate, --schedule: no effect on centroid" in outcome.err
     assert "mlp, cnn" in outcome.err
     assert kd("train-teacher", "--model", "centroid", "--seed", "3", "--force").code == 0
-    assert opened(tiny).teacher.meta.config == {"model": "centroid", "seed": 3}
+    assert opened(tiny).teacher.meta.config == {"model": "centroid", "seed": 3, "folds": 0}
 
 
 def test_memory_grows_with_all_that_is_kept() -> None:
@@ -192,7 +192,7 @@ def test_what_is_taught_is_counted_by_draw() -> None:
 def test_what_seeds_vary_is_said_of_every_family() -> None:
     assert models.SEEDS == (
         "initial weights and batch order (mlp, cnn, linear); the rows drawn, with replacement (tree); "
-        "the rows and columns drawn for each tree (forest)"
+        "the rows and columns drawn for each tree (forest); the rows and columns drawn for each round (gbdt)"
     )
 
 

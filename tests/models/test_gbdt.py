@@ -51,4 +51,4 @@ def test_what_does_not_parse_says_how_to_write_it(text: str, words: str | None) 
     with pytest.raises(UsageError) as problem:
         parse_model(text)
     assert words in problem.value.message
-    assert "gbdt:rounds=300,leaves=31,learning_rate=0.05" in problem.value.hint
+    assert "gbdt:rounds=30,leaves=7" in problem.value.hint

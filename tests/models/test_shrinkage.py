@@ -96,7 +96,7 @@ def taught(
 
 def grown(tree: Tree, teaching: Teaching, x: Tensor = NEW) -> tuple[Tensor, Tensor]:
     """Return probabilities `(seeds, n, n_classes)` and, of shrunk trees, the strengths `(seeds,)`."""
-    trees = stacked(list(grow(tree.limits, tree.shrink, teaching, teaching.lessons[0], 0)))
+    trees = stacked(list(grow(tree.limits, tree.shrink, teaching, teaching.lessons[0], 0, lambda more: None)))
     p = trees(x.unsqueeze(0)).mT.exp()
     assert bool(p.isfinite().all())
     torch.testing.assert_close(p.sum(2), torch.ones(p.shape[:2]).double())

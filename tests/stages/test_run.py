@@ -202,7 +202,12 @@ def test_the_single_commands_make_the_same_bits_of_a_table_of_ones_own(kd: Kd, o
     document = json.loads(kd(*OWN, "--json").out)
     assert (document["dataset"]["name"], document["draws"]) == ("customers", 2)
     assert document["dataset"]["classes"] == ["no", "yes"]
-    assert {s["model"] for s in document["students"]} == {"mlp:16", "linear", "tree:max_leaf_nodes=32"}
+    assert {s["model"] for s in document["students"]} == {
+        "mlp:16",
+        "linear",
+        "tree:max_leaf_nodes=32",
+        "gbdt:rounds=30,leaves=7",
+    }
     first, *others = document["commands"]
     assert first == "kd gen-data customers.csv --draws 2 --label left --run customers"
     assert others == ["kd train-teacher", "kd distill --seeds 2", "kd plot", "kd compare"]
@@ -218,7 +223,7 @@ def test_a_table_of_ones_own_that_is_the_same_is_up_to_date(kd: Kd, own: Path) -
     again = kd(*OWN)
     assert again.code == 0
     assert "wrote" not in again.out.partition("$ kd plot")[0]
-    assert again.out.count("up to date") == 2 + 3 * 4  # data, teacher, four sets of three models
+    assert again.out.count("up to date") == 2 + 4 * 4  # data, teacher, four sets of four models
     assert tensors(own) == before
     refused = kd(*OWN[:-4])
     assert refused.code == 1

@@ -139,7 +139,7 @@ def test_what_was_used_is_recorded_and_only_what_was_asked_for_is_compared(kd: K
     assert teacher.record.settings.precision == "auto"
     assert kd("train-teacher", "--precision", "bfloat16", "--device", "cpu", "--force").code == 0
     again = opened(tiny).teacher
-    assert again.meta.used == {"device": "cpu", "precision": "bfloat16", "threads": "1"}
+    assert again.meta.used == {"device": "cpu", "precision": "bfloat16", "threads": "1", "folds": "1"}
     assert again.record.settings.precision == "bfloat16"
 
 
