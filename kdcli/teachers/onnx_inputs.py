@@ -20,6 +20,7 @@ Scaling = Literal["unit", "raw"]
 
 FLOATS = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
 WHOLE = {"tensor(int64)": "int64", "tensor(int32)": "int32", "tensor(bool)": "bool"}
+NUMBERS = {**FLOATS, **WHOLE}
 TEXT = "tensor(string)"
 PIXELS = "tensor(uint8)"
 
@@ -96,11 +97,11 @@ def _values(column: pl.Series, kind: str, what: str) -> np.ndarray:
         if column.dtype.is_float():
             raise KdError(f"{what} is text, and the column '{name}' has numbers", "let it be a float input")
         return column.cast(pl.String).fill_null("").to_numpy().astype(object)
-    if kind not in {**FLOATS, **WHOLE}:
-        raise KdError(f"{what} is of type {kind}", f"types: {', '.join([*FLOATS, *WHOLE, TEXT])}")
+    if kind not in NUMBERS:
+        raise KdError(f"{what} is of type {kind}", f"types: {', '.join([*NUMBERS, TEXT])}")
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
         raise KdError(f"{what} is of type {kind}, and the column '{name}' has text", f"let it be {TEXT}")
-    dtype = {**FLOATS, **WHOLE}[kind]
+    dtype = NUMBERS[kind]
     if kind in WHOLE and column.null_count():
         row = column.is_null().arg_max()
         raise KdError(

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from kdcli.errors import KdError, UsageError
 from kdcli.teachers.answers import logits_from
+from kdcli.teachers.matching import Rows
 from kdcli.teachers.predictions import read_predictions
-from kdcli.teachers.rows import Rows
 
 TWO, THREE = ("no", "yes"), ("a", "b", "c")
 FORMATS = ["p.csv", "p.tsv", "p.parquet", "p.feather", "p.npz", "p.npy"]
@@ -23,8 +23,6 @@ HALVES = "p_no,p_yes\n.5,.5\n.25,.75\n"
 
 def rows(n: int, ids: Sequence[str] | None = None, position: Sequence[int] = (), in_source: int = 0) -> Rows:
     return Rows(
-        frame=None,
-        x=torch.zeros(n, 1),
         place=lambda row: f"example {row + 1}",
         position=torch.tensor(position or range(n)),
         in_source=in_source or n,
