@@ -56,7 +56,7 @@ def logits_from(
     probabilities = result.softmax(1)
     if len(values) > 1 and bool(((probabilities - probabilities[0]).abs() <= SAME).all()):
         raise KdError(
-            f"{named} says the same of every row", "check that it is the right file, column or model"
+            f"{named} gives every row the same answer", "check that it is the right file, column or model"
         )
     return result
 
@@ -99,7 +99,7 @@ def _check_numbers(values: Array, named: str, logits: bool, place: Callable[[int
 
 
 def _refuse_as_logits(named: str) -> NoReturn:
-    raise KdError(f"{named} has probabilities, by the look of all rows, and no logits", "leave --logits out")
+    raise KdError(f"{named} has probabilities in every row, not logits", "leave --logits out")
 
 
 def of_both_classes(values: Array, named: str, logits: bool, place: Callable[[int], str]) -> Array:

@@ -1,4 +1,4 @@
-"""What a teacher from elsewhere is asked."""
+"""What an external teacher is asked, and the interface of one that can be called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A teacher from elsewhere as the command line names it."""
+"""External teachers, as the command line names them."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from kdcli.teachers.predictions import FORMATS, is_predictions
 
 FUNCTION = re.compile(r"(?P<module>.+\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 WAYS = (
-    "a teacher from elsewhere is a function (package.module:function or file.py:function), a command "
+    "an external teacher is a function (package.module:function or file.py:function), a command "
     f"('command:./score --flag'), a model (model.onnx), or a file of predictions ({FORMATS})"
 )
 

@@ -1,4 +1,4 @@
-"""Which columns of a table have the answers of a teacher: by the names of classes, else by their order."""
+"""Which columns of a table have a teacher's answers: by the names of the classes, else by order."""
 
 from __future__ import annotations
 

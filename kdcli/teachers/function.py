@@ -111,7 +111,7 @@ class FunctionTeacher:
         importlib.invalidate_caches()
         spec = self._spec_of_file() if self._is_file else _spec_of_module(self.module)
         if not spec.has_location:
-            raise KdError(f"the module {self.module} is no file", "put the function in a file of its own")
+            raise KdError(f"the module {self.module} has no file", "put the function in a file of its own")
         return spec
 
     def _spec_of_file(self) -> ModuleSpec:
@@ -143,7 +143,7 @@ class FunctionTeacher:
         if not callable(value):
             kind = type(value).__name__
             raise KdError(
-                f"'{self.name}' of {self.module} is no function, but of type {kind}", "name another"
+                f"'{self.name}' of {self.module} is not a function, but of type {kind}", "name another"
             )
         function: Callable[[Any], Any] = value
         return function

@@ -65,7 +65,7 @@ class OnnxTeacher:
             rows = np.arange(start, start + fixed if fixed else min(start + BATCH, n)).clip(max=n - 1)
             answer = self._run(output.name, {name: values[rows] for name, values in arrays.items()})
             if np.shape(answer)[:1] != (len(rows),):
-                raise KdError(f"{self.who} does not answer with a row for each example", "see its outputs")
+                raise KdError(f"{self.who} does not answer with a row for each example", "check its outputs")
             answers.append(as_rows(answer, asked.classes, self.who))
         return np.concatenate(answers)[:n]
 
@@ -73,7 +73,7 @@ class OnnxTeacher:
         try:
             return self._session.run([output], batch)[0]
         except Exception as error:  # of many classes, which the runtime keeps to itself
-            raise KdError(f"{self.who} fails: {_words_of(error)}", "see whether it runs elsewhere") from error
+            raise KdError(f"{self.who} fails: {_words_of(error)}", "check the model outside kd") from error
 
     @cached_property
     def _content(self) -> bytes:
@@ -121,7 +121,7 @@ def _check(content: bytes, path: Path) -> None:
     import onnx
     from google.protobuf.message import DecodeError
 
-    damaged = KdError(f"{path} is cut short, or no ONNX model", "write it again")
+    damaged = KdError(f"{path} is truncated, or not an ONNX model", "export the model again")
     try:
         model = onnx.load_model_from_string(content)
     except DecodeError:

@@ -1,4 +1,4 @@
-"""Whether a teacher's answers stand in the order of the classes and of the rows, judged by the labels."""
+"""Whether a teacher's answers are in the order of the classes and of the rows, judged by the labels."""
 
 from __future__ import annotations
 

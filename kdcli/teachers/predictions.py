@@ -73,7 +73,7 @@ def read_predictions(
 
 def _of_table(path: Path, classes: Sequence[str], id_column: str, logits: bool) -> _Predictions:
     if not is_predictions(path):
-        raise UsageError(f"{path} is no file of predictions", f"it may be {FORMATS}")
+        raise UsageError(f"{path} is not a file of predictions", f"it may be {FORMATS}")
     table = read_table(path, dialect_of(classes))
     frame, place = table.frame, table.place
     _check_id(id_column, frame.columns, path)

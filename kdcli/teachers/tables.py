@@ -91,7 +91,7 @@ def _numbers(column: pl.Series, rows: Array, named: str, place: Callable[[int], 
     if len(odd):
         row = int(odd[0])
         raise KdError(
-            f"{place(row)}: column '{column.name}' has '{values[row]}', which is no number",
+            f"{place(row)}: column '{column.name}' has '{values[row]}', which is not a number",
             "answers are probabilities, percentages, or logits with --logits",
         )
     return numbers.fill_null(float("nan")).to_numpy()

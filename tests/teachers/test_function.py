@@ -151,7 +151,7 @@ def test_output_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
         ("mine.scores", "there is no module mine.scores; did you mean mine.scorer?"),
         ("mime.scorer.x", "there is no module mime.scorer.x"),
         ("score.sub", "there is no module score.sub; did you mean score?"),
-        ("sys", "the module sys is no file"),
+        ("sys", "the module sys has no file"),
     ],
 )
 def test_a_module_that_is_not_there(place: str, said: str) -> None:
@@ -170,7 +170,7 @@ def test_a_module_that_is_not_there(place: str, said: str) -> None:
 def test_a_function_that_is_not_there() -> None:
     problem = failure("def predict_proba(f): ...\n", "predict")
     assert problem.message.endswith("score.py has no function 'predict'; did you mean predict_proba?")
-    assert failure("predict = 3\n").message == "'predict' of score.py is no function, but of type int"
+    assert failure("predict = 3\n").message == "'predict' of score.py is not a function, but of type int"
 
 
 def test_an_exception_is_told_with_its_line_and_traceback() -> None:

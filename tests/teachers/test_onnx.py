@@ -135,7 +135,7 @@ def test_a_file_that_is_cut_short_is_refused() -> None:
     end = content.index(made.graph.SerializeToString()) + made.graph.ByteSize()
     for size in range(end):
         Path("net.onnx").write_bytes(content[:size])
-        assert failure(Path("net.onnx")).message == "net.onnx is cut short, or no ONNX model"
+        assert failure(Path("net.onnx")).message == "net.onnx is truncated, or not an ONNX model"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_file_that_is_cut_short_is_refused() -> None:
 )
 def test_other_files_are_refused(content: bytes) -> None:
     Path("net.onnx").write_bytes(content)
-    assert failure(Path("net.onnx")).message == "net.onnx is cut short, or no ONNX model"
+    assert failure(Path("net.onnx")).message == "net.onnx is truncated, or not an ONNX model"
 
 
 def test_no_damaged_byte_leads_to_anything_but_an_answer_or_an_error() -> None:
@@ -159,7 +159,7 @@ def test_no_damaged_byte_leads_to_anything_but_an_answer_or_an_error() -> None:
 def test_texts_that_are_not_utf_8_are_refused() -> None:
     path = saved(zipmap({"classlabels_strings": ["yes", "no"]}))
     path.write_bytes(path.read_bytes().replace(b"label", b"l\xffbel"))
-    assert failure(path).message == "net.onnx is cut short, or no ONNX model"
+    assert failure(path).message == "net.onnx is truncated, or not an ONNX model"
 
 
 def test_what_the_runtime_does_not_know_is_told_in_its_words(capfd: pytest.CaptureFixture[str]) -> None:
