@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import KdError, UsageError
@@ -10,12 +11,26 @@ from kdcli.words import counted, listed
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from kdcli.teachers.rows import Rows
+    from torch import Tensor
 
     Index = np.ndarray[Any, np.dtype[np.int64]]
 
 SHOWN = 3  # examples that a message names
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where the examples of a run stand in their source.
+
+    `position (n,)`, int64, is the row of each example, counted from 0, among all rows `in_source`: those
+    without a label are no examples. `place` names an example for a person. `ids` returns the values of any
+    column of the source as text, one for each example; it is None where the source has no columns.
+    """
+
+    position: Tensor
+    in_source: int
+    place: Callable[[int], str]
+    ids: Callable[[str], Sequence[str]] | None = None
 
 
 def by_position(height: int, rows: Rows, named: str) -> Index:

@@ -6,14 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdcli.errors import KdError, UsageError
-from kdcli.teachers.matching import by_id, by_position
-from kdcli.teachers.rows import Rows
+from kdcli.teachers.matching import Rows, by_id, by_position
 
 
 def rows(ids: Sequence[str] | None = None, position: Sequence[int] = (0, 2, 3), in_source: int = 5) -> Rows:
     return Rows(
-        frame=None,
-        x=torch.zeros(len(position), 1),
         place=lambda row: f"data {row}",
         position=torch.tensor(position),
         in_source=in_source,

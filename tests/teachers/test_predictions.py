@@ -13,8 +13,8 @@ from torch import Tensor
 
 from kdcli.errors import KdError, UsageError
 from kdcli.teachers.answers import logits_from
+from kdcli.teachers.matching import Rows
 from kdcli.teachers.predictions import read_predictions
-from kdcli.teachers.rows import Rows
 
 TWO, THREE = ("no", "yes"), ("a", "b", "c")
 FORMATS = ["p.csv", "p.tsv", "p.parquet", "p.feather", "p.npz", "p.npy"]
@@ -23,8 +23,6 @@ HALVES = "p_no,p_yes\n.5,.5\n.25,.75\n"
 
 def rows(n: int, ids: Sequence[str] | None = None, position: Sequence[int] = (), in_source: int = 0) -> Rows:
     return Rows(
-        frame=None,
-        x=torch.zeros(n, 1),
         place=lambda row: f"example {row + 1}",
         position=torch.tensor(position or range(n)),
         in_source=in_source or n,
@@ -176,14 +174,15 @@ def test_logits_of_tables() -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("p_no,p_yes\n.5,.5\n.2,high\n", r"p\.csv, line 3: column 'p_yes' has 'high', which is no number"),
+        ("p_no,p_yes\n.5,.5\n.2,high\n", r"p\.csv, line 3: column 'p_yes' has 'high', which is not a number"),
         (
             "p_no,p_yes\n.5,.5\n.2,?\n",
             r"1 row with a value that is missing or not finite, the first p\.csv, line 3",
         ),
         ("p_no,p_yes\n.5,.5\n.2,.9\n", r"p\.csv, line 3: 0\.2 and 0\.9 sum to 1\.1"),
         ("p_no,p_yes\n.5,\n.2,\n", "2 rows with a value that is missing"),
-        ("p_no,p_yes\n.5,.5\n.5,.5\n", "says the same of every row"),
+        ("p_no\n.5\n?\n", r"1 row with a value that is missing .* p\.csv, line 3"),
+        ("p_no,p_yes\n.5,.5\n.5,.5\n", "gives every row the same answer"),
         ("a,b,c\n.5,.5,0\n.5,.5,0\n", "its columns are a, b and c"),
         ("prediction\nyes\nno\n", "its columns are none"),
         ("p_no,p_yes\n.5,.5\n", "has 1 row, and the data have 2"),
@@ -266,7 +265,7 @@ def test_ids_in_arrays_are_one_for_each_row() -> None:
 
 
 def test_other_files_are_refused_with_those_that_would_do() -> None:
-    with pytest.raises(UsageError, match=r"p\.xlsx is no file of predictions") as problem:
+    with pytest.raises(UsageError, match=r"p\.xlsx is not a file of predictions") as problem:
         read("p.xlsx")
     assert "Parquet" in str(problem.value.hint)
     for name in FORMATS:
