@@ -37,6 +37,10 @@ class CallableTeacher(Protocol):
     def digest(self) -> str:
         """SHA-256 of what answers: a file, or the text of a command."""
 
+    @property
+    def who(self) -> str:
+        """What messages call it."""
+
     def ask(self, asked: Asked) -> np.ndarray:
         """Return answers for `logits_from`: `(n, n_classes)`, or `(n,)` or `(n, 1)` for the second of two.
 

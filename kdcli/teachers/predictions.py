@@ -12,12 +12,14 @@ from kdcli.data.tables.classes import text_of
 from kdcli.data.tables.reading import Table, is_table, read_table
 from kdcli.errors import KdError, UsageError, nearest
 from kdcli.teachers.answers import logits_from
-from kdcli.teachers.matching import Rows, by_id, by_position
+from kdcli.teachers.matching import by_id, by_position
 from kdcli.teachers.tables import dialect_of, index_columns, table_answers
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
+
+    from kdcli.data.dataset import Source
 
     Array = np.ndarray[Any, Any]
 
@@ -48,7 +50,7 @@ def is_predictions(path: Path) -> bool:
 
 
 def read_predictions(
-    path: Path, rows: Rows, classes: Sequence[str], *, id_column: str = "", logits: bool = False
+    path: Path, rows: Source, classes: Sequence[str], *, id_column: str = "", logits: bool = False
 ) -> Tensor:
     """Return the logits `(n, n_classes)`, float64, that a file of predictions has for the examples of a run.
 

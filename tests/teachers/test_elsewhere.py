@@ -68,11 +68,11 @@ def test_the_same_teacher_in_five_ways_teaches_the_same(kd: Kd, tiny: Path) -> N
     pl.DataFrame({"p_1": p[:, 1], "p_0": p[:, 0]}).write_csv("p.csv")
     as_onnx("teacher.onnx")
     shutil.copytree(tiny.parent, "elsewhere")
-    Path("mine.py").write_text(SCORES.format(outputs=str(Path("elsewhere").absolute())))
+    Path("taught_elsewhere.py").write_text(SCORES.format(outputs=str(Path("elsewhere").absolute())))
     by_npz = students(kd, tiny, "p.npz")
     assert torch.equal(by_npz, students(kd, tiny, "p.csv"))
-    assert torch.equal(by_npz, students(kd, tiny, "mine.py:predict"))
-    assert torch.equal(by_npz, students(kd, tiny, f"command:{sys.executable} mine.py"))
+    assert torch.equal(by_npz, students(kd, tiny, "taught_elsewhere.py:predict"))
+    assert torch.equal(by_npz, students(kd, tiny, f"command:{sys.executable} taught_elsewhere.py"))
     torch.testing.assert_close(students(kd, tiny, "teacher.onnx"), by_npz, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(own, by_npz, rtol=1e-4, atol=1e-4)
 
@@ -114,7 +114,7 @@ def test_rows_without_a_label_are_passed_over(kd: Kd, outputs: Path, way: str) -
         outcome = kd("train-teacher", "--from", "p.parquet", "--id", "customerID")
     else:
         frame.write_csv("p.csv")
-        Path("mine.py").write_text(
+        Path("taught_elsewhere.py").write_text(
             "import polars as pl\n\n"
             "def predict(rows):\n"
             "    assert rows.columns == ['customerID', 'age', 'plan', 'active', 'spent']\n"
@@ -122,7 +122,7 @@ def test_rows_without_a_label_are_passed_over(kd: Kd, outputs: Path, way: str) -
             "    p = rows.join(pl.read_csv('p.csv'), on='customerID', how='left', maintain_order='left')\n"
             "    return p['yes'].to_numpy()\n"
         )
-        outcome = kd("train-teacher", "--from", "mine.py:predict")
+        outcome = kd("train-teacher", "--from", "taught_elsewhere.py:predict")
     assert outcome.code == 0, outcome.err
     for split, values in expected(run, rows).items():
         found = opened(run).teacher.logits[split].softmax(-1).numpy()
@@ -153,15 +153,17 @@ def test_classes_in_another_order_are_refused_unless_the_order_is_trusted(kd: Kd
 
 
 def test_code_runs_only_where_the_command_names_it(kd: Kd, tiny: Path) -> None:
-    Path("mine.py").write_text("def predict(rows):\n    return (rows['x₁'] > 0).to_numpy().astype(float)\n")
+    Path("taught_elsewhere.py").write_text(
+        "def predict(rows):\n    return (rows['x₁'] > 0).to_numpy().astype(float)\n"
+    )
     recipe = tiny / "recipe.toml"
-    recipe.write_text(recipe.read_text().replace('source = ""', 'source = "mine.py:predict"'))
+    recipe.write_text(recipe.read_text().replace('source = ""', 'source = "taught_elsewhere.py:predict"'))
     for command in (["train-teacher", "--force"], ["run", str(recipe), "--run", "other"]):
         outcome = kd(*command)
         assert outcome.code == 1
-        assert "kd train-teacher --from mine.py:predict" in outcome.err
-    assert kd("train-teacher", "--from", "mine.py:predict", "--force").code == 0
-    assert kd("run", str(recipe), "--run", "third", "--from", "mine.py:predict").code == 0
+        assert "kd train-teacher --from taught_elsewhere.py:predict" in outcome.err
+    assert kd("train-teacher", "--from", "taught_elsewhere.py:predict", "--force").code == 0
+    assert kd("run", str(recipe), "--run", "third", "--from", "taught_elsewhere.py:predict").code == 0
 
 
 def test_a_table_that_has_changed_since_is_refused(kd: Kd, outputs: Path) -> None:

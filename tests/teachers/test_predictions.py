@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from kdcli.data.dataset import Source
 from kdcli.errors import KdError, UsageError
 from kdcli.teachers.answers import logits_from
-from kdcli.teachers.matching import Rows
 from kdcli.teachers.predictions import read_predictions
 
 TWO, THREE = ("no", "yes"), ("a", "b", "c")
@@ -21,12 +21,13 @@ FORMATS = ["p.csv", "p.tsv", "p.parquet", "p.feather", "p.npz", "p.npy"]
 HALVES = "p_no,p_yes\n.5,.5\n.25,.75\n"
 
 
-def rows(n: int, ids: Sequence[str] | None = None, position: Sequence[int] = (), in_source: int = 0) -> Rows:
-    return Rows(
+def rows(n: int, ids: Sequence[str] | None = None, position: Sequence[int] = (), in_all: int = 0) -> Source:
+    return Source(
+        frame=None,
         place=lambda row: f"example {row + 1}",
         position=torch.tensor(position or range(n)),
-        in_source=in_source or n,
-        ids=None if ids is None else lambda column: ids,
+        in_all=in_all or n,
+        values=None if ids is None else lambda column: ids,
     )
 
 
@@ -105,7 +106,7 @@ def test_rows_are_found_by_id_in_any_order(order: list[int], name: str, texts: b
 
 def test_rows_are_those_of_the_source_or_of_the_examples() -> None:
     p = np.random.default_rng(0).dirichlet([1, 1], 5)
-    examples = rows(3, position=[0, 2, 4], in_source=5)
+    examples = rows(3, position=[0, 2, 4], in_all=5)
     assert torch.equal(read_predictions(Path(save("p.csv", p, TWO)), examples, TWO), expected(p[[0, 2, 4]]))
     assert torch.equal(read_predictions(Path(save("p.npy", p[:3], TWO)), examples, TWO), expected(p[:3]))
     with pytest.raises(KdError, match=r"p\.csv has 4 rows, and the data have 5, 3 of them examples"):
@@ -115,7 +116,7 @@ def test_rows_are_those_of_the_source_or_of_the_examples() -> None:
 def test_rows_that_are_no_examples_may_have_anything() -> None:
     written("p.csv", "p_yes\n.5\nunknown\n.75\n?\n")
     assert torch.equal(
-        read_predictions(Path("p.csv"), rows(2, position=[0, 2], in_source=4), TWO), expected([0.5, 0.75])
+        read_predictions(Path("p.csv"), rows(2, position=[0, 2], in_all=4), TWO), expected([0.5, 0.75])
     )
 
 
