@@ -44,7 +44,8 @@ class Rule:
     is what a setting that lists several is called where it has one. `of` says whether targets or models take
     it, each naming the `settings` it takes; all sets have the others. `tag` stands for it in the names of
     folders, `sign` in titles if that differs; sets that do not share a `paired` one cannot be paired, and
-    those that do not share a `grouping` one stand in tables of their own.
+    those that do not share a `grouping` one stand in tables of their own. `named` writes a value in names,
+    with the sign of equality that stands in them, and `alike` says what of a value paired sets have to share.
     """
 
     help: str
@@ -68,6 +69,8 @@ class Rule:
     sign: str = ""
     paired: bool = False
     grouping: bool = False
+    named: Callable[[Any, str], str] | None = None
+    alike: Callable[[Any], Any] | None = None
 
     @property
     def allowed(self) -> str:

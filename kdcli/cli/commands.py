@@ -134,7 +134,7 @@ def train_teacher(call: Call) -> None:
 
 @app.add(
     "distill",
-    *("name", "student_recipe", "force", "keep_going", *COMPUTE),
+    *("name", "student_recipe", "teacher_source", "force", "keep_going", *COMPUTE),
     settings={"students": Students},
     examples=(
         "kd distill",
@@ -154,7 +154,10 @@ def distill(call: Call) -> None:
         for note in notes(experiment, [TEACHER]):
             screen.hint(note)
         passed = call.passed("name", "force", "keep_going")
-        made = stage(experiment, call.settings, students=students, watch=screen.watch, **passed)
+        source = call.options.teacher_source
+        made = stage(
+            experiment, call.settings, students=students, source=source, watch=screen.watch, **passed
+        )
     screen.show(made)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from kdcli.data.draw import Drawing
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from kdcli.data.tables.columns import Column
     from kdcli.data.tables.encoding import Encoded
+    from kdcli.data.tables.reading import Table
 
 C = TypeVar("C")
 
@@ -83,9 +85,10 @@ class Dataset(Generic[C]):
     should be; data of other files than the published ones are called `others`. `points` counts what it
     samples anew, by the setting that asks for it. Data of the user's own are `opened`: read from the files
     that the options name, which a display may watch. That gives the options with nothing left open, and what
-    samples; they are `called` after their file, and `rows` reads the rows of a table again. Networks
-    `standardise` features that are of many kinds. Where the truth is known, `posterior` maps x
-    `(n, *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the exact Bayes scores.
+    samples; they are `called` after their file, `rows` reads the rows of a table again, and `further`
+    another file of such rows. Networks `standardise` features that are of many kinds. Where the truth is
+    known, `posterior` maps x `(n, *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the exact Bayes
+    scores.
     """
 
     summary: str
@@ -95,6 +98,7 @@ class Dataset(Generic[C]):
     opened: Callable[[C, Watch], tuple[C, Callable[[], Sample]]] | None = None
     called: Callable[[C], str] | None = None
     rows: Callable[[C, Watch], Source] | None = None
+    further: Callable[[C, Path, Watch], Table] | None = None
     standardise: bool = False
     files: tuple[File, ...] = ()
     others: str = ""

@@ -20,6 +20,8 @@ from kdcli.store import free_memory
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from kdcli.data.tables.reading import Table
+
 FEW_ROWS = 5000  # up to which there are TEN draws unless told otherwise
 TEN = 10
 IDX_STREAM = "mnist/split"  # so that images are split alike from whatever files they are read
@@ -62,6 +64,7 @@ def dataset_of(
     opened: Callable[[C, Watch], tuple[C, Callable[[], Sample]]],
     standardise: bool = False,
     rows: Callable[[C, Watch], Source] | None = None,
+    further: Callable[[C, Path, Watch], Table] | None = None,
 ) -> Dataset[C]:
     """Return a kind of dataset of the user's own: opened, split at random, and called after its file."""
     return Dataset(
@@ -72,6 +75,7 @@ def dataset_of(
         opened=opened,
         called=called,
         rows=rows,
+        further=further,
         standardise=standardise,
     )
 

@@ -11,13 +11,13 @@ from kdcli.data.dataset import Sample, Source
 from kdcli.data.draw import Drawing
 from kdcli.data.owned import check_memory, dataset_of, digest_of
 from kdcli.data.pool import Pool
-from kdcli.data.table_files import Files, Tabular, files_of, joined, labelled, read_files
+from kdcli.data.table_files import Files, Tabular, dialect_of, files_of, joined, labelled, read_files
 from kdcli.data.tables import splitting
 from kdcli.data.tables.classes import text_of
 from kdcli.data.tables.columns import LEARNED, Column, Wishes, named, recognised
 from kdcli.data.tables.encoding import as_numbers, encode, fitted
 from kdcli.data.tables.leaks import leaks
-from kdcli.data.tables.reading import Table, is_text
+from kdcli.data.tables.reading import Table, is_text, read_table
 from kdcli.errors import Command, KdError, UsageError
 from kdcli.progress import Watch, unwatched
 from kdcli.words import counted
@@ -185,4 +185,5 @@ DATASET = dataset_of(
     opened,
     standardise=True,
     rows=rows,
+    further=lambda config, path, watch: read_table(path, dialect_of(config), watch),
 )

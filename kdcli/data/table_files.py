@@ -66,9 +66,14 @@ def files_of(config: Tabular) -> dict[str, Path]:
     return {part: Path(path).absolute() for part, path in paths.items() if path}
 
 
+def dialect_of(config: Tabular) -> Dialect:
+    """Return how options say that files of text are to be read."""
+    return Dialect(config.separator, config.decimal, config.header, config.missing, config.n_rows)
+
+
 def read_files(config: Tabular, files: dict[str, Path], watch: Watch) -> Files:
     """Read the files, and their labels, spelled alike."""
-    dialect = Dialect(config.separator, config.decimal, config.header, config.missing, config.n_rows)
+    dialect = dialect_of(config)
     tables = {part: read_table(path, dialect, watch) for part, path in files.items()}
     notes = [
         f"{t.path.name}: {note}" if len(tables) > 1 else note for t in tables.values() for note in t.notes

@@ -122,7 +122,7 @@ def _levels(ax: Axes, view: View, lines: Lines, controls: Sequence[Subject], met
     for control in controls:
         color = colors[control.group]
         mean, low, high = control.score(metric)
-        size = f", n = {control.transfer_size}" if control.transfer_size else ""
+        size = f", {control.transfer}" if control.transfer != "train" else ""
         level = mean if math.isfinite(mean) else math.nan
         ax.axhline(level, color=color, linestyle="--", label=f"labels ({control.model}{size})")
         if math.isfinite(mean):

@@ -86,7 +86,7 @@ class Subject:
 
     Where one model is shown it is one of draw 0, as is all else that is shown of a single draw.
 
-    settings     what it was trained with, such as "target", "temperature", "transfer_size" and "epochs"
+    settings     what it was trained with, such as "target", "temperature", "transfer" and "epochs"
     recorded     numbers (draws, seeds), such as "accuracy" on the test split, and "leaves" of trees
     logits       on the test split of draw 0, (seeds, n, n_classes)
     predict      class probabilities (n, n_classes) at x (n, *features), of the seed that is `shown`
@@ -132,14 +132,14 @@ class Subject:
         return float(self.settings.get("temperature", 1.0))
 
     @property
-    def transfer_size(self) -> int:
-        """Number of examples that the students were taught on; 0 for the whole training split."""
-        return int(self.settings.get("transfer_size", 0))
+    def transfer(self) -> str:
+        """The examples that the students were taught on."""
+        return str(self.settings.get("transfer", "train"))
 
     @property
     def group(self) -> tuple[Any, ...]:
         """What the sets of one table share: those of other groups are no fair comparison."""
-        return (self.model, self.transfer_size, self.settings.get("class_weight", "none"))
+        return (self.model, self.transfer, self.settings.get("class_weight", "none"))
 
     def probabilities(self) -> Array:
         """Class probabilities on the test split `(n, n_classes)`, of the seed that is `shown`."""

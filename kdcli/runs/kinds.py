@@ -13,11 +13,13 @@ from typing import Any
 
 from kdcli.metrics import RECORDED
 from kdcli.runs.records import DataRecord, Record, TeacherRecord
-from kdcli.runs.stored import Data, Stored, TrainedStudents, TrainedTeacher
+from kdcli.runs.stored import Data, Stored, TrainedStudents, TrainedTeacher, TransferExamples
 from kdcli.runs.student_sets import StudentSet
+from kdcli.runs.transfer_record import TransferRecord
 from kdcli.store import Artefact, Meta, Run
 
-DATA, TEACHER, STUDENTS = "data", "teacher", "students"  # names; a run holds several of students
+# Names; a run holds several of students and of transfer examples.
+DATA, TEACHER, TRANSFER, STUDENTS = "data", "teacher", "transfer", "students"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         DATA: Kind(DataRecord, Data, "gen-data", beside="--run NAME keeps both"),
         TEACHER: Kind(TeacherRecord, TrainedTeacher, "train-teacher"),
+        TRANSFER: Kind(TransferRecord, TransferExamples, "distill", several=True),
         STUDENTS: Kind(
             StudentSet,
             TrainedStudents,

@@ -13,6 +13,7 @@ from typing import Any
 from kdcli.data import DATASETS, find_dataset
 from kdcli.errors import Command, UsageError, nearest
 from kdcli.models import FAMILIES, SEEDS, SYNTAX, Model, parse_model
+from kdcli.runs import transfer
 from kdcli.runs.completion import trained_and_example_models
 from kdcli.settings import read, rules, setting, shown
 from kdcli.targets import TARGETS, find_target
@@ -190,14 +191,27 @@ class Students(Training):
     label_weight: float = setting(
         0.0, "weight of the true labels in the loss", minimum=0, maximum=1, panel=PANEL, tag="w"
     )
-    transfer_size: int = setting(
-        0,
-        "size of the transfer set, drawn class by class from the training split; 0 takes the whole split",
-        minimum=0,
+    transfer: str = setting(
+        "train",
+        "the examples to teach on: train or train:N of the training split, and joined by + further ones that "
+        "the teacher labels: rest (other training examples), munge:K (new rows), pool:FILE; or duplicate:K",
+        check=transfer.check,
+        metavar="EXAMPLES",
+        completion=("train", "train:1000", "train+munge:5", "train+duplicate:5"),
         panel=PANEL,
         tag="n",
         paired=True,
         grouping=True,
+        named=transfer.named,
+        alike=transfer.alike,
+    )
+    labels_from: str = setting(
+        "target",
+        "whose labels training examples have: as the target says, the teacher's, or the original ones",
+        choices=("target", "teacher", "original"),
+        panel=PANEL,
+        tag="from-",
+        sign="labels from",
     )
     seeds: int = setting(
         10,
@@ -246,6 +260,9 @@ def parse(text: str, source: str) -> Recipe:
     teacher, found = read(Teacher, sections["teacher"], "teacher")
     problems += found
     students_table = dict(sections["students"])
+    if type(size := students_table.get("transfer_size")) is int:  # of recipes before there were other parts
+        del students_table["transfer_size"]
+        students_table.setdefault("transfer", f"train:{size}" if size else "train")
     students, found = read(Students, students_table, "students")
     problems += found
     if problems or data is None or teacher is None or students is None or dataset is None:

@@ -18,7 +18,8 @@ from kdcli.models import Model
 from kdcli.runs.recipe import Recipe
 from kdcli.runs.records import DataRecord, Record, TeacherRecord, folder_of
 from kdcli.runs.student_sets import StudentSet
-from kdcli.runs.tensors import check_history, check_logits, pool_of
+from kdcli.runs.tensors import check_history, check_logits, check_transfer, pool_of
+from kdcli.runs.transfer_record import TransferRecord
 from kdcli.store import Artefact, Meta, Run
 from kdcli.words import counted
 
@@ -244,6 +245,20 @@ class TrainedTeacher(Trained[TeacherRecord]):
     def load_tested(self) -> Tensor:
         """Read the logits on the test split, `(draws, 1, n, n_classes)`."""
         return self.logits["test"].unsqueeze(1)
+
+
+class TransferExamples(Stored[TransferRecord]):
+    """Examples that are none of the run's data, with the teacher's logits."""
+
+    @cached_property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The examples `x (rows, *features)`, those of each draw `index (draws, n)`, and their `logits`."""
+        data = self.experiment.data
+
+        def check(tensors: Mapping[str, Tensor]) -> None:
+            check_transfer(tensors, data.features, data.pool.x.dtype, data.draws, data.n_classes)
+
+        return self._load("tensors", check)[0]
 
 
 class TrainedStudents(Trained[StudentSet]):

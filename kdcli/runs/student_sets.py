@@ -15,6 +15,7 @@ from typing import Any
 from kdcli.models import Model, parse_model
 from kdcli.runs.recipe import Recipe, Students, applies
 from kdcli.runs.records import check_spelling, training_words
+from kdcli.runs.transfer import Transfer, resolved
 from kdcli.settings import Rule, flag, read, rules
 from kdcli.store import fitting
 from kdcli.targets import TARGETS, Target
@@ -137,6 +138,11 @@ class StudentSet:
         return parse_model(self.settings.models[0])
 
     @property
+    def transfer(self) -> Transfer:
+        """The examples that the students are taught on."""
+        return Transfer.parse(self.settings.transfer)
+
+    @property
     def lost(self) -> dict[str, tuple[int, ...]]:
         """The seeds that the set was asked for and does not have, by what became of them."""
         return {why: seeds for why in LOST if (seeds := getattr(self, why))}
@@ -149,7 +155,9 @@ class StudentSet:
     @property
     def parents(self) -> tuple[str, ...]:
         """What the set is made from; a target that needs no teacher does not depend on it."""
-        return ("data", "teacher") if self.taught.needs == "teacher" else ("data",)
+        transfer, labels = self.transfer, self.settings.labels_from
+        needs_teacher = self.taught.needs == "teacher" or labels == "teacher" or transfer.asks
+        return ("data", *(("teacher",) if needs_teacher else ()), *transfer.made)
 
     @property
     def scored(self) -> int:
@@ -196,7 +204,8 @@ class StudentSet:
         differences, pair = [], (self, other)
         for key, rule in rules(Students).items():
             mine, theirs = (len(s.seeds_asked) if key == "seeds" else s._given(key, rule) for s in pair)
-            if rule.paired and mine != theirs:
+            alike = rule.alike or (lambda value: value)
+            if rule.paired and alike(mine) != alike(theirs):
                 words = flag(Students, key).removeprefix("--").replace("-", " ")
                 differences.append(f"{words} ({mine}, not {theirs})")
         return differences
@@ -237,7 +246,8 @@ class StudentSet:
             shown = rule.of == "target" or getattr(self.settings, key) != getattr(defaults, key)
             if rule.tag and shown and self._applies(key, rule) and of(rule) and (whole or not rule.grouping):
                 tag = rule.sign if rule.sign and equals.strip() else rule.tag
-                tags.append(f"{tag}{equals}{_shown(self._value(key, rule))}")
+                value = self._value(key, rule)
+                tags.append(rule.named(value, equals) if rule.named else f"{tag}{equals}{_shown(value)}")
         return tags
 
 
@@ -277,7 +287,12 @@ def position(student_set: StudentSet, folder: str, models: Sequence[str]) -> tup
 
 def _own(settings: Students) -> Students:
     """Return the settings of one set, with what does not apply to it at its default."""
-    settings = replace(settings, models=(str(parse_model(settings.models[0])),), seeds=Students().seeds)
+    settings = replace(
+        settings,
+        models=(str(parse_model(settings.models[0])),),
+        seeds=Students().seeds,
+        transfer=resolved(settings.transfer),
+    )
     of_set = StudentSet(settings, ())
     apply = {key for key, rule in rules(Students).items() if of_set._applies(key, rule)}
     return Students(**{key: getattr(settings, key) for key in apply})

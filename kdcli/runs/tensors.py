@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kdcli.data import SPLITS, Description, Pool
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -60,6 +61,22 @@ def check_logits(tensors: Mapping[str, Tensor], shapes: Mapping[str, Sequence[in
         _check_shape(name, tensors[name], shape, ("float32", "float64"))
         if not bool((tensors[name].amax(-1).isfinite()).all()):
             raise ValueError(f"{name} has rows that are no logits")
+
+
+def check_transfer(
+    tensors: Mapping[str, Tensor], features: Sequence[int], kind: torch.dtype, draws: int, n_classes: int
+) -> None:
+    """Check examples `x (rows, *features)`, those of each draw `index (draws, n)`, and their `logits`."""
+    _check_names(tensors, ("x", "index", "logits"))
+    x, index = tensors["x"], tensors["index"]
+    n = index.shape[-1] if index.ndim else 0
+    _check_shape("x", x, (len(x), *features) if x.ndim else features, (str(kind).removeprefix("torch."),))
+    _check_shape("index", index, (draws, n), ("int64",))
+    if n == 0 or int(index.min()) < 0 or int(index.max()) >= len(x):
+        raise ValueError("index names examples that are not there")
+    if x.is_floating_point() and not bool(x.isfinite().all()):
+        raise ValueError("x has values that are not finite")
+    check_logits({"logits": tensors["logits"]}, {"logits": (draws, n, n_classes)})
 
 
 def check_history(tensors: Mapping[str, Tensor], members: Sequence[int]) -> None:

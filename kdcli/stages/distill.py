@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from kdcli.runs.kinds import STUDENTS
 from kdcli.runs.recipe import Students
 from kdcli.runs.student_sets import LISTS, LOST, StudentSet, student_sets
 from kdcli.settings import flags_given, override
+from kdcli.teachers.transfer import made_examples
 from kdcli.training import refusals
 from kdcli.training.material import Material
 from kdcli.training.students import Plan, plan, resume_points, stored_set, train
@@ -105,6 +106,7 @@ def distill(
     *,
     students: Students | None = None,
     name: str | None = None,
+    source: str | None = None,
     force: bool = False,
     keep_going: bool = False,
     watch: Watch = unwatched,
@@ -112,7 +114,8 @@ def distill(
     """Train `students`, or those of the run's recipe, changed by `options`; up-to-date sets are reused.
 
     A set with fewer seeds than requested gets the missing ones; one with more is up to date. With `force`
-    both are made anew. `name` is for the folder of a single set. With `keep_going`, seeds whose loss or
+    both are made anew. `name` is for the folder of a single set, and `source` names a teacher that is code,
+    which labels what is new in the transfer set. With `keep_going`, seeds whose loss or
     outputs are not finite are left out of their set. Raises `UsageError` for targets and models that this
     dataset cannot have, and `KdError` where an artefact is missing or stale, the data are not the recipe's,
     another set has the same name without `force`, memory or the disk has no room for the students, or a loss
@@ -122,7 +125,7 @@ def distill(
     own = students is None
     students = override(students or experiment.recipe.students, options)
     sets = _sets(students, options, name)
-    material = _material(experiment, students, sets)
+    material = _material(experiment, students, sets, source, watch)
     artefacts = {s: f"{STUDENTS}/{name or s.name}" for s in sets}
     planned = plan(experiment, artefacts, force=force, given=_given(options) if own else None)
     for order in planned.orders:
@@ -154,17 +157,25 @@ def _given(options: Mapping[str, Any]) -> list[str]:
     return [singular.get(key, key) for key in flags_given(options)]
 
 
-def _material(experiment: Experiment, students: Students, sets: list[StudentSet]) -> Material:
-    """Read what the students learn from; refuses targets, models and transfer sets that it does not allow."""
+def _material(
+    experiment: Experiment, students: Students, sets: list[StudentSet], source: str | None, watch: Watch
+) -> Material:
+    """Read what the students learn from, and make what is missing of the transfer set.
+
+    Refuses targets, models and transfer sets that these data do not allow.
+    """
     data = experiment.data
     check_data(experiment)
     refusals.check_targets(sets, data)
-    needs_teacher = any(s.taught.needs == "teacher" for s in sets)
+    transfer = sets[0].transfer  # which all share
+    needs_teacher = any("teacher" in s.parents for s in sets)
     teacher = experiment.teacher if needs_teacher else None
-    material = Material(experiment, teacher, students.transfer_size, students.class_weight)
+    material = Material(experiment, teacher, transfer, students.class_weight, students.labels_from)
     refusals.check_transfer_set(material)
-    n_train = students.transfer_size or data.description.sizes["train"]
-    refusals.check_models((s.model for s in sets), data, n_train, "mlp:10")
+    if transfer.made:
+        stored = made_examples(experiment, transfer, material.rows, source, watch)
+        material = replace(material, stored=stored)
+    refusals.check_models((s.model for s in sets), data, material.index["train"].shape[1], "mlp:10")
     return material
 
 

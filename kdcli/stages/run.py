@@ -158,6 +158,7 @@ class WholeRun:
         made = distill(
             self.experiment,
             {"seeds": self.seeds},
+            source=self.teacher_source,
             students=self.recipe.students if joins else None,
             force=self.force,
             keep_going=self.keep_going,

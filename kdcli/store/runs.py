@@ -22,7 +22,7 @@ NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST - 1}}}")
 CURRENT = "current"
 LOCKS = ".locks"
 RESUME = ".resume"  # folder of the states of trainings that are not finished
-PARTS = ("", "students", "figures", RESUME)  # of a run, where leftovers can be
+PARTS = ("", "transfer", "students", "figures", RESUME)  # of a run, where leftovers can be
 
 
 def default_root() -> Path:

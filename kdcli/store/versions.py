@@ -8,7 +8,7 @@ from pathlib import Path
 from kdcli.errors import KdError, Text
 from kdcli.version import __version__
 
-FORMAT = 6  # of what is stored. 6: all that is trained has a leading axis of draws
+FORMAT = 7  # of what is stored. 7: the seeds of trees draw rows, and transfer sets have several parts
 
 
 class NewerError(KdError):

@@ -1,14 +1,14 @@
 """Teachers that exist elsewhere: their answers to the examples of a run, taken once and stored."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import polars as pl
 from torch import Tensor
 
-from kdcli.data.dataset import Source
 from kdcli.data.owned import digest_of
 from kdcli.data.tables.typed import typed
 from kdcli.errors import Command, KdError
@@ -27,7 +27,7 @@ from kdcli.teachers.source import source_of
 from kdcli.training.scores import scores_on_test
 
 
-def resolved(settings: Teacher, given: Mapping[str, Any]) -> Teacher:
+def resolved(settings: Teacher, given: Mapping[str, Any], again: Command | None = None) -> Teacher:
     """Return the settings of a teacher that exists, with its place and its digest.
 
     Code of the user's own is run only where it is `given` with this call. Raises `KdError` where it is not,
@@ -36,10 +36,10 @@ def resolved(settings: Teacher, given: Mapping[str, Any]) -> Teacher:
     source = settings.source
     if runs_code(source) and given.get("source") is None:
         raise KdError(
-            f"the recipe names a teacher that is code, {source}, which runs only where the command names it",
-            ("name it again: ", Command("train-teacher", (), {"source": source})),
+            f"the teacher is code, {source}, which runs only where the command names it",
+            ("name it again: ", again or Command("train-teacher", (), {"source": source})),
         )
-    teacher = _called(settings)
+    teacher = called(settings)
     if teacher is None or source.lower().endswith(".onnx"):
         source = str(Path(source).absolute())
     digest = digest_of([Path(source)], "") if teacher is None else teacher.digest
@@ -56,7 +56,7 @@ def take(experiment: Experiment, settings: Teacher, watch: Watch) -> Content:
     start = time.perf_counter()
     data, source = experiment.data, settings.source
     classes, pool = data.description.classes, data.pool
-    rows, teacher = source_of(data, watch), _called(settings)
+    rows, teacher = source_of(data, watch), called(settings)
     if teacher is None:
         named = Path(source).name
         logits = read_predictions(
@@ -64,7 +64,7 @@ def take(experiment: Experiment, settings: Teacher, watch: Watch) -> Content:
         )
     else:
         named = teacher.who
-        logits = _answers(teacher, settings, data, rows)
+        logits = answers(teacher, settings, data, rows.frame, pool.x, rows.place)
     if not settings.trust_order:
         check_order(logits, pool.y, classes, named, shifted=teacher is None and not settings.id_column)
     of_splits = {
@@ -74,15 +74,26 @@ def take(experiment: Experiment, settings: Teacher, watch: Watch) -> Content:
     return Content({"logits": of_splits}, scores, time.perf_counter() - start)
 
 
-def _answers(teacher: CallableTeacher, settings: Teacher, data: Data, rows: Source) -> Tensor:
-    """Ask a teacher about rows, and return its logits `(n, n_classes)`."""
-    frame = None if rows.frame is None else typed(rows.frame)
+def answers(
+    teacher: CallableTeacher,
+    settings: Teacher,
+    data: Data,
+    frame: pl.DataFrame | None,
+    x: Tensor,
+    place: Callable[[int], str],
+) -> Tensor:
+    """Ask a teacher about examples `x (n, *features)`, which `frame` has as their source does.
+
+    Returns its logits `(n, n_classes)`, float64; `place` names an example. Raises `KdError` for other answers
+    than the settings promise.
+    """
     description = data.description
-    asked = Asked(frame, data.pool.x, description.feature_names, description.classes, settings.logits)
+    rows = None if frame is None else typed(frame)
+    asked = Asked(rows, x, description.feature_names, description.classes, settings.logits)
     answer = teacher.ask(asked)
-    return logits_from(answer, description.classes, teacher.who, logits=settings.logits, place=rows.place)
+    return logits_from(answer, description.classes, teacher.who, logits=settings.logits, place=place)
 
 
-def _called(settings: Teacher) -> CallableTeacher | None:
+def called(settings: Teacher) -> CallableTeacher | None:
     """Return the teacher that can be called; None for a file of predictions."""
     return opened(settings.source, timeout=settings.timeout, scaling=cast(Scaling, settings.scaling))

@@ -1,7 +1,7 @@
 """What the students of a run are taught: examples, labels and targets, from its data and its teacher."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -12,19 +12,27 @@ from kdcli.data.stratified import stratified_split
 from kdcli.models.family import Lesson, Sizes, Teaching
 from kdcli.rng import generator
 from kdcli.runs.experiment import Experiment
-from kdcli.runs.stored import Data, TrainedTeacher
+from kdcli.runs.stored import Data, TrainedTeacher, TransferExamples
 from kdcli.runs.student_sets import StudentSet
+from kdcli.runs.transfer import Transfer
 from kdcli.targets import Knowledge, balanced_weights, one_hot
+from kdcli.training.further import Further, copies_of, further_examples
 
 
 @dataclass(frozen=True)
 class Material:
-    """What the students of a run learn from: its data, and its teacher if a target needs one."""
+    """What the students of a run learn from: its data, its teacher if one is needed, and a transfer set.
+
+    `labels_from` says whose labels training examples have: what the target says, or all the "teacher", or the
+    "original". `stored` are the examples of the transfer set that are none of the run's data.
+    """
 
     experiment: Experiment
     teacher: TrainedTeacher | None
-    transfer_size: int
+    transfer: Transfer = field(default_factory=Transfer)
     class_weight: str = "none"
+    labels_from: str = "target"
+    stored: Sequence[TransferExamples] = ()
 
     @cached_property
     def data(self) -> Data:
@@ -32,43 +40,98 @@ class Material:
         return self.experiment.data
 
     @cached_property
-    def transfer(self) -> Tensor | None:
-        """Which training examples students are taught on, `(draws, n)` places in the split; None for all.
+    def taught(self) -> Tensor:
+        """Which training examples students are taught on, `(draws, n)` places in the split.
 
         A stratified choice that depends on the draw of the data alone: all students of a draw share it.
         """
-        if not self.transfer_size:
-            return None
-        return torch.stack([self._transfer(draw) for draw in self.experiment.draws])
+        n_train = self.data.pool.index["train"].shape[1]
+        if not self.transfer.size:
+            return torch.arange(n_train).expand(self.data.draws, -1)
+        return torch.stack([self._taught(draw) for draw in self.experiment.draws])
 
-    def _transfer(self, draw: Draw) -> Tensor:
+    def _taught(self, draw: Draw) -> Tensor:
         y = self.data.pool.labels("train", draw.number)
         random = generator("transfer", draw.data, draw.number)
-        return stratified_split(y, self.transfer_size, random)[1].sort().values
+        return stratified_split(y, self.transfer.size, random)[1].sort().values
 
-    def index(self, split: str) -> Tensor:
-        """Return the examples of a split, `(draws, n)`; of training those that students are taught on."""
-        index = self.data.pool.index[split]
-        return index if split != "train" or self.transfer is None else index.gather(1, self.transfer)
+    @cached_property
+    def rows(self) -> Tensor:
+        """The training examples that students are taught on, `(draws, n)`."""
+        return self.data.pool.index["train"].gather(1, self.taught)
+
+    @cached_property
+    def further(self) -> list[Further]:
+        """The examples that only the teacher labels."""
+        return further_examples(self.transfer, self.data, self.taught, self.teacher, self.stored)
+
+    @cached_property
+    def x(self) -> Tensor:
+        """All examples: those of the run's data, and those of the transfer set that are stored."""
+        x = self.data.pool.x
+        return torch.cat([x, *(examples.tensors["x"] for examples in self.stored)]) if self.stored else x
+
+    @cached_property
+    def index(self) -> Mapping[str, Tensor]:
+        """The examples of each split, `(draws, n)`; of training those of the transfer set."""
+        train = [self._with_copies(self.rows), *(further.index for further in self.further)]
+        return {**self.data.pool.index, "train": torch.cat(train, 1)}
+
+    def _with_copies(self, rows: Tensor) -> Tensor:
+        """Return what training examples have, `(draws, n, ...)`, once more for each copy of them."""
+        copies = copies_of(self.transfer)
+        return torch.cat([rows] * (1 + copies), 1) if copies else rows
+
+    def labels(self, split: str) -> Tensor:
+        """Return the classes of a split, `(draws, n)`: the teacher's where there is no label."""
+        if split != "train":
+            return self.data.pool.y[self.data.pool.index[split]]
+        own = self._with_copies(self.data.pool.y[self.rows])
+        return torch.cat([own, *(further.y for further in self.further)], 1)
 
     def target(self, student_set: StudentSet, split: str) -> Tensor:
         """Return what a set is taught on a split, `(draws, n, n_classes)`."""
-        targets = [
-            student_set.taught.build(self._knowledge(student_set, split, draw), student_set.temperature)
-            for draw in self.experiment.draws
-        ]
-        if split == "train" and self.transfer is not None:
-            targets = [rows[taught] for rows, taught in zip(targets, self.transfer, strict=True)]
-        return torch.stack(targets)
+        draws = self.experiment.draws
+        own = torch.stack([self._built(student_set, self._knowledge(student_set, split, d)) for d in draws])
+        if split != "train":
+            return own
+        if self.transfer.size:
+            own = own.gather(1, self.taught.unsqueeze(2).expand(-1, -1, own.shape[2]))
+        parts = [self._with_copies(own)]
+        for further in self.further:
+            known = [self._known(student_set, further, draw) for draw in draws]
+            parts.append(torch.stack([self._built(student_set, knowledge) for knowledge in known]))
+        return torch.cat(parts, 1)
+
+    def _built(self, student_set: StudentSet, knowledge: Knowledge) -> Tensor:
+        return student_set.taught.build(knowledge, student_set.temperature)
+
+    def _known(self, student_set: StudentSet, further: Further, draw: Draw) -> Knowledge:
+        """Return what targets of a draw's further examples are made from."""
+        number, x = draw.number, self.x[further.index[draw.number]]
+        random = generator(further.name, draw.data, number)
+        return Knowledge(
+            further.y[number],
+            self.data.n_classes,
+            self.data.posterior(x) if self.data.posterior else None,
+            further.logits[number],
+            smoothing=student_set.settings.smoothing,
+            chance=torch.rand(len(x), self.data.n_classes, generator=random),
+        )
 
     def _knowledge(self, student_set: StudentSet, split: str, draw: Draw) -> Knowledge:
         """Return what a draw's targets of a split are made from."""
         _, y, posterior = self.data.pool.split(split, draw.number)
+        logits = self.teacher.logits[split][draw.number] if self.teacher else None
+        if split == "train" and self.labels_from == "original":
+            logits = one_hot(y, self.data.n_classes).log()
+        elif split == "train" and self.labels_from == "teacher" and logits is not None:
+            y = logits.argmax(1)
         return Knowledge(
             y,
             self.data.n_classes,
             posterior,
-            self.teacher.logits[split][draw.number] if self.teacher else None,
+            logits,
             smoothing=student_set.settings.smoothing,
             chance=self.chance[split][draw.number],
         )
@@ -94,11 +157,11 @@ class Material:
     def teaching(self, sets: Sequence[StudentSet], seeds: Sequence[int]) -> Teaching:
         """Return what the students of these sets and seeds are taught."""
         splits = ("train", "val")
-        index = {split: self.index(split) for split in self.data.pool.index}
+        y = {split: self.labels(split) for split in splits}
         return Teaching(
-            x=self.data.pool.x,
-            index=index,
-            labels={split: one_hot(self.data.pool.y[index[split]], self.data.n_classes) for split in splits},
+            x=self.x,
+            index=self.index,
+            labels={split: one_hot(classes, self.data.n_classes) for split, classes in y.items()},
             lessons=[
                 Lesson(
                     targets={split: self.target(student_set, split) for split in splits},
@@ -111,7 +174,7 @@ class Material:
             role="student",
             predicted=["test"],
             standardise=self.data.description.standardise,
-            weights=_weights(self.data, index, self.class_weight),
+            weights=_weights(y, self.data.n_classes, self.class_weight),
         )
 
     def sizes(self, sets: int, seeds: int) -> Sizes:
@@ -120,7 +183,7 @@ class Material:
         return Sizes(
             features=tuple(self.data.features),
             n_classes=self.data.n_classes,
-            train=self.transfer_size or sizes["train"],
+            train=self.index["train"].shape[1],
             val=sizes["val"],
             predicted=sizes["test"],
             sets=sets,
@@ -129,18 +192,18 @@ class Material:
         )
 
 
-def _weights(data: Data, index: Mapping[str, Tensor], class_weight: str) -> dict[str, Tensor] | None:
-    """Return the weights of the examples that `index (draws, n)` names in each split, as a setting says."""
+def _weights(y: Mapping[str, Tensor], n_classes: int, class_weight: str) -> dict[str, Tensor] | None:
+    """Return the weights of the examples with these classes `(draws, n)` of each split, as a setting says."""
     if class_weight == "none":
         return None
-    y = {split: data.pool.y[index[split]] for split in ("train", "val")}
-    return {split: balanced_weights(labels, y["train"], data.n_classes) for split, labels in y.items()}
+    return {split: balanced_weights(labels, y["train"], n_classes) for split, labels in y.items()}
 
 
 def teacher_teaching(data: Data, seed: int, class_weight: str) -> Teaching:
     """Return what the teachers of all draws are taught, with this seed: the labels of their data."""
     pool = data.pool
-    labels = {split: one_hot(pool.y[pool.index[split]], data.n_classes) for split in ("train", "val")}
+    y = {split: pool.y[pool.index[split]] for split in ("train", "val")}
+    labels = {split: one_hot(classes, data.n_classes) for split, classes in y.items()}
     return Teaching(
         x=pool.x,
         index=pool.index,
@@ -151,7 +214,7 @@ def teacher_teaching(data: Data, seed: int, class_weight: str) -> Teaching:
         predicted=list(pool.index),
         replicates=False,
         standardise=data.description.standardise,
-        weights=_weights(data, pool.index, class_weight),
+        weights=_weights(y, data.n_classes, class_weight),
     )
 
 

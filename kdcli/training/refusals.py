@@ -73,19 +73,18 @@ def check_targets(sets: Sequence[StudentSet], data: Data) -> None:
 
 def check_transfer_set(material: Material) -> None:
     """Refuse a transfer set that these data cannot give."""
-    data, size = material.data, material.transfer_size
+    data, size = material.data, material.transfer.size
     n_train = data.description.sizes["train"]
     if size and (size > n_train or not _has_each_class(material)):
         raise UsageError(
-            f"--transfer-size: {size} of {n_train} training examples cannot be chosen with some of each "
-            "class",
+            f"--transfer: {size} of {n_train} training examples cannot be chosen with some of each class",
             f"there are {data.n_classes} classes; take up to {n_train} examples",
         )
 
 
 def _has_each_class(material: Material) -> bool:
     """Whether the transfer set of each draw has examples of each class."""
-    labels = material.data.pool.y[material.index("train")]
+    labels = material.data.pool.y[material.rows]
     return all(len(torch.unique(y)) == material.data.n_classes for y in labels)
 
 

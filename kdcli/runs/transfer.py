@@ -1,0 +1,158 @@
+"""Transfer sets: the examples that students are taught on, written such as "train:500+munge:5".
+
+train       the training split, or so many of it, class by class: `train:500`
+rest        the other training examples, without their labels
+duplicate   the examples of `train` again, so many times: the control of new examples
+munge       so many new rows for each of them, made from it and its nearest neighbour (tables)
+pool        the rows of a file, without labels (tables): `pool:unlabelled.csv`
+
+The teacher labels what has no label.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from kdcli.errors import UsageError, nearest
+
+TRAIN, REST, DUPLICATE, MUNGE, POOL = "train", "rest", "duplicate", "munge", "pool"
+KINDS = (TRAIN, REST, DUPLICATE, MUNGE, POOL)
+MOST = MappingProxyType({TRAIN: 10**9, DUPLICATE: 1000, MUNGE: 1000})  # of the number behind each
+WRITTEN = "write it as train, train:N, rest, duplicate:K, munge:K or pool:FILE, joined by +"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of examples in a transfer set, with what stands behind the colon."""
+
+    kind: str
+    argument: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.argument}" if self.argument else self.kind
+
+    @property
+    def number(self) -> int:
+        """The number behind the colon; 0 without one."""
+        return int(self.argument or 0)
+
+    @property
+    def is_made(self) -> bool:
+        """Whether its examples are none of the run's data, and stored as an artefact."""
+        return self.kind in (MUNGE, POOL)
+
+    @property
+    def slug(self) -> str:
+        """The part in the name of a folder."""
+        if self.kind == TRAIN:
+            return f"n{self.argument}"
+        name = Path(self.argument).stem if self.kind == POOL else self.argument
+        return f"{self.kind}{name}" if self.kind != POOL else f"{self.kind}-" + _plain(name)
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A transfer set: so many training examples (`size`; 0 is all), and `more` of other kinds."""
+
+    size: int = 0
+    more: tuple[Part, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Transfer:
+        """Read a transfer set such as "train:500+munge:5"; raises `UsageError` saying what is wrong."""
+        first, *more = [_part(part) for part in text.split("+")]
+        if first.kind != TRAIN:
+            raise UsageError(f"a transfer set begins with train, not '{first}'", WRITTEN)
+        if twice := [
+            part for k, part in enumerate(more) if part.kind in {TRAIN, *(p.kind for p in more[:k])}
+        ]:
+            raise UsageError(f"'{text}' has {twice[0].kind} twice", WRITTEN)
+        if not first.number and Part(REST) in more:
+            raise UsageError(f"'{text}' leaves no other training examples", "such as train:500+rest")
+        return cls(first.number, tuple(more))
+
+    def __str__(self) -> str:
+        first = Part(TRAIN, str(self.size or ""))
+        return "+".join(map(str, (first, *self.more)))
+
+    @property
+    def made(self) -> Mapping[str, Part]:
+        """The parts whose examples are stored as artefacts, by the names of these."""
+        base = f"n{self.size}-" if self.size else ""
+        names = {part: part.slug if part.kind == POOL else base + part.slug for part in self.more}
+        return {f"transfer/{name}": part for part, name in names.items() if part.is_made}
+
+    @property
+    def asks(self) -> bool:
+        """Whether the teacher labels some of its examples."""
+        return any(part.kind != DUPLICATE for part in self.more)
+
+    @property
+    def alike(self) -> Transfer:
+        """What two sets share that can be paired: new rows cost as many steps as the same rows again."""
+        return replace(
+            self, more=tuple(Part(DUPLICATE, p.argument) if p.kind == MUNGE else p for p in self.more)
+        )
+
+    def named(self, equals: str) -> str:
+        """Name it in the name of a folder, or where `equals` is " = ", for a person."""
+        if equals:
+            size = f"n{equals}{self.size}" if self.size else "all"
+            more = [f"pool:{Path(p.argument).name}" if p.kind == POOL else str(p) for p in self.more]
+            return " + ".join([size, *more])
+        first = [Part(TRAIN, str(self.size)).slug] if self.size else []
+        return "-".join([*first, *(part.slug for part in self.more)])
+
+
+def check(text: str) -> None:
+    """Raise `UsageError` unless a text is a transfer set."""
+    Transfer.parse(text)
+
+
+def resolved(text: str) -> str:
+    """Return a transfer set as records spell it, with whole paths."""
+    transfer = Transfer.parse(text)
+    more = tuple(
+        replace(p, argument=str(Path(p.argument).absolute())) if p.kind == POOL else p for p in transfer.more
+    )
+    return str(replace(transfer, more=more))
+
+
+def named(value: Any, equals: str) -> str:
+    """Name a transfer set as `Transfer.named` does."""
+    return Transfer.parse(value).named(equals)
+
+
+def alike(value: Any) -> Transfer:
+    """Return what two transfer sets share that can be paired."""
+    return Transfer.parse(value).alike
+
+
+def _part(text: str) -> Part:
+    kind, colon, argument = text.strip().partition(":")
+    if kind not in KINDS:
+        raise UsageError(f"no part of a transfer set is called '{kind}'{nearest(kind, KINDS)}", WRITTEN)
+    if kind == POOL:
+        if not argument:
+            raise UsageError("pool: which file?", WRITTEN)
+        return Part(kind, argument)
+    if kind == REST or (kind == TRAIN and not colon):
+        if colon:
+            raise UsageError(f"'{text}': rest takes nothing behind it", WRITTEN)
+        return Part(kind)
+    most = MOST[kind]
+    digits = argument.isascii() and argument.isdigit() and len(argument) <= 10
+    if not (digits and 1 <= int(argument) <= most):
+        shown = f"'{argument}'" if argument else "nothing"
+        raise UsageError(f"{kind} takes a whole number from 1 to {most:,}, not {shown}", WRITTEN)
+    return Part(kind, str(int(argument)))
+
+
+def _plain(text: str) -> str:
+    """Return a text with the characters that names of folders may have."""
+    return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.") or "file"

@@ -1,0 +1,55 @@
+"""What the record of made transfer examples says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from kdcli.runs.recipe import Recipe
+from kdcli.runs.transfer import Part, Transfer
+
+
+@dataclass(frozen=True)
+class TransferRecord:
+    """Which part of a transfer set the examples are, of how many training examples (0 is all) they were made.
+
+    `content` is the SHA-256 of the file that they were read from, if there is one.
+    """
+
+    part: Part
+    size: int
+    content: str = ""
+
+    parents: ClassVar[tuple[str, ...]] = ("data", "teacher")
+    scored: ClassVar[int] = 0
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Read a record; raises ValueError or `UsageError` saying what no stage would have written."""
+        if set(record) != {"transfer", "content"} or not all(isinstance(v, str) for v in record.values()):
+            raise ValueError("it names no part of a transfer set")
+        transfer = Transfer.parse(record["transfer"])
+        if len(transfer.more) != 1 or not transfer.more[0].is_made or str(transfer) != record["transfer"]:
+            raise ValueError("it names no part of a transfer set that is stored")
+        return cls(transfer.more[0], transfer.size, record["content"])
+
+    def to_record(self) -> dict[str, Any]:
+        """Return what `from_record` reads."""
+        return {"transfer": str(Transfer(self.size, (self.part,))), "content": self.content}
+
+    def asked(self, recipe: Recipe, folder: str, used: Mapping[str, str]) -> Self | None:
+        """Return None: a recipe asks for student sets, which ask for these examples."""
+        return None
+
+    def settings_of_recipe(self) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+    def making(self, recipe: Recipe, folder: str) -> dict[str, Any]:
+        """Return the options with which students are taught on them, which makes them."""
+        return {"transfer": self.to_record()["transfer"]}
+
+    def words(self, folder: str) -> list[str]:
+        """Return how they were made."""
+        return [Transfer(self.size, (self.part,)).named(" = ")]

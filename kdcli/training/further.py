@@ -1,0 +1,64 @@
+"""Examples of a transfer set beside those of the training split, as a `Material` teaches them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kdcli.runs.stored import Data, TrainedTeacher, TransferExamples
+from kdcli.runs.transfer import DUPLICATE, REST, Transfer
+
+
+@dataclass(frozen=True)
+class Further:
+    """Examples that only the teacher labels, in every draw.
+
+    `name` is that of their random stream, `index (draws, n)` says which of all examples they are, and
+    `logits (draws, n, n_classes)` are the teacher's.
+    """
+
+    name: str
+    index: Tensor
+    logits: Tensor
+
+    @property
+    def y(self) -> Tensor:
+        """The classes that the teacher names, `(draws, n)`."""
+        return self.logits.argmax(-1)
+
+
+def copies_of(transfer: Transfer) -> int:
+    """Return how many times the training examples are taught again."""
+    return sum(part.number for part in transfer.more if part.kind == DUPLICATE)
+
+
+def further_examples(
+    transfer: Transfer,
+    data: Data,
+    taught: Tensor,
+    teacher: TrainedTeacher | None,
+    stored: Sequence[TransferExamples],
+) -> list[Further]:
+    """Return the examples that only the teacher labels; those that are `stored` follow those of the data.
+
+    `taught (draws, n)` are places in the training split, those that are taught with their labels.
+    """
+    further, first, made = [], len(data.pool.y), iter(stored)
+    for part in transfer.more:
+        if part.is_made:
+            tensors = next(made).tensors
+            further.append(Further(f"targets/{part}", tensors["index"] + first, tensors["logits"]))
+            first += len(tensors["x"])
+        elif part.kind == REST and teacher is not None:
+            others = _others(taught, data.pool.index["train"].shape[1])
+            wide = others.unsqueeze(2).expand(-1, -1, data.n_classes)
+            index, logits = data.pool.index["train"], teacher.logits["train"]
+            further.append(Further("targets/rest", index.gather(1, others), logits.gather(1, wide)))
+    return further
+
+
+def _others(taught: Tensor, n: int) -> Tensor:
+    """Return the places below n that are not taught, `(draws, others)`."""
+    left = torch.ones(len(taught), n, dtype=torch.bool).scatter_(1, taught, False)
+    return left.nonzero()[:, 1].view(len(taught), -1)
