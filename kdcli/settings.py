@@ -31,7 +31,7 @@ class Rule:
 
     `minimum` and `maximum` are allowed themselves, `above` and `below` are not. `choices` are the only values
     allowed. `check` raises a `KdError` for a value it refuses, and `values` says in words which it takes.
-    For a list the rule holds for every item.
+    `words` may stand in place of a number. For a list the rule holds for every item.
 
     On the command line the setting is the option `flag` (by default its key), or `short`, with its value
     written as `metavar`, in the help panel `panel`. `argument` is the metavar of a positional argument:
@@ -56,6 +56,7 @@ class Rule:
     check: Callable[[Any], object] | None = None
     values: str = ""
     choices: Sequence[str] = ()
+    words: Sequence[str] = ()
     flag: str = ""
     short: str = ""
     argument: str = ""
@@ -80,6 +81,8 @@ class Rule:
 
     def problem(self, value: Any) -> Problem | None:
         """Say what is wrong with one value of the right type; None if nothing is."""
+        if value in self.words:
+            return None
         if isinstance(value, float) and not math.isfinite(value):
             return Problem(f"must be a finite number, not {value}")
         inside = (
@@ -172,7 +175,7 @@ def _check(config: type, table: Mapping[str, Any]) -> tuple[dict[str, Any], dict
     problems: dict[str, Problem] = {}
     for key, raw in table.items():
         try:
-            values[key] = _convert(raw, types[key])
+            values[key] = _convert(raw, types[key], known[key].words)
         except TypeError as error:
             problems[key] = Problem(str(error))
             continue
@@ -186,18 +189,25 @@ def _check(config: type, table: Mapping[str, Any]) -> tuple[dict[str, Any], dict
     return values, problems
 
 
-def _convert(raw: Any, kind: Any) -> Any:
-    """Convert a TOML or JSON value to a setting's type; raises TypeError saying what was expected."""
+def _convert(raw: Any, kind: Any, words: Sequence[str]) -> Any:
+    """Convert a TOML or JSON value to a setting's type; raises TypeError saying what was expected.
+
+    With `words`, that is a type of numbers or a text.
+    """
     if get_origin(kind) is tuple:
         if not isinstance(raw, (list, tuple)):
             raise TypeError(f"must be a list, not {shown(raw)}")
-        return tuple(_convert(item, get_args(kind)[0]) for item in raw)
+        return tuple(_convert(item, get_args(kind)[0], words) for item in raw)
+    if words:
+        if raw in words:
+            return raw
+        kind, _ = get_args(kind)
     if type(raw) is int and kind in (int, float):
         if abs(raw) > LARGEST:
             raise TypeError(f"must be within ±1e300, not {shown(raw)}")
         return kind(raw)
     if type(raw) is not kind:
-        raise TypeError(f"must be {WORDS[kind]}, not {shown(raw)}")
+        raise TypeError(f"must be {' or '.join([WORDS[kind], *words])}, not {shown(raw)}")
     return raw
 
 

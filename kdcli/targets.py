@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 TEMPERATURES = "temperatures"  # the setting of students that softens a target
+AUTO = "auto"  # the temperature that is chosen on the validation split
+CANDIDATES = (1.0, 2.0, 4.0, 8.0)  # the temperatures that it is chosen from
 
 
 @dataclass(frozen=True)

@@ -28,13 +28,19 @@ M = TypeVar("M", bound=Measured)
 
 
 def student_set(
-    target: str, *, seeds: int = 5, model: str = "mlp:4", temperature: float = 4.0, **settings: Any
+    target: str,
+    *,
+    seeds: int = 5,
+    model: str = "mlp:4",
+    temperature: float | str = 4.0,
+    chosen: float | None = None,
+    **settings: Any,
 ) -> StudentSet:
     """Return one student set with the seeds 0, 1, …"""
     one = Students(
         models=(model,), targets=(target,), temperatures=(temperature,), seeds=seeds, epochs=20, **settings
     )
-    return student_sets(one)[0]
+    return replace(student_sets(one)[0], chosen_temperature=chosen)
 
 
 def values(mean: float, seeds: int = 5, *, spread: float = 0.02, noise: str = "", draw: int = 0) -> Tensor:

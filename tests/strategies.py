@@ -42,7 +42,7 @@ STUDENTS = st.builds(
     Students,
     models=several(st.sampled_from(MODELS)),
     targets=several(st.sampled_from(list(TARGETS))),
-    temperatures=several(numbers(0.01, 1000)),
+    temperatures=several(numbers(0.01, 1000) | st.just("auto")),
     smoothing=numbers(0.001, 0.999),
     label_weight=numbers(0, 1),
     transfer_size=st.integers(0, 10**6),

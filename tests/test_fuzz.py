@@ -183,7 +183,7 @@ LIKELY = {
     "--precision": ["bfloat16", "float32", "auto"],
     "--device": ["cpu", "cuda", "auto"],
     "--target": ["labels", "hard,soft", "soft,bayes", "smooth", "shuffled", "bayes-soft", "labels,,"],
-    "--temperature": ["1", "1,4", "20", "0.01", "1001", "1,,4"],
+    "--temperature": ["1", "1,4", "20", "0.01", "1001", "1,,4", "auto", "1,auto"],
     "--transfer-size": ["0", "10", "40", "1000"],
     "--smoothing": ["0.3", "1", "0.999999"],
     "--label-weight": ["0.5", "1", "1.5"],

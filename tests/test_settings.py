@@ -64,6 +64,19 @@ def test_choices_are_all_that_is_allowed() -> None:
     assert rules(Chosen)["format"].values == "png, svg"
 
 
+@dataclass(frozen=True)
+class Worded:
+    sizes: tuple[float | str, ...] = setting((1.0,), "how large", minimum=1, words=("auto", "none"))
+
+
+def test_words_stand_in_place_of_numbers() -> None:
+    assert read(Worded, {"sizes": ["auto", 2, 1.5]}, "here") == (Worded(("auto", 2.0, 1.5)), [])
+    assert read(Worded, {"sizes": ["auto", 0]}, "here")[1] == ["here.sizes: must be at least 1, not 0"]
+    for value in ("aut", True, None, ["auto"]):
+        told = f"here.sizes: must be a number or auto or none, not {value!r}"
+        assert read(Worded, {"sizes": [value]}, "here")[1] == [told]
+
+
 def refuse(value: str) -> None:
     raise UsageError(f"no name '{value}'", "names: a, b")
 

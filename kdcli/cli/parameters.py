@@ -112,12 +112,14 @@ class Parameter:
         return f"{word},..." if self.is_list else word
 
     def _items(self, values: Sequence[str]) -> tuple[Any, ...]:
-        items = [item for value in values for item in split(value, self.rules[0].item_starts)]
+        rule = self.rules[0]
+        items = [item for value in values for item in split(value, rule.item_starts)]
         try:
-            return tuple(self.kind(item) for item in items)
+            return tuple(item if item in rule.words else self.kind(item) for item in items)
         except ValueError:
+            kinds = " or ".join(["numbers", *rule.words])
             raise UsageError(
-                f"{self.flag}: '{', '.join(values)}' is not a list of numbers",
+                f"{self.flag}: '{', '.join(values)}' is not a list of {kinds}",
                 f"separate numbers by commas, such as {self.flag} 1,4,20",
             ) from None
 
@@ -209,7 +211,7 @@ def _declarations(config: type) -> dict[str, _Declaration]:
 
 def _kind(hint: Any) -> tuple[type, bool]:
     if get_origin(hint) is tuple:
-        return get_args(hint)[0], True
+        return _kind(get_args(hint)[0])[0], True
     alternatives = [kind for kind in get_args(hint) if kind is not NoneType]
     return (alternatives[0] if alternatives else hint), False
 

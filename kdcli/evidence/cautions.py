@@ -157,7 +157,8 @@ def _same_scores(evidence: Evidence) -> list[SameScores]:
     return [
         SameScores(students, other)
         for students, other in combinations(_softened(evidence), 2)
-        if students.set.at_temperature(1.0) == other.set.at_temperature(1.0)
+        if students.set.temperature != other.set.temperature
+        and students.set.at_temperature(1.0) == other.set.at_temperature(1.0)
         and all(_alike(students.per_seed[metric], other.per_seed[metric]) for metric in ("accuracy", "nll"))
     ]
 

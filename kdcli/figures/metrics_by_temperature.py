@@ -34,11 +34,16 @@ def obstacle(view: View) -> str:
 
 
 def _lines(view: View) -> Lines:
-    """Return the softened sets of each target, model and variant with several temperatures, by these."""
+    """Return the softened sets of each target, model and variant with several temperatures, by these.
+
+    One that chose its temperature is left out beside another at the same.
+    """
     lines: Lines = {}
-    for subject in sorted(view.students, key=lambda s: s.temperature):
-        if subject.target in SOFTENED:
-            lines.setdefault((subject.target, subject.model, subject.variant), []).append(subject)
+    softened = [subject for subject in view.students if subject.target in SOFTENED]
+    for subject in sorted(softened, key=lambda s: (s.temperature, s.chose_temperature)):
+        line = lines.setdefault((subject.target, subject.model, subject.variant), [])
+        if subject.temperature not in [other.temperature for other in line]:
+            line.append(subject)
     soft_first = sorted(lines.items(), key=lambda line: SOFTENED.index(line[0][0]))
     return {key: sets for key, sets in soft_first if len(sets) > 1}
 

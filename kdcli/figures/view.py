@@ -128,8 +128,13 @@ class Subject:
 
     @property
     def temperature(self) -> float:
-        """Temperature of the targets."""
-        return float(self.settings.get("temperature", 1.0))
+        """Temperature of the targets, given or chosen."""
+        return float(self.settings.get("chosen_temperature") or self.settings.get("temperature", 1.0))
+
+    @property
+    def chose_temperature(self) -> bool:
+        """Whether the temperature was chosen on the validation split."""
+        return "chosen_temperature" in self.settings
 
     @property
     def transfer(self) -> str:

@@ -32,6 +32,7 @@ CSV_COLUMNS = (
     "group",
     "target",
     "temperature",
+    "auto_temperature",
     "model",
     "seeds",
     *LOST,

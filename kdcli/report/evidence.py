@@ -169,6 +169,7 @@ def set_facts(name: str, student_set: StudentSet) -> dict[str, Any]:
         "name": name,
         "target": student_set.target,
         "temperature": student_set.temperature,
+        "auto_temperature": student_set.chosen_temperature is not None,
         "model": str(student_set.model),
         "seeds": len(student_set.seeds),
         "seed_numbers": student_set.seeds,  # in the order of `per_seed`

@@ -17,7 +17,7 @@ from kdcli.runs.recipe import parse as parse_recipe
 from kdcli.runs.recipes import decode
 from kdcli.runs.records import Record, folder_of
 from kdcli.runs.stored import Data, Stored, TrainedStudents, TrainedTeacher
-from kdcli.runs.student_sets import StudentSet, position, set_named
+from kdcli.runs.student_sets import StudentSet, set_named
 from kdcli.store import (
     Artefact,
     Content,
@@ -28,6 +28,7 @@ from kdcli.store import (
     in_the_way,
     is_newer,
 )
+from kdcli.targets import TARGETS
 
 
 class Experiment:
@@ -239,3 +240,19 @@ class Experiment:
         """Store another recipe, as TOML."""
         self.run.write_recipe(recipe)
         self.__dict__.pop("recipe", None)
+
+
+def position(student_set: StudentSet, folder: str, models: Sequence[str]) -> tuple[Any, ...]:
+    """Return what orders student sets, where `models` are those of the recipe.
+
+    By model (those of the recipe first), then target in the order of TARGETS, then temperature.
+    """
+    model = str(student_set.model)
+    return (
+        models.index(model) if model in models else len(models),
+        model,
+        list(TARGETS).index(student_set.target),
+        student_set.temperature,
+        student_set.settings.label_weight,
+        folder,
+    )

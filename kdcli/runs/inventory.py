@@ -13,10 +13,10 @@ from typing import Any
 
 from kdcli.errors import Command, KdError, Text, joined
 from kdcli.runs.edits import as_the_recipe_says, differences
-from kdcli.runs.experiment import Experiment
+from kdcli.runs.experiment import Experiment, position
 from kdcli.runs.kinds import KINDS
 from kdcli.runs.stored import Data, Stored
-from kdcli.runs.student_sets import StudentSet, position
+from kdcli.runs.student_sets import StudentSet
 from kdcli.store import (
     NAME,
     Condition,

@@ -33,12 +33,15 @@ class Members(NamedTuple):
 def as_stored(wanted: StudentSet, stored: TrainedStudents | None, *, force: bool) -> StudentSet:
     """Return a set with the seeds of the stored set, which may be reused whatever their number.
 
+    What the stored set chose is not chosen anew.
     If it is to be made by `force` as it is asked for, that is only where as many seeds were asked for.
     """
     if stored is None or (force and stored.set.seeds_asked != wanted.seeds):
         return wanted
     lost = {why: getattr(stored.set, why) for why in LOST}
-    return replace(wanted, seeds=stored.set.seeds, **lost)
+    same = stored.set.settings.temperatures == wanted.settings.temperatures
+    chosen = stored.set.chosen_temperature if same else None
+    return replace(wanted, seeds=stored.set.seeds, **lost, chosen_temperature=chosen)
 
 
 def stored_members(students: TrainedStudents) -> Members:

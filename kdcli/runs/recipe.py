@@ -16,7 +16,8 @@ from kdcli.models import FAMILIES, SEEDS, SYNTAX, Model, parse_model
 from kdcli.runs import transfer
 from kdcli.runs.completion import trained_and_example_models
 from kdcli.settings import read, rules, setting, shown
-from kdcli.targets import TARGETS, find_target
+from kdcli.targets import AUTO, CANDIDATES, TARGETS, find_target
+from kdcli.words import listed
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda")
@@ -166,11 +167,14 @@ class Students(Training):
         short="-t",
         each="target",
     )
-    temperatures: tuple[float, ...] = setting(
+    temperatures: tuple[float | str, ...] = setting(
         (4.0,),
-        "temperature of soft targets, one student set for each",
+        "temperature of soft targets, one student set for each; auto is the one of "
+        f"{listed([f'{value:g}' for value in CANDIDATES])} with the best validation NLL",
         minimum=0.01,
         maximum=1000,
+        words=(AUTO,),
+        completion=(AUTO,),
         flag="--temperature",
         short="-T",
         metavar="T",

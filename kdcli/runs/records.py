@@ -215,6 +215,14 @@ def read_settings(config: type[C], table: Mapping[str, Any]) -> C:
     return settings
 
 
+def read_seeds(record: Mapping[str, Any], key: str) -> tuple[int, ...]:
+    """Read seeds from a record, none where it has no such key; raises ValueError if they are no seeds."""
+    seeds = record.get(key, [])
+    if not isinstance(seeds, list) or any(type(seed) is not int for seed in seeds) or seeds != sorted(seeds):
+        raise ValueError(f"{key} must be a list of whole numbers in ascending order")
+    return tuple(seeds)
+
+
 def check_spelling(record: Mapping[str, Any], written: Mapping[str, Any]) -> None:
     """Raise ValueError unless a record has its values as they are `written`, 4.0 and not 4."""
     for key, value in record.items():

@@ -6,7 +6,7 @@ in records, and in whether two sets can be paired; all of that is derived here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -14,11 +14,11 @@ from typing import Any
 
 from kdcli.models import Model, parse_model
 from kdcli.runs.recipe import Recipe, Students, applies
-from kdcli.runs.records import check_spelling, training_words
+from kdcli.runs.records import check_spelling, read_seeds, training_words
 from kdcli.runs.transfer import Transfer, resolved
 from kdcli.settings import Rule, flag, read, rules
 from kdcli.store import fitting
-from kdcli.targets import TARGETS, Target
+from kdcli.targets import AUTO, TARGETS, TEMPERATURES, Target
 from kdcli.words import counted, numbered
 
 LOST = {  # seeds that a set was asked for and does not have, by what became of them
@@ -26,6 +26,7 @@ LOST = {  # seeds that a set was asked for and does not have, by what became of 
     "overflowed": "non-finite test outputs",
 }
 SEEDS = "number of seeds"
+CHOSEN = "chosen_temperature"  # in a record, where the temperature is "auto"
 CONTROL = "labels"  # the target of a control
 
 # What a set has one of, and the setting that lists several.
@@ -39,13 +40,14 @@ class StudentSet:
     `settings` lists one model, one target and one temperature, and has what does not apply to them at its
     default, so that two sets are alike if they are equal. `seeds` are those of the students; those of which
     there is none any more, since their loss or their outputs stopped being finite, are `diverged` or
-    `overflowed`.
+    `overflowed`. Of the temperature "auto", `chosen_temperature` is the one that was chosen, once it was.
     """
 
     settings: Students
     seeds: tuple[int, ...]
     diverged: tuple[int, ...] = ()
     overflowed: tuple[int, ...] = ()
+    chosen_temperature: float | None = None
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> StudentSet:
@@ -53,7 +55,7 @@ class StudentSet:
 
         A setting that is not there has its default: it may be younger than the record.
         """
-        table = {key: value for key, value in record.items() if key not in ("seeds", *LOST)}
+        table = {key: value for key, value in record.items() if key not in ("seeds", *LOST, CHOSEN)}
         if odd := sorted(set(LISTS.values()) & set(table)):
             raise ValueError(f"no stage writes {', '.join(odd)}")
         if missing := sorted({"target", "model", "seeds"} - set(record)):
@@ -62,7 +64,9 @@ class StudentSet:
         settings, problems = read(Students, listed, "config")
         if settings is None:
             raise ValueError("; ".join(problems))
-        made = cls(_own(settings), *(_seeds(record, key) for key in ("seeds", *LOST)))
+        seeds, diverged, overflowed = (read_seeds(record, key) for key in ("seeds", *LOST))
+        settings = _own(settings)
+        made = cls(settings, seeds, diverged, overflowed, _chosen_temperature(record, settings))
         if not made.seeds or list(made.seeds_asked) != list(range(len(made.seeds_asked))):
             raise ValueError("seeds must be counted from 0, each there or left out, and some there")
         check_spelling(record, made.to_record())
@@ -71,7 +75,8 @@ class StudentSet:
     def to_record(self) -> dict[str, Any]:
         """Return the set's configuration, as `meta.json` keeps it: the settings that apply, and its seeds."""
         lost = {why: list(seeds) for why, seeds in self.lost.items()}
-        return {**self.described(), "seeds": list(self.seeds), **lost}
+        chosen = {CHOSEN: self.chosen_temperature} if self.chosen_temperature else {}
+        return {**self.described(), **chosen, "seeds": list(self.seeds), **lost}
 
     def asked(self, recipe: Recipe, folder: str, used: Mapping[str, str]) -> StudentSet | None:
         """Return the set of this name that a recipe asks for, with the seeds of this one."""
@@ -130,7 +135,8 @@ class StudentSet:
     @property
     def temperature(self) -> float:
         """The temperature of the target and of the loss; 1 where the target is not softened."""
-        return self.settings.temperatures[0] if self.taught.softened else 1.0
+        given = self.chosen_temperature or self.settings.temperatures[0]
+        return float(given) if self.taught.softened else 1.0
 
     @cached_property
     def model(self) -> Model:
@@ -216,17 +222,20 @@ class StudentSet:
 
     def without(self, seeds: Iterable[int], lost: Mapping[str, Iterable[int]]) -> StudentSet:
         """Return the same set with these seeds; the others are `lost`, by what became of them."""
-        gone = {why: tuple(lost.get(why, ())) for why in LOST}
-        return StudentSet(self.settings, tuple(seeds), **gone)
+        gone: dict[str, Any] = {why: tuple(lost.get(why, ())) for why in LOST}
+        return replace(self, seeds=tuple(seeds), **gone)
 
     def taught_instead(self, target: str) -> StudentSet:
-        """Return the same students, taught another target; of labels, the control."""
+        """Return the same students, taught another target at their temperature; of labels, the control."""
         weight = 0.0 if target == CONTROL else self.settings.label_weight
-        return replace(self, settings=_own(replace(self.settings, targets=(target,), label_weight=weight)))
+        same = self.at_temperature(self.chosen_temperature) if self.chosen_temperature else self
+        settings = replace(same.settings, targets=(target,), label_weight=weight)
+        return replace(same, settings=_own(settings))
 
     def at_temperature(self, temperature: float) -> StudentSet:
         """Return the same set at another temperature."""
-        return replace(self, settings=replace(self.settings, temperatures=(temperature,)))
+        settings = replace(self.settings, temperatures=(temperature,))
+        return replace(self, settings=settings, chosen_temperature=None)
 
     def _value(self, key: str, rule: Rule) -> Any:
         value = getattr(self.settings, key)
@@ -247,6 +256,8 @@ class StudentSet:
             if rule.tag and shown and self._applies(key, rule) and of(rule) and (whole or not rule.grouping):
                 tag = rule.sign if rule.sign and equals.strip() else rule.tag
                 value = self._value(key, rule)
+                if value == AUTO and self.chosen_temperature and equals.strip():
+                    value = f"{_shown(self.chosen_temperature)} ({value})"
                 tags.append(rule.named(value, equals) if rule.named else f"{tag}{equals}{_shown(value)}")
         return tags
 
@@ -269,22 +280,6 @@ def set_named(recipe: Recipe, name: str) -> StudentSet | None:
     return next((wanted for wanted in sets if wanted.name == name), None)
 
 
-def position(student_set: StudentSet, folder: str, models: Sequence[str]) -> tuple[Any, ...]:
-    """Return what orders student sets, where `models` are those of the recipe.
-
-    By model (those of the recipe first), then target in the order of TARGETS, then temperature.
-    """
-    model = str(student_set.model)
-    return (
-        models.index(model) if model in models else len(models),
-        model,
-        list(TARGETS).index(student_set.target),
-        student_set.temperature,
-        student_set.settings.label_weight,
-        folder,
-    )
-
-
 def _own(settings: Students) -> Students:
     """Return the settings of one set, with what does not apply to it at its default."""
     settings = replace(
@@ -298,11 +293,15 @@ def _own(settings: Students) -> Students:
     return Students(**{key: getattr(settings, key) for key in apply})
 
 
-def _seeds(record: Mapping[str, Any], key: str) -> tuple[int, ...]:
-    seeds = record.get(key, [])
-    if not isinstance(seeds, list) or any(type(seed) is not int for seed in seeds) or seeds != sorted(seeds):
-        raise ValueError(f"{key} must be a list of whole numbers in ascending order")
-    return tuple(seeds)
+def _chosen_temperature(record: Mapping[str, Any], settings: Students) -> float | None:
+    value = record.get(CHOSEN)
+    if settings.temperatures == (AUTO,):
+        known = type(value) is float and not rules(Students)[TEMPERATURES].problem(value)
+    else:
+        known = CHOSEN not in record
+    if not known:
+        raise ValueError(f"{CHOSEN} must be a temperature where that is {AUTO}, and not be there otherwise")
+    return value
 
 
 def _shown(value: float | str) -> str:

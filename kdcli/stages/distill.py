@@ -129,7 +129,7 @@ def distill(
     artefacts = {s: f"{STUDENTS}/{name or s.name}" for s in sets}
     planned = plan(experiment, artefacts, force=force, given=_given(options) if own else None)
     for order in planned.orders:
-        sizes = material.sizes(len(order.wanted), students.seeds)
+        sizes = material.sizes(len(order.candidates), students.seeds, order.predicted)
         room.check_training(order.model, sizes, experiment.run.path)
     start = time.perf_counter()
     orders = planned.orders

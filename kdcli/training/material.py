@@ -154,8 +154,10 @@ class Material:
             for split, index in self.data.pool.index.items()
         }
 
-    def teaching(self, sets: Sequence[StudentSet], seeds: Sequence[int]) -> Teaching:
-        """Return what the students of these sets and seeds are taught."""
+    def teaching(
+        self, sets: Sequence[StudentSet], seeds: Sequence[int], predicted: Sequence[str] = ("test",)
+    ) -> Teaching:
+        """Return what the students of these sets and seeds are taught, to be `predicted` on these splits."""
         splits = ("train", "val")
         y = {split: self.labels(split) for split in splits}
         return Teaching(
@@ -172,12 +174,12 @@ class Material:
             ],
             seeds=seeds,
             role="student",
-            predicted=["test"],
+            predicted=predicted,
             standardise=self.data.description.standardise,
             weights=_weights(y, self.data.n_classes, self.class_weight),
         )
 
-    def sizes(self, sets: int, seeds: int) -> Sizes:
+    def sizes(self, sets: int, seeds: int, predicted: Sequence[str] = ("test",)) -> Sizes:
         """Return the sizes of a training on this material."""
         sizes = self.data.description.sizes
         return Sizes(
@@ -185,7 +187,7 @@ class Material:
             n_classes=self.data.n_classes,
             train=self.index["train"].shape[1],
             val=sizes["val"],
-            predicted=sizes["test"],
+            predicted=sum(sizes[split] for split in predicted),
             sets=sets,
             seeds=seeds,
             draws=self.data.draws,

@@ -1,7 +1,7 @@
 """Students: which of the sets that are asked for are missing, and their training and storing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kdcli.models import Model
@@ -14,6 +14,7 @@ from kdcli.runs.reuse import reusable
 from kdcli.runs.stored import TrainedStudents
 from kdcli.runs.student_sets import StudentSet
 from kdcli.store import Content, Run, fitting, to_json
+from kdcli.training.candidates import candidates_of, chooses, chosen
 from kdcli.training.material import Material
 from kdcli.training.resuming import ResumePoints, identity
 from kdcli.training.scores import scores_on_test
@@ -39,9 +40,19 @@ class Order:
         return [student_set for student_set, _ in self.wanted]
 
     @property
+    def candidates(self) -> list[StudentSet]:
+        """What is trained for them, each at one temperature."""
+        return candidates_of(self.sets)
+
+    @property
     def students(self) -> int:
-        """Number of students in each draw."""
-        return len(self.seeds) * len(self.wanted)
+        """Number of students in each draw that are trained."""
+        return len(self.seeds) * len(self.candidates)
+
+    @property
+    def predicted(self) -> list[str]:
+        """The splits whose logits are wanted: that of validation as well where a temperature is chosen."""
+        return ["test", "val"] if any(map(chooses, self.sets)) else ["test"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,7 @@ def plan(
         record = as_stored(student_set, stored, force=force)
         if reusable(experiment, artefact, record, force=force, given=given):
             seeds = range(len(record.seeds_asked), len(seeds))
+            student_set = replace(student_set, chosen_temperature=record.chosen_temperature)
         states.append((artefact, not seeds))
         if seeds:
             of_model = [other for other in artefacts if other.model == model]
@@ -114,14 +126,13 @@ def train(
         keep_going=keep_going,
     )
     artefacts = dict(order.wanted)
+    teaching = material.teaching(sets, order.seeds, order.predicted)
     lost: list[str] = []
     try:
-        all_fitted = order.model.train(material.teaching(sets, order.seeds), workshop)
-        for student_set, fitted in zip(sets, all_fitted, strict=True):
-            if student_set not in artefacts:
-                continue
+        trained = zip(sets, order.model.train(teaching, workshop), strict=True)
+        for wanted, student_set, fitted in chosen(order.sets, trained, material.data):
             if fitted.seeds:
-                _store(experiment, student_set, artefacts[student_set], fitted)
+                _store(experiment, student_set, artefacts[wanted], fitted)
             else:
                 seeds = f", {numbered('seed', order.seeds)}" if order.seeds.start else ""
                 lost.append(f"{student_set.title()} ({order.model}{seeds})")
@@ -137,8 +148,9 @@ def _stack(
 ) -> tuple[list[StudentSet], Mapping[str, Any]]:
     """Return the sets to be trained as one stack, and what identifies their training.
 
-    They are those that are wanted, unless a training was interrupted when some of its sets were stored
-    already: it is resumed with all of them, since results differ in the last bits with the size of the stack.
+    They are the candidates of what is wanted, unless a training was interrupted when some of its sets were
+    stored already: it is resumed with all of them, since results differ in the last bits with the size of
+    the stack.
     """
     experiment = material.experiment
     parents = {name: experiment.fresh(name).meta.digest for s in order.all_sets for name in s.parents}
@@ -147,9 +159,10 @@ def _stack(
     def record_of(student_set: StudentSet) -> Any:
         return to_json({**student_set.to_record(), "seeds": list(order.seeds)})
 
-    begun = [student_set for student_set in order.all_sets if record_of(student_set) in records]
-    resumes = len(begun) == len(records) and all(student_set in begun for student_set in order.sets)
-    sets = begun if resumes else order.sets
+    known = [(record_of(candidate), candidate) for candidate in candidates_of(order.all_sets)]
+    begun = [candidate for kept in records for record, candidate in known if record == kept]
+    resumes = len(begun) == len(records) and all(candidate in begun for candidate in order.candidates)
+    sets = begun if resumes else order.candidates
     return sets, identity([record_of(student_set) for student_set in sets], parents)
 
 

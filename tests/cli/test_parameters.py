@@ -157,6 +157,9 @@ def test_an_argument_may_be_given_as_an_option_but_not_contradict_it(line: Line)
 
 def test_a_list_of_numbers_is_nothing_else(line: Line) -> None:
     assert line.call("distill", "--temperature", "1, 4", "-T", "1e2").settings["temperatures"] == (1, 4, 100)
+    assert line.call("distill", "-T", "auto,2").settings["temperatures"] == ("auto", 2)
+    with pytest.raises(UsageError, match=r"--temperature: '1,x' is not a list of numbers or auto"):
+        line.call("distill", "--temperature", "1,x")
     with pytest.raises(UsageError, match=r"--layer: '1,x' is not a list of numbers"):
         line.call("distill", "--layer", "1,x")
 
@@ -178,6 +181,7 @@ def test_models_may_be_comma_separated() -> None:
     [
         ("kd dis", {"distill"}),
         ("kd distill --target ba", {"bayes", "bayes-soft"}),
+        ("kd distill --temperature a", {"auto"}),
         ("kd gen-data g", {"gaussians"}),
         ("kd recipe mo", {"moons"}),
         ("kd plot --run t", {"tiny"}),

@@ -60,6 +60,19 @@ def test_a_temperature_that_makes_no_difference() -> None:
     assert (caution.students.set.temperature, caution.other.set.temperature) == (500.0, 1000.0)
 
 
+def test_a_temperature_that_was_chosen_is_no_other_than_the_same_that_was_given() -> None:
+    sets = [
+        students("labels", 0.8),
+        students("soft", values(0.85), values(0.2), temperature=2.0),
+        students("soft", values(0.85), values(0.2), temperature="auto", chosen=2.0),
+    ]
+    assert cautions_but_one_draw(evidence(*sets)) == []
+    (caution,) = cautions_but_one_draw(
+        evidence(*sets, students("soft", values(0.85), values(0.2), temperature="auto", chosen=8.0, name="b"))
+    )[:1]
+    assert isinstance(caution, SameScores)
+
+
 def test_students_that_are_better_than_their_teacher() -> None:
     sets = students("labels", 0.95), students("soft", 0.9)
     (caution,) = cautions_but_one_draw(evidence(*sets, teacher=teacher(0.8)))

@@ -127,6 +127,16 @@ def test_a_gain_is_explained_by_students_of_the_same_model_and_label_weight() ->
     assert (share.rival.set.target, share.rival.set.temperature) == ("shuffled", 4.0)
 
 
+def test_a_chosen_temperature_is_explained_at_that_temperature() -> None:
+    soft = students("soft", 0.9, temperature="auto", chosen=2.0)
+    sets = [students("labels", 0.8), soft, students("shuffled", 0.85, temperature="auto", chosen=4.0)]
+    assert not any(gain.shares for gain in attributions(*sets))
+    (gain,) = attributions(*sets, students("shuffled", 0.85, temperature=2.0))
+    assert [share.rival.name for share in gain.shares] == ["shuffled-T2-mlp4"]
+    missing = soft.set.taught_instead("shuffled")
+    assert (missing.name, missing.chosen_temperature) == ("shuffled-T2-mlp4", None)
+
+
 def test_missing_explanations_are_answered_with_the_command_that_trains_them() -> None:
     sets = [students("labels", 0.8), students("hard", 0.85), students("soft", 0.9)]
     (group,) = findings(evidence(*sets))

@@ -77,5 +77,16 @@ def test_the_title_tells_the_best_temperature_of_the_first_line(
     assert finding(replace(view, students=[*shuffled, *sets])) == f"soft (mlp:4): {told}"
 
 
+def test_a_set_that_chose_its_temperature_stands_there_unless_another_does(view: View) -> None:
+    chosen = {"target": "soft", "temperature": "auto", "chosen_temperature": 4.0}
+    auto = students("soft, T = 4 (auto)", score=scores(0, 1, accuracy=0.5), settings=chosen)
+    beside = draw(replace(view, students=[auto, *view.students]))
+    (bars,) = beside.axes[0].containers
+    np.testing.assert_allclose(bars.lines[0].get_xydata(), [[1, 0.81], [4, 0.945]])
+    rest = [subject for subject in view.students if subject.temperature == 1]
+    (bars,) = draw(replace(view, students=[*rest, auto])).axes[0].containers
+    np.testing.assert_allclose(bars.lines[0].get_xydata(), [[1, 0.81], [4, 0.5]])
+
+
 def test_it_needs_two_temperatures(view: View) -> None:
     assert "two temperatures" in obstacle(replace(view, students=view.students[:2]))

@@ -68,7 +68,7 @@ def predicting(p: Array) -> Callable[[], Array]:
 
 def students(title: str, model: str = "mlp:4", **changed: Any) -> Subject:
     """The students of one set: one draw, three seeds, and a prediction of class 1 and class 0 by turns."""
-    temperature = float(title.split("T = ")[1].split(",")[0]) if "T = " in title else 1.0
+    temperature = float(title.split("T = ")[1].split(",")[0].split()[0]) if "T = " in title else 1.0
     subject = Subject(
         title=title,
         model=model,

@@ -95,6 +95,22 @@ def test_a_student_set_in_the_document(made: Evidence) -> None:
     assert (stale["name"], stale["stale"], stale["metrics"], stale["cost"]) == ("hard-mlp4", True, {}, None)
 
 
+def test_a_chosen_temperature_is_told_as_such() -> None:
+    soft = students("soft", 0.9, temperature="auto", chosen=2.0)
+    whole = concluded(evidence(students("labels", 0.8), soft))
+    told = document(whole)
+    assert told["finding"].startswith("On these training data, soft labels at T = 2 (auto) help")
+    assert any(
+        sentence.startswith("Soft at T = 2 (auto) beats labels") for sentence in told["sentences"]["mlp:4"]
+    )
+    rows = list(csv.DictReader(io.StringIO(as_csv(whole))))
+    for made in (told["students"], rows):
+        temperatures = {
+            row["name"]: (float(row["temperature"]), str(row["auto_temperature"])) for row in made
+        }
+        assert temperatures == {"labels-mlp4": (1.0, "False"), "soft-Tauto-mlp4": (2.0, "True")}
+
+
 def test_an_attribution_in_the_document(made: Evidence) -> None:
     (gain,) = document(concluded(made))["attributions"]
     assert (gain["students"], gain["metric"], gain["seed_numbers"]) == (

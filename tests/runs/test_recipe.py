@@ -100,7 +100,7 @@ def test_all_problems_come_in_one_message() -> None:
     targets = ["labels", "sfot"]
     models = ["mlp:4", "tree:max_depth=0"]
     label_weight = 2.0
-    temperatures = [0.0]
+    temperatures = [0.0, "auto"]
     [extra]
     """
     with pytest.raises(RecipeError) as problem:

@@ -27,7 +27,10 @@ def sets_with_losses(draw: st.DrawFn) -> StudentSet:
     by_fate: dict[str, list[int]] = {"": [], "diverged": [], "overflowed": []}
     for seed, fate in enumerate(fates):
         by_fate[fate].append(seed)
-    return chosen.without(by_fate.pop(""), by_fate)
+    made = chosen.without(by_fate.pop(""), by_fate)
+    if made.settings.temperatures == ("auto",):
+        made = replace(made, chosen_temperature=draw(st.floats(0.01, 1000)))
+    return made
 
 
 def as_stored(student_set: StudentSet) -> dict[str, Any]:
@@ -58,7 +61,7 @@ def test_any_other_value_in_a_record_is_refused_or_of_another_set(
 
 @given(SETS, st.data())
 def test_a_setting_that_a_record_lacks_has_its_default(student_set: StudentSet, data: st.DataObject) -> None:
-    record = as_stored(student_set)
+    record = as_stored(replace(student_set, chosen_temperature=None).at_temperature(3.0))
     younger = [key for key in record if key not in ("target", "model", "seeds")]
     del record[key := data.draw(st.sampled_from(younger))]
     default = Students().temperatures[0] if key == "temperature" else getattr(Students(), key)
@@ -70,6 +73,13 @@ def test_a_setting_that_a_record_lacks_has_its_default(student_set: StudentSet, 
     [
         ({"target": "soften"}, "no target 'soften'"),
         ({"temperature": 0.0}, "must be at least 0.01"),
+        ({"temperature": "auto"}, "chosen_temperature must be a temperature where that is auto"),
+        ({"temperature": "auto", "chosen_temperature": "auto"}, "chosen_temperature must be"),
+        ({"temperature": "auto", "chosen_temperature": 0.001}, "chosen_temperature must be"),
+        ({"temperature": "auto", "chosen_temperature": 2}, "chosen_temperature must be"),
+        ({"temperature": "auto", "chosen_temperature": float("nan")}, "chosen_temperature must be"),
+        ({"chosen_temperature": 4.0}, "and not be there otherwise"),
+        ({"temperature": "hot"}, "must be a number or auto, not 'hot'"),
         ({"temperature": 4}, "temperature is written as 4.0, not 4"),
         ({"model": "mlp:04"}, 'model is written as "mlp:4", not "mlp:04"'),
         ({"targets": ["soft"]}, "no stage writes targets"),
@@ -112,7 +122,7 @@ def test_the_options_that_make_a_set_again_ask_for_this_set_alone(
     options = student_set.making(replace(builtin("gaussians"), students=students), folder or student_set.name)
     assert options.pop("name") == folder
     assert options.pop("keep_going") == bool(student_set.lost)
-    whole = student_set.with_seeds(len(student_set.seeds_asked))
+    whole = replace(student_set.with_seeds(len(student_set.seeds_asked)), chosen_temperature=None)
     assert student_sets(override(students, options)) == [whole]
 
 
@@ -199,6 +209,18 @@ def test_titles_tell_a_folder_named_by_hand(students: Students, title: str, grou
     assert student_set.title("mine") == f"{title} (mine)"
     assert student_set.group == group
     assert (student_set.variant(), student_set.variant("mine").endswith("mine")) == (variant, True)
+
+
+def test_a_chosen_temperature_is_that_of_the_target_and_part_of_the_title_but_not_of_the_name() -> None:
+    (asked,) = student_sets(Students(targets=("soft",), temperatures=("auto",), seeds=3))
+    made = replace(asked, chosen_temperature=2.0)
+    assert (asked.name, asked.title()) == ("soft-Tauto-mlp4", "soft, T = auto")
+    assert (made.name, made.stem(), made.title()) == ("soft-Tauto-mlp4", "soft-Tauto", "soft, T = 2 (auto)")
+    assert (made.temperature, made.group, made.variant()) == (2.0, "mlp:4", "")
+    assert made.to_record().items() >= {"temperature": "auto", "chosen_temperature": 2.0}.items()
+    assert made.with_seeds(5).chosen_temperature == made.without((1,), {}).chosen_temperature == 2.0
+    for target in ("shuffled", "labels"):
+        assert made.taught_instead(target) == asked.at_temperature(2.0).taught_instead(target)
 
 
 def test_lost_seeds_are_told() -> None:

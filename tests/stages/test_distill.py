@@ -266,8 +266,9 @@ def test_label_weight_has_a_name_of_its_own(kd: Kd, tiny: Path) -> None:
     [
         (["--target", "sfot"], 2, "no target 'sfot'; did you mean soft?"),
         (["--target", "soft", "--temperature", "0"], 2, "--temperature: must be at least 0.01"),
-        (["--target", "soft", "--temperature", "a"], 2, "'a' is not a list of numbers"),
+        (["--target", "soft", "--temperature", "a"], 2, "'a' is not a list of numbers or auto"),
         (["--target", "hard", "--temperature", "2"], 2, "no effect"),
+        (["--target", "labels", "--temperature", "auto"], 2, "--temperature: no effect on labels"),
         (["--target", "hard", "--smoothing", "0.2"], 2, "--smoothing: no effect on hard"),
         (["--target", "smooth", "--smoothing", "1"], 2, "--smoothing: must be above 0 and below 1"),
         (["--target", "shuffled"], 2, "needs 3 classes or more, and the data have 2"),

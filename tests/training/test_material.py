@@ -100,6 +100,7 @@ def test_the_first_draw_of_several_is_taught_as_the_only_one_is(two_draws: Path,
 def test_sizes_count_the_draws(two_draws: Path, alone: Path) -> None:
     several, only = material(two_draws), material(alone)
     assert several.sizes(3, 5) == replace(only.sizes(3, 5), draws=2)
+    assert several.sizes(3, 5, ["test", "val"]).predicted == several.sizes(3, 5).predicted + 40
     assert teacher_sizes(several.data) == replace(teacher_sizes(only.data), draws=2)
     assert teacher_sizes(several.data).predicted == 160 + 40 + 400
 

@@ -1,0 +1,71 @@
+"""Candidates: student sets at several temperatures, of which a set that chooses its temperature keeps one.
+
+The choice rests on the validation split, and is made once for all seeds and draws of a set.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import torch
+
+from kdcli.models.family import Fitted
+from kdcli.runs.stored import Data
+from kdcli.runs.student_sets import StudentSet
+from kdcli.scored import Scored, nll
+from kdcli.targets import AUTO, CANDIDATES
+
+
+def chooses(student_set: StudentSet) -> bool:
+    """Whether the temperature of a set is yet to be chosen."""
+    return student_set.settings.temperatures == (AUTO,) and student_set.chosen_temperature is None
+
+
+def candidates_of(sets: Iterable[StudentSet]) -> list[StudentSet]:
+    """Return what is trained for these sets, each at one temperature; once what several of them need."""
+    return list(dict.fromkeys(candidate for student_set in sets for candidate in _candidates(student_set)))
+
+
+def _candidates(student_set: StudentSet) -> list[StudentSet]:
+    if chooses(student_set):
+        return [student_set.at_temperature(temperature) for temperature in CANDIDATES]
+    chosen = student_set.chosen_temperature
+    return [student_set.at_temperature(chosen) if chosen else student_set]
+
+
+def chosen(
+    sets: Sequence[StudentSet], trained: Iterable[tuple[StudentSet, Fitted]], data: Data
+) -> Iterator[tuple[StudentSet, StudentSet, Fitted]]:
+    """Yield each of the sets, the same with its temperature, and its students.
+
+    It is yielded as soon as all of its candidates are `trained`; the seconds are those that all of them took.
+    """
+    waiting, kept = list(sets), dict[StudentSet, Fitted]()
+    for candidate, fitted in trained:
+        kept[candidate] = fitted
+        done = [wanted for wanted in waiting if all(other in kept for other in _candidates(wanted))]
+        for wanted in done:
+            yield wanted, *_choice(wanted, {other: kept[other] for other in _candidates(wanted)}, data)
+        waiting = [wanted for wanted in waiting if wanted not in done]
+        needed = candidates_of(waiting)
+        kept = {other: kept[other] for other in kept if other in needed}
+
+
+def _choice(
+    wanted: StudentSet, candidates: dict[StudentSet, Fitted], data: Data
+) -> tuple[StudentSet, Fitted]:
+    if not chooses(wanted):
+        (fitted,) = candidates.values()
+        return wanted, fitted
+    best = min(candidates, key=lambda candidate: _rank(candidates[candidate], data))
+    seconds = sum(fitted.seconds for fitted in candidates.values())
+    return replace(wanted, chosen_temperature=best.temperature), replace(candidates[best], seconds=seconds)
+
+
+def _rank(fitted: Fitted, data: Data) -> tuple[int, float]:
+    """Return what orders candidates, the best first: lost seeds, and the mean NLL of validation labels."""
+    lost = sum(map(len, fitted.lost.values()))
+    by_draw = enumerate(fitted.logits["val"])
+    values = [nll(Scored(logits, data.pool.labels("val", draw))).mean() for draw, logits in by_draw]
+    mean = float(torch.stack(values).mean())
+    return lost, mean if math.isfinite(mean) else math.inf
