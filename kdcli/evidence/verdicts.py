@@ -223,7 +223,8 @@ def against_control(
     """Compare every set with its control, on these metrics."""
     controls: list[StudentsMeasured] = []  # one for each model, transfer set, number of seeds and budget
     for candidate in candidates(students, control):
-        if all(candidate.set.pairing_differences(other.set) for other in controls):
+        others = (other for other in controls if other.group == candidate.group)
+        if all(candidate.set.pairing_differences(other.set) for other in others):
             controls.append(candidate)
     own = {measured.name for measured in controls}
     matched = {
@@ -257,7 +258,11 @@ def _control_of(
     """Return a set's control among those that there are, or None and why there is none."""
     if not controls:
         return None, f"there is no set '{name}' to compare with"
-    nearest = min(controls, key=lambda control: len(students.set.pairing_differences(control.set)))
+
+    def distance(control: StudentsMeasured) -> tuple[int, bool]:
+        return len(students.set.pairing_differences(control.set)), control.group != students.group
+
+    nearest = min(controls, key=distance)
     reasons = students.set.pairing_differences(nearest.set)
     if not reasons:
         return nearest, ""
