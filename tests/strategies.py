@@ -45,7 +45,8 @@ STUDENTS = st.builds(
     temperatures=several(numbers(0.01, 1000) | st.just("auto")),
     smoothing=numbers(0.001, 0.999),
     label_weight=numbers(0, 1),
-    transfer_size=st.integers(0, 10**6),
+    transfer=st.sampled_from(("train", "train:40", "train:7+rest", "train+munge:2", "train+duplicate:3")),
+    labels_from=st.sampled_from(("target", "teacher", "original")),
     seeds=st.integers(1, 12),
     **TRAINING,
 )

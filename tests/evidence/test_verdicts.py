@@ -107,7 +107,7 @@ def test_what_is_detectable_would_have_been_shown() -> None:
 def test_every_model_and_transfer_set_has_its_own_control() -> None:
     sets = [
         students(target, 0.8, **settings)
-        for settings in ({}, {"model": "mlp:3"}, {"transfer_size": 40})
+        for settings in ({}, {"model": "mlp:3"}, {"transfer": "train:40"})
         for target in ("labels", "soft")
     ]
     made = evidence(*sets)

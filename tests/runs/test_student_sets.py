@@ -200,7 +200,7 @@ def test_names_of_sets_fit_whatever_the_model(layers: int) -> None:
         (Students(targets=("soft",), temperatures=(2.5,)), "soft, T = 2.5", "mlp:4", ""),
         (Students(targets=("hard",), label_weight=0.5), "hard, w = 0.5", "mlp:4", "w = 0.5"),
         (Students(targets=("smooth",), smoothing=0.3), "smooth, ε = 0.3", "mlp:4", ""),
-        (Students(targets=("labels",), transfer_size=50), "labels, n = 50", "mlp:4, n = 50", "n = 50"),
+        (Students(targets=("labels",), transfer="train:50"), "labels, n = 50", "mlp:4, n = 50", "n = 50"),
     ],
 )
 def test_titles_tell_a_folder_named_by_hand(students: Students, title: str, group: str, variant: str) -> None:

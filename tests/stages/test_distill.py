@@ -180,7 +180,7 @@ def test_a_transfer_set_is_a_fixed_part_of_the_training_split(
 
     monkeypatch.setattr("kdcli.training.parts.fit", spy)
     for target in ("labels", "soft"):
-        assert kd("distill", "--target", target, "--transfer-size", "41", "--epochs", "2").code == 0
+        assert kd("distill", "--target", target, "--transfer", "train:41", "--epochs", "2").code == 0
     x, objective = seen[0]
     assert len(seen) == 4  # two parts of each target
     assert all(torch.equal(x, other) for other, _ in seen)
@@ -189,8 +189,8 @@ def test_a_transfer_set_is_a_fixed_part_of_the_training_split(
     assert len(set(index)) == 41
     assert torch.equal(objective.target.argmax(-2).flatten(), train.y[index])
     assert abs(float(train.y[index].double().mean()) - 0.5) < 0.02
-    assert students(tiny, "labels-n41-mlp4").set.settings.transfer_size == 41
-    assert kd("distill", "--model", "tree", "--transfer-size", "41", "--target", "soft").code == 0
+    assert students(tiny, "labels-n41-mlp4").set.settings.transfer == "train:41"
+    assert kd("distill", "--model", "tree", "--transfer", "train:41", "--target", "soft").code == 0
     assert (tiny / "students/soft-T4-n41-tree/meta.json").is_file()
 
 
@@ -248,10 +248,10 @@ def test_the_command_that_renews_a_set_renews_that_set(kd: Kd, tiny: Path) -> No
 
 
 def test_all_examples_over_a_recipe_with_few_are_renewed_as_such(kd: Kd, tiny: Path) -> None:
-    edit_recipe(tiny, "transfer_size = 0", "transfer_size = 40")
+    edit_recipe(tiny, 'transfer = "train"', 'transfer = "train:40"')
     kd("train-teacher", "--epochs", "3", "--force")
     (hint,) = re.findall(r"`kd (.*?)` renews", kd("plot", "learning-curves").out)
-    assert "--transfer-size 0" in hint
+    assert "--transfer train" in hint
     assert kd(*shlex.split(hint)).code == 0
     assert "left out students" not in kd("plot", "learning-curves").out
 
@@ -275,9 +275,12 @@ def test_label_weight_has_a_name_of_its_own(kd: Kd, tiny: Path) -> None:
         (["--label-weight", "1.5"], 2, "--label-weight: must be at least 0 and at most 1"),
         (["--model", "mlp:0"], 2, "a width must be"),
         (["--seeds", "0"], 2, "--seeds: must be at least 1"),
-        (["--transfer-size", "1"], 2, "1 of 160 training examples cannot be chosen with some of each"),
-        (["--transfer-size", "161"], 2, "161 of 160 training examples"),
-        (["--transfer-size", "-1"], 2, "--transfer-size: must be at least 0"),
+        (["--transfer", "train:1"], 2, "1 of 160 training examples cannot be chosen with some of each"),
+        (["--transfer", "train:161"], 2, "161 of 160 training examples"),
+        (["--transfer", "train:-1"], 2, "--transfer: train takes a whole number from 1"),
+        (["--transfer", "munge:5"], 2, "--transfer: a transfer set begins with train"),
+        (["--transfer", "train+mung:5"], 2, "did you mean munge?"),
+        (["--transfer", "train+pool:p.csv", "--target", "soft"], 2, "is for tables of your own"),
         (["--model", "cnn:2,3"], 2, "needs images"),
         (["--name", "x"], 2, "--name is for one student set"),
         (["--target", "soft", "--name", "../x"], 2, "cannot name a student set"),

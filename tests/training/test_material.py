@@ -9,15 +9,16 @@ from kdcli.data.dataset import stratified_split
 from kdcli.rng import generator
 from kdcli.runs.recipe import Students
 from kdcli.runs.student_sets import student_sets
+from kdcli.runs.transfer import Transfer
 from kdcli.targets import balanced_weights
 from kdcli.training.material import Material, teacher_sizes, teacher_teaching
 
 SETS = student_sets(Students(targets=("labels", "soft", "bayes-soft")))
 
 
-def material(run: Path, transfer_size: int = 0) -> Material:
+def material(run: Path, size: int = 0) -> Material:
     experiment = opened(run)
-    return Material(experiment, experiment.teacher, transfer_size)
+    return Material(experiment, experiment.teacher, Transfer(size))
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_students_are_taught_what_the_data_and_teacher_of_their_draw_say(two_dra
 def test_classes_are_weighted_by_their_shares_of_the_training_examples(two_draws: Path) -> None:
     plain = material(two_draws)
     assert plain.teaching(SETS[:1], [0]).weights is None
-    made = replace(plain, transfer_size=50, class_weight="balanced")
+    made = replace(plain, transfer=Transfer(50), class_weight="balanced")
     for taught in (made.teaching(SETS[:1], [0]), teacher_teaching(made.data, 0, "balanced")):
         assert taught.weights is not None
         y = {split: labels.argmax(-1) for split, labels in taught.labels.items()}
@@ -62,7 +63,7 @@ def test_the_posterior_is_that_of_each_draws_examples(two_draws: Path) -> None:
 
 
 def test_a_transfer_set_is_chosen_class_by_class_in_every_draw(two_draws: Path) -> None:
-    made = material(two_draws, transfer_size=50)
+    made = material(two_draws, size=50)
     taught = made.teaching(SETS[:2], [0])
     assert (taught.n_train, made.sizes(2, 1).train) == (50, 50)
     for draw in range(2):
@@ -70,12 +71,11 @@ def test_a_transfer_set_is_chosen_class_by_class_in_every_draw(two_draws: Path) 
         assert set(rows.tolist()) < set(made.data.pool.rows("train", draw).tolist())
         assert made.data.pool.y[rows].bincount().tolist() == [25, 25]
         assert torch.equal(taught.labels["train"][draw].argmax(1), made.data.pool.y[rows])
-    assert made.transfer is not None
-    for draw, places in enumerate(made.transfer):
+    for draw, places in enumerate(made.taught):
         y, random = made.data.pool.labels("train", draw), generator("transfer", 0, draw)
         assert torch.equal(places, stratified_split(y, 50, random)[1].sort().values)
     whole, soft = material(two_draws).target(SETS[1], "train"), made.target(SETS[1], "train")
-    for draw, places in enumerate(made.transfer):
+    for draw, places in enumerate(made.taught):
         assert torch.equal(soft[draw], whole[draw][places])
 
 
@@ -122,7 +122,7 @@ def test_models_of_data_with_features_of_many_kinds_learn_from_standardised_ones
     kd: Kd, outputs: Path, tiny_run: Path
 ) -> None:
     assert kd("gen-data", "wine", "--draws", "2").code == 0
-    made = Material(opened(outputs / "wine"), None, transfer_size=60)
+    made = Material(opened(outputs / "wine"), None, Transfer(60))
     taught = made.teaching(student_sets(Students(targets=("labels",))), [0])
     assert taught.standardise
     assert teacher_teaching(made.data, seed=0, class_weight="none").standardise
