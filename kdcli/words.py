@@ -38,3 +38,9 @@ def listed(names: Sequence[str], word: str = "and") -> str:
 def capitalised(text: str) -> str:
     """Begin a text with a capital letter."""
     return text[:1].upper() + text[1:]
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text on one line, cut off after as many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[:most]} …"

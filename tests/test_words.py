@@ -1,4 +1,4 @@
-from kdcli.words import counted, either, listed, named_seed
+from kdcli.words import counted, either, listed, named_seed, shortened
 
 
 def test_counts_and_lists() -> None:
@@ -6,6 +6,11 @@ def test_counts_and_lists() -> None:
     assert either([10, 2, 10], "seed") == "2 or 10 seeds"
     assert (either([1], "seed"), either([1, 2], "seed")) == ("1 seed", "1 or 2 seeds")
     assert [listed(list(names)) for names in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
+
+
+def test_long_texts_are_cut_off_on_one_line() -> None:
+    assert shortened(" one\n  two ", 7) == "one two"
+    assert shortened("one two", 5) == "one t …"
 
 
 def test_a_seed_is_named_with_its_draw_where_there_are_several() -> None:

@@ -27,7 +27,8 @@ DATA = {name: dataset.config for name, dataset in DATASETS.items()}  # classes o
 
 @app.add(
     "run",
-    *("any_recipe", "source", "seeds", "file_format", "new_run", "force", "keep_going", "jobs", *WORK),
+    *("any_recipe", "source", "teacher_source", "seeds", "file_format", "new_run", "force", "keep_going"),
+    *("jobs", *WORK),
     settings=DATA,
     examples=("kd run", "kd run mine.toml --draws 20", "kd run customers.csv --label churned"),
 )
@@ -46,12 +47,13 @@ def _source_of_run(call: Call) -> Source:
 
 
 def _steps(call: Call, experiment: "Experiment", source: Source) -> "Sequence[Step]":
-    from kdcli.stages.run import WholeRun
+    from kdcli.stages.run import WholeRun, with_teacher
 
     whole = WholeRun(
         experiment,
-        source.recipe,
+        with_teacher(source.recipe, call.options.teacher_source),
         source=call.options.any_recipe,
+        teacher_source=call.options.teacher_source,
         files=source.files,
         settings={**source.settings, **call.settings},
         given=call.settings,

@@ -90,6 +90,13 @@ class Options:
     seeds: int | None = setting(
         None, "number of seeds of each student and draw, instead of the recipe's", minimum=1
     )
+    teacher_source: str | None = setting(
+        None,
+        "a teacher that exists, instead of the recipe's: a file of predictions, MODEL.onnx, "
+        "package.module:function, FILE.py:function, or command:COMMAND",
+        flag="--from",
+        metavar="WHAT",
+    )
     metrics: tuple[str, ...] = setting(
         (),
         "metrics to give verdicts on as well",

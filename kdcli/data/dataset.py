@@ -44,15 +44,15 @@ class Sample(NamedTuple):
 class Source(NamedTuple):
     """The rows that examples were made from, as they stand in their files.
 
-    `frame` has a row for each example, in the order of the run, without the labels: numbers as numbers, and
-    other values as text. An example stands in the row `position (n,)` of all files together, which have so
-    many rows `in_all`. `values` returns any column as text, and `place` names a row.
+    `frame` has a row for each example, in the order of the run, without the labels; None of images. An
+    example stands in the row `position (n,)` of all files together, which have so many rows `in_all`.
+    `values` returns any column as text, where there are columns, and `place` names an example.
     """
 
-    frame: pl.DataFrame
+    frame: pl.DataFrame | None
     position: Tensor
     in_all: int
-    values: Callable[[str], Sequence[str]]
+    values: Callable[[str], Sequence[str]] | None
     place: Callable[[int], str]
 
 

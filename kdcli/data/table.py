@@ -18,7 +18,6 @@ from kdcli.data.tables.columns import LEARNED, Column, Wishes, named, recognised
 from kdcli.data.tables.encoding import as_numbers, encode, fitted
 from kdcli.data.tables.leaks import leaks
 from kdcli.data.tables.reading import Table, is_text
-from kdcli.data.tables.typed import typed
 from kdcli.errors import Command, KdError, UsageError
 from kdcli.progress import Watch, unwatched
 from kdcli.words import counted
@@ -71,9 +70,8 @@ def rows(config: Tabular, watch: Watch = unwatched) -> Source:
     read = read_files(config, files, watch)
     label, in_all = read.label, sum(table.frame.height for table in read.tables.values())
     whole, found = labelled(joined(list(read.tables.values())), read, [])
-    frame = typed(whole.frame)
     return Source(
-        frame.drop(label),
+        whole.frame.drop(label),
         found.position,
         in_all,
         lambda column: text_of(whole.frame.get_column(named(whole, column, "--id"))).to_list(),

@@ -94,4 +94,4 @@ def _points(ax: Axes, falls: Sequence[float], name: str, color: str, marker: str
     ax.plot(falls, range(0, -len(falls), -1), linestyle="none", label=name, **look)
 
 
-FIGURE = FigureKind("how much each column matters to the teacher and to students", draw, obstacle)
+FIGURE = FigureKind("how much each column matters to the teacher and to students", draw, obstacle, asks=True)

@@ -236,4 +236,6 @@ def _color_bar(figure: Figure, view: View) -> None:
     cax.set_ylabel("probability of the predicted class")
 
 
-FIGURE = FigureKind("what the teacher and a student of each set predict over the plane", draw, obstacle, note)
+FIGURE = FigureKind(
+    "what the teacher and a student of each set predict over the plane", draw, obstacle, note, asks=True
+)

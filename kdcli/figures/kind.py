@@ -19,7 +19,8 @@ class FigureKind:
     """A kind of figure.
 
     `obstacle` says why a run has no such figure, or is empty; `note` says what of the run the figure leaves
-    out, and why, or is empty. `compares` marks a figure that draws `View.differences`, which take measuring.
+    out, and why, or is empty. `compares` marks a figure that draws `View.differences`, which take measuring,
+    and `asks` one that asks models about other examples than those of the run.
     """
 
     summary: str
@@ -27,3 +28,8 @@ class FigureKind:
     obstacle: Callable[[View], str]
     note: Callable[[View], Text] = lambda view: ""
     compares: bool = False
+    asks: bool = False
+
+    def seen(self, view: View) -> View:
+        """Return what of a run the figure may draw."""
+        return view.askable if self.asks else view

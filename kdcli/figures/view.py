@@ -6,7 +6,7 @@ A figure calls only the functions that it needs: what it does not ask for is not
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class Subject:
     variant      settings that set it apart from other sets of its target, such as "w = 0.3"
     partial      whether seeds are missing because their training failed
     limited_by   what keeps trees from growing: "nothing", "leaves" alone, or something "else"
+    askable      whether it can be asked about other examples; of a teacher from elsewhere answers are known
     """
 
     title: str
@@ -113,6 +114,7 @@ class Subject:
     variant: str = ""
     partial: bool = False
     limited_by: str = "nothing"
+    askable: bool = True
 
     @property
     def name(self) -> str:
@@ -191,6 +193,11 @@ class View:
     def subjects(self) -> list[Subject]:
         """The teacher, if there is one, and the student sets."""
         return [*([self.teacher] if self.teacher else []), *self.students]
+
+    @property
+    def askable(self) -> View:
+        """The run without a teacher that cannot be asked about other examples."""
+        return self if self.teacher is None or self.teacher.askable else replace(self, teacher=None)
 
     @property
     def representatives(self) -> list[Subject]:

@@ -62,7 +62,8 @@ def draw_part(task: Mapping[str, Any], shared: Mapping[str, torch.Tensor], tell:
     experiment = Experiment.open(Store(Path(task["outputs"])).run(task["run"]))
     view, _ = collect(experiment, task["models"])
     view = replace(view, differences=lambda: [Difference(**given) for given in task["differences"]])
-    files = {name: render(find_figure(name).draw(view), task["format"]) for name in task["figures"]}
+    kinds = {name: find_figure(name) for name in task["figures"]}
+    files = {name: render(kind.draw(kind.seen(view)), task["format"]) for name, kind in kinds.items()}
     tensors = {name: torch.frombuffer(bytearray(file), dtype=torch.uint8) for name, file in files.items()}
     return Result(None, tensors)
 
@@ -248,6 +249,7 @@ def _subject(
         variant=variant,
         partial=partial,
         limited_by=trained.model.limited_by,
+        askable=trained.is_kept,
     )
 
 

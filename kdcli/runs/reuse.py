@@ -77,5 +77,8 @@ def _keeping_both(stored: Stored[Any], edited: bool) -> Text:
 
 def beside(experiment: Opened) -> Command:
     """Return the command that makes another run with the same data."""
+    if experiment.data.dataset.opened:
+        recipe = str(experiment.run.recipe_path)
+        return experiment.run.store.command("gen-data", recipe=recipe, run="NAME")
     options = experiment.data.record.making(experiment.recipe, "")
     return experiment.run.store.command("gen-data", experiment.recipe.dataset, **options, run="NAME")

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from kdcli.data import DATASETS, SPLITS, Dataset, Description, Pool, Split
-from kdcli.errors import Command
+from kdcli.errors import Command, KdError
 from kdcli.models import Model
 from kdcli.runs.recipe import Recipe
 from kdcli.runs.records import DataRecord, Record, TeacherRecord, folder_of
@@ -191,7 +191,12 @@ class Trained(Stored[R], ABC):
         return self._load("model", self._build)[0]
 
     def load_model(self) -> Stack:
-        """Build the models as they were stored, a member of the stack for each: those of draw 0 first."""
+        """Build the models as they were stored, a member of the stack for each: those of draw 0 first.
+
+        Raises `KdError` where only their answers are stored.
+        """
+        if not self.is_kept:
+            raise KdError(f"{self.model} is not stored, only its answers to the examples of the run")
         return self._load("model", self._build)[1]
 
     def member(self, stack: Stack, seed: int, draw: int = 0) -> Stack:

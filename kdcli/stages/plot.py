@@ -99,6 +99,9 @@ def plot(
     )
 
 
+UNASKED = "leaves out the teacher, of which only the answers are stored"
+
+
 @dataclass
 class _Selection:
     """Figures that can be drawn, why others cannot, and what those that can leave out."""
@@ -114,12 +117,15 @@ def _select(kinds: Mapping[str, FigureKind], view: View, *, compares: bool) -> _
     for name, kind in kinds.items():
         if kind.compares != compares:
             continue
-        if obstacle := kind.obstacle(view):
+        seen = kind.seen(view)
+        if obstacle := kind.obstacle(seen):
             selection.obstacles[name] = obstacle
             continue
         selection.drawable.append(name)
-        if note := kind.note(view):
+        if note := kind.note(seen):
             selection.notes[name] = note
+        if seen is not view:
+            selection.notes[name] = joined(UNASKED, *(("; ", note) if note else ()))
     return selection
 
 

@@ -26,6 +26,11 @@ from kdcli.store import named_run
 Result = DataMade | TeacherTrained | Distilled | Plotted | Compared
 
 
+def with_teacher(recipe: Recipe, source: str | None) -> Recipe:
+    """Return a recipe whose teacher is one that exists, if a source is given."""
+    return recipe if source is None else replace(recipe, teacher=override(recipe.teacher, {"source": source}))
+
+
 @dataclass(frozen=True)
 class Step:
     """One stage of a run: the command it stands for, and the call that does it."""
@@ -40,7 +45,8 @@ class WholeRun:
 
     `source` is the recipe's name or file, or the file or folder that the data are in, `files` the folder that
     its dataset is read from. `settings` are instead of those of the recipe's data section, and those of them
-    that were `given` by hand; `seeds` instead of those of its students. A run that is there with the same
+    that were `given` by hand; `seeds` instead of those of its students. A `teacher_source` is named with this
+    very call, and may be code. A run that is there with the same
     data and teacher keeps its recipe, and is given these students besides.
     """
 
@@ -50,6 +56,7 @@ class WholeRun:
     files: Path | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     given: Mapping[str, Any] = field(default_factory=dict)
+    teacher_source: str | None = None
     seeds: int | None = None
     force: bool = False
     keep_going: bool = False
@@ -67,7 +74,10 @@ class WholeRun:
         students_of = recipe if joins else ""
         return [
             Step(self._making(joins), lambda: self._gen_data(joins)),
-            Step(self._later("train-teacher", force=self.force), self._train_teacher),
+            Step(
+                self._later("train-teacher", source=self.teacher_source, force=self.force),
+                self._train_teacher,
+            ),
             Step(
                 self._later(
                     "distill",
@@ -141,7 +151,8 @@ class WholeRun:
         )
 
     def _train_teacher(self) -> TeacherTrained:
-        return train_teacher(self.experiment, {}, force=self.force, watch=self.watch)
+        options = {"source": self.teacher_source}
+        return train_teacher(self.experiment, options, force=self.force, watch=self.watch)
 
     def _distill(self, joins: bool) -> Distilled:
         made = distill(

@@ -1,1 +1,1 @@
-"""Teachers: those that are trained here, and those that exist elsewhere."""
+"""Teachers: those trained here, and external ones: files of predictions, functions, commands, models."""

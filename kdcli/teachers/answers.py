@@ -43,7 +43,7 @@ def logits_from(
     values = _as_matrix(answers, classes, named)
     _check_numbers(values, named, logits, place)
     if values.shape[1] == 1:
-        values = _of_both_classes(values[:, 0], named, logits, place)
+        values = of_both_classes(values[:, 0], named, logits, place)
     elif logits:
         if len(values) and (_fits(values, 1).all() or _fits(values, 100).all()):
             _refuse_as_logits(named)
@@ -56,7 +56,7 @@ def logits_from(
     probabilities = result.softmax(1)
     if len(values) > 1 and bool(((probabilities - probabilities[0]).abs() <= SAME).all()):
         raise KdError(
-            f"{named} says the same of every row", "check that it is the right file, column or model"
+            f"{named} gives every row the same answer", "check that it is the right file, column or model"
         )
     return result
 
@@ -99,11 +99,14 @@ def _check_numbers(values: Array, named: str, logits: bool, place: Callable[[int
 
 
 def _refuse_as_logits(named: str) -> NoReturn:
-    raise KdError(f"{named} has probabilities, by the look of all rows, and no logits", "leave --logits out")
+    raise KdError(f"{named} has probabilities in every row, not logits", "leave --logits out")
 
 
-def _of_both_classes(values: Array, named: str, logits: bool, place: Callable[[int], str]) -> Array:
-    """Return the answers for both classes, given those for the second `(n,)`."""
+def of_both_classes(values: Array, named: str, logits: bool, place: Callable[[int], str]) -> Array:
+    """Return the answers for two classes `(n, 2)`, given those for the second `(n,)`.
+
+    Raises `KdError` unless they are probabilities, percentages, or `logits`.
+    """
     import numpy as np
 
     inside = (values >= 0) & (values <= 1 + ROUNDING)

@@ -1,13 +1,10 @@
-"""What a teacher from elsewhere is asked, and what it has to answer."""
+"""What an external teacher is asked, and the interface of one that can be called."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
-
-from kdcli.errors import KdError
-from kdcli.words import counted
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,13 +19,15 @@ class Asked:
     `frame` has the rows of a table as they stand in its source, without the label: numbers as numbers, other
     values as text, nulls where they are missing; None of images. `x (n, *features)` are the encoded features,
     float32, or images, uint8, such as `(n, height, width)` or `(n, channels, height, width)`.
-    `feature_names` are those of `x`, and empty for images; `classes` are in the order of their indices.
+    `feature_names` are those of `x`, and empty for images; `classes` are in the order of their indices. The
+    answers are to be probabilities or percentages, or `logits`.
     """
 
     frame: pl.DataFrame | None
     x: Tensor
     feature_names: Sequence[str]
     classes: Sequence[str]
+    logits: bool = False
 
 
 class CallableTeacher(Protocol):
@@ -36,36 +35,15 @@ class CallableTeacher(Protocol):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what answers."""
+        """SHA-256 of what answers: a file, or the text of a command."""
+
+    @property
+    def who(self) -> str:
+        """What messages call it."""
 
     def ask(self, asked: Asked) -> np.ndarray:
-        """Return numbers `(n, n_classes)` or `(n,)`, float64; raises `KdError` if it cannot answer."""
+        """Return answers for `logits_from`: `(n, n_classes)`, or `(n,)` or `(n, 1)` for the second of two.
 
-
-def checked(answer: Any, asked: Asked, who: str) -> np.ndarray:
-    """Return an answer as float64, `(n, n_classes)` or `(n,)`.
-
-    Raises `KdError` naming `who` for another shape, for what is no number, and for the first NaN.
-    """
-    import numpy as np
-
-    rows, width = len(asked.x), len(asked.classes)
-    hint = f"({rows}, {width}) is the probability of each class in each row, ({rows},) of the second of two"
-    try:
-        values = np.asarray(answer)
-        numbers = values.dtype.kind in "fiub"
-        if values.dtype == object and values.ndim and not any(isinstance(v, str) for v in values.flat):
-            values, numbers = values.astype(np.float64), True
-    except (TypeError, ValueError):
-        numbers = False
-    if not numbers:
-        raise KdError(f"{who} answers with other things than numbers", hint)
-    if values.shape == (rows, 1):
-        values = values[:, 0]
-    if values.shape not in ((rows,), (rows, width)):
-        asked_about = f"{counted(rows, 'row')} and {width} classes"
-        raise KdError(f"{who} answers with the shape {values.shape} when asked about {asked_about}", hint)
-    nan = np.isnan(values.reshape(rows, -1)).any(1)
-    if nan.any():
-        raise KdError(f"{who} answers NaN in row {int(nan.argmax()) + 1:,}", "every answer must be a number")
-    return values.astype(np.float64)
+        About no examples nothing is asked, and the answer is `(0, n_classes)`. Raises `KdError` if the
+        teacher cannot answer, or answers for another number of examples.
+        """

@@ -1,4 +1,4 @@
-"""A teacher from elsewhere as the command line names it."""
+"""External teachers, as the command line names them."""
 
 import re
 from pathlib import Path
@@ -9,13 +9,12 @@ from kdcli.teachers.command import TIMEOUT, CommandTeacher
 from kdcli.teachers.function import FunctionTeacher
 from kdcli.teachers.onnx import OnnxTeacher
 from kdcli.teachers.onnx_inputs import Scaling
+from kdcli.teachers.predictions import FORMATS, is_predictions
 
-PREDICTIONS = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".arrow", ".feather", ".ipc", ".npz", ".npy")
 FUNCTION = re.compile(r"(?P<module>.+\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 WAYS = (
-    "a teacher from elsewhere is a function (package.module:function or file.py:function), a command "
-    "('command:./score --flag'), a model (model.onnx), or a file of predictions "
-    f"({', '.join(PREDICTIONS)}, or .gz of these)"
+    "an external teacher is a function (package.module:function or file.py:function), a command "
+    f"('command:./score --flag'), a model (model.onnx), or a file of predictions ({FORMATS})"
 )
 
 
@@ -31,12 +30,11 @@ def opened(what: str, *, timeout: float = TIMEOUT, scaling: Scaling = "unit") ->
     path = Path(what)
     if path.suffix.lower() == ".onnx":
         return OnnxTeacher(path, scaling)
-    suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
-    if suffix in PREDICTIONS:
+    if is_predictions(path):
         return None
     if function := FUNCTION.fullmatch(what):
         return FunctionTeacher(function["module"], function["name"])
-    raise UsageError(f"'{what}' names no teacher" + _likely(what, suffix), WAYS)
+    raise UsageError(f"'{what}' names no teacher" + _likely(what, path.suffix.lower()), WAYS)
 
 
 def _likely(what: str, suffix: str) -> str:

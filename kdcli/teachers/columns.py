@@ -1,4 +1,4 @@
-"""Which columns of a table have the answers of a teacher: by the names of classes, else by their order."""
+"""Which columns of a table have a teacher's answers: by the names of the classes, else by order."""
 
 from __future__ import annotations
 
@@ -38,8 +38,7 @@ def answer_columns(columns: Sequence[str], classes: Sequence[str], named: str, *
         }
         if candidates:
             return candidates[_preferred(candidates, named, logits)]
-    rest = [name for name in columns if name.casefold() not in LABELS]
-    rest = rest or list(columns[:1]) * (len(columns) == 1)
+    rest = [name for name in columns if name.casefold() not in LABELS or len(columns) == 1]
     named_alike = any(
         _named(columns, prefix, name) for prefix in (*PREFIXES, LOGIT, PLAIN) for name in classes
     )
@@ -54,18 +53,14 @@ def answer_columns(columns: Sequence[str], classes: Sequence[str], named: str, *
 def _by_names(columns: Sequence[str], prefix: str, classes: Sequence[str]) -> Answers | None:
     """Find a column for each class."""
     names = [_name_of_class(columns, prefix, name, classes) for name in classes]
-    return Answers(tuple(filter(None, names))) if all(names) else None
+    return Answers(tuple(names)) if all(names) else None
 
 
 def _by_numbers(columns: Sequence[str], prefix: str, classes: Sequence[str]) -> Answers | None:
     """Find columns that are numbered from 0 in the order of the classes, as pandas does unless told names."""
-    names = [_named(columns, prefix, str(k)) for k in range(len(classes))]
-    more = _named(columns, prefix, str(len(classes)))
-    return (
-        Answers(tuple(name[0] for name in names))
-        if not more and all(len(name) == 1 for name in names)
-        else None
-    )
+    *names, more = [_named(columns, prefix, str(k)) for k in range(len(classes) + 1)]
+    clear = not more and all(len(alike) == 1 for alike in names)
+    return Answers(tuple(name for (name,) in names)) if clear else None
 
 
 def _by_name_of_one(columns: Sequence[str], prefix: str, classes: Sequence[str]) -> Answers | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import os
 import shlex
 import signal
@@ -16,12 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
+from kdcli.data.tables import text
 from kdcli.errors import KdError, UsageError
-from kdcli.teachers.asked import Asked, checked
-from kdcli.teachers.class_columns import class_columns
-from kdcli.words import counted
+from kdcli.teachers.asked import Asked
+from kdcli.teachers.tables import dialect_of, table_answers
+from kdcli.words import counted, shortened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +43,7 @@ class CommandTeacher:
     def __post_init__(self) -> None:
         """Raise `UsageError` for a command that is empty or has an open quotation."""
         try:
-            words = shlex.split(self.command)
+            words = self.words
         except ValueError as error:
             raise UsageError(f"command:{self.command} cannot be split: {error}", "close it") from None
         if not words:
@@ -58,7 +57,7 @@ class CommandTeacher:
     @property
     def who(self) -> str:
         """The command within a sentence."""
-        return f"the command '{self.command if len(self.command) <= LONG else self.command[:LONG] + ' …'}'"
+        return f"the command '{shortened(self.command, LONG)}'"
 
     @cached_property
     def digest(self) -> str:
@@ -66,31 +65,33 @@ class CommandTeacher:
         return hashlib.sha256(self.command.encode("utf-8", "surrogateescape")).hexdigest()
 
     def ask(self, asked: Asked) -> np.ndarray:
-        """Return the command's answer `(n, n_classes)` or `(n,)`.
+        """Return the command's answer.
 
-        The first line of each chunk's answer may name the columns; those named after classes are put in
-        their order, and others beside a full set of them are passed over. Raises `KdError` if the command
-        cannot be run, fails, takes too long, or answers with anything else.
+        Its columns are found by the names of the classes, if its first line has them, or by their order.
+        Raises `KdError` if the command cannot be run, fails, takes too long, or answers with anything else.
         """
         import numpy as np
+        import polars as pl
 
         if asked.frame is None:
             raise KdError(
                 f"{self.who} cannot be asked about images: a command gets the rows of a table",
                 "a function or an ONNX model can be asked about images",
             )
+        if not asked.frame.height:
+            return np.empty((0, len(asked.classes)))
         starts = range(0, asked.frame.height, CHUNK)
         chunks = [self._answer(asked.frame[start : start + CHUNK], asked.classes) for start in starts]
-        if len({chunk.shape[1] for chunk in chunks}) > 1:
-            raise KdError(f"{self.who} answers with different numbers of columns", "they must agree")
-        return checked(np.concatenate(chunks), asked, self.who)
+        if any(chunk.columns != chunks[0].columns for chunk in chunks):
+            raise KdError(f"{self.who} names other columns for some rows", "they must agree")
+        table = pl.concat(chunks, how="vertical_relaxed")
+        return table_answers(table, asked.classes, self.who, logits=asked.logits)
 
-    def _answer(self, frame: pl.DataFrame, classes: Sequence[str]) -> np.ndarray:
-        """Return the numbers that one process answers with, `(rows, columns)`."""
-        import numpy as np
-
+    def _answer(self, frame: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame:
+        """Return the table that one process answers with, a row for each of the frame."""
         # A row whose only value is missing must not be an empty line, which readers of CSV pass over.
         rows = frame.write_csv(null_value='""' if frame.width == 1 else "").encode()
+        # Files, since pipes could fill up, or be held open by what the command started.
         with (
             tempfile.TemporaryFile() as given,
             tempfile.TemporaryFile() as out,
@@ -98,35 +99,32 @@ class CommandTeacher:
         ):
             given.write(rows)
             given.seek(0)
+            process = self._started(given, out, errors)
             try:
-                self._run(given, out, errors)
+                self._wait(process, out, errors)
                 out.seek(0)
-                return np.array(_numbers(out.read(), frame.height, classes, self.who))
-            except AnswerError as problem:
-                raise KdError(f"{self.who} {problem}", _tail(errors)) from None
+                return _table(cast(BinaryIO, out), frame.height, classes)
+            except KdError as problem:
+                raise KdError(f"{self.who}: {problem}", _tail(errors)) from None
 
-    def _run(self, given: IO[bytes], out: IO[bytes], errors: IO[bytes]) -> None:
-        """Run the command between files: pipes could fill up, or be held open by what the command started.
-
-        Raises `AnswerError` unless it ends well in time. Whatever it started is ended with it.
-        """
-        process = self._started(given, out, errors)
+    def _wait(self, process: subprocess.Popen[bytes], out: IO[bytes], errors: IO[bytes]) -> None:
+        """Raise `KdError` unless the command ends well in time. Whatever it started is ended with it."""
         end = time.monotonic() + self.timeout
         try:
             while process.poll() is None:
                 if time.monotonic() > end:
-                    raise AnswerError(f"has not answered within {self.timeout:g} seconds, and was ended")
+                    raise KdError(f"no answer within {self.timeout:g} seconds; it was ended")
                 if max(os.fstat(file.fileno()).st_size for file in (out, errors)) > LARGEST:
-                    raise AnswerError(f"writes more than {LARGEST / 2**20:g} MiB, and was ended")
+                    raise KdError(f"more than {LARGEST / 2**20:g} MiB of output; it was ended")
                 time.sleep(0.01)
         finally:
             with suppress(ProcessLookupError, PermissionError):  # if nothing is left of its group
                 os.killpg(process.pid, signal.SIGKILL)
             code = process.wait()
         if code < 0:
-            raise AnswerError(f"was ended by signal {-code} ({signal.strsignal(-code)})")
+            raise KdError(f"ended by signal {-code} ({signal.strsignal(-code)})")
         if code > 0:
-            raise AnswerError(f"failed with exit code {code}")
+            raise KdError(f"exit code {code}")
 
     def _started(self, given: IO[bytes], out: IO[bytes], errors: IO[bytes]) -> subprocess.Popen[bytes]:
         """Start the command in a process group of its own; raises `KdError` if it cannot be."""
@@ -150,10 +148,6 @@ class CommandTeacher:
         raise KdError(f"{self.who} {why}", hint)
 
 
-class AnswerError(Exception):
-    """Why a command gave no answer, as the rest of a sentence."""
-
-
 def _tail(errors: IO[bytes]) -> str:
     """Return the last lines that a command wrote to stderr, as a hint."""
     errors.seek(max(0, errors.seek(0, os.SEEK_END) - 100 * TAIL))
@@ -161,51 +155,12 @@ def _tail(errors: IO[bytes]) -> str:
     return "\n".join(["its stderr ends:", *lines]) if lines else "it wrote nothing to stderr"
 
 
-def _numbers(content: bytes, rows: int, classes: Sequence[str], who: str) -> list[list[float]]:
-    """Read an answer: the columns of the classes in their order, or all; raises `AnswerError`."""
-    try:
-        text = io.StringIO(content.decode("utf-8-sig"), newline="")
-        lines = list(csv.reader(text, strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise AnswerError(f"answers with no CSV: {error}") from None
-    while lines and not lines[-1]:
-        lines.pop()
-    header = lines[:1] if lines and _is_header(lines, rows, classes) else []
-    values = lines[len(header) :]
-    if len(values) != rows:
-        answered = f"{counted(len(values), 'row')} of numbers"
-        raise AnswerError(f"answers with {answered} when given {counted(rows, 'row')}")
-    places = class_columns(header[0], classes, who) if header else None
-    return [_line(line, number, len(lines[0]), places) for number, line in enumerate(values, 1 + len(header))]
-
-
-def _is_header(lines: Sequence[Sequence[str]], rows: int, classes: Sequence[str]) -> bool:
-    """Whether the first line names the columns: it has no number, or is one line more and names classes.
-
-    Of classes that are numbers the names are too, and pandas names the columns of an array 0, 1 and so on.
-    """
-    first = lines[0]
-    if not any(_is_number(field) for field in first):
-        return True
-    counts = first == [str(k) for k in range(len(classes))]
-    return len(lines) == rows + 1 and (counts or {*classes} <= {*first})
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
-
-
-def _line(line: Sequence[str], number: int, width: int, places: Sequence[int] | None) -> list[float]:
-    if len(line) != width:
-        raise AnswerError(
-            f"answers with {counted(len(line), 'field')} in line {number}, and {width} in line 1"
-        )
-    used = range(width) if places is None else places
-    for k in used:
-        if not _is_number(line[k]):
-            raise AnswerError(f"answers with '{line[k][:40]}' in line {number}, column {k + 1}: no number")
-    return [float(line[k]) for k in used]
+def _table(out: BinaryIO, rows: int, classes: Sequence[str]) -> pl.DataFrame:
+    """Read an answer about so many rows; raises `KdError` where it is no table, or of other rows."""
+    # A first line such as "0,1" may be a header or an answer, so that the lines are counted.
+    header = sum(not line.isspace() for line in out) > rows
+    out.seek(0)
+    frame = text.read(Path("stdout"), out, dialect_of(classes, header=header), lambda: None).frame
+    if frame.height != rows:
+        raise KdError(f"stdout has {counted(frame.height, 'row')} when given {counted(rows, 'row')}")
+    return frame

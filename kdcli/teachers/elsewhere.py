@@ -6,11 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from torch import Tensor
+
+from kdcli.data.dataset import Source
 from kdcli.data.owned import digest_of
+from kdcli.data.tables.typed import typed
 from kdcli.errors import Command, KdError
 from kdcli.progress import Watch
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.recipe import Teacher
+from kdcli.runs.stored import Data
 from kdcli.store import Content
 from kdcli.teachers.answers import logits_from
 from kdcli.teachers.asked import Asked, CallableTeacher
@@ -18,7 +23,7 @@ from kdcli.teachers.calling import opened, runs_code
 from kdcli.teachers.onnx_inputs import Scaling
 from kdcli.teachers.order import check_order
 from kdcli.teachers.predictions import read_predictions
-from kdcli.teachers.source import rows_of
+from kdcli.teachers.source import source_of
 from kdcli.training.scores import scores_on_test
 
 
@@ -51,16 +56,15 @@ def take(experiment: Experiment, settings: Teacher, watch: Watch) -> Content:
     start = time.perf_counter()
     data, source = experiment.data, settings.source
     classes, pool = data.description.classes, data.pool
-    rows, teacher = rows_of(data, watch), _called(settings)
+    rows, teacher = source_of(data, watch), _called(settings)
     if teacher is None:
         named = Path(source).name
         logits = read_predictions(
             Path(source), rows, classes, id_column=settings.id_column, logits=settings.logits
         )
     else:
-        named = source
-        answers = teacher.ask(Asked(rows.frame, rows.x, data.description.feature_names, classes))
-        logits = logits_from(answers, classes, named, logits=settings.logits, place=rows.place)
+        named = teacher.who
+        logits = _answers(teacher, settings, data, rows)
     if not settings.trust_order:
         check_order(logits, pool.y, classes, named, shifted=teacher is None and not settings.id_column)
     of_splits = {
@@ -68,6 +72,15 @@ def take(experiment: Experiment, settings: Teacher, watch: Watch) -> Content:
     }
     scores = scores_on_test(of_splits["test"].unsqueeze(1), data)
     return Content({"logits": of_splits}, scores, time.perf_counter() - start)
+
+
+def _answers(teacher: CallableTeacher, settings: Teacher, data: Data, rows: Source) -> Tensor:
+    """Ask a teacher about rows, and return its logits `(n, n_classes)`."""
+    frame = None if rows.frame is None else typed(rows.frame)
+    description = data.description
+    asked = Asked(frame, data.pool.x, description.feature_names, description.classes, settings.logits)
+    answer = teacher.ask(asked)
+    return logits_from(answer, description.classes, teacher.who, logits=settings.logits, place=rows.place)
 
 
 def _called(settings: Teacher) -> CallableTeacher | None:

@@ -24,12 +24,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import KdError, nearest
-from kdcli.teachers.asked import Asked, checked
-from kdcli.teachers.class_columns import class_columns
+from kdcli.teachers.asked import Asked
+from kdcli.teachers.tables import table_answers
+from kdcli.words import counted, shortened
 
 if TYPE_CHECKING:
     import numpy as np
+    import polars as pl
 
+MACHINERY = (__file__, functools.__file__, importlib.__file__, importlib.util.__file__)
 LINES = 8  # of the user's traceback that are shown
 LONG = 300  # characters of an exception's message that are shown
 
@@ -57,17 +60,30 @@ class FunctionTeacher:
             return hashlib.sha256(Path(str(self._spec.origin)).read_bytes()).hexdigest()
 
     def ask(self, asked: Asked) -> np.ndarray:
-        """Return the function's answer `(n, n_classes)` or `(n,)`; raises `KdError` for whatever goes wrong.
+        """Return the function's answer; raises `KdError` for whatever goes wrong.
 
-        A frame whose columns are named after the classes is put in their order.
+        The columns of a frame are found by the names of the classes, or by their order.
         """
+        import numpy as np
+
+        rows = len(asked.x)
+        if not rows:
+            return np.empty((0, len(asked.classes)))
         # Copies, since the function might write into what it gets.
         given = asked.x.numpy().copy() if asked.frame is None else asked.frame.clone()
         with self._own_code():
             answer = self._function(given)
-            numbers, names = _without_frame(answer)
-        places = class_columns(names, asked.classes, self.who)
-        return checked(numbers if places is None else numbers[:, places], asked, self.who)
+            frame = _as_frame(answer)
+        if frame is None:
+            values = _as_array(answer, self.who)
+        else:
+            values = table_answers(frame, asked.classes, self.who, logits=asked.logits)
+        if values.shape[:1] != (rows,):
+            raise KdError(
+                f"{self.who} returns the shape {values.shape} when given {counted(rows, 'row')}",
+                "it needs a row for each, with a number for each class",
+            )
+        return values
 
     @contextmanager
     def _own_code(self) -> Iterator[None]:
@@ -95,7 +111,7 @@ class FunctionTeacher:
         importlib.invalidate_caches()
         spec = self._spec_of_file() if self._is_file else _spec_of_module(self.module)
         if not spec.has_location:
-            raise KdError(f"the module {self.module} is no file", "put the function in a file of its own")
+            raise KdError(f"the module {self.module} has no file", "put the function in a file of its own")
         return spec
 
     def _spec_of_file(self) -> ModuleSpec:
@@ -127,7 +143,7 @@ class FunctionTeacher:
         if not callable(value):
             kind = type(value).__name__
             raise KdError(
-                f"'{self.name}' of {self.module} is no function, but of type {kind}", "name another"
+                f"'{self.name}' of {self.module} is not a function, but of type {kind}", "name another"
             )
         function: Callable[[Any], Any] = value
         return function
@@ -144,23 +160,21 @@ class FunctionTeacher:
 
     def _failure(self, error: BaseException) -> KdError:
         """Return what a person is told of an exception in the user's code."""
-        frames = list(dropwhile(_leads_to_import, traceback.extract_tb(error.__traceback__)))
-        frames = [frame for frame in frames if not frame.filename.startswith("<frozen importlib")]
+        frames = [
+            frame
+            for frame in traceback.extract_tb(error.__traceback__)
+            if not frame.filename.startswith("<frozen importlib")
+        ]
+        frames = list(dropwhile(lambda frame: frame.filename in MACHINERY, frames))
         file = getattr(vars(self).get("_spec"), "origin", None)  # unless a package fails before it is found
         own = [frame for frame in frames if frame.filename == file] or frames
-        place = (own[-1].filename, own[-1].lineno) if own else ("", None)
-        where = f" ({Path(place[0]).name}, line {place[1]})" if place[1] else ""
-        what = f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
-        what = what if len(what) <= LONG else f"{what[:LONG]} …"
+        where = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+        what = f"{type(error).__name__}: {error}".removesuffix(": ")
         lines = "".join([*traceback.format_list(frames), *traceback.format_exception_only(error)])
         shown = "\n".join(lines.rstrip().splitlines()[-LINES:])
-        return KdError(f"{self.who} raises {what}{where}", f"its own traceback ends:\n{shown}")
-
-
-def _leads_to_import(frame: traceback.FrameSummary) -> bool:
-    """Whether a frame of a traceback is of kd, or of the machinery with which kd runs the user's code."""
-    machinery = (__file__, functools.__file__, importlib.__file__, importlib.util.__file__)
-    return frame.filename in machinery or frame.filename.startswith("<frozen importlib")
+        return KdError(
+            f"{self.who} raises {shortened(what, LONG)}{where}", f"its own traceback ends:\n{shown}"
+        )
 
 
 def _spec_of_module(module: str) -> ModuleSpec:
@@ -182,16 +196,30 @@ def _spec_of_module(module: str) -> ModuleSpec:
     return spec
 
 
-def _without_frame(answer: Any) -> tuple[Any, list[str]]:
-    """Return the numbers of an answer, and the names of its columns if it is a frame."""
+def _as_frame(answer: Any) -> pl.DataFrame | None:
+    """Return a frame of Polars or pandas as one of Polars; None for other answers."""
+    import polars as pl
+
+    if isinstance(answer, pl.DataFrame):
+        return answer
+    if hasattr(answer, "columns") and hasattr(answer, "to_numpy"):
+        return pl.DataFrame({str(name): answer[name].to_list() for name in answer.columns})
+    return None
+
+
+def _as_array(answer: Any, who: str) -> np.ndarray:
+    """Return a tensor, or whatever NumPy takes for an array of numbers, as an array."""
+    import numpy as np
     import torch
 
     if isinstance(answer, torch.Tensor):
-        answer = answer.detach().cpu()
-        return (answer.double() if answer.is_floating_point() else answer).numpy(), []
-    if hasattr(answer, "columns") and hasattr(answer, "to_numpy"):  # of Polars, of pandas
-        return answer.to_numpy(), [str(name) for name in answer.columns]
-    return answer, []
+        return answer.detach().cpu().double().numpy()
+    try:
+        values = np.asarray(answer)
+        return values.astype(np.float64) if values.dtype == object else values
+    except (TypeError, ValueError):
+        kind = type(answer).__name__
+        raise KdError(f"{who} returns no numbers, but {kind}", "arrays, tensors, frames would do") from None
 
 
 @contextmanager

@@ -11,34 +11,34 @@ from kdcli.words import counted, listed
 if TYPE_CHECKING:
     import numpy as np
 
-    from kdcli.teachers.rows import Rows
+    from kdcli.data.dataset import Source
 
     Index = np.ndarray[Any, np.dtype[np.int64]]
 
 SHOWN = 3  # examples that a message names
 
 
-def by_position(height: int, rows: Rows, named: str) -> Index:
+def by_position(height: int, rows: Source, named: str) -> Index:
     """Return the row `(n,)` of a file of this many rows for each example, by its place in the source.
 
     The file has a row for each row of the source, or for each example. Raises `KdError` for other files.
     """
     import numpy as np
 
-    if height == rows.in_source:
+    if height == rows.in_all:
         return rows.position.numpy()
     n = len(rows.position)
     if height == n:
         return np.arange(n)
-    examples = f", {n:,} of them examples" if n != rows.in_source else ""
+    examples = f", {n:,} of them examples" if n != rows.in_all else ""
     raise KdError(
-        f"{named} has {counted(height, 'row')}, and the data have {rows.in_source:,}{examples}",
+        f"{named} has {counted(height, 'row')}, and the data have {rows.in_all:,}{examples}",
         "it needs a row for each; or --id COLUMN matches rows by a column that both have",
     )
 
 
 def by_id(
-    ids: Sequence[str | None], rows: Rows, column: str, named: str, place: Callable[[int], str]
+    ids: Sequence[str | None], rows: Source, column: str, named: str, place: Callable[[int], str]
 ) -> Index:
     """Return the row `(n,)` of a file with these ids for each example; others in the file are left out.
 
@@ -46,12 +46,12 @@ def by_id(
     """
     import numpy as np
 
-    if rows.ids is None:
+    if rows.values is None:
         raise UsageError(
             f"--id: the data have no column '{column}'", "leave it out to match rows by position"
         )
     row_of = _distinct(ids, place, column)
-    wanted = list(_distinct(rows.ids(column), rows.place, column))
+    wanted = list(_distinct(rows.values(column), rows.place, column))
     if missing := [k for k, value in enumerate(wanted) if value not in row_of]:
         some = [f"'{wanted[k]}' ({rows.place(k)})" for k in missing[:SHOWN]]
         raise KdError(

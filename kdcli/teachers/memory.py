@@ -1,4 +1,4 @@
-"""Whether a teacher remembers the rows that it was trained on, and so has little to teach of them."""
+"""Whether a teacher has memorised its training rows, and so has little to teach about them."""
 
 from typing import NamedTuple
 

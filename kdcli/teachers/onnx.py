@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import KdError, nearest
-from kdcli.teachers.asked import Asked, checked
+from kdcli.teachers.asked import Asked
 from kdcli.teachers.onnx_inputs import Scaling, model_inputs
 from kdcli.teachers.onnx_outputs import as_rows, probability_output
+from kdcli.words import shortened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,15 +42,18 @@ class OnnxTeacher:
         return hashlib.sha256(self._content).hexdigest()
 
     def ask(self, asked: Asked) -> np.ndarray:
-        """Return the model's answer `(n, n_classes)` or `(n,)`.
+        """Return the model's answer.
 
         Raises `KdError` if the file is no model that the runtime knows, if the model needs other files, if
         its inputs cannot be made from the examples, or if none of its outputs gives probabilities.
         """
         import numpy as np
 
+        n = len(asked.x)
+        if not n:
+            return np.empty((0, len(asked.classes)))
         session = self._session
-        inputs, n = session.get_inputs(), len(asked.x)
+        inputs = session.get_inputs()
         arrays = model_inputs(inputs, asked, self.scaling, self.who)
         output = probability_output(session.get_outputs(), len(asked.classes), self.who)
         fixed = next(
@@ -61,17 +65,15 @@ class OnnxTeacher:
             rows = np.arange(start, start + fixed if fixed else min(start + BATCH, n)).clip(max=n - 1)
             answer = self._run(output.name, {name: values[rows] for name, values in arrays.items()})
             if np.shape(answer)[:1] != (len(rows),):
-                raise KdError(f"{self.who} does not answer with a row for each example", "see its outputs")
+                raise KdError(f"{self.who} does not answer with a row for each example", "check its outputs")
             answers.append(as_rows(answer, asked.classes, self.who))
-        return checked(np.concatenate(answers)[:n], asked, self.who)
+        return np.concatenate(answers)[:n]
 
     def _run(self, output: str, batch: dict[str, np.ndarray]) -> Any:
         try:
             return self._session.run([output], batch)[0]
         except Exception as error:  # of many classes, which the runtime keeps to itself
-            raise KdError(
-                f"{self.who} fails: {_shortened(error)}", "see whether it runs elsewhere"
-            ) from error
+            raise KdError(f"{self.who} fails: {_words_of(error)}", "check the model outside kd") from error
 
     @cached_property
     def _content(self) -> bytes:
@@ -106,7 +108,7 @@ class OnnxTeacher:
             )
         except Exception as error:  # of many classes, which the runtime keeps to itself
             raise KdError(
-                f"ONNX Runtime {onnxruntime.__version__} cannot load {self.path}: {_shortened(error)}",
+                f"ONNX Runtime {onnxruntime.__version__} cannot load {self.path}: {_words_of(error)}",
                 "convert the model again, for an opset that this runtime knows",
             ) from error
 
@@ -119,7 +121,7 @@ def _check(content: bytes, path: Path) -> None:
     import onnx
     from google.protobuf.message import DecodeError
 
-    damaged = KdError(f"{path} is cut short, or no ONNX model", "write it again")
+    damaged = KdError(f"{path} is truncated, or not an ONNX model", "export the model again")
     try:
         model = onnx.load_model_from_string(content)
     except DecodeError:
@@ -157,9 +159,7 @@ def _texts(message: Any) -> Iterator[str | bytes]:
             yield from [value] if isinstance(value, (str, bytes)) else value
 
 
-def _shortened(error: Exception) -> str:
+def _words_of(error: Exception) -> str:
     """Return a runtime's words on one line, without its codes and the places in its own source."""
-    words = " ".join(str(error).split())
-    words = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", words)
-    words = re.sub(r"/\S+\.(?:h|cc):\d+ [^()]*\([^()]*\) ", "", words)
-    return words if len(words) <= LONG else f"{words[:LONG]} …"
+    words = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error))
+    return shortened(re.sub(r"/\S+\.(?:h|cc):\d+ [^()]*\([^()]*\) ", "", words), LONG)

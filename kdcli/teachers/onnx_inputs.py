@@ -20,6 +20,7 @@ Scaling = Literal["unit", "raw"]
 
 FLOATS = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
 WHOLE = {"tensor(int64)": "int64", "tensor(int32)": "int32", "tensor(bool)": "bool"}
+NUMBERS = {**FLOATS, **WHOLE}
 TEXT = "tensor(string)"
 PIXELS = "tensor(uint8)"
 
@@ -94,18 +95,18 @@ def _values(column: pl.Series, kind: str, what: str) -> np.ndarray:
     name = column.name
     if kind == TEXT:
         if column.dtype.is_float():
-            raise KdError(f"{what} is text, and the column '{name}' has numbers", "let it be a float input")
+            raise KdError(f"{what} is text, and the column '{name}' has numbers", "make it a float input")
         return column.cast(pl.String).fill_null("").to_numpy().astype(object)
-    if kind not in {**FLOATS, **WHOLE}:
-        raise KdError(f"{what} is of type {kind}", f"types: {', '.join([*FLOATS, *WHOLE, TEXT])}")
+    if kind not in NUMBERS:
+        raise KdError(f"{what} is of type {kind}", f"types: {', '.join([*NUMBERS, TEXT])}")
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
-        raise KdError(f"{what} is of type {kind}, and the column '{name}' has text", f"let it be {TEXT}")
-    dtype = {**FLOATS, **WHOLE}[kind]
+        raise KdError(f"{what} is of type {kind}, and the column '{name}' has text", f"make it {TEXT}")
+    dtype = NUMBERS[kind]
     if kind in WHOLE and column.null_count():
         row = column.is_null().arg_max()
         raise KdError(
             f"{what} is of type {kind}, and the column '{name}' has no value in row {(row or 0) + 1:,}",
-            "let it be a float input, which gets NaN for a missing value",
+            "make it a float input, which gets NaN for a missing value",
         )
     numbers = column.cast(pl.Float64).to_numpy() if kind in FLOATS else column.to_numpy()
     with np.errstate(all="ignore"):  # what does not fit is told below
@@ -140,8 +141,8 @@ def _matrix(node: Any, asked: Asked, frame: pl.DataFrame, who: str) -> np.ndarra
         given = f"{encoded.shape[1]} encoded features and {len(numeric)} raw columns of numbers"
         wanted = f"{width} columns" if isinstance(width, int) else "any number of columns"
         raise KdError(
-            f"{what} gets {wanted}, and the data have {given}, so which it is meant for is not known",
-            "let the model have an input for each column of the table, by its name",
+            f"{what} gets {wanted}, and the data have {given}, so it is unclear which are meant",
+            "export the model with an input for each column of the table, named after it",
         )
     return encoded.astype(dtype) if raw is None else raw
 

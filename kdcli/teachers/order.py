@@ -1,4 +1,4 @@
-"""Whether a teacher's answers stand in the order of the classes and of the rows, judged by the labels."""
+"""Whether a teacher's answers are in the order of the classes and of the rows, judged by the labels."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class _Order(NamedTuple):
 
 def _is_suspected(before: Tensor, after: Tensor) -> bool:
     """Whether more rows are right after a change than before, `(n,)` each, by much and not by chance."""
-    gain = float(after.double().mean() - before.double().mean()) if len(before) else 0.0
+    gain = float(after.double().mean() - before.double().mean())
     return gain >= GAIN and _by_chance(after, before) <= SURE
 
 

@@ -10,24 +10,21 @@ from typing import TYPE_CHECKING, Any
 from kdcli.data.numpy_files import read_arrays
 from kdcli.data.tables.classes import text_of
 from kdcli.data.tables.reading import Table, is_table, read_table
-from kdcli.data.tables.text import Dialect
 from kdcli.errors import KdError, UsageError, nearest
 from kdcli.teachers.answers import logits_from
-from kdcli.teachers.columns import answer_columns
 from kdcli.teachers.matching import by_id, by_position
+from kdcli.teachers.tables import dialect_of, index_columns, table_answers
 
 if TYPE_CHECKING:
     import numpy as np
-    import polars as pl
     from torch import Tensor
 
-    from kdcli.teachers.rows import Rows
+    from kdcli.data.dataset import Source
 
     Array = np.ndarray[Any, Any]
 
 NUMPY = (".npz", ".npy")
-INDEX = {"index", "unnamed: 0", "__index_level_0__", "row"}
-FEW = 2  # rows in which any numbers may look like an index
+FORMATS = "CSV, TSV, Parquet, Arrow, NPZ or NPY"
 PROBABILITIES = {"p", "prob", "probs", "proba", "probas", "probability", "probabilities"}
 LOGITS = {"logit", "logits"}
 ANSWERS = {"y_pred", "y_prob", "y_proba", "pred", "preds", "prediction", "predictions", "answers", "arr_0"}
@@ -38,18 +35,22 @@ AGAIN = "save it again with `np.savez(file, p=p)`, p of shape (rows, classes)"
 class _Predictions:
     """A file of predictions: its rows, their ids where asked for, and the answers of those that are wanted.
 
-    `answers` are those for the first of two classes if `reversed`. `place` names a row for a person.
+    `place` names a row for a person.
     """
 
     height: int
     ids: Sequence[str | None]
     answers: Callable[[Array], Array]
     place: Callable[[int], str]
-    reversed: bool = False
+
+
+def is_predictions(path: Path) -> bool:
+    """Whether a file may have predictions, by its name."""
+    return path.suffix.lower() in NUMPY or is_table(path)
 
 
 def read_predictions(
-    path: Path, rows: Rows, classes: Sequence[str], *, id_column: str = "", logits: bool = False
+    path: Path, rows: Source, classes: Sequence[str], *, id_column: str = "", logits: bool = False
 ) -> Tensor:
     """Return the logits `(n, n_classes)`, float64, that a file of predictions has for the examples of a run.
 
@@ -63,39 +64,31 @@ def read_predictions(
         index = by_id(predictions.ids, rows, id_column, path.name, predictions.place)
     else:
         index = by_position(predictions.height, rows, path.name)
-    result = logits_from(
+    return logits_from(
         predictions.answers(index),
         classes,
         path.name,
         logits=logits,
         place=lambda row: predictions.place(int(index[row])),
     )
-    return result.flip(1) if predictions.reversed else result
 
 
 def _of_table(path: Path, classes: Sequence[str], id_column: str, logits: bool) -> _Predictions:
-    import numpy as np
-
-    if not is_table(path):
-        raise UsageError(
-            f"{path} is no file of predictions", "CSV, TSV, Parquet, Arrow, NPZ and NPY would do"
-        )
-    numbers = (*classes, *map(str, range(len(classes))))
-    table = read_table(path, Dialect(decimal=",", numbers=numbers, unnamed="index"))
-    columns = table.frame.get_columns()
-    _check_id(id_column, [column.name for column in columns], path)
-    indices = [column.name for column in columns if _is_index(column)]
+    if not is_predictions(path):
+        raise UsageError(f"{path} is not a file of predictions", f"it may be {FORMATS}")
+    table = read_table(path, dialect_of(classes))
+    frame, place = table.frame, table.place
+    _check_id(id_column, frame.columns, path)
     if not id_column:
-        _check_sorted(table, indices)
-    apart = {id_column, *indices, *(c.name for c in columns if _has_labels(c, classes))}
-    names = [column.name for column in columns if column.name not in apart]
-    wanted = answer_columns(names, classes, path.name, logits=logits)
+        _check_sorted(table)
 
-    def answers(index: Array) -> Array:
-        return np.stack([_numbers(table, name, index) for name in wanted.columns], 1)
+    def answers(rows: Array) -> Array:
+        return table_answers(
+            frame, classes, path.name, logits=logits, place=place, rows=rows, apart=(id_column,)
+        )
 
-    ids = text_of(table.frame.get_column(id_column)).to_list() if id_column else ()
-    return _Predictions(table.frame.height, ids, answers, table.place, wanted.reversed)
+    ids = text_of(frame[id_column]).to_list() if id_column else ()
+    return _Predictions(frame.height, ids, answers, place)
 
 
 def _check_id(id_column: str, names: Sequence[str], path: Path) -> None:
@@ -106,49 +99,15 @@ def _check_id(id_column: str, names: Sequence[str], path: Path) -> None:
         )
 
 
-def _is_index(column: pl.Series) -> bool:
-    """Whether a column counts the rows, by its name or its values."""
-    if not column.dtype.is_integer():
-        return False
-    counts = len(column) > FEW and not column.has_nulls() and bool((column.diff().drop_nulls() == 1).all())
-    return counts or column.name.casefold() in INDEX
-
-
-def _check_sorted(table: Table, indices: Sequence[str]) -> None:
+def _check_sorted(table: Table) -> None:
     """Raise `KdError` where an index has another order than the rows."""
-    for name in indices:
-        odd = ~(table.frame.get_column(name).diff().drop_nulls() > 0)
+    for name in index_columns(table.frame):
+        odd = ~(table.frame[name].diff().drop_nulls() > 0)
         if odd.any():
             raise KdError(
                 f"{table.place(int(odd.arg_true()[0]) + 1)}: the index in column '{name}' is not in order",
                 "sort the rows as the data have them and remove it, or match rows with --id COLUMN",
             )
-
-
-def _has_labels(column: pl.Series, classes: Sequence[str]) -> bool:
-    """Whether a column has names of classes, and so says which is predicted, or is true."""
-    import polars as pl
-
-    labels = column.drop_nulls()
-    return column.dtype == pl.String and len(labels) > 0 and bool(labels.is_in(list(classes)).all())
-
-
-def _numbers(table: Table, name: str, index: Array) -> Array:
-    """Return the values of a column in these rows as float64, missing ones as NaN."""
-    import polars as pl
-
-    column = table.frame.get_column(name).gather(index)
-    if column.dtype != pl.String and not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
-        raise KdError(f"{table.path.name}, column '{name}' is of the type {column.dtype}", "it needs numbers")
-    numbers = column.cast(pl.Float64, strict=False)
-    odd = (numbers.is_null() & column.is_not_null()).arg_true()
-    if len(odd):
-        row = int(odd[0])
-        raise KdError(
-            f"{table.place(int(index[row]))}: column '{name}' has '{column[row]}', which is no number",
-            "predictions are probabilities, percentages, or logits with --logits",
-        )
-    return numbers.fill_null(float("nan")).to_numpy()
 
 
 def _of_arrays(path: Path, classes: Sequence[str], id_column: str, logits: bool) -> _Predictions:

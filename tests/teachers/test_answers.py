@@ -100,13 +100,13 @@ def test_logits_stay_as_they_are() -> None:
 
 @pytest.mark.parametrize("answers", [many(3), 100 * many(3), np.eye(3)[[0, 1]]])
 def test_probabilities_are_no_logits(answers: Any) -> None:
-    with pytest.raises(KdError, match="the file has probabilities, by the look of all rows") as problem:
+    with pytest.raises(KdError, match="the file has probabilities in every row, not logits") as problem:
         read(answers, logits=True)
     assert problem.value.hint == "leave --logits out"
 
 
 def test_a_column_from_0_to_1_is_no_column_of_log_odds() -> None:
-    with pytest.raises(KdError, match="no logits"):
+    with pytest.raises(KdError, match="not logits"):
         read([0.1, 0.9, 0.4], TWO, logits=True)
 
 
@@ -160,7 +160,7 @@ def test_a_row_without_a_possible_class_is_refused() -> None:
     [([[0.2, 0.2, 0.6]] * 4, False), ([[1, 2, 3], [2, 3, 4]], True), ([[0, 0, 1]] * 2, False)],
 )
 def test_a_teacher_that_says_the_same_of_every_row_is_refused(answers: Any, logits: bool) -> None:
-    with pytest.raises(KdError, match="the file says the same of every row"):
+    with pytest.raises(KdError, match="the file gives every row the same answer"):
         read(answers, logits=logits)
 
 

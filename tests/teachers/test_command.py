@@ -3,6 +3,7 @@ import shlex
 import stat
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,14 +60,14 @@ def test_a_row_whose_only_value_is_missing_is_no_empty_line() -> None:
     alone = Asked(asked.frame.select("age"), asked.x, asked.feature_names, asked.classes)
     script("print('\\n'.join('01'[row['age'] == ''] for row in csv.DictReader(sys.stdin)))")
     values = CommandTeacher(f"{shlex.quote(sys.executable)} score.py").ask(alone)
-    assert values.tolist() == [0, 0, 0, 1]
+    assert values.ravel().tolist() == [0, 0, 0, 1]
 
 
 def test_numbers_arrive_as_they_are() -> None:
     numbers = [0.1, 1 / 3, 1e-300, 1e22, 2.0**-1074, 1.5]
     asked = Asked(pl.DataFrame({"x": numbers}), torch.zeros(6, 1), ("x",), CLASSES)
     values = script("for row in csv.DictReader(sys.stdin): print(repr(float(row['x'])))").ask(asked)
-    assert values.tolist() == numbers
+    assert values.ravel().tolist() == numbers
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,28 @@ def test_answers(text: str) -> None:
 
 
 def test_one_column_is_an_answer() -> None:
-    assert writing("p_yes\n0.5\n0.75\n1\n0\n").ask(table()).tolist() == [0.5, 0.75, 1, 0]
+    assert writing("p_yes\n0.5\n0.75\n1\n0\n").ask(table()).tolist() == [[0.5], [0.75], [1], [0]]
+    np.testing.assert_array_equal(writing("prob_no\n0.5\n0.25\n0\n1\n").ask(table()), ROWS)
+
+
+def test_a_first_line_of_numbers_is_a_header_only_where_it_is_one_line_more() -> None:
+    for header in ("", "0,1\n"):
+        values = writing(header + "0,1\n.5,.5\n0,1\n1,0\n").ask(table())
+        assert values.tolist() == [[0, 1], [0.5, 0.5], [0, 1], [1, 0]]
+
+
+def test_columns_of_logits_are_taken_where_they_are_asked_for() -> None:
+    teacher = writing("logit_yes,logit_no\n1,2\n3,4\n5,6\n7,-inf\n")
+    values = teacher.ask(replace(table(), logits=True))
+    assert values.tolist() == [[2, 1], [4, 3], [6, 5], [-np.inf, 7]]
+    assert "has logits" in failure(teacher).message
+
+
+def test_about_no_rows_no_command_is_run() -> None:
+    asked = table()
+    assert asked.frame is not None
+    none = replace(asked, frame=asked.frame.clear(), x=asked.x[:0])
+    assert CommandTeacher("./nowhere").ask(none).shape == (0, 2)
 
 
 def test_a_header_may_name_classes_that_are_numbers() -> None:
@@ -99,14 +121,14 @@ def test_rows_are_asked_about_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(commands, "CHUNK", 3)
     code = "rows = list(csv.DictReader(sys.stdin))\nopen('sizes', 'a').write(f'{len(rows)} ')\n"
     values = script(code + "for row in rows: print(row['age'] or -1)").ask(table(8))
-    assert values.tolist() == [0, 1, 2, 3, 4, 5, 6, -1]
+    assert values.ravel().tolist() == [0, 1, 2, 3, 4, 5, 6, -1]
     assert Path("sizes").read_text() == "3 3 2 "
 
 
 def test_chunks_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "CHUNK", 2)
     teacher = script("print('1,0\\n1,0' if ',red' in sys.stdin.read() else '1\\n1')")
-    assert "different numbers of columns" in failure(teacher).message
+    assert "names other columns for some rows" in failure(teacher).message
 
 
 def test_much_is_read_and_written_without_a_deadlock() -> None:
@@ -127,19 +149,18 @@ def test_input_need_not_be_read() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "answers with no rows of numbers when given 4 rows"),
-        ("0,1\n" * 3, "answers with 3 rows of numbers when given 4 rows"),
-        ("0,1\n" * 6, "answers with 6 rows of numbers when given 4 rows"),
-        ("a,b\n" + "0,1\n" * 3, "answers with 3 rows of numbers when given 4 rows"),
-        ("0.5,0.5\n" * 5, "answers with 5 rows of numbers when given 4 rows"),
-        ("0,1\n0,1\n0\n0,1\n", "answers with 1 field in line 3, and 2 in line 1"),
-        ("0,1\n0,1\n\n0,1\n", "answers with no fields in line 3, and 2 in line 1"),
-        ("a,b\n0,1\n0,oops\n0,1\n0,1\n", "answers with 'oops' in line 3, column 2: no number"),
-        ("yes,1\n" * 4, "answers with 'yes' in line 1, column 1: no number"),
-        ("0,1,2\n" * 4, "answers with the shape (4, 3) when asked about 4 rows and 2 classes"),
-        ("p_no\n" + "1\n" * 4, "gives columns of some classes, and none of yes"),
-        ("1,nan\n" * 4, "answers NaN in row 1"),
-        ('"0,1\n' * 3, "answers with no CSV: "),
+        ("", ": stdout is empty"),
+        ("0,1\n" * 3, ": stdout has 3 rows when given 4 rows"),
+        ("1,0.5\n" * 6, "stdout has 6 rows when given 4 rows"),
+        ("a,b\n" + "0,1\n" * 3, ", row 1: column 'column 1' has 'a', which is not a number"),
+        ("0.5,0.5\n" * 5, "stdout has 5 rows when given 4 rows"),
+        ("0,1\n0,1\n0\n0,1\n", "stdout, line 3: 1 columns, where line 1 has 2"),
+        ("0,1\n0,1\n\n0,1\n", "stdout has 3 rows when given 4 rows"),
+        ("a,b\n0,1\n0,oops\n0,1\n0,1\n", ", row 2: column 'b' has 'oops', which is not a number"),
+        ("maybe,1\n" * 4, ", row 1: column 'column 1' has 'maybe', which is not a number"),
+        ("0,1,2\n" * 4, "its columns are column 1, column 2 and column 3"),
+        ("p_no\n" + "1\n" * 3 + "2\n", ", row 4: 2 is neither a probability nor"),
+        ('"0,1\n' * 3, ": stdout, line 1: ',' expected after"),
     ],
 )
 def test_answers_that_are_refused(text: str, said: str) -> None:
@@ -147,14 +168,14 @@ def test_answers_that_are_refused(text: str, said: str) -> None:
 
 
 def test_bytes_that_are_no_text_are_refused() -> None:
-    assert "answers with no CSV: " in failure(script(r"sys.stdout.buffer.write(b'\xff\xfe\x00')")).message
+    assert "stdout is not UTF-8 text" in failure(script(r"sys.stdout.buffer.write(b'\xff\xfe\x00')")).message
 
 
 def test_the_tail_of_stderr_is_shown() -> None:
     complaint = "print(*range(50), 'what is missing', sep='\\n', file=sys.stderr)"
     for code, said in {
-        f"{complaint}; sys.exit(3)": "failed with exit code 3",
-        complaint: "answers with no rows",
+        f"{complaint}; sys.exit(3)": ": exit code 3",
+        complaint: ": stdout is empty",
     }.items():
         problem = failure(script(code))
         assert said in problem.message
@@ -165,7 +186,7 @@ def test_the_tail_of_stderr_is_shown() -> None:
 
 def test_death_by_a_signal_is_told() -> None:
     problem = failure(script("os.kill(os.getpid(), signal.SIGSEGV)"))
-    assert problem.message.endswith("was ended by signal 11 (Segmentation fault)")
+    assert problem.message.endswith(": ended by signal 11 (Segmentation fault)")
 
 
 @pytest.mark.parametrize("apart", [False, True])
@@ -173,7 +194,7 @@ def test_a_command_that_hangs_is_ended_with_what_it_started(apart: bool) -> None
     child = f"child = subprocess.Popen(['sleep', '300'], start_new_session={apart})\n"
     teacher = script(f"{child}open('pid', 'w').write(str(child.pid))\ntime.sleep(300)", timeout=3)
     before = time.monotonic()
-    assert "has not answered within 3 seconds, and was ended" in failure(teacher).message
+    assert "no answer within 3 seconds; it was ended" in failure(teacher).message
     assert time.monotonic() - before < 20
     pid = int(Path("pid").read_text())
     if apart:  # out of reach, and yet nothing waits for it
@@ -185,14 +206,14 @@ def test_a_grandchild_that_keeps_the_output_open_is_not_waited_for() -> None:
     code = "child = subprocess.Popen(['sleep', '300'])\nopen('pid', 'w').write(str(child.pid))\n"
     code += "print('1\\n' * 4)"
     before = time.monotonic()
-    assert script(code).ask(table()).tolist() == [1] * 4
+    assert script(code).ask(table()).tolist() == [[1]] * 4
     assert time.monotonic() - before < 20
     assert ends_soon(int(Path("pid").read_text()))
 
 
 def test_output_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "LARGEST", 2**20)
-    assert "writes more than 1 MiB" in failure(script("while True: print('0,1' * 1000)")).message
+    assert "more than 1 MiB of output" in failure(script("while True: print('0,1' * 1000)")).message
 
 
 def executable(name: str, content: str, mode: int = stat.S_IRWXU) -> None:

@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,14 @@ def failure(code: str, name: str = "predict") -> KdError:
     return failed.value
 
 
+LIKE_PANDAS = """
+class Frame(dict):
+    columns, to_numpy = ["index", "no", "yes"], None
+    def __init__(self, rows):
+        super().__init__(zip(self.columns, map(polars.Series, [range(4), *zip(*rows)])))
+"""
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -46,10 +55,13 @@ def failure(code: str, name: str = "predict") -> KdError:
         f"polars.DataFrame({ROWS}, orient='row')",
         f"polars.DataFrame({ROWS}, orient='row', schema=['no', 'yes']).select('yes', 'no')",
         f"polars.DataFrame({ROWS}, orient='row', schema=['p_no', 'p_yes']).insert_column(0, frame['age'])",
+        f"polars.DataFrame({ROWS}, orient='row', schema=['prob_no', '']).select('prob_no')",
+        f"Frame({ROWS})",
+        f"numpy.array({ROWS}, object)",
     ],
 )
 def test_answers_of_every_kind(answer: str) -> None:
-    values = ask(f"import numpy, polars, torch\ndef predict(frame):\n    return {answer}\n")
+    values = ask(f"import numpy, polars, torch\n{LIKE_PANDAS}\ndef predict(frame):\n    return {answer}\n")
     np.testing.assert_array_equal(values, ROWS)
 
 
@@ -69,6 +81,11 @@ def test_the_function_gets_images_that_it_may_change() -> None:
     values = FunctionTeacher("score.py", "predict").ask(asked)
     assert values.tolist() == [1, 7, 13, 19, 25]
     assert asked.x[:, 0, 0].tolist() == [0, 6, 12, 18, 24]
+
+
+def test_about_no_rows_no_function_is_called() -> None:
+    asked = table()
+    assert FunctionTeacher("nowhere.py", "predict").ask(replace(asked, x=asked.x[:0])).shape == (0, 2)
 
 
 def test_a_frame_that_the_function_changes_is_its_own() -> None:
@@ -134,7 +151,7 @@ def test_output_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
         ("mine.scores", "there is no module mine.scores; did you mean mine.scorer?"),
         ("mime.scorer.x", "there is no module mime.scorer.x"),
         ("score.sub", "there is no module score.sub; did you mean score?"),
-        ("sys", "the module sys is no file"),
+        ("sys", "the module sys has no file"),
     ],
 )
 def test_a_module_that_is_not_there(place: str, said: str) -> None:
@@ -153,7 +170,7 @@ def test_a_module_that_is_not_there(place: str, said: str) -> None:
 def test_a_function_that_is_not_there() -> None:
     problem = failure("def predict_proba(f): ...\n", "predict")
     assert problem.message.endswith("score.py has no function 'predict'; did you mean predict_proba?")
-    assert failure("predict = 3\n").message == "'predict' of score.py is no function, but of type int"
+    assert failure("predict = 3\n").message == "'predict' of score.py is not a function, but of type int"
 
 
 def test_an_exception_is_told_with_its_line_and_traceback() -> None:
@@ -183,9 +200,10 @@ def test_the_line_is_of_the_users_file_when_a_library_raises() -> None:
         ("x = 1\ndef predict(f:\n", "raises SyntaxError: '(' was never closed (score.py, line 2)"),
         ("def predict(f, g): ...\n", "missing 1 required positional argument: 'g'"),
         ("def predict(f):\n    raise ValueError('x' * 1000)\n", "x …"),
-        ("def predict(f):\n    return [1] * 3\n", "answers with the shape (3,)"),
-        ("def predict(f):\n    return ['yes'] * 4\n", "answers with other things than numbers"),
-        ("def predict(f): ...\n", "answers with other things than numbers"),
+        ("def predict(f):\n    return [1] * 3\n", "returns the shape (3,) when given 4 rows"),
+        ("def predict(f):\n    return [[0, 1], [1]] * 2\n", "returns no numbers, but list"),
+        ("def predict(f):\n    return {'no': 1}\n", "returns no numbers, but dict"),
+        ("def predict(f): ...\n", "returns the shape () when given 4 rows"),
     ],
 )
 def test_what_goes_wrong_in_the_users_code_is_told(code: str, said: str) -> None:

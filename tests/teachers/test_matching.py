@@ -5,19 +5,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kdcli.data.dataset import Source
 from kdcli.errors import KdError, UsageError
 from kdcli.teachers.matching import by_id, by_position
-from kdcli.teachers.rows import Rows
 
 
-def rows(ids: Sequence[str] | None = None, position: Sequence[int] = (0, 2, 3), in_source: int = 5) -> Rows:
-    return Rows(
+def rows(ids: Sequence[str] | None = None, position: Sequence[int] = (0, 2, 3), in_source: int = 5) -> Source:
+    return Source(
         frame=None,
-        x=torch.zeros(len(position), 1),
         place=lambda row: f"data {row}",
         position=torch.tensor(position),
-        in_source=in_source,
-        ids=None if ids is None else lambda column: ids,
+        in_all=in_source,
+        values=None if ids is None else lambda column: ids,
     )
 
 

@@ -11,24 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from kdcli.data.dataset import Source
 from kdcli.errors import KdError, UsageError
 from kdcli.teachers.answers import logits_from
 from kdcli.teachers.predictions import read_predictions
-from kdcli.teachers.rows import Rows
 
 TWO, THREE = ("no", "yes"), ("a", "b", "c")
 FORMATS = ["p.csv", "p.tsv", "p.parquet", "p.feather", "p.npz", "p.npy"]
 HALVES = "p_no,p_yes\n.5,.5\n.25,.75\n"
 
 
-def rows(n: int, ids: Sequence[str] | None = None, position: Sequence[int] = (), in_source: int = 0) -> Rows:
-    return Rows(
+def rows(n: int, ids: Sequence[str] | None = None, position: Sequence[int] = (), in_all: int = 0) -> Source:
+    return Source(
         frame=None,
-        x=torch.zeros(n, 1),
         place=lambda row: f"example {row + 1}",
         position=torch.tensor(position or range(n)),
-        in_source=in_source or n,
-        ids=None if ids is None else lambda column: ids,
+        in_all=in_all or n,
+        values=None if ids is None else lambda column: ids,
     )
 
 
@@ -107,7 +106,7 @@ def test_rows_are_found_by_id_in_any_order(order: list[int], name: str, texts: b
 
 def test_rows_are_those_of_the_source_or_of_the_examples() -> None:
     p = np.random.default_rng(0).dirichlet([1, 1], 5)
-    examples = rows(3, position=[0, 2, 4], in_source=5)
+    examples = rows(3, position=[0, 2, 4], in_all=5)
     assert torch.equal(read_predictions(Path(save("p.csv", p, TWO)), examples, TWO), expected(p[[0, 2, 4]]))
     assert torch.equal(read_predictions(Path(save("p.npy", p[:3], TWO)), examples, TWO), expected(p[:3]))
     with pytest.raises(KdError, match=r"p\.csv has 4 rows, and the data have 5, 3 of them examples"):
@@ -117,7 +116,7 @@ def test_rows_are_those_of_the_source_or_of_the_examples() -> None:
 def test_rows_that_are_no_examples_may_have_anything() -> None:
     written("p.csv", "p_yes\n.5\nunknown\n.75\n?\n")
     assert torch.equal(
-        read_predictions(Path("p.csv"), rows(2, position=[0, 2], in_source=4), TWO), expected([0.5, 0.75])
+        read_predictions(Path("p.csv"), rows(2, position=[0, 2], in_all=4), TWO), expected([0.5, 0.75])
     )
 
 
@@ -176,14 +175,15 @@ def test_logits_of_tables() -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("p_no,p_yes\n.5,.5\n.2,high\n", r"p\.csv, line 3: column 'p_yes' has 'high', which is no number"),
+        ("p_no,p_yes\n.5,.5\n.2,high\n", r"p\.csv, line 3: column 'p_yes' has 'high', which is not a number"),
         (
             "p_no,p_yes\n.5,.5\n.2,?\n",
             r"1 row with a value that is missing or not finite, the first p\.csv, line 3",
         ),
         ("p_no,p_yes\n.5,.5\n.2,.9\n", r"p\.csv, line 3: 0\.2 and 0\.9 sum to 1\.1"),
         ("p_no,p_yes\n.5,\n.2,\n", "2 rows with a value that is missing"),
-        ("p_no,p_yes\n.5,.5\n.5,.5\n", "says the same of every row"),
+        ("p_no\n.5\n?\n", r"1 row with a value that is missing .* p\.csv, line 3"),
+        ("p_no,p_yes\n.5,.5\n.5,.5\n", "gives every row the same answer"),
         ("a,b,c\n.5,.5,0\n.5,.5,0\n", "its columns are a, b and c"),
         ("prediction\nyes\nno\n", "its columns are none"),
         ("p_no,p_yes\n.5,.5\n", "has 1 row, and the data have 2"),
@@ -266,7 +266,7 @@ def test_ids_in_arrays_are_one_for_each_row() -> None:
 
 
 def test_other_files_are_refused_with_those_that_would_do() -> None:
-    with pytest.raises(UsageError, match=r"p\.xlsx is no file of predictions") as problem:
+    with pytest.raises(UsageError, match=r"p\.xlsx is not a file of predictions") as problem:
         read("p.xlsx")
     assert "Parquet" in str(problem.value.hint)
     for name in FORMATS:

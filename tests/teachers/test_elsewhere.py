@@ -1,0 +1,202 @@
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import polars as pl
+import pytest
+import torch
+from customers import customers
+from harness import Kd, opened
+from onnx import TensorProto, helper, numpy_helper
+
+import kdcli
+
+SCORES = """
+import sys
+import numpy as np
+import kdcli
+
+def predict(rows):
+    return kdcli.open_run("tiny", outputs={outputs!r}).teacher.predict_proba(rows.to_numpy())
+
+if __name__ == "__main__":
+    x = np.loadtxt(sys.stdin, delimiter=",", skiprows=1, dtype=np.float32, ndmin=2)
+    answers = kdcli.open_run("tiny", outputs={outputs!r}).teacher.predict_proba(x)
+    print("\\n".join(",".join(map(repr, map(float, row))) for row in answers))
+"""
+
+
+def as_onnx(path: str) -> None:
+    """Write the teacher of the run "tiny", a network with one hidden layer, as an ONNX model."""
+    tensors = opened(Path("outputs/tiny")).teacher.load_tensors()
+    flat = {name: tensor[0, 0].numpy() for name, tensor in tensors.items()}
+    names = {"w1": "weights.0", "b1": "biases.0", "w2": "weights.1", "b2": "biases.1"}
+    values = {key: flat[name] for key, name in names.items()}
+    nodes = [
+        helper.make_node("Gemm", ["x", "w1", "b1"], ["h"], transB=1),
+        helper.make_node("Relu", ["h"], ["a"]),
+        helper.make_node("Gemm", ["a", "w2", "b2"], ["z"], transB=1),
+        helper.make_node("Softmax", ["z"], ["p"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "teacher",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 2])],
+        [helper.make_tensor_value_info("p", TensorProto.FLOAT, ["n", 2])],
+        [numpy_helper.from_array(np.squeeze(value), key) for key, value in values.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+
+
+def students(kd: Kd, run: Path, source: str) -> torch.Tensor:
+    """Take a teacher, train students, and return their logits on the test split."""
+    assert kd("train-teacher", "--from", source, "--force").code == 0
+    assert kd("distill", "--target", "soft", "--epochs", "5", "--force").code == 0
+    (trained,) = [t for t in opened(run).students() if t.set.target == "soft" and not t.stale]
+    return trained.load_tested()
+
+
+def test_the_same_teacher_in_five_ways_teaches_the_same(kd: Kd, tiny: Path) -> None:
+    x, (n, _) = opened(tiny).data.pool.x, opened(tiny).data.pool.x.shape
+    assert kd("distill", "--target", "soft", "--epochs", "5", "--force").code == 0
+    (own,) = [t.load_tested() for t in opened(tiny).students() if t.set.target == "soft"]
+    p = kdcli.open_run("tiny").teacher.predict_proba(x.numpy())
+    assert p.shape == (n, 2)
+    np.savez("p.npz", p=p)
+    pl.DataFrame({"p_1": p[:, 1], "p_0": p[:, 0]}).write_csv("p.csv")
+    as_onnx("teacher.onnx")
+    shutil.copytree(tiny.parent, "elsewhere")
+    Path("taught_elsewhere.py").write_text(SCORES.format(outputs=str(Path("elsewhere").absolute())))
+    by_npz = students(kd, tiny, "p.npz")
+    assert torch.equal(by_npz, students(kd, tiny, "p.csv"))
+    assert torch.equal(by_npz, students(kd, tiny, "taught_elsewhere.py:predict"))
+    assert torch.equal(by_npz, students(kd, tiny, f"command:{sys.executable} taught_elsewhere.py"))
+    torch.testing.assert_close(students(kd, tiny, "teacher.onnx"), by_npz, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(own, by_npz, rtol=1e-4, atol=1e-4)
+
+
+def table(kd: Kd) -> pl.DataFrame:
+    """Make a run of customers, some of whom have no label; returns their rows as they stand in the file."""
+    file = customers(rows=200)
+    lines = Path(file).read_text().splitlines()
+    for k in (3, 50):
+        lines[k] = lines[k].rpartition(",")[0] + ","
+    Path(file).write_text("\n".join(lines) + "\n")
+    assert kd("gen-data", file, "--label", "left", "--draws", "2").code == 0
+    return pl.read_csv(file)
+
+
+def answers(rows: pl.DataFrame) -> np.ndarray:
+    """Probabilities that tell rows apart, and are not bad: of "no", and of "yes"."""
+    odds = (rows["age"].to_numpy() - 43) / 8 - (rows["spent"].fill_null(85.0).to_numpy() - 88) / 30
+    yes = 1 / (1 + np.exp(-odds))
+    return np.stack([1 - yes, yes], 1)
+
+
+def expected(run: Path, rows: pl.DataFrame) -> dict[str, np.ndarray]:
+    data = opened(run).data
+    labelled = answers(rows)[rows["left"].is_not_null().to_numpy()]
+    return {split: labelled[index.numpy()] for split, index in data.pool.index.items()}
+
+
+@pytest.mark.parametrize("way", ["position", "id", "function"])
+def test_rows_without_a_label_are_passed_over(kd: Kd, outputs: Path, way: str) -> None:
+    rows, run = table(kd), outputs / "customers"
+    p = answers(rows)
+    frame = pl.DataFrame({"customerID": rows["customerID"], "no": p[:, 0], "yes": p[:, 1]})
+    if way == "position":
+        frame.drop("customerID").write_csv("p.csv")
+        outcome = kd("train-teacher", "--from", "p.csv")
+    elif way == "id":
+        frame.sample(fraction=1, shuffle=True, seed=1).write_parquet("p.parquet")
+        outcome = kd("train-teacher", "--from", "p.parquet", "--id", "customerID")
+    else:
+        frame.write_csv("p.csv")
+        Path("taught_elsewhere.py").write_text(
+            "import polars as pl\n\n"
+            "def predict(rows):\n"
+            "    assert rows.columns == ['customerID', 'age', 'plan', 'active', 'spent']\n"
+            "    assert rows['age'].dtype == pl.Float64 and rows['plan'].dtype == pl.String\n"
+            "    p = rows.join(pl.read_csv('p.csv'), on='customerID', how='left', maintain_order='left')\n"
+            "    return p['yes'].to_numpy()\n"
+        )
+        outcome = kd("train-teacher", "--from", "taught_elsewhere.py:predict")
+    assert outcome.code == 0, outcome.err
+    for split, values in expected(run, rows).items():
+        found = opened(run).teacher.logits[split].softmax(-1).numpy()
+        np.testing.assert_allclose(found, values, rtol=1e-12)
+
+
+def test_a_teacher_is_taken_once_and_another_is_refused(kd: Kd, outputs: Path) -> None:
+    p = answers(table(kd))
+    np.save("p.npy", p)
+    assert kd("train-teacher", "--from", "p.npy").code == 0
+    assert "is up to date" in kd("train-teacher", "--from", "p.npy").out
+    np.save("p.npy", p**2 / (p**2).sum(1, keepdims=True))
+    outcome = kd("train-teacher", "--from", "p.npy")
+    assert outcome.code == 1
+    assert "was made from a file that has changed since" in outcome.err
+    assert "--force" in outcome.err
+    assert "kd gen-data --recipe" in outcome.err
+
+
+def test_classes_in_another_order_are_refused_unless_the_order_is_trusted(kd: Kd, outputs: Path) -> None:
+    np.save("p.npy", answers(table(kd))[:, ::-1])
+    outcome = kd("train-teacher", "--from", "p.npy")
+    assert outcome.code == 1
+    assert "--trust-order" in outcome.err
+    told = kd("train-teacher", "--from", "p.npy", "--trust-order")
+    assert told.code == 0
+    assert "always naming the most frequent class" in told.out.replace("\n", " ")
+
+
+def test_code_runs_only_where_the_command_names_it(kd: Kd, tiny: Path) -> None:
+    Path("taught_elsewhere.py").write_text(
+        "def predict(rows):\n    return (rows['x₁'] > 0).to_numpy().astype(float)\n"
+    )
+    recipe = tiny / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace('source = ""', 'source = "taught_elsewhere.py:predict"'))
+    for command in (["train-teacher", "--force"], ["run", str(recipe), "--run", "other"]):
+        outcome = kd(*command)
+        assert outcome.code == 1
+        assert "kd train-teacher --from taught_elsewhere.py:predict" in outcome.err
+    assert kd("train-teacher", "--from", "taught_elsewhere.py:predict", "--force").code == 0
+    assert kd("run", str(recipe), "--run", "third", "--from", "taught_elsewhere.py:predict").code == 0
+
+
+def test_a_table_that_has_changed_since_is_refused(kd: Kd, outputs: Path) -> None:
+    np.save("p.npy", answers(table(kd)))
+    customers(rows=201)
+    outcome = kd("train-teacher", "--from", "p.npy")
+    assert outcome.code == 1
+    assert "SHA-256" in outcome.err
+
+
+def test_what_needs_the_teacher_itself_is_left_out_with_the_reason(kd: Kd, tiny: Path) -> None:
+    x = opened(tiny).data.pool.x
+    np.save("p.npy", kdcli.open_run("tiny").teacher.predict_proba(x.numpy()))
+    assert kd("train-teacher", "--from", "p.npy", "--force").code == 0
+    assert kd("distill", "--force", "--epochs", "3").code == 0
+    drawn = kd("plot", "decision-boundaries")
+    assert "leaves out the teacher, of which only the answers are stored" in drawn.out
+    assert kd("compare", "--full").code == 0
+    assert "from p.npy" in kd("show").out
+    with pytest.raises(kdcli.KdError, match=r"p\.npy is not stored, only its answers"):
+        _ = kdcli.open_run("tiny").teacher
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--from", "p.npy", "--epochs", "3"], "--epochs: no effect here"),
+        (["--id", "customerID"], "--id: no effect here"),
+        (["--from", "p.pkl"], "names no teacher"),
+        (["--from", "nothing.npy"], "nothing.npy"),
+    ],
+)
+def test_bad_wishes(kd: Kd, tiny: Path, options: list[str], words: str) -> None:
+    outcome = kd("train-teacher", *options)
+    assert outcome.code in (1, 2)
+    assert words in outcome.err
