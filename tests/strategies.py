@@ -51,9 +51,16 @@ STUDENTS = st.builds(
     **TRAINING,
 )
 
+ENSEMBLES = ("2*mlp:4+tree", "mlp:4+tree", "3*mlp:8,8", "tree+tree", "gbdt:rounds=3,leaves=4+mlp:4")
+OF_TEACHERS = st.one_of(
+    st.tuples(st.sampled_from(MODELS), st.integers(1, 100)),
+    st.tuples(st.sampled_from(ENSEMBLES), st.just(1)),
+)
+"""Models of teachers, and how many of each."""
+
 TEACHERS = st.builds(
-    Teacher,
-    model=st.sampled_from(MODELS),
+    lambda counted, **settings: Teacher(model=counted[0], ensemble=counted[1], **settings),
+    OF_TEACHERS,
     seed=st.integers(0, 10**20),
     precision=st.sampled_from(PRECISIONS),
     schedule=st.sampled_from(SCHEDULES),

@@ -32,7 +32,8 @@ from torch import Tensor
 
 from kdcli.cli.main import app
 from kdcli.data import SPLITS
-from kdcli.runs.recipe import RecipeError, dump, parse
+from kdcli.runs.recipe import RecipeError, parse
+from kdcli.runs.recipe_text import dump
 from kdcli.runs.recipes import load
 
 pytestmark = pytest.mark.long
@@ -146,6 +147,7 @@ LIKELY = {
     "--separation": ["0.1", "4", "1e300"],
     "--noise": ["0.1", "1e300", "1e-300"],
     "--val-fraction": ["0.1", "0.5", "0.99", "1"],
+    "--ensemble": ["1", "2", "3", "0", "101"],
     "--seed": ["0", "7", "123456789012345678901234567890"],
     "--test-fraction": ["0.2", "0.001", "0.999", "1"],
     "--digest": ["", "0" * 64, "x"],
@@ -175,6 +177,8 @@ LIKELY = {
         "forest:2,max_depth=2",
         "gbdt:rounds=2,leaves=3",
         "cnn:2,3",
+        "2*mlp:4",
+        "mlp:4+tree",
         "mlp:",
     ],
     "--epochs": ["1", "2", "2", "0", "2.5"],

@@ -120,7 +120,7 @@ def gen_data(call: Call) -> None:
     examples=(
         "kd train-teacher",
         "kd train-teacher --epochs 500 --learning-rate 0.003",
-        "kd train-teacher --model mlp:64,64 --force",
+        "kd train-teacher --model mlp:64,64 --ensemble 5 --force",
     ),
 )
 def train_teacher(call: Call) -> None:

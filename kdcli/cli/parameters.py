@@ -65,7 +65,7 @@ class Parameter:
                 rich_help_panel=rule.panel or None,
                 **self._described(),
             )
-        annotation = (list[str] if self.is_list else self.kind) | None
+        annotation = (list[str] if self.is_list or rule.joined_by else self.kind) | None
         keyword_only = SignatureParameter.KEYWORD_ONLY
         return [
             SignatureParameter(name, keyword_only, default=info, annotation=annotation)
@@ -84,7 +84,11 @@ class Parameter:
                 f"two {self.name}s are named, {argument} and {self.flag} {option}", "keep one of them"
             )
         value = option if argument is None else argument
-        return self._items(value) if self.is_list and value is not None else value
+        if value is None:
+            return None
+        if joined_by := self.rules[0].joined_by:
+            return joined_by.join(value)
+        return self._items(value) if self.is_list else value
 
     def check(self, value: Any) -> None:
         """Raise `UsageError` for a value, or an item of a list, that the setting's rule does not allow."""

@@ -146,6 +146,9 @@ class Workshop(Protocol):
     def watch(self, total: int, unit: str) -> AbstractContextManager[Report]:
         """Open a progress display for a total of units, such as trees."""
 
+    def component(self, number: int, model: Model) -> Workshop:
+        """Return the workshop for the members of an ensemble that are of this model, one of several."""
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -241,9 +244,18 @@ class Model(ABC):
         """What keeps it from growing: "nothing", the number of "leaves" alone, or something "else"."""
         return "else"
 
-    @classmethod
-    def takes(cls, setting: str) -> bool:
-        """Whether a setting of training, such as "epochs", has an effect on models of this family."""
+    @property
+    def remembers(self) -> bool:
+        """Whether such models are near the labels of the rows that they have seen: `REMEMBERS`, or more."""
+        return self.REMEMBERS
+
+    @property
+    def factored(self) -> tuple[int, Model]:
+        """How many times an ensemble has the same models, and these models; 1 and itself of all others."""
+        return 1, self
+
+    def takes(self, setting: str) -> bool:
+        """Whether a setting of training, such as "epochs", has an effect on this model."""
         return False
 
     def problem(self, features: Sequence[int], n_train: int) -> str:

@@ -55,10 +55,9 @@ class Forest(Model):
         _, dash, limits = self.each.slug.partition("-")
         return f"forest{self.trees}{dash}{limits}"
 
-    @classmethod
-    def takes(cls, setting: str) -> bool:
+    def takes(self, setting: str) -> bool:
         """Whether a setting of training has an effect: those that have on a tree."""
-        return Tree.takes(setting)
+        return self.each.takes(setting)
 
     def problem(self, features: Sequence[int], n_train: int) -> str:
         """Say why no such forest can learn from these data; empty if one can."""

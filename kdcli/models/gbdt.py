@@ -83,8 +83,7 @@ class Gbdt(Model):
             ["gbdt", *(f"{short.get(name, name)}{value}" for name, value in self._unusual.items())]
         )
 
-    @classmethod
-    def takes(cls, setting: str) -> bool:
+    def takes(self, setting: str) -> bool:
         """Whether a setting of training has an effect: weights of examples do."""
         return setting == "class_weight"
 

@@ -33,8 +33,7 @@ class Network(Model):
     def build(self, features: Sequence[int], n_classes: int, members: int = 1) -> StackedNetwork:
         """Build an untrained stack for inputs of shape `features`."""
 
-    @classmethod
-    def takes(cls, setting: str) -> bool:
+    def takes(self, setting: str) -> bool:
         """Whether a setting of training has an effect: all of them have."""
         return True
 

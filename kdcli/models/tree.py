@@ -111,8 +111,7 @@ class Tree(Model):
         """Count multiplications: a tree only compares."""
         return 0
 
-    @classmethod
-    def takes(cls, setting: str) -> bool:
+    def takes(self, setting: str) -> bool:
         """Whether a setting of training has an effect: weights of examples do."""
         return setting == "class_weight"
 

@@ -5,14 +5,13 @@
 [students]   the students' models and training, their targets and seeds
 """
 
-import textwrap
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from kdcli.data import DATASETS, find_dataset
-from kdcli.errors import Command, UsageError, nearest
-from kdcli.models import FAMILIES, SEEDS, SYNTAX, Model, parse_model
+from kdcli.errors import Command, KdError, UsageError, nearest
+from kdcli.models import FAMILIES, SEEDS, SYNTAX, TEACHERS, Model, parse_model, parse_teacher
+from kdcli.models.ensemble import MOST_MEMBERS
 from kdcli.runs import transfer
 from kdcli.runs.completion import trained_and_example_models
 from kdcli.settings import read, rules, setting, shown
@@ -24,7 +23,6 @@ DEVICES = ("auto", "cpu", "cuda")
 SCHEDULES = ("constant", "linear")
 SELECTIONS = ("last", "best")
 CLASS_WEIGHTS = ("none", "balanced")
-COMMENT = 100  # columns of a comment in a recipe
 SCALINGS = ("unit", "raw")
 EXISTING = "A teacher that exists"  # a panel of the help pages, with its settings
 PANEL = "Training"  # of the help pages, for what most people leave as it is
@@ -74,11 +72,19 @@ class Teacher(Training):
 
     model: str = setting(
         "mlp:64,64",
-        "the teacher's model",
-        check=parse_model,
-        values=SYNTAX,
+        "the teacher's model; several that are given, or joined by +, are averaged",
+        check=parse_teacher,
+        values=TEACHERS,
         metavar="MODEL",
         completion=tuple(family.EXAMPLE for family in FAMILIES.values()),
+        joined_by="+",
+    )
+    ensemble: int = setting(
+        1,
+        "members of an ensemble of this model, with different seeds, whose probabilities are averaged; of "
+        "several models, members of each",
+        minimum=1,
+        maximum=MOST_MEMBERS,
     )
     seed: int = setting(
         0,
@@ -134,6 +140,15 @@ class Teacher(Training):
     def keys(self) -> list[str]:
         """The settings that have an effect: those of training, or those of a teacher that exists."""
         return [key for key, rule in rules(Teacher).items() if (rule.panel == EXISTING) == bool(self.source)]
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the model and the number of its members together."""
+        try:
+            parse_teacher(self.model, self.ensemble)
+        except KdError as error:
+            return [error.message]
+        return []
 
 
 def applies(config: type, key: str, model: Model) -> bool:
@@ -262,7 +277,7 @@ def parse(text: str, source: str) -> Recipe:
         data, found = read(kind.config, data_table, "data")
         problems += found or [f"data: {text}" for text in kind.problems(data)]
     teacher, found = read(Teacher, sections["teacher"], "teacher")
-    problems += found
+    problems += found or [f"teacher: {text}" for text in (teacher or Teacher()).problems]
     students_table = dict(sections["students"])
     if type(size := students_table.get("transfer_size")) is int:  # of recipes before there were other parts
         del students_table["transfer_size"]
@@ -276,49 +291,3 @@ def parse(text: str, source: str) -> Recipe:
             ("correct the file; ", Command("run", options={"help": True}), " tells what a recipe is"),
         )
     return Recipe(dataset, data, teacher, students)
-
-
-def dump(recipe: Recipe) -> str:
-    """Write a recipe as TOML that `parse` reads back as it was.
-
-    Above every key a comment says what it means, and which values it takes.
-    """
-    kind = find_dataset(recipe.dataset)
-    dataset = [*_comment(f"the dataset: {', '.join(DATASETS)}"), f"dataset = {_toml(recipe.dataset)}"]
-    sections = [
-        [f"[data]  # {kind.summary}", *dataset, *_keys(recipe.data)],
-        [f"[teacher]  # {_first_line(Teacher)}", *_keys(recipe.teacher)],
-        [f"[students]  # {_first_line(Students)}", *_keys(recipe.students)],
-    ]
-    return "\n\n".join(map("\n".join, sections)) + "\n"
-
-
-def _keys(config: Any) -> Iterator[str]:
-    """Yield the lines of a section's keys."""
-    defaults = {field.name: field.default for field in fields(config)}
-    for key, rule in rules(type(config)).items():
-        words = f"{rule.help}: {rule.values}" if rule.values else rule.help
-        range_ = f"{rule.allowed}; " if rule.allowed else ""
-        yield from [*_comment(words), f"#   {range_}default: {_toml(defaults[key])}"]
-        yield f"{key} = {_toml(getattr(config, key))}"
-
-
-def _first_line(config: type) -> str:
-    """Return the first line of a docstring as a comment: in small letters, without a full stop."""
-    line = (config.__doc__ or "").splitlines()[0].rstrip(".")
-    return line[:1].lower() + line[1:]
-
-
-def _comment(text: str) -> list[str]:
-    return textwrap.wrap(text, COMMENT, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False)
-
-
-def _toml(value: Any) -> str:
-    """Write a value as TOML, a list on one line unless that is long."""
-    import tomli_w
-
-    text = tomli_w.dumps({"": value}).removeprefix('"" = ').rstrip("\n")
-    if isinstance(value, tuple):
-        short = f"[{', '.join(map(_toml, value))}]"
-        return short if len(short) <= COMMENT else text
-    return text

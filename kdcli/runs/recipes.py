@@ -5,7 +5,8 @@ from pathlib import Path
 
 from kdcli.data import DATASETS, find_dataset
 from kdcli.errors import KdError, unknown
-from kdcli.runs.recipe import Recipe, RecipeError, Students, Teacher, dump, parse
+from kdcli.runs.recipe import Recipe, RecipeError, Students, Teacher, parse
+from kdcli.runs.recipe_text import dump
 
 BUILTIN = Path(__file__).parent.parent / "recipes"  # not by importlib.resources, which starts slowly
 SUFFIX = ".toml"

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from kdcli.data import find_dataset
 from kdcli.data.sources import published
-from kdcli.models import Model, parse_model
+from kdcli.models import Model, parse_teacher
 from kdcli.models.given import Given
 from kdcli.runs.recipe import Recipe, Teacher, applies
 from kdcli.settings import read
@@ -140,9 +140,10 @@ class TeacherRecord:
         own = {key: getattr(settings, key) for key in settings.keys}
         if settings.source:
             return cls(Teacher(**own))
-        model = parse_model(settings.model)
+        model = parse_teacher(settings.model, settings.ensemble)
+        times, models = model.factored
         own = {key: value for key, value in own.items() if applies(Teacher, key, model)}
-        return cls(Teacher(**{**own, "model": str(model)}))
+        return cls(Teacher(**{**own, "model": str(models), "ensemble": times}))
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
@@ -181,23 +182,29 @@ class TeacherRecord:
         if self.settings.source:
             return [f"from {self.model}"]
         folds = [f"training rows labelled in {self.folds} folds"] if self.folds > 1 else []
-        return [str(self.model), *folds, *training_words(self.to_record(), {"model", "folds"})]
+        return [str(self.model), *folds, *training_words(self.to_record(), {"model", "ensemble", "folds"})]
 
     @property
     def model(self) -> Model:
         """The teacher's family and shape."""
-        return Given(self.settings.source) if self.settings.source else parse_model(self.settings.model)
+        settings = self.settings
+        if settings.source:
+            return Given(settings.source)
+        return parse_teacher(settings.model, settings.ensemble)
 
     @property
     def folds(self) -> int:
         """The number of folds that are labelled by teachers which have not seen them; 1 is none."""
-        return self.settings.folds or (FOLDS if self.model.REMEMBERS else 1)
+        return self.settings.folds or (FOLDS if self.model.remembers else 1)
 
     def as_used(self, stored: TeacherRecord, used: Mapping[str, str]) -> TeacherRecord:
         """Return the record, with the choices that the stored one left where this asks for what was used.
 
-        To ask for what the stored teacher chose by itself is to ask for the same teacher.
+        To ask for what the stored teacher chose by itself is to ask for the same teacher; of another model it
+        may be another choice.
         """
+        if self.model != stored.model:
+            return self
         mine, theirs = self.to_record(), stored.to_record()
         same = {key: theirs[key] for key, value in used.items() if key in mine and str(mine[key]) == value}
         return TeacherRecord(replace(self.settings, **same))

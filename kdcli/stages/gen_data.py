@@ -19,7 +19,8 @@ from kdcli.report.words import wrote
 from kdcli.runs import room
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import DATA
-from kdcli.runs.recipe import Recipe, dump
+from kdcli.runs.recipe import Recipe
+from kdcli.runs.recipe_text import dump
 from kdcli.runs.records import DataRecord
 from kdcli.runs.reuse import reusable
 from kdcli.runs.stored import Data

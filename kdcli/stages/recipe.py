@@ -8,7 +8,8 @@ from typing import Any
 from kdcli.commands import spell
 from kdcli.errors import Command
 from kdcli.report.told import File, Told
-from kdcli.runs.recipe import Recipe, dump
+from kdcli.runs.recipe import Recipe
+from kdcli.runs.recipe_text import dump
 from kdcli.runs.recipes import builtin_text, load
 
 

@@ -10,7 +10,7 @@ import torch
 from kdcli.errors import Text, UsageError, joined
 from kdcli.evidence.remedies import remembers
 from kdcli.metrics import mean_over
-from kdcli.models import parse_model
+from kdcli.models import parse_teacher
 from kdcli.progress import Watch, unwatched
 from kdcli.report.cautions import caution_text
 from kdcli.report.sentences import scores_text
@@ -115,7 +115,7 @@ def _check_options(config: Teacher, options: Mapping[str, Any]) -> None:
         what = "a teacher that exists is not trained" if config.source else "they are for a teacher --from"
         raise UsageError(f"{flags}: no effect here", f"{what}; leave them out")
     if not config.source:
-        refusals.check_settings(options, Teacher, [parse_model(config.model)])
+        refusals.check_settings(options, Teacher, [parse_teacher(config.model, config.ensemble)])
 
 
 def _made(experiment: Experiment, record: TeacherRecord, watch: Watch) -> Content:

@@ -7,7 +7,7 @@ import torch
 
 from kdcli.data import DATASETS
 from kdcli.errors import UsageError
-from kdcli.models import FAMILIES, Model
+from kdcli.models import FAMILIES, Model, parse_model
 from kdcli.runs.recipe import Students, applies
 from kdcli.runs.stored import Data
 from kdcli.runs.student_sets import StudentSet
@@ -24,7 +24,8 @@ def check_settings(options: Mapping[str, Any], config: type, models: Iterable[Mo
     idle = [key for key in given if not any(applies(config, key, model) for model in all_models)]
     if idle:
         flags, named = ", ".join(flag(config, key) for key in idle), ", ".join(map(str, all_models))
-        families = [name for name, family in FAMILIES.items() if all(map(family.takes, idle))]
+        examples = {name: parse_model(family.EXAMPLE) for name, family in FAMILIES.items()}
+        families = [name for name, model in examples.items() if all(map(model.takes, idle))]
         raise UsageError(
             f"{flags}: no effect on {named}", f"families of models that take it: {', '.join(families)}"
         )

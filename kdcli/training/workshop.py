@@ -4,8 +4,8 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -14,13 +14,14 @@ from torch.nn.functional import pad
 from kdcli import workers
 from kdcli.errors import KdError
 from kdcli.losses import Objective
-from kdcli.models.family import Fitted, History, Teaching
+from kdcli.models.family import Fitted, History, Model, Teaching
 from kdcli.models.network import Network
 from kdcli.progress import Report, Watch
 from kdcli.runs.recipe import Training
 from kdcli.settings import rules
 from kdcli.training.devices import LARGE, choose_device, precision_for
 from kdcli.training.examples import scaling_of
+from kdcli.training.hearing import Hearing
 from kdcli.training.loop import steps_in_epoch
 from kdcli.training.parts import Part, Share, shares_of, train_part
 from kdcli.training.resuming import ResumePoints
@@ -56,7 +57,8 @@ class TrainingWorkshop:
 
     `title` is that of the progress display which `open_display` opens, `name_member` names the model of a
     set, a seed and a draw for a person. `points` keep the state of the training with this `identity`. Seeds
-    whose loss or outputs are not finite raise `NotFiniteError`, unless it is to `keep_going` without them.
+    whose loss or outputs are not finite raise `NotFiniteError`, unless it is to `keep_going` without them,
+    as it never is where `all_needed` for an ensemble.
     """
 
     training: Training
@@ -67,6 +69,22 @@ class TrainingWorkshop:
     identity: Mapping[str, Any]
     computation: Computation = Computation()
     keep_going: bool = False
+    all_needed: bool = False
+
+    def component(self, number: int, model: Model) -> Self:
+        """Return the workshop for the members of an ensemble that are of this model, one of several.
+
+        Their training keeps its states apart from those of the other models.
+        """
+        return replace(
+            self,
+            name_member=lambda k, seed, draw: (
+                f"{model} with seed {seed} in {self.name_member(k, seed, draw)}"
+            ),
+            points=ResumePoints(self.points.run, f"{self.points.name}.{number}"),
+            identity={**self.identity, "component": number},
+            all_needed=True,
+        )
 
     def watch(self, total: int, unit: str, steps: int = 1) -> AbstractContextManager[Report]:
         """Open a progress display for a total of units, each of so many steps."""
@@ -81,7 +99,7 @@ class TrainingWorkshop:
         apart = work >= WORTH_A_FORK and parts[0].device == "cpu"
         steps = steps_in_epoch(teaching.n_train, self.training.batch_size)
         with self.watch(self.training.epochs, "epoch", steps) as report:
-            heard = _Hearing(report, [part.members for part in parts])
+            heard = Hearing(report, [part.members for part in parts])
             tasks = [part.to_record() for part in parts]
             results = workers.do(
                 "train",
@@ -164,7 +182,7 @@ class TrainingWorkshop:
         shown = ", ".join(self.name_member(*member) for member in lost[:3])
         if len(lost) > 3:
             shown += f" and {len(lost) - 3} more"
-        everyone = len({member[:2] for member in lost}) == seeds
+        everyone = self.all_needed or len({member[:2] for member in lost}) == seeds
         keep = "" if everyone else ", or leave such seeds out with --keep-going"
         hint = f"nothing of it was written; {smaller_step(self.training)}{keep}"
         return NotFiniteError(f"the {quantity} of {shown} {what}", hint, everyone=everyone)
@@ -233,28 +251,6 @@ def objective_of(teaching: Teaching, split: str) -> Objective:
 def smaller_step(training: Training) -> str:
     """Say what to do about a loss that stops being finite."""
     return f"try a smaller step than --learning-rate {training.learning_rate:g}"
-
-
-class _Hearing:
-    """Reports the progress of a whole stack from what its parts tell."""
-
-    def __init__(self, report: Report, sizes: Sequence[int]) -> None:
-        self.report = report
-        self.sizes = sizes
-        self.at: list[tuple[int, float | None]] = [(0, None)] * len(sizes)
-        self.resumed = False
-
-    def __call__(self, part: int, value: Any) -> None:
-        kind, *content = value
-        if kind == "resumed":
-            if not self.resumed:  # the other parts resume at about the same epoch
-                self.report.resumed(*content)
-            self.resumed = True
-            return
-        self.at[part] = (content[0], content[1])
-        done = sum(done * size for (done, _), size in zip(self.at, self.sizes, strict=True))
-        losses = [loss for _, loss in self.at if loss is not None]
-        self.report(done // sum(self.sizes), sum(losses) / len(losses) if losses else None)
 
 
 def _lost_seeds(gone: Mapping[str, Sequence[tuple[int, int, int]]], of_set: int) -> dict[str, list[int]]:

@@ -25,6 +25,7 @@ class MoreStudents(Students):
     layers: tuple[int, ...] = setting((1, 2), "layers to match", flag="--layer", minimum=1)
     hints: tuple[str, ...] = setting(("none",), "what else is taught", choices=("none", "noise", "maps"))
     nesterov: bool = setting(True, "whether steps look ahead")
+    chain: str = setting("a", "what follows what", joined_by=">")
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,14 @@ def test_a_setting_that_is_added_to_a_class_is_an_option_with_help_and_completio
     assert line.completed("kd distill --optimizer ad") == ["adam", "adagrad"]
     assert line.completed("kd distill --hints noise,m") == ["noise,maps"]
     assert line.completed("kd distill --wei") == ["--weight-decay"]
+
+
+def test_values_of_an_option_given_several_times_are_joined_where_the_setting_says_how(line: Line) -> None:
+    assert line.call("distill", "--chain", "b", "--chain", "c>d").settings == {"chain": "b>c>d"}
+    assert line.call("distill", "--chain", "b").settings == {"chain": "b"}
+    assert override(MoreStudents(), {"chain": "b>c"}).chain == "b>c"
+    with pytest.raises(UsageError, match="--optimizer is given 2 times"):
+        line.call("distill", "--optimizer", "sgd", "--optimizer", "adam")
 
 
 def test_what_is_not_given_is_left_to_the_recipe(line: Line) -> None:

@@ -134,7 +134,7 @@ def test_settings_that_a_family_does_not_take_are_refused_and_not_recorded(kd: K
     assert "--learning-rate, --schedule: no effect on centroid" in outcome.err
     assert "mlp, cnn" in outcome.err
     assert kd("train-teacher", "--model", "centroid", "--seed", "3", "--force").code == 0
-    assert opened(tiny).teacher.meta.config == {"model": "centroid", "seed": 3, "folds": 0}
+    assert opened(tiny).teacher.meta.config == {"model": "centroid", "ensemble": 1, "seed": 3, "folds": 0}
 
 
 def test_memory_grows_with_all_that_is_kept() -> None:

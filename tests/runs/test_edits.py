@@ -10,7 +10,8 @@ from harness import TINY, Kd, compared, edit_recipe
 
 from kdcli.runs.edits import differences
 from kdcli.runs.experiment import Experiment
-from kdcli.runs.recipe import Recipe, dump
+from kdcli.runs.recipe import Recipe
+from kdcli.runs.recipe_text import dump
 from kdcli.store import Store
 
 NAMES = ["data", "teacher", "students/labels-mlp4", "students/soft-T4-mlp4"]

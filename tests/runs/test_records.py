@@ -10,7 +10,7 @@ from strategies import ANY_VALUE, TEACHERS
 from kdcli.data import DATASETS
 from kdcli.data.sources import published
 from kdcli.errors import UsageError
-from kdcli.models import parse_model
+from kdcli.models import parse_teacher
 from kdcli.runs.recipe import Recipe, Teacher
 from kdcli.runs.recipes import builtin
 from kdcli.runs.records import DataRecord, Record, TeacherRecord
@@ -38,7 +38,7 @@ def test_a_record_reads_back_equal(record: Record) -> None:
 def test_a_teacher_reads_back_equal(settings: Teacher) -> None:
     record = TeacherRecord.of(settings)
     assert TeacherRecord.from_record(as_stored(record)) == record
-    assert record.model == parse_model(settings.model)
+    assert record.model == parse_teacher(settings.model, settings.ensemble)
 
 
 @given(st.sampled_from(RECORDS), st.data())
@@ -73,6 +73,9 @@ def test_a_setting_that_is_missing_has_its_default(record: Record) -> None:
         (DataRecord, {"epochs": 3}, "config.epochs: no such key"),
         (TeacherRecord, {"model": "mlp:"}, "a width must be"),
         (TeacherRecord, {"model": "mlp:08"}, 'model is written as "mlp:8"'),
+        (TeacherRecord, {"model": "2*mlp:8"}, 'model is written as "mlp:8", not "2'),
+        (TeacherRecord, {"model": "2*mlp:8+tree", "ensemble": 2}, "has counts, and an ensemble of 2 of each"),
+        (TeacherRecord, {"ensemble": 101}, "at most 100"),
         (TeacherRecord, {"schedule": "cosine"}, "one of constant, linear"),
         (TeacherRecord, {"epochs": 0}, "must be at least 1"),
     ],
@@ -93,9 +96,25 @@ def test_what_no_stage_writes_is_refused_with_the_reason(
 def test_the_options_that_train_a_teacher_again_ask_for_this_teacher(own: Teacher, other: Teacher) -> None:
     record, recipe = TeacherRecord.of(own), replace(builtin("gaussians"), teacher=other)
     assert TeacherRecord.of(override(other, record.making(recipe, "teacher"))) == record
-    assert (
-        TeacherRecord.of(own).making(replace(recipe, teacher=replace(own, model=str(record.model))), "") == {}
-    )
+    as_recorded = replace(own, model=record.settings.model, ensemble=record.settings.ensemble)
+    assert record.making(replace(recipe, teacher=as_recorded), "") == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "ensemble", "other", "times"),
+    [
+        ("5*mlp:4", 1, "mlp:4", 5),
+        ("mlp:4+mlp:04", 1, "mlp:4", 2),
+        ("3*mlp:4+3*tree", 1, "mlp:4+tree", 3),
+        ("mlp:4+tree+mlp:4", 1, "2*mlp:4+tree", 1),
+    ],
+)
+def test_an_ensemble_is_recorded_alike_however_it_is_written(
+    model: str, ensemble: int, other: str, times: int
+) -> None:
+    record = TeacherRecord.of(Teacher(model=model, ensemble=ensemble))
+    assert record == TeacherRecord.of(Teacher(model=other, ensemble=times))
+    assert (record.settings.model, record.settings.ensemble) == (other, times)
 
 
 def test_to_ask_for_what_was_chosen_is_to_ask_for_the_same_teacher() -> None:
@@ -108,6 +127,8 @@ def test_to_ask_for_what_was_chosen_is_to_ask_for_the_same_teacher() -> None:
     assert asked(device="cpu", precision="float32").as_used(stored, used) == stored
     assert asked(device="cuda").as_used(stored, used) == asked(device="cuda")
     assert asked(device="cpu").as_used(asked(device="cpu"), {}) == asked(device="cpu")
+    other = asked(model="mlp:4", device="cpu")  # what is chosen for another model may differ
+    assert other.as_used(stored, used) == other
 
 
 def test_data_of_other_files_are_named_as_such() -> None:
