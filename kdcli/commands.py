@@ -39,11 +39,12 @@ def text(parts: Text) -> str:
 def _options(command: str, options: Any) -> Iterator[str]:
     section = SECTIONS.get(command)
     for key, value in options.items():
-        if value is None or value is False or value == "" or value == ():
-            continue
         known = section is not None and key in rules(section)
-        yield flag(section, key) if section and known else "--" + key.replace("_", "-")
-        if value is not True:
+        if value is None or value == "" or value == () or (value is False and not known):
+            continue
+        spelled = flag(section, key) if section and known else "--" + key.replace("_", "-")
+        yield spelled if value is not False else spelled.replace("--", "--no-", 1)
+        if not isinstance(value, bool):
             yield shlex.quote(_value(value))
 
 

@@ -81,6 +81,13 @@ class Rule:
         bounds = {"at least": self.minimum, "above": self.above, "at most": self.maximum, "below": self.below}
         return " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
 
+    def tagged(self, value: Any, equals: str) -> str:
+        """Write the setting with its value as names have it; " = " in titles, and nothing in folders."""
+        if self.named:
+            return self.named(value, equals)
+        tag = self.sign if self.sign and equals.strip() else self.tag
+        return f"{tag}{equals}{written(value)}"
+
     def problem(self, value: Any) -> Problem | None:
         """Say what is wrong with one value of the right type; None if nothing is."""
         if value in self.words:
@@ -103,6 +110,13 @@ class Rule:
         if self.choices and value not in self.choices:
             return Problem(f"must be one of {choices_text(self.choices)}, not {shown(value)}")
         return None
+
+
+def written(value: float | str) -> str:
+    """Write a number without decimals that say nothing; a text as it is."""
+    if isinstance(value, str):
+        return value
+    return str(int(value)) if float(value).is_integer() else repr(value)
 
 
 def choices_text(choices: Sequence[str]) -> str:

@@ -59,7 +59,7 @@ def test_what_is_spelled_is_read_back_as_the_same_settings(called: Any, data: st
     )
     keys = data.draw(st.lists(st.sampled_from(list(rules(kind))), unique=True))
     config = data.draw(configs)
-    options = {key: getattr(config, key) for key in keys}
+    options = {key: value for key in keys if (value := getattr(config, key)) != ""}
     force = data.draw(st.booleans())
     stopped = called(spell(Command(name, options={**options, "force": force})))
     assert stopped.given == options

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from kdcli.errors import Command
 from kdcli.metrics import METRICS
+from kdcli.runs.pairing import pairing_differences
+from kdcli.runs.recipe import BY_TEACHER
 from kdcli.runs.student_sets import CONTROL, StudentSet
 from kdcli.stats import LEVEL, Draws, Estimate, Sampled, another_draw, compare, holm
 
@@ -152,7 +154,7 @@ def contrast(
 
     Paired sets are compared on the seeds that both have.
     """
-    paired = not students.set.pairing_differences(control.set)
+    paired = not pairing_differences(students.set, control.set)
     ours, theirs = ([seed for seed in s.set.seeds if seed not in without] for s in (students, control))
     if paired:
         ours = theirs = [seed for seed in ours if seed in theirs]
@@ -213,7 +215,8 @@ def candidates(students: Sequence[StudentsMeasured], control: str) -> list[Stude
 
 def _names(student_set: StudentSet) -> tuple[str, ...]:
     """Return the names of what a set is taught; a weight of the labels makes no other target of labels."""
-    plain = (CONTROL,) if student_set.target == CONTROL else ()
+    relabelled = student_set.settings.labels_from == BY_TEACHER
+    plain = (CONTROL,) if student_set.target == CONTROL and not relabelled else ()
     return (student_set.stem(), student_set.stem(whole=False), *plain)
 
 
@@ -224,7 +227,7 @@ def against_control(
     controls: list[StudentsMeasured] = []  # one for each model, transfer set, number of seeds and budget
     for candidate in candidates(students, control):
         others = (other for other in controls if other.group == candidate.group)
-        if all(candidate.set.pairing_differences(other.set) for other in others):
+        if all(pairing_differences(candidate.set, other.set) for other in others):
             controls.append(candidate)
     own = {measured.name for measured in controls}
     matched = {
@@ -260,10 +263,10 @@ def _control_of(
         return None, f"there is no set '{name}' to compare with"
 
     def distance(control: StudentsMeasured) -> tuple[int, bool]:
-        return len(students.set.pairing_differences(control.set)), control.group != students.group
+        return len(pairing_differences(students.set, control.set)), control.group != students.group
 
     nearest = min(controls, key=distance)
-    reasons = students.set.pairing_differences(nearest.set)
+    reasons = pairing_differences(students.set, nearest.set)
     if not reasons:
         return nearest, ""
     same = [control for control in controls if control.set.model == students.set.model] or list(controls)

@@ -23,6 +23,7 @@ DEVICES = ("auto", "cpu", "cuda")
 SCHEDULES = ("constant", "linear")
 SELECTIONS = ("last", "best")
 CLASS_WEIGHTS = ("none", "balanced")
+BY_TARGET, BY_TEACHER, ORIGINAL = "target", "teacher", "original"  # whose labels examples have
 SCALINGS = ("unit", "raw")
 EXISTING = "A teacher that exists"  # a panel of the help pages, with its settings
 PANEL = "Training"  # of the help pages, for what most people leave as it is
@@ -225,9 +226,9 @@ class Students(Training):
         alike=transfer.alike,
     )
     labels_from: str = setting(
-        "target",
+        BY_TARGET,
         "whose labels training examples have: as the target says, the teacher's, or the original ones",
-        choices=("target", "teacher", "original"),
+        choices=(BY_TARGET, BY_TEACHER, ORIGINAL),
         panel=PANEL,
         tag="from-",
         sign="labels from",
@@ -278,11 +279,7 @@ def parse(text: str, source: str) -> Recipe:
         problems += found or [f"data: {text}" for text in kind.problems(data)]
     teacher, found = read(Teacher, sections["teacher"], "teacher")
     problems += found or [f"teacher: {text}" for text in (teacher or Teacher()).problems]
-    students_table = dict(sections["students"])
-    if type(size := students_table.get("transfer_size")) is int:  # of recipes before there were other parts
-        del students_table["transfer_size"]
-        students_table.setdefault("transfer", f"train:{size}" if size else "train")
-    students, found = read(Students, students_table, "students")
+    students, found = read(Students, _with_transfer(sections["students"]), "students")
     problems += found
     if problems or data is None or teacher is None or students is None or dataset is None:
         count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
@@ -291,3 +288,12 @@ def parse(text: str, source: str) -> Recipe:
             ("correct the file; ", Command("run", options={"help": True}), " tells what a recipe is"),
         )
     return Recipe(dataset, data, teacher, students)
+
+
+def _with_transfer(table: dict[str, Any]) -> dict[str, Any]:
+    """Return the section of students with the transfer set where it once had a size alone."""
+    size = table.get("transfer_size")
+    if type(size) is not int or "transfer" in table:
+        return table
+    rest = {key: value for key, value in table.items() if key != "transfer_size"}
+    return {**rest, "transfer": f"train:{size}" if size else "train"}

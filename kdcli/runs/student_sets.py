@@ -13,10 +13,10 @@ from itertools import chain
 from typing import Any
 
 from kdcli.models import Model, parse_model
-from kdcli.runs.recipe import Recipe, Students, applies
+from kdcli.runs.recipe import BY_TARGET, BY_TEACHER, Recipe, Students, applies
 from kdcli.runs.records import check_spelling, read_seeds, training_words
 from kdcli.runs.transfer import Transfer, resolved
-from kdcli.settings import Rule, flag, read, rules
+from kdcli.settings import Rule, read, rules, written
 from kdcli.store import fitting
 from kdcli.targets import AUTO, TARGETS, TEMPERATURES, Target
 from kdcli.words import counted, numbered
@@ -159,11 +159,15 @@ class StudentSet:
         return tuple(sorted(chain(self.seeds, *self.lost.values())))
 
     @property
+    def needs_teacher(self) -> bool:
+        """Whether the teacher says what some of its examples are taught."""
+        relabelled = self.settings.labels_from == BY_TEACHER
+        return self.taught.needs == "teacher" or relabelled or self.transfer.asks
+
+    @property
     def parents(self) -> tuple[str, ...]:
-        """What the set is made from; a target that needs no teacher does not depend on it."""
-        transfer, labels = self.transfer, self.settings.labels_from
-        needs_teacher = self.taught.needs == "teacher" or labels == "teacher" or transfer.asks
-        return ("data", *(("teacher",) if needs_teacher else ()), *transfer.made)
+        """What the set is made from."""
+        return ("data", *(("teacher",) if self.needs_teacher else ()), *self.transfer.made)
 
     @property
     def scored(self) -> int:
@@ -201,21 +205,6 @@ class StudentSet:
         named = [folder] if folder and folder != self.name else []
         return ", ".join(self._tags(" = ", of=lambda rule: rule.of != "target") + named)
 
-    def pairing_differences(self, other: StudentSet) -> list[str]:
-        """Say what keeps two sets from being paired, such as "model (mlp:4, not mlp:8)"; empty if nothing.
-
-        A student of each with the same seed starts alike, sees the same batches and has the same budget, so
-        that paired sets differ only in what they are taught.
-        """
-        differences, pair = [], (self, other)
-        for key, rule in rules(Students).items():
-            mine, theirs = (len(s.seeds_asked) if key == "seeds" else s._given(key, rule) for s in pair)
-            alike = rule.alike or (lambda value: value)
-            if rule.paired and alike(mine) != alike(theirs):
-                words = flag(Students, key).removeprefix("--").replace("-", " ")
-                differences.append(f"{words} ({mine}, not {theirs})")
-        return differences
-
     def with_seeds(self, count: int) -> StudentSet:
         """Return the same set with the seeds 0, 1, …, all of them there."""
         return replace(self, seeds=tuple(range(count)), diverged=(), overflowed=())
@@ -227,9 +216,10 @@ class StudentSet:
 
     def taught_instead(self, target: str) -> StudentSet:
         """Return the same students, taught another target at their temperature; of labels, the control."""
-        weight = 0.0 if target == CONTROL else self.settings.label_weight
         same = self.at_temperature(self.chosen_temperature) if self.chosen_temperature else self
-        settings = replace(same.settings, targets=(target,), label_weight=weight)
+        settings = replace(same.settings, targets=(target,))
+        if target == CONTROL:
+            settings = replace(settings, label_weight=0.0, labels_from=BY_TARGET)
         return replace(same, settings=_own(settings))
 
     def at_temperature(self, temperature: float) -> StudentSet:
@@ -241,7 +231,11 @@ class StudentSet:
         value = getattr(self.settings, key)
         return value[0] if rule.each else value
 
-    def _given(self, key: str, rule: Rule) -> Any:
+    def given(self, key: str) -> Any:
+        """Return a setting of the set, or the number of its seeds; "none" for what does not apply to it."""
+        rule = rules(Students)[key]
+        if key == "seeds":
+            return len(self.seeds_asked)
         return self._value(key, rule) if self._applies(key, rule) else "none"
 
     def _applies(self, key: str, rule: Rule) -> bool:
@@ -254,11 +248,10 @@ class StudentSet:
         for key, rule in sorted(rules(Students).items(), key=lambda item: item[1].of != "target"):
             shown = rule.of == "target" or getattr(self.settings, key) != getattr(defaults, key)
             if rule.tag and shown and self._applies(key, rule) and of(rule) and (whole or not rule.grouping):
-                tag = rule.sign if rule.sign and equals.strip() else rule.tag
                 value = self._value(key, rule)
                 if value == AUTO and self.chosen_temperature and equals.strip():
-                    value = f"{_shown(self.chosen_temperature)} ({value})"
-                tags.append(rule.named(value, equals) if rule.named else f"{tag}{equals}{_shown(value)}")
+                    value = f"{written(self.chosen_temperature)} ({value})"
+                tags.append(rule.tagged(value, equals))
         return tags
 
 
@@ -302,9 +295,3 @@ def _chosen_temperature(record: Mapping[str, Any], settings: Students) -> float 
     if not known:
         raise ValueError(f"{CHOSEN} must be a temperature where that is {AUTO}, and not be there otherwise")
     return value
-
-
-def _shown(value: float | str) -> str:
-    if isinstance(value, str):
-        return value
-    return str(int(value)) if float(value).is_integer() else repr(value)

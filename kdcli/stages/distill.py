@@ -168,7 +168,7 @@ def _material(
     check_data(experiment)
     refusals.check_targets(sets, data)
     transfer = sets[0].transfer  # which all share
-    needs_teacher = any("teacher" in s.parents for s in sets)
+    needs_teacher = any(s.needs_teacher for s in sets)
     teacher = experiment.teacher if needs_teacher else None
     material = Material(experiment, teacher, transfer, students.class_weight, students.labels_from)
     refusals.check_transfer_set(material)

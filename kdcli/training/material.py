@@ -12,6 +12,7 @@ from kdcli.data.stratified import stratified_split
 from kdcli.models.family import Lesson, Sizes, Teaching
 from kdcli.rng import generator
 from kdcli.runs.experiment import Experiment
+from kdcli.runs.recipe import BY_TARGET, BY_TEACHER, ORIGINAL
 from kdcli.runs.stored import Data, TrainedTeacher, TransferExamples
 from kdcli.runs.student_sets import StudentSet
 from kdcli.runs.transfer import Transfer
@@ -31,7 +32,7 @@ class Material:
     teacher: TrainedTeacher | None
     transfer: Transfer = field(default_factory=Transfer)
     class_weight: str = "none"
-    labels_from: str = "target"
+    labels_from: str = BY_TARGET
     stored: Sequence[TransferExamples] = ()
 
     @cached_property
@@ -123,9 +124,9 @@ class Material:
         """Return what a draw's targets of a split are made from."""
         _, y, posterior = self.data.pool.split(split, draw.number)
         logits = self.teacher.logits[split][draw.number] if self.teacher else None
-        if split == "train" and self.labels_from == "original":
+        if split == "train" and self.labels_from == ORIGINAL:
             logits = one_hot(y, self.data.n_classes).log()
-        elif split == "train" and self.labels_from == "teacher" and logits is not None:
+        elif split == "train" and self.labels_from == BY_TEACHER and logits is not None:
             y = logits.argmax(1)
         return Knowledge(
             y,

@@ -45,7 +45,7 @@ def test_help_has_the_common_options_first_and_shows_defaults(kd: Kd) -> None:
     assert out.index("Behaviour") < out.index("--json")
     shown = " ".join(out.replace("│", " ").split())
     assert "with seeds 0, 1, …; each sets initial weights and batch order (mlp, cnn, linear); " in shown
-    assert "drawn for each tree (forest) (at least 1) [default: recipe, else 10]" in shown
+    assert "drawn for each round (gbdt) (at least 1) [default: recipe, else 10]" in shown
     assert "[default: recipe, else labels,hard,soft]" in shown
     assert "[default: png]" in kd("plot", "--help").out
     assert not re.search(r"<\w+(\[\w+\])?>", out)

@@ -14,6 +14,7 @@ from kdcli.losses import Objective
 from kdcli.models.family import History
 from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.rng import generator
+from kdcli.runs.pairing import pairing_differences
 from kdcli.runs.recipe import Students, Training
 from kdcli.runs.student_sets import StudentSet, student_sets
 from kdcli.training.curves import CURVE_POINTS
@@ -180,8 +181,8 @@ def test_a_set_knows_which_epoch_is_kept() -> None:
     assert (last.to_record()["select"], best.to_record()["select"]) == ("last", "best")
     assert StudentSet.from_record(best.to_record()) == best
     assert [word for word in best.words(best.name) if "best" in word] != []
-    assert last.pairing_differences(best) == ["select (last, not best)"]
-    assert last.taught_instead("labels").pairing_differences(last) == []
+    assert pairing_differences(last, best) == ["select (last, not best)"]
+    assert pairing_differences(last.taught_instead("labels"), last) == []
     assert best.taught_instead("labels").settings.select == "best"  # so is its control
 
 
