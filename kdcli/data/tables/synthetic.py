@@ -43,13 +43,6 @@ def munge(
     return pl.concat([_one_pass(rows, nearest, random, p, s, numeric) for _ in range(passes)])
 
 
-def duplicate(rows: pl.DataFrame, times: int) -> pl.DataFrame:
-    """Return the rows `times` over: the control for as many synthetic rows."""
-    import polars as pl
-
-    return pl.concat([rows] * times)
-
-
 def nearest_other_rows(rows: pl.DataFrame, numeric: Collection[str]) -> NDArray[np.intp]:
     """Return `(n,)` the index of each row's nearest row that is not identical to it.
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from kdcli.data.tables.synthetic import duplicate, munge, nearest_other_rows
+from kdcli.data.tables.synthetic import munge, nearest_other_rows
 from kdcli.errors import KdError
 
 NUMERIC = ("x", "y")
@@ -144,13 +144,13 @@ def test_a_missing_number_is_at_distance_1_from_any_and_0_from_another() -> None
 def test_no_attribute_changes_with_probability_0() -> None:
     frame = frame_of([(3, None, None, True), (None, 2, "b", True)])
     new = munge(frame, 3, np.random.default_rng(0), p=0, numeric=NUMERIC)
-    assert_frame_equal(new, duplicate(frame, 3))
+    assert_frame_equal(new, pl.concat([frame] * 3))
 
 
 def test_two_rows_of_categories_swap_with_probability_1() -> None:
     frame = pl.DataFrame({"word": ["a", None], "flag": [True, False], "day": [date(2020, 1, 1), None]})
     new = munge(frame, 2, np.random.default_rng(0), p=1, numeric=[])
-    assert_frame_equal(new, duplicate(frame.reverse(), 2))
+    assert_frame_equal(new, pl.concat([frame.reverse()] * 2))
 
 
 def test_numbers_are_normal_around_the_neighbour() -> None:
@@ -168,7 +168,7 @@ def test_an_attribute_changes_with_the_given_probability_whatever_the_others_do(
     frame = pl.DataFrame({"x": [0.0, 1.5], "word": ["a", "b"]})
     passes = 20_000
     new = munge(frame, passes, np.random.default_rng(0), p=0.25, numeric=["x"])
-    changed = (new != duplicate(frame, passes)).to_numpy()
+    changed = (new != pl.concat([frame] * passes)).to_numpy()
     assert changed.mean(0) == pytest.approx([0.25, 0.25], abs=0.02)
     assert changed.all(1).mean() == pytest.approx(0.0625, abs=0.01)
 
@@ -232,9 +232,3 @@ def test_rows_that_are_all_the_same_are_refused(times: int) -> None:
     with pytest.raises(KdError, match="at least two different rows") as raised:
         munge(frame, 1, np.random.default_rng(0), numeric=["x"])
     assert raised.value.hint
-
-
-def test_duplicates_are_the_rows_over_and_over() -> None:
-    frame = frame_of([])
-    assert duplicate(frame, 3).rows() == frame.rows() * 3
-    assert duplicate(frame, 3).schema == frame.schema
