@@ -19,7 +19,7 @@ from kdcli.progress import Watch
 from kdcli.rng import state
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.stored import Data, TransferExamples
-from kdcli.runs.transfer import MUNGE, Part, Transfer
+from kdcli.runs.transfer import MUNGE, POOL, Part, Transfer
 from kdcli.runs.transfer_record import TransferRecord
 from kdcli.store import Content
 from kdcli.teachers.asking import ask
@@ -37,6 +37,8 @@ def made_examples(
     """
     found = []
     for name, part in transfer.made.items():
+        if part.kind == POOL and experiment.data.dataset.further is None:
+            raise UsageError(f"'{part}' is for tables of your own", "such as --transfer train+duplicate:5")
         content = "" if part.kind == MUNGE else digest_of([Path(part.argument)], "")
         record = TransferRecord(part, transfer.size if part.kind == MUNGE else 0, content)
         stored = experiment.stored(name, force=True)
@@ -94,10 +96,9 @@ def _read(
     data: Data, part: Part, taught: Tensor, watch: Watch
 ) -> tuple[Tensor, Tensor, Sequence[pl.DataFrame]]:
     """Read the rows of a file, which all draws share."""
-    if data.dataset.further is None:
-        raise UsageError(f"'{part}' is for tables of your own", "such as --transfer train+duplicate:5")
-    config = data.record.config
-    table = data.dataset.further(config, Path(part.argument), watch)
+    config, further = data.record.config, data.dataset.further
+    assert further is not None  # noqa: S101 as was checked
+    table = further(config, Path(part.argument), watch)
     if config.label in table.frame.columns:
         raise KdError(
             f"{table.path.name} has the column of labels, '{config.label}'",
