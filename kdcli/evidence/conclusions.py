@@ -7,6 +7,7 @@ from kdcli.evidence.cautions import Caution, cautions
 from kdcli.evidence.costs import Cost, measure_costs
 from kdcli.evidence.findings import GroupFindings, findings
 from kdcli.evidence.gather import Evidence
+from kdcli.evidence.new_examples import NewExamples, new_examples
 from kdcli.evidence.remedies import remembers
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import STUDENTS
@@ -15,13 +16,14 @@ from kdcli.runs.stored import TrainedStudents
 
 @dataclass(frozen=True)
 class Conclusions:
-    """What the evidence comes to; `costs` are by student set, by folder."""
+    """What the evidence comes to; `costs` are by student set, by folder, `brought` is by new examples."""
 
     evidence: Evidence
     groups: Sequence[GroupFindings]
     cautions: Sequence[Caution]
     teacher_cost: Cost | None
     costs: Mapping[str, Cost]
+    brought: Sequence[NewExamples] = ()
 
 
 def conclude(experiment: Experiment, evidence: Evidence) -> Conclusions:
@@ -36,4 +38,5 @@ def conclude(experiment: Experiment, evidence: Evidence) -> Conclusions:
         cautions=[*cautions(evidence), *([memory] if memory else [])],
         teacher_cost=measure_costs([teacher], experiment.data).get(teacher.folder) if teacher else None,
         costs=measure_costs(students, experiment.data),
+        brought=new_examples(evidence),
     )

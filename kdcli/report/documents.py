@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from kdcli.evidence.costs import Cost
     from kdcli.evidence.findings import Attribution
     from kdcli.evidence.gather import Evidence, StaleSet
-    from kdcli.evidence.verdicts import Measured, StudentsMeasured, Versus
+    from kdcli.evidence.new_examples import NewExamples
+from kdcli.evidence.verdicts import Measured, StudentsMeasured, Versus
 
 CSV_COLUMNS = (
     "run",
@@ -76,9 +77,16 @@ def document(conclusions: Conclusions) -> dict[str, Any]:
         "attributions": [
             _attribution(attribution) for group in conclusions.groups for attribution in group.attributions
         ],
+        "new_examples": list(map(_brought, conclusions.brought)),
         "sentences": {group: list(map(text, texts)) for group, texts in said.items()},
         "warnings": [text(caution_text(caution)) for caution in conclusions.cautions],
     }
+
+
+def _brought(brought: NewExamples) -> dict[str, Any]:
+    """Return what new examples bring to a set, against the same set without them."""
+    versus = {metric: _comparison(versus) for metric, versus in brought.versus.items()}
+    return {"students": brought.students.name, "without": brought.without.name, **versus}
 
 
 def as_csv(conclusions: Conclusions) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, replace
 from typing import TYPE_CHECKING, Any
 
 from kdcli.evidence.verdicts import by_group
 from kdcli.metrics import METRICS
-from kdcli.report.table import Cell, Column, Row, Section, Table
+from kdcli.report.table import VERDICTS, Cell, Column, Row, Section, Table
 from kdcli.report.words import ratio
 from kdcli.runs.student_sets import LOST
 from kdcli.words import counted, either
@@ -16,7 +16,8 @@ from kdcli.words import counted, either
 if TYPE_CHECKING:
     from kdcli.evidence.costs import Cost
     from kdcli.evidence.gather import Evidence
-    from kdcli.evidence.verdicts import Measured, StudentsMeasured
+    from kdcli.evidence.new_examples import NewExamples
+    from kdcli.evidence.verdicts import Measured, StudentsMeasured, Versus
     from kdcli.runs.student_sets import StudentSet
 
 MOST_CLASSES = 10  # that a table shows the recall of
@@ -104,6 +105,29 @@ def recall_table(evidence: Evidence) -> Table | None:
     sections += _group_sections(evidence, row)
     of = "each class" if len(shown) == len(classes) else f"the {len(shown)} classes where it is lowest"
     return Table([Column(classes[k]) for k in shown], sections, f"recall of {of}", splits=True)
+
+
+def new_examples_table(brought: Sequence[NewExamples]) -> Table:
+    """Make the table of what new examples bring, against the same students without them."""
+    sections: dict[str, list[Row]] = {}
+    for new in brought:
+        against = ", ".join(map(str, new.without.set.transfer.more)) or "none"
+        differences = [_difference(name, versus) for name, versus in new.versus.items()]
+        row = Row(Cell(f"{new.students.title}, against {against}"), differences)
+        sections.setdefault(new.students.group, []).append(row)
+    return Table(
+        [Column(f"{METRICS[name].title} difference") for name in brought[0].versus],
+        [Section(rows, title=group) for group, rows in sections.items()],
+        "what new examples bring, against as many copies, or none (verdicts corrected apart)",
+        splits=True,
+    )
+
+
+def _difference(metric: str, versus: Versus) -> Cell:
+    compared = Cell(unit=METRICS[metric].unit, versus=versus)
+    word, emphasis = VERDICTS.get(versus.verdict or "", ("no verdict", ""))
+    below = [compared.draws] if compared.draws else []
+    return Cell(f"{compared.difference} {word}".strip(), emphasis=emphasis, below=below)
 
 
 def _mean(cell: Cell) -> Cell:

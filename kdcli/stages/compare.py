@@ -13,7 +13,14 @@ from kdcli.evidence.gather import Evidence, gather
 from kdcli.models import parse_model
 from kdcli.report.cautions import caution_text
 from kdcli.report.documents import as_csv, document
-from kdcli.report.evidence import cost_table, means_table, metrics_table, recall_table, verdict_table
+from kdcli.report.evidence import (
+    cost_table,
+    means_table,
+    metrics_table,
+    new_examples_table,
+    recall_table,
+    verdict_table,
+)
 from kdcli.report.headline import headline
 from kdcli.report.sentences import coverage, sentences
 from kdcli.report.table import Table
@@ -44,6 +51,8 @@ class Compared:
         yield verdict_table(evidence, table)
         if not self.more:
             yield from self._rest(table)
+        if conclusions.brought:
+            yield new_examples_table(conclusions.brought)
         yield from _without_control(evidence)
         yield from (_sentence("! ", caution_text(caution)) for caution in conclusions.cautions)
         for old in evidence.stale:

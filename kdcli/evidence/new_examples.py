@@ -1,0 +1,53 @@
+"""What new examples in a transfer set bring: the same students without them are the comparison."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from kdcli.evidence.gather import Evidence
+from kdcli.evidence.verdicts import StudentsMeasured, Versus, contrast, decide
+from kdcli.runs.transfer import Transfer
+
+COMPARED = ("accuracy", "nll")
+
+
+@dataclass(frozen=True)
+class NewExamples:
+    """Students that are taught new examples, and the same without them: taught as many copies, or none.
+
+    Their verdicts are corrected for each other, and apart from those of the table.
+    """
+
+    students: StudentsMeasured
+    without: StudentsMeasured
+    versus: Mapping[str, Versus]
+
+
+def new_examples(evidence: Evidence) -> list[NewExamples]:
+    """Compare the sets that are taught new examples with the same sets taught copies, or else none."""
+    pairs = [
+        (students, without)
+        for students in evidence.students
+        if students.set.transfer.asks and (without := _without(students, evidence.students))
+    ]
+    decided = decide(
+        {
+            (k, metric): contrast(students, without, metric)
+            for k, (students, without) in enumerate(pairs)
+            for metric in COMPARED
+        }
+    )
+    return [
+        NewExamples(students, without, {metric: decided[k, metric] for metric in COMPARED})
+        for k, (students, without) in enumerate(pairs)
+    ]
+
+
+def _without(students: StudentsMeasured, others: Sequence[StudentsMeasured]) -> StudentsMeasured | None:
+    """Return the set that is the same but for the new examples; None where there is none."""
+    transfer = students.set.transfer
+    for same in (transfer.alike, Transfer(transfer.size)):
+        wanted = replace(students.set.settings, transfer=str(same))
+        for other in (other for other in others if other is not students):
+            if other.set.settings == wanted and other.set.seeds_asked == students.set.seeds_asked:
+                return other
+    return None
