@@ -6,8 +6,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import joblib
+import polars as pl
 import pytest
-from harness import Kd
+import torch
+from customers import customers
+from harness import Kd, opened
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from kdcli.targets import TARGETS
 
@@ -42,7 +51,7 @@ def test_it_tells_of_every_target() -> None:
 
 def test_the_python_example_runs(tiny: Path, kd: Kd, capsys: pytest.CaptureFixture[str]) -> None:
     tiny.rename(tiny.with_name("gaussians"))
-    (example,) = re.findall(r"^```python\n(.+?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    _, example = re.findall(r"^```python\n(.+?)^```", README, flags=re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
     exec(compile(example, "README.md", "exec"), names)  # noqa: S102 it is our own
     printed = capsys.readouterr().out.splitlines()
@@ -55,6 +64,24 @@ def test_the_python_example_runs(tiny: Path, kd: Kd, capsys: pytest.CaptureFixtu
     assert [students["metrics"]["accuracy"]["mean"] for students in told["students"]] == [
         float(line.split()[1]) for line in printed[-2:]
     ]
+
+
+def test_the_teacher_in_three_lines_is_a_pipeline_of_scikit_learn(kd: Kd, outputs: Path) -> None:
+    rows = pl.read_csv(customers())
+    columns = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["plan", "active"]), (SimpleImputer(), ["age", "spent"])
+    )
+    model = make_pipeline(columns, LogisticRegression(max_iter=1000))
+    model.fit(rows.drop("left"), rows["left"].to_list())
+    joblib.dump(model, "churn.joblib")
+    example, _ = re.findall(r"^```python\n(.+?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    Path("readme_teacher.py").write_text(example)
+    assert kd("gen-data", "customers.csv", "--label", "left", "--draws", "1").code == 0
+    assert kd("train-teacher", "--from", "readme_teacher.py:predict").code == 0
+    run = opened(outputs / "customers")
+    p = torch.from_numpy(model.predict_proba(rows.drop("left")))
+    for split, index in run.data.pool.index.items():
+        torch.testing.assert_close(run.teacher.logits[split].softmax(-1), p[index])
 
 
 def test_the_tree_of_the_code_is_the_tree_there_is() -> None:
