@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from kdcli.data.draw import Drawing
 from kdcli.data.pool import SPLITS, Pool, joined
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from kdcli.data.tables.columns import Column
     from kdcli.data.tables.encoding import Encoded
-    from kdcli.data.tables.reading import Table
 
 C = TypeVar("C")
+D = TypeVar("D", contravariant=True)
 
 PLANE = ("x₁", "x₂")  # names of the features of points in the plane
 
@@ -58,6 +58,25 @@ class Source(NamedTuple):
     place: Callable[[int], str]
 
 
+class Further(Protocol[D]):
+    """Reads further examples from a file or a folder, as models see them."""
+
+    def __call__(
+        self,
+        config: D,
+        path: Path,
+        shape: Sequence[int],
+        encodings: Sequence[Encoded],
+        names: Sequence[str],
+        watch: Watch,
+    ) -> tuple[pl.DataFrame | None, Tensor]:
+        """Return the rows that were read, of a table, and `x (n, *shape)`.
+
+        `names` are those of the columns of the data besides the label, in their order. Raises `KdError` for
+        rows without a column that is encoded, or with labels, and for other images.
+        """
+
+
 class Optimum(NamedTuple):
     """What the Bayes classifier scores over the whole distribution."""
 
@@ -86,9 +105,9 @@ class Dataset(Generic[C]):
     samples anew, by the setting that asks for it. Data of the user's own are `opened`: read from the files
     that the options name, which a display may watch. That gives the options with nothing left open, and what
     samples; they are `called` after their file, `rows` reads the rows of a table again, and `further`
-    another file of such rows. Networks `standardise` features that are of many kinds. Where the truth is
-    known, `posterior` maps x `(n, *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the exact Bayes
-    scores.
+    another file, or folder, of such examples. Networks `standardise` features that are of many kinds. Where
+    the truth is known, `posterior` maps x `(n, *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the
+    exact Bayes scores.
     """
 
     summary: str
@@ -98,7 +117,7 @@ class Dataset(Generic[C]):
     opened: Callable[[C, Watch], tuple[C, Callable[[], Sample]]] | None = None
     called: Callable[[C], str] | None = None
     rows: Callable[[C, Watch], Source] | None = None
-    further: Callable[[C, Path, Watch], Table] | None = None
+    further: Further[C] | None = None
     standardise: bool = False
     files: tuple[File, ...] = ()
     others: str = ""

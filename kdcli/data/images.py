@@ -19,6 +19,8 @@ from kdcli.settings import setting
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from kdcli.data.tables.encoding import Encoded
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 MOST_PIXELS = 100_000_000  # of one image
 SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I")
@@ -93,10 +95,49 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _sample(config: Images, found: Sequence[Found], notes: list[str], watch: Watch) -> Sample:
+    read = list(_read_all(config, found, watch))
+    x = _stacked(found, read, grey=config.grey or all(pixels.ndim == 2 for pixels in read))
+    pool, classes, drawing = pooled(
+        config,
+        x,
+        [image.label for image in found],
+        [image.part.replace("train", "rows") for image in found],
+        "the folder",
+    )
+    return Sample(pool, classes, notes=tuple(notes), drawing=drawing)
+
+
+def further(
+    config: Images,
+    path: Path,
+    shape: Sequence[int],
+    encodings: Sequence[Encoded],
+    names: Sequence[str],
+    watch: Watch,
+) -> tuple[None, Tensor]:
+    """Read images without labels from a folder, as `Further` says."""
+    files = images_in(path)
+    if not files:
+        raise KdError(f"{path} has no images", f"images end in {', '.join(SUFFIXES)}")
+    found = [Found(file, "", "rows") for file in files]
+    x = _stacked(found, list(_read_all(config, found, watch)), grey=len(shape) == 2)
+    if x.shape[1:] != tuple(shape):
+        raise KdError(
+            f"the images in {path} have the shape {tuple(x.shape[1:])}, and those of the data {tuple(shape)}",
+            "rows and columns must be the same, and colours where there are some",
+        )
+    return None, x
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Return the images in a folder and the folders in it, in the order of their names."""
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+
+
+def _stacked(found: Sequence[Found], read: Sequence[Tensor], *, grey: bool) -> Tensor:
+    """Return images as one tensor, those in grey as colours unless all are to be `grey`."""
     import torch
 
-    read = list(_read_all(config, found, watch))
-    grey = config.grey or all(pixels.ndim == 2 for pixels in read)
     shapes: dict[Any, Path] = {}
     for image, pixels in zip(found, read, strict=True):
         shapes.setdefault(pixels.shape[-2:], image.path)
@@ -107,15 +148,7 @@ def _sample(config: Images, found: Sequence[Found], notes: list[str], watch: Wat
             f"{second.parent.name}/{second.name} {two[0]} × {two[1]}",
             "--image-size N scales all of them",
         )
-    x = torch.stack([pixels if grey or pixels.ndim == 3 else pixels.expand(3, -1, -1) for pixels in read])
-    pool, classes, drawing = pooled(
-        config,
-        x,
-        [image.label for image in found],
-        [image.part.replace("train", "rows") for image in found],
-        "the folder",
-    )
-    return Sample(pool, classes, notes=tuple(notes), drawing=drawing)
+    return torch.stack([pixels if grey or pixels.ndim == 3 else pixels.expand(3, -1, -1) for pixels in read])
 
 
 def _read_all(config: Images, found: Sequence[Found], watch: Watch) -> Iterator[Tensor]:
@@ -179,4 +212,4 @@ def _without_transparency(image: Any) -> Any:
     return image
 
 
-DATASET = dataset_of("images of your own: a folder for each class", Images, opened)
+DATASET = dataset_of("images of your own: a folder for each class", Images, opened, further=further)

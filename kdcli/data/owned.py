@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from kdcli.data.dataset import Dataset, Drawn, Sample, Source
+from kdcli.data.dataset import Dataset, Drawn, Further, Sample, Source
 from kdcli.data.draw import Drawing
 from kdcli.data.pool import Pool
 from kdcli.data.tables import splitting
@@ -19,8 +19,6 @@ from kdcli.store import free_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from kdcli.data.tables.reading import Table
 
 FEW_ROWS = 5000  # up to which there are TEN draws unless told otherwise
 TEN = 10
@@ -64,7 +62,7 @@ def dataset_of(
     opened: Callable[[C, Watch], tuple[C, Callable[[], Sample]]],
     standardise: bool = False,
     rows: Callable[[C, Watch], Source] | None = None,
-    further: Callable[[C, Path, Watch], Table] | None = None,
+    further: Further[C] | None = None,
 ) -> Dataset[C]:
     """Return a kind of dataset of the user's own: opened, split at random, and called after its file."""
     return Dataset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +13,10 @@ from kdcli.data.owned import check_memory, dataset_of, digest_of
 from kdcli.data.pool import Pool
 from kdcli.data.table_files import Files, Tabular, dialect_of, files_of, joined, labelled, read_files
 from kdcli.data.tables import splitting
+from kdcli.data.tables.applying import applied
 from kdcli.data.tables.classes import text_of
 from kdcli.data.tables.columns import LEARNED, Column, Wishes, named, recognised
-from kdcli.data.tables.encoding import as_numbers, encode, fitted
+from kdcli.data.tables.encoding import Encoded, as_numbers, encode, fitted
 from kdcli.data.tables.leaks import leaks
 from kdcli.data.tables.reading import Table, is_text, read_table
 from kdcli.errors import Command, KdError, UsageError
@@ -23,6 +24,7 @@ from kdcli.progress import Watch, unwatched
 from kdcli.words import counted
 
 if TYPE_CHECKING:
+    import polars as pl
     from torch import Tensor
 
 
@@ -77,6 +79,30 @@ def rows(config: Tabular, watch: Watch = unwatched) -> Source:
         lambda column: text_of(whole.frame.get_column(named(whole, column, "--id"))).to_list(),
         whole.place,
     )
+
+
+def further(
+    config: Tabular,
+    path: Path,
+    shape: Sequence[int],
+    encodings: Sequence[Encoded],
+    names: Sequence[str],
+    watch: Watch,
+) -> tuple[pl.DataFrame, Tensor]:
+    """Read rows without labels from another file, all of them, as `Further` says."""
+    table = read_table(path, replace(dialect_of(config), rows=0), watch)
+    columns, without = table.frame.columns, "the teacher labels its rows: leave that column out of the file"
+    if labels := [name for name in columns if name.casefold() == config.label.casefold()]:
+        raise KdError(f"{path.name} has the column of labels, '{labels[0]}'", without)
+    if not table.headed and len(columns) == len(names):
+        table = replace(table, frame=table.frame.rename(dict(zip(columns, names, strict=True))))
+    elif not table.headed:
+        raise KdError(
+            f"{path.name} has {counted(len(columns), 'column')} without names, and the data have "
+            f"{len(names)} besides the label",
+            without if len(columns) == len(names) + 1 else "give them names in the first line",
+        )
+    return table.frame, applied(table, encodings)
 
 
 def _needed(files: Mapping[str, Path]) -> int:
@@ -185,5 +211,5 @@ DATASET = dataset_of(
     opened,
     standardise=True,
     rows=rows,
-    further=lambda config, path, watch: read_table(path, dialect_of(config), watch),
+    further=further,
 )

@@ -46,8 +46,10 @@ def _without(students: StudentsMeasured, others: Sequence[StudentsMeasured]) -> 
     """Return the set that is the same but for the new examples; None where there is none."""
     transfer = students.set.transfer
     for same in (transfer.alike, Transfer(transfer.size)):
+        if same == transfer:
+            continue
         wanted = replace(students.set.settings, transfer=str(same))
-        for other in (other for other in others if other is not students):
+        for other in others:
             if other.set.settings == wanted and other.set.seeds_asked == students.set.seeds_asked:
                 return other
     return None

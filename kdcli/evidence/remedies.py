@@ -18,10 +18,13 @@ DRAWS = 10  # that are advised
 
 @dataclass(frozen=True)
 class Remembers:
-    """A teacher that is far surer of the rows that it was trained on; the command trains one on folds."""
+    """A teacher that is far surer of the rows that it was trained on.
+
+    The command trains the same on folds; None where it was, or where it was not trained here.
+    """
 
     memory: Memory
-    in_folds: Command
+    in_folds: Command | None
 
 
 def training(experiment: Experiment, *sets: StudentSet, folder: str = "") -> Command:
@@ -42,8 +45,10 @@ def training(experiment: Experiment, *sets: StudentSet, folder: str = "") -> Com
 
 def remembers(experiment: Experiment) -> Remembers | None:
     """Return what a run's teacher remembers, and the command that helps; None if it is nothing."""
-    memory = memory_of(experiment.teacher)
-    in_folds = experiment.run.command("train-teacher", folds=FOLDS, force=True)
+    teacher = experiment.teacher
+    memory = memory_of(teacher)
+    folded = experiment.teacher_source or teacher.record.folds > 1
+    in_folds = None if folded else teacher.command.adding(folds=FOLDS, force=True)
     return Remembers(memory, in_folds) if memory.tells else None
 
 
@@ -51,9 +56,9 @@ def several_draws(experiment: Experiment) -> Command:
     """Return the command that does all that a run's recipe says on several draws, in a run beside it."""
     run = experiment.run
     source = "FOLDER" if experiment.data.record.own_files else ""
-    return run.store.command(
-        "run", str(run.recipe_path), source=source, draws=DRAWS, run=fitting(f"{run.name}-{DRAWS}-draws")
-    )
+    options = {"source": source, "from": experiment.teacher_source, "draws": DRAWS}
+    name = fitting(f"{run.name}-{DRAWS}-draws")
+    return run.store.command("run", str(run.recipe_path), **options, run=name)
 
 
 def control_of(experiment: Experiment, students: StudentsMeasured, control: str) -> Command | None:

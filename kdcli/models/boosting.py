@@ -152,7 +152,7 @@ def _boosted(
     held_out: tuple[Any, Objective],
     done: Callable[[int], None],
 ) -> int:
-    """Boost as long as the validation loss falls; returns after how many rounds it was the least."""
+    """Boost as long as the validation loss falls; returns the number of rounds with the lowest."""
 
     def margins(matrix: Any) -> Tensor:
         predicted = booster.predict(matrix, output_margin=True)

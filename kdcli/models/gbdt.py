@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from kdcli.models.stacked_boosted import StackedBoosted
 
 NODE_BYTES = 40  # a feature, a threshold, two branches and a value
-STEPS = 15.0  # the usual product of rounds and learning rate
+WHOLE_WAY = 15.0  # the usual product of rounds and learning rate
+RATE = re.compile(r"[0-9]*\.?[0-9]+(e-?[0-9]+)?")
 MOST = {"rounds": (1, 10_000), "leaves": (2, 1000)}
 
 
@@ -62,7 +64,7 @@ class Gbdt(Model):
     @property
     def learning_rate(self) -> float:
         """The step of a round; unless it is given, .05 with 300 rounds, and .3 with 50 or fewer."""
-        return self.given_rate or min(0.3, max(0.01, STEPS / self.rounds))
+        return self.given_rate or min(0.3, max(0.01, WHOLE_WAY / self.rounds))
 
     @property
     def _unusual(self) -> dict[str, float]:
@@ -123,13 +125,9 @@ def _whole(name: str, value: str) -> int:
 
 
 def _rate(value: str) -> float:
-    try:
-        rate = float(value)
-    except ValueError:
-        rate = math.nan
-    if not 1e-4 <= rate <= 1:
-        raise ValueError(f"learning_rate must be a number from 0.0001 to 1, not {_shown(value)}")
-    return rate
+    if RATE.fullmatch(value) and 1e-4 <= float(value) <= 1:
+        return float(value)
+    raise ValueError(f"learning_rate must be a number from 0.0001 to 1, not {_shown(value)}")
 
 
 def _shown(value: str) -> str:

@@ -13,6 +13,7 @@ from kdcli.models.growing import Arrays, Grown
 from kdcli.models.tree_arrays import WAYS, end_nodes, leaves_of
 
 AT_ONCE = 2**19  # trees times examples that are looked at together
+LARGEST = 3.5e38  # of a float32: sums of so many stay finite
 ARRAYS = (*WAYS, "value", "base")
 
 
@@ -69,8 +70,8 @@ class StackedBoosted(Grown):
 
     @property
     def described(self) -> Mapping[str, Tensor]:
-        """Rounds and leaves of each member."""
-        there = self._splits > 0
+        """Rounds and leaves of each member; a tree that only fills up has neither."""
+        there = (self._splits > 0) | (self.value[..., 0] != 0)
         rounds = there.view(self.members, -1, self.base.shape[1]).any(2).sum(1)
         return {"rounds": rounds, "leaves": (self._splits + there).sum(1)}
 
@@ -93,15 +94,16 @@ def restore(arrays: Mapping[str, Tensor], n_features: int, n_classes: int, membe
     values that are finite numbers.
     """
     margins = margins_of(n_classes)
-    if set(arrays) != set(ARRAYS) or any(len(arrays[name]) != members for name in ARRAYS):
+    if set(arrays) != set(ARRAYS) or any(arrays[name].shape[:1] != (members,) for name in ARRAYS):
         raise ValueError(f"these are not the arrays of {members} boosted models")
     base, trees = arrays["base"], arrays["feature"].shape[1] if arrays["feature"].ndim == 3 else 0
-    if tuple(base.shape) != (members, margins) or base.dtype != torch.float64 or trees % margins:
+    right = tuple(base.shape) == (members, margins) and base.dtype == torch.float64
+    if not right or trees == 0 or trees % margins:
         raise ValueError(f"their trees are not those of {n_classes} classes")
     if any(arrays[name].shape[1:2] != (trees,) for name in (*WAYS, "value")):
         raise ValueError("not all arrays are those of the same trees")
     flat = {name: arrays[name].flatten(0, 1) for name in (*WAYS, "value")}
     end_nodes(flat, {"value": ()}, n_features, members * trees)
-    if not bool(flat["value"].isfinite().all() and base.isfinite().all()):
-        raise ValueError("a leaf adds what is no finite number")
+    if not bool((flat["value"].abs() <= LARGEST).all() and (base.abs() <= LARGEST).all()):
+        raise ValueError("a leaf adds what is no finite number, or none that XGBoost has")
     return StackedBoosted(arrays)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from kdcli.errors import Text, joined
+from kdcli.errors import Command, Text, joined
 from kdcli.evidence.cautions import (
     BeyondTeacher,
     BiasedCalibration,
@@ -67,8 +67,7 @@ def _of_teacher(caution: NearlyHard | Remembers | BeyondTeacher) -> Text:
             return (
                 f"The teacher remembers its training rows: the entropy of its labels is {memory.train:.3f} "
                 f"nats on them, and {memory.val:.3f} on validation rows. ",
-                in_folds,
-                " labels each row by a teacher that has not seen it.",
+                *_unseen(in_folds),
             )
         case BeyondTeacher(students, difference, interval):
             low, high = (number(end, "%") for end in interval)
@@ -78,6 +77,12 @@ def _of_teacher(caution: NearlyHard | Remembers | BeyondTeacher) -> Text:
                 "or a smaller one, may be better too."
             )
     assert_never(caution)
+
+
+def _unseen(in_folds: Command | None) -> tuple[str | Command, ...]:
+    if in_folds is None:
+        return ("Students learn more from answers to them by teachers that have not seen them.",)
+    return (in_folds, " labels each row by a teacher that has not seen it.")
 
 
 def _seeds_left_out(caution: SeedsLeftOut) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from kdcli.data.draw import Draw
 from kdcli.errors import Command, KdError, Text, UsageError, joined, unknown
 from kdcli.models import parse_model
-from kdcli.runs.kinds import DATA, STUDENTS, TEACHER, artefacts, kind_of, parse
+from kdcli.runs.kinds import DATA, STUDENTS, TEACHER, TRANSFER, artefacts, kind_of, parse
 from kdcli.runs.recipe import Recipe, RecipeError
 from kdcli.runs.recipe import parse as parse_recipe
 from kdcli.runs.recipes import decode
@@ -74,6 +74,8 @@ class Experiment:
         try:
             stored = self._stored.get(name) or self._read(self.run.artefact(name))
             options = stored.record.making(self.recipe, stored.folder) if stored else {}
+            if stored and any(parent.startswith(f"{TRANSFER}/") for parent in stored.record.parents):
+                options["from"] = self.teacher_source  # who labels them anew
         except KdError:
             if wanted := self.recipe_set(name):
                 options = {**wanted.making(self.recipe, wanted.name), "seeds": None}  # those of the recipe
@@ -196,6 +198,12 @@ class Experiment:
     def teacher(self) -> TrainedTeacher:
         """The run's teacher; raises `KdError` naming the command that trains it if it is not there."""
         return self.fresh(TEACHER)  # type: ignore[return-value]
+
+    @property
+    def teacher_source(self) -> str:
+        """What the run's teacher was taken from, if it is one that exists elsewhere; else empty."""
+        stored = self.stored(TEACHER)
+        return stored.record.settings.source if isinstance(stored, TrainedTeacher) else ""
 
     @property
     def has_teacher(self) -> bool:

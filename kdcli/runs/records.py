@@ -8,6 +8,7 @@ class is the schema: what it would not have written is refused. The third is `st
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Protocol, Self, TypeVar
@@ -21,6 +22,7 @@ from kdcli.settings import read
 from kdcli.store import to_json
 from kdcli.words import counted
 
+DIGEST = re.compile("[0-9a-f]{64}")
 FOLDS = 5  # of teachers that would remember the rows that they label
 
 C = TypeVar("C")
@@ -148,7 +150,10 @@ class TeacherRecord:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """Read a record; raises ValueError or `UsageError` saying what no stage would have written."""
-        made = cls.of(read_settings(Teacher, record))
+        settings = read_settings(Teacher, record)
+        if settings.source and not DIGEST.fullmatch(settings.digest):
+            raise ValueError("a teacher that exists has its SHA-256 as digest")
+        made = cls.of(settings)
         check_spelling(record, made.to_record())
         return made
 

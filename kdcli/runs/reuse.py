@@ -50,7 +50,7 @@ def _made_otherwise(stored: Stored[Any], record: Record, given: Collection[str] 
     shared = [key for key in changed if key in then and key in now]
     edited = [key for key in changed if given is not None and key not in given]
     recipe = stored.experiment.run.recipe_path
-    if "digest" in shared and "file" not in changed:  # the same file, with another content
+    if {"digest", "content"} & set(shared) and not {"file", "source"} & set(changed):  # another content
         what = f"{stored.artefact.path} was made from a file that has changed since"
         return KdError(what, joined("--force reads it anew; ", _keeping_both(stored, bool(edited))))
     told = "; ".join(

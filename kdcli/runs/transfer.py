@@ -4,13 +4,14 @@ train       the training split, or so many of it, class by class: `train:500`
 rest        the other training examples, without their labels
 duplicate   the examples of `train` again, so many times: the control of new examples
 munge       so many new rows for each of them, made from it and its nearest neighbour (tables)
-pool        the rows of a file, without labels (tables): `pool:unlabelled.csv`
+pool        other rows, or images of a folder, without labels: `pool:unlabelled.csv`
 
 The teacher labels what has no label.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,11 +20,12 @@ from types import MappingProxyType
 from typing import Any
 
 from kdcli.errors import UsageError, nearest
+from kdcli.store import fitting
 
 TRAIN, REST, DUPLICATE, MUNGE, POOL = "train", "rest", "duplicate", "munge", "pool"
-KINDS = (TRAIN, REST, DUPLICATE, MUNGE, POOL)
+KINDS = (TRAIN, REST, POOL, MUNGE, DUPLICATE)  # in the order in which a set has them
 MOST = MappingProxyType({TRAIN: 10**9, DUPLICATE: 1000, MUNGE: 1000})  # of the number behind each
-WRITTEN = "write it as train, train:N, rest, duplicate:K, munge:K or pool:FILE, joined by +"
+WRITTEN = "write it as train, train:N, rest, pool:FILE, munge:K or duplicate:K, joined by + (no path has one)"
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,13 @@ class Part:
 
     @property
     def slug(self) -> str:
-        """The part in the name of a folder."""
+        """The part in the name of a folder; of a pool also a digest of its path, which may have namesakes."""
         if self.kind == TRAIN:
             return f"n{self.argument}"
-        name = Path(self.argument).stem if self.kind == POOL else self.argument
-        return f"{self.kind}{name}" if self.kind != POOL else f"{self.kind}-" + _plain(name)
+        if self.kind == POOL:
+            digest = hashlib.sha256(self.argument.encode("utf-8", "surrogateescape")).hexdigest()
+            return f"{POOL}-{_plain(Path(self.argument).stem)}-{digest[:6]}"
+        return f"{self.kind}{self.argument}"
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class Transfer:
             raise UsageError(f"'{text}' has {twice[0].kind} twice", WRITTEN)
         if not first.number and Part(REST) in more:
             raise UsageError(f"'{text}' leaves no other training examples", "such as train:500+rest")
-        return cls(first.number, tuple(more))
+        return cls(first.number, tuple(sorted(more, key=lambda part: KINDS.index(part.kind))))
 
     def __str__(self) -> str:
         first = Part(TRAIN, str(self.size or ""))
@@ -85,7 +89,7 @@ class Transfer:
         """The parts whose examples are stored as artefacts, by the names of these."""
         base = f"n{self.size}-" if self.size else ""
         names = {part: part.slug if part.kind == POOL else base + part.slug for part in self.more}
-        return {f"transfer/{name}": part for part, name in names.items() if part.is_made}
+        return {f"transfer/{fitting(name)}": part for part, name in names.items() if part.is_made}
 
     @property
     def asks(self) -> bool:
@@ -95,9 +99,9 @@ class Transfer:
     @property
     def alike(self) -> Transfer:
         """What two sets share that can be paired: new rows cost as many steps as the same rows again."""
-        return replace(
-            self, more=tuple(Part(DUPLICATE, p.argument) if p.kind == MUNGE else p for p in self.more)
-        )
+        copies = sum(part.number for part in self.more if part.kind in (DUPLICATE, MUNGE))
+        others = tuple(part for part in self.more if part.kind not in (DUPLICATE, MUNGE))
+        return replace(self, more=(*others, Part(DUPLICATE, str(copies))) if copies else others)
 
     def named(self, equals: str) -> str:
         """Name it in the name of a folder, or where `equals` is " = ", for a person."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from kdcli.runs.recipe import Recipe
-from kdcli.runs.transfer import Part, Transfer
+from kdcli.runs.records import DIGEST
+from kdcli.runs.transfer import POOL, Part, Transfer
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,15 @@ class TransferRecord:
         """Read a record; raises ValueError or `UsageError` saying what no stage would have written."""
         if set(record) != {"transfer", "content"} or not all(isinstance(v, str) for v in record.values()):
             raise ValueError("it names no part of a transfer set")
-        transfer = Transfer.parse(record["transfer"])
+        transfer, content = Transfer.parse(record["transfer"]), record["content"]
         if len(transfer.more) != 1 or not transfer.more[0].is_made or str(transfer) != record["transfer"]:
             raise ValueError("it names no part of a transfer set that is stored")
-        return cls(transfer.more[0], transfer.size, record["content"])
+        (part,) = transfer.more
+        if part.kind == POOL and not (transfer.size == 0 and DIGEST.fullmatch(content)):
+            raise ValueError("a pool has the SHA-256 of what was read, and no size")
+        if part.kind != POOL and content:
+            raise ValueError("only a pool has a content")
+        return cls(part, transfer.size, content)
 
     def to_record(self) -> dict[str, Any]:
         """Return what `from_record` reads."""

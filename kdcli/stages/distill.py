@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kdcli import crew
-from kdcli.errors import KdError
+from kdcli.errors import KdError, UsageError
 from kdcli.progress import Watch, unwatched
 from kdcli.report.scores import score_table
 from kdcli.report.told import Line, Told
@@ -23,6 +23,7 @@ from kdcli.runs.student_sets import LISTS, LOST, StudentSet, student_sets
 from kdcli.settings import flags_given, override
 from kdcli.teachers.transfer import made_examples
 from kdcli.training import refusals
+from kdcli.training.further import copies_of
 from kdcli.training.material import Material
 from kdcli.training.students import Plan, plan, resume_points, stored_set, train
 from kdcli.training.workshop import smaller_step
@@ -115,17 +116,22 @@ def distill(
 
     A set with fewer seeds than requested gets the missing ones; one with more is up to date. With `force`
     both are made anew. `name` is for the folder of a single set, and `source` names a teacher that is code,
-    which labels what is new in the transfer set. With `keep_going`, seeds whose loss or
-    outputs are not finite are left out of their set. Raises `UsageError` for targets and models that this
-    dataset cannot have, and `KdError` where an artefact is missing or stale, the data are not the recipe's,
-    another set has the same name without `force`, memory or the disk has no room for the students, or a loss
-    or output is not finite: of one student, or, with `keep_going`, of a whole set.
+    which labels what is new in the transfer set. With `keep_going`, seeds whose loss or outputs are not
+    finite are left out of their set. Raises `UsageError` for targets and models that this dataset cannot
+    have, and `KdError` where an artefact is missing or stale, the data are not the recipe's, another set has
+    the same name without `force`, memory or the disk has no room for the students, or a loss or output is not
+    finite: of one student, or, with `keep_going`, of a whole set.
     """
     crew.start()
     own = students is None
     students = override(students or experiment.recipe.students, options)
-    sets = _sets(students, options, name)
-    material = _material(experiment, students, sets, source, watch)
+    sets = _sets(students, options, name, source)
+    again = experiment.run.command("distill", **flags_given(options), **{"from": source})
+    material = _material(experiment, students, sets)
+    if material.transfer.made:
+        rows, made = material.rows, material.transfer
+        stored = made_examples(experiment, made, rows, force=force, again=again, watch=watch)
+        material = replace(material, stored=stored)
     artefacts = {s: f"{STUDENTS}/{name or s.name}" for s in sets}
     planned = plan(experiment, artefacts, force=force, given=_given(options) if own else None)
     for order in planned.orders:
@@ -140,11 +146,15 @@ def distill(
     return _distilled(experiment, planned, students, sets, time.perf_counter() - start)
 
 
-def _sets(students: Students, options: Mapping[str, Any], name: str | None) -> list[StudentSet]:
+def _sets(
+    students: Students, options: Mapping[str, Any], name: str | None, source: str | None
+) -> list[StudentSet]:
     """Return the sets that are asked for; refuses too many seeds, and options that do not apply."""
     listed = (students.models, students.targets, students.temperatures)
     room.check_seeds(students.seeds, math.prod(map(len, listed)))
     sets = student_sets(students)
+    if source and not sets[0].transfer.made:
+        raise UsageError("--from: the teacher is asked about nothing new here", "leave it out")
     refusals.check_options(sets, options)
     refusals.check_settings(options, Students, (s.model for s in sets))
     refusals.check_folder(name, sets)
@@ -157,10 +167,8 @@ def _given(options: Mapping[str, Any]) -> list[str]:
     return [singular.get(key, key) for key in flags_given(options)]
 
 
-def _material(
-    experiment: Experiment, students: Students, sets: list[StudentSet], source: str | None, watch: Watch
-) -> Material:
-    """Read what the students learn from, and make what is missing of the transfer set.
+def _material(experiment: Experiment, students: Students, sets: list[StudentSet]) -> Material:
+    """Read what the students learn from, but for examples that are none of the run's data.
 
     Refuses targets, models and transfer sets that these data do not allow.
     """
@@ -172,10 +180,8 @@ def _material(
     teacher = experiment.teacher if needs_teacher else None
     material = Material(experiment, teacher, transfer, students.class_weight, students.labels_from)
     refusals.check_transfer_set(material)
-    if transfer.made:
-        stored = made_examples(experiment, transfer, material.rows, source, watch)
-        material = replace(material, stored=stored)
-    refusals.check_models((s.model for s in sets), data, material.index["train"].shape[1], "mlp:10")
+    n_train = (transfer.size or data.description.sizes["train"]) * (1 + copies_of(transfer))
+    refusals.check_models((s.model for s in sets), data, n_train, "mlp:10")
     return material
 
 

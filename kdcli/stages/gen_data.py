@@ -24,8 +24,10 @@ from kdcli.runs.recipe_text import dump
 from kdcli.runs.records import DataRecord
 from kdcli.runs.reuse import reusable
 from kdcli.runs.stored import Data
+from kdcli.runs.transfer import resolved
 from kdcli.settings import flag, flags_given, override
 from kdcli.store import Content, NewerError, named_run
+from kdcli.teachers.calling import runs_code
 
 HOW: Mapping[Drawing, str] = {
     "sampled": "each sampled anew",
@@ -136,7 +138,8 @@ def gen_data(
     if problems := dataset.problems(config):
         raise UsageError("; ".join(problems))
     config, sample = dataset.opened(config, watch) if dataset.opened else (config, None)
-    recipe, contents = replace(recipe, data=config), _contents(recipe.dataset, source)
+    recipe = replace(recipe, data=config, **(_whole_paths(recipe) if adopt else {}))
+    contents = _contents(recipe.dataset, source)
     there = run.recipe_path.is_file()
     record = DataRecord(recipe.dataset, config, _fingerprint(dataset, contents, experiment))
     given = list(flags_given(options)) if there and not adopt else None
@@ -151,6 +154,15 @@ def gen_data(
     if named_run() is None:  # a shell that has a run of its own leaves the one of all others alone
         run.store.make_current(run.name)
     return DataMade(run.name, run.artefact(DATA).path, up_to_date, experiment.data.description)
+
+
+def _whole_paths(recipe: Recipe) -> dict[str, Any]:
+    """Return the settings of a recipe that name files, which are found from any folder then."""
+    students = replace(recipe.students, transfer=resolved(recipe.students.transfer))
+    source = recipe.teacher.source
+    if source and not runs_code(source):
+        source = str(Path(source).absolute())
+    return {"students": students, "teacher": replace(recipe.teacher, source=source)}
 
 
 def _sampled(experiment: Experiment, record: DataRecord, contents: Mapping[str, bytes], bar: Bar) -> Sample:

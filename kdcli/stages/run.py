@@ -15,6 +15,7 @@ from kdcli.progress import Watch, unwatched
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.recipe import Recipe
 from kdcli.runs.recipes import names_recipe
+from kdcli.runs.transfer import Transfer
 from kdcli.settings import override
 from kdcli.stages.compare import Compared, report
 from kdcli.stages.distill import Distilled, distill
@@ -158,7 +159,7 @@ class WholeRun:
         made = distill(
             self.experiment,
             {"seeds": self.seeds},
-            source=self.teacher_source,
+            source=self.teacher_source if Transfer.parse(self.recipe.students.transfer).made else None,
             students=self.recipe.students if joins else None,
             force=self.force,
             keep_going=self.keep_going,

@@ -1,7 +1,7 @@
 """`kd train-teacher`: train the run's teacher, and store its checkpoint, logits and curves."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +78,11 @@ def train_teacher(
     teacher of these data.
     """
     config = override(experiment.recipe.teacher, options)
+    if options.get("model") and not options.get("source"):
+        config = replace(config, source="")  # one to be trained, whatever the recipe has
     _check_options(config, options)
     if config.source:
-        config = elsewhere.resolved(config, options)
+        config = elsewhere.resolved(config, options.get("source"))
     record, data = TeacherRecord.of(config), experiment.data
     check_data(experiment)
     if not config.source:
@@ -124,7 +126,7 @@ def _made(experiment: Experiment, record: TeacherRecord, watch: Watch) -> Conten
         return elsewhere.take(experiment, record.settings, watch)
     on_card = record.model.takes("device") and choose_device(record.settings.device).type == "cuda"
     free = torch.cuda.mem_get_info()[0] if on_card else None
-    room.check_training(record.model, teacher_sizes(experiment.data), experiment.run.path, free)
+    room.check_training(record.model, teacher_sizes(experiment.data, record.folds), experiment.run.path, free)
     return trained.train(experiment, record, watch)
 
 

@@ -1,29 +1,83 @@
 """Asking a run's teacher about other examples than those of the run."""
 
 import polars as pl
+import torch
 from torch import Tensor
 
+from kdcli.data.tables.typed import typed
 from kdcli.errors import Command, KdError
+from kdcli.progress import Watch, unwatched
 from kdcli.runs.experiment import Experiment
-from kdcli.teachers.elsewhere import answers, called, resolved
+from kdcli.runs.recipe import Teacher
+from kdcli.teachers.asked import CallableTeacher
+from kdcli.teachers.calling import runs_code
+from kdcli.teachers.elsewhere import answers, called
+from kdcli.teachers.source import source_of
 
 
-def ask(experiment: Experiment, frame: pl.DataFrame, x: Tensor, draw: int, source: str | None) -> Tensor:
-    """Return the logits `(n, n_classes)` of the teacher of a draw for examples `x (n, *features)`.
+def ask(
+    experiment: Experiment,
+    frame: pl.DataFrame | None,
+    x: Tensor,
+    index: Tensor,
+    again: Command,
+    watch: Watch = unwatched,
+) -> Tensor:
+    """Return the teachers' logits `(draws, n, n_classes)` of examples `x (rows, *features)`.
 
-    `frame` has them as the source of the data does. A teacher that is code is asked only where `source` names
-    it. Raises `KdError` where it cannot be asked.
+    Each draw has those of its `index (draws, n)`. `frame` has the rows as the source of the data does, if
+    that is a table. A teacher that is code is asked only where the call, which `again` repeats, names it.
+    Raises `KdError` where the teacher cannot be asked.
     """
     teacher, data = experiment.teacher, experiment.data
     if teacher.is_kept:
-        return teacher.member(teacher.load_model(), 0, draw).predict(x)[0]
-    settings = teacher.record.settings
-    asked = called(settings)
+        stack = teacher.load_model()
+        members = (teacher.member(stack, 0, draw) for draw in range(data.draws))
+        return torch.stack([member.predict(x[rows])[0] for member, rows in zip(members, index, strict=True)])
+    asked = _allowed(experiment, teacher.record.settings, again)
+    source = source_of(data, watch).frame
+    rows = None if frame is None or source is None else like(frame, typed(source))
+    place = lambda row: f"new example {row + 1}"  # noqa: E731
+    return answers(asked, teacher.record.settings, data, rows, x, place)[index]
+
+
+def _allowed(experiment: Experiment, settings: Teacher, again: Command) -> CallableTeacher:
+    """Return the teacher that may be asked; raises `KdError` where none may."""
+    asked, source = called(settings), settings.source
     if asked is None:
         raise KdError(
-            f"{teacher.model} has the teacher's answers to the examples of the run, and to no others",
+            f"{experiment.teacher.model} has answers to the examples of the run, and to no others",
             "a teacher that can be called, or one that is trained here, labels new examples",
         )
-    again = Command("distill", (), {"from": settings.source})
-    resolved(settings, {"source": source}, again)
-    return answers(asked, settings, data, frame, x, lambda row: f"new example {row + 1}")
+    if runs_code(source) and again.options.get("from") != source:
+        raise KdError(
+            f"the teacher is code, {source}, which runs only where the command names it",
+            ("name it: ", again.adding(**{"from": source})),
+        )
+    if asked.digest != settings.digest:
+        raise KdError(
+            f"{source} has changed since its answers to the examples of the run were taken",
+            ("take them again with ", experiment.run.command("train-teacher", source=source, force=True)),
+        )
+    return asked
+
+
+def like(frame: pl.DataFrame, source: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with the columns and types of a `source`, in its order; a column that is missing is null.
+
+    Raises `KdError` for a value that is not of its column's type.
+    """
+    columns = []
+    for name, kind in source.schema.items():
+        given = frame.get_column(name) if name in frame.columns else pl.Series([None] * frame.height)
+        column = given.cast(kind, strict=False).alias(name)
+        odd = (column.is_null() & given.is_not_null()).arg_true()
+        if len(odd):
+            row = int(odd[0])
+            raise KdError(
+                f"new example {row + 1}: column '{name}' has '{given[row]}', where the data have "
+                f"{'numbers' if kind.is_numeric() else 'other values'}",
+                "correct the value, or leave it empty where it is missing",
+            )
+        columns.append(column)
+    return pl.DataFrame(columns)

@@ -1,10 +1,10 @@
 """Teachers that exist elsewhere: their answers to the examples of a run, taken once and stored."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import polars as pl
 from torch import Tensor
@@ -27,17 +27,17 @@ from kdcli.teachers.source import source_of
 from kdcli.training.scores import scores_on_test
 
 
-def resolved(settings: Teacher, given: Mapping[str, Any], again: Command | None = None) -> Teacher:
+def resolved(settings: Teacher, named: str | None) -> Teacher:
     """Return the settings of a teacher that exists, with its place and its digest.
 
-    Code of the user's own is run only where it is `given` with this call. Raises `KdError` where it is not,
-    or where the teacher is another than the digest says, and `UsageError` for what names no teacher.
+    Code of the user's own is run only where it is `named` by this call. Raises `KdError` where it is not, or
+    where the teacher is another than the digest says, and `UsageError` for what names no teacher.
     """
     source = settings.source
-    if runs_code(source) and given.get("source") is None:
+    if runs_code(source) and named != source:
         raise KdError(
             f"the teacher is code, {source}, which runs only where the command names it",
-            ("name it again: ", again or Command("train-teacher", (), {"source": source})),
+            ("name it: ", Command("train-teacher", (), {"source": source})),
         )
     teacher = called(settings)
     if teacher is None or source.lower().endswith(".onnx"):
@@ -64,7 +64,8 @@ def take(experiment: Experiment, settings: Teacher, watch: Watch) -> Content:
         )
     else:
         named = teacher.who
-        logits = answers(teacher, settings, data, rows.frame, pool.x, rows.place)
+        frame = None if rows.frame is None else typed(rows.frame)
+        logits = answers(teacher, settings, data, frame, pool.x, rows.place)
     if not settings.trust_order:
         check_order(logits, pool.y, classes, named, shifted=teacher is None and not settings.id_column)
     of_splits = {
@@ -82,14 +83,13 @@ def answers(
     x: Tensor,
     place: Callable[[int], str],
 ) -> Tensor:
-    """Ask a teacher about examples `x (n, *features)`, which `frame` has as their source does.
+    """Ask a teacher about examples `x (n, *features)`, whose rows in their source are those of `frame`.
 
     Returns its logits `(n, n_classes)`, float64; `place` names an example. Raises `KdError` for other answers
     than the settings promise.
     """
     description = data.description
-    rows = None if frame is None else typed(frame)
-    asked = Asked(rows, x, description.feature_names, description.classes, settings.logits)
+    asked = Asked(frame, x, description.feature_names, description.classes, settings.logits)
     answer = teacher.ask(asked)
     return logits_from(answer, description.classes, teacher.who, logits=settings.logits, place=place)
 

@@ -16,12 +16,13 @@ STREAM = "teacher/folds"
 
 @dataclass(frozen=True)
 class Held:
-    """Folds of one size: those examples `apart (folds, m)` of the `draws`, and all `others (folds, n)`.
+    """Folds of one size: those examples `apart (folds, m)`, and all `others (folds, n)`.
 
-    They are places in the training split.
+    They are places in the training split. Each is fold `numbers` of a draw of `draws`.
     """
 
     draws: list[int]
+    numbers: list[int]
     apart: Tensor
     others: Tensor
 
@@ -40,9 +41,10 @@ def group_folds(y: Tensor, group: Tensor, count: int, seed: int, draw: int) -> T
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    groups = len(torch.unique(group))
-    if groups < count:
-        raise KdError(f"{count} folds of {groups} groups of training rows", f"--folds {groups} is the most")
+    most = min(len(torch.unique(group)), int(y.bincount().max()))
+    if most < count:
+        groups = "groups of training rows, with too few rows of a class"
+        raise KdError(f"{count} folds of {len(torch.unique(group))} {groups}", f"--folds {most} is the most")
     folds = torch.empty_like(y)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of classes with fewer groups than folds
@@ -54,15 +56,16 @@ def group_folds(y: Tensor, group: Tensor, count: int, seed: int, draw: int) -> T
 
 def held_out(folds: list[Tensor], count: int) -> Iterator[Held]:
     """Return the folds of every draw, `(n,)` each, those of one size together, which are trained as one."""
-    of_size: dict[int, list[tuple[int, Tensor, Tensor]]] = defaultdict(list)
+    of_size: dict[int, list[tuple[int, int, Tensor, Tensor]]] = defaultdict(list)
     for draw, fold in enumerate(folds):
         for k in range(count):
             apart = (fold == k).nonzero().squeeze(1)
             others = (fold != k).nonzero().squeeze(1)
-            of_size[len(apart)].append((draw, apart, others))
+            of_size[len(apart)].append((draw, k, apart, others))
     for parts in of_size.values():
         yield Held(
-            [draw for draw, _, _ in parts],
-            torch.stack([apart for _, apart, _ in parts]),
-            torch.stack([others for _, _, others in parts]),
+            [draw for draw, _, _, _ in parts],
+            [k for _, k, _, _ in parts],
+            torch.stack([apart for _, _, apart, _ in parts]),
+            torch.stack([others for _, _, _, others in parts]),
         )

@@ -61,7 +61,8 @@ def _of_unseen(experiment: Experiment, record: TeacherRecord, teaching: Teaching
     parts: list[tuple[int, Tensor, Tensor]] = []
     for number, held in enumerate(held_out(folds, count)):
         name = f"{TEACHER}-{FOLDED}.{number}"
-        fitted = _fitted(experiment, record, _taught_without(teaching, held), watch, name)
+        without = replace(_taught_without(teaching, held), role=f"teacher/folds/{number}")
+        fitted = _fitted(experiment, record, without, watch, name, held)
         parts += zip(held.draws, held.apart, fitted.logits["apart"][:, 0], strict=True)
     labels = parts[0][2].new_empty(*y.shape, teaching.n_classes)
     for draw, apart, logits in parts:
@@ -94,18 +95,26 @@ def _taught_without(teaching: Teaching, held: Held) -> Teaching:
 
 
 def _fitted(
-    experiment: Experiment, record: TeacherRecord, teaching: Teaching, watch: Watch, name: str
+    experiment: Experiment,
+    record: TeacherRecord,
+    teaching: Teaching,
+    watch: Watch,
+    name: str,
+    held: Held | None = None,
 ) -> Fitted:
-    """Train a teacher for each draw of a teaching, which keeps its states under a name."""
+    """Train a teacher for each draw of a teaching, or each fold `held` out, with states of this name."""
     data, model, config = experiment.data, record.model, record.settings
-    points, apart = ResumePoints(experiment.run, name), name != TEACHER
-    title, draws = f"teacher {model}", teaching.draws
+    points, draws = ResumePoints(experiment.run, name), teaching.draws
+
+    def named(place: int) -> str:
+        if held:
+            return f"the teacher of draw {held.draws[place]} that leaves out fold {held.numbers[place]}"
+        return f"the teacher of draw {place}" if draws > 1 else "the teacher"
+
     workshop = TrainingWorkshop(
         training=config,
-        title=f"{counted(draws, 'teacher')} {model}, of folds" if apart else title,
-        name_member=lambda k, seed, draw: (
-            f"the teacher of {'fold' if apart else 'draw'} {draw}" if draws > 1 else "the teacher"
-        ),
+        title=f"{counted(draws, 'teacher')} {model}, of folds" if held else f"teacher {model}",
+        name_member=lambda k, seed, draw: named(draw),
         open_display=watch,
         points=points,
         identity=identity([record.to_record()], {data.name: data.meta.digest}),

@@ -48,9 +48,10 @@ def further_examples(
     for part in transfer.more:
         if part.is_made:
             tensors = next(made).tensors
-            further.append(Further(f"targets/{part}", tensors["index"] + first, tensors["logits"]))
+            further.append(Further(f"targets/{part.kind}", tensors["index"] + first, tensors["logits"]))
             first += len(tensors["x"])
-        elif part.kind == REST and teacher is not None:
+        elif part.kind == REST:
+            assert teacher is not None  # noqa: S101 it labels them
             others = _others(taught, data.pool.index["train"].shape[1])
             wide = others.unsqueeze(2).expand(-1, -1, data.n_classes)
             index, logits = data.pool.index["train"], teacher.logits["train"]

@@ -87,7 +87,10 @@ class Material:
         """Return the classes of a split, `(draws, n)`: the teacher's where there is no label."""
         if split != "train":
             return self.data.pool.y[self.data.pool.index[split]]
-        own = self._with_copies(self.data.pool.y[self.rows])
+        own = self.data.pool.y[self.rows]
+        if self.labels_from == BY_TEACHER and self.teacher is not None:
+            own = self.teacher.logits["train"].argmax(2).gather(1, self.taught)
+        own = self._with_copies(own)
         return torch.cat([own, *(further.y for further in self.further)], 1)
 
     def target(self, student_set: StudentSet, split: str) -> Tensor:
@@ -224,7 +227,7 @@ def teacher_teaching(data: Data, seed: int, class_weight: str) -> Teaching:
 def teacher_sizes(data: Data, folds: int = 1) -> Sizes:
     """Return the sizes of the training of teachers, whose logits are kept of all splits.
 
-    With `folds` there are as many more at once, those who label what they have not seen.
+    With `folds` there are as many at once of each draw, those that label what they have not seen.
     """
     sizes = data.description.sizes
     return Sizes(
@@ -235,5 +238,5 @@ def teacher_sizes(data: Data, folds: int = 1) -> Sizes:
         predicted=sum(sizes.values()),
         sets=1,
         seeds=1,
-        draws=data.draws,
+        draws=data.draws * folds,
     )

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdcli.errors import UsageError
-from kdcli.runs.transfer import Part, Transfer, resolved
+from kdcli.runs.transfer import KINDS, Part, Transfer, resolved
 
 PARTS = {
     "rest": st.just(Part("rest")),
@@ -15,7 +15,7 @@ TRANSFERS = st.builds(
     Transfer,
     st.integers(1, 10**6),
     st.lists(st.sampled_from(list(PARTS)), unique=True).flatmap(
-        lambda kinds: st.tuples(*(PARTS[kind] for kind in kinds))
+        lambda kinds: st.tuples(*(PARTS[kind] for kind in sorted(kinds, key=KINDS.index)))
     ),
 )
 
@@ -36,15 +36,30 @@ def test_what_is_written_is_read_again(transfer: Transfer) -> None:
         ("train:40+rest", "n40-rest", "n = 40 + rest", []),
         (
             "train:9+pool:/x/more rows.csv+duplicate:2",
-            "n9-pool-more-rows-duplicate2",
+            "n9-pool-more-rows-fa6322-duplicate2",
             "n = 9 + pool:more rows.csv + duplicate:2",
-            ["transfer/pool-more-rows"],
+            ["transfer/pool-more-rows-fa6322"],
         ),
     ],
 )
 def test_names(text: str, folder: str, title: str, made: list[str]) -> None:
     transfer = Transfer.parse(text)
     assert (transfer.named(""), transfer.named(" = "), list(transfer.made)) == (folder, title, made)
+
+
+def test_the_order_of_parts_makes_no_other_set() -> None:
+    one, other = (Transfer.parse(text) for text in ("train:5+rest+munge:2", "train:5+munge:2+rest"))
+    assert one == other
+    both = Transfer.parse("train:5+duplicate:2+munge:3")
+    assert both.alike == Transfer.parse("train:5+duplicate:5")
+    assert Transfer.parse(str(both.alike)) == both.alike
+
+
+def test_pools_of_one_name_in_two_folders_are_two() -> None:
+    one, other = (Transfer.parse(f"train+pool:/{folder}/pool.csv").made for folder in ("a", "b"))
+    assert not set(one) & set(other)
+    (long,) = Transfer.parse(f"train+pool:/{'n' * 300}.csv").made
+    assert len(long.removeprefix("transfer/")) <= 100
 
 
 def test_new_rows_are_alike_to_as_many_copies() -> None:

@@ -280,7 +280,7 @@ def test_label_weight_has_a_name_of_its_own(kd: Kd, tiny: Path) -> None:
         (["--transfer", "train:-1"], 2, "--transfer: train takes a whole number from 1"),
         (["--transfer", "munge:5"], 2, "--transfer: a transfer set begins with train"),
         (["--transfer", "train+mung:5"], 2, "did you mean munge?"),
-        (["--transfer", "train+pool:p.csv", "--target", "soft"], 2, "is for tables of your own"),
+        (["--transfer", "train+pool:p.csv", "--target", "soft"], 2, "is for tables and images of your own"),
         (["--model", "cnn:2,3"], 2, "needs images"),
         (["--name", "x"], 2, "--name is for one student set"),
         (["--target", "soft", "--name", "../x"], 2, "cannot name a student set"),

@@ -29,7 +29,7 @@ def test_a_forest_is_told_that_it_remembers_and_how_folds_help(kd: Kd, outputs: 
     memory = memory_of(opened(moons).teacher)
     assert memory.tells
     assert f"the entropy of its labels is {memory.train:.3f}" in told.out.replace("\n", " ")
-    assert "kd train-teacher --folds 5 --force" in told.out.replace("\n", " ")
+    assert "kd train-teacher --model forest:20 --folds 5 --force" in told.out.replace("\n", " ")
     told = kd("train-teacher", "--model", "forest:20", "--folds", "5", "--force")
     assert not memory_of(opened(moons).teacher).tells
     assert "remembers" not in told.out

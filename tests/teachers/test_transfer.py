@@ -8,9 +8,11 @@ import pytest
 import torch
 from customers import customers
 from harness import Kd, edit_recipe, opened
+from PIL import Image
 from torch import Tensor
 
 import kdcli
+from kdcli.errors import Command
 from kdcli.runs.student_sets import Students, StudentSet, student_sets
 from kdcli.runs.transfer import Transfer
 from kdcli.teachers.transfer import made_examples
@@ -21,7 +23,8 @@ def material(run: Path, text: str, labels_from: str = "target") -> Material:
     """Return what students of a transfer set learn from, whose examples are there."""
     experiment, transfer = opened(run), Transfer.parse(text)
     plain = Material(experiment, experiment.teacher, transfer, labels_from=labels_from)
-    stored = made_examples(experiment, transfer, plain.rows, None, lambda *_: pytest.fail("made anew"))
+    again, made = Command("distill"), lambda *_: pytest.fail("made anew")
+    stored = made_examples(experiment, transfer, plain.rows, force=False, again=again, watch=made)
     return Material(experiment, experiment.teacher, transfer, labels_from=labels_from, stored=stored)
 
 
@@ -167,7 +170,11 @@ def test_a_pool_that_changed_is_labelled_anew_and_students_taught_before_are_sta
     others.head(30).write_csv("pool.csv")
     outcome = kd("distill", "--transfer", "train+pool:pool.csv", *SMALL, "--epochs", "2")
     assert outcome.code == 1
-    assert "stale" in outcome.err
+    assert "was made from a file that has changed since" in outcome.err
+    others.write_csv("pool.csv")
+    Path("pool.csv").rename("gone.csv")
+    assert kd("distill", "--transfer", "train+pool:pool.csv", *SMALL, "--epochs", "2").code == 0
+    others.head(30).write_csv("pool.csv")
     assert kd("distill", "--transfer", "train+pool:pool.csv", *SMALL, "--epochs", "2", "--force").code == 0
 
 
@@ -188,13 +195,40 @@ def test_a_teacher_that_is_code_is_asked_only_where_the_command_names_it(kd: Kd,
     assert kd("train-teacher", "--from", "asked.py:predict", "--force").code == 0
     outcome = kd("distill", "--transfer", "train+munge:2", "--force")
     assert outcome.code == 1
-    assert "kd distill --from asked.py:predict" in outcome.err
+    assert "kd distill --transfer train+munge:2 --from asked.py:predict" in outcome.err
+    other = kd("distill", "--transfer", "train+munge:2", "--force", "--from", "other.py:predict")
+    assert other.code == 1
+    assert "which runs only where the command names it" in other.err
     distil(kd, "train+munge:2", "--from", "asked.py:predict", "--force")
     made = material(tiny, "train+munge:2")
     x = made.x[len(made.data.pool.y) :]
     (further,) = made.further
     expected = torch.sigmoid(4 * x[:, 0].double())
     torch.testing.assert_close(further.logits[0].softmax(1)[:, 1], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_pool_of_images_is_a_folder_of_them_in_any_folders(kd: Kd, outputs: Path) -> None:
+    def images(folder: str, count: int, size: int = 6) -> None:
+        Path(folder).mkdir(parents=True)
+        for k in range(count):
+            pixels = np.random.default_rng(k).integers(0, 256, (size, size), dtype=np.uint8)
+            Image.fromarray(pixels).save(Path(folder) / f"{k}.png")
+
+    images("photos/a", 20)
+    images("photos/b", 20)
+    images("pool/x/y", 7)
+    images("large", 2, size=8)
+    assert kd("gen-data", "photos", "--draws", "1").code == 0
+    assert kd("train-teacher", "--model", "mlp:4", "--epochs", "2").code == 0
+    distil(kd, "train+pool:pool", "--model", "mlp:4", "--target", "soft", "--seeds", "1")
+    made = material(outputs / "photos", f"train+pool:{Path('pool').absolute()}")
+    assert made.x.shape == (47, 6, 6)
+    outcome = kd("distill", "--transfer", "train+pool:large", "--model", "mlp:4", "--target", "soft")
+    assert outcome.code == 1
+    assert "have the shape (8, 8), and those of the data (6, 6)" in outcome.err
+    outcome = kd("distill", "--transfer", "train+pool:nowhere", "--model", "mlp:4", "--target", "soft")
+    assert outcome.code == 1
+    assert "nowhere" in outcome.err
 
 
 def test_images_have_no_new_rows(kd: Kd, outputs: Path) -> None:
