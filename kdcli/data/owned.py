@@ -104,8 +104,8 @@ def digest_of(paths: Iterable[Path], expected: str, places: Sequence[str] = ()) 
     digest = hashlib.sha256("\n".join([*digests, *places]).encode("utf-8", "surrogateescape")).hexdigest()
     if expected and digest != expected:
         raise KdError(
-            "the files are not what the data were made from (their SHA-256 differs)",
-            "a recipe without `digest` takes them as they are now",
+            "the files of the data are not what they were made from (the SHA-256 differs)",
+            "put them back, or make the data again with --force, of a recipe without `digest`",
         )
     return digest
 

@@ -105,10 +105,12 @@ def _around(gains: Sequence[tuple[str, Decided]], judged: Sequence[GroupFindings
         for source in _source(attribution)
     ]
     if len(judged) > 1:
-        gaining = len({group for group, _ in gains} - {name})
-        gain = "gains" if gaining == 1 else "gain"
-        others = counted(len(judged) - 1, "other model")
-        told.append(f"Of {others}, {gaining or 'none'} {gain} by some target.")
+        gaining, others = len({group for group, _ in gains} - {name}), len(judged) - 1
+        if others == 1:
+            told.append(f"The other model {'gains by some' if gaining else 'does not gain by any'} target.")
+        else:
+            gain = "gains" if gaining == 1 else "gain"
+            told.append(f"Of {counted(others, 'other model')}, {gaining or 'none'} {gain} by some target.")
     return told
 
 

@@ -189,6 +189,8 @@ def coverage(evidence: Evidence) -> str:
             "(Holm's correction), so an interval that excludes 0 is not enough by itself; inconclusive does "
             "not mean equal."
         )
+    if any(students.set.transfer.asks for students in evidence.students):
+        words.append("New examples have the teacher's class where a target is made of labels, controls too.")
     if any(not versus.paired for students in evidence.students for versus in students.versus.values()):
         words.append("Unpaired sets differ from their control in more than the target.")
     if bayes := evidence.description.bayes:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
 from kdcli.data.draw import Draw
 from kdcli.errors import Command, KdError, Text, UsageError, joined, unknown
 from kdcli.models import parse_model
-from kdcli.runs.kinds import DATA, STUDENTS, TEACHER, TRANSFER, artefacts, kind_of, parse
+from kdcli.runs.kinds import DATA, KINDS, STUDENTS, TEACHER, TRANSFER, artefacts, kind_of, parse
 from kdcli.runs.recipe import Recipe, RecipeError
 from kdcli.runs.recipe import parse as parse_recipe
 from kdcli.runs.recipes import decode
@@ -71,15 +71,28 @@ class Experiment:
     def command(self, name: str) -> Command:
         """Return the command that makes an artefact again, as it is if it is there and legible."""
         options: dict[str, Any] = {}
+        if user := self._taught_on(name):
+            return self.command(user)
         try:
             stored = self._stored.get(name) or self._read(self.run.artefact(name))
             options = stored.record.making(self.recipe, stored.folder) if stored else {}
-            if stored and any(parent.startswith(f"{TRANSFER}/") for parent in stored.record.parents):
+            if stored and any(kind_of(parent) is KINDS[TRANSFER] for parent in stored.record.parents):
                 options["from"] = self.teacher_source  # who labels them anew
         except KdError:
             if wanted := self.recipe_set(name):
                 options = {**wanted.making(self.recipe, wanted.name), "seeds": None}  # those of the recipe
         return self.run.command(kind_of(name).stage, **options)
+
+    def _taught_on(self, name: str) -> str:
+        """Return a student set that is taught on these transfer examples, if there is one; else empty."""
+        if kind_of(name) is not KINDS[TRANSFER]:
+            return ""
+        for artefact in self.run.artefacts(STUDENTS):
+            with suppress(KdError):
+                stored = self.stored(artefact.name)
+                if stored and name in stored.record.parents:
+                    return stored.name
+        return ""
 
     def remakes(self, name: str) -> bool:
         """Whether a command is known that makes an artefact whose record cannot be read."""

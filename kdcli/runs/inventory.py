@@ -255,7 +255,10 @@ def _compared_with_recipe(
         if item.state == "fresh" and item.meta and stored:
             own = differences(stored)
             parents = [name for name in item.meta.parents if name in told and told[name].differences]
-            made_from = [f"made from {' and '.join(parents)}, not as the recipe says"] if parents else []
+            differ = "differs" if len(parents) == 1 else "differ"
+            made_from = (
+                [f"made from {' and '.join(parents)}, which {differ} from the recipe"] if parents else []
+            )
             renew = as_the_recipe_says(stored, own) if own else None
             told[item.name] = replace(item, differences=[*map(str, own), *made_from], renew=renew)
     return [(told.get(item.name, item), stored) for item, stored in items]

@@ -53,11 +53,15 @@ def _made_otherwise(stored: Stored[Any], record: Record, given: Collection[str] 
     if {"digest", "content"} & set(shared) and not {"file", "source"} & set(changed):  # another content
         what = f"{stored.artefact.path} was made from a file that has changed since"
         return KdError(what, joined("--force reads it anew; ", _keeping_both(stored, bool(edited))))
+    if not shared:  # as a teacher that is trained and one that exists
+        made, wanted = stored.record.words(stored.folder)[0], record.words(stored.folder)[0]
+        keep = joined("--force replaces it; ", _keeping_both(stored, bool(edited)))
+        return KdError(f"{stored.artefact.path} is {made}, and what is asked for is {wanted}", keep)
     told = "; ".join(
         f"{key} = {json.dumps(then.get(key))}, not {json.dumps(now.get(key))}"
         + (f" as {recipe.name} says" if key in edited else "")
-        for key in shared or changed
-        if key != "digest"
+        for key in shared
+        if key not in ("digest", "content")
     )
     keep = joined("--force replaces it; ", _keeping_both(stored, bool(edited)))
     if changed == ["draws"]:

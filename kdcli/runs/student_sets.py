@@ -15,6 +15,7 @@ from typing import Any
 from kdcli.models import Model, parse_model
 from kdcli.runs.recipe import BY_TARGET, BY_TEACHER, Recipe, Students, applies
 from kdcli.runs.records import check_spelling, read_seeds, training_words
+from kdcli.runs.relabelling import relabels
 from kdcli.runs.transfer import Transfer, resolved
 from kdcli.settings import Rule, read, rules, written
 from kdcli.store import fitting
@@ -281,6 +282,8 @@ def _own(settings: Students) -> Students:
         seeds=Students().seeds,
         transfer=resolved(settings.transfer),
     )
+    if not relabels(settings):
+        settings = replace(settings, labels_from=BY_TARGET)
     of_set = StudentSet(settings, ())
     apply = {key for key, rule in rules(Students).items() if of_set._applies(key, rule)}
     return Students(**{key: getattr(settings, key) for key in apply})

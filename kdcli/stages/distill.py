@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kdcli import crew
-from kdcli.errors import KdError, UsageError
+from kdcli.errors import Command, KdError, UsageError
 from kdcli.progress import Watch, unwatched
 from kdcli.report.scores import score_table
 from kdcli.report.told import Line, Told
@@ -127,18 +127,13 @@ def distill(
     students = override(students or experiment.recipe.students, options)
     sets = _sets(students, options, name, source)
     again = experiment.run.command("distill", **flags_given(options), **{"from": source})
-    material = _material(experiment, students, sets)
-    if material.transfer.made:
-        rows, made = material.rows, material.transfer
-        stored = made_examples(experiment, made, rows, force=force, again=again, watch=watch)
-        material = replace(material, stored=stored)
+    material = _with_examples(_material(experiment, students, sets), force, again, watch)
     artefacts = {s: f"{STUDENTS}/{name or s.name}" for s in sets}
     planned = plan(experiment, artefacts, force=force, given=_given(options) if own else None)
     for order in planned.orders:
         sizes = material.sizes(len(order.candidates), students.seeds, order.predicted)
         room.check_training(order.model, sizes, experiment.run.path)
-    start = time.perf_counter()
-    orders = planned.orders
+    start, orders = time.perf_counter(), planned.orders
     lost = [train(order, students, material, keep_going=keep_going, watch=watch) for order in orders]
     for model in {s.model for s in sets}:
         resume_points(experiment.run, model).clear()
@@ -156,6 +151,7 @@ def _sets(
     if source and not sets[0].transfer.made:
         raise UsageError("--from: the teacher is asked about nothing new here", "leave it out")
     refusals.check_options(sets, options)
+    refusals.check_labels(students, options)
     refusals.check_settings(options, Students, (s.model for s in sets))
     refusals.check_folder(name, sets)
     return sets
@@ -183,6 +179,16 @@ def _material(experiment: Experiment, students: Students, sets: list[StudentSet]
     n_train = (transfer.size or data.description.sizes["train"]) * (1 + copies_of(transfer))
     refusals.check_models((s.model for s in sets), data, n_train, "mlp:10")
     return material
+
+
+def _with_examples(material: Material, force: bool, again: Command, watch: Watch) -> Material:
+    """Return what the students learn from, with the examples that are none of the run's data."""
+    transfer = material.transfer
+    if not transfer.made:
+        return material
+    experiment, rows = material.experiment, material.rows
+    stored = made_examples(experiment, transfer, rows, force=force, again=again, watch=watch)
+    return replace(material, stored=stored)
 
 
 def _refuse_if_lost(lost: list[str], sets: int, students: Students, draws: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from kdcli.commands import text
 from kdcli.errors import Text, UsageError, joined
 from kdcli.evidence.remedies import remembers
 from kdcli.metrics import mean_over
@@ -61,10 +62,11 @@ class TeacherTrained:
         yield wrote(self.path, self.up_to_date)
 
     def document(self) -> dict[str, Any]:
-        """Return all of it but what it says in sentences."""
-        table = asdict(self)
+        """Return all of it, with the mean entropy of the teacher's labels on training and validation rows."""
+        cautions = list(map(text, self.cautions))
+        table = asdict(replace(self, cautions=()))
         entropy = {"entropy": table.pop("memory")._asdict()}
-        return {key: value for key, value in table.items() if key != "cautions"} | entropy
+        return table | entropy | {"cautions": cautions}
 
 
 def train_teacher(
@@ -95,14 +97,19 @@ def train_teacher(
         experiment.write(TEACHER, record, _made(experiment, record, watch))
     for points in trained.points_of(experiment):
         points.clear()
-    teacher, model = experiment.teacher, record.model
+    return _result(experiment, up_to_date)
+
+
+def _result(experiment: Experiment, up_to_date: bool) -> TeacherTrained:
+    """Return what is there now."""
+    teacher, model = experiment.teacher, experiment.teacher.model
     return TeacherTrained(
         run=experiment.run.name,
         path=teacher.artefact.path,
         up_to_date=up_to_date,
         model=str(model),
-        draws=data.draws,
-        epochs=config.epochs if model.takes("epochs") else 0,
+        draws=experiment.data.draws,
+        epochs=teacher.record.settings.epochs if model.takes("epochs") else 0,
         metrics={name: mean_over(values) for name, values in teacher.metrics.items()},
         training_seconds=teacher.meta.seconds,
         cautions=_cautions(experiment),

@@ -1,6 +1,7 @@
 """Refusals of what a training cannot do, before any of it: idle settings, targets, models."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -8,7 +9,8 @@ import torch
 from kdcli.data import DATASETS
 from kdcli.errors import UsageError
 from kdcli.models import FAMILIES, Model, parse_model
-from kdcli.runs.recipe import Students, applies
+from kdcli.runs.recipe import BY_TEACHER, ORIGINAL, Students, applies
+from kdcli.runs.relabelling import relabels
 from kdcli.runs.stored import Data
 from kdcli.runs.student_sets import StudentSet
 from kdcli.settings import flag, rules
@@ -40,6 +42,17 @@ def check_options(sets: Sequence[StudentSet], options: Mapping[str, Any]) -> Non
             raise UsageError(
                 f"{flag(Students, key)}: no effect on {named}", f"targets that take it: {takers}"
             )
+
+
+def check_labels(students: Students, options: Mapping[str, Any]) -> None:
+    """Refuse labels of the teacher, or original ones, that make no difference to any of these targets."""
+    each = [replace(students, targets=(target,)) for target in students.targets]
+    if options.get("labels_from") in (BY_TEACHER, ORIGINAL) and not any(map(relabels, each)):
+        raise UsageError(
+            f"--labels-from {students.labels_from}: no effect on {', '.join(students.targets)} of "
+            f"{students.transfer}",
+            f"{BY_TEACHER} is for targets made of labels, {ORIGINAL} for those of the teacher, with new examples",
+        )
 
 
 def check_folder(name: str | None, sets: Sequence[StudentSet]) -> None:
