@@ -27,8 +27,8 @@ DATA = {name: dataset.config for name, dataset in DATASETS.items()}  # classes o
 
 @app.add(
     "run",
-    *("any_recipe", "source", "teacher_source", "seeds", "file_format", "new_run", "force", "keep_going"),
-    *("jobs", *WORK),
+    *("any_recipe", "source", "teacher_source", "id_column", "logits", "trust_order", "seeds", "file_format"),
+    *("new_run", "force", "keep_going", "jobs", *WORK),
     settings=DATA,
     examples=("kd run", "kd run mine.toml --draws 20", "kd run customers.csv --label churned"),
 )
@@ -49,11 +49,14 @@ def _source_of_run(call: Call) -> Source:
 def _steps(call: Call, experiment: "Experiment", source: Source) -> "Sequence[Step]":
     from kdcli.stages.run import WholeRun, with_teacher
 
+    existing = call.passed("id_column", "logits", "trust_order")
+    teacher = {key: value for key, value in existing.items() if value}
+    teacher |= {"source": call.options.teacher_source} if call.options.teacher_source else {}
     whole = WholeRun(
         experiment,
-        with_teacher(source.recipe, call.options.teacher_source),
+        with_teacher(source.recipe, teacher),
         source=call.options.any_recipe,
-        teacher_source=call.options.teacher_source,
+        teacher=teacher,
         files=source.files,
         settings={**source.settings, **call.settings},
         given=call.settings,

@@ -9,12 +9,14 @@ from kdcli.figures import FIGURES, FORMATS
 from kdcli.metrics import METRICS
 from kdcli.models import FAMILIES
 from kdcli.runs.completion import recipe_files, run_names, student_set_names, trained_models
+from kdcli.runs.recipe import Teacher
 from kdcli.runs.recipes import builtin_names
-from kdcli.settings import setting
+from kdcli.settings import rules, setting
 from kdcli.store import Store
 from kdcli.targets import TARGETS
 from kdcli.words import listed
 
+OF_TEACHER = rules(Teacher)
 RUN, BEHAVIOUR = "Run", "Behaviour"  # panels of the help pages
 DEFAULT_RUN = "default: the run that KD_RUN names, or the current one"
 FROM_FILES = listed([name for name, dataset in DATASETS.items() if dataset.files])
@@ -97,6 +99,9 @@ class Options:
         flag="--from",
         metavar="WHAT",
     )
+    id_column: str | None = setting(None, OF_TEACHER["id_column"].help, flag="--id", metavar="COLUMN")
+    logits: bool = setting(False, OF_TEACHER["logits"].help)
+    trust_order: bool = setting(False, OF_TEACHER["trust_order"].help)
     metrics: tuple[str, ...] = setting(
         (),
         "metrics to give verdicts on as well",

@@ -50,7 +50,8 @@ def _made_otherwise(stored: Stored[Any], record: Record, given: Collection[str] 
     shared = [key for key in changed if key in then and key in now]
     edited = [key for key in changed if given is not None and key not in given]
     recipe = stored.experiment.run.recipe_path
-    if {"digest", "content"} & set(shared) and not {"file", "source"} & set(changed):  # another content
+    read = "digest" in shared or ("content" in shared and stored.record.parents)
+    if read and not {"file", "source"} & set(changed):  # the same file, with another content
         what = f"{stored.artefact.path} was made from a file that has changed since"
         return KdError(what, joined("--force reads it anew; ", _keeping_both(stored, bool(edited))))
     if not shared:  # as a teacher that is trained and one that exists
@@ -61,7 +62,7 @@ def _made_otherwise(stored: Stored[Any], record: Record, given: Collection[str] 
         f"{key} = {json.dumps(then.get(key))}, not {json.dumps(now.get(key))}"
         + (f" as {recipe.name} says" if key in edited else "")
         for key in shared
-        if key not in ("digest", "content")
+        if key != "digest"
     )
     keep = joined("--force replaces it; ", _keeping_both(stored, bool(edited)))
     if changed == ["draws"]:

@@ -138,8 +138,7 @@ def gen_data(
     if problems := dataset.problems(config):
         raise UsageError("; ".join(problems))
     config, sample = dataset.opened(config, watch) if dataset.opened else (config, None)
-    recipe = replace(recipe, data=config, **(_whole_paths(recipe) if adopt else {}))
-    contents = _contents(recipe.dataset, source)
+    recipe, contents = _with_paths(recipe, config, adopt), _contents(recipe.dataset, source)
     there = run.recipe_path.is_file()
     record = DataRecord(recipe.dataset, config, _fingerprint(dataset, contents, experiment))
     given = list(flags_given(options)) if there and not adopt else None
@@ -156,13 +155,15 @@ def gen_data(
     return DataMade(run.name, run.artefact(DATA).path, up_to_date, experiment.data.description)
 
 
-def _whole_paths(recipe: Recipe) -> dict[str, Any]:
-    """Return the settings of a recipe that name files, which are found from any folder then."""
+def _with_paths(recipe: Recipe, config: Any, adopt: bool) -> Recipe:
+    """Return a recipe with these data; the files that one to be adopted names are found from any folder."""
+    if not adopt:
+        return replace(recipe, data=config)
     students = replace(recipe.students, transfer=resolved(recipe.students.transfer))
     source = recipe.teacher.source
     if source and not runs_code(source):
         source = str(Path(source).absolute())
-    return {"students": students, "teacher": replace(recipe.teacher, source=source)}
+    return replace(recipe, data=config, students=students, teacher=replace(recipe.teacher, source=source))
 
 
 def _sampled(experiment: Experiment, record: DataRecord, contents: Mapping[str, bytes], bar: Bar) -> Sample:

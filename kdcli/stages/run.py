@@ -27,9 +27,9 @@ from kdcli.store import named_run
 Result = DataMade | TeacherTrained | Distilled | Plotted | Compared
 
 
-def with_teacher(recipe: Recipe, source: str | None) -> Recipe:
-    """Return a recipe whose teacher is one that exists, if a source is given."""
-    return recipe if source is None else replace(recipe, teacher=override(recipe.teacher, {"source": source}))
+def with_teacher(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
+    """Return a recipe whose teacher has these settings."""
+    return replace(recipe, teacher=override(recipe.teacher, options))
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class WholeRun:
 
     `source` is the recipe's name or file, or the file or folder that the data are in, `files` the folder that
     its dataset is read from. `settings` are instead of those of the recipe's data section, and those of them
-    that were `given` by hand; `seeds` instead of those of its students. A `teacher_source` is named with this
-    very call, and may be code. A run that is there with the same
+    that were `given` by hand; `seeds` instead of those of its students. The settings of a `teacher` that
+    exists are those of this call, and may name code. A run that is there with the same
     data and teacher keeps its recipe, and is given these students besides.
     """
 
@@ -57,7 +57,7 @@ class WholeRun:
     files: Path | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     given: Mapping[str, Any] = field(default_factory=dict)
-    teacher_source: str | None = None
+    teacher: Mapping[str, Any] = field(default_factory=dict)
     seeds: int | None = None
     force: bool = False
     keep_going: bool = False
@@ -76,7 +76,7 @@ class WholeRun:
         return [
             Step(self._making(joins), lambda: self._gen_data(joins)),
             Step(
-                self._later("train-teacher", source=self.teacher_source, force=self.force),
+                self._later("train-teacher", **self.teacher, force=self.force),
                 self._train_teacher,
             ),
             Step(
@@ -152,14 +152,13 @@ class WholeRun:
         )
 
     def _train_teacher(self) -> TeacherTrained:
-        options = {"source": self.teacher_source}
-        return train_teacher(self.experiment, options, force=self.force, watch=self.watch)
+        return train_teacher(self.experiment, self.teacher, force=self.force, watch=self.watch)
 
     def _distill(self, joins: bool) -> Distilled:
         made = distill(
             self.experiment,
             {"seeds": self.seeds},
-            source=self.teacher_source if Transfer.parse(self.recipe.students.transfer).made else None,
+            source=self.teacher.get("source") if Transfer.parse(self.recipe.students.transfer).made else None,
             students=self.recipe.students if joins else None,
             force=self.force,
             keep_going=self.keep_going,

@@ -51,7 +51,7 @@ def check_labels(students: Students, options: Mapping[str, Any]) -> None:
         raise UsageError(
             f"--labels-from {students.labels_from}: no effect on {', '.join(students.targets)} of "
             f"{students.transfer}",
-            f"{BY_TEACHER} is for targets made of labels, {ORIGINAL} for those of the teacher, with new examples",
+            f"{BY_TEACHER} is for targets of labels, {ORIGINAL} for those of the teacher, with new examples",
         )
 
 

@@ -50,6 +50,7 @@ def test_the_document_of_the_design(made: Evidence) -> None:
         "control",
         "students",
         "attributions",
+        "new_examples",
         "sentences",
         "warnings",
     ]

@@ -48,7 +48,7 @@ def test_other_models_that_gain_are_counted() -> None:
         for target, accuracy in (("labels", 0.8), ("hard", taught))
     ]
     assert said(evidence(*sets)).endswith("Of 2 other models, 1 gains by some target.")
-    assert said(evidence(*sets[:2], *sets[4:])).endswith("Of 1 other model, none gain by some target.")
+    assert said(evidence(*sets[:2], *sets[4:])).endswith("The other model does not gain by any target.")
 
 
 def test_a_loss_is_told_where_nothing_helps() -> None:

@@ -55,9 +55,9 @@ def test_data_of_other_settings_are_told_and_stop_what_trains_on_them(kd: Kd, ti
     }
     expected = {
         "data": [told],
-        "teacher": ["made from data, not as the recipe says"],
-        "students/labels-mlp4": ["made from data, not as the recipe says"],
-        "students/soft-T4-mlp4": ["made from data and teacher, not as the recipe says"],
+        "teacher": ["made from data, which differs from the recipe"],
+        "students/labels-mlp4": ["made from data, which differs from the recipe"],
+        "students/soft-T4-mlp4": ["made from data and teacher, which differ from the recipe"],
     }
     assert shown(kd) == shown(kd, "check") == expected
     assert kd("check").code == 0  # nothing is damaged
@@ -97,7 +97,7 @@ def test_another_teacher_in_the_recipe(kd: Kd, tiny: Path) -> None:
     edit_recipe(tiny, 'model = "mlp:8"\n', 'model = "mlp:9"\n')
     told = 'model = "mlp:8", and the recipe says "mlp:9"'
     assert 'was made with model = "mlp:8", not "mlp:9" as recipe.toml says' in kd("train-teacher").err
-    made_from = ["made from teacher, not as the recipe says"]
+    made_from = ["made from teacher, which differs from the recipe"]
     assert shown(kd) == {"teacher": [told], "students/soft-T4-mlp4": made_from}
     outcome = kd("distill")  # a flag may have made it: it is said, and the teacher taken as it is
     assert outcome.code == 0

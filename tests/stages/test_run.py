@@ -274,7 +274,7 @@ def test_the_recipe_of_a_run_makes_it_again_from_the_same_file_alone(
     customers("../customers.csv", seed=1)
     refused = kd(*again, "third")
     assert refused.code == 1
-    assert "their SHA-256 differs" in refused.err
+    assert "the SHA-256 differs" in refused.err
     assert not (outputs / "third").exists()
 
 

@@ -142,6 +142,17 @@ def test_a_teacher_is_taken_once_and_another_is_refused(kd: Kd, outputs: Path) -
     assert "kd gen-data --recipe" in outcome.err
 
 
+def test_a_whole_run_takes_predictions_that_are_matched_by_an_id(kd: Kd, outputs: Path) -> None:
+    rows = table(kd)
+    frame = pl.DataFrame({"customerID": rows["customerID"], "yes": answers(rows)[:, 1]})
+    frame.sample(fraction=1, shuffle=True, seed=1).write_csv("p.csv")
+    given = ("--label", "left", "--draws", "1", "--seeds", "1", "--run", "own")
+    told = kd("run", "customers.csv", *given, "--from", "p.csv", "--id", "customerID")
+    assert told.code == 0, told.err
+    assert "$ kd train-teacher --id customerID --from p.csv" in told.out
+    assert opened(outputs / "own").recipe.teacher.id_column == "customerID"
+
+
 def test_classes_in_another_order_are_refused_unless_the_order_is_trusted(kd: Kd, outputs: Path) -> None:
     np.save("p.npy", answers(table(kd))[:, ::-1])
     outcome = kd("train-teacher", "--from", "p.npy")
