@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from kdcli import workers
-from kdcli.losses import distillation_loss
 from kdcli.models.family import Fitted, Lesson, Teaching, Workshop
 from kdcli.models.growing import Arrays, grow_each
 from kdcli.models.stacked_boosted import StackedBoosted, as_logits, margins_of
+from kdcli.models.taught import Taught
 from kdcli.models.tree_arrays import WAYS
 from kdcli.rng import state
 
@@ -42,56 +42,29 @@ class Boosting:
         return max(10, self.rounds // 10)
 
 
-@dataclass(frozen=True)
-class Objective:
-    """What boosted trees learn on one split: `target` and `labels (n, n_classes)`, and weights `(n,)`."""
+def start(taught: Taught) -> Tensor:
+    """Return the margins `(margins,)` of the mean target, one example of each class added."""
+    weights = torch.ones(len(taught.target)) if taught.weights is None else taught.weights
+    logits = taught.temperature * (taught.target.mT @ weights.double() + 1).log()
+    return (logits - logits[0])[1:] if len(logits) == 2 else logits - logits.mean()
 
-    target: Tensor
-    labels: Tensor
-    temperature: float
-    label_weight: float
-    weights: Tensor | None
 
-    @classmethod
-    def of(cls, teaching: Teaching, lesson: Lesson, draw: int, split: str) -> "Objective":
-        """Return what a lesson teaches in one draw."""
-        weights = teaching.weights[split][draw] if teaching.weights else None
-        target, labels = lesson.targets[split][draw], teaching.labels[split][draw]
-        return cls(target, labels, lesson.temperature, lesson.label_weight, weights)
+def derivatives(taught: Taught, margins: Tensor) -> tuple[Tensor, Tensor]:
+    """Return gradient and curvature of each example's loss in the `margins (n, margins)`, of the same shape.
 
-    def start(self) -> Tensor:
-        """Return the margins `(margins,)` of the mean target, one example of each class added."""
-        weights = torch.ones(len(self.target)) if self.weights is None else self.weights
-        logits = self.temperature * (self.target.mT @ weights.double() + 1).log()
-        return (logits - logits[0])[1:] if len(logits) == 2 else logits - logits.mean()
-
-    def derivatives(self, margins: Tensor) -> tuple[Tensor, Tensor]:
-        """Return gradient and curvature of each example's loss in the margins, `(n, margins)` both.
-
-        The gradient of T² · KL(q ‖ p), with p = softmax(z / T), is T · (p − q), and its derivative in the
-        same margin p · (1 − p). Where there are more than two classes, which move together, twice that is
-        taken for the curvature, as XGBoost does of labels.
-        """
-        parts = [(1 - self.label_weight, self.temperature, self.target)]
-        parts += [(self.label_weight, 1.0, self.labels)] if self.label_weight else []
-        logits, several = as_logits(margins), margins.shape[1]
-        gradient, curvature = torch.zeros_like(margins), torch.zeros_like(margins)
-        for share, temperature, taught in parts:
-            p = (logits / temperature).softmax(1)[:, -several:]
-            gradient += share * temperature * (p - taught[:, -several:])
-            curvature += share * (p * (1 - p)).clamp_min(FLAT)
-        if self.weights is not None:
-            gradient, curvature = gradient * self.weights[:, None], curvature * self.weights[:, None]
-        return gradient, curvature if several == 1 else 2 * curvature
-
-    def loss(self, margins: Tensor) -> float:
-        """Return the mean loss at margins `(n, margins)`, in nats."""
-        logits = as_logits(margins).mT
-        loss = distillation_loss(logits, self.target.mT, self.temperature, self.weights)
-        if self.label_weight:
-            hard = distillation_loss(logits, self.labels.mT, 1.0, self.weights)
-            loss = (1 - self.label_weight) * loss + self.label_weight * hard
-        return float(loss)
+    The gradient of T² · KL(q ‖ p), with p = softmax(z / T), is T · (p − q), and its derivative in the same
+    margin p · (1 − p). Where there are more than two classes, which move together, twice that is taken for
+    the curvature, as XGBoost does of labels.
+    """
+    logits, several = as_logits(margins), margins.shape[1]
+    gradient, curvature = torch.zeros_like(margins), torch.zeros_like(margins)
+    for share, rows, temperature in taught.parts:
+        p = (logits / temperature).softmax(1)[:, -several:]
+        gradient += share * temperature * (p - rows[:, -several:])
+        curvature += share * (p * (1 - p)).clamp_min(FLAT)
+    if taught.weights is not None:
+        gradient, curvature = gradient * taught.weights[:, None], curvature * taught.weights[:, None]
+    return gradient, curvature if several == 1 else 2 * curvature
 
 
 def boost_sets(boosting: Boosting, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
@@ -114,13 +87,10 @@ def boost(
     """Boost the models of a set in one draw, one for each seed."""
     import xgboost
 
-    def points(split: str) -> Any:
-        return teaching.x[teaching.index[split][draw]].flatten(1).float().numpy()
-
-    train, val = (Objective.of(teaching, lesson, draw, split) for split in ("train", "val"))
-    base, classes = train.start(), teaching.n_classes
-    learned = xgboost.QuantileDMatrix(points("train"), nthread=threads)
-    held_out = xgboost.QuantileDMatrix(points("val"), ref=learned, nthread=threads)
+    train, val = (Taught.of(teaching, lesson, draw, split) for split in ("train", "val"))
+    base, classes = start(train), teaching.n_classes
+    learned = xgboost.QuantileDMatrix(train.points, nthread=threads)
+    held_out = xgboost.QuantileDMatrix(val.points, ref=learned, nthread=threads)
     for matrix in (learned, held_out):
         matrix.set_base_margin(base.expand(matrix.num_row(), -1).float().numpy())
     for seed in teaching.seeds:
@@ -148,8 +118,8 @@ def boost(
 def _boosted(
     booster: Any,
     boosting: Boosting,
-    learned: tuple[Any, Objective],
-    held_out: tuple[Any, Objective],
+    learned: tuple[Any, Taught],
+    held_out: tuple[Any, Taught],
     done: Callable[[int], None],
 ) -> int:
     """Boost as long as the validation loss falls; returns the number of rounds with the lowest."""
@@ -160,11 +130,11 @@ def _boosted(
 
     best, least = 1, np.inf
     for number in range(boosting.rounds):
-        gradient, curvature = learned[1].derivatives(margins(learned[0]))
+        gradient, curvature = derivatives(learned[1], margins(learned[0]))
         booster.boost(
             learned[0], iteration=number, grad=gradient.float().numpy(), hess=curvature.float().numpy()
         )
-        loss = held_out[1].loss(margins(held_out[0]))
+        loss = float(held_out[1].losses(as_logits(margins(held_out[0]))).mean())
         if loss < least:
             best, least = number + 1, loss
         done(1)

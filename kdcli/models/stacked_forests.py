@@ -13,7 +13,7 @@ from kdcli.models import stacked_trees
 from kdcli.models.family import Fitted, Lesson, Teaching, Workshop
 from kdcli.models.growing import Arrays, Grown, grow_each
 from kdcli.models.stacked_trees import StackedTrees
-from kdcli.models.taught import Limits, Taught
+from kdcli.models.tree_growth import Growth, Limits
 from kdcli.rng import state
 
 AT_ONCE = 2048  # examples, each in every tree of every member
@@ -83,12 +83,12 @@ def grow(
     A tree is taught as a single one is, on a bootstrap sample of the rows; each of its splits chooses among a
     random part of the columns.
     """
-    taught = Taught(teaching, lesson, draw)
+    growth = Growth(teaching, lesson, draw)
     limits = {**limits, "max_features": COLUMNS}
     for seed in teaching.seeds:
         random = np.random.default_rng(state(f"{teaching.role}/forest", seed, draw))
         for _ in range(trees):
-            yield taught.grow_on_sample(limits, random)
+            yield growth.grow_on_sample(limits, random)
             done(1)
 
 

@@ -15,8 +15,8 @@ from torch.nn.utils.rnn import pad_sequence
 from kdcli.models.family import Fitted, Lesson, Teaching, Workshop
 from kdcli.models.growing import Arrays, Grown, grow_each
 from kdcli.models.shrinkage import Shrink
-from kdcli.models.taught import SHRINK, Limits, Taught
 from kdcli.models.tree_arrays import WAYS, end_nodes, leaves_of
+from kdcli.models.tree_growth import SHRINK, Growth, Limits
 from kdcli.rng import state
 
 DTYPES = WAYS | {"log_p": torch.float64}
@@ -122,13 +122,13 @@ def grow(
     Students are replicates: a seed draws the rows of its tree, the same for all sets. A teacher has one seed
     and is to be as good as it can: it is grown on all rows, and its seed decides between equally good splits.
     """
-    taught = Taught(teaching, lesson, draw)
+    growth = Growth(teaching, lesson, draw)
     for seed in teaching.seeds:
         if teaching.replicates:
             random = np.random.default_rng(state(f"{teaching.role}/rows", seed, draw))
-            yield taught.grow_on_sample(limits, random, shrink)
+            yield growth.grow_on_sample(limits, random, shrink)
         else:
-            yield taught.grow(limits, state(f"{teaching.role}/ties", seed, draw), shrink=shrink)
+            yield growth.grow(limits, state(f"{teaching.role}/ties", seed, draw), shrink=shrink)
         done(1)
 
 

@@ -9,10 +9,11 @@ from models.test_stacked_forests import Unwatched
 from torch import Tensor
 
 from kdcli.losses import distillation_loss
-from kdcli.models.boosting import Boosting, Objective, arrays_of
+from kdcli.models.boosting import Boosting, arrays_of, derivatives
 from kdcli.models.family import Fitted, Lesson, Teaching
 from kdcli.models.gbdt import Gbdt
 from kdcli.models.stacked_boosted import StackedBoosted, as_logits, restore
+from kdcli.models.taught import Taught
 
 N, VAL = 400, 200
 RANDOM = torch.Generator().manual_seed(3)
@@ -62,20 +63,21 @@ def test_the_derivatives_are_those_of_the_loss(
 ) -> None:
     soft, labels = problem(n_classes)
     weights = torch.rand(N + VAL, dtype=torch.float64, generator=RANDOM) if weighted else None
-    objective = Objective(soft, labels, temperature, label_weight, weights)
+    taught = Taught(X.numpy(), soft, labels, temperature, label_weight, weights)
     margins = torch.randn(N + VAL, 1 if n_classes == 2 else n_classes, generator=RANDOM).double()
     leaf = margins.requires_grad_()
     parts = (1 - label_weight) * distillation_loss(as_logits(leaf).mT, soft.mT, temperature, weights)
     parts = parts + label_weight * distillation_loss(as_logits(leaf).mT, labels.mT, 1.0, weights)
-    assert float(parts.detach()) == pytest.approx(objective.loss(margins.detach()), rel=1e-12)
+    found = float(taught.losses(as_logits(margins.detach())).mean())
+    assert float(parts.detach()) == pytest.approx(found, rel=1e-12)
     (gradient,) = torch.autograd.grad(parts * len(margins), leaf, create_graph=True)
     columns = [
         torch.autograd.grad(gradient[:, k].sum(), leaf, retain_graph=True)[0][:, k]
         for k in range(margins.shape[1])
     ]
-    found = objective.derivatives(margins.detach())
-    torch.testing.assert_close(found[0], gradient.detach())
-    torch.testing.assert_close(found[1], torch.stack(columns, 1) * (1 if n_classes == 2 else 2))
+    own = derivatives(taught, margins.detach())
+    torch.testing.assert_close(own[0], gradient.detach())
+    torch.testing.assert_close(own[1], torch.stack(columns, 1) * (1 if n_classes == 2 else 2))
 
 
 @pytest.mark.parametrize(("n_classes", "name"), [(2, "binary:logistic"), (3, "multi:softprob")])
@@ -83,7 +85,7 @@ def test_labels_give_the_trees_of_the_objective_that_xgboost_has_for_labels(
     n_classes: int, name: str
 ) -> None:
     _, labels = problem(n_classes)
-    objective = Objective(labels[:N], labels[:N], 1.0, 0.0, None)
+    taught = Taught(X[:N].numpy(), labels[:N], labels[:N])
     base = torch.zeros(1 if n_classes == 2 else n_classes, dtype=torch.float64)
     usual = {
         "max_leaves": 5,
@@ -98,7 +100,7 @@ def test_labels_give_the_trees_of_the_objective_that_xgboost_has_for_labels(
     own, theirs = (xgboost.Booster(usual | more, [matrix]) for more in ({}, {"objective": name}))
     for number in range(5):
         margins = torch.from_numpy(own.predict(matrix, output_margin=True).reshape(N, -1)).double()
-        gradient, curvature = (part.float().numpy() for part in objective.derivatives(margins))
+        gradient, curvature = (part.float().numpy() for part in derivatives(taught, margins))
         own.boost(matrix, iteration=number, grad=gradient, hess=curvature)
         theirs.update(matrix, number)
     expected = theirs.predict(matrix, output_margin=True)
@@ -108,13 +110,13 @@ def test_labels_give_the_trees_of_the_objective_that_xgboost_has_for_labels(
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_the_arrays_predict_what_xgboost_predicts_at_thresholds_too(n_classes: int) -> None:
     soft, labels = problem(n_classes)
-    objective = Objective(soft[:N], labels[:N], 1.0, 0.0, None)
+    taught = Taught(X[:N].numpy(), soft[:N], labels[:N])
     matrix = xgboost.DMatrix(X[:N].numpy())
     several = {"num_class": n_classes} if n_classes > 2 else {}
     booster = xgboost.Booster({"base_score": 0.0, **several}, [matrix])
     for number in range(4):
         margins = torch.from_numpy(booster.predict(matrix, output_margin=True).reshape(N, -1)).double()
-        gradient, curvature = (part.float().numpy() for part in objective.derivatives(margins))
+        gradient, curvature = (part.float().numpy() for part in derivatives(taught, margins))
         booster.boost(matrix, iteration=number, grad=gradient, hess=curvature)
     base = torch.zeros(soft.shape[1] if n_classes > 2 else 1, dtype=torch.float64)
     trees = 4 * len(base)
