@@ -1,4 +1,4 @@
-"""The commands of kd: each calls its stage with what a command line gives, and prints what comes of it."""
+"""The commands that make things and compare them."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -7,17 +7,16 @@ import typer
 
 from kdcli.cli.app import App
 from kdcli.cli.calls import Call, Source, is_path, recipe_for_data, run_name, source_of
-from kdcli.cli.options import COMPUTE, SCREEN, STORE, WORK
+from kdcli.cli.options import COMPUTE, WORK
 from kdcli.commands import spell
 from kdcli.data import DATASETS
-from kdcli.errors import Command, UsageError
-from kdcli.report import Screen, asks
+from kdcli.errors import UsageError
+from kdcli.report import Screen
 from kdcli.runs.recipe import Students, Teacher
 from kdcli.runs.recipes import load
 
 if TYPE_CHECKING:
     from kdcli.runs.experiment import Experiment
-    from kdcli.stages.delete import Doomed
     from kdcli.stages.run import Step
 
 app = App()
@@ -204,88 +203,35 @@ def compare(call: Call) -> None:
         call.screen.show(made)
 
 
-@app.add("show", "run_to_show", *STORE, examples=("kd show", "kd show gaussians", "kd show --json"))
-def show_run(call: Call) -> None:
-    """Show what a run holds and in what state, with the commands that renew what is not fresh."""
-    from kdcli.stages.show import show_run as stage
-
-    run = call.store.existing_run(call.options.run_to_show)
-    call.screen.show(stage(call.opened(run)))
-
-
-@app.add("runs", *STORE, examples=("kd runs", "kd runs --outputs elsewhere", "kd runs --json"))
-def runs(call: Call) -> None:
-    """List the runs in the outputs folder."""
-    from kdcli.stages.runs import list_runs as stage
-
-    call.screen.show(stage(call.store))
-
-
-@app.add("check", "run_to_check", *STORE, examples=("kd check", "kd check gaussians", "kd check --json"))
-def check(call: Call) -> None:
-    """Verify every stored file against its digest; the exit code is 1 unless all files are intact."""
-    from kdcli.stages.check import check as stage
-
-    made = stage(call.store, call.options.run_to_check)
-    call.screen.show(made)
-    if made.damaged or made.older or made.newer:
-        raise typer.Exit(1)
-
-
 @app.add(
-    "delete",
-    *("run_to_delete", "yes", *WORK),
-    examples=("kd delete gaussians", "kd delete gaussians --yes", "kd delete small --outputs elsewhere"),
+    "predict",
+    *("student_set", "rows_file", "out", "keep", "score", "one_seed", "draw", "ensemble", "run", *WORK),
+    examples=(
+        "kd predict soft-T4-mlp4 new.csv",
+        "kd predict soft-T1-tree-leaves32 new.csv --out predictions.parquet",
+        "kd predict labels-linear test.csv --score churned --out predictions.csv",
+    ),
 )
-def delete(call: Call) -> None:
-    """Delete a run and everything in it, after confirmation."""
-    from kdcli.stages.delete import delete_run as stage
-    from kdcli.stages.delete import to_delete, weigh
+def predict(call: Call) -> None:
+    """Predict new rows or images with a student: classes and probabilities, as a file or on stdout."""
+    from kdcli.stages.predict import STDIO, Asked
+    from kdcli.stages.predict import predict as stage
 
-    name = call.options.run_to_delete
-    if name is None:
-        raise UsageError("name the run to delete", ("such as ", Command("delete", ("gaussians",))))
-    run = to_delete(call.store, name)
-    if not call.options.yes:
-        _confirm(call.screen, weigh(run))
-    with call.working_on(run):
-        made = stage(weigh(run))
-    call.screen.show(made)
-
-
-def _confirm(screen: Screen, doomed: "Doomed") -> None:
-    """Ask before a run is deleted, and exit unless the answer is yes; `UsageError` if nobody can answer."""
-    if screen.as_json or not asks():
-        run = doomed.run
-        raise UsageError(
-            f"deleting run {run.name} needs confirmation",
-            (run.store.command("delete", run.name, yes=True), " deletes it without asking"),
-        )
-    screen.tell(*doomed.told())
-    if not screen.confirmed(doomed.question):
-        screen.say("nothing was deleted")
-        raise typer.Exit(1)
-
-
-@app.add(
-    "use",
-    *("run_to_use", *STORE),
-    examples=("kd use gaussians", "kd use gaussians --quiet", "kd use small --outputs elsewhere"),
-)
-def use(call: Call) -> None:
-    """Make a run the current one, which commands work on unless --run or KD_RUN names another."""
-    from kdcli.stages.use import use as stage
-
-    call.screen.show(stage(call.store, call.options.run_to_use))
-
-
-@app.add(
-    "recipe",
-    *("any_recipe", *SCREEN),
-    examples=("kd recipe", "kd recipe moons", "kd recipe mnist-few > mine.toml"),
-)
-def show_recipe(call: Call) -> None:
-    """Print a recipe with the meaning, range and default of every key, as a file to start from."""
-    from kdcli.stages.recipe import recipe as stage
-
-    call.screen.show(stage(call.options.any_recipe))
+    options = call.options
+    if options.out == STDIO and options.as_json:
+        raise UsageError("--json and predictions cannot both be on stdout", "name a file with --out")
+    asked = Asked(options.rows_file, options.out, options.keep, options.score or "")
+    made = stage(
+        call.opened(call.store.existing_run(options.run)),
+        options.student_set,
+        asked,
+        seed=options.one_seed,
+        draw=options.draw,
+        ensemble=options.ensemble,
+        watch=call.screen.watch,
+    )
+    if options.out == STDIO:
+        for told in made.told():
+            call.screen.hint(str(told))
+    else:
+        call.screen.show(made)

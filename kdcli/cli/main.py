@@ -8,7 +8,7 @@ import typer
 
 from kdcli import report as show
 from kdcli import workers
-from kdcli.cli.commands import app
+from kdcli.cli.keeping import app
 from kdcli.errors import KdError, UsageError
 
 INTERRUPTED = 130

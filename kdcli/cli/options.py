@@ -86,6 +86,27 @@ class Options:
     )
 
     # how a command does its own work
+    student_set: str = setting(
+        ..., "the student set, such as soft-T4-mlp4", argument="SET", completion=student_set_names
+    )
+    rows_file: str = setting(
+        ..., "the rows: CSV, TSV, Parquet, Arrow, a folder of images, or - for CSV on stdin", argument="FILE"
+    )
+    out: str = setting("-", "file to write: .csv, .parquet or .jsonl; - writes CSV to stdout", metavar="FILE")
+    keep: tuple[str, ...] = setting(
+        (), "columns to copy beside the predictions; default: identifiers", metavar="COLUMN"
+    )
+    score: str | None = setting(
+        None, "score the predictions against the labels in this column", metavar="COLUMN"
+    )
+    one_seed: int | None = setting(
+        None,
+        "the student of this seed; default: the one with the best validation NLL",
+        flag="--seed",
+        minimum=0,
+    )
+    draw: int = setting(0, "the draw whose student predicts", minimum=0)
+    ensemble: bool = setting(False, "average the probabilities of all seeds")
     source: Path | None = setting(
         None, f"folder with the dataset's files, read instead of a download; only for {FROM_FILES}"
     )

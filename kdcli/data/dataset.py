@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from kdcli.data.tables.columns import Column
     from kdcli.data.tables.encoding import Encoded
+    from kdcli.data.tables.text import Dialect
 
 C = TypeVar("C")
 D = TypeVar("D", contravariant=True)
@@ -105,9 +106,9 @@ class Dataset(Generic[C]):
     samples anew, by the setting that asks for it. Data of the user's own are `opened`: read from the files
     that the options name, which a display may watch. That gives the options with nothing left open, and what
     samples; they are `called` after their file, `rows` reads the rows of a table again, and `further`
-    another file, or folder, of such examples. Networks `standardise` features that are of many kinds. Where
-    the truth is known, `posterior` maps x `(n, *features)` to P(y|x) `(n, n_classes)` and `optimum` gives the
-    exact Bayes scores.
+    another file, or folder, of such examples; text has the `dialect` of the options. Networks `standardise`
+    features that are of many kinds. Where the truth is known, `posterior` maps x `(n, *features)` to P(y|x)
+    `(n, n_classes)` and `optimum` gives the exact Bayes scores.
     """
 
     summary: str
@@ -118,6 +119,7 @@ class Dataset(Generic[C]):
     called: Callable[[C], str] | None = None
     rows: Callable[[C, Watch], Source] | None = None
     further: Further[C] | None = None
+    dialect: Callable[[C], Dialect] | None = None
     standardise: bool = False
     files: tuple[File, ...] = ()
     others: str = ""

@@ -20,6 +20,8 @@ from kdcli.store import free_memory
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from kdcli.data.tables.text import Dialect
+
 FEW_ROWS = 5000  # up to which there are TEN draws unless told otherwise
 TEN = 10
 IDX_STREAM = "mnist/split"  # so that images are split alike from whatever files they are read
@@ -63,6 +65,7 @@ def dataset_of(
     standardise: bool = False,
     rows: Callable[[C, Watch], Source] | None = None,
     further: Further[C] | None = None,
+    dialect: Callable[[C], Dialect] | None = None,
 ) -> Dataset[C]:
     """Return a kind of dataset of the user's own: opened, split at random, and called after its file."""
     return Dataset(
@@ -74,6 +77,7 @@ def dataset_of(
         called=called,
         rows=rows,
         further=further,
+        dialect=dialect,
         standardise=standardise,
     )
 

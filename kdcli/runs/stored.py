@@ -145,6 +145,12 @@ class Data(Stored[DataRecord]):
         return self.description.shape
 
     @property
+    def point_names(self) -> tuple[str, ...]:
+        """The names of the features of points; by their place where they have none."""
+        names = self.description.feature_names
+        return names or tuple(f"x{k + 1}" for k in range(self.features[0]))
+
+    @property
     def posterior(self) -> Callable[[Tensor], Tensor] | None:
         """P(y|x) `(n, n_classes)` of x `(n, *features)`; None where it is not known."""
         exact, config = self.dataset.posterior, self.record.config

@@ -15,7 +15,7 @@ place, so that a reader sees the old artefact or the new one, never a half.
 """
 
 from kdcli.store.artefact import Artefact, Content, DamagedError, Meta
-from kdcli.store.files import in_the_way, write_file, write_synced
+from kdcli.store.files import in_the_way, replacing, write_file, write_synced
 from kdcli.store.json_values import to_json
 from kdcli.store.removal import remove_run
 from kdcli.store.resume import ResumePoint
@@ -80,6 +80,7 @@ __all__ = [
     "names_in",
     "other_files",
     "remove_run",
+    "replacing",
     "resume_points",
     "root_leftovers",
     "run_folders",

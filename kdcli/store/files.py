@@ -24,13 +24,20 @@ LARGEST_RECORD = 2**26  # bytes
 
 def write_file(path: Path, *content: bytes) -> None:
     """Write one file, part after part, so that a reader sees the old content or the new and no mixture."""
+    with replacing(path) as temporary:
+        write_synced(temporary, *content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Let another file be written that takes the place of this one when it is whole."""
     with told_apart(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}{NEW}", dir=path.parent)
         os.close(handle)
         try:
             os.chmod(temporary, 0o666 & ~_umask())
-            write_synced(Path(temporary), *content)
+            yield Path(temporary)
             os.replace(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)

@@ -37,5 +37,4 @@ def features(data: Data, x: Tensor) -> pl.DataFrame | None:
 
     if x.ndim != 2:
         return None
-    names = data.description.feature_names or tuple(f"x{k + 1}" for k in range(x.shape[1]))
-    return pl.DataFrame({name: x[:, k].numpy() for k, name in enumerate(names)})
+    return pl.DataFrame({name: x[:, k].numpy() for k, name in enumerate(data.point_names)})

@@ -35,6 +35,17 @@ def labels_of(table: Table, column: str, notes: list[str]) -> pl.Series:
     return labels
 
 
+def without_stop(labels: pl.Series, classes: Sequence[str]) -> pl.Series:
+    """Return labels without the full stop that each ends with, unless the classes have it too."""
+    there = labels.drop_nulls()
+    stopped = len(there) > 0 and bool(there.str.ends_with(".").all())
+    return (
+        labels.str.strip_suffix(".")
+        if stopped and not all(name.endswith(".") for name in classes)
+        else labels
+    )
+
+
 def unified(labels: Sequence[pl.Series], names: Sequence[str], notes: list[str]) -> list[pl.Series]:
     """Return the labels of several files, spelled alike where those of one end with a full stop."""
     stopped = [

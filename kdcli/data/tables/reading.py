@@ -62,7 +62,7 @@ def read_table(path: Path, dialect: Dialect, watch: Watch = unwatched) -> Table:
     """Read a table; raises `KdError` saying where the file is not one."""
     # Polars keeps memory that it has done with for ten seconds, beside which there is none for the encoding.
     os.environ.setdefault("_RJEM_MALLOC_CONF", "background_thread:true,dirty_decay_ms:0,muzzy_decay_ms:0")
-    with _opened(path) as (raw, file):
+    with opened(path) as (raw, file):
         if suffix_of(path) in columnar.SUFFIXES:
             frame, found = columnar.read(path, file.read(), suffix_of(path), dialect.missing)
             frame = frame.head(dialect.rows or frame.height)
@@ -74,7 +74,7 @@ def read_table(path: Path, dialect: Dialect, watch: Watch = unwatched) -> Table:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+def opened(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """Open a file as it is, and as it is unpacked; raises `KdError` where it cannot be read."""
     try:
         with path.open("rb") as raw:

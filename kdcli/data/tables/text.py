@@ -68,17 +68,17 @@ class Text(NamedTuple):
 
 def read(path: Path, file: BinaryIO, dialect: Dialect, tell: Callable[[], None]) -> Text:
     """Read a table; raises `KdError` saying where the file is not one. It is told of every block."""
-    reading = _Reading(path, dialect, frozenset())
+    reading = Reading(path, dialect, frozenset())
     reading.read(file, tell)
     if mixed := reading.mixed():
         file.seek(0)
-        reading = _Reading(path, dialect, mixed)
+        reading = Reading(path, dialect, mixed)
         reading.read(file, tell)
     return reading.text()
 
 
 @dataclass
-class _Reading:
+class Reading:
     """A table that is being read; the columns `as_text` keep the spelling of all values."""
 
     path: Path
@@ -97,14 +97,15 @@ class _Reading:
         """Read all rows of a file, and keep those that are wanted."""
         rows = Rows(self.path, file)
         self.notes += rows.notes
-        separator = self._separator(rows.start.decode("utf-8", "ignore"))
+        separator = self.separator(rows.start.decode("utf-8", "ignore"))
         for block in rows.blocks(separator):
-            self._add(block, separator, rows.width)
+            self.add(block, separator, rows.width)
             tell()
         if not self.names:
             raise KdError(f"{self.path} is empty", "a table has a line for each example")
 
-    def _separator(self, start: str) -> str:
+    def separator(self, start: str) -> str:
+        """Return what separates the columns in a file that starts so."""
         given = self.dialect.separator.replace("\\t", "\t")
         if given and (len(given.encode()) != 1 or given in '"\r\n'):
             raise UsageError(f"--separator: '{given}' is not one ASCII character", "such as ';' or '\\t'")
@@ -113,7 +114,7 @@ class _Reading:
             self.notes.append(f"columns are separated by {SEPARATORS[separator]} (--separator)")
         return separator
 
-    def _add(self, block: Block, separator: str, width: int) -> None:
+    def add(self, block: Block, separator: str, width: int) -> None:
         """Keep the rows of a block that are wanted, column by column."""
         wanted, lines = self.dialect.rows, block.lines
         if self.names and wanted and self.rows >= wanted:
@@ -147,6 +148,14 @@ class _Reading:
             self.notes.append(
                 "there is no header: the first line has numbers; columns are named by their place"
             )
+
+    def taken(self) -> Text:
+        """Return the rows that were added since the last time, each block's columns as they are in it."""
+        import polars as pl
+
+        columns = [_typed(self.columns.pop(name), self.dialect.decimal, {}) for name in self.names]
+        lines, self.lines = self.lines, array("q")
+        return Text(pl.DataFrame(columns), lines, [], self.headed)
 
     def mixed(self) -> frozenset[str]:
         """Return the columns that have numbers in some blocks and other values in others."""

@@ -1,0 +1,81 @@
+"""What predicts rows as they stand in a file: students of a run, with the preprocessing of its data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kdcli.data.tables.applying import applied
+from kdcli.data.tables.encoding import Encoded
+from kdcli.data.tables.reading import Table
+from kdcli.errors import KdError, UsageError
+from kdcli.runs.stored import Data, TrainedStudents
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from kdcli.models.stack import Stack
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """The students of some `seeds`, whose probabilities are averaged, and how rows become their features."""
+
+    data: Data
+    stack: Stack
+    seeds: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls, trained: TrainedStudents, *, seed: int | None = None, draw: int = 0, ensemble: bool = False
+    ) -> Predictor:
+        """Return the student of a seed in a draw, or of all seeds; None is the best on validation examples.
+
+        Raises `UsageError` for a seed or a draw that the set does not have.
+        """
+        data, seeds, stack = trained.experiment.data, trained.set.seeds, trained.load_model()
+        if draw not in range(data.draws):
+            raise UsageError(f"there is no draw {draw}", f"draws: 0 to {data.draws - 1}")
+        if seed is not None and seed not in seeds:
+            raise UsageError(f"{trained.folder} has no seed {seed}", f"seeds: {', '.join(map(str, seeds))}")
+        if seed is None and not ensemble:
+            seed = seeds[_best(stack, data, draw, len(seeds))]
+        chosen = seeds if ensemble else (seed,)
+        places = [draw * len(seeds) + seeds.index(one) for one in chosen if one is not None]
+        tensors = stack.parameters_of(places)
+        members = trained.model.restore(tensors, data.features, data.n_classes, len(places))
+        return cls(data, members, tuple(one for one in chosen if one is not None))
+
+    def log_p(self, x: Tensor) -> Tensor:
+        """Return log-probabilities `(n, n_classes)`, float64, of examples `x (n, *features)`."""
+        log_p = self.stack.predict(x).double().log_softmax(-1)
+        mean: Tensor = log_p.logsumexp(0) - math.log(len(log_p))
+        return mean
+
+    def features(self, table: Table) -> Tensor:
+        """Return the features `(n, features)` of rows, whose columns go by name.
+
+        Raises `KdError` for a column that is missing, or a value that is not of its kind.
+        """
+        description = self.data.description
+        if description.encodings:
+            return applied(table, description.encodings)
+        if len(description.shape) != 1:
+            raise KdError(f"{table.path.name} is a table, and the data are images", "name a folder of images")
+        points = [Encoded(name, "number") for name in self.data.point_names]
+        x = applied(table, points)
+        for point in points:
+            if (missing := table.frame.get_column(point.name).is_null().arg_true()).len():
+                raise KdError(
+                    f"{table.place(int(missing[0]))}: column '{point.name}' has no value", "give one"
+                )
+        return x
+
+
+def _best(stack: Stack, data: Data, draw: int, seeds: int) -> int:
+    """Return the place of the seed with the lowest NLL on a draw's validation examples."""
+    index, y = data.pool.index["val"], data.pool.labels("val", draw)
+    logits = stack.predict(data.pool.x, index)[draw * seeds : (draw + 1) * seeds]
+    nll = -logits.double().log_softmax(-1)[:, range(len(y)), y].mean(1)
+    return int(nll.argmin())
