@@ -16,17 +16,23 @@ import numpy as np
 
 from kdcli.commands import text
 from kdcli.data import SPLITS
+from kdcli.data.tables.reading import Table
 from kdcli.errors import KdError, UsageError, unknown
 from kdcli.runs.experiment import Experiment
+from kdcli.runs.predictor import Predictor
 from kdcli.runs.stored import Data, Trained, TrainedStudents
 from kdcli.stages.compare import compare
 from kdcli.store import Store
 from kdcli.words import named_seed
 
 if TYPE_CHECKING:
+    import polars as pl
     from numpy.typing import ArrayLike, NDArray
+    from torch import Tensor
 
     from kdcli.models.stack import Stack
+
+    Rows = ArrayLike | pl.DataFrame | Sequence[Mapping[str, Any]]
 
 
 @contextmanager
@@ -37,6 +43,25 @@ def _hints_as_text() -> Iterator[None]:
     except KdError as error:
         error.hint = text(error.hint)
         raise
+
+
+def _table(x: Any, names: Sequence[str]) -> Table | None:
+    """Return rows with names of columns as a table, or objects in columns of these names; else None."""
+    import polars as pl
+
+    if isinstance(x, (list, tuple)) and len(x) and isinstance(x[0], Mapping):
+        frame = pl.DataFrame(list(x), infer_schema_length=None)
+    elif isinstance(x, pl.DataFrame):
+        frame = x
+    elif hasattr(x, "columns") and hasattr(x, "to_dict"):  # of pandas
+        frame = pl.DataFrame({str(name): list(x[name]) for name in x.columns}, strict=False)
+    elif isinstance(x, np.ndarray) and x.dtype == object and x.ndim == 2 and x.shape[1] == len(names):
+        columns_of = {name: [None if v != v else v for v in x[:, k]] for k, name in enumerate(names)}
+        frame = pl.DataFrame(columns_of, strict=False)
+    else:
+        return None
+    columns = [column.fill_nan(None) if column.dtype.is_float() else column for column in frame.get_columns()]
+    return Table(Path("the rows"), pl.DataFrame(columns), (), lambda row: f"row {row + 1}")
 
 
 @dataclass(frozen=True)
@@ -52,13 +77,26 @@ class Model:
     _data: Data = field(repr=False)
     _stack: Stack = field(repr=False)
 
-    def predict_proba(self, x: ArrayLike) -> NDArray[np.float64]:
-        """Return class probabilities `(n, n_classes)` of x `(n, *features)`, unscaled as the data are stored.
+    def predict_proba(self, x: Rows) -> NDArray[np.float64]:
+        """Return class probabilities `(n, n_classes)`.
 
-        Raises ValueError for x of another shape, or with values that are not finite.
+        `x` has rows as they stand in a file, whose columns go by name (a Polars or pandas DataFrame, or a
+        list of dicts), or an array of objects with the columns that are learned from, in their order; or it
+        has examples `(n, *features)`, unscaled as `OpenRun.split` gives them. Raises ValueError for examples
+        of another shape, or with values that are not finite, and `KdError` for a column that is missing or a
+        value that is not of its kind.
         """
+        logits = self._stack.predict(self._features(x))[0]
+        probabilities: NDArray[np.float64] = logits.double().softmax(1).numpy()
+        return probabilities
+
+    @_hints_as_text()
+    def _features(self, x: Rows) -> Tensor:
         import torch
 
+        names = [encoded.name for encoded in self._data.description.encodings]
+        if (table := _table(x, names)) is not None:
+            return Predictor(self._data, self._stack, ()).features(table)
         examples = np.asarray(x)
         if examples.dtype != np.uint8:
             examples = examples.astype(np.float32)
@@ -68,14 +106,26 @@ class Model:
             raise ValueError(f"x must have the shape ({expected}), not {examples.shape}")
         if not np.isfinite(examples).all():
             raise ValueError("x has values that are not finite")
-        logits = self._stack.predict(torch.from_numpy(examples))[0]
-        probabilities: NDArray[np.float64] = logits.double().softmax(1).numpy()
-        return probabilities
+        return torch.from_numpy(examples)
 
-    def predict(self, x: ArrayLike) -> NDArray[np.str_]:
+    def predict(self, x: Rows) -> NDArray[np.str_]:
         """Return the most probable class of each example, by name, `(n,)`."""
         names: NDArray[np.str_] = self.classes_[self.predict_proba(x).argmax(1)]
         return names
+
+    def fit(self, x: Rows, y: ArrayLike) -> Model:
+        """Raise TypeError: models are trained by `kd`. scikit-learn's tools ask for the method."""
+        raise TypeError("a model of a run is trained already; `kd distill` trains others")
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that it is a classifier, which scikit-learn's displays ask for."""
+        from sklearn.utils import ClassifierTags, Tags, TargetTags
+
+        return Tags("classifier", TargetTags(required=True), classifier_tags=ClassifierTags())
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Say that it is trained."""
+        return True
 
 
 @dataclass(frozen=True)

@@ -191,6 +191,10 @@ LIKELY = {
     "--temperature": ["1", "1,4", "20", "0.01", "1001", "1,,4", "auto", "1,auto"],
     "--transfer": ["train", "train:40", "train:40+rest", "train+munge:1", "train+duplicate:2", "train:1000"],
     "--labels-from": ["target", "teacher", "original", "nobody"],
+    "--out": ["-", "p.txt"],
+    "--keep": ["age", "nothing"],
+    "--score": ["left", "nothing"],
+    "--draw": ["0", "1", "9"],
     "--folds": ["0", "1", "2", "1000"],
     "--from": ["customers.csv", "nothing.onnx", "nothing.py:predict", "precious/file", "command:true"],
     "--id": ["customerID", "nothing"],
@@ -213,6 +217,7 @@ POSITIONS = {
     "show": ["tiny", "tinny"],
     "check": ["tiny", "tinny"],
     "compare": ["tiny", "tinny"],
+    "predict": ["labels-mlp4", "soft-T4-mlp4", "nothing"],
     "use": ["tiny", "..", "fuzz"],
     "recipe": ["tiny.toml", "mnist", "precious"],
 }
@@ -220,6 +225,7 @@ GUARDED = {
     "--draws",
     "--epochs",
     "--from",
+    "--out",
     "--outputs",
     "--seeds",
 }  # where anything could take for ever, or lead out of here

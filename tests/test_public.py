@@ -3,10 +3,15 @@ import json
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
+from customers import customers
 from harness import Kd
+from sklearn.calibration import CalibrationDisplay
+from sklearn.inspection import permutation_importance
 
 import kdcli
+import kdcli.public
 from kdcli.store import Store
 
 
@@ -146,3 +151,55 @@ def test_the_examples_of_the_documentation(kd: Kd, outputs: Path) -> None:
     failed, tried = doctest.testmod(kdcli)
     assert failed == 0
     assert tried >= 8
+
+
+class Pandas(dict):  # type: ignore[type-arg]
+    """What a DataFrame of pandas has of what is looked at."""
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self)
+
+    def to_dict(self) -> dict[str, list[object]]:
+        return dict(self)
+
+
+@pytest.fixture
+def own(kd: Kd) -> tuple[kdcli.public.Model, pl.DataFrame]:
+    """A student of customers, and their rows."""
+    customers()
+    assert kd("gen-data", "customers.csv", "--label", "left", "--draws", "1").code == 0
+    options = ("--model", "mlp:4", "--target", "labels", "--seeds", "1", "--epochs", "30")
+    assert kd("distill", *options).code == 0
+    student = kdcli.open_run("customers").student_sets["labels-mlp4"].student()
+    return student, pl.read_csv("customers.csv")
+
+
+def test_rows_go_by_the_names_of_their_columns_in_whatever_they_come(
+    kd: Kd, own: tuple[kdcli.public.Model, pl.DataFrame]
+) -> None:
+    student, frame = own
+    assert kd("predict", "labels-mlp4", "customers.csv", "--out", "p.csv").code == 0
+    expected = pl.read_csv("p.csv").select("p_no", "p_yes").to_numpy()
+    rows = frame.select("spent", "age", "active", "plan")
+    forms = [rows, rows.to_dicts(), Pandas(rows.to_dict(as_series=False))]
+    forms.append(Pandas({**forms[2], "spent": [float("nan") if v is None else v for v in rows["spent"]]}))
+    for form in forms:
+        np.testing.assert_allclose(student.predict_proba(form), expected, rtol=1e-6)
+    assert student.predict(rows[:3]).tolist() == pl.read_csv("p.csv")["prediction"][:3].to_list()
+    with pytest.raises(kdcli.KdError, match="has no column 'age'"):
+        student.predict_proba(rows.drop("age"))
+    with pytest.raises(kdcli.KdError, match="row 1: column 'age' has 'old'"):
+        student.predict_proba(rows.with_columns(age=pl.lit("old")))
+
+
+def test_tools_of_scikit_learn_take_a_student(own: tuple[kdcli.public.Model, pl.DataFrame]) -> None:
+    student, frame = own
+    rows, y = frame.select("age", "plan", "active", "spent"), frame["left"].to_numpy()
+    found = permutation_importance(student, rows, y, scoring="accuracy", n_repeats=2, random_state=0)
+    assert found.importances_mean.shape == (4,)
+    assert found.importances_mean[0] > found.importances_mean[1]
+    display = CalibrationDisplay.from_estimator(student, rows, y, pos_label="yes")
+    assert len(display.y_prob) == len(y)
+    with pytest.raises(TypeError, match="kd distill"):
+        student.fit(rows, y)
