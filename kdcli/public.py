@@ -115,7 +115,7 @@ class Model:
 
     def fit(self, x: Rows, y: ArrayLike) -> Model:
         """Raise TypeError: models are trained by `kd`. scikit-learn's tools ask for the method."""
-        raise TypeError("a model of a run is trained already; `kd distill` trains others")
+        raise TypeError("a model of a run is trained already, and kd trains others")
 
     def __sklearn_tags__(self) -> Any:
         """Say that it is a classifier, which scikit-learn's displays ask for."""

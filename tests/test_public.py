@@ -201,5 +201,5 @@ def test_tools_of_scikit_learn_take_a_student(own: tuple[kdcli.public.Model, pl.
     assert found.importances_mean[0] > found.importances_mean[1]
     display = CalibrationDisplay.from_estimator(student, rows, y, pos_label="yes")
     assert len(display.y_prob) == len(y)
-    with pytest.raises(TypeError, match="kd distill"):
+    with pytest.raises(TypeError, match="trained already"):
         student.fit(rows, y)

@@ -44,7 +44,11 @@ def test_commands_share_the_options_of_the_screen(command: str) -> None:
 
 
 def test_all_that_is_optional_has_a_default() -> None:
-    assert [field.name for field in fields(Options) if field.default is ...] == ["run_to_use"]
+    assert [field.name for field in fields(Options) if field.default is ...] == [
+        "run_to_use",
+        "student_set",
+        "rows_file",
+    ]
 
 
 @pytest.mark.parametrize(
