@@ -24,8 +24,8 @@ from kdcli.training.further import Further, copies_of, further_examples
 class Material:
     """What the students of a run learn from: its data, its teacher if one is needed, and a transfer set.
 
-    `labels_from` says whose labels training examples have: what the target says, or all the "teacher", or the
-    "original". `stored` are the examples of the transfer set that are none of the run's data.
+    `labels_from` says whose labels training examples have: those that the target asks for, all the teacher's,
+    or all the original ones. `stored` are the examples of the transfer set that are none of the run's data.
     """
 
     experiment: Experiment

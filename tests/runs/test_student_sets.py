@@ -63,6 +63,7 @@ def test_any_other_value_in_a_record_is_refused_or_of_another_set(
 @given(SETS, st.data())
 def test_a_setting_that_a_record_lacks_has_its_default(student_set: StudentSet, data: st.DataObject) -> None:
     record = as_stored(replace(student_set, chosen_temperature=None).at_temperature(3.0))
+    record["labels_from"] = "target"  # which others have to agree with
     younger = [key for key in record if key not in ("target", "model", "seeds")]
     del record[key := data.draw(st.sampled_from(younger))]
     default = Students().temperatures[0] if key == "temperature" else getattr(Students(), key)
@@ -249,3 +250,25 @@ def test_a_setting_of_models_is_named_after_those_of_targets_unless_at_its_defau
     assert named("mlp:4", 0.001) == ("soft-T4-mlp4", "soft, T = 4", "")
     assert named("mlp:4", 0.5) == ("soft-T4-lr0.5-mlp4", "soft, T = 4, lr = 0.5", "lr = 0.5")
     assert named("tree", 0.5) == ("soft-T4-tree", "soft, T = 4", "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "effective"),
+    [
+        ({"targets": ("labels",), "labels_from": "teacher"}, "teacher"),
+        ({"targets": ("hard",), "labels_from": "teacher"}, "target"),
+        ({"targets": ("soft",), "labels_from": "teacher"}, "target"),
+        ({"targets": ("soft",), "labels_from": "teacher", "label_weight": 0.5}, "teacher"),
+        ({"targets": ("bayes",), "labels_from": "teacher"}, "target"),
+        ({"targets": ("labels",), "labels_from": "original"}, "target"),
+        ({"targets": ("soft",), "labels_from": "original"}, "target"),
+        ({"targets": ("soft",), "labels_from": "original", "transfer": "train:9+rest"}, "original"),
+        ({"targets": ("soft",), "labels_from": "original", "transfer": "train+duplicate:2"}, "target"),
+    ],
+)
+def test_labels_that_make_no_difference_are_those_of_the_target(
+    settings: dict[str, Any], effective: str
+) -> None:
+    (student_set,) = student_sets(Students(**settings))
+    assert student_set.settings.labels_from == effective
+    assert StudentSet.from_record(student_set.to_record()) == student_set
