@@ -204,6 +204,26 @@ def compare(call: Call) -> None:
 
 
 @app.add(
+    "choose",
+    *("run_to_show", "within", "of", "by_metric", "latency", "size", *WORK),
+    examples=("kd choose", "kd choose --within 0.5 --latency 1ms --size 100kB", "kd choose --of teacher"),
+)
+def choose(call: Call) -> None:
+    """Choose the smallest students within a budget of accuracy, latency and size."""
+    from kdcli.stages.choose import choose as stage
+
+    options = call.options
+    made = stage(
+        call.opened(call.store.existing_run(options.run_to_show)),
+        metric=options.by_metric,
+        **call.passed("within", "of", "latency", "size"),
+    )
+    call.screen.show(made)
+    if made.choice.chosen is None:
+        raise typer.Exit(1)
+
+
+@app.add(
     "predict",
     *("student_set", "rows_file", "out", "keep", "score", "one_seed", "draw", "ensemble", "run", *WORK),
     examples=(

@@ -99,6 +99,15 @@ class Options:
     score: str | None = setting(
         None, "score the predictions against the labels in this column", metavar="COLUMN"
     )
+    within: float = setting(
+        0.5, "how far the metric may be behind: in points of a share, else in its own unit", minimum=0
+    )
+    of: str = setting("best", "what it may be behind of", choices=("best", "teacher"))
+    by_metric: str = setting(
+        "accuracy", "the metric, on validation examples", flag="--metric", completion=tuple(METRICS)
+    )
+    latency: str = setting("", "the most that the median prediction may take, such as 1ms", metavar="TIME")
+    size: str = setting("", "the most that a student may have, such as 100kB", metavar="BYTES")
     one_seed: int | None = setting(
         None,
         "the student of this seed; default: the one with the best validation NLL",
