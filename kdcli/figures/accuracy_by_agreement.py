@@ -49,8 +49,6 @@ def draw(view: View) -> Figure:
     figure, ax = wide_panel(
         title=f"{finding(view)}, run {view.run}",
         caption=f"{bars}\n{CAPTION}{caption_of_room(view.students, ROOM)}",
-        entries=len(students) + 1,
-        columns=COLUMNS,
     )
     _points(ax, students)
     if view.teacher:

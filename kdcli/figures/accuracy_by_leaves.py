@@ -64,7 +64,6 @@ def draw(view: View) -> Figure:
     figure, ax = wide_panel(
         title=f"{finding(view)}, run {view.run}",
         caption=CAPTION.format(replicates(view)),
-        entries=len(lines) + (view.teacher is not None) + (view.bayes is not None),
     )
     for k, (title, subjects) in enumerate(lines.items()):
         _line(ax, title, subjects, line_look(k))

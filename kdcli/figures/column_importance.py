@@ -73,14 +73,11 @@ def draw(view: View) -> Figure:
     caption = CAPTION.format(REPEATS, examples, caption_of_shown(view))
     if len(view.columns) > SHOWN:
         caption += f" The {SHOWN} of {len(view.columns)} columns that matter most to the first model."
-    figure, (ax,) = rows(
-        1, len(columns), title=f"{finding(names, measured)}, run {view.run}", caption=caption
-    )
+    title = f"{finding(names, measured)}, run {view.run}"
+    figure, (ax,) = rows(1, columns, title=title, caption=caption, edge=0.1)
     ax.axvline(0, color="black", linewidth=1)
     for name, look in zip(names, LOOKS, strict=False):
         _points(ax, [100 * measured[name][column] for column in columns], name, *look)
-    ax.set_yticks(range(0, -len(columns), -1), columns)
-    ax.set_ylim(-len(columns) + 0.4, 0.6)
     ax.set_xlabel("fall of test accuracy (percentage points)")
     ax.set_ylabel("column")
     ax.grid(alpha=0.3)
@@ -91,7 +88,7 @@ def draw(view: View) -> Figure:
 
 def _points(ax: Axes, falls: Sequence[float], name: str, color: str, marker: str, filled: bool) -> None:
     look: dict[str, Any] = {"color": color, "marker": marker, "markerfacecolor": color if filled else "white"}
-    ax.plot(falls, range(0, -len(falls), -1), linestyle="none", label=name, **look)
+    ax.plot(falls, ax.get_yticks(), linestyle="none", label=name, **look)
 
 
 FIGURE = FigureKind("how much each column matters to the teacher and to students", draw, obstacle, asks=True)

@@ -43,12 +43,15 @@ def draw(view: View) -> Figure:
     """Draw counts of true against predicted class for the teacher and each set, coloured by row share."""
     subjects = fitting_subjects(view, ROOM)
     caption = CAPTION + caption_of_shown(view) + caption_of_room(view.students, ROOM)
-    figure, axes = square_panels(len(subjects), title=f"{finding(view)}, run {view.run}", caption=caption)
+    counts = [_counts(view, subject) for subject in subjects]
+    titles = [
+        f"{subject.name}\n{counted(_errors(of_subject), 'error')}"
+        for subject, of_subject in zip(subjects, counts, strict=True)
+    ]
+    figure, axes = square_panels(titles, title=f"{finding(view)}, run {view.run}", caption=caption)
     ticks = class_ticks(view.class_names)
-    for ax, subject in zip(axes, subjects, strict=True):
-        counts = _counts(view, subject)
-        _panel(ax, counts)
-        ax.set_title(f"{subject.name}\n{counted(_errors(counts), 'error')}", fontsize="medium")
+    for ax, of_subject in zip(axes, counts, strict=True):
+        _panel(ax, of_subject)
         ax.set_xticks(list(ticks), ticks.values())
         ax.set_yticks(list(ticks), ticks.values())
         ax.set_xlabel("predicted class")

@@ -33,11 +33,12 @@ def obstacle(view: View) -> str:
 def draw(view: View) -> Figure:
     """Draw the mean softened probability of each class for each true class, at two temperatures."""
     caption = CAPTION.format(f"\nShown is draw 0 of {view.draws}." if view.draws > 1 else "")
-    figure, axes = square_panels(2, title=f"{finding(view)}, run {view.run}", caption=caption, **ROOM)
+    temperatures = (1.0, _higher_temperature(view))
+    titles = [f"T = {temperature:g}" for temperature in temperatures]
+    figure, axes = square_panels(titles, title=f"{finding(view)}, run {view.run}", caption=caption, **ROOM)
     ticks = class_ticks(view.class_names)
-    for ax, temperature in zip(axes, (1.0, _higher_temperature(view)), strict=True):
+    for ax, temperature in zip(axes, temperatures, strict=True):
         _panel(ax, _means(view, temperature))
-        ax.set_title(f"T = {temperature:g}", fontsize="medium")
         ax.set_xticks(list(ticks), ticks.values())
         ax.set_yticks(list(ticks), ticks.values())
         ax.set_xlabel("class")

@@ -69,23 +69,23 @@ def draw(view: View) -> Figure:
     """Draw the Bayes optimum, the teacher and one student of each set over the same part of the plane."""
     plane = _plane(view.test.x)
     bayes = None if view.posterior is None else plane.evaluate(view.posterior)
-    subjects = fitting_subjects(view, ROOM)
+    models = [
+        (_title(subject.name, float(subject.recorded["accuracy"][0, subject.shown])), subject.predict)
+        for subject in fitting_subjects(view, ROOM)
+    ]
+    if view.posterior is not None:
+        accuracy = float(view.bayes["accuracy"][0]) if view.bayes else None
+        models.insert(0, (_title("Bayes optimum", accuracy), view.posterior))
     points = min(SHOWN, len(view.test.y))
     figure, axes = panels(
-        len(subjects) + (bayes is not None),
+        [title for title, _ in models],
         title=f"{finding(view)}, run {view.run}",
         caption=f"{caption_of_shown(view)} Points: {points} test examples, by true class."
         + caption_of_room(view.students, ROOM),
         right=1.1,
-        entries=view.n_classes + 2,
     )
-    remaining = iter(axes)
-    if bayes is not None:
-        accuracy = float(view.bayes["accuracy"][0]) if view.bayes else None
-        _panel(next(remaining), view, plane, "Bayes optimum", accuracy, bayes, bayes)
-    for ax, subject in zip(remaining, subjects, strict=True):
-        accuracy = float(subject.recorded["accuracy"][0, subject.shown])
-        _panel(ax, view, plane, subject.name, accuracy, plane.evaluate(subject.predict), bayes)
+    for ax, (_, predict) in zip(axes, models, strict=True):
+        _panel(ax, view, plane, plane.evaluate(predict), bayes)
     _legend(figure, view)
     _color_bar(figure, view)
     return figure
@@ -120,9 +120,11 @@ def _plane(x: Array) -> Plane:
     return Plane(*(np.linspace(a, b, GRID) for a, b in zip(low - margin, high + margin, strict=True)))
 
 
-def _panel(
-    ax: Axes, view: View, plane: Plane, name: str, accuracy: float | None, p: Array, bayes: Array | None
-) -> None:
+def _title(name: str, accuracy: float | None) -> str:
+    return name if accuracy is None else f"{name}\ntest accuracy {accuracy:.2%}"
+
+
+def _panel(ax: Axes, view: View, plane: Plane, p: Array, bayes: Array | None) -> None:
     """Draw class probabilities `p (GRID, GRID, n_classes)` of one model, test examples and boundaries."""
     # A tree's edges are sharp, hence "nearest".
     common: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "nearest"}
@@ -136,8 +138,6 @@ def _panel(
     _boundaries(ax, plane, p, **_model_line(view))
     if bayes is not None:
         _boundaries(ax, plane, bayes, **BAYES_LINE)
-    scored = "" if accuracy is None else f"\ntest accuracy {accuracy:.2%}"
-    ax.set_title(name + scored, fontsize="medium")
     horizontal, vertical = view.feature_names or ("x₁", "x₂")
     ax.set_xlabel(horizontal)
     ax.set_ylabel(vertical)

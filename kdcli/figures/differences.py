@@ -13,7 +13,6 @@ from kdcli.figures.forest import (
     forest,
     mark,
     obstacle,
-    row_places,
     verdict_entries,
 )
 from kdcli.figures.kind import FigureKind
@@ -34,10 +33,9 @@ def draw(view: View) -> Figure:
         title=f"{finding(view)}, run {view.run}",
         caption=f"{caption}{caption_of_verdicts(differences)}{caption_of_failures(view.students)}",
     )
-    places = row_places(differences)
     for ax, own in panels:
-        for d in own:
-            mark(ax, d, places[d.group, d.title])
+        for d, y in own:
+            mark(ax, d, y)
     legend(figure, *verdict_entries(differences))
     return figure
 

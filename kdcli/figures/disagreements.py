@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kdcli.figures.canvas import BLUE, GREY, ORANGE, class_ticks, legend, panels
 from kdcli.figures.captions import caption_of_shown
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.wrapping import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,20 +52,21 @@ def draw(view: View) -> Figure:
 
     disagreeing, subjects = count_disagreements(view), view.representatives
     images = np.argsort(-disagreeing, kind="stable")[: min(SHOWN, int((disagreeing > 0).sum()))]
-    figure, axes = panels(
-        len(images),
-        title=f"{finding(view)}, run {view.run}",
-        caption=CAPTION.format(caption_of_shown(view)),
-    )
-    probabilities = [subject.probabilities() for subject in subjects]
-    labels = [subjects[0].title, *(subject.name for subject in subjects[1:])]
-    for ax, image in zip(axes, images, strict=True):
-        p = np.stack([p[image] for p in probabilities])
-        _panel(ax, view, int(image), p, labels)
-        predicted = ", ".join(view.class_names[k] for k in p.argmax(1))
+    p = np.stack([subject.probabilities()[images] for subject in subjects], axis=1)
+    titles = []
+    for image, predicted in zip(images, p.argmax(2), strict=True):
         truth = f"image {image}, true class {view.class_names[view.test.y[image]]}"
         counts = f"{disagreeing[image]} of {len(view.students)} sets disagree"
-        ax.set_title(f"{truth}; {counts}\npredicted {predicted}", fontsize="small")
+        titles.append(f"{truth}; {counts}\npredicted {', '.join(view.class_names[k] for k in predicted)}")
+    figure, axes = panels(
+        titles,
+        title=f"{finding(view)}, run {view.run}",
+        caption=CAPTION.format(caption_of_shown(view)),
+        font=SMALL,
+    )
+    labels = [subjects[0].title, *(subject.name for subject in subjects[1:])]
+    for ax, image, of_image in zip(axes, images, p, strict=True):
+        _panel(ax, view, int(image), of_image, labels)
     handles, labels = axes[0].get_legend_handles_labels()
     legend(figure, handles, labels)
     return figure

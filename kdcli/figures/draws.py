@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kdcli.figures.canvas import legend
 from kdcli.figures.captions import caption_of_failures, filled, interval_sources
-from kdcli.figures.forest import WORDS, caption_of_verdicts, forest, mark, row_places, verdict_entries
+from kdcli.figures.forest import WORDS, caption_of_verdicts, forest, mark, verdict_entries
 from kdcli.figures.forest import obstacle as obstacle_to_comparing
 from kdcli.figures.kind import FigureKind
 from kdcli.words import counted
@@ -42,12 +42,9 @@ def draw(view: View) -> Figure:
         title=f"{finding(view)}, run {view.run}",
         caption=_caption(view, differences),
         line=ROW,
-        entries=1 + len(handles),
     )
-    places = row_places(differences)
     for ax, own in panels:
-        for d in own:
-            y = places[d.group, d.title]
+        for d, y in own:
             ax.axhline(y + 0.5, color="0.85", linewidth=0.6, zorder=0)
             _points(ax, d, y)
             mark(ax, d, y + MEAN)

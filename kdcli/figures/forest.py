@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kdcli.figures.canvas import BLUE, GREY, ORANGE, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
@@ -44,32 +44,37 @@ def obstacle(view: View) -> str:
 
 def forest(
     differences: Sequence[Difference], *, title: str, caption: str, **shape: Any
-) -> tuple[Figure, list[tuple[Axes, list[Difference]]]]:
-    """Make a figure with a panel for each metric; returns each panel with its differences.
+) -> tuple[Figure, list[tuple[Axes, list[tuple[Difference, float]]]]]:
+    """Make a figure with a panel for each metric; returns each with its differences and their heights.
 
-    The `shape` is that of `canvas.rows`.
+    Each group has a row with its name above those of its sets. The `shape` is that of `canvas.rows`.
     """
     metrics = list(dict.fromkeys(d.metric for d in differences))
-    places = row_places(differences)
-    figure, axes = rows(len(metrics), len(places), title=title, caption=caption, axis_lines=2, **shape)
-    panels = [
-        (ax, [d for d in differences if d.metric == metric]) for ax, metric in zip(axes, metrics, strict=True)
-    ]
-    for ax, own in panels:
+    names = list(dict.fromkeys((d.group, title) for d in differences for title in ("", d.title)))
+    figure, axes = rows(
+        len(metrics),
+        [students or group for group, students in names],
+        title=title,
+        caption=caption,
+        headings=[k for k, (_, students) in enumerate(names) if not students],
+        axis_lines=2,
+        **shape,
+    )
+    places = dict(zip(names, map(float, axes[0].get_yticks()), strict=True))
+    panels = []
+    for ax, metric in zip(axes, metrics, strict=True):
+        own = [(d, places[d.group, d.title]) for d in differences if d.metric == metric]
+        panels.append((ax, own))
         ax.axvline(0, color="black", linewidth=1)
-        ax.set_xlabel(own[0].axis)
-        ax.set_ylim(min(places.values()) - 0.7, 0.7)
+        ax.set_xlabel(own[0][0].axis)
         ax.margins(x=0.12)
         ax.grid(axis="x", alpha=0.3)
-        _name_sides(ax, own[0].sign)
-    _name_rows(axes, places)
+        _name_sides(ax, own[0][0].sign)
+    axes[0].set_ylabel("student sets, by model")
+    for ax in axes[1:]:
+        ax.tick_params(labelleft=False)
+        ax.set_ylabel(" ")
     return figure, panels
-
-
-def row_places(differences: Sequence[Difference]) -> dict[tuple[str, str], int]:
-    """Return the height of each row, downwards from 0, by group and title: first of a group, its heading."""
-    names = [(d.group, title) for d in differences for title in ("", d.title)]
-    return {name: -k for k, name in enumerate(dict.fromkeys(names))}
 
 
 def mark(ax: Axes, d: Difference, y: float) -> None:
@@ -121,13 +126,3 @@ def _name_sides(ax: Axes, sign: int) -> None:
     for x, text, align in ((0, f"← {sides[0]}", "left"), (1, f"{sides[1]} →", "right")):
         place: dict[str, Any] = {"transform": ax.transAxes, "va": "bottom", "ha": align}
         ax.text(x, 1.01, text, fontsize="small", color=GREY, **place)
-
-
-def _name_rows(axes: Sequence[Axes], places: Mapping[tuple[str, str], int]) -> None:
-    axes[0].set_yticks(list(places.values()), [title or group for group, title in places])
-    axes[0].set_ylabel("student sets, by model")
-    for name, (_, title) in zip(axes[0].get_yticklabels(), places, strict=True):
-        name.set_fontweight("normal" if title else "bold")
-    for ax in axes[1:]:
-        ax.tick_params(labelleft=False)
-        ax.set_ylabel(" ")

@@ -59,12 +59,12 @@ def _with_curves(view: View) -> list[Subject]:
 
 def draw(view: View) -> Figure:
     """Draw a panel for each model that is trained by gradients, all with the same loss axis."""
-    subjects = _shown(view)
+    shown = [(subject, curves) for subject in _shown(view) if (curves := subject.curves())]
     caption = CAPTION.format(replicates(view)) + caption_of_room(_with_curves(view), ROOM)
-    figure, axes = panels(len(subjects), title=f"{finding(view)}, run {view.run}", caption=caption)
-    for ax, subject in zip(axes, subjects, strict=True):
-        if curves := subject.curves():
-            _panel(ax, subject, curves)
+    titles = [_title(subject, curves) for subject, curves in shown]
+    figure, axes = panels(titles, title=f"{finding(view)}, run {view.run}", caption=caption)
+    for ax, (subject, curves) in zip(axes, shown, strict=True):
+        _panel(ax, subject, curves)
     _label_losses(axes)
     handles, labels = axes[0].get_legend_handles_labels()
     legend(figure, handles, labels)
@@ -98,13 +98,16 @@ def _shown(view: View) -> list[Subject]:
     return [*teacher, *fitting_students(_with_curves(view), ROOM)]
 
 
-def _panel(ax: Axes, subject: Subject, curves: Curves) -> None:
+def _title(subject: Subject, curves: Curves) -> str:
     draws, seeds, _ = curves.train.shape
+    count = f"{counted(draws, 'draw')} × " if draws > 1 else ""
+    return f"{subject.title}\n{subject.model}, {count}{counted(seeds, 'seed')}"
+
+
+def _panel(ax: Axes, subject: Subject, curves: Curves) -> None:
     _curve(ax, curves.epochs, curves.train, label="training", color=BLUE, linestyle="-")
     _curve(ax, curves.epochs, curves.val, label="validation", color=ORANGE, linestyle="--")
     ax.set_yscale("log")
-    count = f"{counted(draws, 'draw')} × " if draws > 1 else ""
-    ax.set_title(f"{subject.title}\n{subject.model}, {count}{counted(seeds, 'seed')}", fontsize="medium")
     ax.set_xlabel("epoch")
     ax.set_ylabel(f"{subject.loss} (nats)", fontsize="small")
     ax.set_xlim(0, curves.epochs[-1])

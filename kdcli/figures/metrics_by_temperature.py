@@ -50,11 +50,13 @@ def _lines(view: View) -> Lines:
 
 def _controls(view: View, lines: Lines) -> list[Subject]:
     """Return the sets trained on labels with the models and transfer sets of these lines."""
-    # One with a variant, such as a name of its own, only where there is no other.
-    plain_last = sorted(view.students, key=lambda s: not s.variant)
-    by_place = {s.group: s for s in plain_last if s.target == "labels"}
     wanted = {sets[0].group for sets in lines.values()}
-    return [control for place, control in by_place.items() if place in wanted]
+    by_place: dict[tuple[Any, ...], list[Subject]] = {}
+    for subject in view.students:
+        if subject.target == "labels" and subject.labels_from == "target" and subject.group in wanted:
+            by_place.setdefault(subject.group, []).append(subject)
+    # One with more of a variant, such as a name of its own, only where there is no other.
+    return [min(sets, key=lambda s: len(s.variant)) for sets in by_place.values()]
 
 
 def draw(view: View) -> Figure:
@@ -66,7 +68,6 @@ def draw(view: View) -> Figure:
         title=f"{finding(view)}, run {view.run}",
         caption=filled(CAPTION.format(interval_sources(view)))
         + caption_of_failures([*chain(*lines.values()), *controls]),
-        entries=len(lines) + len(controls) + (view.teacher is not None),
     )
     for ax, metric in ((left, "accuracy"), (right, "nll")):
         _lines_with_bars(ax, lines, metric)
@@ -127,9 +128,9 @@ def _levels(ax: Axes, view: View, lines: Lines, controls: Sequence[Subject], met
     for control in controls:
         color = colors[control.group]
         mean, low, high = control.score(metric)
-        size = f", {control.transfer}" if control.transfer != "train" else ""
         level = mean if math.isfinite(mean) else math.nan
-        ax.axhline(level, color=color, linestyle="--", label=f"labels ({control.model}{size})")
+        label = _label((control.target, control.model, control.variant))
+        ax.axhline(level, color=color, linestyle="--", label=label)
         if math.isfinite(mean):
             ax.axhspan(low, high, color=color, alpha=0.12, linewidth=0)
     if view.teacher:

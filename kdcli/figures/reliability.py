@@ -48,7 +48,8 @@ def draw(view: View) -> Figure:
     """Draw a panel for the teacher and for each student set."""
     subjects = fitting_subjects(view, ROOM)
     caption = CAPTION.format(replicates(view)) + caption_of_room(view.students, ROOM)
-    figure, axes = panels(len(subjects), title=f"{finding(view)}, run {view.run}", caption=caption)
+    titles = [f"{subject.name}\nECE {subject.score('ece')[0]:.2%}" for subject in subjects]
+    figure, axes = panels(titles, title=f"{finding(view)}, run {view.run}", caption=caption)
     for ax, subject in zip(axes, subjects, strict=True):
         _panel(ax, subject, 1 / view.n_classes)
     handles, labels = axes[0].get_legend_handles_labels()
@@ -99,7 +100,6 @@ def _panel(ax: Axes, subject: Subject, least: float) -> None:
     area = 10 + 150 * bins.count / bins.count.sum()
     look: dict[str, Any] = {"color": BLUE, "zorder": 3, "clip_on": False}
     ax.scatter(bins.confidence, bins.accuracy, area, label="predictions in one bin", **look)
-    ax.set_title(f"{subject.name}\nECE {subject.score('ece')[0]:.2%}", fontsize="medium")
     ax.set_xlabel("confidence")
     ax.set_ylabel("accuracy", fontsize="small")
     percent_ticks(ax.xaxis, ax.yaxis)

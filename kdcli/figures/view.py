@@ -142,6 +142,11 @@ class Subject:
         return str(self.settings.get("transfer", "train"))
 
     @property
+    def labels_from(self) -> str:
+        """Whose labels the training examples have: as the "target" says, or from elsewhere."""
+        return str(self.settings.get("labels_from", "target"))
+
+    @property
     def group(self) -> tuple[Any, ...]:
         """What the sets of one table share: those of other groups are no fair comparison."""
         return (self.model, self.transfer, self.settings.get("class_weight", "none"))

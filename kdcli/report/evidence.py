@@ -168,11 +168,11 @@ def cost_table(evidence: Evidence, teacher: Cost | None, costs: Mapping[str, Cos
     of_model: dict[str, dict[Cost, list[str]]] = {}
     for students in evidence.students:
         titles = of_model.setdefault(str(students.set.model), {})
-        titles.setdefault(costs[students.name], []).append(students.title)
+        titles.setdefault(costs[students.name], []).append(students.set.title(students.name))
     for model, by_cost in of_model.items():
         rows = []
         for cost, named in by_cost.items():
-            title = model if len(by_cost) == 1 else f"{model}: {'; '.join(dict.fromkeys(named))}"
+            title = model if len(by_cost) == 1 else f"{model}: {'; '.join(named)}"
             rows.append(Row(Cell(title), _cost_cells(cost, teacher)))
         sections.append(Section(rows))
     title = "cost of one prediction on one thread, and its ratio to the teacher's"

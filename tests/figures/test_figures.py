@@ -1,9 +1,10 @@
 """What holds of all figures."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
-from figures.views import caption, laid_out
+from figures.views import caption, laid_out, text_boxes, with_long_names
 
 from kdcli.errors import UsageError
 from kdcli.figures import FIGURES, find_figure
@@ -44,6 +45,35 @@ def test_no_title_is_cut_or_runs_into_a_panel(
     assert box.y1 <= figure.bbox.y1
     for ax in figure.axes:
         assert ax.get_tightbbox().y1 <= box.y0
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize(
+    ("words", "limits"),
+    [
+        ("", ""),
+        ("n = 400 + munge:3", ":min_samples_leaf=10"),
+        ("n = 400 + munge:3 + rest, labels from = teacher", ":min_samples_leaf=10,max_depth=12"),
+        ("w" * 70, "m" * 70),
+    ],
+)
+def test_no_text_is_cut_or_over_another_where_names_are_long(
+    images: View, three_classes: View, draws: View, name: str, words: str, limits: str
+) -> None:
+    suited = {"disagreements": images, "dark-knowledge": three_classes}.get(name, draws)
+    if words:
+        suited = with_long_names(suited, words, limits)
+    figure = laid_out(find_figure(name).draw(suited))
+    boxes = text_boxes(figure)
+    for text, box in boxes:
+        inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+        assert inside, f"{text.get_text()!r} is cut"
+    for (text, box), (other, other_box) in combinations(boxes, 2):
+        apart = not box.padded(-1).overlaps(other_box.padded(-1))
+        assert apart, f"{text.get_text()!r} is over {other.get_text()!r}"
+    for ax in figure.axes:
+        for text, box in boxes:
+            assert text in ax.texts or not box.padded(-1).overlaps(ax.bbox), f"{text.get_text()!r} on a panel"
 
 
 @pytest.mark.parametrize("name", ["confusion-matrices", "dark-knowledge"])

@@ -6,7 +6,7 @@ from figures.views import DIFFERENCES, UNDECIDED, caption, difference, laid_out
 from matplotlib.axes import Axes
 
 from kdcli.figures.differences import draw
-from kdcli.figures.forest import LOOKS, row_places
+from kdcli.figures.forest import LOOKS, forest
 from kdcli.figures.view import View
 
 
@@ -16,8 +16,29 @@ def sides(ax: Axes) -> list[str]:
 
 
 def test_rows_stand_under_their_group() -> None:
-    names = [("mlp:4", ""), ("mlp:4", "hard"), ("mlp:4", "soft, T = 4"), ("tree", ""), ("tree", "hard")]
-    assert row_places(DIFFERENCES) == {name: -k for k, name in enumerate(names)}
+    figure, panels = forest(DIFFERENCES, title="title", caption="caption")
+    rows = [(label.get_text(), label.get_fontweight()) for label in figure.axes[0].get_yticklabels()]
+    sets, groups = ("hard", "soft, T = 4"), ("mlp:4", "tree")
+    assert [name for name, _ in rows] == [groups[0], *sets, groups[1], sets[0]]
+    assert [weight for _, weight in rows] == ["bold", "normal", "normal", "bold", "normal"]
+    for _, own in panels:
+        assert [(d.group, d.title, y) for d, y in own] == [
+            ("mlp:4", "hard", -1),
+            ("mlp:4", "soft, T = 4", -2),
+            ("tree", "hard", -4),
+        ]
+
+
+def test_differences_are_in_the_middle_of_rows_with_names_of_several_lines() -> None:
+    longer = [replace(d, title=", ".join([d.title, *["n = 400 + munge:3"] * 3])) for d in DIFFERENCES[:4]]
+    figure, panels = forest(longer, title="title", caption="caption")
+    ticks = {label.get_text(): label for label in laid_out(figure).axes[0].get_yticklabels()}
+    labels = {name.replace("\n", " "): label.get_window_extent() for name, label in ticks.items()}
+    for ax, own in panels:
+        for d, y in own:
+            box = labels[d.title]
+            middle = ax.transData.transform((0, y))[1]
+            assert middle == pytest.approx((box.y0 + box.y1) / 2, abs=0.03 * figure.dpi)
 
 
 def test_panels_say_on_which_side_the_control_is_better(view: View) -> None:

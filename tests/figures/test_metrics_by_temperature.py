@@ -32,6 +32,28 @@ def test_sets_with_a_variant_have_the_plain_control(view: View) -> None:
     assert [bars.get_label() for bars in ax.containers] == ["soft (mlp:4, w = 0.3)"]
 
 
+def test_controls_are_named_with_their_transfer_set_as_lines_are(view: View) -> None:
+    munged = "n = 400 + munge:2"
+    sets = [
+        replace(s, variant=munged, settings={**s.settings, "transfer": "train:400+munge:2"})
+        for s in view.students
+    ]
+    ax = draw(replace(view, students=[*view.students, *sets])).axes[0]
+    levels = [str(line.get_label()) for line in ax.get_lines() if str(line.get_label()).startswith("labels")]
+    assert levels == ["labels (mlp:4)", f"labels (mlp:4, {munged})"]
+    assert [bars.get_label() for bars in ax.containers] == ["soft (mlp:4)", f"soft (mlp:4, {munged})"]
+
+
+def test_students_of_the_teachers_labels_are_no_control(view: View) -> None:
+    control, *others = view.students
+    settings = {**control.settings, "labels_from": "teacher"}
+    relabelled = replace(control, settings=settings, variant="labels from = teacher")
+    for sets, levels in (([control, *others, relabelled], 1), ([*others, relabelled], 0)):
+        lines = draw(replace(view, students=sets)).axes[0].get_lines()
+        names = [str(line.get_label()) for line in lines if str(line.get_label()).startswith("labels")]
+        assert names == ["labels (mlp:4)"] * levels
+
+
 def test_shuffled_targets_have_a_line_beside_the_soft_ones(view: View) -> None:
     endless = scores(math.inf, math.inf)
     shuffled = [students(f"shuffled, T = {t}", score=endless) for t in (1, 4)]

@@ -6,8 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subject, View
 
@@ -143,6 +146,26 @@ def several_draws(view: View) -> View:
     )
 
 
+def with_long_names(view: View, words: str, limits: str) -> View:
+    """The same run with these words behind what names a set and a column, and these limits behind a model."""
+
+    def longer(subject: Subject) -> Subject:
+        names = {"title": f"{subject.title}, {words}", "model": f"{subject.model}{limits}"}
+        return replace(subject, **names, variant=words)
+
+    differences = [
+        replace(d, group=f"{d.group}{limits}, {words}", title=f"{d.title}, {words}")
+        for d in view.differences()
+    ]
+    return replace(
+        view,
+        teacher=view.teacher and longer(view.teacher),
+        students=[longer(subject) for subject in view.students],
+        differences=lambda: differences,
+        columns={f"{name}, {words}": features for name, features in view.columns.items()},
+    )
+
+
 def image_view() -> View:
     """The same run of images; the first set disagrees with the teacher on image 7."""
     view, odd = plane_view(), HALF_RIGHT.copy()
@@ -184,6 +207,29 @@ def laid_out(figure: Figure) -> Figure:
     figure.canvas = FigureCanvasAgg(figure)
     figure.draw_without_rendering()
     return figure
+
+
+def panel_texts(ax: Axes) -> list[Text]:
+    """The texts in a panel and around it, without ticks beyond the ends of an axis."""
+    across = [
+        label
+        for label in ax.get_xticklabels()
+        if ax.bbox.x0 - 1 <= label.get_transform().transform(label.get_position())[0] <= ax.bbox.x1 + 1
+    ]
+    along = [
+        label
+        for label in ax.get_yticklabels()
+        if ax.bbox.y0 - 1 <= label.get_transform().transform(label.get_position())[1] <= ax.bbox.y1 + 1
+    ]
+    return [*across, *along, ax.title, ax.xaxis.label, ax.yaxis.label, *ax.texts]
+
+
+def text_boxes(figure: Figure) -> list[tuple[Text, Bbox]]:
+    """The texts of a figure that is laid out, with their boxes in pixels."""
+    texts = [*figure.texts, *(text for made in figure.legends for text in made.get_texts())]
+    texts += [text for ax in figure.axes for text in panel_texts(ax)]
+    drawn = [text for text in texts if text.get_visible() and text.get_text().strip()]
+    return [(text, text.get_window_extent()) for text in drawn]
 
 
 def caption(figure: Figure) -> str:

@@ -102,3 +102,20 @@ def test_costs_are_set_against_the_teachers() -> None:
     other = Cost(parameters=30, multiply_adds=0, bytes=120, latency_ms=0.01, latency_p95_ms=0.02)
     table = cost_table(made, None, {"labels-mlp4": COST, "soft-T4-mlp4": other})
     assert [r.title.text for r in table.rows()] == ["mlp:4: labels", "mlp:4: soft, T = 4"]
+
+
+def test_rows_of_costs_that_differ_are_told_apart_by_transfer_set() -> None:
+    sets = [
+        students(target, 0.8, transfer=transfer, model="tree:max_depth=3")
+        for transfer in ("train:100", "train:100+munge:2")
+        for target in ("labels", "soft")
+    ]
+    made = evidence(*sets)
+    costs = {students.name: replace(COST, parameters=k) for k, students in enumerate(made.students)}
+    titles = [r.title.text for r in cost_table(made, None, costs).rows()]
+    assert sorted(titles) == [
+        "tree:max_depth=3: labels, n = 100",
+        "tree:max_depth=3: labels, n = 100 + munge:2",
+        "tree:max_depth=3: soft, T = 4, n = 100",
+        "tree:max_depth=3: soft, T = 4, n = 100 + munge:2",
+    ]
