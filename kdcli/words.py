@@ -1,4 +1,4 @@
-"""Counts, plurals and lists within a sentence: the one place that writes them."""
+"""Counts, sizes, plurals and lists within a sentence: the one place that writes them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -44,3 +44,17 @@ def shortened(text: str, most: int) -> str:
     """Return a text on one line, cut off after as many characters."""
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[:most]} …"
+
+
+def ratio(value: float) -> str:
+    """Write a ratio: "1/230", "0.62", "3.10"."""
+    return f"1/{1 / value:,.0f}" if value < 0.1 else f"{value:.2f}"
+
+
+def readable_size(count: float) -> str:
+    """Write a number of bytes: "812 B", "3.1 MB"."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

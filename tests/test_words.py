@@ -1,4 +1,6 @@
-from kdcli.words import counted, either, listed, named_seed, shortened
+import pytest
+
+from kdcli.words import counted, either, listed, named_seed, ratio, readable_size, shortened
 
 
 def test_counts_and_lists() -> None:
@@ -19,3 +21,14 @@ def test_a_seed_is_named_with_its_draw_where_there_are_several() -> None:
         "seed 3 of draw 0",
         "seed 0 of draw 1",
     )
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(812, "812 B"), (3100, "3.1 kB"), (2.5e6, "2.5 MB"), (3.2e10, "32.0 GB")]
+)
+def test_sizes(count: float, text: str) -> None:
+    assert readable_size(count) == text
+
+
+def test_ratios() -> None:
+    assert (ratio(1 / 230), ratio(3.1)) == ("1/230", "3.10")

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from kdcli.evidence.verdicts import by_group
 from kdcli.metrics import METRICS
 from kdcli.report.table import VERDICTS, Cell, Column, Row, Section, Table
-from kdcli.report.words import ratio
 from kdcli.runs.student_sets import LOST
-from kdcli.words import counted, either
+from kdcli.words import counted, either, ratio
 
 if TYPE_CHECKING:
     from kdcli.evidence.costs import Cost

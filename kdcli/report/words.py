@@ -1,4 +1,4 @@
-"""Numbers, sizes, counts, lists and paths as a person reads them: the one place that writes them."""
+"""Numbers, lists, times and paths as a person reads them: the one place that writes them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kdcli.metrics import HUGE, METRICS
+from kdcli.words import readable_size
 
 FORMS = {"%": ".2f", "errors": ".1f", "ms": ".3f", "count": ",.0f"}  # by unit; of all others ".4f"
 SUFFIXES = {"%": " %", "ms": " ms"}  # units that stand behind every number
@@ -46,20 +47,6 @@ def amount(metric: str, value: float) -> str:
     """Write a difference of a metric with its unit: "2.93 points of accuracy", "0.0123 nats of NLL"."""
     kind = METRICS[metric]
     return f"{number(value, kind.unit)} {AMOUNTS.get(kind.unit, 'in ')}{kind.title}"
-
-
-def ratio(value: float) -> str:
-    """Write a ratio: "1/230", "0.62", "3.10"."""
-    return f"1/{1 / value:,.0f}" if value < 0.1 else f"{value:.2f}"
-
-
-def readable_size(count: float) -> str:
-    """Write a number of bytes: "812 B", "3.1 MB"."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
 
 
 def seconds(value: float) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 
 from kdcli.errors import Command, KdError, unknown
 from kdcli.report.told import Line, Told
-from kdcli.report.words import place, readable_size
+from kdcli.report.words import place
 from kdcli.runs.kinds import STUDENTS, TEACHER
 from kdcli.store import Extent, Run, Store, extent, is_current, remove_run
-from kdcli.words import counted
+from kdcli.words import counted, readable_size
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from typing import Any
 from kdcli.errors import Command, KdError
 from kdcli.report.table import Cell, Column, Row, Section, Table
 from kdcli.report.told import Line, Told
-from kdcli.report.words import iso, minute, place, readable_size
+from kdcli.report.words import iso, minute, place
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import DATA, STUDENTS, TEACHER
 from kdcli.runs.stored import Data, TrainedTeacher
 from kdcli.store import Extent, Run, Store, extent, marker_problem, run_folders
+from kdcli.words import readable_size
 
 HEAD = Column("run", left=True, folds=True)
 

@@ -8,11 +8,11 @@ from typing import Any
 from kdcli.report.items import item_document, paths, problems, state_cell, states_document, training_states
 from kdcli.report.table import Cell, Column, Row, Section, Table
 from kdcli.report.told import Told
-from kdcli.report.words import iso, legible, minute, place, readable_size
+from kdcli.report.words import iso, legible, minute, place
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.inventory import Item, KeptState, inventory, kept_states
 from kdcli.store import Extent, extent, is_current, leftovers, other_files
-from kdcli.words import listed
+from kdcli.words import listed, readable_size
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,6 @@
 import math
 from pathlib import Path
 
-import pytest
-
 from kdcli.report import words
 
 
@@ -34,17 +32,6 @@ def test_amounts_of_metrics() -> None:
     assert words.amount("nll", 0.5) == "0.5000 nats of NLL"
     assert words.amount("brier", 0.5) == "0.5000 in Brier score"
     assert words.amount("errors", 12.04) == "12.0 errors"
-
-
-@pytest.mark.parametrize(
-    ("count", "text"), [(812, "812 B"), (3100, "3.1 kB"), (2.5e6, "2.5 MB"), (3.2e10, "32.0 GB")]
-)
-def test_sizes(count: float, text: str) -> None:
-    assert words.readable_size(count) == text
-
-
-def test_ratios() -> None:
-    assert (words.ratio(1 / 230), words.ratio(3.1)) == ("1/230", "3.10")
 
 
 def test_paths_from_here(tmp_path: Path) -> None:
