@@ -14,6 +14,7 @@ from kdcli.models import FAMILIES, SEEDS, SYNTAX, TEACHERS, Model, parse_model, 
 from kdcli.models.ensemble import MOST_MEMBERS
 from kdcli.runs import transfer
 from kdcli.runs.completion import trained_and_example_models
+from kdcli.runs.source import COMMAND, ONNX, PREDICTIONS, check_source, source_kind
 from kdcli.settings import read, rules, setting, shown
 from kdcli.targets import AUTO, CANDIDATES, TARGETS, find_target
 from kdcli.words import listed
@@ -26,6 +27,7 @@ CLASS_WEIGHTS = ("none", "balanced")
 BY_TARGET, BY_TEACHER, ORIGINAL = "target", "teacher", "original"  # whose labels examples have
 SCALINGS = ("unit", "raw")
 EXISTING = "A teacher that exists"  # a panel of the help pages, with its settings
+ONLY_OF = {"id_column": PREDICTIONS, "timeout": COMMAND, "scaling": ONNX}  # settings, by kinds of teachers
 PANEL = "Training"  # of the help pages, for what most people leave as it is
 
 
@@ -117,6 +119,7 @@ class Teacher(Training):
         flag="--from",
         metavar="WHAT",
         panel=EXISTING,
+        check=check_source,
     )
     id_column: str = setting(
         "",
@@ -140,7 +143,12 @@ class Teacher(Training):
     @property
     def keys(self) -> list[str]:
         """The settings that have an effect: those of training, or those of a teacher that exists."""
-        return [key for key, rule in rules(Teacher).items() if (rule.panel == EXISTING) == bool(self.source)]
+        kind = source_kind(self.source) if self.source else ""
+        return [
+            key
+            for key, rule in rules(Teacher).items()
+            if (rule.panel == EXISTING) == bool(kind) and ONLY_OF.get(key, kind) == kind
+        ]
 
     @property
     def problems(self) -> list[str]:

@@ -23,11 +23,11 @@ from kdcli.runs.recipe import Recipe
 from kdcli.runs.recipe_text import dump
 from kdcli.runs.records import DataRecord
 from kdcli.runs.reuse import reusable
+from kdcli.runs.source import absolute
 from kdcli.runs.stored import Data
 from kdcli.runs.transfer import resolved
 from kdcli.settings import flag, flags_given, override
 from kdcli.store import Content, NewerError, named_run
-from kdcli.teachers.calling import runs_code
 
 HOW: Mapping[Drawing, str] = {
     "sampled": "each sampled anew",
@@ -159,9 +159,7 @@ def gen_data(
 def _whole_paths(recipe: Recipe) -> dict[str, Any]:
     """Return the settings of a recipe that name files, which are found from any folder then."""
     students = replace(recipe.students, transfer=resolved(recipe.students.transfer))
-    source = recipe.teacher.source
-    if source and not runs_code(source):
-        source = str(Path(source).absolute())
+    source = absolute(recipe.teacher.source)
     return {"students": students, "teacher": replace(recipe.teacher, source=source)}
 
 

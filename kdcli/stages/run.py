@@ -15,6 +15,7 @@ from kdcli.progress import Watch, unwatched
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.recipe import Recipe
 from kdcli.runs.recipes import names_recipe
+from kdcli.runs.source import absolute
 from kdcli.runs.transfer import Transfer
 from kdcli.settings import override
 from kdcli.stages.compare import Compared, report
@@ -28,8 +29,9 @@ Result = DataMade | TeacherTrained | Distilled | Plotted | Compared
 
 
 def with_teacher(recipe: Recipe, source: str | None) -> Recipe:
-    """Return a recipe whose teacher is one that exists, if a source is given."""
-    return recipe if source is None else replace(recipe, teacher=override(recipe.teacher, {"source": source}))
+    """Return a recipe whose teacher is one that exists, if a source is given; its file has its whole path."""
+    wanted = absolute(recipe.teacher.source if source is None else source)
+    return replace(recipe, teacher=override(recipe.teacher, {"source": wanted}))
 
 
 @dataclass(frozen=True)

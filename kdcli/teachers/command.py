@@ -81,7 +81,7 @@ class CommandTeacher:
         if any(chunk.columns != chunks[0].columns for chunk in chunks):
             raise KdError(f"{self.who} names other columns for some rows", "they must agree")
         table = pl.concat(chunks, how="vertical_relaxed")
-        return table_answers(table, asked.classes, self.who, logits=asked.logits)
+        return table_answers(table, asked.classes, self.who, logits=asked.logits, note=asked.note)
 
     def _answer(self, frame: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame:
         """Return the table that one process answers with, a row for each of the frame."""
@@ -130,7 +130,8 @@ def _table(out: BinaryIO, rows: int, classes: Sequence[str]) -> pl.DataFrame:
     dialect = replace(dialect, numbers=(*dialect.numbers, *first)) if named else dialect
     read = text.read(Path("stdout"), out, dialect, lambda: None)
     if read.frame.height != rows:
-        header = f"; its first line, {','.join(first)}, has the names of the columns" if read.headed else ""
+        short = read.headed and read.frame.height < rows
+        header = f"; its first line, {','.join(first)}, has the names of the columns" if short else ""
         raise KdError(f"stdout has {counted(read.frame.height, 'answer')} for {counted(rows, 'row')}{header}")
     return read.frame
 

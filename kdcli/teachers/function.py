@@ -47,7 +47,7 @@ class FunctionTeacher:
     @property
     def who(self) -> str:
         """The function within a sentence."""
-        return f"the function '{self.name}' of {self.module}"
+        return f"the function '{self.name}' of {Path(self.module).name}"
 
     @cached_property
     def digest(self) -> str:
@@ -67,7 +67,7 @@ class FunctionTeacher:
             return np.empty((0, len(asked.classes)))
         answer = self._answer(asked)
         if isinstance(answer, pl.DataFrame):
-            answer = table_answers(answer, asked.classes, self.who, logits=asked.logits)
+            answer = table_answers(answer, asked.classes, self.who, logits=asked.logits, note=asked.note)
         if not answer.shape:
             raise KdError(f"{self.who} returns one number when given {counted(rows, 'row')}", EACH)
         if answer.shape[0] != rows:
