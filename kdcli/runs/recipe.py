@@ -14,7 +14,7 @@ from kdcli.models import FAMILIES, SEEDS, SYNTAX, TEACHERS, Model, parse_model, 
 from kdcli.models.ensemble import MOST_MEMBERS
 from kdcli.runs import transfer
 from kdcli.runs.completion import trained_and_example_models
-from kdcli.runs.source import COMMAND, ONNX, PREDICTIONS, check_source, source_kind
+from kdcli.runs.source import ONLY_OF, check_source, source_kind
 from kdcli.settings import read, rules, setting, shown
 from kdcli.targets import AUTO, CANDIDATES, TARGETS, find_target
 from kdcli.words import listed
@@ -27,7 +27,6 @@ CLASS_WEIGHTS = ("none", "balanced")
 BY_TARGET, BY_TEACHER, ORIGINAL = "target", "teacher", "original"  # whose labels examples have
 SCALINGS = ("unit", "raw")
 EXISTING = "A teacher that exists"  # a panel of the help pages, with its settings
-ONLY_OF = {"id_column": PREDICTIONS, "timeout": COMMAND, "scaling": ONNX}  # settings, by kinds of teachers
 PANEL = "Training"  # of the help pages, for what most people leave as it is
 
 
@@ -105,11 +104,7 @@ class Teacher(Training):
         "auto", "numerical precision of matrix products", choices=PRECISIONS, panel=PANEL, of="model"
     )
     schedule: str = setting(
-        "constant",
-        "learning-rate schedule (linear decays to 0)",
-        choices=SCHEDULES,
-        panel=PANEL,
-        of="model",
+        "constant", "learning-rate schedule (linear decays to 0)", choices=SCHEDULES, panel=PANEL, of="model"
     )
     device: str = setting("auto", "device to train on", choices=DEVICES, panel=PANEL, of="model")
     source: str = setting(
@@ -144,11 +139,8 @@ class Teacher(Training):
     def keys(self) -> list[str]:
         """The settings that have an effect: those of training, or those of a teacher that exists."""
         kind = source_kind(self.source) if self.source else ""
-        return [
-            key
-            for key, rule in rules(Teacher).items()
-            if (rule.panel == EXISTING) == bool(kind) and ONLY_OF.get(key, kind) == kind
-        ]
+        own = (key for key, rule in rules(Teacher).items() if (rule.panel == EXISTING) == bool(kind))
+        return [key for key in own if ONLY_OF.get(key, kind) == kind]
 
     @property
     def problems(self) -> list[str]:

@@ -7,6 +7,7 @@ from kdcli.data.tables.reading import is_table
 from kdcli.errors import UsageError
 
 COMMAND, FUNCTION, ONNX, PREDICTIONS = "a command", "a function", "an ONNX model", "a file of predictions"
+ONLY_OF = {"id_column": PREDICTIONS, "timeout": COMMAND, "scaling": ONNX}  # settings that others do not have
 NUMPY = (".npz", ".npy")
 FORMATS = "CSV, TSV, Parquet, Arrow, NPZ or NPY"
 PREFIX = "command:"

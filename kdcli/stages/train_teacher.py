@@ -20,9 +20,10 @@ from kdcli.runs import room
 from kdcli.runs.edits import check_data
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import TEACHER
-from kdcli.runs.recipe import EXISTING, ONLY_OF, Teacher
+from kdcli.runs.recipe import EXISTING, Teacher
 from kdcli.runs.records import TeacherRecord
 from kdcli.runs.reuse import reusable
+from kdcli.runs.source import ONLY_OF
 from kdcli.runs.stored import TrainedTeacher
 from kdcli.settings import flag, flags_given, override, rules
 from kdcli.store import Content
@@ -77,12 +78,7 @@ def train_teacher(
     to replace it, memory or the disk has no room for it, the loss stops being finite, or what exists is no
     teacher of these data.
     """
-    config = override(experiment.recipe.teacher, options)
-    if options.get("model") and not options.get("source"):
-        config = replace(config, source="")  # one to be trained, whatever the recipe has
-    _check_options(config, options)
-    if config.source:
-        config = elsewhere.resolved(config, options.get("source"))
+    config = _settings(experiment, options)
     record, data = TeacherRecord.of(config), experiment.data
     check_data(experiment)
     if not config.source:
@@ -108,6 +104,15 @@ def train_teacher(
         cautions=_cautions(experiment),
         memory=memory_of(teacher),
     )
+
+
+def _settings(experiment: Experiment, options: Mapping[str, Any]) -> Teacher:
+    """Return the settings of the teacher that is asked for; raises `KdError` for options out of place."""
+    config = override(experiment.recipe.teacher, options)
+    if options.get("model") and not options.get("source"):
+        config = replace(config, source="")  # one to be trained, whatever the recipe has
+    _check_options(config, options)
+    return elsewhere.resolved(config, options.get("source")) if config.source else config
 
 
 def _check_options(config: Teacher, options: Mapping[str, Any]) -> None:
