@@ -30,7 +30,7 @@ class Given(Model):
         return cls(arguments)
 
     def __str__(self) -> str:
-        return self.source if ":" in self.source else PurePath(self.source).name
+        return self.source if self.source.startswith("command:") else PurePath(self.source).name
 
     @property
     def slug(self) -> str:

@@ -14,6 +14,7 @@ from kdcli.models import FAMILIES, SEEDS, SYNTAX, TEACHERS, Model, parse_model, 
 from kdcli.models.ensemble import MOST_MEMBERS
 from kdcli.runs import transfer
 from kdcli.runs.completion import trained_and_example_models
+from kdcli.runs.source import ONLY_OF, check_source, source_kind
 from kdcli.settings import read, rules, setting, shown
 from kdcli.targets import AUTO, CANDIDATES, TARGETS, find_target
 from kdcli.words import listed
@@ -103,11 +104,7 @@ class Teacher(Training):
         "auto", "numerical precision of matrix products", choices=PRECISIONS, panel=PANEL, of="model"
     )
     schedule: str = setting(
-        "constant",
-        "learning-rate schedule (linear decays to 0)",
-        choices=SCHEDULES,
-        panel=PANEL,
-        of="model",
+        "constant", "learning-rate schedule (linear decays to 0)", choices=SCHEDULES, panel=PANEL, of="model"
     )
     device: str = setting("auto", "device to train on", choices=DEVICES, panel=PANEL, of="model")
     source: str = setting(
@@ -117,6 +114,7 @@ class Teacher(Training):
         flag="--from",
         metavar="WHAT",
         panel=EXISTING,
+        check=check_source,
     )
     id_column: str = setting(
         "",
@@ -140,7 +138,9 @@ class Teacher(Training):
     @property
     def keys(self) -> list[str]:
         """The settings that have an effect: those of training, or those of a teacher that exists."""
-        return [key for key, rule in rules(Teacher).items() if (rule.panel == EXISTING) == bool(self.source)]
+        kind = source_kind(self.source) if self.source else ""
+        own = (key for key, rule in rules(Teacher).items() if (rule.panel == EXISTING) == bool(kind))
+        return [key for key in own if ONLY_OF.get(key, kind) == kind]
 
     @property
     def problems(self) -> list[str]:

@@ -18,6 +18,7 @@ from kdcli.data.sources import published
 from kdcli.models import Model, parse_teacher
 from kdcli.models.given import Given
 from kdcli.runs.recipe import Recipe, Teacher, applies
+from kdcli.runs.source import absolute
 from kdcli.settings import read
 from kdcli.store import to_json
 from kdcli.words import counted
@@ -171,7 +172,8 @@ class TeacherRecord:
         To ask for what this one chose by itself, as what was `used` tells, is to ask for the same teacher.
         """
         digest = recipe.teacher.digest or self.settings.digest
-        return TeacherRecord.of(replace(recipe.teacher, digest=digest)).as_used(self, used)
+        asked = replace(recipe.teacher, source=absolute(recipe.teacher.source), digest=digest)
+        return TeacherRecord.of(asked).as_used(self, used)
 
     def settings_of_recipe(self) -> dict[str, Any]:
         """Return all settings."""

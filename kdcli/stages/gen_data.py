@@ -23,11 +23,11 @@ from kdcli.runs.recipe import Recipe
 from kdcli.runs.recipe_text import dump
 from kdcli.runs.records import DataRecord
 from kdcli.runs.reuse import reusable
+from kdcli.runs.source import absolute
 from kdcli.runs.stored import Data
 from kdcli.runs.transfer import resolved
 from kdcli.settings import flag, flags_given, override
 from kdcli.store import Content, NewerError, named_run
-from kdcli.teachers.calling import runs_code
 
 HOW: Mapping[Drawing, str] = {
     "sampled": "each sampled anew",
@@ -160,10 +160,8 @@ def _with_paths(recipe: Recipe, config: Any, adopt: bool) -> Recipe:
     if not adopt:
         return replace(recipe, data=config)
     students = replace(recipe.students, transfer=resolved(recipe.students.transfer))
-    source = recipe.teacher.source
-    if source and not runs_code(source):
-        source = str(Path(source).absolute())
-    return replace(recipe, data=config, students=students, teacher=replace(recipe.teacher, source=source))
+    teacher = replace(recipe.teacher, source=absolute(recipe.teacher.source))
+    return replace(recipe, data=config, students=students, teacher=teacher)
 
 
 def _sampled(experiment: Experiment, record: DataRecord, contents: Mapping[str, bytes], bar: Bar) -> Sample:

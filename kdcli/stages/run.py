@@ -15,6 +15,7 @@ from kdcli.progress import Watch, unwatched
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.recipe import Recipe
 from kdcli.runs.recipes import names_recipe
+from kdcli.runs.source import absolute
 from kdcli.runs.transfer import Transfer
 from kdcli.settings import override
 from kdcli.stages.compare import Compared, report
@@ -28,8 +29,9 @@ Result = DataMade | TeacherTrained | Distilled | Plotted | Compared
 
 
 def with_teacher(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
-    """Return a recipe whose teacher has these settings."""
-    return replace(recipe, teacher=override(recipe.teacher, options))
+    """Return a recipe whose teacher has these settings; the file that it comes from has its whole path."""
+    teacher = override(recipe.teacher, options)
+    return replace(recipe, teacher=replace(teacher, source=absolute(teacher.source)))
 
 
 @dataclass(frozen=True)

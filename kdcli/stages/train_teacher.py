@@ -21,19 +21,20 @@ from kdcli.runs import room
 from kdcli.runs.edits import check_data
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import TEACHER
-from kdcli.runs.recipe import Teacher
+from kdcli.runs.recipe import EXISTING, Teacher
 from kdcli.runs.records import TeacherRecord
 from kdcli.runs.reuse import reusable
+from kdcli.runs.source import ONLY_OF
 from kdcli.runs.stored import TrainedTeacher
 from kdcli.settings import flag, flags_given, override, rules
 from kdcli.store import Content
 from kdcli.teachers import elsewhere, trained
 from kdcli.teachers.memory import Memory, memory_of
-from kdcli.teachers.order import caution
+from kdcli.teachers.order import caution, is_certain
 from kdcli.training import refusals
 from kdcli.training.devices import choose_device
 from kdcli.training.material import teacher_sizes
-from kdcli.words import counted
+from kdcli.words import capitalised, counted
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,7 @@ def train_teacher(
     to replace it, memory or the disk has no room for it, the loss stops being finite, or what exists is no
     teacher of these data.
     """
-    config = override(experiment.recipe.teacher, options)
-    if options.get("model") and not options.get("source"):
-        config = replace(config, source="")  # one to be trained, whatever the recipe has
-    _check_options(config, options)
-    if config.source:
-        config = elsewhere.resolved(config, options.get("source"))
+    config = _settings(experiment, options)
     record, data = TeacherRecord.of(config), experiment.data
     check_data(experiment)
     if not config.source:
@@ -117,14 +113,31 @@ def _result(experiment: Experiment, up_to_date: bool) -> TeacherTrained:
     )
 
 
+def _settings(experiment: Experiment, options: Mapping[str, Any]) -> Teacher:
+    """Return the settings of the teacher that is asked for; raises `KdError` for options out of place."""
+    config = override(experiment.recipe.teacher, options)
+    if options.get("model") and not options.get("source"):
+        config = replace(config, source="")  # one to be trained, whatever the recipe has
+    _check_options(config, options)
+    return elsewhere.resolved(config, options.get("source")) if config.source else config
+
+
 def _check_options(config: Teacher, options: Mapping[str, Any]) -> None:
     """Refuse options that have no effect on this teacher."""
     if idle := [key for key in flags_given(options) if key in rules(Teacher) and key not in config.keys]:
         flags = ", ".join(flag(Teacher, key) for key in idle)
-        what = "a teacher that exists is not trained" if config.source else "they are for a teacher --from"
-        raise UsageError(f"{flags}: no effect here", f"{what}; leave them out")
+        why = dict.fromkeys(_why_idle(config, key) for key in idle)
+        leave = f"leave {'it' if len(idle) == 1 else 'them'} out"
+        raise UsageError(f"{flags}: no effect here", "; ".join([*why, leave]))
     if not config.source:
         refusals.check_settings(options, Teacher, [parse_teacher(config.model, config.ensemble)])
+
+
+def _why_idle(config: Teacher, key: str) -> str:
+    if rules(Teacher)[key].panel != EXISTING:
+        return "a teacher that exists is not trained"
+    what = ONLY_OF.get(key, "a teacher that exists")
+    return f"{flag(Teacher, key)} is for {what}" + ("" if config.source else " (--from)")
 
 
 def _made(experiment: Experiment, record: TeacherRecord, watch: Watch) -> Content:
@@ -138,12 +151,16 @@ def _made(experiment: Experiment, record: TeacherRecord, watch: Watch) -> Conten
 
 
 def _cautions(experiment: Experiment) -> list[Text]:
-    """Say where this teacher would mislead its students."""
+    """Say what this teacher was taken for, and where it would mislead its students."""
     pool, logits = experiment.data.pool, experiment.teacher.logits["test"]
     y = pool.y[pool.index["test"]].expand(len(logits), -1)
     found: list[Text] = []
+    if note := experiment.teacher.meta.used.get(elsewhere.NOTE):
+        found.append(f"{capitalised(note)}.")
+    if all(map(is_certain, experiment.teacher.logits.values())):
+        found.append("Every answer is certain: its soft labels are the same as its hard ones.")
     if memory := remembers(experiment):
         found.append(caution_text(memory))
     if poor := caution(logits.flatten(0, 1), y.flatten()):
-        found.append(f"{poor[:1].upper()}{poor[1:]}: students will learn little from it.")
+        found.append(f"{capitalised(poor)}: students will learn little from it.")
     return found

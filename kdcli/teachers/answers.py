@@ -91,11 +91,17 @@ def _check_numbers(values: Array, named: str, logits: bool, place: Callable[[int
     if odd.any():
         raise KdError(
             f"{named}: {counted(int(odd.sum()), 'row')} with a value that is missing or not finite, "
-            f"the first {place(int(odd.argmax()))}",
+            f"first in {place(int(odd.argmax())).removeprefix(f'{named}, ')}",
             "each class needs an answer in each row",
         )
     if values.shape[1] > 1 and (none := excluded.all(1)).any():
-        raise KdError(f"{named}: {place(int(none.argmax()))}: -inf for all classes", "leave one possible")
+        raise KdError(f"{_at(place, int(none.argmax()), named)}: -inf for all classes", "leave one possible")
+
+
+def _at(place: Callable[[int], str], row: int, named: str) -> str:
+    """Name a row, and the teacher, unless its place names that already."""
+    told = place(row)
+    return told if told.startswith(f"{named}, ") else f"{named}: {told}"
 
 
 def _refuse_as_logits(named: str) -> NoReturn:
@@ -119,8 +125,8 @@ def of_both_classes(values: Array, named: str, logits: bool, place: Callable[[in
     if odd.any() or 1 < values.max(initial=0) / (1 + ROUNDING) <= 2:  # such as 1 and 2, which are labels
         row = int(odd.argmax() if odd.any() else values.argmax())
         raise KdError(
-            f"{named}: {place(row)}: {values[row]:.6g} is neither a probability nor, beside the other rows, "
-            "clearly a percentage",
+            f"{_at(place, row, named)}: {values[row]:.6g} is neither a probability nor, beside the other "
+            "rows, clearly a percentage",
             "give probabilities from 0 to 1; --logits takes the column for log-odds",
         )
     values = values.clip(0, whole)
@@ -135,7 +141,7 @@ def _check_sums(values: Array, named: str, place: Callable[[int], str]) -> None:
     row = int(fits.argmin())
     some = [f"{value:.4g}" for value in values[row, :SHOWN]] + ["…"] * (values.shape[1] > SHOWN)
     raise KdError(
-        f"{named}: {place(row)}: {listed(some)} sum to {values[row].sum():.6g}; so "
+        f"{_at(place, row, named)}: {listed(some)} sum to {values[row].sum():.6g}; so "
         f"{counted(int((~fits).sum()), 'row')} of {len(values):,} have neither probabilities nor percentages",
         "probabilities are 0 or more and sum to 1, percentages to 100; --logits if they are logits",
     )

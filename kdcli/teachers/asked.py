@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
     from torch import Tensor
+
+
+def unnoted(note: str) -> None:
+    """Pass over what is noted of an answer."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Asked:
     values as text, nulls where they are missing; None of images. `x (n, *features)` are the encoded features,
     float32, or images, uint8, such as `(n, height, width)` or `(n, channels, height, width)`.
     `feature_names` are those of `x`, and empty for images; `classes` are in the order of their indices. The
-    answers are to be probabilities or percentages, or `logits`.
+    answers are to be probabilities or percentages, or `logits`; `note` is told what is taken for granted.
     """
 
     frame: pl.DataFrame | None
@@ -28,6 +32,7 @@ class Asked:
     feature_names: Sequence[str]
     classes: Sequence[str]
     logits: bool = False
+    note: Callable[[str], None] = unnoted
 
 
 class CallableTeacher(Protocol):

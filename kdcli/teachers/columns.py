@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,20 +16,27 @@ LABELS = {
     *("prediction", "predicted", "predict", "pred", "label", "class", "target"),
     *("predicted_label", "predicted_class", "pred_label", "pred_class", "y_pred", "y_true", "y"),
 }
+PLACES = re.compile(r"column[ _]?\d+")  # names that say nothing
 SHOWN = 10  # columns that a message names
 
 
 class Answers(NamedTuple):
-    """Columns with answers: one for each class, or one for the second of two (the first if `reversed`)."""
+    """Columns with answers: one for each class, or one for the second of two (the first if `reversed`).
+
+    `note` says where they have names of other things.
+    """
 
     columns: tuple[str, ...]
     reversed: bool = False
+    note: str = ""
 
 
-def answer_columns(columns: Sequence[str], classes: Sequence[str], named: str, *, logits: bool) -> Answers:
+def answer_columns(
+    columns: Sequence[str], classes: Sequence[str], named: str, *, logits: bool, passed: Sequence[str] = ()
+) -> Answers:
     """Find the columns that have the answers for these classes, among those that may have them.
 
-    Raises `KdError` where they do not, or where several might.
+    Raises `KdError` where they do not, or where several might; it names those that were `passed` over, too.
     """
     for find in (_by_names, _by_numbers, _by_name_of_one):
         candidates = {
@@ -43,9 +51,10 @@ def answer_columns(columns: Sequence[str], classes: Sequence[str], named: str, *
         _named(columns, prefix, name) for prefix in (*PREFIXES, LOGIT, PLAIN) for name in classes
     )
     if not named_alike and (len(rest) == len(classes) or (len(rest), len(classes)) == (1, 2)):
-        return Answers(tuple(rest))
+        return Answers(tuple(rest), note=_note(rest, classes[-len(rest) :]))
+    others = f", besides {_some(passed)}, passed over as index, id or labels" if passed else ""
     raise KdError(
-        f"{named} has no column for each class; its columns are {_some(columns)}",
+        f"{named} has no column for each class; its columns are {_some(columns)}{others}",
         f"name them {_some([f'p_{name}' for name in classes])}, or leave only these, in this order",
     )
 
@@ -98,6 +107,14 @@ def _preferred(candidates: dict[str, Answers], named: str, logits: bool) -> str:
         columns = _some([candidates[prefix].columns[0] for prefix in prefixes])
         raise KdError(f"{named} has several columns for a class: {columns}", "leave one of them in the file")
     return prefixes[0] if prefixes else PLAIN
+
+
+def _note(columns: Sequence[str], classes: Sequence[str]) -> str:
+    if all(PLACES.fullmatch(name) for name in columns):
+        return ""
+    if len(columns) == 1:
+        return f"its column {columns[0]} is taken for the class {classes[0]}"
+    return f"its columns {_some(columns)} are taken for the classes {_some(classes)}, in this order"
 
 
 def _some(names: Sequence[str]) -> str:

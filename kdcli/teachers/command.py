@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
-import signal
-import subprocess
 import tempfile
-import time
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from kdcli.data.tables import text
 from kdcli.errors import KdError, UsageError
+from kdcli.teachers import process
 from kdcli.teachers.asked import Asked
 from kdcli.teachers.tables import dialect_of, table_answers
 from kdcli.words import counted, shortened
@@ -28,9 +26,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 600.0  # seconds
 CHUNK = 10_000  # rows that one process is asked about
-LARGEST = 256 * 2**20  # bytes of an answer: a command that writes without end must not fill the disk
 LONG = 60  # characters of a command that a message shows
-TAIL = 10  # lines of stderr that are shown
 
 
 @dataclass(frozen=True)
@@ -85,13 +81,12 @@ class CommandTeacher:
         if any(chunk.columns != chunks[0].columns for chunk in chunks):
             raise KdError(f"{self.who} names other columns for some rows", "they must agree")
         table = pl.concat(chunks, how="vertical_relaxed")
-        return table_answers(table, asked.classes, self.who, logits=asked.logits)
+        return table_answers(table, asked.classes, self.who, logits=asked.logits, note=asked.note)
 
     def _answer(self, frame: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame:
         """Return the table that one process answers with, a row for each of the frame."""
         # A row whose only value is missing must not be an empty line, which readers of CSV pass over.
         rows = frame.write_csv(null_value='""' if frame.width == 1 else "").encode()
-        # Files, since pipes could fill up, or be held open by what the command started.
         with (
             tempfile.TemporaryFile() as given,
             tempfile.TemporaryFile() as out,
@@ -99,68 +94,61 @@ class CommandTeacher:
         ):
             given.write(rows)
             given.seek(0)
-            process = self._started(given, out, errors)
             try:
-                self._wait(process, out, errors)
+                process.run(self.words, out, errors, given=given, timeout=self.timeout)
                 out.seek(0)
                 return _table(cast(BinaryIO, out), frame.height, classes)
             except KdError as problem:
-                raise KdError(f"{self.who}: {problem}", _tail(errors)) from None
+                raise KdError(f"{self.who}: {problem}", process.tail(errors)) from None
+            except OSError as error:
+                raise self._not_started(error) from None
 
-    def _wait(self, process: subprocess.Popen[bytes], out: IO[bytes], errors: IO[bytes]) -> None:
-        """Raise `KdError` unless the command ends well in time. Whatever it started is ended with it."""
-        end = time.monotonic() + self.timeout
-        try:
-            while process.poll() is None:
-                if time.monotonic() > end:
-                    raise KdError(f"no answer within {self.timeout:g} seconds; it was ended")
-                if max(os.fstat(file.fileno()).st_size for file in (out, errors)) > LARGEST:
-                    raise KdError(f"more than {LARGEST / 2**20:g} MiB of output; it was ended")
-                time.sleep(0.01)
-        finally:
-            with suppress(ProcessLookupError, PermissionError):  # if nothing is left of its group
-                os.killpg(process.pid, signal.SIGKILL)
-            code = process.wait()
-        if code < 0:
-            raise KdError(f"ended by signal {-code} ({signal.strsignal(-code)})")
-        if code > 0:
-            raise KdError(f"exit code {code}")
-
-    def _started(self, given: IO[bytes], out: IO[bytes], errors: IO[bytes]) -> subprocess.Popen[bytes]:
-        """Start the command in a process group of its own; raises `KdError` if it cannot be."""
+    def _not_started(self, error: OSError) -> KdError:
         program = self.words[0]
-        try:
-            return subprocess.Popen(  # noqa: S603 - no shell, and named by the user for this call
-                self.words, stdin=given, stdout=out, stderr=errors, start_new_session=True
-            )
-        except FileNotFoundError:
-            if Path(program).is_file() and os.sep in program:
-                why, hint = "names an interpreter that is not there", "see its first line"
-            else:
-                why = "is not there"
-                here = Path(program).is_file()
-                hint = f"did you mean ./{program}?" if here else "give the path of a program, or one on PATH"
-        except PermissionError:
+        if isinstance(error, FileNotFoundError) and Path(program).is_file() and os.sep in program:
+            why, hint = "names an interpreter that is not there", "see its first line"
+        elif isinstance(error, FileNotFoundError):
+            why = "is not there"
+            here = Path(program).is_file()
+            hint = f"did you mean ./{program}?" if here else "give the path of a program, or one on PATH"
+        elif isinstance(error, PermissionError):
             why, hint = "is not executable", f"chmod +x {shlex.quote(program)}"
-        except OSError as error:
+        else:
             why = f"cannot be run: {error.strerror}"
             hint = "a script's first line names its interpreter, such as #!/bin/sh"
-        raise KdError(f"{self.who} {why}", hint)
-
-
-def _tail(errors: IO[bytes]) -> str:
-    """Return the last lines that a command wrote to stderr, as a hint."""
-    errors.seek(max(0, errors.seek(0, os.SEEK_END) - 100 * TAIL))
-    lines = errors.read().decode("utf-8", "replace").rstrip().splitlines()[-TAIL:]
-    return "\n".join(["its stderr ends:", *lines]) if lines else "it wrote nothing to stderr"
+        return KdError(f"{self.who} {why}", hint)
 
 
 def _table(out: BinaryIO, rows: int, classes: Sequence[str]) -> pl.DataFrame:
     """Read an answer about so many rows; raises `KdError` where it is no table, or of other rows."""
-    # A first line such as "0,1" may be a header or an answer, so that the lines are counted.
-    header = sum(not line.isspace() for line in out) > rows
+    lines = [line for line in out if not line.isspace()]
+    first = _cells(lines[0]) if lines else []
+    # Other numbers, such as 0,1 of classes that are called no and yes, are a header or an answer.
+    named = _name(first, classes)
+    dialect = dialect_of(classes, header=named or len(lines) > rows)
     out.seek(0)
-    frame = text.read(Path("stdout"), out, dialect_of(classes, header=header), lambda: None).frame
-    if frame.height != rows:
-        raise KdError(f"stdout has {counted(frame.height, 'row')} when given {counted(rows, 'row')}")
-    return frame
+    dialect = replace(dialect, numbers=(*dialect.numbers, *first)) if named else dialect
+    read = text.read(Path("stdout"), out, dialect, lambda: None)
+    if read.frame.height != rows:
+        short = read.headed and read.frame.height < rows
+        header = f"; its first line, {','.join(first)}, has the names of the columns" if short else ""
+        raise KdError(f"stdout has {counted(read.frame.height, 'answer')} for {counted(rows, 'row')}{header}")
+    return read.frame
+
+
+def _cells(line: bytes) -> list[str]:
+    cells = re.split(r"[,;\t|]", line.decode("utf-8-sig", "replace"))
+    return [cell.strip().strip('"') for cell in cells]
+
+
+def _name(cells: Sequence[str], classes: Sequence[str]) -> bool:
+    """Whether the first line of an answer surely names its columns: it has no number, or the classes."""
+    numbers, numbers_of_classes = ([_number(text) for text in texts] for texts in (cells, classes))
+    return all(cells) and (numbers.count(None) == len(cells) or numbers == numbers_of_classes)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

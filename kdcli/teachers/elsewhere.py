@@ -15,16 +15,19 @@ from kdcli.errors import Command, KdError
 from kdcli.progress import Watch
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.recipe import Teacher
+from kdcli.runs.source import absolute, runs_code
 from kdcli.runs.stored import Data
 from kdcli.store import Content
 from kdcli.teachers.answers import logits_from
-from kdcli.teachers.asked import Asked, CallableTeacher
-from kdcli.teachers.calling import opened, runs_code
+from kdcli.teachers.asked import Asked, CallableTeacher, unnoted
+from kdcli.teachers.calling import opened
 from kdcli.teachers.onnx_inputs import Scaling
 from kdcli.teachers.order import check_order
 from kdcli.teachers.predictions import read_predictions
 from kdcli.teachers.source import source_of
 from kdcli.training.scores import scores_on_test
+
+NOTE = "columns"  # among what was used
 
 
 def resolved(settings: Teacher, named: str | None) -> Teacher:
@@ -33,15 +36,13 @@ def resolved(settings: Teacher, named: str | None) -> Teacher:
     Code of the user's own is run only where it is `named` by this call. Raises `KdError` where it is not, or
     where the teacher is another than the digest says, and `UsageError` for what names no teacher.
     """
-    source = settings.source
-    if runs_code(source) and named != source:
+    source = absolute(settings.source)
+    if runs_code(source) and absolute(named or "") != source:
         raise KdError(
-            f"the teacher is code, {source}, which runs only where the command names it",
-            ("name it: ", Command("train-teacher", (), {"source": source})),
+            f"the teacher is code, {settings.source}, which runs only where the command names it",
+            ("name it: ", Command("train-teacher", (), {"source": settings.source})),
         )
     teacher = called(settings)
-    if teacher is None or source.lower().endswith(".onnx"):
-        source = str(Path(source).absolute())
     digest = digest_of([Path(source)], "") if teacher is None else teacher.digest
     if settings.digest and digest != settings.digest:
         raise KdError(
@@ -54,25 +55,32 @@ def resolved(settings: Teacher, named: str | None) -> Teacher:
 def take(experiment: Experiment, settings: Teacher, watch: Watch) -> Content:
     """Take a teacher's answers to all examples of a run, as logits of each split of each draw."""
     start = time.perf_counter()
+    notes: list[str] = []
     data, source = experiment.data, settings.source
     classes, pool = data.description.classes, data.pool
     rows, teacher = source_of(data, watch), called(settings)
     if teacher is None:
         named = Path(source).name
         logits = read_predictions(
-            Path(source), rows, classes, id_column=settings.id_column, logits=settings.logits
+            Path(source),
+            rows,
+            classes,
+            id_column=settings.id_column,
+            logits=settings.logits,
+            note=notes.append,
         )
     else:
         named = teacher.who
         frame = None if rows.frame is None else typed(rows.frame)
-        logits = answers(teacher, settings, data, frame, pool.x, rows.place)
+        logits = answers(teacher, settings, data, frame, pool.x, rows.place, notes.append)
     if not settings.trust_order:
-        check_order(logits, pool.y, classes, named, shifted=teacher is None and not settings.id_column)
+        check_order(logits, pool.y, classes, named, shifted=not settings.id_column)
     of_splits = {
         split: logits[index].expand(pool.draws, -1, -1).contiguous() for split, index in pool.index.items()
     }
     scores = scores_on_test(of_splits["test"].unsqueeze(1), data)
-    return Content({"logits": of_splits}, scores, time.perf_counter() - start)
+    used = {NOTE: "; ".join(notes)} if notes else {}
+    return Content({"logits": of_splits}, scores, time.perf_counter() - start, used)
 
 
 def answers(
@@ -82,14 +90,15 @@ def answers(
     frame: pl.DataFrame | None,
     x: Tensor,
     place: Callable[[int], str],
+    note: Callable[[str], None] = unnoted,
 ) -> Tensor:
     """Ask a teacher about examples `x (n, *features)`, whose rows in their source are those of `frame`.
 
-    Returns its logits `(n, n_classes)`, float64; `place` names an example. Raises `KdError` for other answers
-    than the settings promise.
+    Returns its logits `(n, n_classes)`, float64; `place` names an example, and `note` is told what is taken
+    for granted. Raises `KdError` for other answers than the settings promise.
     """
     description = data.description
-    asked = Asked(frame, x, description.feature_names, description.classes, settings.logits)
+    asked = Asked(frame, x, description.feature_names, description.classes, settings.logits, note)
     answer = teacher.ask(asked)
     return logits_from(answer, description.classes, teacher.who, logits=settings.logits, place=place)
 

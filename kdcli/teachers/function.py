@@ -1,40 +1,35 @@
-"""A Python function of the user's as a teacher: `package.module:function` or `path/file.py:function`.
-
-This is the one place in kd that runs a user's code.
-"""
+"""A Python function of the user's as a teacher: `package.module:function` or `path/file.py:function`."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import importlib
 import importlib.util
-import os
+import json
 import pkgutil
 import sys
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+import tempfile
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.machinery import ModuleSpec
-from itertools import dropwhile
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kdcli.errors import KdError, nearest
+from kdcli.teachers import process
 from kdcli.teachers.asked import Asked
+from kdcli.teachers.running import ARRAY, FAILURE, FRAME, IMAGES, ROWS, is_file
 from kdcli.teachers.tables import table_answers
-from kdcli.words import counted, shortened
+from kdcli.words import counted
+
+EACH = "it needs a row for each, with a number for each class"
+# The import path is that of this process, whatever lies in the current folder.
+START = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
+START += "from kdcli.teachers.running import main; main()"
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
-
-MACHINERY = (__file__, functools.__file__, importlib.__file__, importlib.util.__file__)
-LINES = 8  # of the user's traceback that are shown
-LONG = 300  # characters of an exception's message that are shown
 
 
 @dataclass(frozen=True)
@@ -42,7 +37,8 @@ class FunctionTeacher:
     """A function that gets a Polars DataFrame of raw rows, or of images the NumPy array, and returns numbers.
 
     `module` is a module's name, searched in the current folder first, or a path that ends in .py, whose
-    folder is searched for what it imports. `name` may be dotted: `model.predict_proba`.
+    folder is searched for what it imports. `name` may be dotted: `model.predict_proba`. It runs in a process
+    of its own, so that nothing it does to that process, or to the current folder, has an effect on this one.
     """
 
     module: str
@@ -51,13 +47,12 @@ class FunctionTeacher:
     @property
     def who(self) -> str:
         """The function within a sentence."""
-        return f"the function '{self.name}' of {self.module}"
+        return f"the function '{self.name}' of {Path(self.module).name}"
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the file that defines the function's module; raises `KdError` if there is none."""
-        with self._own_code():
-            return hashlib.sha256(Path(str(self._spec.origin)).read_bytes()).hexdigest()
+        return hashlib.sha256(self._file.read_bytes()).hexdigest()
 
     def ask(self, asked: Asked) -> np.ndarray:
         """Return the function's answer; raises `KdError` for whatever goes wrong.
@@ -65,56 +60,54 @@ class FunctionTeacher:
         The columns of a frame are found by the names of the classes, or by their order.
         """
         import numpy as np
+        import polars as pl
 
         rows = len(asked.x)
         if not rows:
             return np.empty((0, len(asked.classes)))
-        # Copies, since the function might write into what it gets.
-        given = asked.x.numpy().copy() if asked.frame is None else asked.frame.clone()
-        with self._own_code():
-            answer = self._function(given)
-            frame = _as_frame(answer)
-        if frame is None:
-            values = _as_array(answer, self.who)
-        else:
-            values = table_answers(frame, asked.classes, self.who, logits=asked.logits)
-        if values.shape[:1] != (rows,):
+        answer = self._answer(asked)
+        if isinstance(answer, pl.DataFrame):
+            answer = table_answers(answer, asked.classes, self.who, logits=asked.logits, note=asked.note)
+        if not answer.shape:
+            raise KdError(f"{self.who} returns one number when given {counted(rows, 'row')}", EACH)
+        if answer.shape[0] != rows:
             raise KdError(
-                f"{self.who} returns the shape {values.shape} when given {counted(rows, 'row')}",
-                "it needs a row for each, with a number for each class",
+                f"{self.who} returns the shape {answer.shape} when given {counted(rows, 'row')}", EACH
             )
-        return values
+        return answer
 
-    @contextmanager
-    def _own_code(self) -> Iterator[None]:
-        """Run the user's code: its folder on the import path, its output on stderr, its failures told."""
-        folder = str(Path(self.module).absolute().parent if self._is_file else Path.cwd())
-        sys.path.insert(0, folder)
-        try:
-            with _stdout_to_stderr():
-                yield
-        except KdError:
-            raise
-        except (Exception, SystemExit) as error:
-            raise self._failure(error) from error
-        finally:
-            with suppress(ValueError):  # if that code took it away
-                sys.path.remove(folder)
+    def _answer(self, asked: Asked) -> np.ndarray | pl.DataFrame:
+        """Ask the function in a process of its own, whose output goes to stderr."""
+        import numpy as np
+        import polars as pl
 
-    @property
-    def _is_file(self) -> bool:
-        return self.module.endswith(".py")
+        file = str(self._file)
+        with tempfile.TemporaryDirectory() as place, tempfile.TemporaryFile() as output:
+            folder = Path(place)
+            if asked.frame is None:
+                np.save(folder / IMAGES, asked.x.numpy())
+            else:
+                asked.frame.write_ipc(folder / ROWS)
+            start = [sys.executable, "-P", "-u", "-X", "faulthandler", "-c", START, json.dumps(sys.path)]
+            try:
+                process.run(
+                    [*start, place, self.module, file, self.name, self.who], output, output, told=True
+                )
+            except KdError as problem:
+                raise KdError(f"{self.who}: {problem}", process.tail(output, "output")) from None
+            if (failure := folder / FAILURE).exists():
+                raise KdError(*json.loads(failure.read_text()))
+            if (frame := folder / FRAME).exists():
+                return pl.read_ipc(frame)
+            if (array := folder / ARRAY).exists():
+                return np.load(array, allow_pickle=False)  # type: ignore[no-any-return]
+            raise KdError(f"{self.who}: ended without an answer", process.tail(output, "output"))
 
     @cached_property
-    def _spec(self) -> ModuleSpec:
-        """Where the module is; raises `KdError` if it is nowhere, or has no file."""
-        importlib.invalidate_caches()
-        spec = self._spec_of_file() if self._is_file else _spec_of_module(self.module)
-        if not spec.has_location:
-            raise KdError(f"the module {self.module} has no file", "put the function in a file of its own")
-        return spec
-
-    def _spec_of_file(self) -> ModuleSpec:
+    def _file(self) -> Path:
+        """The file of the module, found without running code; raises `KdError` if there is none."""
+        if not is_file(self.module):
+            return _file_of_module(self.module)
         path = Path(self.module).absolute()
         if not path.is_file():
             others = [str(Path(self.module).parent / other.name) for other in path.parent.glob("*.py")]
@@ -122,115 +115,32 @@ class FunctionTeacher:
                 f"there is no file {self.module}{nearest(self.module, others)}",
                 "name a file that ends in .py",
             )
-        # A name that is taken would mix up two modules, such as when the file is called random.py.
-        name = path.stem if path.stem not in sys.modules else f"teacher_{path.stem}"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None  # noqa: S101 - it is a file that ends in .py
-        return spec
+        return path
 
-    @cached_property
-    def _function(self) -> Callable[[Any], Any]:
-        module = self._imported()
-        value: Any = module
-        for part in self.name.split("."):
-            if not hasattr(value, part):
-                names = [name for name in dir(value) if not name.startswith("_")]
-                raise KdError(
-                    f"{module.__file__} has no function '{self.name}'{nearest(part, names)}",
-                    "give it as module:function",
-                )
-            value = getattr(value, part)
-        if not callable(value):
-            kind = type(value).__name__
+
+def _file_of_module(module: str) -> Path:
+    """Find the file of a module, searched in the current folder first; raises `KdError` if there is none."""
+    importlib.invalidate_caches()
+    first = [str(Path.cwd()), *sys.path]
+    path, package, origin = first, "", None
+    for part in module.split("."):
+        spec = PathFinder.find_spec(part, path) or (None if package else _spec_of_installed(part))
+        if spec is None:
+            others = [known.name for known in pkgutil.iter_modules(path or first, package if path else "")]
             raise KdError(
-                f"'{self.name}' of {self.module} is not a function, but of type {kind}", "name another"
+                f"there is no module {module}{nearest(module, others)}",
+                f"searched in {first[0]} and among installed modules; a file is given as "
+                "path/file.py:function",
             )
-        function: Callable[[Any], Any] = value
-        return function
-
-    def _imported(self) -> ModuleType:
-        spec = self._spec
-        if not self._is_file:
-            return importlib.import_module(self.module)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module  # where dataclasses and unpickled objects look for it
-        assert spec.loader is not None  # noqa: S101 - a file has one
-        spec.loader.exec_module(module)
-        return module
-
-    def _failure(self, error: BaseException) -> KdError:
-        """Return what a person is told of an exception in the user's code."""
-        frames = [
-            frame
-            for frame in traceback.extract_tb(error.__traceback__)
-            if not frame.filename.startswith("<frozen importlib")
-        ]
-        frames = list(dropwhile(lambda frame: frame.filename in MACHINERY, frames))
-        file = getattr(vars(self).get("_spec"), "origin", None)  # unless a package fails before it is found
-        own = [frame for frame in frames if frame.filename == file] or frames
-        where = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
-        what = f"{type(error).__name__}: {error}".removesuffix(": ")
-        lines = "".join([*traceback.format_list(frames), *traceback.format_exception_only(error)])
-        shown = "\n".join(lines.rstrip().splitlines()[-LINES:])
-        return KdError(
-            f"{self.who} raises {shortened(what, LONG)}{where}", f"its own traceback ends:\n{shown}"
-        )
+        path, package = list(spec.submodule_search_locations or ()), f"{package}{part}."
+        origin = spec.origin if spec.has_location else None
+    if origin is None:
+        raise KdError(f"the module {module} has no file", "put the function in a file of its own")
+    return Path(origin)
 
 
-def _spec_of_module(module: str) -> ModuleSpec:
-    """Find a module, which imports the packages that it is in; raises `KdError` if it is nowhere."""
+def _spec_of_installed(module: str) -> ModuleSpec | None:
     try:
-        spec = importlib.util.find_spec(module)
-    except ModuleNotFoundError as error:
-        if not f"{module}.".startswith(f"{error.name}."):
-            raise  # the package is there, and what it imports is not
-        spec = None
-    if spec is None:
-        package = module.rpartition(".")[0]
-        path = getattr(sys.modules.get(package), "__path__", None)
-        modules = [known.name for known in pkgutil.iter_modules(path, f"{package}." if path else "")]
-        raise KdError(
-            f"there is no module {module}{nearest(module, modules)}",
-            f"searched in {Path.cwd()} and among installed modules; a file is given as path/file.py:function",
-        )
-    return spec
-
-
-def _as_frame(answer: Any) -> pl.DataFrame | None:
-    """Return a frame of Polars or pandas as one of Polars; None for other answers."""
-    import polars as pl
-
-    if isinstance(answer, pl.DataFrame):
-        return answer
-    if hasattr(answer, "columns") and hasattr(answer, "to_numpy"):
-        return pl.DataFrame({str(name): answer[name].to_list() for name in answer.columns})
-    return None
-
-
-def _as_array(answer: Any, who: str) -> np.ndarray:
-    """Return a tensor, or whatever NumPy takes for an array of numbers, as an array."""
-    import numpy as np
-    import torch
-
-    if isinstance(answer, torch.Tensor):
-        return answer.detach().cpu().double().numpy()
-    try:
-        values = np.asarray(answer)
-        return values.astype(np.float64) if values.dtype == object else values
-    except (TypeError, ValueError):
-        kind = type(answer).__name__
-        raise KdError(f"{who} returns no numbers, but {kind}", "arrays, tensors, frames would do") from None
-
-
-@contextmanager
-def _stdout_to_stderr() -> Iterator[None]:
-    """Send what is written to stdout to stderr, by libraries outside Python and other programs too."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        with redirect_stdout(sys.stderr):
-            yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
+        return importlib.util.find_spec(module)
+    except ValueError:  # such as of __main__
+        return None

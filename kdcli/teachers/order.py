@@ -60,6 +60,11 @@ def caution(p: Tensor, y: Tensor) -> str:
     )
 
 
+def is_certain(logits: Tensor) -> bool:
+    """Whether all answers `(…, n_classes)` give one class all of the probability, as labels do."""
+    return bool((logits.isneginf().sum(-1) == logits.shape[-1] - 1).all())
+
+
 class _Order(NamedTuple):
     """Another order: its accuracy and that of the order as it is, and what a person is told."""
 

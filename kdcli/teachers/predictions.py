@@ -11,7 +11,9 @@ from kdcli.data.numpy_files import read_arrays
 from kdcli.data.tables.classes import text_of
 from kdcli.data.tables.reading import Table, is_table, read_table
 from kdcli.errors import KdError, UsageError, nearest
+from kdcli.runs.source import FORMATS, NUMPY
 from kdcli.teachers.answers import logits_from
+from kdcli.teachers.asked import unnoted
 from kdcli.teachers.matching import by_id, by_position
 from kdcli.teachers.tables import dialect_of, index_columns, table_answers
 
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-NUMPY = (".npz", ".npy")
-FORMATS = "CSV, TSV, Parquet, Arrow, NPZ or NPY"
 PROBABILITIES = {"p", "prob", "probs", "proba", "probas", "probability", "probabilities"}
 LOGITS = {"logit", "logits"}
 ANSWERS = {"y_pred", "y_prob", "y_proba", "pred", "preds", "prediction", "predictions", "answers", "arr_0"}
@@ -44,22 +44,26 @@ class _Predictions:
     place: Callable[[int], str]
 
 
-def is_predictions(path: Path) -> bool:
-    """Whether a file may have predictions, by its name."""
-    return path.suffix.lower() in NUMPY or is_table(path)
-
-
 def read_predictions(
-    path: Path, rows: Source, classes: Sequence[str], *, id_column: str = "", logits: bool = False
+    path: Path,
+    rows: Source,
+    classes: Sequence[str],
+    *,
+    id_column: str = "",
+    logits: bool = False,
+    note: Callable[[str], None] = unnoted,
 ) -> Tensor:
     """Return the logits `(n, n_classes)`, float64, that a file of predictions has for the examples of a run.
 
     The file is a table in CSV, TSV, Parquet or Arrow, or an NPZ or NPY file, of probabilities, percentages,
     or `logits`. Its rows are those of the source in their order, unless the `id_column` says which they are.
-    Raises `KdError` saying what in the file is not as it should be.
+    `note` is told what is taken for granted. Raises `KdError` saying what in the file is not as it should
+    be.
     """
-    read = _of_arrays if path.suffix.lower() in NUMPY else _of_table
-    predictions = read(path, classes, id_column, logits)
+    if path.suffix.lower() in NUMPY:
+        predictions = _of_arrays(path, id_column, logits)
+    else:
+        predictions = _of_table(path, classes, id_column, logits, note)
     if id_column:
         index = by_id(predictions.ids, rows, id_column, path.name, predictions.place)
     else:
@@ -73,8 +77,10 @@ def read_predictions(
     )
 
 
-def _of_table(path: Path, classes: Sequence[str], id_column: str, logits: bool) -> _Predictions:
-    if not is_predictions(path):
+def _of_table(
+    path: Path, classes: Sequence[str], id_column: str, logits: bool, note: Callable[[str], None]
+) -> _Predictions:
+    if not is_table(path):
         raise UsageError(f"{path} is not a file of predictions", f"it may be {FORMATS}")
     table = read_table(path, dialect_of(classes))
     frame, place = table.frame, table.place
@@ -84,7 +90,7 @@ def _of_table(path: Path, classes: Sequence[str], id_column: str, logits: bool) 
 
     def answers(rows: Array) -> Array:
         return table_answers(
-            frame, classes, path.name, logits=logits, place=place, rows=rows, apart=(id_column,)
+            frame, classes, path.name, logits=logits, place=place, rows=rows, apart=(id_column,), note=note
         )
 
     ids = text_of(frame[id_column]).to_list() if id_column else ()
@@ -110,7 +116,7 @@ def _check_sorted(table: Table) -> None:
             )
 
 
-def _of_arrays(path: Path, classes: Sequence[str], id_column: str, logits: bool) -> _Predictions:
+def _of_arrays(path: Path, id_column: str, logits: bool) -> _Predictions:
     arrays = read_arrays(path, AGAIN)
     _check_id(id_column, list(arrays), path)
     ids = arrays.pop(id_column) if id_column else None

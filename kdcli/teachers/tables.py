@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kdcli.data.tables.text import Dialect
 from kdcli.errors import KdError
 from kdcli.teachers.answers import of_both_classes
+from kdcli.teachers.asked import unnoted
 from kdcli.teachers.columns import answer_columns
 
 if TYPE_CHECKING:
@@ -35,18 +36,23 @@ def table_answers(
     place: Callable[[int], str] | None = None,
     rows: Array | None = None,
     apart: Collection[str] = (),
+    note: Callable[[str], None] = unnoted,
 ) -> Array:
     """Return the answers of a table, or of these `rows (n,)` of it, `(n, n_classes)` or `(n, 1)`, float64.
 
     Columns that count the rows, have names of classes as values, or stand `apart` have no answers. `named`
-    names the teacher, and `place` a row of the table, for a person. Raises `KdError` unless each class has a
+    names the teacher, and `place` a row of the table, for a person; `note` is told where names of columns are
+    those of other things. Raises `KdError` unless each class has a
     column of numbers, or one of two classes has.
     """
     import numpy as np
 
     others = {*apart, *index_columns(frame), *(c.name for c in frame if _has_labels(c, classes))}
     names = [name for name in frame.columns if name not in others]
-    wanted = answer_columns(names, classes, named, logits=logits)
+    passed = [name for name in frame.columns if name in others]
+    wanted = answer_columns(names, classes, named, logits=logits, passed=passed)
+    if wanted.note:
+        note(wanted.note)
     rows = np.arange(frame.height) if rows is None else rows
 
     def told(k: int) -> str:

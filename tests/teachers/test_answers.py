@@ -143,10 +143,10 @@ def test_an_unclear_column_names_a_row(column: Any, words: str) -> None:
 def test_what_is_not_finite_is_counted_and_the_first_named(value: float) -> None:
     p = many(3)
     p[[4, 9], [1, 2]] = value
-    with pytest.raises(KdError, match="2 rows with a value that is missing or not finite, the first row 5"):
+    with pytest.raises(KdError, match="2 rows with a value that is missing or not finite, first in row 5"):
         read(p)
     if value != -math.inf:
-        with pytest.raises(KdError, match=r"2 rows .* the first row 5"):
+        with pytest.raises(KdError, match=r"2 rows .* first in row 5"):
             read(10 * p - 5, logits=True)
 
 

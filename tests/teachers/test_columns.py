@@ -118,4 +118,27 @@ def test_a_table_without_columns_is_refused() -> None:
 
 
 def test_answers_stand_for_the_second_class_unless_reversed() -> None:
-    assert Answers(("p",)) == (("p",), False)
+    assert not Answers(("p",)).reversed
+
+
+@pytest.mark.parametrize(
+    ("text", "classes", "note"),
+    [
+        ("A B", TWO, "its columns A and B are taken for the classes no and yes, in this order"),
+        ("score label", TWO, "its column score is taken for the class yes"),
+        ("p_yes p_no", TWO, ""),
+        ("p_no", TWO, ""),
+        ("0 1", TWO, ""),
+    ],
+)
+def test_names_of_other_things_are_noted(text: str, classes: tuple[str, ...], note: str) -> None:
+    assert answer_columns(text.split(), classes, "p.csv", logits=False).note == note
+
+
+def test_names_that_only_count_columns_are_not_noted() -> None:
+    assert not answer_columns(["column 1", "column_2"], TWO, "p.csv", logits=False).note
+
+
+def test_columns_that_were_passed_over_are_named() -> None:
+    with pytest.raises(KdError, match="its columns are none, besides id and said, passed over as index, id"):
+        answer_columns((), TWO, "p.csv", logits=False, passed=("id", "said"))

@@ -14,6 +14,7 @@ from teachers.asking import CLASSES, images, table
 
 from kdcli.errors import KdError
 from kdcli.teachers import command as commands
+from kdcli.teachers import process
 from kdcli.teachers.asked import Asked
 from kdcli.teachers.command import CommandTeacher
 
@@ -117,6 +118,22 @@ def test_a_header_may_name_classes_that_are_numbers() -> None:
     np.testing.assert_array_equal(values, ROWS)
 
 
+@pytest.mark.parametrize("header", ["0,1", "0.0,1.0", "\ufeff0;1", '"0","1"'])
+def test_a_first_line_that_has_the_classes_is_a_header_whatever_the_number_of_lines(header: str) -> None:
+    lines = [header, ".5,.5", "0,1", "1,0", "1,0"]
+    asked = table(classes=("0", "1"))
+    text = "\n".join(lines).replace(",", ";" if ";" in header else ",")
+    assert writing(text).ask(asked).tolist() == [[0.5, 0.5], [0, 1], [1, 0], [1, 0]]
+    problem = failure(writing(text.rpartition("\n")[0]), asked)
+    assert "stdout has 3 answers for 4 rows; its first line, 0" in problem.message
+
+
+@pytest.mark.parametrize("first", ["nan,0", "-inf,0", "1,0"])
+def test_a_first_line_with_a_number_is_an_answer(first: str) -> None:
+    values = writing(f"{first}\n0,1\n0,1\n0,1\n").ask(replace(table(), logits=True))
+    np.testing.assert_array_equal(values, [list(map(float, first.split(","))), *[[0, 1]] * 3])
+
+
 def test_rows_are_asked_about_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "CHUNK", 3)
     code = "rows = list(csv.DictReader(sys.stdin))\nopen('sizes', 'a').write(f'{len(rows)} ')\n"
@@ -150,14 +167,19 @@ def test_input_need_not_be_read() -> None:
     ("text", "said"),
     [
         ("", ": stdout is empty"),
-        ("0,1\n" * 3, ": stdout has 3 rows when given 4 rows"),
-        ("1,0.5\n" * 6, "stdout has 6 rows when given 4 rows"),
-        ("a,b\n" + "0,1\n" * 3, ", row 1: column 'column 1' has 'a', which is not a number"),
-        ("0.5,0.5\n" * 5, "stdout has 5 rows when given 4 rows"),
+        ("0,1\n" * 3, ": stdout has 3 answers for 4 rows"),
+        ("1,0.5\n" * 6, "stdout has 6 answers for 4 rows"),
+        (
+            "a,b\n" + "0,1\n" * 3,
+            "stdout has 3 answers for 4 rows; its first line, a,b, has the names of the columns",
+        ),
+        ("0.5,0.5\n" * 5, "stdout has 5 answers for 4 rows"),
         ("0,1\n0,1\n0\n0,1\n", "stdout, line 3: 1 columns, where line 1 has 2"),
-        ("0,1\n0,1\n\n0,1\n", "stdout has 3 rows when given 4 rows"),
+        ("0,1\n0,1\n\n0,1\n", "stdout has 3 answers for 4 rows"),
         ("a,b\n0,1\n0,oops\n0,1\n0,1\n", ", row 2: column 'b' has 'oops', which is not a number"),
         ("maybe,1\n" * 4, ", row 1: column 'column 1' has 'maybe', which is not a number"),
+        ("no,yes\n0,1\n\n0,1\n0,1\n", "stdout has 3 answers for 4 rows; its first line, no,yes,"),
+        ("no,yes\n0,1\n", "stdout has 1 answer for 4 rows"),
         ("0,1,2\n" * 4, "its columns are column 1, column 2 and column 3"),
         ("p_no\n" + "1\n" * 3 + "2\n", ", row 4: 2 is neither a probability nor"),
         ('"0,1\n' * 3, ": stdout, line 1: ',' expected after"),
@@ -212,7 +234,7 @@ def test_a_grandchild_that_keeps_the_output_open_is_not_waited_for() -> None:
 
 
 def test_output_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "LARGEST", 2**20)
+    monkeypatch.setattr(process, "LARGEST", 2**20)
     assert "more than 1 MiB of output" in failure(script("while True: print('0,1' * 1000)")).message
 
 

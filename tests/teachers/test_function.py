@@ -1,5 +1,7 @@
-import sys
-from collections.abc import Iterator
+import os
+import signal
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,17 +13,6 @@ from kdcli.errors import KdError
 from kdcli.teachers.function import FunctionTeacher
 
 ROWS = [[0.5, 0.5], [0.25, 0.75], [0, 1], [1, 0]]
-
-
-@pytest.fixture(autouse=True)
-def modules_and_path_are_put_back() -> Iterator[None]:
-    modules, path = set(sys.modules), list(sys.path)
-    yield
-    assert sys.path == path
-    own = {file.stem for file in Path.cwd().rglob("*")}
-    for name in set(sys.modules) - modules:
-        if name.removeprefix("teacher_").partition(".")[0] in own:
-            del sys.modules[name]
 
 
 def ask(code: str, file: str = "score.py", place: str = "score.py", name: str = "predict") -> np.ndarray:
@@ -103,6 +94,7 @@ def test_a_frame_that_the_function_changes_is_its_own() -> None:
         ("mine/__init__.py", "mine", "predict"),
         ("mine/models/scorer.py", "mine/models/scorer.py", "predict"),
         ("random.py", "random.py", "predict"),
+        ("statistics.py", "statistics.py", "predict"),
         ("scorer.py", "scorer", "Model.predict"),
     ],
 )
@@ -203,7 +195,13 @@ def test_the_line_is_of_the_users_file_when_a_library_raises() -> None:
         ("def predict(f):\n    return [1] * 3\n", "returns the shape (3,) when given 4 rows"),
         ("def predict(f):\n    return [[0, 1], [1]] * 2\n", "returns no numbers, but list"),
         ("def predict(f):\n    return {'no': 1}\n", "returns no numbers, but dict"),
-        ("def predict(f): ...\n", "returns the shape () when given 4 rows"),
+        ("def predict(f): ...\n", "returns None"),
+        ("def predict(f):\n    return 0.5\n", "returns one number when given 4 rows"),
+        ("def predict(f):\n    raise KeyboardInterrupt\n", "raises KeyboardInterrupt (score.py, line 2)"),
+        (
+            "import kdcli\ndef predict(f):\n    kdcli.open_run('nowhere')\n",
+            "no run 'nowhere' (score.py, line 3)",
+        ),
     ],
 )
 def test_what_goes_wrong_in_the_users_code_is_told(code: str, said: str) -> None:
@@ -220,6 +218,61 @@ def test_a_package_that_fails_is_told() -> None:
         FunctionTeacher("broken.scorer", "predict").ask(table())
 
 
-def test_an_interrupt_passes() -> None:
+def test_what_the_function_does_to_its_process_has_no_effect_on_this_one(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    folder, environment = Path.cwd(), dict(os.environ)
+    values = ask("""
+import os, sys, threading, time
+def predict(f):
+    print("said")
+    os.chdir("/")
+    os.environ.clear()
+    sys.path.clear()
+    sys.stdout.close()
+    sys.stderr.close()
+    os.closerange(0, 3)
+    threading.Thread(target=time.sleep, args=(300,)).start()
+    return [1] * 4
+""")
+    assert values.tolist() == [1] * 4
+    assert (Path.cwd(), dict(os.environ)) == (folder, environment)
+    assert capfd.readouterr() == ("", "said\n")
+
+
+def test_the_current_folder_hides_no_module_of_kds_own() -> None:
+    for name in ("json", "numpy", "kdcli"):
+        Path(f"{name}.py").write_text("raise SystemExit('hidden')\n")
+    assert ask("def predict(f):\n    return [1] * 4\n", "deep/s.py", "deep/s.py").tolist() == [1] * 4
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        ("os._exit(0)", "ended without an answer"),
+        ("os._exit(3)", "exit code 3"),
+        ("os.kill(os.getpid(), 9)", "ended by signal 9 (Killed)"),
+        ("ctypes.string_at(0)", "ended by signal 11 (Segmentation fault)"),
+    ],
+)
+def test_a_function_that_ends_its_process_is_told_with_its_last_words(end: str, said: str) -> None:
+    problem = failure(f"import ctypes, os\ndef predict(f):\n    print('so far', flush=True)\n    {end}\n")
+    assert problem.message == f"the function 'predict' of score.py: {said}"
+    assert str(problem.hint).startswith("its output ends:\nso far")
+    assert ("line 4 in predict" in str(problem.hint)) == (end.startswith("ctypes"))
+
+
+def test_an_interrupt_ends_the_function() -> None:
+    def interrupt() -> None:
+        while not Path("pid").exists() or not Path("pid").read_text():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        ask("def predict(f):\n    raise KeyboardInterrupt\n")
+        ask(
+            "import os, time\ndef predict(f):\n    open('pid', 'w').write(str(os.getpid()))\n"
+            "    time.sleep(300)\n"
+        )
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(Path("pid").read_text()), 0)

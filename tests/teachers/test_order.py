@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from kdcli.errors import KdError
-from kdcli.teachers.order import caution, check_order
+from kdcli.teachers.order import caution, check_order, is_certain
 
 SEEDS = st.integers(0, 10**6)
 
@@ -129,6 +129,14 @@ def test_a_teacher_worse_than_the_most_frequent_class_is_cautioned_against() -> 
     )
     assert caution(p[:12], y[:12]) != ""
     assert caution(torch.eye(2)[torch.zeros(200, dtype=torch.int64)], y) == ""
+
+
+def test_answers_that_are_labels_are_certain() -> None:
+    p = torch.eye(3)[torch.tensor([[0, 2], [1, 1]])]
+    assert is_certain(p.log())
+    assert not is_certain(p)
+    assert not is_certain(torch.tensor([[0.0, 1.0, 0.0], [0.1, 0.9, 0.0]]).log())
+    assert not is_certain(torch.tensor([[0.0, -1000.0]]))
 
 
 def test_what_may_be_chance_is_no_caution() -> None:

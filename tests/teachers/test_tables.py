@@ -34,6 +34,14 @@ def test_the_column_of_the_first_class_is_turned_into_both() -> None:
         answers({"p_no": [1, 2, 1]})
 
 
+def test_the_note_on_columns_is_handed_on() -> None:
+    notes: list[str] = []
+    answers({"row": [1, 2, 3], "A": P["p_no"], "B": P["p_yes"]}, note=notes.append)
+    assert notes == ["its columns A and B are taken for the classes no and yes, in this order"]
+    with pytest.raises(KdError, match="its columns are none, besides row and said,"):
+        answers({"row": [1, 2, 3], "said": ["yes", "no", "yes"]})
+
+
 def test_rows_are_taken_as_asked_for_and_named_as_they_stand() -> None:
     assert answers(P, rows=np.array([2, 0])) == BOTH[[2, 0]].tolist()
     with pytest.raises(KdError, match="row 2: column 'p_yes' has 'high'"):
