@@ -93,6 +93,7 @@ class Subject:
     score        mean of a metric on the test splits, and the ends of its 95 % interval
     reliability  of all draws and seeds, on the test splits
     curves       learning curves; None of a model that is not trained by gradients
+    size         bytes of its numbers, a mean over seeds; None where the model is not kept
     shown        position of the seed that stands for the set where a figure shows a single student
     variant      settings that set it apart from other sets of its target, such as "w = 0.3"
     partial      whether seeds are missing because their training failed
@@ -110,6 +111,7 @@ class Subject:
     score: Callable[[str], tuple[float, float, float]]
     reliability: Callable[[], Reliability]
     curves: Callable[[], Curves | None]
+    size: Callable[[], float | None] = lambda: None
     shown: int = 0
     variant: str = ""
     partial: bool = False

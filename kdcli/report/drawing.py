@@ -245,6 +245,7 @@ def _subject(
         score=cache(score),
         reliability=lambda: measure_reliability(scored(), _distinct_tests(data)),
         curves=cache(lambda: _curves(trained)),
+        size=cache(lambda: trained.load_model().numbers()[1] if trained.is_kept else None),
         shown=shown,
         variant=variant,
         partial=partial,

@@ -18,6 +18,7 @@ UNITS = {  # of what --latency and --size take, in milliseconds and bytes
     "latency": {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3},
     "size": {"b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9},
 }
+OF_TEACHER = {"best": False, "teacher": True}  # what --of takes
 MISSED = {"metric": "not good enough", "latency": "too slow", "size": "too large"}
 
 
@@ -121,7 +122,7 @@ def choose(
     budget = Budget(
         metric,
         within / 100 if kind.unit == "%" else within,
-        of == "teacher",
+        OF_TEACHER[of],
         _measure(latency, "latency"),
         _measure(size, "size"),
     )

@@ -85,6 +85,7 @@ def students(title: str, model: str = "mlp:4", **changed: Any) -> Subject:
             np.array([0.6, 0.97]), np.array([0.5, 1.0]), np.array([20, 100]), each=2
         ),
         curves=lambda: Curves(EPOCHS, TRAIN, TRAIN * 1.5),
+        size=lambda: 88.0,
     )
     return replace(subject, **changed)
 
@@ -115,7 +116,7 @@ def plane_view() -> View:
         splits={"test": Examples(x, (x[:, 0] > 0).astype(int))},
         posterior=exact,
         bayes={"accuracy": np.array([0.9772])},
-        teacher=students("teacher"),
+        teacher=students("teacher", size=lambda: 17_672.0),
         students=sets,
         differences=lambda: DIFFERENCES,
         columns={"x₁": [0], "x₂": [1]},

@@ -15,6 +15,7 @@ def test_all_figures_and_the_same_bytes_twice(kd: Kd, tiny: Path) -> None:
             "differences",
             "reliability",
             "accuracy-by-agreement",
+            "cost-accuracy",
             "confusion-matrices",
         ]
         assert all(content.startswith(magic) for content in contents)
