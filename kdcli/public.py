@@ -16,7 +16,7 @@ import numpy as np
 
 from kdcli.commands import text
 from kdcli.data import SPLITS
-from kdcli.data.tables.reading import Table
+from kdcli.data.tables.applying import rows_as_table
 from kdcli.errors import KdError, UsageError, unknown
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.predictor import Predictor
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     Rows = ArrayLike | pl.DataFrame | Sequence[Mapping[str, Any]]
 
 
+TEXT = "x has values that are no numbers: rows as they stand in a file are a DataFrame or a list of dicts"
+
+
 @contextmanager
 def _hints_as_text() -> Iterator[None]:
     """Spell the commands in the hint of an error, as a person reads it."""
@@ -43,25 +46,6 @@ def _hints_as_text() -> Iterator[None]:
     except KdError as error:
         error.hint = text(error.hint)
         raise
-
-
-def _table(x: Any, names: Sequence[str]) -> Table | None:
-    """Return rows with names of columns as a table, or objects in columns of these names; else None."""
-    import polars as pl
-
-    if isinstance(x, (list, tuple)) and len(x) and isinstance(x[0], Mapping):
-        frame = pl.DataFrame(list(x), infer_schema_length=None)
-    elif isinstance(x, pl.DataFrame):
-        frame = x
-    elif hasattr(x, "columns") and hasattr(x, "to_dict"):  # of pandas
-        frame = pl.DataFrame({str(name): list(x[name]) for name in x.columns}, strict=False)
-    elif isinstance(x, np.ndarray) and x.dtype == object and x.ndim == 2 and x.shape[1] == len(names):
-        columns_of = {name: [None if v != v else v for v in x[:, k]] for k, name in enumerate(names)}
-        frame = pl.DataFrame(columns_of, strict=False)
-    else:
-        return None
-    columns = [column.fill_nan(None) if column.dtype.is_float() else column for column in frame.get_columns()]
-    return Table(Path("the rows"), pl.DataFrame(columns), (), lambda row: f"row {row + 1}")
 
 
 @dataclass(frozen=True)
@@ -95,11 +79,14 @@ class Model:
         import torch
 
         names = [encoded.name for encoded in self._data.description.encodings]
-        if (table := _table(x, names)) is not None:
+        if (table := rows_as_table(x, names)) is not None:
             return Predictor(self._data, self._stack, ()).features(table)
         examples = np.asarray(x)
         if examples.dtype != np.uint8:
-            examples = examples.astype(np.float32)
+            try:
+                examples = examples.astype(np.float32)
+            except (TypeError, ValueError):
+                raise ValueError(TEXT) from None
         shape = self._data.features
         if examples.shape[1:] != shape or examples.ndim != len(shape) + 1:
             expected = ", ".join(("n", *map(str, shape)))
@@ -150,6 +137,12 @@ class Students:
         member = self._trained.member(self._stack, self.seeds.index(seed), draw)
         return _model(f"{self._trained.name}, {named_seed(seed, draw, draws)}", self._trained, member)
 
+    @_hints_as_text()
+    def best(self, draw: int = 0) -> Model:
+        """Return the student of a draw with the lowest NLL on its validation examples."""
+        _check_draw(draw, self._trained.experiment.data.draws)
+        return self.student(Predictor.of(self._trained, draw=draw).seeds[0], draw)
+
     @property
     @_hints_as_text()
     def metrics(self) -> Mapping[str, Sequence[Sequence[float]]]:
@@ -159,6 +152,13 @@ class Students:
     @cached_property
     def _stack(self) -> Stack:
         return self._trained.load_model()
+
+
+class _Sets(dict[str, Students]):
+    """Student sets by name; another name is refused with the nearest one."""
+
+    def __missing__(self, name: str) -> Students:
+        raise unknown("student set", name, self)
 
 
 class OpenRun:
@@ -230,12 +230,23 @@ class OpenRun:
     @cached_property
     @_hints_as_text()
     def student_sets(self) -> dict[str, Students]:
-        """The student sets that are not stale, by the names of their folders, in their usual order."""
-        return {
-            trained.folder: Students(trained.folder, trained.set.to_record(), trained.set.seeds, trained)
+        """The student sets that are not stale, by the names of their folders, in their usual order.
+
+        Another name raises `UsageError`.
+        """
+        return _Sets(
+            (trained.folder, Students(trained.folder, trained.set.to_record(), trained.set.seeds, trained))
             for trained in self._experiment.students()
             if not trained.stale
-        }
+        )
+
+    @_hints_as_text()
+    def student(self, name: str, draw: int = 0) -> Model:
+        """Return the student of a set that has the lowest NLL on a draw's validation examples.
+
+        `name` is that of the set's folder, such as "soft-T4-mlp4"; raises `UsageError` for any other.
+        """
+        return self.student_sets[name].best(draw)
 
     @_hints_as_text()
     def compare(

@@ -73,6 +73,19 @@ def test_a_draw_that_is_not_there_is_refused(two_draws: Path, draw: int) -> None
         assert refused.value.hint == "draws: 0 to 1"
 
 
+def test_a_student_by_the_name_of_its_set_is_the_best_on_validation_examples(two_draws: Path) -> None:
+    run = kdcli.open_run()
+    x, y = run.split("val", 1)
+    students = run.student_sets["soft-T4-mlp4"]
+    columns = np.searchsorted(run.classes, y)
+    nll = [
+        -np.log(students.student(seed, 1).predict_proba(x)[range(len(y)), columns]).mean() for seed in (0, 1)
+    ]
+    assert run.student("soft-T4-mlp4", 1).name.endswith(f"seed {np.argmin(nll)} of draw 1")
+    with pytest.raises(kdcli.UsageError, match="no student set 'soft-T4-mlp'; did you mean soft-T4-mlp4"):
+        run.student("soft-T4-mlp")
+
+
 def test_a_run_of_one_draw_says_so_where_another_is_asked_for(tiny: Path) -> None:
     run = kdcli.open_run()
     assert run.student_sets["labels-mlp4"].student(1).name == "students/labels-mlp4, seed 1"
@@ -187,8 +200,11 @@ def test_rows_go_by_the_names_of_their_columns_in_whatever_they_come(
     for form in forms:
         np.testing.assert_allclose(student.predict_proba(form), expected, rtol=1e-6)
     assert student.predict(rows[:3]).tolist() == pl.read_csv("p.csv")["prediction"][:3].to_list()
-    with pytest.raises(kdcli.KdError, match="has no column 'age'"):
+    with pytest.raises(kdcli.KdError, match="no column 'age' in the rows"):
         student.predict_proba(rows.drop("age"))
+    for odd in ([["a", "b"]], rows.to_dicts()[0]):
+        with pytest.raises(ValueError, match="a DataFrame or a list of dicts"):
+            student.predict_proba(odd)
     with pytest.raises(kdcli.KdError, match="row 1: column 'age' has 'old'"):
         student.predict_proba(rows.with_columns(age=pl.lit("old")))
 

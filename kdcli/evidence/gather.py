@@ -69,6 +69,7 @@ class Evidence:
     more_draws: Command
     stale: Sequence[StaleSet] = ()
     edits: Sequence[Text] = ()
+    one_teacher: bool = False  # which exists elsewhere, and is the same in all draws
 
     @property
     def n_test(self) -> int:
@@ -102,7 +103,6 @@ def gather(
 
     `metrics` are compared besides accuracy and NLL. `control` is "labels" unless told otherwise (see
     `verdicts.candidates`). Sets that cannot be paired with theirs are compared if `unpaired` allows it.
-
     Raises `UsageError` for models, metrics and controls that are not there, and `KdError` where data,
     teacher or all students are missing or stale.
     """
@@ -122,6 +122,7 @@ def gather(
         bayes=_measure_bayes(data, compared),
         teacher=_measure_teacher(teacher, data, compared) if teacher else None,
         teacher_logits=teacher.logits["train"] if teacher else None,
+        one_teacher=teacher is not None and not teacher.is_kept,
         students=_compared(experiment, students, compared, control or CONTROL, unpaired),
         control=control or CONTROL,
         compared=compared,

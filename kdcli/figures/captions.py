@@ -58,6 +58,8 @@ def interval_sources(view: View) -> str:
         )
     models = [*(["teacher"] if view.teacher else []), *(["students"] if view.students else [])]
     draws = f"{view.draws} draws of the data, each with its own {listed(models)}"
+    if view.teacher and not view.teacher.askable:
+        draws = f"{view.draws} draws of the data, each with its own students, and the same teacher"
     return {
         "split": f"{draws}; the intervals are corrected for the examples that draws share",
         "test kept": f"{draws}, and over the test examples, which are the same in all draws",

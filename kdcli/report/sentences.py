@@ -212,6 +212,8 @@ def _varied(evidence: Evidence) -> Iterator[str]:
 def _sources(evidence: Evidence) -> str:
     """Say what a draw is, and what the intervals are over."""
     interval, own = "± is half of a 95 % interval over", "with a teacher and students of its own"
+    if evidence.one_teacher:
+        own = "with students of its own, and the same teacher"
     if evidence.draws > 1:
         draws = f"the {evidence.draws} draws"
         return {

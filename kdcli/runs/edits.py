@@ -81,10 +81,16 @@ def notes(experiment: Experiment, names: Iterable[str]) -> list[Text]:
         joined(
             f"{', '.join(artefact.name for artefact in several)}: made with {told}; ",
             (as_the_recipe_says(several[0], found[several[0].name]),),
-            " follows the recipe",
+            _what_it_does(found[several[0].name]),
         )
         for told, several in alike.items()
     ]
+
+
+def _what_it_does(different: Iterable[Difference]) -> str:
+    """Say what the command does that makes an artefact as the recipe says: it adds seeds, or replaces it."""
+    more = all(difference.key == SEEDS for difference in different)
+    return " follows the recipe" if more else " would replace that by what the recipe says"
 
 
 def _listed(different: Iterable[Difference]) -> str:

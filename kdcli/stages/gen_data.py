@@ -143,12 +143,11 @@ def gen_data(
     record = DataRecord(recipe.dataset, config, _fingerprint(dataset, contents, experiment))
     given = list(flags_given(options)) if there and not adopt else None
     up_to_date = reusable(experiment, DATA, record, force=force, given=given)
-    if adopt and there:
-        _check_adoption(experiment, recipe, force)
+    replaces = adopt and there and _replaces(experiment, recipe, force)
     if not up_to_date:
         _check_room(dataset.points(config), config, run.path)
         _make(experiment, recipe, record, sample or (lambda: _sampled(experiment, record, contents, bar)))
-    elif adopt and force:
+    elif replaces:
         experiment.adopt(dump(recipe))
     if named_run() is None:  # a shell that has a run of its own leaves the one of all others alone
         run.store.make_current(run.name)
@@ -212,22 +211,28 @@ def _described(record: DataRecord, sample: Sample) -> Description:
     )
 
 
-def _check_adoption(experiment: Experiment, recipe: Recipe, force: bool) -> None:
-    """Refuse to replace the recipe of a run: by another unless by `force`, and one of a newer kd at all."""
+def _replaces(experiment: Experiment, recipe: Recipe, force: bool) -> bool:
+    """Say whether this recipe takes the place of the run's own, which may be another teacher that exists.
+
+    Raises `KdError` for any other recipe unless by `force`, and where the run's is one of a newer kd.
+    """
     try:
-        same = experiment.recipe == recipe
+        own = experiment.recipe
     except NewerError:
         raise
     except KdError:
         if not force:
             raise
-        return  # what cannot be read may be replaced
+        return True  # what cannot be read may be replaced
+    first = recipe.teacher.source and not experiment.has_teacher
+    same = replace(own, teacher=recipe.teacher) == recipe if first else own == recipe
     if not same and not force:
         run = experiment.run
         raise KdError(
             f"run {run.name} has another recipe, {run.recipe_path}",
             "--run NAME makes a run beside it; --force replaces the recipe and what was made differently",
         )
+    return force or own != recipe
 
 
 def _check_room(points: Mapping[str, int], config: Drawn, folder: Path) -> None:

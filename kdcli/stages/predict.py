@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from kdcli.data.images import images_in
+from kdcli.data.tables.applying import unseen as unseen_in
 from kdcli.data.tables.classes import labels_of, without_stop
 from kdcli.data.tables.columns import named
 from kdcli.data.tables.reading import Table, suffix_of
@@ -21,8 +22,8 @@ from kdcli.errors import KdError, UsageError, unknown
 from kdcli.metrics import RECORDED, measure
 from kdcli.progress import Watch, unwatched
 from kdcli.report.sentences import scores_text
-from kdcli.report.told import Told
-from kdcli.report.words import wrote
+from kdcli.report.told import Line, Told
+from kdcli.report.words import legible, wrote
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import STUDENTS
 from kdcli.runs.predictor import Predictor
@@ -61,11 +62,15 @@ class Predicted:
     out: str
     rows: int
     metrics: dict[str, float]
+    unseen: dict[str, tuple[int, str]]
 
     def told(self) -> Iterator[Told]:
         """Return who predicted how many rows, how well, and the path."""
         who = named_seed(self.seeds[0], 0, 1) if len(self.seeds) == 1 else counted(len(self.seeds), "seed")
         yield f"run {self.run}: {counted(self.rows, 'row')} predicted by {self.students}, {who}"
+        for column, (count, first) in self.unseen.items():
+            values = f"{counted(count, 'value')} of column '{column}'"
+            yield Line(f"! {values} that no training row had, such as '{legible(first)}'", wrap=True)
         if self.metrics:
             yield f"scores: {scores_text(self.metrics)}"
         if self.out != STDIO:
@@ -80,6 +85,7 @@ class Predicted:
             "seeds": self.seeds,
             "rows": self.rows,
             "metrics": self.metrics,
+            "unseen": {column: count for column, (count, _) in self.unseen.items()},
         }
 
 
@@ -103,14 +109,17 @@ def predict(
     predictor = Predictor.of(trained, seed=seed, draw=draw, ensemble=ensemble)
     classes = experiment.data.description.classes
     rows, scored = 0, _Scores(classes)
+    unseen: dict[str, tuple[int, str]] = {}
     with _writer(asked.out) as write, watch(f"predicting {Path(asked.file).name}", 1, "file", 1):
-        for frame, log_p, labels in _answers(predictor, asked):
+        for frame, log_p, labels in _answers(predictor, asked, unseen):
             p = {f"p_{name}": log_p[:, k].exp().numpy() for k, name in enumerate(classes)}
             best = [classes[k] for k in log_p.argmax(1).tolist()]
             write(pl.concat([frame, pl.DataFrame({"prediction": best, **p})], how="horizontal"))
             rows += len(log_p)
             scored.add(log_p, labels)
-    return Predicted(experiment.run.name, trained.folder, predictor.seeds, asked.out, rows, scored.metrics)
+    return Predicted(
+        experiment.run.name, trained.folder, predictor.seeds, asked.out, rows, scored.metrics, unseen
+    )
 
 
 def _students(experiment: Experiment, folder: str) -> TrainedStudents:
@@ -121,8 +130,13 @@ def _students(experiment: Experiment, folder: str) -> TrainedStudents:
     return cast(TrainedStudents, experiment.fresh(f"{STUDENTS}/{folder}"))
 
 
-def _answers(predictor: Predictor, asked: Asked) -> Iterator[tuple[pl.DataFrame, Tensor, pl.Series | None]]:
-    """Yield the columns to be kept, the log-probabilities and the labels of each piece of a file."""
+def _answers(
+    predictor: Predictor, asked: Asked, unseen: dict[str, tuple[int, str]]
+) -> Iterator[tuple[pl.DataFrame, Tensor, pl.Series | None]]:
+    """Yield the columns to be kept, the log-probabilities and the labels of each piece of a file.
+
+    Adds to `unseen` the values of categories that no training row had: their number, and the first.
+    """
     path, data = Path(asked.file), predictor.data
     if path.is_dir():
         yield from _images(predictor, path)
@@ -134,6 +148,9 @@ def _answers(predictor: Predictor, asked: Asked) -> Iterator[tuple[pl.DataFrame,
     identifiers = [column.name for column in data.description.decisions if column.kind == "identifier"]
     for table in tables:
         log_p = predictor.log_p(predictor.features(table))
+        for column, (count, first) in unseen_in(table, data.description.encodings).items():
+            before, earlier = unseen.get(column, (0, first))
+            unseen[column] = (before + count, earlier)
         names = asked.keep or [name for name in identifiers if name in table.frame.columns]
         yield _kept(table, names), log_p, _labels(table, asked.label)
 
@@ -145,7 +162,7 @@ def _kept(table: Table, names: Sequence[str]) -> pl.DataFrame:
 
 def _labels(table: Table, label: str) -> pl.Series | None:
     """Return the labels of a table as text; None where they are not asked for."""
-    return labels_of(table, named(table, label, "--label"), []) if label else None
+    return labels_of(table, named(table, label, "--score"), []) if label else None
 
 
 def _images(predictor: Predictor, folder: Path) -> Iterator[tuple[pl.DataFrame, Tensor, None]]:

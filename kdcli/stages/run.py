@@ -24,6 +24,7 @@ from kdcli.stages.gen_data import DataMade, gen_data
 from kdcli.stages.plot import Plotted, plot
 from kdcli.stages.train_teacher import TeacherTrained, train_teacher
 from kdcli.store import named_run
+from kdcli.teachers.elsewhere import resolved
 
 Result = DataMade | TeacherTrained | Distilled | Plotted | Compared
 
@@ -69,6 +70,8 @@ class WholeRun:
 
     def steps(self) -> list[Step]:
         """Return the stages in order, each with the command that does the same."""
+        if self.recipe.teacher.source:
+            resolved(self.recipe.teacher, self.teacher.get("source"))  # or raises before anything is made
         crew.start(drawing=True)
         joins = self.joins
         evidence = cache(lambda: gather(self.experiment))  # of the students when they are there

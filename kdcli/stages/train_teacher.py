@@ -36,6 +36,11 @@ from kdcli.training.devices import choose_device
 from kdcli.training.material import teacher_sizes
 from kdcli.words import capitalised, counted
 
+UNKNOWN = (
+    "kd cannot know which rows this teacher was trained on. On test rows among them it looks better than it "
+    "is, and so do its students. Data with a file of their own to test on (--test FILE) rule that out."
+)
+
 
 @dataclass(frozen=True)
 class TeacherTrained:
@@ -51,12 +56,14 @@ class TeacherTrained:
     training_seconds: float
     cautions: Sequence[Text]
     memory: Memory
+    taken: bool  # rather than trained: the same in all draws
 
     def told(self) -> Iterator[Told]:
         """Return how the teacher was trained, its scores, and the path."""
         epochs = f", {counted(self.epochs, 'epoch')}" if self.epochs else ""
         took = "" if self.up_to_date else f" in {seconds(self.training_seconds)}"
-        teachers, mean = (f"{self.draws} teachers", "mean ") if self.draws > 1 else ("teacher", "")
+        teachers = "teacher" if self.draws == 1 or self.taken else f"{self.draws} teachers"
+        mean = "mean " if self.draws > 1 else ""
         scores = f"{mean}test {scores_text(self.metrics)}"
         yield f"run {self.run}: {teachers} {self.model}{epochs}{took}, {scores}"
         yield from (Line(joined("! ", told), wrap=True) for told in self.cautions)
@@ -110,6 +117,7 @@ def _result(experiment: Experiment, up_to_date: bool) -> TeacherTrained:
         training_seconds=teacher.meta.seconds,
         cautions=_cautions(experiment),
         memory=memory_of(teacher),
+        taken=not teacher.is_kept,
     )
 
 
@@ -152,13 +160,16 @@ def _made(experiment: Experiment, record: TeacherRecord, watch: Watch) -> Conten
 
 def _cautions(experiment: Experiment) -> list[Text]:
     """Say what this teacher was taken for, and where it would mislead its students."""
-    pool, logits = experiment.data.pool, experiment.teacher.logits["test"]
+    data, teacher = experiment.data, experiment.teacher
+    pool, logits = data.pool, teacher.logits["test"]
     y = pool.y[pool.index["test"]].expand(len(logits), -1)
     found: list[Text] = []
-    if note := experiment.teacher.meta.used.get(elsewhere.NOTE):
+    if note := teacher.meta.used.get(elsewhere.NOTE):
         found.append(f"{capitalised(note)}.")
-    if all(map(is_certain, experiment.teacher.logits.values())):
+    if all(map(is_certain, teacher.logits.values())):
         found.append("Every answer is certain: its soft labels are the same as its hard ones.")
+    if not teacher.is_kept and data.dataset.opened and data.description.drawing == "split":
+        found.append(UNKNOWN)
     if memory := remembers(experiment):
         found.append(caution_text(memory))
     if poor := caution(logits.flatten(0, 1), y.flatten()):

@@ -110,9 +110,9 @@ class FunctionTeacher:
             return _file_of_module(self.module)
         path = Path(self.module).absolute()
         if not path.is_file():
-            others = [str(Path(self.module).parent / other.name) for other in path.parent.glob("*.py")]
+            others = [other.name for other in path.parent.glob("*.py")]
             raise KdError(
-                f"there is no file {self.module}{nearest(self.module, others)}",
+                f"there is no file {path.name} in {path.parent}{nearest(path.name, others)}",
                 "name a file that ends in .py",
             )
         return path

@@ -28,6 +28,7 @@ ROWS, IMAGES = "rows.arrow", "images.npy"
 FRAME, ARRAY, FAILURE = "answer.arrow", "answer.npy", "failure.json"
 MACHINERY = (__file__, importlib.__file__, importlib.util.__file__)
 LINES = 8  # of the user's traceback that are shown
+FRAMES = "the rows are a Polars DataFrame, and rows.to_pandas() is one of pandas (with pyarrow installed); "
 LONG = 300  # characters of an exception's message that are shown
 
 
@@ -138,7 +139,8 @@ def _as_array(answer: Any, who: str) -> np.ndarray:
     except (TypeError, ValueError):
         kind = type(answer).__name__
         raise _RefusedError(
-            f"{who} returns no numbers, but {kind}", "arrays, tensors, frames would do"
+            f"{who} returns no numbers, but {kind}",
+            "it needs to return a number for each class, as predict_proba does",
         ) from None
 
 
@@ -155,4 +157,5 @@ def _failure(error: BaseException, file: str, who: str) -> KdError:
     what = f"{type(error).__name__}: {error}".removesuffix(": ")
     lines = "".join([*traceback.format_list(frames), *traceback.format_exception_only(error)])
     shown = "\n".join(lines.rstrip().splitlines()[-LINES:])
-    return KdError(f"{who} raises {shortened(what, LONG)}{where}", f"its own traceback ends:\n{shown}")
+    hint = FRAMES if type(getattr(error, "obj", None)).__module__.startswith("polars") else ""
+    return KdError(f"{who} raises {shortened(what, LONG)}{where}", f"{hint}its own traceback ends:\n{shown}")

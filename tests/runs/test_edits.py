@@ -65,7 +65,8 @@ def test_data_of_other_settings_are_told_and_stop_what_trains_on_them(kd: Kd, ti
         assert "data differs from the recipe" in kd(command).out
         assert "differs" in next(line for line in kd(command).out.splitlines() if "teacher" in line)
     warnings = compared(kd)["warnings"]
-    assert f"data: made with {told}; `kd gen-data --run tiny --force` follows the recipe." in warnings
+    renewed = "would replace that by what the recipe says"
+    assert f"data: made with {told}; `kd gen-data --run tiny --force` {renewed}." in warnings
     assert f"data: made with {told}" in kd("plot", "learning-curves").err
     # What is named mends it.
     for command in ("gen-data --run tiny --force", "train-teacher --force", "distill --force"):
@@ -101,7 +102,8 @@ def test_another_teacher_in_the_recipe(kd: Kd, tiny: Path) -> None:
     assert shown(kd) == {"teacher": [told], "students/soft-T4-mlp4": made_from}
     outcome = kd("distill")  # a flag may have made it: it is said, and the teacher taken as it is
     assert outcome.code == 0
-    assert f"teacher: made with {told}; `kd train-teacher --force` follows the recipe" in outcome.err
+    renewed = "would replace that by what the recipe says"
+    assert f"teacher: made with {told}; `kd train-teacher --force` {renewed}" in outcome.err
     assert kd("train-teacher", "--force").code == 0
     assert [item["state"] for item in json.loads(kd("show", "--json").out)["artefacts"]][3] == "stale"
 
@@ -137,7 +139,7 @@ def test_students_of_other_settings(kd: Kd, tiny: Path) -> None:
     warnings = [text for text in compared(kd)["warnings"] if "and the recipe says" in text]
     assert warnings == [
         f"students/labels-mlp4, students/soft-T4-mlp4: made with {told}; {few}; "
-        "`kd distill --force` follows the recipe."
+        "`kd distill --force` would replace that by what the recipe says."
     ]
     outcome = kd("distill")
     assert outcome.code == 1

@@ -65,6 +65,19 @@ def test_columns_go_by_name_and_those_that_are_not_learned_may_be_missing(kd: Kd
     assert found["p_yes"].equals(predicted("all.csv")["p_yes"])
 
 
+def test_values_that_no_training_row_had_are_told(kd: Kd, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "BLOCK", 200)  # in several pieces
+    frame = pl.read_csv("customers.csv")
+    odd = pl.Series(["gone" if k % 50 == 3 else plan for k, plan in enumerate(frame["plan"])])
+    frame.with_columns(plan=odd).write_csv("odd.csv")
+    outcome = kd("predict", "labels-mlp4", "odd.csv", "--out", "p.csv")
+    assert "! 4 values of column 'plan' that no training row had, such as 'gone'" in outcome.out
+    told = json.loads(kd("predict", "labels-mlp4", "odd.csv", "--out", "p.csv", "--json").out)
+    assert told["unseen"] == {"plan": 4}
+    told = json.loads(kd("predict", "labels-mlp4", "customers.csv", "--out", "p.csv", "--json").out)
+    assert told["unseen"] == {}
+
+
 def test_pieces_are_predicted_as_the_whole(kd: Kd, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert kd("predict", "labels-mlp4", "customers.csv", "--out", "whole.csv").code == 0
     monkeypatch.setattr(lines, "BLOCK", 200)
@@ -151,7 +164,7 @@ def test_images_are_those_of_a_folder(kd: Kd, outputs: Path) -> None:
         (["labels-mlp4", "customers.csv", "--draw", "2"], "there is no draw 2"),
         (["labels-mlp4", "customers.csv", "--out", "p.txt"], "p.txt ends in none of"),
         (["labels-mlp4", "customers.csv", "--json"], "cannot both be on stdout"),
-        (["labels-mlp4", "short.csv"], "has no column 'age'"),
+        (["labels-mlp4", "short.csv"], "no column 'age' in"),
         (["labels-mlp4", "odd.csv"], "odd.csv, line 2: column 'age' has 'old'"),
         (["labels-mlp4", "customers.csv", "--score", "plan"], "is no class"),
         (["labels-mlp4", "customers.csv", "--score", "lft"], "did you mean left?"),

@@ -154,6 +154,33 @@ def test_a_whole_run_takes_predictions_that_are_matched_by_an_id(kd: Kd, outputs
     assert opened(outputs / "own").recipe.teacher.id_column == "customerID"
 
 
+def test_a_run_goes_on_when_the_name_of_its_teacher_is_mended(kd: Kd, outputs: Path) -> None:
+    rows = table(kd)
+    np.save("p.npy", answers(rows))
+    Path("score.py").write_text("def predict(rows):\n    return rows['age'].fill_null(40) / 100\n")
+    given = ("run", "customers.csv", "--label", "left", "--draws", "1", "--seeds", "1", "--run", "own")
+    assert "there is no file scor.py" in kd(*given, "--from", "scor.py:predict").err
+    assert not (outputs / "own").exists()  # nothing is made before the teacher is found
+    assert "did you mean predict" in kd(*given, "--from", "score.py:predct").err
+    told = kd(*given, "--from", "score.py:predict")
+    assert told.code == 0, told.err
+    assert opened(outputs / "own").recipe.teacher.source.endswith("score.py:predict")
+    outcome = kd(*given, "--from", "p.npy")  # another teacher is there now
+    assert outcome.code == 1
+    assert "run own has another recipe" in outcome.err
+
+
+def test_one_teacher_of_several_draws_is_told_as_one(kd: Kd, outputs: Path) -> None:
+    np.save("p.npy", answers(table(kd)))
+    assert kd("gen-data", "customers.csv", "--label", "left", "--draws", "3", "--run", "own").code == 0
+    told = kd("train-teacher", "--from", "p.npy").out.replace("\n", " ")
+    assert "run own: teacher p.npy in" in told
+    assert "mean test accuracy" in told
+    assert "kd cannot know which rows this teacher was trained on" in told
+    assert kd("distill", "--model", "tree:max_depth=2", "--seeds", "2").code == 0
+    assert "with students of its own, and the same teacher" in kd("compare").out.replace("\n", " ")
+
+
 def test_classes_in_another_order_are_refused_unless_the_order_is_trusted(kd: Kd, outputs: Path) -> None:
     np.save("p.npy", answers(table(kd))[:, ::-1])
     outcome = kd("train-teacher", "--from", "p.npy")

@@ -138,7 +138,7 @@ def test_output_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("place", "said"),
     [
-        ("scores.py", "there is no file scores.py; did you mean score.py?"),
+        ("scores.py", "there is no file scores.py in {here}; did you mean score.py?"),
         ("scores", "there is no module scores; did you mean score?"),
         ("mine.scores", "there is no module mine.scores; did you mean mine.scorer?"),
         ("mime.scorer.x", "there is no module mime.scorer.x"),
@@ -153,10 +153,10 @@ def test_a_module_that_is_not_there(place: str, said: str) -> None:
     teacher = FunctionTeacher(place, "predict")
     with pytest.raises(KdError) as refused:
         teacher.ask(table())
-    assert refused.value.message == said
+    assert refused.value.message == said.format(here=Path.cwd())
     with pytest.raises(KdError) as refused:
         assert teacher.digest
-    assert refused.value.message == said
+    assert refused.value.message == said.format(here=Path.cwd())
 
 
 def test_a_function_that_is_not_there() -> None:
@@ -188,6 +188,7 @@ def test_the_line_is_of_the_users_file_when_a_library_raises() -> None:
         ("def predict(f):\n    raise SystemExit(3)\n", "raises SystemExit: 3 (score.py, line 2)"),
         ("def predict(f):\n    assert False\n", "raises AssertionError (score.py, line 2)"),
         ("def predict(f):\n    raise StopIteration\n", "raises StopIteration (score.py, line 2)"),
+        ("def predict(f):\n    return f.iloc[0]\n", "has no attribute 'iloc' (score.py, line 2)"),
         ("import nowhere_at_all\n", "raises ModuleNotFoundError: No module named 'nowhere_at_all'"),
         ("x = 1\ndef predict(f:\n", "raises SyntaxError: '(' was never closed (score.py, line 2)"),
         ("def predict(f, g): ...\n", "missing 1 required positional argument: 'g'"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from kdcli.data.tables.columns import named
+from kdcli.data.tables.columns import missing_columns
 from kdcli.data.tables.encoding import Encoded, as_numbers, encode
 from kdcli.errors import KdError
-from kdcli.words import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,10 +22,48 @@ def applied(table: Table, encodings: Sequence[Encoded]) -> Tensor:
     Raises `KdError` for a column that is missing, and for a value of another kind than its column has.
     """
     if lacking := [encoded.name for encoded in encodings if encoded.name not in table.frame.columns]:
-        named(table, lacking[0], f"{counted(len(lacking), 'column')} missing")
+        raise missing_columns(table, lacking)
     for encoded in encodings:
         _check(table, encoded)
     return encode(table, encodings)
+
+
+def unseen(table: Table, encodings: Sequence[Encoded]) -> dict[str, tuple[int, str]]:
+    """Count the values of each category that no feature stands for, with the first of them.
+
+    No training row had them, so that a model takes them for none of those it knows.
+    """
+    import polars as pl
+
+    found: dict[str, tuple[int, str]] = {}
+    for encoded in encodings:
+        if encoded.kind == "category" and not encoded.others:
+            words = table.frame.get_column(encoded.name).cast(pl.String).drop_nulls()
+            if len(odd := words.filter(~words.is_in(list(encoded.levels)))):
+                found[encoded.name] = (len(odd), odd[0])
+    return found
+
+
+def rows_as_table(x: Any, names: Sequence[str]) -> Table | None:
+    """Return rows with names of columns as a table, or objects in columns of these names; else None."""
+    import numpy as np
+    import polars as pl
+
+    from kdcli.data.tables.reading import Table
+
+    if isinstance(x, (list, tuple)) and len(x) and isinstance(x[0], Mapping):
+        frame = pl.DataFrame(list(x), infer_schema_length=None)
+    elif isinstance(x, pl.DataFrame):
+        frame = x
+    elif hasattr(x, "columns") and hasattr(x, "to_dict"):  # of pandas
+        frame = pl.DataFrame({str(name): list(x[name]) for name in x.columns}, strict=False)
+    elif isinstance(x, np.ndarray) and x.dtype == object and x.ndim == 2 and x.shape[1] == len(names):
+        columns_of = {name: [None if v != v else v for v in x[:, k]] for k, name in enumerate(names)}
+        frame = pl.DataFrame(columns_of, strict=False)
+    else:
+        return None
+    columns = [column.fill_nan(None) if column.dtype.is_float() else column for column in frame.get_columns()]
+    return Table(Path("the rows"), pl.DataFrame(columns), (), lambda row: f"row {row + 1}")
 
 
 def _check(table: Table, encoded: Encoded) -> None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from kdcli.errors import KdError, nearest
-from kdcli.words import counted
+from kdcli.words import counted, plural
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,6 +32,7 @@ IDENTIFIERS = re.compile(
 )
 MOSTLY = 0.9  # share of numbers from which other values in a column are taken for mistakes
 WORDS = 4  # in a text, on average, from which it is free text
+MOST_NAMED = 20  # columns in an error
 FEW = 20  # different values of a column that may be categories, and rows below which nothing is an identifier
 WRITTEN = 1e12  # below which whole numbers are written in full
 LARGE = 1000  # from which different whole numbers may be identifiers
@@ -84,12 +85,25 @@ def named(table: Table, column: str, flag: str) -> str:
         return column
     if column.isascii() and column.isdigit() and 1 <= int(column) <= len(names):
         return str(names[int(column) - 1])
-    known = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
     places = f"; or a place from 1 to {len(names)}"
     raise KdError(
         f"{flag}: {table.path.name} has no column '{column}'{nearest(column, names)}",
-        f"columns: {known}{places}",
+        f"columns: {_known(names)}{places}",
     )
+
+
+def missing_columns(table: Table, lacking: Sequence[str]) -> KdError:
+    """Return the error of a table that has none of these columns."""
+    names = table.frame.columns
+    shown = ", ".join(f"'{name}'" for name in lacking[:MOST_NAMED])
+    more = f", and {len(lacking) - MOST_NAMED:,} more" if len(lacking) > MOST_NAMED else ""
+    likely = nearest(lacking[0], names) if len(lacking) == 1 else ""
+    what = f"no {plural(len(lacking), 'column')} {shown}{more}"
+    return KdError(f"{what} in {table.path.name}{likely}", f"columns there: {_known(names)}")
+
+
+def _known(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMED]) + (", …" if len(names) > MOST_NAMED else "")
 
 
 def recognised(table: Table, left_out: Collection[str], wishes: Wishes) -> list[Column]:

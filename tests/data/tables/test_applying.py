@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 import torch
 
-from kdcli.data.tables.applying import applied
+from kdcli.data.tables.applying import applied, unseen
 from kdcli.data.tables.encoding import Encoded, encode
 from kdcli.data.tables.reading import Table
 from kdcli.errors import KdError
@@ -36,8 +36,21 @@ def test_columns_go_by_name_in_any_order_and_others_are_passed_over() -> None:
 
 def test_a_column_that_is_missing_is_named_with_the_nearest() -> None:
     frame = table().frame.rename({"plan": "plans"})
-    with pytest.raises(KdError, match="has no column 'plan'; did you mean plans"):
+    with pytest.raises(KdError, match=r"no column 'plan' in pool\.csv; did you mean plans"):
         applied(Table(Path("pool.csv"), frame, (), str), ENCODINGS)
+
+
+def test_all_columns_that_are_missing_are_named() -> None:
+    frame = table().frame.drop("plan", "age")
+    with pytest.raises(KdError, match=r"^no columns 'age', 'plan' in pool.csv$"):
+        applied(Table(Path("pool.csv"), frame, (), str), ENCODINGS)
+
+
+def test_categories_that_no_feature_stands_for_are_counted() -> None:
+    plan = Encoded("plan", "category", levels=("a", "b"))
+    rows = Table(Path("pool.csv"), pl.DataFrame({"plan": ["a", "c", None, "d", "b"]}), (), str)
+    assert unseen(rows, [plan]) == {"plan": (2, "c")}
+    assert unseen(rows, [Encoded("plan", "category", levels=("a",), others=True)]) == {}
 
 
 @pytest.mark.parametrize(
