@@ -109,8 +109,8 @@ def _around(gains: Sequence[tuple[str, Decided]], judged: Sequence[GroupFindings
         if others == 1:
             told.append(f"The other model {'gains by some' if gaining else 'does not gain by any'} target.")
         else:
-            gain = "gains" if gaining == 1 else "gain"
-            told.append(f"Of {counted(others, 'other model')}, {gaining or 'none'} {gain} by some target.")
+            gain = {0: "none gains by any", 1: "1 gains by some"}.get(gaining, f"{gaining} gain by some")
+            told.append(f"Of {counted(others, 'other model')}, {gain} target.")
     return told
 
 
