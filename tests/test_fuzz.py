@@ -209,7 +209,7 @@ LIKELY = {
     "--seeds": ["1", "2", "3", "0", "1000000000000"],
     "--jobs": ["1", "0", "two", "1000000000000"],
     "--name": ["mine", "soft-T4-mlp4", "../x", "labels-mlp4"],
-    "--format": ["svg", "pdf", "gif"],
+    "--format": ["svg", "pdf", "gif", "rules"],
     "--metric": ["ece", "brier,kl_teacher", "nothing"],
     "--control": ["hard", "soft-T4", "labels-mlp4", "bayes"],
 }
@@ -222,6 +222,7 @@ POSITIONS = {
     "check": ["tiny", "tinny"],
     "compare": ["tiny", "tinny"],
     "choose": ["tiny", "tinny"],
+    "export": ["labels-mlp4", "soft-T4-mlp4", "nothing"],
     "predict": ["labels-mlp4", "soft-T4-mlp4", "nothing"],
     "use": ["tiny", "..", "fuzz"],
     "recipe": ["tiny.toml", "mnist", "precious"],

@@ -224,6 +224,34 @@ def choose(call: Call) -> None:
 
 
 @app.add(
+    "export",
+    *("student_set", "export_format", "export_file", "one_seed", "draw", "run", *WORK),
+    examples=(
+        "kd export soft-T1-tree-leaves8",
+        "kd export soft-T1-tree-leaves8 --out -",
+        "kd export labels-linear --format rules --out linear.txt",
+    ),
+)
+def export(call: Call) -> None:
+    """Write a student as one file for elsewhere: rules are text that a person reads."""
+    from kdcli.stages.export import export as stage
+
+    options = call.options
+    if options.export_file == "-" and options.as_json:
+        raise UsageError("--json and the export cannot both be on stdout", "name a file with --out")
+    with call.working_on(call.store.existing_run(options.run)) as experiment:
+        made = stage(
+            experiment,
+            options.student_set,
+            file_format=options.export_format,
+            out=options.export_file,
+            seed=options.one_seed,
+            draw=options.draw,
+        )
+    call.screen.show(made)
+
+
+@app.add(
     "predict",
     *("student_set", "rows_file", "out", "keep", "score", "one_seed", "draw", "ensemble", "run", *WORK),
     examples=(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kdcli import workers
 from kdcli.data import DATASETS
+from kdcli.exports import FORMATS as EXPORTS
 from kdcli.figures import FIGURES, FORMATS
 from kdcli.metrics import METRICS
 from kdcli.models import FAMILIES
@@ -93,6 +94,13 @@ class Options:
         ..., "the rows: CSV, TSV, Parquet, Arrow, a folder of images, or - for CSV on stdin", argument="FILE"
     )
     out: str = setting("-", "file to write: .csv, .parquet or .jsonl; - writes CSV to stdout", metavar="FILE")
+    export_format: str = setting("rules", "what to write", flag="--format", choices=tuple(EXPORTS))
+    export_file: str | None = setting(
+        None,
+        "file to write; - writes to stdout; default: one in the run's folder",
+        flag="--out",
+        metavar="FILE",
+    )
     keep: tuple[str, ...] = setting(
         (), "columns to copy beside the predictions; default: identifiers", metavar="COLUMN"
     )
@@ -114,7 +122,7 @@ class Options:
         flag="--seed",
         minimum=0,
     )
-    draw: int = setting(0, "the draw whose student predicts", minimum=0)
+    draw: int = setting(0, "the draw whose student it is", minimum=0)
     ensemble: bool = setting(False, "average the probabilities of all seeds")
     source: Path | None = setting(
         None, f"folder with the dataset's files, read instead of a download; only for {FROM_FILES}"

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -46,6 +46,16 @@ class Stack(nn.Module):
     def generators(self) -> Sequence[Generator]:
         """Return the random generators that training draws from, such as for dropout."""
         return ()
+
+    @property
+    def tree(self) -> Mapping[str, Tensor] | None:
+        """The arrays of the first member where that is a single tree (see `StackedTrees`)."""
+        return None
+
+    @property
+    def affine(self) -> tuple[Tensor, Tensor] | None:
+        """Weight `(n_classes, features)` and bias `(n_classes,)` of the first member where these are all."""
+        return None
 
     def parameters_of(self, members: Sequence[int]) -> dict[str, Tensor]:
         """Return the parameters of some members, as a state dict of a smaller stack."""

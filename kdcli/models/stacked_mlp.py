@@ -72,6 +72,14 @@ class StackedMLP(StackedNetwork):
             h = self._affine(h, weight, bias)
         return h
 
+    @property
+    def affine(self) -> tuple[Tensor, Tensor] | None:
+        """Weight and bias of the first member, without hidden layers."""
+        if len(self.layers) > 1:
+            return None
+        weight, bias = self.layers[0]
+        return weight[0].detach(), bias[0].detach().flatten()
+
     @torch.no_grad()
     def take_raw(self, shift: Tensor, scale: Tensor) -> None:
         """Turn perceptrons that take (x − shift) / scale, `(members, fan_in)` each, into ones that take x."""

@@ -61,6 +61,11 @@ class StackedTrees(Grown):
         return self.state_dict()
 
     @property
+    def tree(self) -> Mapping[str, Tensor] | None:
+        """The arrays of the first member."""
+        return {name: values[0] for name, values in self.arrays.items()}
+
+    @property
     def described(self) -> Mapping[str, Tensor]:
         """Leaves and depth of each member, and what was chosen."""
         return {"leaves": self.leaves, "depth": self.depth, **self.chosen}

@@ -22,7 +22,7 @@ NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST - 1}}}")
 CURRENT = "current"
 LOCKS = ".locks"
 RESUME = ".resume"  # folder of the states of trainings that are not finished
-PARTS = ("", "transfer", "students", "figures", RESUME)  # of a run, where leftovers can be
+PARTS = ("", "transfer", "students", "figures", "exports", RESUME)  # of a run, where leftovers can be
 
 
 def default_root() -> Path:
@@ -230,6 +230,12 @@ class Run:
     def write_figure(self, file: str, content: bytes) -> Path:
         """Store one figure; figures are views of the artefacts, and drawn anew at will."""
         path = self.path / "figures" / file
+        self._write(path, content)
+        return path
+
+    def write_export(self, file: str, content: bytes) -> Path:
+        """Store a student in a format of elsewhere; exports are made anew at will, like figures."""
+        path = self.path / "exports" / file
         self._write(path, content)
         return path
 

@@ -184,8 +184,8 @@ def is_current(run: Run) -> bool:
 
 
 def other_files(run: Run) -> list[Path]:
-    """Return the files that are no artefact's: the recipe, reports, and figures."""
-    folders = (run.path, run.path / "figures")
+    """Return the files that are no artefact's: the recipe, reports, figures and exports."""
+    folders = (run.path, run.path / "figures", run.path / "exports")
     there = [folder / name for folder in folders for name in sorted(names_in(folder))]
     return [path for path in there if not path.name.startswith(".") and os.path.isfile(path)]
 

@@ -145,7 +145,7 @@ def test_a_pool_is_rows_without_labels_in_any_order_of_columns(kd: Kd, outputs: 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda frame: frame.drop("age"), "has no column 'age'"),
+        (lambda frame: frame.drop("age"), "no column 'age' in pool.csv"),
         (lambda frame: frame.with_columns(left=pl.lit("yes")), "has the column of labels, 'left'"),
         (lambda frame: frame.with_columns(age=pl.lit("old")), "pool.csv, line 2: column 'age' has 'old'"),
     ],

@@ -1,0 +1,193 @@
+"""Rules: a tree or a linear model as text that a person reads, and signs off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from kdcli.exports.kind import Exported, FormatKind
+from kdcli.words import counted, listed, shortened
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from kdcli.data.tables.encoding import Encoded
+
+INDENT = "    "
+LONGEST = 200  # characters of a name
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature as a person reads it: a `name` of what is measured, or what holds, and what holds not."""
+
+    name: str
+    holds: str = ""
+    fails: str = ""
+    date: str = ""  # the format of a date, which is counted in days from 1970
+
+    def sides(self, threshold: float) -> tuple[str, str]:
+        """Return what is true of values up to a threshold, and of those above."""
+        if self.holds and 0 <= threshold < 1:
+            return self.fails, self.holds
+        most = bound(threshold)
+        if self.date:
+            most = moment(threshold, self.date)
+        return f"{self.name} ≤ {most}", f"{self.name} > {most}"
+
+
+def number(value: float) -> str:
+    """Write a number with six significant digits."""
+    return f"{value:.6g}".replace("-", "−")
+
+
+def bound(threshold: float) -> str:
+    """Write the largest 32-bit float up to a threshold; features are such, so it divides them alike."""
+    import numpy as np
+
+    floor = np.float32(threshold)
+    if float(floor) > threshold:
+        floor = np.nextafter(floor, np.float32(-np.inf))
+    return np.format_float_positional(floor, trim="-").replace("-", "−")
+
+
+def moment(days: float, form: str) -> str:
+    """Write the day so many days after the first of 1970, with the time where dates of this form have it."""
+    since = datetime(1970, 1, 1) + timedelta(days=days)
+    return since.isoformat(" ", "milliseconds") if "%H" in form else since.date().isoformat()
+
+
+def plain(name: str) -> str:
+    """Return a name on one line, with escapes for what is not printed."""
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    return shortened(escaped, LONGEST)
+
+
+def features_of(column: Encoded) -> Iterator[Feature]:
+    """Yield the features that a column becomes, in their order."""
+    name = plain(column.name)
+    if column.kind == "category":
+        levels = [f"'{plain(level)}'" for level in column.levels]
+        yield from (Feature(name, f"{name} is {level}", f"{name} is not {level}") for level in levels)
+        if column.others:
+            yield Feature(name, f"{name} is another", f"{name} is not another")
+    elif column.kind == "yes/no":
+        yield Feature(name, f"{name} is yes", f"{name} is no")
+    elif column.kind == "date":
+        yield Feature(name, date=column.format or "%Y-%m-%d")
+        yield from (Feature(f"the {part} of {name}") for part in ("month", "weekday"))
+    else:
+        yield Feature(name)
+    if column.missing:
+        yield Feature(name, f"{name} is missing", f"{name} is given")
+
+
+def obstacle(student: Exported) -> str:
+    """Say why there are no rules of a student; empty if there are."""
+    readable = student.stack.tree is not None or student.stack.affine is not None
+    return "" if readable else "rules are of decision trees and linear models"
+
+
+def write(student: Exported) -> str:
+    """Write the rules of a tree or a linear model; raises ValueError for others."""
+    features = [feature for column in student.columns for feature in features_of(column)]
+    if (tree := student.stack.tree) is not None:
+        lines = _tree(student, tree, features)
+        used = set(tree["feature"][tree["branches"][:, 0] > 0].tolist())
+    elif (affine := student.stack.affine) is not None:
+        lines, used = _linear(student, *affine, features), set(range(len(features)))
+    else:
+        raise ValueError(obstacle(student))
+    of_feature = [column for column in student.columns for _ in column.features]
+    columns = [column for column in student.columns if any(of_feature[k] is column for k in used)]
+    terms = _terms(columns) if student.fills else ()
+    return "\n".join([f"{student.who}, taught: {student.taught}", "", *lines, *terms, ""])
+
+
+def _tree(student: Exported, tree: Mapping[str, Tensor], features: Sequence[Feature]) -> Iterator[str]:
+    """Yield the lines of a tree, from the root down."""
+    from kdcli.models.tree_arrays import leaves_of
+
+    n, classes = len(student.x), [plain(name) for name in student.classes]
+    leaves = leaves_of({name: values.unsqueeze(0) for name, values in tree.items()}, student.x.unsqueeze(0))
+    ends = leaves[0].bincount(minlength=len(tree["feature"]))
+    yield "A decision tree. A row goes down from the top, by what is true of it, to one arrow: its class."
+    yield f"In brackets: how probable each class is, and how many of the {n:,} training rows end there."
+    yield ""
+    to_do = [(0, 0, "")]
+    while to_do:
+        node, depth, condition = to_do.pop()
+        if condition:
+            yield f"{INDENT * (depth - 1)}{condition}:"
+        left, right = tree["branches"][node].tolist()
+        if not left:
+            p = tree["log_p"][node].exp().tolist()
+            shares = ", ".join(f"{name} {100 * share:.2f} %" for name, share in zip(classes, p, strict=True))
+            support = counted(int(ends[node]), "row")
+            yield f"{INDENT * depth}→ {classes[p.index(max(p))]}   ({shares}; {support})"
+            continue
+        feature = features[int(tree["feature"][node])]
+        low, high = feature.sides(float(tree["threshold"][node]))
+        ways = [(f"if {low}", left), (f"else, {high}", right)]
+        if feature.holds:  # what holds comes first
+            ways = [(f"if {high}", right), (f"else, {low}", left)]
+        to_do += [(below, depth + 1, told) for told, below in reversed(ways)]
+
+
+def _linear(student: Exported, weights: Tensor, biases: Tensor, features: Sequence[Feature]) -> Iterator[str]:
+    """Yield the sums of a linear model: of two classes one, of more one for each."""
+    weight, bias = weights.double().numpy(), biases.double().numpy()
+    classes = [plain(name) for name in student.classes]
+    scale = student.x.double().std(0, correction=0).numpy()
+    yield "A linear model. The terms stand in the order of what they differ by among the training rows."
+    if len(classes) == 2:
+        yield from _sum(f"score of {classes[1]}", weight[1] - weight[0], bias[1] - bias[0], scale, features)
+        yield ""
+        yield f"The probability of {classes[1]} is 1 / (1 + exp(−score)), above a half where that is above 0."
+        return
+    for name, w, b in zip(classes, weight, bias, strict=True):
+        yield from _sum(f"score of {name}", w, b, scale, features)
+    yield ""
+    yield "The probability of a class is exp(its score) / the sum of exp(score) over all classes."
+
+
+def _sum(
+    name: str, weight: np.ndarray, bias: float, scale: np.ndarray, features: Sequence[Feature]
+) -> Iterator[str]:
+    import numpy as np
+
+    yield ""
+    yield f"{name} ="
+    yield f"{INDENT}  {number(bias)}"
+    for k in np.argsort(-np.abs(weight * scale), kind="stable"):
+        term = f"if {features[k].holds}" if features[k].holds else f"× {_measured(features[k])}"
+        sign = "−" if weight[k] < 0 else "+"
+        yield f"{INDENT}{sign} {number(abs(weight[k]))} {term}"
+
+
+def _measured(feature: Feature) -> str:
+    return f"{feature.name} in days since 1970-01-01" if feature.date else feature.name
+
+
+def _middle(column: Encoded) -> str:
+    if column.kind == "yes/no":
+        return "yes" if column.middle else "no"
+    return moment(column.middle, column.format) if column.kind == "date" else number(column.middle)
+
+
+def _terms(columns: Sequence[Encoded]) -> Iterator[str]:
+    """Say what a missing value of these columns counts as, and which values are others."""
+    filled = [f"{plain(column.name)} {_middle(column)}" for column in columns if column.kind != "category"]
+    yield ""
+    if filled:
+        yield f"Where a value is missing, another stands for it: {'; '.join(filled)}."
+    for column in columns:
+        if column.others:
+            levels = listed([f"'{plain(level)}'" for level in column.levels], "or") if column.levels else "''"
+            yield f"{plain(column.name)} is another where it is given, and not {levels}."
+
+
+FORMAT = FormatKind("a tree or a linear model as text to be read, in raw units", ".txt", write, obstacle)

@@ -1,0 +1,126 @@
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from kdcli.data.tables.encoding import Encoded
+from kdcli.exports.kind import Exported
+from kdcli.exports.rules import bound, features_of, moment, obstacle, plain, write
+from kdcli.models.stacked_mlp import StackedMLP
+from kdcli.models.stacked_trees import StackedTrees
+
+COLUMNS = [
+    Encoded("age", "number", 40.0, missing=True),
+    Encoded("plan", "category", levels=("basic", "plus"), others=True),
+    Encoded("active", "yes/no", 1.0),
+]
+X = torch.tensor([[30.0, 0, 1, 0, 0, 1], [50, 0, 0, 1, 0, 0], [70, 0, 0, 0, 1, 1], [40, 1, 1, 0, 0, 1]])
+
+
+def tree(
+    feature: list[int], threshold: list[float], branches: list[list[int]], p: list[list[float]]
+) -> StackedTrees:
+    """A tree with these probabilities in its nodes."""
+    return StackedTrees(
+        {
+            "feature": torch.tensor([feature]),
+            "threshold": torch.tensor([threshold], dtype=torch.float64),
+            "branches": torch.tensor([branches]),
+            "log_p": torch.tensor([p], dtype=torch.float64).log(),
+        }
+    )
+
+
+TREE = tree(
+    [0, 2, 0, 4, 0, 0, 0],
+    [45.05, 0.5, 0, 0.5, 0, 0, 0],
+    [[1, 2], [3, 4], [0, 0], [5, 6], [0, 0], [0, 0], [0, 0]],
+    [[1, 1], [1, 1], [0.125, 0.875], [1, 1], [0.75, 0.25], [0.5, 0.5], [1, 0]],
+)
+
+
+def exported(stack: StackedTrees | StackedMLP, classes: tuple[str, ...] = ("no", "yes")) -> Exported:
+    return Exported("labels-tree, seed 0, of run tiny", "labels", classes, COLUMNS, True, stack, X)
+
+
+def test_a_tree_reads_from_the_top() -> None:
+    assert write(exported(TREE)).splitlines() == [
+        "labels-tree, seed 0, of run tiny, taught: labels",
+        "",
+        "A decision tree. A row goes down from the top, by what is true of it, to one arrow: its class.",
+        "In brackets: how probable each class is, and how many of the 4 training rows end there.",
+        "",
+        "if age ≤ 45.05:",
+        "    if plan is 'basic':",
+        "        → no   (no 75.00 %, yes 25.00 %; 2 rows)",
+        "    else, plan is not 'basic':",
+        "        if plan is another:",
+        "            → no   (no 100.00 %, yes 0.00 %; no rows)",
+        "        else, plan is not another:",
+        "            → no   (no 50.00 %, yes 50.00 %; no rows)",
+        "else, age > 45.05:",
+        "    → yes   (no 12.50 %, yes 87.50 %; 2 rows)",
+        "",
+        "Where a value is missing, another stands for it: age 40.",
+        "plan is another where it is given, and not 'basic' or 'plus'.",
+    ]
+
+
+def score_of(text: str, name: str, x: np.ndarray) -> np.ndarray:
+    """What a person gets who computes a score by the text, of rows of features."""
+    names = [feature.holds or feature.name for column in COLUMNS for feature in features_of(column)]
+    block = text.split(f"score of {name} =\n")[1].split("\n\n")[0].replace("−", "-").splitlines()
+    total = np.full(len(x), float(block[0]))
+    for line in block[1:]:
+        sign, weight, _, of = re.fullmatch(r" *([+-]) (\S+) (×|if) (.+)", line).groups()  # type: ignore[union-attr]
+        total += float(sign + weight) * x[:, names.index(of)]
+    return total
+
+
+@pytest.mark.parametrize("classes", [("no", "yes"), ("a", "b", "c")])
+def test_who_computes_by_the_text_of_a_linear_model_gets_its_probabilities(classes: tuple[str, ...]) -> None:
+    stack = StackedMLP((6, len(classes)), 1)
+    stack.initialise([torch.Generator().manual_seed(0)])
+    text = write(exported(stack, classes))
+    p = stack.predict(X)[0].softmax(1).detach().numpy()
+    if len(classes) == 2:
+        np.testing.assert_allclose(1 / (1 + np.exp(-score_of(text, "yes", X.numpy()))), p[:, 1], rtol=1e-4)
+    else:
+        scores = np.exp([score_of(text, name, X.numpy()) for name in classes])
+        np.testing.assert_allclose((scores / scores.sum(0)).T, p, rtol=1e-4)
+
+
+def test_a_threshold_divides_values_of_32_bits_as_it_is_written() -> None:
+    random = np.random.default_rng(0)
+    low = random.normal(size=500).astype(np.float32)
+    high = np.nextafter(low, np.float32(np.inf))
+    for below, above in zip(low, high, strict=True):
+        for threshold in (float(below), (float(below) + float(above)) / 2):
+            written = np.float32(bound(threshold).replace("−", "-"))
+            assert below <= written < above
+
+
+def test_days_are_written_as_dates() -> None:
+    assert moment(18262.5, "%Y-%m-%d") == "2020-01-01"
+    assert moment(18262.5, "%Y-%m-%d %H:%M:%S") == "2020-01-01 12:00:00.000"
+    since = next(features_of(Encoded("since", "date", format="%d.%m.%Y")))
+    assert since.sides(18262.5) == ("since ≤ 2020-01-01", "since > 2020-01-01")
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "\u202eright to left", "\0", "\x1b[31mred", "x" * 10_000])
+def test_names_stay_on_their_line(name: str) -> None:
+    told = plain(name)
+    assert told.isprintable()
+    assert len(told) <= 210
+
+
+def test_columns_become_as_many_features_as_they_are_encoded_in() -> None:
+    for column in (*COLUMNS, Encoded("since", "date", missing=True), Encoded("n", "number")):
+        assert len(list(features_of(column))) == len(column.features)
+
+
+def test_networks_have_no_rules() -> None:
+    assert not obstacle(exported(TREE))
+    assert not obstacle(exported(StackedMLP((6, 2), 1)))
+    assert "trees and linear" in obstacle(exported(StackedMLP((6, 4, 2), 1)))
