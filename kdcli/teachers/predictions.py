@@ -19,6 +19,7 @@ from kdcli.teachers.tables import dialect_of, index_columns, table_answers
 
 if TYPE_CHECKING:
     import numpy as np
+    import polars as pl
     from torch import Tensor
 
     from kdcli.data.dataset import Source
@@ -35,13 +36,14 @@ AGAIN = "save it again with `np.savez(file, p=p)`, p of shape (rows, classes)"
 class _Predictions:
     """A file of predictions: its rows, their ids where asked for, and the answers of those that are wanted.
 
-    `place` names a row for a person.
+    `place` names a row for a person. `table` is the whole of it, where it is one.
     """
 
     height: int
     ids: Sequence[str | None]
     answers: Callable[[Array], Array]
     place: Callable[[int], str]
+    table: pl.DataFrame | None = None
 
 
 def read_predictions(
@@ -68,6 +70,7 @@ def read_predictions(
         index = by_id(predictions.ids, rows, id_column, path.name, predictions.place)
     else:
         index = by_position(predictions.height, rows, path.name)
+        _check_order(predictions, rows, index, path)
     return logits_from(
         predictions.answers(index),
         classes,
@@ -94,7 +97,7 @@ def _of_table(
         )
 
     ids = text_of(frame[id_column]).to_list() if id_column else ()
-    return _Predictions(frame.height, ids, answers, place)
+    return _Predictions(frame.height, ids, answers, place, frame)
 
 
 def _check_id(id_column: str, names: Sequence[str], path: Path) -> None:
@@ -113,6 +116,22 @@ def _check_sorted(table: Table) -> None:
             raise KdError(
                 f"{table.place(int(odd.arg_true()[0]) + 1)}: the index in column '{name}' is not in order",
                 "sort the rows as the data have them and remove it, or match rows with --id COLUMN",
+            )
+
+
+def _check_order(predictions: _Predictions, rows: Source, index: Array, path: Path) -> None:
+    """Raise `KdError` where a column that tells rows apart is that of the data in another order."""
+    if predictions.table is None or rows.frame is None:
+        return
+    for name in set(predictions.table.columns) & set(rows.frame.columns):
+        own, whole = text_of(rows.frame[name]), text_of(predictions.table[name])
+        odd = own.ne_missing(whole[index]).arg_true()
+        if len(odd) and own.n_unique() == len(own) and own.is_in(whole.to_list()).all():
+            row = int(odd[0])
+            there, told = predictions.place(int(index[row])), f"'{whole[int(index[row])]}' for '{own[row]}'"
+            raise KdError(
+                f"{there}: column '{name}' has the values of the data in another order, here {told}",
+                f"--id {name} matches rows by it",
             )
 
 

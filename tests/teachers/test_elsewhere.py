@@ -148,6 +148,9 @@ def test_a_whole_run_takes_predictions_that_are_matched_by_an_id(kd: Kd, outputs
     frame = pl.DataFrame({"customerID": rows["customerID"], "yes": answers(rows)[:, 1]})
     frame.sample(fraction=1, shuffle=True, seed=1).write_csv("p.csv")
     given = ("--label", "left", "--draws", "1", "--seeds", "1", "--run", "own")
+    shuffled = kd("run", "customers.csv", *given, "--from", "p.csv")
+    assert "p.csv, line 2: column 'customerID' has the values of the data in another order" in shuffled.err
+    assert "--id customerID matches rows by it" in shuffled.err
     told = kd("run", "customers.csv", *given, "--from", "p.csv", "--id", "customerID")
     assert told.code == 0, told.err
     assert "$ kd train-teacher --id customerID --from p.csv" in told.out
