@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kdcli.data.tables.applying import applied
 from kdcli.data.tables.encoding import Encoded
 from kdcli.data.tables.reading import Table
-from kdcli.errors import KdError, UsageError
+from kdcli.errors import KdError, UsageError, unknown
+from kdcli.runs.kinds import STUDENTS
 from kdcli.runs.stored import Data, TrainedStudents
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from kdcli.models.stack import Stack
+    from kdcli.runs.experiment import Experiment
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,14 @@ class Predictor:
                     f"{table.place(int(missing[0]))}: column '{point.name}' has no value", "give one"
                 )
         return x
+
+
+def students_of(experiment: Experiment, folder: str) -> TrainedStudents:
+    """Return a student set; raises `UsageError` with the nearest name for one that is not there."""
+    there = [trained.folder for trained in experiment.students()]
+    if folder not in there:
+        raise unknown("student set", folder, there)
+    return cast(TrainedStudents, experiment.fresh(f"{STUDENTS}/{folder}"))
 
 
 def _best(stack: Stack, data: Data, draw: int, seeds: int) -> int:

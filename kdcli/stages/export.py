@@ -3,18 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
 from kdcli.data.tables.encoding import Encoded
-from kdcli.errors import Command, KdError, UsageError, unknown
+from kdcli.errors import Command, KdError, UsageError
 from kdcli.exports import Exported, find_format
 from kdcli.report.told import Told
 from kdcli.report.words import wrote
 from kdcli.runs.experiment import Experiment
-from kdcli.runs.kinds import STUDENTS
-from kdcli.runs.predictor import Predictor
+from kdcli.runs.predictor import Predictor, students_of
 from kdcli.runs.stored import TrainedStudents
 from kdcli.store import replacing
 from kdcli.words import named_seed
@@ -64,10 +63,7 @@ def export(
     that is not there, and `KdError` for students that the format has no words for.
     """
     kind, run = find_format(file_format), experiment.run
-    there = [trained.folder for trained in experiment.students()]
-    if folder not in there:
-        raise unknown("student set", folder, there)
-    trained = cast(TrainedStudents, experiment.fresh(f"{STUDENTS}/{folder}"))
+    trained = students_of(experiment, folder)
     predictor = Predictor.of(trained, seed=seed, draw=draw)
     student = _exported(trained, predictor, draw)
     if obstacle := kind.obstacle(student):

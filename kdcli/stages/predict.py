@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import polars as pl
 import torch
@@ -18,16 +18,14 @@ from kdcli.data.tables.columns import named
 from kdcli.data.tables.reading import Table, suffix_of
 from kdcli.data.tables.streaming import pieces, pieces_of
 from kdcli.data.tables.text import Dialect
-from kdcli.errors import KdError, UsageError, unknown
+from kdcli.errors import KdError, UsageError
 from kdcli.metrics import RECORDED, measure
 from kdcli.progress import Watch, unwatched
 from kdcli.report.sentences import scores_text
 from kdcli.report.told import Line, Told
 from kdcli.report.words import legible, wrote
 from kdcli.runs.experiment import Experiment
-from kdcli.runs.kinds import STUDENTS
-from kdcli.runs.predictor import Predictor
-from kdcli.runs.stored import TrainedStudents
+from kdcli.runs.predictor import Predictor, students_of
 from kdcli.scored import Scored
 from kdcli.store import replacing
 from kdcli.words import counted, named_seed
@@ -105,7 +103,7 @@ def predict(
     `UsageError` for a set, a seed or a format that is not there, and `KdError` for rows that are not such as
     the students were trained on.
     """
-    trained = _students(experiment, folder)
+    trained = students_of(experiment, folder)
     predictor = Predictor.of(trained, seed=seed, draw=draw, ensemble=ensemble)
     classes = experiment.data.description.classes
     rows, scored = 0, _Scores(classes)
@@ -120,14 +118,6 @@ def predict(
     return Predicted(
         experiment.run.name, trained.folder, predictor.seeds, asked.out, rows, scored.metrics, unseen
     )
-
-
-def _students(experiment: Experiment, folder: str) -> TrainedStudents:
-    """Return a set; raises `UsageError` with the nearest name for one that is not there."""
-    there = [trained.folder for trained in experiment.students()]
-    if folder not in there:
-        raise unknown("student set", folder, there)
-    return cast(TrainedStudents, experiment.fresh(f"{STUDENTS}/{folder}"))
 
 
 def _answers(
