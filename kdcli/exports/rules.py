@@ -78,7 +78,7 @@ def features_of(column: Encoded) -> Iterator[Feature]:
         yield Feature(name, f"{name} is yes", f"{name} is no")
     elif column.kind == "date":
         yield Feature(name, date=column.format or "%Y-%m-%d")
-        yield from (Feature(f"the {part} of {name}") for part in ("month", "weekday"))
+        yield from (Feature(f"the {part} of {name}") for part in ("month", "weekday (Monday is 1)"))
     else:
         yield Feature(name)
     if column.missing:

@@ -69,13 +69,11 @@ def export(
     if obstacle := kind.obstacle(student):
         raise UsageError(f"{folder} cannot be exported as {file_format}: {obstacle}")
     content = kind.write(student)
-    path: Path | None = Path(out) if out else run.path / "exports" / f"{folder}{kind.suffix}"
-    if out == STDOUT:
-        path = None
-    elif out:
-        with replacing(Path(out)) as temporary:
+    path = Path(out) if out and out != STDOUT else None
+    if path:
+        with replacing(path) as temporary:
             temporary.write_text(content, encoding="utf-8")
-    else:
+    elif not out:
         path = run.write_export(f"{folder}{kind.suffix}", content.encode())
     return StudentExported(run.name, folder, predictor.seeds[0], file_format, path, content)
 
