@@ -1,5 +1,6 @@
 """Calls of commands: what a command line asks for, and the run and recipe that this means."""
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -104,7 +105,7 @@ def is_path(source: str) -> bool:
 
     A folder that is called like a dataset needs a path, such as ./moons.
     """
-    return not names_recipe(source) and ("/" in source or "." in source or Path(source).is_dir())
+    return not names_recipe(source) and ("/" in source or "." in source or os.path.isdir(source))
 
 
 def source_of(source: str, given: str | None, run: Callable[[str], Recipe | None]) -> Source:
@@ -113,7 +114,7 @@ def source_of(source: str, given: str | None, run: Callable[[str], Recipe | None
     `run` gives the recipe of a run that is there with such data.
     """
     path = Path(source)
-    if not path.exists():
+    if not os.path.exists(path):
         raise KdError(f"there is no file or folder {source}", "check the path")
     kind = kind_of_source(path)
     name = given or named_run() or re.sub(r"[^A-Za-z0-9._-]+", "-", stem(path)).strip("-.") or kind

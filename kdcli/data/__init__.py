@@ -3,6 +3,7 @@
 The command line reads DATASETS for its help, so torch is imported inside the functions.
 """
 
+import os
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -44,14 +45,14 @@ DATASETS: MappingProxyType[str, Dataset[Any]] = MappingProxyType(
 
 def kind_of_source(path: Path) -> str:
     """Return the dataset that a file or folder of the user's is; raises `KdError` for one that is none."""
-    if path.is_dir():
+    if os.path.isdir(path):
         names = [file.name for file in path.iterdir()]
         return "mnist" if any("idx3" in name for name in names) else "images"
     if is_table(path):
         return "table"
     if path.suffix.lower() == ".npz":
         return "arrays"
-    there = "is of no kind that kd reads" if path.exists() else "is not there"
+    there = "is of no kind that kd reads" if os.path.exists(path) else "is not there"
     kinds = ", ".join((*TEXT, *SUFFIXES, ".npz"))
     raise KdError(f"{path} {there}", f"kd reads {kinds}, folders of images, and folders with IDX files")
 

@@ -1,6 +1,7 @@
 """Where recipes are found: those that come with kd by their names, and files of the user's own."""
 
 import codecs
+import os
 from pathlib import Path
 
 from kdcli.data import DATASETS, find_dataset
@@ -32,7 +33,7 @@ def builtin_text(name: str) -> str:
     if name not in builtin_names():
         raise unknown("recipe", name, builtin_names(), f"A file of your own ends in {SUFFIX}")
     path = BUILTIN / f"{name}{SUFFIX}"
-    if not path.exists():
+    if not os.path.exists(path):
         return dump(Recipe(name, find_dataset(name).config(), Teacher(), Students()))
     return path.read_text(encoding="utf-8")
 

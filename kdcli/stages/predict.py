@@ -1,5 +1,6 @@
 """`kd predict`: a student's predictions for new rows or images."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -128,7 +129,7 @@ def _answers(
     Adds to `unseen` the values of categories that no training row had: their number, and the first.
     """
     path, data = Path(asked.file), predictor.data
-    if path.is_dir():
+    if os.path.isdir(path):
         yield from _images(predictor, path)
         return
     own = data.dataset.dialect

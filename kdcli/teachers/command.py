@@ -105,11 +105,11 @@ class CommandTeacher:
 
     def _not_started(self, error: OSError) -> KdError:
         program = self.words[0]
-        if isinstance(error, FileNotFoundError) and Path(program).is_file() and os.sep in program:
+        if isinstance(error, FileNotFoundError) and os.path.isfile(program) and os.sep in program:
             why, hint = "names an interpreter that is not there", "see its first line"
         elif isinstance(error, FileNotFoundError):
             why = "is not there"
-            here = Path(program).is_file()
+            here = os.path.isfile(program)
             hint = f"did you mean ./{program}?" if here else "give the path of a program, or one on PATH"
         elif isinstance(error, PermissionError):
             why, hint = "is not executable", f"chmod +x {shlex.quote(program)}"

@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import os
 import pkgutil
 import sys
 import tempfile
@@ -109,7 +110,7 @@ class FunctionTeacher:
         if not is_file(self.module):
             return _file_of_module(self.module)
         path = Path(self.module).absolute()
-        if not path.is_file():
+        if not os.path.isfile(path):
             others = [other.name for other in path.parent.glob("*.py")]
             raise KdError(
                 f"there is no file {path.name} in {path.parent}{nearest(path.name, others)}",

@@ -1,5 +1,6 @@
 """Examples that are none of a run's data, made or read once and labelled by its teacher."""
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,9 +66,9 @@ def _record(experiment: Experiment, name: str, transfer: Transfer, part: Part) -
     if experiment.data.dataset.further is None:
         raise UsageError(f"'{part}' is for tables and images of your own", TABLES)
     path, stored = Path(part.argument), experiment.stored(name, force=True)
-    if isinstance(stored, TransferExamples) and not path.exists():
+    if isinstance(stored, TransferExamples) and not os.path.exists(path):
         return TransferRecord(part, 0, stored.record.content)
-    return TransferRecord(part, 0, digest_of(images_in(path) if path.is_dir() else [path], ""))
+    return TransferRecord(part, 0, digest_of(images_in(path) if os.path.isdir(path) else [path], ""))
 
 
 def _make(

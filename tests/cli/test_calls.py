@@ -95,3 +95,26 @@ def test_what_is_not_there_is_said_before_all_else(source: str) -> None:
     with pytest.raises(KdError) as refused:
         source_of(source, None, no_run)
     assert str(refused.value) == f"there is no file or folder {source}"
+
+
+LONG = "a" * 300  # more than a file system allows
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["gen-data", LONG],
+        ["gen-data", f"{LONG}.csv", "--label", "y"],
+        ["run", f"{LONG}.toml"],
+        ["run", f"x/{LONG}"],
+        ["train-teacher", "--from", f"{LONG}.py:f", "--force"],
+        ["train-teacher", "--from", f"command:./{LONG}", "--force"],
+        ["distill", "--transfer", f"train+pool:{LONG}.csv"],
+        ["predict", "labels-mlp4", f"{LONG}.csv"],
+        ["export", "soft-T4-mlp4", "--out", LONG],
+    ],
+)
+def test_a_name_too_long_for_a_file_is_refused(kd: Kd, tiny: Path, words: list[str]) -> None:
+    outcome = kd(*words)
+    assert outcome.code in (1, 2)
+    assert "error: " in outcome.err
