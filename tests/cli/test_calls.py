@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from harness import Kd
 
 from kdcli.cli.calls import is_path, source_of
 from kdcli.errors import KdError
@@ -110,7 +111,7 @@ LONG = "a" * 300  # more than a file system allows
         ["train-teacher", "--from", f"{LONG}.py:f", "--force"],
         ["train-teacher", "--from", f"command:./{LONG}", "--force"],
         ["distill", "--transfer", f"train+pool:{LONG}.csv"],
-        ["predict", "labels-mlp4", f"{LONG}.csv"],
+        ["predict", "labels-mlp4", f"{LONG}.csv", "--out", "p.csv"],
         ["export", "soft-T4-mlp4", "--out", LONG],
     ],
 )
