@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from torch import Tensor
+
 from kdcli.evidence.costs import Cost, measure_costs
 from kdcli.metrics import METRICS
 from kdcli.runs.experiment import Experiment
@@ -94,18 +96,18 @@ def _misses(budget: Budget, cost: Cost, behind: float) -> Iterable[str]:
 def _on_validation(data: Data, trained: TrainedStudents, name: str) -> float:
     """Return the mean of a metric over the seeds and draws of a set, on validation examples."""
     logits = trained.load_model().predict(data.pool.x, data.pool.index["val"])
-    of_draws = logits.view(data.draws, -1, *logits.shape[1:])
-    return fmean(
-        float(METRICS[name].values(Scored(of_draw, data.pool.labels("val", draw))).mean())
-        for draw, of_draw in enumerate(of_draws)
-    )
+    return _mean(data, logits.view(data.draws, -1, *logits.shape[1:]), name)
 
 
 def _of_teacher(experiment: Experiment, name: str) -> float | None:
     """Return the mean of a metric of the teacher on validation examples; None without one."""
     if not experiment.has_teacher:
         return None
-    data, logits = experiment.data, experiment.teacher.logits["val"]
+    return _mean(experiment.data, experiment.teacher.logits["val"], name)
+
+
+def _mean(data: Data, logits: Iterable[Tensor], name: str) -> float:
+    """Return the mean of a metric, given the logits on the validation examples of each draw."""
     return fmean(
         float(METRICS[name].values(Scored(of_draw, data.pool.labels("val", draw))).mean())
         for draw, of_draw in enumerate(logits)

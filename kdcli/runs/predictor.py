@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -12,6 +13,7 @@ from kdcli.data.tables.reading import Table
 from kdcli.errors import KdError, UsageError, unknown
 from kdcli.runs.kinds import STUDENTS
 from kdcli.runs.stored import Data, TrainedStudents
+from kdcli.scored import Scored, nll
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,13 +43,16 @@ class Predictor:
             raise UsageError(f"there is no draw {draw}", f"draws: 0 to {data.draws - 1}")
         if seed is not None and seed not in seeds:
             raise UsageError(f"{trained.folder} has no seed {seed}", f"seeds: {', '.join(map(str, seeds))}")
-        if seed is None and not ensemble:
-            seed = seeds[_best(stack, data, draw, len(seeds))]
-        chosen = seeds if ensemble else (seed,)
-        places = [draw * len(seeds) + seeds.index(one) for one in chosen if one is not None]
-        tensors = stack.parameters_of(places)
-        members = trained.model.restore(tensors, data.features, data.n_classes, len(places))
-        return cls(data, members, tuple(one for one in chosen if one is not None))
+
+        def students(chosen: Sequence[int]) -> Stack:
+            tensors = stack.parameters_of([draw * len(seeds) + seeds.index(one) for one in chosen])
+            return trained.model.restore(tensors, data.features, data.n_classes, len(chosen))
+
+        if ensemble:
+            return cls(data, students(seeds), tuple(seeds))
+        if seed is None:
+            seed = seeds[_best(students(seeds), data, draw)]
+        return cls(data, students([seed]), (seed,))
 
     def log_p(self, x: Tensor) -> Tensor:
         """Return log-probabilities `(n, n_classes)`, float64, of examples `x (n, *features)`."""
@@ -83,9 +88,7 @@ def students_of(experiment: Experiment, folder: str) -> TrainedStudents:
     return cast(TrainedStudents, experiment.fresh(f"{STUDENTS}/{folder}"))
 
 
-def _best(stack: Stack, data: Data, draw: int, seeds: int) -> int:
-    """Return the place of the seed with the lowest NLL on a draw's validation examples."""
-    index, y = data.pool.index["val"], data.pool.labels("val", draw)
-    logits = stack.predict(data.pool.x, index)[draw * seeds : (draw + 1) * seeds]
-    nll = -logits.double().log_softmax(-1)[:, range(len(y)), y].mean(1)
-    return int(nll.argmin())
+def _best(stack: Stack, data: Data, draw: int) -> int:
+    """Return the place of the student of a draw with the lowest NLL on its validation examples."""
+    logits = stack.predict(data.pool.x, data.pool.index["val"][draw : draw + 1])
+    return int(nll(Scored(logits, data.pool.labels("val", draw))).mean(1).argmin())

@@ -9,9 +9,8 @@ from kdcli.errors import Command, KdError
 from kdcli.progress import Watch, unwatched
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.recipe import Teacher
-from kdcli.runs.source import absolute, runs_code
 from kdcli.teachers.asked import CallableTeacher
-from kdcli.teachers.elsewhere import answers, called
+from kdcli.teachers.elsewhere import answers, called, check_named
 from kdcli.teachers.source import source_of
 
 
@@ -49,11 +48,7 @@ def _allowed(experiment: Experiment, settings: Teacher, again: Command) -> Calla
             f"{experiment.teacher.model} has answers to the examples of the run, and to no others",
             "a teacher that can be called, or one that is trained here, labels new examples",
         )
-    if runs_code(source) and absolute(again.options.get("from") or "") != absolute(source):
-        raise KdError(
-            f"the teacher is code, {source}, which runs only where the command names it",
-            ("name it: ", again.adding(**{"from": source})),
-        )
+    check_named(source, again.options.get("from"), again.adding(**{"from": source}))
     if asked.digest != settings.digest:
         raise KdError(
             f"{source} has changed since its answers to the examples of the run were taken",

@@ -37,11 +37,7 @@ def resolved(settings: Teacher, named: str | None) -> Teacher:
     where the teacher is another than the digest says, and `UsageError` for what names no teacher.
     """
     source = absolute(settings.source)
-    if runs_code(source) and absolute(named or "") != source:
-        raise KdError(
-            f"the teacher is code, {settings.source}, which runs only where the command names it",
-            ("name it: ", Command("train-teacher", (), {"source": settings.source})),
-        )
+    check_named(settings.source, named, Command("train-teacher", (), {"source": settings.source}))
     teacher = called(settings)
     digest = digest_of([Path(source)], "") if teacher is None else teacher.digest
     if settings.digest and digest != settings.digest:
@@ -50,6 +46,15 @@ def resolved(settings: Teacher, named: str | None) -> Teacher:
             "a recipe without `digest` takes it as it is now",
         )
     return replace(settings, source=source, digest=digest)
+
+
+def check_named(source: str, named: str | None, naming: Command) -> None:
+    """Raise `KdError` where a source is code that is not `named` by this call, as `naming` does."""
+    if runs_code(source) and absolute(named or "") != absolute(source):
+        raise KdError(
+            f"the teacher is code, {source}, which runs only where the command names it",
+            ("name it: ", naming),
+        )
 
 
 def take(experiment: Experiment, settings: Teacher, watch: Watch) -> Content:

@@ -73,13 +73,7 @@ def _check(table: Table, encoded: Encoded) -> None:
     column = table.frame.get_column(encoded.name)
     if encoded.kind == "category" or column.dtype != pl.String:
         return
-    if encoded.kind == "date":
-        kind = pl.Datetime if "%H" in encoded.format else pl.Date
-        read = column.str.strptime(kind, encoded.format, strict=False)
-    elif encoded.kind == "number":
-        read = column.cast(pl.Float64, strict=False)
-    else:
-        read = as_numbers(encoded.kind, column)
+    read = as_numbers(encoded.kind, column, encoded.format, strict=False)
     odd = (read.is_null() & column.is_not_null()).arg_true()
     if len(odd):
         row = int(odd[0])

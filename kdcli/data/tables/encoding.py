@@ -98,19 +98,22 @@ def fitted(column: Column, values: pl.Series) -> Encoded:
     return Encoded(column.name, column.kind, middle, missing, format=column.format)
 
 
-def as_numbers(kind: str, values: pl.Series, format: str = "") -> pl.Series:
-    """Return values as float64, nulls where they are missing: dates as days, yes as 1."""
+def as_numbers(kind: str, values: pl.Series, format: str = "", *, strict: bool = True) -> pl.Series:
+    """Return values as float64, nulls where they are missing: dates as days, yes as 1.
+
+    Unless it is `strict`, what is no number or date is null as well.
+    """
     import polars as pl
 
     if kind == "date":
         dates = values
         if values.dtype == pl.String:
-            dates = values.str.strptime(pl.Datetime if "%H" in format else pl.Date, format)
+            dates = values.str.strptime(pl.Datetime if "%H" in format else pl.Date, format, strict=strict)
         return dates.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 86_400e6
     if kind == "yes/no" and values.dtype == pl.String:
         yes = values.str.to_lowercase().is_in(list(YES))
         return pl.select(pl.when(values.is_not_null()).then(yes.cast(pl.Float64))).to_series()
-    return values.cast(pl.Float64)
+    return values.cast(pl.Float64, strict=strict)
 
 
 def encode(table: Table, encodings: Sequence[Encoded], *, release: bool = False) -> Tensor:
