@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from kdcli.data import Split
+from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.stored import Data, TrainedStudents
 from kdcli.store import Content, Store
@@ -211,3 +213,15 @@ def in_part(task: Mapping[str, Any], members: Sequence[int], draw: int = 0) -> l
         return []
     first = draws.index(draw) * len(seeds)
     return [(first + seeds.index(m // sets)) * sets + m % sets for m in members if m // sets in seeds]
+
+
+def poison_last_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the last member of each stack of perceptrons begin with a weight that is no number."""
+    initialise = StackedMLP.initialise
+
+    def poisoned(stack: StackedMLP, generators: Sequence[Generator]) -> None:
+        initialise(stack, generators)
+        with torch.no_grad():
+            stack.weights[0][-1, 0, 0] = torch.nan
+
+    monkeypatch.setattr(StackedMLP, "initialise", poisoned)

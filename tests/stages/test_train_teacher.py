@@ -1,15 +1,12 @@
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
-from harness import Kd, edit_recipe, opened
-from torch import Generator
+from harness import Kd, edit_recipe, opened, poison_last_member
 
 from kdcli.models.stacked_cnn import StackedCNN
-from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.report.words import number
 from kdcli.rng import generator
 from kdcli.runs import room
@@ -63,14 +60,7 @@ def test_the_scores_of_one_teacher_are_its_own(kd: Kd, tiny: Path) -> None:
 def test_a_teacher_that_diverges_is_named_with_its_draw(
     kd: Kd, two_draws: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    initialise = StackedMLP.initialise
-
-    def poisoned(stack: StackedMLP, generators: Sequence[Generator]) -> None:
-        initialise(stack, generators)
-        with torch.no_grad():
-            stack.weights[0][-1, 0, 0] = torch.nan
-
-    monkeypatch.setattr(StackedMLP, "initialise", poisoned)
+    poison_last_member(monkeypatch)
     before = (two_draws / "teacher/meta.json").read_bytes()
     outcome = kd("train-teacher", "--epochs", "3", "--force")
     assert outcome.code == 1

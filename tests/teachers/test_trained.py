@@ -1,16 +1,15 @@
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
-from harness import Kd, edit_recipe, opened
-from torch import Generator, Tensor
+from harness import Kd, edit_recipe, opened, poison_last_member
+from torch import Tensor
 
 from kdcli.models import parse_model
 from kdcli.models.family import Teaching
-from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.public import OpenRun
 from kdcli.runs.experiment import Experiment
 from kdcli.teachers.folds import stratified_folds
@@ -163,14 +162,7 @@ def test_rows_in_folds_are_labelled_by_ensembles(kd: Kd, tiny: Path) -> None:
 def test_a_member_that_diverges_is_named_and_all_are_needed(
     kd: Kd, two_draws: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    initialise = StackedMLP.initialise
-
-    def poisoned(stack: StackedMLP, generators: Sequence[Generator]) -> None:
-        initialise(stack, generators)
-        with torch.no_grad():
-            stack.weights[0][-1, 0, 0] = torch.nan
-
-    monkeypatch.setattr(StackedMLP, "initialise", poisoned)
+    poison_last_member(monkeypatch)
     before = (two_draws / "teacher/meta.json").read_bytes()
     outcome = kd("train-teacher", "--epochs", "3", "--ensemble", "3", "--seed", "1", "--force")
     assert outcome.code == 1
