@@ -4,7 +4,8 @@ import gzip
 import hashlib
 import json
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.stored import Data, TrainedStudents
 from kdcli.store import Content, Store
-from kdcli.store.artefact import digest_of
+from kdcli.store.artefact import Artefact, digest_of
 
 TINY = """
 [data]
@@ -225,3 +226,20 @@ def poison_last_member(monkeypatch: pytest.MonkeyPatch) -> None:
             stack.weights[0][-1, 0, 0] = torch.nan
 
     monkeypatch.setattr(StackedMLP, "initialise", poisoned)
+
+
+@contextmanager
+def interrupted_after_one_write(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Interrupt what is done when it writes a second artefact; gives the names of those that were written."""
+    stored: list[str] = []
+    write = Artefact.write
+
+    def interrupted(self: Artefact, *arguments: Any, **options: Any) -> None:
+        if stored:
+            raise KeyboardInterrupt
+        write(self, *arguments, **options)
+        stored.append(self.name)
+
+    with monkeypatch.context() as context:
+        context.setattr(Artefact, "write", interrupted)
+        yield stored

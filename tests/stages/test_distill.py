@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from harness import Kd, compared, edit_recipe, forge, in_part, opened, students
+from harness import Kd, compared, edit_recipe, forge, in_part, interrupted_after_one_write, opened, students
 from safetensors.torch import load_file, save
 from torch import Generator
 
@@ -18,7 +18,6 @@ from kdcli.models.family import History
 from kdcli.models.stack import Stack
 from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.runs import room
-from kdcli.store import Artefact
 from kdcli.training import workshop
 from kdcli.training.examples import Examples
 from kdcli.training.loop import fit
@@ -347,18 +346,8 @@ def test_sets_that_were_not_stored_yet_end_as_if_nothing_had_been_cut_off(
     before = [file.read_bytes() for file in files]
     for name in names:
         shutil.rmtree(tiny / "students" / name)
-    stored: list[str] = []
-    write = Artefact.write
-
-    def interrupted(self: Artefact, *arguments: Any, **options: Any) -> None:
-        if stored:
-            raise KeyboardInterrupt
-        write(self, *arguments, **options)
-        stored.append(self.name)
-
-    monkeypatch.setattr(Artefact, "write", interrupted)
-    assert kd(*arguments).code == 130
-    monkeypatch.setattr(Artefact, "write", write)
+    with interrupted_after_one_write(monkeypatch) as stored:
+        assert kd(*arguments).code == 130
     assert len(stored) == 1
     assert (tiny / ".resume/students-mlp7.0").is_file()
     again = kd(*arguments)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from harness import Kd, forge, opened, students
+from harness import Kd, forge, interrupted_after_one_write, opened, students
 from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -16,7 +16,6 @@ from kdcli.models.family import Fitted
 from kdcli.runs.recipe import Students
 from kdcli.runs.stored import Data
 from kdcli.runs.student_sets import StudentSet, student_sets
-from kdcli.store import Artefact
 from kdcli.targets import CANDIDATES
 from kdcli.training import candidates
 from kdcli.training.candidates import candidates_of, chooses, chosen
@@ -201,17 +200,7 @@ def test_a_choice_that_was_cut_off_ends_as_if_it_had_not_been(
         for file in (tiny / "students" / name).iterdir():
             file.unlink()
         (tiny / "students" / name).rmdir()
-    stored: list[str] = []
-    write = Artefact.write
-
-    def interrupted(self: Artefact, *arguments: Any, **options: Any) -> None:
-        if stored:
-            raise KeyboardInterrupt
-        write(self, *arguments, **options)
-        stored.append(self.name)
-
-    with monkeypatch.context() as context:
-        context.setattr(Artefact, "write", interrupted)
+    with interrupted_after_one_write(monkeypatch) as stored:
         assert kd(*command).code == 130
     assert stored == [f"students/{names[0]}"]
     assert (tiny / ".resume/students-mlp7.0").is_file()
