@@ -225,15 +225,15 @@ def choose(call: Call) -> None:
 
 @app.add(
     "export",
-    *("student_set", "export_format", "export_file", "one_seed", "draw", "run", *WORK),
+    *("any_student_set", "export_format", "export_file", "encoded", "one_seed", "draw", "run", *WORK),
     examples=(
-        "kd export soft-T1-tree-leaves8",
-        "kd export soft-T1-tree-leaves8 --out -",
-        "kd export labels-linear --format rules --out linear.txt",
+        "kd export soft-T4-mlp4 --format onnx",
+        "kd export soft-T4-mlp4 --format c --out firmware/student.h",
+        "kd export soft-T1-tree-leaves8 --format rules --out -",
     ),
 )
 def export(call: Call) -> None:
-    """Write a student as one file for elsewhere: rules are text that a person reads."""
+    """Write a student as one file for elsewhere, with proof that it says the same there, and a model card."""
     from kdcli.stages.export import export as stage
 
     options = call.options
@@ -242,12 +242,16 @@ def export(call: Call) -> None:
     with call.working_on(call.store.existing_run(options.run)) as experiment:
         made = stage(
             experiment,
-            options.student_set,
+            options.any_student_set,
             file_format=options.export_format,
             out=options.export_file,
+            encoded=options.encoded,
             seed=options.one_seed,
             draw=options.draw,
+            watch=call.screen.watch,
         )
+    if not made.paths:
+        call.screen.hint(made.proven)
     call.screen.show(made)
 
 

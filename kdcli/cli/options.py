@@ -94,13 +94,22 @@ class Options:
         ..., "the rows: CSV, TSV, Parquet, Arrow, a folder of images, or - for CSV on stdin", argument="FILE"
     )
     out: str = setting("-", "file to write: .csv, .parquet or .jsonl; - writes CSV to stdout", metavar="FILE")
-    export_format: str = setting("rules", "what to write", flag="--format", choices=tuple(EXPORTS))
+    any_student_set: str | None = setting(
+        None,
+        "the student set, such as soft-T4-mlp4; default: the smallest within half a point of the best",
+        flag="--set",
+        argument="[SET]",
+        completion=student_set_names,
+    )
+    export_format: str = setting("python", "what to write", flag="--format", choices=tuple(EXPORTS))
     export_file: str | None = setting(
         None,
-        "file to write; - writes to stdout; default: one in the run's folder",
+        "file to write, beside its golden vectors and model card; - writes it to stdout; default: one in a "
+        "folder of the run",
         flag="--out",
         metavar="FILE",
     )
+    encoded: bool = setting(False, "let an ONNX model take the encoded features as one matrix, not columns")
     keep: tuple[str, ...] = setting(
         (), "columns to copy beside the predictions; default: identifiers", metavar="COLUMN"
     )

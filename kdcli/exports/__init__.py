@@ -3,12 +3,20 @@
 from types import MappingProxyType
 
 from kdcli.errors import unknown
-from kdcli.exports import rules
-from kdcli.exports.kind import Exported, FormatKind
+from kdcli.exports import c_header, onnx_format, rules, scripts
+from kdcli.exports.kind import Exported, FormatKind, Rows
 
-__all__ = ["FORMATS", "Exported", "FormatKind", "find_format"]
+__all__ = ["FORMATS", "Exported", "FormatKind", "Rows", "find_format"]
 
-FORMATS: MappingProxyType[str, FormatKind] = MappingProxyType({"rules": rules.FORMAT})
+FORMATS: MappingProxyType[str, FormatKind] = MappingProxyType(
+    {
+        "python": scripts.PYTHON,
+        "onnx": onnx_format.FORMAT,
+        "c": c_header.FORMAT,
+        "javascript": scripts.JAVASCRIPT,
+        "rules": rules.FORMAT,
+    }
+)
 
 
 def find_format(name: str) -> FormatKind:

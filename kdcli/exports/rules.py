@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,9 +12,9 @@ from kdcli.words import counted, listed, shortened
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
 
     from kdcli.data.tables.encoding import Encoded
+    from kdcli.models.computation import Dense, Trees
 
 INDENT = "    "
 LONGEST = 200  # characters of a name
@@ -45,13 +45,10 @@ def number(value: float) -> str:
 
 
 def bound(threshold: float) -> str:
-    """Write the largest 32-bit float up to a threshold; features are such, so it divides them alike."""
+    """Write a threshold of 32 bits with the digits that tell it from others."""
     import numpy as np
 
-    floor = np.float32(threshold)
-    if float(floor) > threshold:
-        floor = np.nextafter(floor, np.float32(-np.inf))
-    return np.format_float_positional(floor, trim="-").replace("-", "−")
+    return np.format_float_positional(np.float32(threshold), trim="-").replace("-", "−")
 
 
 def moment(days: float, form: str) -> str:
@@ -87,61 +84,62 @@ def features_of(column: Encoded) -> Iterator[Feature]:
 
 def obstacle(student: Exported) -> str:
     """Say why there are no rules of a student; empty if there are."""
-    readable = student.stack.tree is not None or student.stack.affine is not None
+    computation = student.computation
+    if not student.columns:
+        return "rules are of data with named columns"
+    readable = computation.tree is not None or computation.affine is not None
     return "" if readable else "rules are of decision trees and linear models"
 
 
-def write(student: Exported) -> str:
+def write(student: Exported) -> bytes:
     """Write the rules of a tree or a linear model; raises ValueError for others."""
     features = [feature for column in student.columns for feature in features_of(column)]
-    if (tree := student.stack.tree) is not None:
-        lines = _tree(student, tree, features)
-        used = set(tree["feature"][tree["branches"][:, 0] > 0].tolist())
-    elif (affine := student.stack.affine) is not None:
-        lines, used = _linear(student, *affine, features), set(range(len(features)))
+    if (tree := student.computation.tree) is not None:
+        lines, used = _tree(student, tree, features), set(tree.feature.tolist())
+    elif (affine := student.computation.affine) is not None:
+        lines, used = _linear(student, affine, features), set(range(len(features)))
     else:
         raise ValueError(obstacle(student))
     of_feature = [column for column in student.columns for _ in column.features]
     columns = [column for column in student.columns if any(of_feature[k] is column for k in used)]
     terms = _terms(columns) if student.fills else ()
-    return "\n".join([f"{student.who}, taught: {student.taught}", "", *lines, *terms, ""])
+    return "\n".join([f"{student.who}, taught: {student.taught}", "", *lines, *terms, ""]).encode()
 
 
-def _tree(student: Exported, tree: Mapping[str, Tensor], features: Sequence[Feature]) -> Iterator[str]:
+def _tree(student: Exported, tree: Trees, features: Sequence[Feature]) -> Iterator[str]:
     """Yield the lines of a tree, from the root down."""
-    from kdcli.models.tree_arrays import leaves_of
+    import numpy as np
 
     n, classes = len(student.x), [plain(name) for name in student.classes]
-    leaves = leaves_of({name: values.unsqueeze(0) for name, values in tree.items()}, student.x.unsqueeze(0))
-    ends = leaves[0].bincount(minlength=len(tree["feature"]))
+    ends = np.bincount(tree.leaves(student.x)[:, 0], minlength=len(tree.value))
     yield "A decision tree. A row goes down from the top, by what is true of it, to one arrow: its class."
     yield f"In brackets: how probable each class is, and how many of the {n:,} training rows end there."
     yield ""
-    to_do = [(0, 0, "")]
+    to_do = [(int(tree.roots[0]), 0, "")]
     while to_do:
         node, depth, condition = to_do.pop()
         if condition:
             yield f"{INDENT * (depth - 1)}{condition}:"
-        left, right = tree["branches"][node].tolist()
-        if not left:
-            p = tree["log_p"][node].exp().tolist()
+        if node < 0:
+            p = tree.value[-1 - node].tolist()
             shares = ", ".join(f"{name} {100 * share:.2f} %" for name, share in zip(classes, p, strict=True))
-            support = counted(int(ends[node]), "row")
+            support = counted(int(ends[-1 - node]), "row")
             yield f"{INDENT * depth}→ {classes[p.index(max(p))]}   ({shares}; {support})"
             continue
-        feature = features[int(tree["feature"][node])]
-        low, high = feature.sides(float(tree["threshold"][node]))
+        left, right = tree.branches[node].tolist()
+        feature = features[tree.feature[node]]
+        low, high = feature.sides(float(tree.threshold[node]))
         ways = [(f"if {low}", left), (f"else, {high}", right)]
         if feature.holds:  # what holds comes first
             ways = [(f"if {high}", right), (f"else, {low}", left)]
         to_do += [(below, depth + 1, told) for told, below in reversed(ways)]
 
 
-def _linear(student: Exported, weights: Tensor, biases: Tensor, features: Sequence[Feature]) -> Iterator[str]:
+def _linear(student: Exported, affine: Dense, features: Sequence[Feature]) -> Iterator[str]:
     """Yield the sums of a linear model: of two classes one, of more one for each."""
-    weight, bias = weights.double().numpy(), biases.double().numpy()
+    weight, bias = affine.weight.astype(float), affine.bias.astype(float)
     classes = [plain(name) for name in student.classes]
-    scale = student.x.double().std(0, correction=0).numpy()
+    scale = student.x.std(0, dtype=float)
     yield "A linear model. The terms stand in the order of what they differ by among the training rows."
     if len(classes) == 2:
         yield from _sum(f"score of {classes[1]}", weight[1] - weight[0], bias[1] - bias[0], scale, features)
@@ -172,7 +170,8 @@ def _measured(feature: Feature) -> str:
     return f"{feature.name} in days since 1970-01-01" if feature.date else feature.name
 
 
-def _middle(column: Encoded) -> str:
+def middle_of(column: Encoded) -> str:
+    """Write what stands for a missing value of a column that is no category."""
     if column.kind == "yes/no":
         return "yes" if column.middle else "no"
     return moment(column.middle, column.format) if column.kind == "date" else number(column.middle)
@@ -180,7 +179,7 @@ def _middle(column: Encoded) -> str:
 
 def _terms(columns: Sequence[Encoded]) -> Iterator[str]:
     """Say what a missing value of these columns counts as, and which values are others."""
-    filled = [f"{plain(column.name)} {_middle(column)}" for column in columns if column.kind != "category"]
+    filled = [f"{plain(column.name)} {middle_of(column)}" for column in columns if column.kind != "category"]
     yield ""
     if filled:
         yield f"Where a value is missing, another stands for it: {'; '.join(filled)}."
@@ -190,4 +189,10 @@ def _terms(columns: Sequence[Encoded]) -> Iterator[str]:
             yield f"{plain(column.name)} is another where it is given, and not {levels}."
 
 
-FORMAT = FormatKind("a tree or a linear model as text to be read, in raw units", ".txt", write, obstacle)
+FORMAT = FormatKind(
+    "a tree or a linear model as text to be read, in raw units",
+    ".txt",
+    write,
+    obstacle,
+    lambda file, student: "It is text to be read: follow it from the top.",
+)

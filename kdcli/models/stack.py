@@ -2,12 +2,14 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 from torch import Generator, Tensor, nn
+
+from kdcli.models.computation import Computation
 
 AT_ONCE = 16_384  # examples that trees look at together
 WORKING_SET = 2**19  # numbers of all activations of a piece: 2 MiB, about what a core's cache holds
@@ -48,14 +50,9 @@ class Stack(nn.Module):
         return ()
 
     @property
-    def tree(self) -> Mapping[str, Tensor] | None:
-        """The arrays of the first member where that is a single tree (see `StackedTrees`)."""
-        return None
-
-    @property
-    def affine(self) -> tuple[Tensor, Tensor] | None:
-        """Weight `(n_classes, features)` and bias `(n_classes,)` of the first member where these are all."""
-        return None
+    def computation(self) -> Computation:
+        """What the first member computes; raises NotImplementedError for what runs in kd alone."""
+        raise NotImplementedError(f"{type(self).__name__} has no plain computation")
 
     def parameters_of(self, members: Sequence[int]) -> dict[str, Tensor]:
         """Return the parameters of some members, as a state dict of a smaller stack."""
@@ -121,9 +118,9 @@ def piece_of(outputs: Sequence[int], parameters: int, members: int) -> int:
     return max(LEAST_PIECE, WORKING_SET // numbers, members * parameters // numbers)
 
 
-def as_input(x: Tensor) -> Tensor:
-    """Return what a network computes on: bytes of images as numbers from 0 to 1, and others as they are."""
-    return x if x.is_floating_point() else x.float().div_(255)
+def as_input(x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return what a network computes on, of a type: bytes of images are numbers from 0 to 1."""
+    return x.to(dtype) if x.is_floating_point() else x.to(dtype).div_(255)
 
 
 def accumulate(gradient: Tensor, left: Tensor, right: Tensor, *, fresh: bool) -> None:

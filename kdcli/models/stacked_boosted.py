@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from kdcli.models.computation import Computation, Trees
 from kdcli.models.growing import Arrays, Grown
 from kdcli.models.tree_arrays import WAYS, end_nodes, leaves_of
 
@@ -62,6 +63,18 @@ class StackedBoosted(Grown):
     def arrays(self) -> Arrays:
         """The arrays above."""
         return self.state_dict()
+
+    @property
+    def computation(self) -> Computation:
+        """The trees of the first member that add something, and the logits where they start."""
+        margins, of_first = self.base.shape[1], {name: self.arrays[name][0] for name in (*WAYS, "value")}
+        there = (of_first["branches"][:, 0, 0] > 0) | (of_first["value"][:, 0] != 0)
+        first = (torch.arange(self.trees) % margins + (margins == 1))[there]
+        arrays = {name: values[there] for name, values in of_first.items()}
+        base = as_logits(self.base[0]).numpy()
+        return Computation(
+            softmax=True, trees=Trees.of(arrays, arrays["value"].unsqueeze(2), first.numpy(), base)
+        )
 
     @property
     def _splits(self) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from kdcli.models.computation import Computation, Convolution, as_array
 from kdcli.models.network import KERNEL
 from kdcli.models.stack import Backward, StackedNetwork, as_input, mask_inactive, piece_of
 from kdcli.models.stacked_mlp import StackedMLP, draw_uniform
@@ -34,7 +35,7 @@ class StackedCNN(StackedNetwork):
         members: int = 1,
     ) -> None:
         super().__init__()
-        self.members = members
+        self.members, self.size = members, size
         self.filters = nn.Parameter(torch.empty(members, n_filters, size[0], KERNEL, KERNEL))
         self.filter_biases = nn.Parameter(torch.empty(members, n_filters))
         pixels = math.prod(side - KERNEL + 1 for side in size[1:])
@@ -63,6 +64,12 @@ class StackedCNN(StackedNetwork):
         logits: Tensor = self.head(self._by_member(h.relu_()))
         return logits
 
+    @property
+    def computation(self) -> Computation:
+        """Filters and layers of the first member."""
+        filters, biases = as_array(self.filters), as_array(self.filter_biases)
+        return replace(self.head.computation, convolution=Convolution(filters, biases, self.size))
+
     @torch.no_grad()
     def add_gradients(self, x: Tensor, backward: Backward) -> None:
         """Add the gradients of a loss on a batch (see `StackedNetwork.add_gradients`)."""
@@ -87,7 +94,9 @@ class StackedCNN(StackedNetwork):
 
         The result is `(batch, members · channels, rows, columns)`.
         """
-        images = as_input(x).transpose(0, 1).repeat_interleave(self.members // len(x), dim=1)
+        images = (
+            as_input(x, self.filters.dtype).transpose(0, 1).repeat_interleave(self.members // len(x), dim=1)
+        )
         return images if images.ndim == 4 else images.flatten(1, 2)
 
     def _by_member(self, h: Tensor) -> Tensor:

@@ -10,9 +10,10 @@ import numpy as np
 from torch import Tensor
 
 from kdcli.models import stacked_trees
+from kdcli.models.computation import Computation
 from kdcli.models.family import Fitted, Lesson, Teaching, Workshop
 from kdcli.models.growing import Arrays, Grown, grow_each
-from kdcli.models.stacked_trees import StackedTrees
+from kdcli.models.stacked_trees import StackedTrees, mean_of_trees
 from kdcli.models.tree_growth import Growth, Limits
 from kdcli.rng import state
 
@@ -43,6 +44,11 @@ class StackedForests(Grown):
     def arrays(self) -> Arrays:
         """The arrays of all trees, each `(members, trees, ...)`."""
         return {name: _split(tensor, self.trees) for name, tensor in self.grown.arrays.items()}
+
+    @property
+    def computation(self) -> Computation:
+        """The trees of the first forest."""
+        return mean_of_trees({name: tensor[0] for name, tensor in self.arrays.items()})
 
     @property
     def described(self) -> Mapping[str, Tensor]:

@@ -10,6 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Generator, Tensor, nn
 
+from kdcli.models.computation import Computation, Dense, as_array
 from kdcli.models.stack import (
     Backward,
     StackedNetwork,
@@ -63,7 +64,7 @@ class StackedMLP(StackedNetwork):
         The members are split evenly over the groups, in order: group g's batch goes to members
         g·T … g·T + T − 1. Members that share a batch share the first matrix product.
         """
-        h = as_input(x).flatten(2).mT
+        h = as_input(x, self.weights[0].dtype).flatten(2).mT
         for layer, (weight, bias) in enumerate(self.layers):
             if layer:
                 h = h.relu_()  # in place: the matrix product before it does not need its own output
@@ -73,12 +74,12 @@ class StackedMLP(StackedNetwork):
         return h
 
     @property
-    def affine(self) -> tuple[Tensor, Tensor] | None:
-        """Weight and bias of the first member, without hidden layers."""
-        if len(self.layers) > 1:
-            return None
-        weight, bias = self.layers[0]
-        return weight[0].detach(), bias[0].detach().flatten()
+    def computation(self) -> Computation:
+        """The layers of the first member."""
+        return Computation(
+            softmax=True,
+            layers=[Dense(as_array(weight), as_array(bias)) for weight, bias in self.layers],
+        )
 
     @torch.no_grad()
     def take_raw(self, shift: Tensor, scale: Tensor) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from kdcli.models.computation import Computation, Trees
 from kdcli.models.family import Fitted, Lesson, Teaching, Workshop
 from kdcli.models.growing import Arrays, Grown, grow_each
 from kdcli.models.shrinkage import Shrink
@@ -61,9 +62,9 @@ class StackedTrees(Grown):
         return self.state_dict()
 
     @property
-    def tree(self) -> Mapping[str, Tensor] | None:
-        """The arrays of the first member."""
-        return {name: values[0] for name, values in self.arrays.items()}
+    def computation(self) -> Computation:
+        """The first tree."""
+        return mean_of_trees({name: values[:1] for name, values in self.arrays.items()})
 
     @property
     def described(self) -> Mapping[str, Tensor]:
@@ -100,6 +101,13 @@ class StackedTrees(Grown):
             level[:, 0] = False  # nobody's child, but where a leaf's children point
             depth += level.any(1)
         return depth
+
+
+def mean_of_trees(arrays: Arrays) -> Computation:
+    """Return what computes the mean probabilities of trees, of arrays as `StackedTrees` has them."""
+    p = arrays["log_p"].exp() / len(arrays["log_p"])
+    first, base = np.zeros(len(p), dtype=np.int64), np.zeros(p.shape[2])
+    return Computation(softmax=False, trees=Trees.of(arrays, p, first, base))
 
 
 def grow_sets(limits: Limits, shrink: Shrink, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:

@@ -55,8 +55,11 @@ class Predictor:
         return cls(data, students([seed]), (seed,))
 
     def log_p(self, x: Tensor) -> Tensor:
-        """Return log-probabilities `(n, n_classes)`, float64, of examples `x (n, *features)`."""
-        log_p = self.stack.predict(x).double().log_softmax(-1)
+        """Return log-probabilities `(n, n_classes)` of examples `x (n, *features)`, computed in float64.
+
+        So they are the same however many rows there are, and whatever computes them as exactly elsewhere.
+        """
+        log_p = self.stack.double().predict(x).log_softmax(-1)
         mean: Tensor = log_p.logsumexp(0) - math.log(len(log_p))
         return mean
 

@@ -1,97 +1,223 @@
-"""`kd export`: a student as one file for elsewhere."""
+"""`kd export`: a student as one file for elsewhere, with proof that it says the same there."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
-
-from kdcli.data.tables.encoding import Encoded
 from kdcli.errors import Command, KdError, UsageError
-from kdcli.exports import Exported, find_format
-from kdcli.report.told import Told
+from kdcli.evidence.choosing import Budget, choose
+from kdcli.evidence.costs import Cost, measure_costs
+from kdcli.evidence.gather import gather
+from kdcli.exports import Exported, FormatKind, find_format
+from kdcli.exports.literals import numbers
+from kdcli.exports.proof import TOLERANCE, Proof, Unproven, prove
+from kdcli.metrics import measure
+from kdcli.progress import Watch, unwatched
+from kdcli.report.card import NAME, SCORES, Card, mark_of
+from kdcli.report.proof import proof_table, proof_text
+from kdcli.report.told import Line, Told
 from kdcli.report.words import wrote
 from kdcli.runs.experiment import Experiment
+from kdcli.runs.leaving import Leaving, leaving
 from kdcli.runs.predictor import Predictor, students_of
-from kdcli.runs.stored import TrainedStudents
-from kdcli.store import replacing
-from kdcli.words import named_seed
+from kdcli.runs.stored import Trained, TrainedStudents
+from kdcli.scored import Scored
+from kdcli.store import fitting, to_json, write_file
 
 STDOUT = "-"
-PREDICT = Command("predict", ("SET", "FOLDER"))
 
 
 @dataclass(frozen=True)
 class StudentExported:
-    """What `kd export` wrote: `content` where it goes to stdout, else a file at `path`."""
+    """What `kd export` wrote: `content` where it goes to stdout, else files, the export itself first.
 
-    run: str
-    students: str
-    seed: int
+    `choose` is the command that shows why this student set was chosen; None where it was named.
+    """
+
+    student: Exported
     file_format: str
-    path: Path | None
-    content: str
+    choose: Command | None
+    paths: tuple[Path, ...]
+    content: bytes
+    proof: Proof | Unproven
+    costs: Mapping[str, Cost]
 
     def told(self) -> Iterator[Told]:
-        """Return the path, or the content itself."""
-        yield self.content.rstrip("\n") if self.path is None else wrote(self.path)
+        """Return the proof and the paths, or the content itself."""
+        if not self.paths:
+            yield self.content.decode().rstrip("\n")
+            return
+        yield Line(f"{self.student.who}: {self.file_format}", wrap=True)
+        if self.choose:
+            chosen = ("The set is the smallest within half a point of the best: ", self.choose, " shows all.")
+            yield Line(chosen, wrap=True)
+        yield Line(self.proven, wrap=True)
+        yield ""
+        yield proof_table(self.paths[0].name, self.proof, self.costs)
+        yield from map(wrote, self.paths)
+
+    @property
+    def proven(self) -> str:
+        """What was compared, and how it came out."""
+        return proof_text(self.proof)
 
     def document(self) -> dict[str, Any]:
         """Return all of it; the content is in the file."""
+        facts = self.student.facts
         return {
-            "run": self.run,
-            "students": self.students,
-            "seed": self.seed,
+            **{key: facts[key] for key in ("run", "students", "seed", "draw")},
             "format": self.file_format,
-            "path": str(self.path) if self.path else None,
+            "path": str(self.paths[0]) if self.paths else None,
+            "files": list(map(str, self.paths)),
+            "proven": isinstance(self.proof, Proof),
+            "proof": asdict(self.proof),
+            "cost": {name: asdict(cost) for name, cost in self.costs.items()},
         }
 
 
 def export(
     experiment: Experiment,
-    folder: str,
+    folder: str | None = None,
     *,
     file_format: str,
     out: str | None = None,
+    encoded: bool = False,
     seed: int | None = None,
     draw: int = 0,
+    watch: Watch = unwatched,
 ) -> StudentExported:
-    """Write a student of the set in `folder` as one file: that of a seed, or the best on validation examples.
+    """Write a student of the set in `folder`, or of the smallest good one, as one file, with a model card.
 
-    It is `out`, or one in the run's folder of exports. Raises `UsageError` for a set, seed, draw or format
-    that is not there, and `KdError` for students that the format has no words for.
+    It is the student of a seed, or the best on validation examples. It is written to the file `out`, or to a
+    folder of the run. Raises `UsageError` for a set, seed, draw or format that is not there, or that cannot
+    have the student, and `KdError` where the file says something else than the student: then nothing is
+    written.
     """
-    kind, run = find_format(file_format), experiment.run
-    trained = students_of(experiment, folder)
-    predictor = Predictor.of(trained, seed=seed, draw=draw)
-    student = _exported(trained, predictor, draw)
-    if obstacle := kind.obstacle(student):
-        raise UsageError(f"{folder} cannot be exported as {file_format}: {obstacle}")
-    content = kind.write(student)
-    path = Path(out) if out and out != STDOUT else None
-    if path:
-        with replacing(path) as temporary:
-            temporary.write_text(content, encoding="utf-8")
-    elif not out:
-        path = run.write_export(f"{folder}{kind.suffix}", content.encode())
-    return StudentExported(run.name, folder, predictor.seeds[0], file_format, path, content)
+    kind = find_format(file_format)
+    _check(kind, out, encoded=encoded)
+    chosen = folder or _smallest(experiment)
+    trained = students_of(experiment, chosen)
+    left = leaving(trained, Predictor.of(trained, seed=seed, draw=draw), draw, encoded=encoded)
+    if obstacle := kind.obstacle(left.student):
+        raise UsageError(f"{chosen} cannot be exported as {file_format}: {obstacle}")
+    file = Path(out).name if out and out != STDOUT else f"{chosen}{kind.suffix}"
+    content = kind.write(left.student)
+    with watch(f"proving {file}", 1, "file", 1):
+        proof = _proven(kind, file, content, left)
+    costs = _costs(experiment, trained)
+    paths: tuple[Path, ...] = ()
+    if out != STDOUT:
+        card = _card(experiment, trained, file, kind, left.student, proof, costs)
+        golden = f"{Path(file).stem}.golden.json"
+        contents = {file: content, golden: _golden(left.student), NAME: card.text().encode()}
+        paths = _written(experiment, out, fitting(f"{chosen}-{file_format}"), contents)
+    choice = None if folder else experiment.run.command("choose")
+    return StudentExported(left.student, file_format, choice, paths, content, proof, costs)
 
 
-def _exported(trained: TrainedStudents, predictor: Predictor, draw: int) -> Exported:
-    """Return what a format is given; raises `KdError` for students of images."""
-    data = predictor.data
-    if len(data.features) != 1:
-        raise KdError("the data are images, and exports are of tables and points", (PREDICT, " reads images"))
-    encodings = data.description.encodings
-    columns = encodings or [Encoded(name, "number") for name in data.point_names]
-    who = named_seed(predictor.seeds[0], draw, data.draws)
-    return Exported(
-        who=f"{trained.folder}, {who}, of run {trained.experiment.run.name}",
-        taught=trained.title,
-        classes=data.description.classes,
-        columns=columns,
-        fills=bool(encodings),
-        stack=predictor.stack,
-        x=data.pool.split("train", draw).x.to(torch.float32),
+def _check(kind: FormatKind, out: str | None, *, encoded: bool) -> None:
+    """Raise `UsageError` for what a format does not offer, and where the card of another model lies."""
+    if encoded and not kind.encodes:
+        raise UsageError(f"--encoded has no meaning for {kind.summary}", "it is of --format onnx alone")
+    if out == STDOUT:
+        if not kind.is_text:
+            raise UsageError(f"{kind.summary} is no text to be printed", "name a file with --out")
+    elif out:
+        card = Path(out).parent / NAME
+        if os.path.lexists(card):
+            with suppress(OSError, UnicodeDecodeError):
+                if card.read_text(encoding="utf-8").startswith(mark_of(Path(out).name)):
+                    return
+            raise UsageError(
+                f"{card} is the card of another model, and {NAME} is written beside {Path(out).name}",
+                "export to a folder of its own",
+            )
+
+
+def _smallest(experiment: Experiment) -> str:
+    """Return the smallest set that is within half a point of the best on validation examples."""
+    sets = [trained for trained in experiment.students() if not trained.stale]
+    if not sets:
+        run = experiment.run
+        raise KdError(f"run {run.name} has no students yet", ("train some with ", run.command("distill")))
+    chosen = choose(experiment, sets, Budget()).chosen
+    if chosen is None:  # which cannot be: the best one is within half a point of itself
+        raise AssertionError("no set is as good as the best")
+    return chosen.trained.folder
+
+
+def _proven(kind: FormatKind, file: str, content: bytes, left: Leaving) -> Proof | Unproven:
+    """Run an export in a folder that goes afterwards."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, f"student{kind.suffix}")
+        path.write_bytes(content)
+        return prove(kind, path, left.student, left.made, left.test, left.n_test, left.operations)
+
+
+def _costs(experiment: Experiment, trained: TrainedStudents) -> dict[str, Cost]:
+    """Measure what the students and the teacher cost in kd, where the teacher is kept."""
+    models: list[Trained[Any]] = [trained, *([experiment.teacher] if experiment.has_teacher else [])]
+    return measure_costs(models, experiment.data)
+
+
+def _card(
+    experiment: Experiment,
+    trained: TrainedStudents,
+    file: str,
+    kind: FormatKind,
+    student: Exported,
+    proof: Proof | Unproven,
+    costs: Mapping[str, Cost],
+) -> Card:
+    facts, data = student.facts, experiment.data
+    logits = trained.load_tested()[facts["draw"], trained.set.seeds.index(facts["seed"])]
+    scored = Scored(logits.unsqueeze(0), data.pool.labels("test", facts["draw"]))
+    taught = trained.set.taught.needs == "teacher" and experiment.has_teacher
+    return Card(
+        file=file,
+        kind=kind,
+        student=student,
+        folder=trained.folder,
+        scores={name: values[0] for name, values in measure(scored, SCORES).items()},
+        confidence=float(logits.double().softmax(-1).amax(-1).mean()),
+        evidence=gather(experiment),
+        teacher=str(experiment.teacher.model) if taught else "",
+        proof=proof,
+        costs=costs,
     )
+
+
+def _golden(student: Exported) -> bytes:
+    """Return the golden vectors as JSON: made rows, their features, and the student's answers."""
+    golden, classes = student.golden, student.classes
+    rows = [
+        {
+            **({"row": golden.raw[k]} if student.columns else {}),
+            "x": [float(number) for number in numbers(golden.x[k])],
+            "class": classes[int(golden.p[k].argmax())],
+            "probabilities": golden.p[k].tolist(),
+        }
+        for k in range(len(golden.x))
+    ]
+    columns = [column.name for column in student.columns]
+    known = {"student": student.who, "tolerance": TOLERANCE, "classes": classes, "columns": columns}
+    document = {**known, "features": student.features, "from": student.facts, "rows": rows}
+    return json.dumps(to_json(document), indent=1, allow_nan=False).encode()
+
+
+def _written(
+    experiment: Experiment, out: str | None, name: str, contents: Mapping[str, bytes]
+) -> tuple[Path, ...]:
+    """Write the files beside each other: in the folder of `out`, or in one of the run's exports."""
+    if out is None:
+        folder = experiment.run.write_export(name, contents)
+        return tuple(folder / file for file in contents)
+    paths = tuple(Path(out).parent / file for file in contents)
+    for path, content in zip(paths, contents.values(), strict=True):
+        write_file(path, content)
+    return paths

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,17 @@ from typing import Any
 
 from kdcli.errors import Command, KdError, UsageError, joined, unknown
 from kdcli.store.artefact import Artefact
-from kdcli.store.files import DELETED, NEW, follow_no_link, read_record, sweep, told_apart, write_file
+from kdcli.store.files import (
+    DELETED,
+    NEW,
+    follow_no_link,
+    new_folder,
+    read_record,
+    sweep,
+    told_apart,
+    write_file,
+    write_synced,
+)
 from kdcli.store.resume import ResumePoint
 
 LONGEST = 100  # characters of a name
@@ -233,10 +243,13 @@ class Run:
         self._write(path, content)
         return path
 
-    def write_export(self, file: str, content: bytes) -> Path:
-        """Store a student in a format of elsewhere; exports are made anew at will, like figures."""
-        path = self.path / "exports" / file
-        self._write(path, content)
+    def write_export(self, name: str, contents: Mapping[str, bytes]) -> Path:
+        """Store the files of an exported student; exports are made anew at will, like figures."""
+        path = self.path / "exports" / name
+        follow_no_link(path, self.store.root)
+        with told_apart(path), new_folder(path) as folder:
+            for file, content in contents.items():
+                write_synced(folder / file, content)
         return path
 
     def write_report(self, file: str, text: str) -> None:

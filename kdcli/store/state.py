@@ -185,7 +185,9 @@ def is_current(run: Run) -> bool:
 
 def other_files(run: Run) -> list[Path]:
     """Return the files that are no artefact's: the recipe, reports, figures and exports."""
-    folders = (run.path, run.path / "figures", run.path / "exports")
+    exports = run.path / "exports"
+    each = [exports / name for name in sorted(names_in(exports)) if os.path.isdir(exports / name)]
+    folders = (run.path, run.path / "figures", exports, *each)
     there = [folder / name for folder in folders for name in sorted(names_in(folder))]
     return [path for path in there if not path.name.startswith(".") and os.path.isfile(path)]
 

@@ -1,11 +1,15 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from customers import customers
 from harness import Kd
+
+from kdcli.exports import Exported, scripts
 
 
 @pytest.fixture
@@ -45,8 +49,9 @@ def follow(lines: list[str], row: dict[str, object]) -> str:
 
 def test_who_follows_the_rules_of_a_tree_predicts_as_it_does(kd: Kd, own: Path) -> None:
     for draw in ("0", "1"):
-        told = json.loads(kd("export", "labels-tree-depth3", "--draw", draw, "--json").out)
-        path = own / "exports/labels-tree-depth3.txt"
+        rules = ("--format", "rules", "--draw", draw)
+        told = json.loads(kd("export", "labels-tree-depth3", *rules, "--json").out)
+        path = own / "exports/labels-tree-depth3-rules/labels-tree-depth3.txt"
         assert Path(told["path"]).resolve() == path.resolve()
         text = path.read_text(encoding="utf-8")
         assert f"seed {told['seed']} of draw {draw}, of run customers" in text
@@ -62,28 +67,77 @@ def test_who_follows_the_rules_of_a_tree_predicts_as_it_does(kd: Kd, own: Path) 
 
 
 def test_to_stdout_and_to_a_file_of_ones_own(kd: Kd, own: Path) -> None:
-    shown = kd("export", "labels-linear", "--out", "-").out
-    assert "score of yes =" in shown
-    assert kd("export", "labels-linear", "--out", "mine/linear.txt").code == 0
-    assert Path("mine/linear.txt").read_text(encoding="utf-8") == shown
+    shown = kd("export", "labels-linear", "--format", "rules", "--out", "-")
+    assert "score of yes =" in shown.out
+    assert "Unproven" in shown.err
+    assert kd("export", "labels-linear", "--format", "rules", "--out", "mine/linear.txt").code == 0
+    assert Path("mine/linear.txt").read_text(encoding="utf-8") == shown.out
+    assert {path.name for path in Path("mine").iterdir()} == {
+        *("linear.txt", "linear.golden.json", "MODEL_CARD.md")
+    }
     assert not (own / "exports").exists()
-    assert "exports/labels-linear.txt" not in kd("show").out
+
+
+def test_the_card_of_another_model_is_not_replaced(kd: Kd, own: Path) -> None:
+    assert kd("export", "labels-linear", "--out", "mine/linear.py").code == 0
+    card = Path("mine/MODEL_CARD.md")
+    before = card.read_text()
+    refused = kd("export", "labels-mlp4", "--out", "mine/net.py")
+    assert refused.code == 2
+    assert "mine/MODEL_CARD.md is the card of another model" in refused.err
+    assert card.read_text() == before
+    assert not Path("mine/net.py").exists()
+    assert kd("export", "labels-mlp4", "--out", "mine/linear.py").code == 0
+    assert "labels-mlp4" in card.read_text()
 
 
 def test_exports_are_files_of_the_run(kd: Kd, own: Path) -> None:
-    assert kd("export", "labels-linear").code == 0
-    assert any("exports/labels-linear.txt" in line for line in kd("show").out.splitlines())
+    made = kd("export", "labels-linear")
+    assert "Proven by Python" in made.out
+    names = {f"exports/labels-linear-python/{name}" for name in ("labels-linear.py", "MODEL_CARD.md")}
+    shown = kd("show").out
+    assert all(name in shown for name in names)
     assert kd("check").code == 0
+
+
+def test_without_a_set_the_smallest_good_one_leaves(kd: Kd, own: Path) -> None:
+    chosen = json.loads(kd("choose", "--json").out)["chosen"]
+    made = json.loads(kd("export", "--json").out)
+    assert made["students"] == chosen
+    assert made["proven"]
+    assert made["proof"]["tested"] == made["proof"]["of"] == 40
+    assert "kd choose" in kd("export").out
+
+
+def test_an_export_that_disagrees_leaves_nothing(kd: Kd, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kd("export", "labels-linear").code == 0
+    files = {path: path.read_bytes() for path in own.joinpath("exports").rglob("*") if path.is_file()}
+    model_of = scripts.model_of
+
+    def spoiled(student: Exported) -> dict[str, Any]:
+        model = model_of(student)
+        model["layers"] = [[weight, bias + np.array([0, 0.01])] for weight, bias in model["layers"]]
+        return model
+
+    monkeypatch.setattr(scripts, "model_of", spoiled)
+    for more in ((), ("--out", "mine/linear.py")):
+        failed = kd("export", "labels-linear", *more)
+        assert failed.code == 1
+        assert "the export disagrees with the student: Python" in failed.err.replace("\n", " ")
+    assert files == {path: path.read_bytes() for path in own.joinpath("exports").rglob("*") if path.is_file()}
+    assert not Path("mine").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["labels-mlp4"], "rules are of decision trees and linear models"),
+        (["labels-mlp4", "--format", "rules"], "rules are of decision trees and linear models"),
         (["labels-line"], "no student set 'labels-line'; did you mean labels-linear?"),
         (["labels-linear", "--seed", "7"], "labels-linear has no seed 7"),
         (["labels-linear", "--draw", "2"], "there is no draw 2"),
         (["labels-linear", "--out", "-", "--json"], "cannot both be on stdout"),
+        (["labels-linear", "--format", "onnx", "--out", "-"], "is no text to be printed"),
+        (["labels-linear", "--encoded"], "--encoded has no meaning for one file of Python"),
     ],
 )
 def test_bad_input_writes_nothing(kd: Kd, own: Path, arguments: list[str], said: str) -> None:

@@ -1,0 +1,143 @@
+"""Rows that nobody owns: made column by column, and rows at the very thresholds of trees.
+
+A student is sent to strangers. What goes with it to be checked is drawn for each column alone, evenly over
+most of its range and rounded, so that it is no row, and of numbers no value either, of those who are in the
+data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kdcli.data.tables.encoding import Encoded
+
+if TYPE_CHECKING:
+    from kdcli.data.tables.reading import Table
+    from kdcli.models.computation import Trees
+
+EPOCH = datetime(1970, 1, 1)
+ANOTHER = "another"  # a category that no column has, with as many dashes as that takes
+LACKING = 0.1  # share of the values of a column that are missing, where some may be
+RANGE = (0.05, 0.95)  # quantiles of a column between which numbers are made
+DIGITS = 3  # significant ones of made numbers
+
+
+def made(columns: Sequence[Encoded], x: np.ndarray, n: int, random: np.random.Generator) -> list[list[Any]]:
+    """Make rows of these columns, whose features of training rows are `x (rows, features)`."""
+    values, start = [], 0
+    for column in columns:
+        width = len(column.features)
+        drawn = _drawn(column, x[:, start], n, random)
+        if column.missing:
+            lacking = random.random(n) < LACKING
+            drawn = [None if lacks else value for value, lacks in zip(drawn, lacking, strict=True)]
+        values.append(drawn)
+        start += width
+    return [list(row) for row in zip(*values, strict=True)]
+
+
+def made_features(x: np.ndarray, n: int, random: np.random.Generator) -> np.ndarray:
+    """Make features alone, such as pixels: each has one of its values in `x (rows, features)`."""
+    picked = random.integers(len(x), size=(n, x.shape[1]))
+    return np.take_along_axis(x, picked, 0)
+
+
+def _drawn(column: Encoded, x: np.ndarray, n: int, random: np.random.Generator) -> list[Any]:
+    if column.kind == "category":
+        levels = [*column.levels, *([another(column)] if column.others or not column.levels else [])]
+        return [levels[k] for k in random.integers(len(levels), size=n)]
+    if column.kind == "yes/no":
+        return ["yes" if yes else "no" for yes in random.random(n) < 0.5]
+    low, high = np.quantile(x.astype(np.float64), RANGE)
+    numbers = [float(f"{value:.{DIGITS}g}") for value in random.uniform(low, high, n)]
+    if column.kind == "date":
+        return [_moment(column, round(number)) for number in numbers]
+    whole = bool((x == np.round(x)).all())
+    return [float(np.float32(round(number) if whole else number)) for number in numbers]
+
+
+def another(column: Encoded) -> str:
+    """Return a category that is none of a column's levels."""
+    name = ANOTHER
+    while name in column.levels:
+        name += "-"
+    return name
+
+
+def rows_of(columns: Sequence[Encoded], x: np.ndarray) -> list[list[Any]]:
+    """Return rows that have the features `x (n, features)`: what encoding them gave, turned back."""
+    values, start = [], 0
+    for column in columns:
+        width = len(column.features)
+        values.append(_values(column, x[:, start : start + width]))
+        start += width
+    return [list(row) for row in zip(*values, strict=True)]
+
+
+def _values(column: Encoded, x: np.ndarray) -> list[Any]:
+    """Return the values of a column that have these features `(n, features of the column)`."""
+    if column.kind == "category":
+        names = [*column.levels, *([another(column)] if column.others else [])]
+        unseen = another(column)
+        found: list[Any] = (
+            [names[row.argmax()] if row.any() else unseen for row in x[:, : len(names)] > 0]
+            if names
+            else [unseen] * len(x)
+        )
+    elif column.kind == "yes/no":
+        found = ["yes" if value else "no" for value in x[:, 0]]
+    elif column.kind == "date":
+        found = [_moment(column, float(value)) for value in x[:, 0]]
+    else:
+        found = x[:, 0].astype(np.float64).tolist()
+    if column.missing:
+        return [None if lacks else value for value, lacks in zip(found, x[:, -1] > 0, strict=True)]
+    return found
+
+
+def _moment(column: Encoded, days: float) -> str:
+    """Return the text of a date so many days after the first of 1970."""
+    moment = EPOCH + timedelta(days=days)
+    if "%H" in column.format and "%.f" not in column.format:
+        moment = (moment + timedelta(milliseconds=500)).replace(microsecond=0)
+    return moment.strftime(column.format.replace("%.f", ".%f")) if column.format else moment.isoformat()
+
+
+def table_of(columns: Sequence[Encoded], rows: Sequence[Sequence[Any]]) -> Table:
+    """Return rows as a table, as kd encodes it."""
+    import polars as pl
+
+    from kdcli.data.tables.reading import Table
+
+    kinds = {"number": pl.Float64, "yes/no": pl.String, "category": pl.String, "date": pl.String}
+    series = []
+    for k, column in enumerate(columns):
+        values = pl.Series(column.name, [row[k] for row in rows], kinds[column.kind])
+        if column.kind == "date" and not column.format:
+            values = values.str.to_datetime(time_unit="us")
+        series.append(values)
+    return Table(Path("made rows"), pl.DataFrame(series), (), lambda row: f"row {row + 1}")
+
+
+def at_thresholds(
+    trees: Trees, measured: np.ndarray, x: np.ndarray, most: int, random: np.random.Generator
+) -> np.ndarray:
+    """Return examples of `x (n, features)` whose value of one feature is a threshold of a tree.
+
+    Or the next number of 32 bits to either side. There are examples for at most so many thresholds, those of
+    features that are `measured (features,)`.
+    """
+    pairs = np.unique(np.stack([trees.feature, trees.threshold.astype(np.float64)], 1), axis=0)
+    pairs = pairs[measured[pairs[:, 0].astype(int)]]
+    pairs = random.permutation(pairs)[:most]
+    feature, threshold = pairs[:, 0].astype(int), pairs[:, 1].astype(np.float32)
+    sides = [np.nextafter(threshold, np.float32(end)) for end in (-np.inf, np.inf)]
+    values = np.concatenate([threshold, *sides])
+    examples = x[np.arange(len(values)) % len(x)].copy()
+    examples[np.arange(len(values)), np.tile(feature, 3)] = values
+    return examples

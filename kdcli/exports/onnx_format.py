@@ -1,0 +1,55 @@
+"""The format ONNX, for the list of formats: what it is, without importing what writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kdcli.exports.kind import Exported, FormatKind, Ran, Rows
+
+
+def write(student: Exported) -> bytes:
+    """Write a student as a model; raises `KdError` without the package onnx."""
+    from kdcli.exports.onnx_graph import write
+
+    return write(student)
+
+
+def run(path: Path, student: Exported, rows: Rows) -> Ran:
+    """Run a model by ONNX Runtime, or by the reference evaluator."""
+    from kdcli.exports.onnx_run import run
+
+    return run(path, student, rows)
+
+
+def obstacle(student: Exported) -> str:
+    """Say why the columns of a student cannot be inputs; empty if they can, or need not."""
+    if student.encoded:
+        return ""
+    odd = [column.name for column in student.columns if column.name in ("", "label", "probabilities")]
+    return (
+        f"a model has outputs label and probabilities, so no input '{odd[0]}'; try --encoded" if odd else ""
+    )
+
+
+def usage(file: str, student: Exported) -> str:
+    """Say how the model is run."""
+    if student.columns and not student.encoded:
+        asked = (
+            "# an array for each column, by name, of shape (n, 1): numbers float32, NaN where missing;\n"
+            "# text, '' where it is missing; dates float64, days since 1970-01-01\n"
+            "rows = {...}"
+        )
+    else:
+        what = "pixels, uint8" if student.is_bytes else "features, float32"
+        asked = f"rows = {{'x': ...}}  # {what}, of shape {('n', *student.shape)}".replace("'n'", "n")
+    return (
+        "Any runtime of ONNX runs it. In Python:\n\n```python\nimport onnxruntime\n\n"
+        f"session = onnxruntime.InferenceSession('{file}')\n{asked}\n"
+        "label, probabilities = session.run(['label', 'probabilities'], rows)\n```\n\n"
+        "`session.get_modelmeta().custom_metadata_map` has classes, features, and where it comes from."
+    )
+
+
+FORMAT = FormatKind(
+    "one model for any ONNX runtime", ".onnx", write, obstacle, usage, run, encodes=True, is_text=False
+)

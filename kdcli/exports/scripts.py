@@ -1,0 +1,174 @@
+"""Python and JavaScript: a model as data, and code that runs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kdcli.errors import KdError
+from kdcli.exports.kind import Exported, FormatKind, NotAtHandError, Ran, Rows
+from kdcli.exports.literals import in_comment, javascript_text, parameters, python_text
+
+if TYPE_CHECKING:
+    from kdcli.models.computation import Computation
+
+PLACE = "MODEL: dict[str, Any] = {}"  # of the model in the code of Python
+MISSING_VALUES = "numbers, text, `None` where a value is missing"
+OFTEN = 200  # rows whose predictions are timed
+REPORT = "this is a fault of kd, please report it; nothing was written"
+LONGEST = 600  # seconds that a run may take
+
+
+def model_of(student: Exported) -> dict[str, Any]:
+    """Return all of a student that its code needs."""
+    from kdcli.data.tables.columns import YES
+
+    computation = student.computation
+    columns = [
+        [c.name, c.kind, c.middle, c.missing, list(c.levels), c.others and c.kind == "category"]
+        for c in student.columns
+    ]
+    return {
+        "classes": list(student.classes),
+        "columns": columns,
+        "features": student.x.shape[1],
+        "fills": student.fills,
+        "missing": list(student.missing),
+        "yes": list(YES),
+        "softmax": computation.softmax,
+        **_parameters(computation),
+    }
+
+
+def _parameters(computation: Computation) -> dict[str, Any]:
+    convolution, trees = computation.convolution, computation.trees
+    found: dict[str, Any] = {"convolution": 0, "trees": 0}
+    if convolution:
+        filters = convolution.filters
+        size = [*convolution.size, filters.shape[2]]
+        found["convolution"] = [filters.reshape(len(filters), -1), convolution.bias, size]
+    found["layers"] = [[layer.weight, layer.bias] for layer in computation.layers]
+    if trees:
+        found["trees"] = {
+            "feature": trees.feature,
+            "threshold": trees.threshold,
+            "left": trees.branches[:, 0],
+            "right": trees.branches[:, 1],
+            "roots": trees.roots,
+            "value": trees.value,
+            "first": trees.first,
+            "base": trees.base,
+        }
+    return found
+
+
+def python(student: Exported) -> bytes:
+    """Write a student as a file of Python."""
+    code = files("kdcli.exports").joinpath("standalone.py").read_text(encoding="utf-8")
+    rest = code.partition("\n\n")[2]  # without its docstring
+    model = model_of(student)
+    told = f'"""{_told(student)}\n\nIt needs Python 3.8 or later, and nothing else: see `predict_proba`.\n"""'
+    written = parameters(model, python_text)
+    return f"{told}\n\n{rest.replace(PLACE, f'MODEL: dict[str, Any] = {written}', 1)}".encode()
+
+
+def javascript(student: Exported) -> bytes:
+    """Write a student as an ES module."""
+    code = files("kdcli.exports").joinpath("standalone.mjs").read_text(encoding="utf-8")
+    model = model_of(student)
+    told = f"// {_told(student)}\n// It needs no other file: see `predictProba`.\n"
+    return f"{told}\nconst MODEL = {parameters(model, javascript_text)};\n\n{code}".encode()
+
+
+def _told(student: Exported) -> str:
+    return f"{in_comment(student.who)}, taught: {in_comment(student.taught)}, exported by kd."
+
+
+def run_python(path: Path, student: Exported, rows: Rows) -> Ran:
+    """Run a file of Python by this Python, in a process without kd."""
+    harness = files("kdcli.exports").joinpath("ask.py").read_text(encoding="utf-8")
+    version = f"Python {sys.version.split()[0]}"
+    return _ran(version, [sys.executable, "-I", "-c", harness, str(path.resolve())], student, rows)
+
+
+def run_javascript(path: Path, student: Exported, rows: Rows) -> Ran:
+    """Run an ES module by Node.js; raises `NotAtHandError` without it."""
+    import shutil
+
+    node = shutil.which("node")
+    if not node:
+        raise NotAtHandError("there is no node on the PATH")
+    harness = files("kdcli.exports").joinpath("ask.mjs").read_text(encoding="utf-8")
+    command = [node, "--input-type=module", "-e", harness, "--", path.resolve().as_uri()]
+    return _ran(f"Node.js {version_of(node)}", command, student, rows)
+
+
+def version_of(program: str) -> str:
+    """Return what a program says of its version, on its first line."""
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+    return (done.stdout.splitlines() or ["of unknown version"])[0]
+
+
+def _ran(by: str, command: list[str], student: Exported, rows: Rows) -> Ran:
+    """Ask a process for predictions: rows in, answers out, in JSON."""
+    import json
+
+    import numpy as np
+
+    asked = {"rows": list(rows.raw) if student.columns else rows.x.tolist(), "timed": OFTEN}
+    done = subprocess.run(  # noqa: S603 - which runs what was just written
+        command, input=json.dumps(asked), capture_output=True, text=True, timeout=LONGEST, check=False
+    )
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["no word"]
+        raise KdError(f"the export fails in {by}: {last[0]}", REPORT)
+    answers = json.loads(done.stdout)
+    classes = {name: k for k, name in enumerate(student.classes)}
+    predicted = np.array([classes[name] for name in answers["predicted"]])
+    return Ran(by, np.array(answers["p"]), predicted, answers["microseconds"])
+
+
+def _python_usage(file: str, student: Exported) -> str:
+    row = "{...}  # " + MISSING_VALUES if student.columns else "[...]  # the pixels, row after row"
+    stem = file.removesuffix(".py")
+    return (
+        f"Import it, or load it by its path; it needs Python 3.8 or later and nothing else.\n\n```python\n"
+        f"import importlib.util\n\nspec = importlib.util.spec_from_file_location('student', '{file}')\n"
+        "student = importlib.util.module_from_spec(spec)\nspec.loader.exec_module(student)\n\n"
+        f"row = {row}\nstudent.predict(row)  # one of student.CLASSES\nstudent.predict_proba(row)\n```\n\n"
+        f"`python {file} ROWS.csv` prints predictions, `python {file} {stem}.golden.json` checks it."
+    )
+
+
+def _javascript_usage(file: str, student: Exported) -> str:
+    row = "{...};  // numbers, text, null where a value is missing"
+    row = row if student.columns else "[...];  // the pixels"
+    return (
+        "It is an ES module, for a browser (served over HTTP) or Node.js.\n\n```javascript\n"
+        f"import {{ CLASSES, predict, predictProba }} from './{file}';\n\nconst row = {row}\n"
+        "predict(row);  // one of CLASSES\npredictProba(row);\n```\n\n"
+        "`check(golden)`, of the golden vectors parsed from JSON, returns how many come out otherwise."
+    )
+
+
+PYTHON = FormatKind(
+    "one file of Python, without any other package",
+    ".py",
+    python,
+    lambda student: "",
+    _python_usage,
+    run_python,
+    speed=1e7,
+)
+JAVASCRIPT = FormatKind(
+    "one ES module, for a browser",
+    ".mjs",
+    javascript,
+    lambda student: "",
+    _javascript_usage,
+    run_javascript,
+    speed=1e8,
+)

@@ -1,0 +1,165 @@
+const LARGEST = 3.0e38;  // of a number
+const DATE = /^(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[ T](\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d+)?))?$/;
+const DATE_BY_DAY = /^(\d{1,2})\.(\d{1,2})\.(\d{4})$/;
+
+export const CLASSES = MODEL.classes;
+export const COLUMNS = MODEL.columns.map((column) => column[0]);
+
+/** The class of a row; of several equally probable ones the first. */
+export function predict(row) {
+  const p = predictProba(row);
+  return CLASSES[p.indexOf(Math.max(...p))];
+}
+
+/**
+ * The probability of each of CLASSES, for a row: an object with a value for each of COLUMNS, or a Map of them.
+ * A missing value is null, undefined, NaN or an empty text. A model of images takes pixels instead, row after
+ * row. Throws a RangeError for a value that the column cannot have.
+ */
+export function predictProba(row) {
+  return probabilities(encode(row));
+}
+
+/** The features of a row: numbers of 32 bits. */
+export function encode(row) {
+  if (!MODEL.columns.length) return Float32Array.from(Array.isArray(row) ? row.flat(Infinity) : row);
+  const features = [];
+  for (const column of MODEL.columns) {
+    const name = column[0], there = row instanceof Map ? row.has(name) : Object.hasOwn(row, name);
+    if (!there) throw new RangeError(`the row has no column ${JSON.stringify(name)}`);
+    features.push(...featuresOf(row instanceof Map ? row.get(name) : row[name], ...column));
+  }
+  return Float32Array.from(features);
+}
+
+function featuresOf(given, name, kind, middle, missing, levels, others) {
+  let value = given;
+  if (typeof value === "string") {
+    value = value.trim();
+    if (!levels.includes(value) && (!value || MODEL.missing.includes(value))) value = null;
+  } else if (value === undefined || Number.isNaN(value)) {
+    value = null;
+  }
+  const lacking = value === null;
+  let features;
+  if (kind === "category") {
+    const word = String(value);
+    features = levels.map((level) => Number(!lacking && word === level));
+    if (others) features.push(Number(!lacking && !levels.includes(word)));
+  } else {
+    if (lacking && !MODEL.fills) throw new RangeError(`column ${JSON.stringify(name)} has no value`);
+    features = [lacking ? middle : numberOf(value, kind, name)];
+    if (kind === "date") features.push(...calendar(features[0]));
+  }
+  return missing ? [...features, Number(lacking)] : features;
+}
+
+/** A value as a number: yes as 1, a date as days since the first of 1970. */
+function numberOf(value, kind, name) {
+  if (kind === "yes/no" && typeof value === "string") return Number(MODEL.yes.includes(value.toLowerCase()));
+  const number = kind === "date" ? days(value) : Number(value);
+  if (Number.isNaN(number)) {
+    throw new RangeError(`column ${JSON.stringify(name)} has ${JSON.stringify(value)}, and is one of ${kind}s`);
+  }
+  if (!(Math.abs(number) <= LARGEST)) {
+    throw new RangeError(`column ${JSON.stringify(name)} has ${value}, which is no finite number of 32 bits`);
+  }
+  return number;
+}
+
+/** The days from the first of 1970 to a Date (in UTC), or to a text such as 2020-12-31 or 31.12.2020. */
+function days(value) {
+  if (value instanceof Date) return value.getTime() / 86400e3;
+  const byYear = DATE.exec(value), byDay = DATE_BY_DAY.exec(value);
+  if (!byYear && !byDay) return NaN;
+  const [year, month, day] = byYear ? byYear.slice(1, 4) : byDay.slice(1).reverse();
+  const clock = byYear ? byYear.slice(4).map((part) => Number(part ?? 0)) : [0, 0, 0];
+  const date = new Date(0);
+  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
+  if (date.getUTCMonth() !== Number(month) - 1) return NaN;
+  return date.getTime() / 86400e3 + (clock[0] * 3600 + clock[1] * 60 + clock[2]) / 86400;
+}
+
+/** The month and the weekday, 1 for Monday, of a day since the first of 1970. */
+function calendar(day) {
+  const date = new Date(Math.floor(day) * 86400e3);
+  return [date.getUTCMonth() + 1, date.getUTCDay() || 7];
+}
+
+/** The probability of each of CLASSES, for the features of a row. */
+export function probabilities(x) {
+  if (x.length !== MODEL.features) {
+    throw new RangeError(`there are ${x.length} features, and ${MODEL.features} are needed`);
+  }
+  const outputs = MODEL.trees ? added(x) : network(x);
+  if (!MODEL.softmax) return outputs;
+  const most = Math.max(...outputs);
+  const powers = outputs.map((output) => Math.exp(output - most));
+  const total = powers.reduce((sum, power) => sum + power, 0);
+  return powers.map((power) => power / total);
+}
+
+/** The outputs of the last layer; between layers what is below 0 becomes 0. */
+function network(x) {
+  let h = Array.from(x);
+  if (MODEL.convolution) h = convolved(h, ...MODEL.convolution).map((value) => Math.max(value, 0));
+  MODEL.layers.forEach(([weights, biases], k) => {
+    if (k) h = h.map((value) => Math.max(value, 0));
+    h = biases.map((bias, unit) => {
+      const row = weights[unit];
+      let sum = bias;
+      for (let j = 0; j < row.length; j++) sum += row[j] * h[j];
+      return sum;
+    });
+  });
+  return h;
+}
+
+/** What each filter gives at each place, filter by filter. */
+function convolved(x, filters, biases, [channels, rows, columns, side]) {
+  const outputs = [];
+  for (let filter = 0; filter < filters.length; filter++) {
+    for (let top = 0; top <= rows - side; top++) {
+      for (let left = 0; left <= columns - side; left++) {
+        let sum = biases[filter], weight = 0;
+        for (let channel = 0; channel < channels; channel++) {
+          for (let row = top; row < top + side; row++) {
+            const start = (channel * rows + row) * columns;
+            for (let column = left; column < left + side; column++) {
+              sum += filters[filter][weight++] * x[start + column];
+            }
+          }
+        }
+        outputs.push(sum);
+      }
+    }
+  }
+  return outputs;
+}
+
+/** The sums of what the leaves add that a row ends in. */
+function added(x) {
+  const { feature, threshold, left, right, roots, value, first, base } = MODEL.trees;
+  const outputs = [...base];
+  roots.forEach((root, tree) => {
+    let node = root;
+    while (node >= 0) node = x[feature[node]] > threshold[node] ? right[node] : left[node];
+    value[-1 - node].forEach((more, k) => { outputs[first[tree] + k] += more; });
+  });
+  return outputs;
+}
+
+/** How many golden vectors, as the file beside this one has them, come out otherwise. */
+export function check(golden) {
+  return golden.rows.filter((one) => {
+    const row = COLUMNS.length ? new Map(COLUMNS.map((name, k) => [name, one.row[k]])) : one.x;
+    return predictProba(row).some((p, k) => !(Math.abs(p - one.probabilities[k]) <= 1e-5));
+  }).length;
+}
+
+// Numbers of 32 bits, which their digits here stand for: thresholds must divide features exactly.
+if (MODEL.trees) MODEL.trees.threshold = Float32Array.from(MODEL.trees.threshold);
+MODEL.layers = MODEL.layers.map(([weights, biases]) => [
+  weights.map((row) => Float32Array.from(row)),
+  biases.map(Math.fround),
+]);

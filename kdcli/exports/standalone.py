@@ -1,0 +1,211 @@
+"""The code of an exported student: Python 3.8 and its standard library, nothing of kd."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+import sys
+from array import array
+from datetime import date, datetime, timezone
+from operator import mul
+from typing import Any, Mapping, Sequence
+
+MODEL: dict[str, Any] = {}
+
+CLASSES: list[str] = MODEL.get("classes", [])
+COLUMNS: list[str] = [column[0] for column in MODEL.get("columns", [])]
+LARGEST = 3.0e38  # of a number
+DATE = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[ T](\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d+)?))?")
+DATE_BY_DAY = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})()()()")
+
+
+def predict(row: Any) -> str:
+    """Return the class of a row; of several equally probable ones the first."""
+    p = predict_proba(row)
+    return CLASSES[p.index(max(p))]
+
+
+def predict_proba(row: Any) -> list[float]:
+    """Return the probability of each of CLASSES, for a row with a value for each of COLUMNS by name.
+
+    A missing value is None or an empty text. A model of images takes a list of pixels instead, row after
+    row. Raises ValueError for a value that the column cannot have.
+    """
+    return probabilities(encode(row))
+
+
+def encode(row: Any) -> list[float]:
+    """Return the features of a row: numbers of 32 bits."""
+    if not MODEL["columns"]:
+        return array("f", _flat(row)).tolist()
+    features: list[float] = []
+    for column in MODEL["columns"]:
+        if column[0] not in row:
+            raise ValueError(f"the row has no column {column[0]!r}")
+        features += _features(row[column[0]], *column)
+    return array("f", features).tolist()
+
+
+def _features(
+    value: Any, name: str, kind: str, middle: float, missing: int, levels: Sequence[str], others: int
+) -> list[float]:
+    """Return the features that a value of a column becomes."""
+    if isinstance(value, str):
+        value = value.strip()
+        if value not in levels and (not value or value in MODEL["missing"]):
+            value = None
+    elif value is not None and value != value:
+        value = None
+    lacking = value is None
+    if kind == "category":
+        word = value if isinstance(value, str) else str(value)
+        features = [float(not lacking and word == level) for level in levels]
+        if others:
+            features.append(float(not lacking and word not in levels))
+    else:
+        if lacking and not MODEL["fills"]:
+            raise ValueError(f"column {name!r} has no value")
+        features = [middle if lacking else _number(value, kind, name)]
+        if kind == "date":
+            features += _calendar(features[0])
+    return [*features, float(lacking)] if missing else features
+
+
+def _number(value: Any, kind: str, name: str) -> float:
+    """Return a value of a column as a number: yes as 1, a date as days since the first of 1970."""
+    try:
+        if kind == "yes/no" and isinstance(value, str):
+            return float(value.lower() in MODEL["yes"])
+        number = _days(value) if kind == "date" else float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"column {name!r} has {value!r}, and is one of {kind}s") from None
+    if not abs(number) <= LARGEST:
+        raise ValueError(f"column {name!r} has {value!r}, which is no finite number of 32 bits")
+    return number
+
+
+def _days(value: Any) -> float:
+    """Return the days from the first of 1970 to a date, or to a text such as 2020-12-31 or 31.12.2020."""
+    if isinstance(value, str):
+        found = DATE.fullmatch(value)
+        if found:
+            year, month, day, *clock = found.groups()
+        else:
+            found = DATE_BY_DAY.fullmatch(value)
+            if not found:
+                raise ValueError(value)
+            day, month, year, *clock = found.groups()
+        hours, minutes, seconds = (float(part or 0) for part in clock)
+        days = date(int(year), int(month), int(day)).toordinal() - 719_163
+        return days + (hours * 3600 + minutes * 60 + seconds) / 86_400
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=timezone.utc).timestamp() / 86_400
+    return float(value.toordinal() - 719_163)
+
+
+def _calendar(days: float) -> list[float]:
+    """Return the month and the weekday, 1 for Monday, of a day since the first of 1970."""
+    moment = date.fromordinal(math.floor(days) + 719_163)
+    return [float(moment.month), float(moment.isoweekday())]
+
+
+def _flat(pixels: Any) -> list[float]:
+    """Return pixels of nested lists as one list."""
+    if isinstance(pixels, (int, float)):
+        return [float(pixels)]
+    return [number for part in pixels for number in _flat(part)]
+
+
+def probabilities(x: Sequence[float]) -> list[float]:
+    """Return the probability of each of CLASSES, for the features of a row."""
+    if len(x) != MODEL["features"]:
+        raise ValueError(f"there are {len(x)} features, and {MODEL['features']} are needed")
+    outputs = _trees(x) if MODEL["trees"] else _network(x)
+    if not MODEL["softmax"]:
+        return outputs
+    most = max(outputs)
+    powers = [math.exp(output - most) for output in outputs]
+    total = sum(powers)
+    return [power / total for power in powers]
+
+
+def _network(x: Sequence[float]) -> list[float]:
+    """Return the outputs of the last layer; between layers what is below 0 becomes 0."""
+    h = list(x)
+    if MODEL["convolution"]:
+        h = [max(value, 0.0) for value in _convolved(h, *MODEL["convolution"])]
+    for k, (weights, biases) in enumerate(MODEL["layers"]):
+        if k:
+            h = [max(value, 0.0) for value in h]
+        h = [bias + sum(map(mul, row, h)) for row, bias in zip(weights, biases)]
+    return h
+
+
+def _convolved(
+    x: Sequence[float], filters: Sequence[Sequence[float]], biases: Sequence[float], size: Sequence[int]
+) -> list[float]:
+    """Return what each filter gives at each place, filter by filter."""
+    channels, rows, columns, side = size
+    starts = [(channel * rows + row) * columns for channel in range(channels) for row in range(side)]
+    patches = [
+        [value for start in starts for value in x[start + corner : start + corner + side]]
+        for top in range(rows - side + 1)
+        for corner in range(top * columns, top * columns + columns - side + 1)
+    ]
+    return [
+        bias + sum(map(mul, weights, patch)) for weights, bias in zip(filters, biases) for patch in patches
+    ]
+
+
+def _trees(x: Sequence[float]) -> list[float]:
+    """Return the sums of what the leaves add that a row ends in."""
+    trees = MODEL["trees"]
+    feature, threshold, left, right = (trees[name] for name in ("feature", "threshold", "left", "right"))
+    outputs = list(trees["base"])
+    for root, first in zip(trees["roots"], trees["first"]):
+        node = root
+        while node >= 0:
+            node = right[node] if x[feature[node]] > threshold[node] else left[node]
+        for k, value in enumerate(trees["value"][-1 - node]):
+            outputs[first + k] += value
+    return outputs
+
+
+def check(golden: Mapping[str, Any]) -> int:
+    """Compare with golden vectors, as the file beside this one has them; returns how many differ."""
+    wrong = 0
+    for row in golden["rows"]:
+        p = predict_proba(dict(zip(COLUMNS, row["row"])) if COLUMNS else row["x"])
+        wrong += max(abs(one - other) for one, other in zip(p, row["probabilities"])) > 1e-5
+    return wrong
+
+
+def main(path: str) -> None:
+    """Print predictions for a file of rows (CSV), or compare with golden vectors (JSON)."""
+    if path.endswith(".json"):
+        with open(path, encoding="utf-8") as file:
+            golden = json.load(file)
+        wrong = check(golden)
+        print(f"{wrong} of {len(golden['rows'])} golden vectors differ")
+        sys.exit(1 if wrong else 0)
+    writer = csv.writer(sys.stdout)
+    writer.writerow(["prediction", *(f"p_{name}" for name in CLASSES)])
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file):
+            p = predict_proba(row)
+            writer.writerow([CLASSES[p.index(max(p))], *p])
+
+
+# Numbers of 32 bits, which their digits here stand for: thresholds must divide features exactly.
+if MODEL.get("trees"):
+    MODEL["trees"]["threshold"] = array("f", MODEL["trees"]["threshold"])
+MODEL["layers"] = [
+    ([array("f", row) for row in weights], array("f", biases)) for weights, biases in MODEL.get("layers", [])
+]
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(f"usage: python {sys.argv[0]} ROWS.csv, or GOLDEN.json to check the model")
+    main(sys.argv[1])

@@ -1,0 +1,60 @@
+"""The proof of an export, as a sentence and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from kdcli.report.table import Cell, Column, Row, Section, Table
+from kdcli.words import counted
+
+if TYPE_CHECKING:
+    from kdcli.evidence.costs import Cost
+    from kdcli.exports.proof import Proof, Unproven
+
+
+def proof_text(proof: Proof | Unproven) -> str:
+    """Say what was compared and how it came out, or why nothing was."""
+    from kdcli.exports.proof import Unproven
+
+    if isinstance(proof, Unproven):
+        return f"Unproven: {proof.why}."
+    tested = counted(proof.tested, "test example")
+    if proof.tested < proof.of:
+        tested = f"the first {tested} of {proof.of:,}"
+    made, difference = counted(proof.made, "made row"), f"{proof.difference:.1e}" if proof.difference else "0"
+    near = ""
+    if proof.near:
+        odd = (
+            f"{proof.near - proof.near_alike:,} of them" if proof.near > proof.near_alike else "none of them"
+        )
+        ties = counted(proof.near, "near tie")
+        near = f" Counted apart: {ties} (two best classes less than 0.00001 apart), {odd} with another class."
+    return (
+        f"Proven by {proof.by}: all of {tested} and {made} have the class that they have in kd. The largest "
+        f"difference of a probability is {difference}.{near}"
+    )
+
+
+def proof_table(file: str, proof: Proof | Unproven, costs: Mapping[str, Cost]) -> Table:
+    """Make a table of what an export costs, beside the `costs` in kd of what has these names."""
+    columns = [Column("bytes"), Column("latency\nmedian"), Column("95th\npercentile")]
+    rows = [Row(Cell(file), [Cell(float(proof.size), "bytes"), *_latencies(proof)])]
+    for name, cost in costs.items():
+        times = [Cell(microseconds(1000 * value)) for value in (cost.latency_ms, cost.latency_p95_ms)]
+        rows.append(Row(Cell(f"{name} in kd, from features"), [Cell(float(cost.bytes), "bytes"), *times]))
+    return Table(columns, [Section(rows)], head=Column("one row at a time", left=True, folds=True))
+
+
+def _latencies(proof: Proof | Unproven) -> Iterator[Cell]:
+    from kdcli.exports.proof import Unproven
+
+    if isinstance(proof, Unproven):
+        yield from (Cell("–"), Cell("–"))
+    else:
+        yield from (Cell(microseconds(value)) for value in (proof.median_us, proof.p95_us))
+
+
+def microseconds(value: float) -> str:
+    """Write a time in microseconds: "0.031 µs", "12.8 µs", "1,240 µs"."""
+    return f"{value:,.0f} µs" if value >= 100 else f"{value:.3g} µs"

@@ -1,0 +1,157 @@
+"""A student that leaves: all that a format of exports is given, and the rows that prove it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kdcli.data.tables.encoding import Encoded
+from kdcli.exports import Exported, Rows
+from kdcli.rng import state
+from kdcli.runs.predictor import Predictor
+from kdcli.runs.stored import TrainedStudents
+from kdcli.version import __version__
+from kdcli.words import named_seed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+GOLDEN = 16  # made rows that go with an export
+MOST_TESTED = 50_000  # test examples that an export is run on
+ENCODING = 50  # operations that go into each feature, roughly
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """A student that leaves, and what it says in kd of made rows and of the first test examples.
+
+    There are `n_test` of these in all. A prediction takes so many `operations`, roughly.
+    """
+
+    student: Exported
+    made: Rows
+    test: Rows
+    n_test: int
+    operations: int
+
+
+def leaving(trained: TrainedStudents, predictor: Predictor, draw: int, *, encoded: bool) -> Leaving:
+    """Return the student of a predictor with all that leaves with it; `encoded`, it is to take features."""
+    import numpy as np
+
+    from kdcli.exports.made import made, made_features
+    from kdcli.exports.proof import at_edges
+
+    data, asking = predictor.data, _Asking(predictor)
+    random = np.random.default_rng(state("export/made", predictor.seeds[0], draw))
+    x = _flat(data.pool.split("train", draw).x)
+    if asking.columns:
+        golden = asking.raw(made(asking.columns, x, GOLDEN, random))
+    else:
+        golden = asking.features(made_features(x, GOLDEN, random))
+    student = _exported(trained, predictor, draw, x=x, golden=golden, encoded=encoded)
+    edges = asking.features(at_edges(student, random))
+    test = data.pool.split("test", draw).x
+    return Leaving(
+        student=student,
+        made=golden + edges,
+        test=asking.features(_flat(test[:MOST_TESTED])),
+        n_test=len(test),
+        operations=trained.model.multiply_adds(data.features, data.n_classes) + ENCODING * x.shape[1],
+    )
+
+
+def _exported(trained: TrainedStudents, predictor: Predictor, draw: int, **more: Any) -> Exported:
+    import torch
+
+    data, seed = predictor.data, predictor.seeds[0]
+    description, pixels = data.description, data.pool.x.dtype == torch.uint8
+    computation = predictor.stack.computation
+    return Exported(
+        who=f"{trained.folder}, {named_seed(seed, draw, data.draws)}, of run {trained.experiment.run.name}",
+        taught=trained.title,
+        classes=description.classes,
+        columns=_columns(predictor),
+        fills=bool(description.encodings),
+        missing=_missing(predictor),
+        shape=description.shape,
+        is_bytes=pixels,
+        computation=computation.taking_bytes() if pixels else computation,
+        facts=_facts(trained, predictor, draw),
+        **more,
+    )
+
+
+def _columns(predictor: Predictor) -> Sequence[Encoded]:
+    """Return the columns of rows; none of images."""
+    description = predictor.data.description
+    if len(description.shape) != 1:
+        return ()
+    return description.encodings or [Encoded(name, "number") for name in predictor.data.point_names]
+
+
+def _missing(predictor: Predictor) -> Sequence[str]:
+    """Return the words that stand for a missing value."""
+    from kdcli.data.tables.missing import MISSING
+
+    data = predictor.data
+    own = data.dataset.dialect(data.record.config).missing if data.dataset.dialect else ()
+    return [word for word in dict.fromkeys((*MISSING, *own)) if word] if data.description.encodings else []
+
+
+def _facts(trained: TrainedStudents, predictor: Predictor, draw: int) -> dict[str, Any]:
+    """Return where a student comes from, and what it scores on the test split."""
+    data, seed = predictor.data, predictor.seeds[0]
+    place = trained.set.seeds.index(seed)
+    return {
+        "kd": __version__,
+        "run": trained.experiment.run.name,
+        "students": trained.folder,
+        "seed": seed,
+        "draw": draw,
+        "taught": trained.title,
+        "model": str(trained.model),
+        "data": data.description.name,
+        "digests": {"data": data.meta.digest, "students": trained.meta.digest},
+        "metrics": {name: values[draw][place] for name, values in trained.metrics.items()},
+    }
+
+
+def _flat(x: Tensor) -> np.ndarray:
+    """Return examples as rows of features, float32."""
+    flat: np.ndarray = x.flatten(1).float().numpy()
+    return flat
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """Asks the student in kd for its answers."""
+
+    predictor: Predictor
+
+    @property
+    def columns(self) -> Sequence[Encoded]:
+        return _columns(self.predictor)
+
+    def raw(self, rows: Sequence[Sequence[Any]]) -> Rows:
+        """Ask about rows as they stand in a table."""
+        from kdcli.exports.made import table_of
+
+        features = self.predictor.features(table_of(self.columns, rows))
+        return Rows(rows, _flat(features), self.predictor.log_p(features).exp().numpy())
+
+    def features(self, x: np.ndarray) -> Rows:
+        """Ask about features `(n, features)`: of a table about rows that have them."""
+        import torch
+
+        from kdcli.exports.made import rows_of
+
+        if not len(x):
+            return Rows((), x, x[:, : self.predictor.data.n_classes])
+        if self.columns:
+            return self.raw(rows_of(self.columns, x))
+        data = self.predictor.data
+        examples = torch.from_numpy(x).view(-1, *data.features).to(data.pool.x.dtype)
+        return Rows((), x, self.predictor.log_p(examples).exp().numpy())
