@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from kdcli.models.computation import Convolution, Dense, Trees
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2")
+SMALL = ("-Os", "-fno-asynchronous-unwind-tables")  # as firmware is compiled
 PER_LINE = 12  # numbers
 TYPES = (("signed char", 2**7), ("short", 2**15), ("long", 2**31))  # and the least numbers they do not hold
 
@@ -250,15 +252,27 @@ def run(path: Path, student: Exported, rows: Rows) -> Ran:
         if built.returncode:
             words = built.stderr.decode(errors="replace").strip().splitlines()[:1] or ["no word"]
             raise NotAtHandError(f"{compiler} does not compile it: {words[0]}")
+        size = _size(compiler, source)
         done = _do([program, str(len(rows.x))], np.ascontiguousarray(rows.x, dtype=np.float32).tobytes())
     if done.returncode:
         raise KdError(f"the export fails in {compiler}: its golden vectors differ", REPORT)
     answers = np.frombuffer(done.stdout, dtype=np.float32)
     n, classes = len(rows.x), len(student.classes)
     p, predicted, latencies = np.split(answers, [n * classes, n * (classes + 1)])
-    return Ran(
-        version_of(compiler), p.reshape(n, classes).astype(float), predicted.astype(int), latencies.tolist()
-    )
+    by = re.sub(r" \(.*?\)", "", version_of(compiler))
+    return Ran(by, p.reshape(n, classes).astype(float), predicted.astype(int), latencies.tolist(), size)
+
+
+def _size(compiler: str, source: Path) -> int | None:
+    """Return the bytes of code and data that the model alone is compiled to, for size; None if unknown."""
+    measure = shutil.which("size")
+    alone, built = source.with_name("alone.c"), str(source.with_name("alone.o"))
+    alone.write_text('#include "student.h"\nint ask(const float *x, float *p) { return kd_predict(x, p); }\n')
+    if not measure or _do([compiler, "-std=c99", *SMALL, "-c", str(alone), "-o", built]).returncode:
+        return None
+    lines = _do([measure, built]).stdout.decode(errors="replace").splitlines()
+    counts = lines[-1].split()[:3] if lines else []  # of code and constants, of data, and of what starts as 0
+    return sum(map(int, counts)) if len(counts) == 3 and all(map(str.isdigit, counts)) else None
 
 
 def _do(command: list[str], content: bytes = b"") -> subprocess.CompletedProcess[bytes]:

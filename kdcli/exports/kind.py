@@ -98,12 +98,14 @@ class Ran(NamedTuple):
     p            probabilities `(n, n_classes)`
     predicted    the class of each row, as an index
     latencies    microseconds of single predictions
+    built        bytes of code and data that it was compiled to; None where it was not
     """
 
     by: str
     p: np.ndarray
     predicted: np.ndarray
     latencies: Sequence[float]
+    built: int | None = None
 
 
 class NotAtHandError(Exception):

@@ -80,7 +80,7 @@ def write(student: Exported) -> bytes:
         ]
         x = graph(
             "Concat",
-            *(part for column in student.columns for part in _encoded(graph, column, student)),
+            *(part for column in student.columns for part in features_of(graph, column, student)),
             axis=1,
         )
     else:
@@ -119,7 +119,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _encoded(graph: Graph, column: Encoded, student: Exported) -> list[str]:
+def features_of(graph: Graph, column: Encoded, student: Exported) -> list[str]:
     """Add what makes features of a column, `(N, k)` each, and return their names."""
     from onnx import TensorProto
 

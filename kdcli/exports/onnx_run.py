@@ -73,7 +73,8 @@ def input_of(column: Encoded, values: Sequence[Any]) -> np.ndarray:
     from kdcli.data.tables.encoding import as_numbers
 
     if column.kind not in ("number", "date"):
-        return np.array([["" if value is None else value] for value in values], dtype=object)
+        texts = ["" if value is None else value for value in values]
+        return np.array(texts, dtype=object).reshape(-1, 1)
     numbers = pl.Series(values)
     if column.kind == "date":
         dates = pl.Series(values, dtype=pl.String)

@@ -32,6 +32,7 @@ class Proof:
     near         examples whose two most probable classes differ by less than 1e-5, and `near_alike` those of
                  them whose class is the same all the same. Of all others the class is the same
     size         bytes
+    built        bytes of code and data that it was compiled to; None where it was not
     median_us    microseconds that the prediction of one row takes, and the 95th percentile
     """
 
@@ -43,6 +44,7 @@ class Proof:
     near: int
     near_alike: int
     size: int
+    built: int | None
     median_us: float
     p95_us: float
 
@@ -96,6 +98,7 @@ def prove(
         int(near.sum()),
         int((near & alike).sum()),
         size,
+        ran.built,
         latencies[len(latencies) // 2],
         latencies[int(0.95 * (len(latencies) - 1))],
     )

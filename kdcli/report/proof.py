@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from kdcli.report.table import Cell, Column, Row, Section, Table
-from kdcli.words import counted
+from kdcli.words import counted, readable_size
 
 if TYPE_CHECKING:
     from kdcli.evidence.costs import Cost
@@ -24,6 +24,7 @@ def proof_text(proof: Proof | Unproven) -> str:
         tested = f"the first {tested} of {proof.of:,}"
     made, difference = counted(proof.made, "made row"), f"{proof.difference:.1e}" if proof.difference else "0"
     near = ""
+    built = f" Compiled for size it has {readable_size(proof.built)} of code and data." if proof.built else ""
     if proof.near:
         odd = (
             f"{proof.near - proof.near_alike:,} of them" if proof.near > proof.near_alike else "none of them"
@@ -32,7 +33,7 @@ def proof_text(proof: Proof | Unproven) -> str:
         near = f" Counted apart: {ties} (two best classes less than 0.00001 apart), {odd} with another class."
     return (
         f"Proven by {proof.by}: all of {tested} and {made} have the class that they have in kd. The largest "
-        f"difference of a probability is {difference}.{near}"
+        f"difference of a probability is {difference}.{near}{built}"
     )
 
 

@@ -114,7 +114,7 @@ def export(
     if out != STDOUT:
         card = _card(experiment, trained, file, kind, left.student, proof, costs)
         golden = f"{Path(file).stem}.golden.json"
-        contents = {file: content, golden: _golden(left.student), NAME: card.text().encode()}
+        contents = {file: content, golden: golden_vectors(left.student), NAME: card.text().encode()}
         paths = _written(experiment, out, fitting(f"{chosen}-{file_format}"), contents)
     choice = None if folder else experiment.run.command("choose")
     return StudentExported(left.student, file_format, choice, paths, content, proof, costs)
@@ -162,7 +162,8 @@ def _proven(kind: FormatKind, file: str, content: bytes, left: Leaving) -> Proof
 def _costs(experiment: Experiment, trained: TrainedStudents) -> dict[str, Cost]:
     """Measure what the students and the teacher cost in kd, where the teacher is kept."""
     models: list[Trained[Any]] = [trained, *([experiment.teacher] if experiment.has_teacher else [])]
-    return measure_costs(models, experiment.data)
+    names = {trained.folder: "student", "teacher": "teacher"}
+    return {names[name]: cost for name, cost in measure_costs(models, experiment.data).items()}
 
 
 def _card(
@@ -192,7 +193,7 @@ def _card(
     )
 
 
-def _golden(student: Exported) -> bytes:
+def golden_vectors(student: Exported) -> bytes:
     """Return the golden vectors as JSON: made rows, their features, and the student's answers."""
     golden, classes = student.golden, student.classes
     rows = [
