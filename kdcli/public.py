@@ -22,6 +22,7 @@ from kdcli.runs.experiment import Experiment
 from kdcli.runs.predictor import Predictor
 from kdcli.runs.stored import Data, Trained, TrainedStudents
 from kdcli.stages.compare import compare
+from kdcli.stages.export import export
 from kdcli.store import Store
 from kdcli.words import named_seed
 
@@ -266,6 +267,15 @@ class OpenRun:
                 self._experiment, models=models, metrics=metrics, control=control, unpaired=unpaired
             )
         return made.document()
+
+    @_hints_as_text()
+    def export(self, name: str | None = None, file_format: str = "python", **options: Any) -> dict[str, Any]:
+        """Write a student as one file for elsewhere; returns what `kd export --json` prints.
+
+        The `options` are `out`, `encoded`, `seed` and `draw`, as those of the command; so are the errors.
+        """
+        with self._experiment.run.locked():
+            return export(self._experiment, name, file_format=file_format, **options).document()
 
 
 def _check_draw(draw: int, draws: int) -> None:

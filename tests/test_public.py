@@ -125,6 +125,15 @@ def test_a_comparison_is_that_of_the_command(kd: Kd, tiny: Path) -> None:
         assert list(ours["metrics"]["nll"]["ci95"]) == theirs["metrics"]["nll"]["ci95"]
 
 
+def test_an_export_is_that_of_the_command(kd: Kd, tiny: Path) -> None:
+    ours = kdcli.open_run().export("soft-T4-mlp4", out="ours.py", seed=1)
+    told = json.loads(kd("export", "soft-T4-mlp4", "--out", "told.py", "--seed", "1", "--json").out)
+    assert ours["proof"]["difference"] == told["proof"]["difference"]
+    assert Path("ours.py").read_text() == Path("told.py").read_text()
+    with pytest.raises(kdcli.UsageError, match="no format 'onxn'; did you mean onnx"):
+        kdcli.open_run().export(file_format="onxn")
+
+
 def test_what_is_stale_is_no_student(kd: Kd, tiny: Path) -> None:
     kd("train-teacher", "--epochs", "3", "--force")
     assert list(kdcli.open_run().student_sets) == ["labels-mlp4"]

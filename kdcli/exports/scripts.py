@@ -133,13 +133,12 @@ def _ran(by: str, command: list[str], student: Exported, rows: Rows) -> Ran:
 
 def _python_usage(file: str, student: Exported) -> str:
     row = "{...}  # " + MISSING_VALUES if student.columns else "[...]  # the pixels, row after row"
-    stem = file.removesuffix(".py")
     return (
         f"Import it, or load it by its path; it needs Python 3.8 or later and nothing else.\n\n```python\n"
         f"import importlib.util\n\nspec = importlib.util.spec_from_file_location('student', '{file}')\n"
         "student = importlib.util.module_from_spec(spec)\nspec.loader.exec_module(student)\n\n"
         f"row = {row}\nstudent.predict(row)  # one of student.CLASSES\nstudent.predict_proba(row)\n```\n\n"
-        f"`python {file} ROWS.csv` prints predictions, `python {file} {stem}.golden.json` checks it."
+        f"`python {file} ROWS.csv` prints predictions, `python {file} {file}.golden.json` checks it."
     )
 
 

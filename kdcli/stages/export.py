@@ -113,30 +113,30 @@ def export(
     paths: tuple[Path, ...] = ()
     if out != STDOUT:
         card = _card(experiment, trained, file, kind, left.student, proof, costs)
-        golden = f"{Path(file).stem}.golden.json"
-        contents = {file: content, golden: golden_vectors(left.student), NAME: card.text().encode()}
+        golden, model_card = f"{file}.golden.json", _name_of_card(out, file)
+        contents = {file: content, golden: golden_vectors(left.student), model_card: card.text().encode()}
         paths = _written(experiment, out, fitting(f"{chosen}-{file_format}"), contents)
     choice = None if folder else experiment.run.command("choose")
     return StudentExported(left.student, file_format, choice, paths, content, proof, costs)
 
 
 def _check(kind: FormatKind, out: str | None, *, encoded: bool) -> None:
-    """Raise `UsageError` for what a format does not offer, and where the card of another model lies."""
+    """Raise `UsageError` for what a format does not offer."""
     if encoded and not kind.encodes:
         raise UsageError(f"--encoded has no meaning for {kind.summary}", "it is of --format onnx alone")
-    if out == STDOUT:
-        if not kind.is_text:
-            raise UsageError(f"{kind.summary} is no text to be printed", "name a file with --out")
-    elif out:
-        card = Path(out).parent / NAME
-        if os.path.lexists(card):
-            with suppress(OSError, UnicodeDecodeError):
-                if card.read_text(encoding="utf-8").startswith(mark_of(Path(out).name)):
-                    return
-            raise UsageError(
-                f"{card} is the card of another model, and {NAME} is written beside {Path(out).name}",
-                "export to a folder of its own",
-            )
+    if out == STDOUT and not kind.is_text:
+        raise UsageError(f"{kind.summary} is no text to be printed", "name a file with --out")
+
+
+def _name_of_card(out: str | None, file: str) -> str:
+    """Return what the card is called: where there is one of another model, after its own."""
+    card = Path(out or "").parent / NAME
+    if not out or not os.path.lexists(card):
+        return NAME
+    with suppress(OSError, UnicodeDecodeError):
+        if card.read_text(encoding="utf-8").startswith(mark_of(file)):
+            return NAME
+    return f"{file}.{NAME}"
 
 
 def _smallest(experiment: Experiment) -> str:
