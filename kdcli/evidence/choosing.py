@@ -6,6 +6,7 @@ from statistics import fmean
 
 from torch import Tensor
 
+from kdcli.errors import KdError
 from kdcli.evidence.costs import Cost, measure_costs
 from kdcli.metrics import METRICS
 from kdcli.runs.experiment import Experiment
@@ -60,8 +61,15 @@ class Choice:
         return next((candidate for candidate in self.candidates if candidate.fits), None)
 
 
-def choose(experiment: Experiment, sets: Sequence[TrainedStudents], budget: Budget) -> Choice:
-    """Measure sets on the validation split and weigh them; of two of a size the better one comes first."""
+def choose(experiment: Experiment, budget: Budget) -> Choice:
+    """Measure sets on the validation split and weigh them; of two of a size the better one comes first.
+
+    Raises `KdError` without students that are not stale.
+    """
+    sets = [trained for trained in experiment.students() if not trained.stale]
+    if not sets:
+        run = experiment.run
+        raise KdError(f"run {run.name} has no students yet", ("train some with ", run.command("distill")))
     data, metric = experiment.data, METRICS[budget.metric]
     sign = 1 if metric.better == "higher" else -1
     costs = measure_costs(sets, data)

@@ -7,8 +7,9 @@
 #define KD_GOLDEN
 #include "student.h"
 
-#define TIMED 200   // examples whose predictions are timed
-#define REPEATS 50  // of each, so that the clock can tell
+#define TIMED 200    // blocks of examples that are timed
+#define TOGETHER 50  // examples of a block, so that the clock can tell: another one each time
+#define WRONG 2      // golden vectors do not match
 
 static double now(void)
 {
@@ -22,7 +23,9 @@ int main(int argc, char **argv)
     long n = argc > 1 ? atol(argv[1]) : 0;
     float *x = malloc((size_t)(n > 0 ? n : 1) * KD_INPUTS * sizeof(float));
     float p[KD_CLASSES];
-    if (!x || kd_check() || (long)fread(x, KD_INPUTS * sizeof(float), (size_t)n, stdin) != n)
+    if (kd_check())
+        return WRONG;
+    if (!x || (long)fread(x, KD_INPUTS * sizeof(float), (size_t)n, stdin) != n)
         return 1;
     for (long i = 0; i < n; i++) {
         kd_predict(x + i * KD_INPUTS, p);
@@ -35,11 +38,11 @@ int main(int argc, char **argv)
     for (long i = 0; i < n && i < TIMED; i++) {
         volatile float sink = 0.0f;
         double start = now();
-        for (int k = 0; k < REPEATS; k++) {
-            kd_predict(x + i * KD_INPUTS, p);
+        for (int k = 0; k < TOGETHER; k++) {
+            kd_predict(x + (i * TOGETHER + k) % n * KD_INPUTS, p);
             sink += p[0];
         }
-        float microseconds = (float)((now() - start) / REPEATS);
+        float microseconds = (float)((now() - start) / TOGETHER);
         fwrite(&microseconds, sizeof(float), 1, stdout);
     }
     free(x);

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import subprocess
-import tempfile
+import hashlib
+import math
 from collections.abc import Iterator
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdcli.errors import KdError
-from kdcli.exports.kind import Exported, FormatKind, NotAtHandError, Ran, Rows
+from kdcli.exports.c_run import run
+from kdcli.exports.features import features_of
+from kdcli.exports.kind import TOLERANCE, Exported, FormatKind
 from kdcli.exports.literals import c_text, in_comment, numbers
-from kdcli.exports.scripts import LONGEST, REPORT, version_of
 
 if TYPE_CHECKING:
     import numpy as np
 
     from kdcli.data.tables.encoding import Encoded
-    from kdcli.models.computation import Convolution, Dense, Trees
+    from kdcli.models.computation import Computation, Convolution, Dense, Trees
 
-STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2")
-SMALL = ("-Os", "-fno-asynchronous-unwind-tables")  # as firmware is compiled
 PER_LINE = 12  # numbers
 TYPES = (("signed char", 2**7), ("short", 2**15), ("long", 2**31))  # and the least numbers they do not hold
 
 
 def write(student: Exported) -> bytes:
     """Write a student as a header."""
-    return ("\n".join([*_head(student), *_predict(student), *_golden(student), "#endif"]) + "\n").encode()
+    body = "\n".join([*_definitions(student), *_predict(student), *_golden(student)])
+    guard = f"KD_PREDICT_{hashlib.sha256(body.encode()).hexdigest()[:12].upper()}"  # of this student alone
+    lines = [*_head(student), f"#ifndef {guard}", f"#define {guard}", body, "#endif"]
+    return ("\n".join(lines) + "\n").encode()
 
 
 def _head(student: Exported) -> Iterator[str]:
-    n, classes = student.x.shape[1], student.classes
+    n = student.x.shape[1]
     yield f"// {in_comment(student.who)}, taught: {in_comment(student.taught)}, exported by kd."
     yield "//"
     yield "// kd_predict(x, p) returns the class of an example, a number from 0 up, and fills p with the"
@@ -47,8 +43,18 @@ def _head(student: Exported) -> Iterator[str]:
     else:
         values = "0 to 255" if student.is_bytes else "as the student was taught them"
         yield f"// x[0] to x[{n - 1}] are pixels, row after row, {values}"
-    yield "#ifndef KD_PREDICT_H"
-    yield "#define KD_PREDICT_H"
+    yield "//"
+    yield f"// Beside constants it takes {_stack(student.computation)} bytes of the stack."
+
+
+def _stack(computation: Computation) -> int:
+    """Return the bytes of activations."""
+    filtered = math.prod(computation.convolution.output) if computation.convolution else 0
+    return 4 * (filtered + sum(len(layer.bias) for layer in computation.layers[:-1]))
+
+
+def _definitions(student: Exported) -> Iterator[str]:
+    n, classes = student.x.shape[1], student.classes
     if student.computation.softmax:
         yield ""
         yield "#include <math.h>"
@@ -63,21 +69,11 @@ def _head(student: Exported) -> Iterator[str]:
 
 def _meanings(column: Encoded, fills: bool) -> Iterator[str]:
     """Say how each feature follows from a column of a row."""
-    name = f"'{in_comment(column.name)}'"
-    filled = f"; {column.middle:.9g} if missing" if fills else ""
-    if column.kind == "category":
-        yield from (f"1 if {name} is '{in_comment(level)}', else 0" for level in column.levels)
-        if column.others:
-            yield f"1 if {name} is given and none of these, else 0"
-    elif column.kind == "yes/no":
-        yield f"1 if {name} is yes, else 0{filled}"
-    elif column.kind == "date":
-        yield f"{name} in days since 1970-01-01{filled}"
-        yield from (f"the {part} of {name}" for part in ("month, 1 to 12,", "weekday, 1 on Mondays,"))
-    else:
-        yield f"{name}{filled}"
-    if column.missing:
-        yield f"1 if {name} is missing, else 0"
+    for k, feature in enumerate(features_of(column, in_comment)):
+        filled = f"; {column.middle:.9g} if missing" if fills and not k and column.kind != "category" else ""
+        unit = " in days since 1970-01-01" if feature.date else ""
+        told = f"1 if {feature.holds}, else 0" if feature.holds else f"{feature.name}{unit}"
+        yield f"{told}{filled}"
 
 
 def _predict(student: Exported) -> Iterator[str]:
@@ -210,7 +206,7 @@ def _float(text: str) -> str:
 def _golden(student: Exported) -> Iterator[str]:
     golden = student.golden
     n = len(golden.x)
-    yield "#ifdef KD_GOLDEN // made rows: kd_check() returns how many of them come out otherwise"
+    yield "#ifdef KD_GOLDEN // made rows: kd_check() returns how many of them do not match"
     yield "static inline int kd_check(void)"
     yield "{"
     yield from _array("float", "x", golden.x)
@@ -222,7 +218,7 @@ def _golden(student: Exported) -> Iterator[str]:
     yield "        kd_predict(x + i * KD_INPUTS, p);"
     yield "        for (int k = 0; k < KD_CLASSES; k++) {"
     yield "            float difference = p[k] - expected[i * KD_CLASSES + k];"
-    yield "            differs |= !(difference < 1e-5f && difference > -1e-5f);"
+    yield f"            differs |= !(difference < {TOLERANCE}f && difference > -{TOLERANCE}f);"
     yield "        }"
     yield "        wrong += differs;"
     yield "    }"
@@ -232,62 +228,13 @@ def _golden(student: Exported) -> Iterator[str]:
     yield ""
 
 
-def run(path: Path, student: Exported, rows: Rows) -> Ran:
-    """Compile a header by the system's compiler, or that of CC, and run it.
-
-    Raises `NotAtHandError` where there is no compiler, or none that can compile anything.
-    """
-    import numpy as np
-
-    names = [os.environ.get("CC", ""), "cc", "gcc", "clang"]
-    compiler = next((found for name in names if name and (found := shutil.which(name))), "")
-    if not compiler:
-        raise NotAtHandError("there is no C compiler: neither CC nor cc, gcc or clang on the PATH")
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "ask.c")
-        source.write_bytes(files("kdcli.exports").joinpath("ask.c").read_bytes())
-        Path(folder, "student.h").write_bytes(path.read_bytes())
-        program = str(Path(folder, "ask"))
-        built = _do([compiler, *STRICT, str(source), "-o", program, "-lm"])
-        if built.returncode:
-            words = built.stderr.decode(errors="replace").strip().splitlines()[:1] or ["no word"]
-            raise NotAtHandError(f"{compiler} does not compile it: {words[0]}")
-        size = _size(compiler, source)
-        done = _do([program, str(len(rows.x))], np.ascontiguousarray(rows.x, dtype=np.float32).tobytes())
-    if done.returncode:
-        raise KdError(f"the export fails in {compiler}: its golden vectors differ", REPORT)
-    answers = np.frombuffer(done.stdout, dtype=np.float32)
-    n, classes = len(rows.x), len(student.classes)
-    p, predicted, latencies = np.split(answers, [n * classes, n * (classes + 1)])
-    by = re.sub(r" \(.*?\)", "", version_of(compiler))
-    return Ran(by, p.reshape(n, classes).astype(float), predicted.astype(int), latencies.tolist(), size)
-
-
-def _size(compiler: str, source: Path) -> int | None:
-    """Return the bytes of code and data that the model alone is compiled to, for size; None if unknown."""
-    measure = shutil.which("size")
-    alone, built = source.with_name("alone.c"), str(source.with_name("alone.o"))
-    alone.write_text('#include "student.h"\nint ask(const float *x, float *p) { return kd_predict(x, p); }\n')
-    if not measure or _do([compiler, "-std=c99", *SMALL, "-c", str(alone), "-o", built]).returncode:
-        return None
-    lines = _do([measure, built]).stdout.decode(errors="replace").splitlines()
-    counts = lines[-1].split()[:3] if lines else []  # of code and constants, of data, and of what starts as 0
-    return sum(map(int, counts)) if len(counts) == 3 and all(map(str.isdigit, counts)) else None
-
-
-def _do(command: list[str], content: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(  # noqa: S603 - a compiler, and what it made of a header that was just written
-        command, input=content, capture_output=True, timeout=LONGEST, check=False
-    )
-
-
 def usage(file: str, student: Exported) -> str:
     """Say how the header is used."""
     return (
         f"It is C99, and needs {'only math.h' if student.computation.softmax else 'no library'}:\n\n```c\n"
         f'#include "{file}"\n\nfloat x[KD_INPUTS];  // as the head of the file says\nfloat p[KD_CLASSES];\n'
         "int best = kd_predict(x, p);  // a class, from 0 up\n```\n\n"
-        "With `KD_GOLDEN` defined before, `kd_check()` returns how many golden vectors come out otherwise."
+        "With `KD_GOLDEN` defined before, `kd_check()` returns how many golden vectors do not match."
     )
 
 

@@ -108,6 +108,10 @@ class Ran(NamedTuple):
     built: int | None = None
 
 
+TIMED = 200  # rows whose predictions are timed one by one
+TOLERANCE = 1e-5  # of a probability
+
+
 class NotAtHandError(Exception):
     """What runs a format is not at hand; the message says what is missing."""
 

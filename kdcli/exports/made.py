@@ -1,8 +1,7 @@
 """Rows that nobody owns: made column by column, and rows at the very thresholds of trees.
 
-A student is sent to strangers. What goes with it to be checked is drawn for each column alone, evenly over
-most of its range and rounded, so that it is no row, and of numbers no value either, of those who are in the
-data.
+A student is sent to strangers. The rows that go with it to be checked are synthetic: each column is drawn
+alone, numbers evenly over most of their range and rounded, so that no row is one of the data.
 """
 
 from __future__ import annotations

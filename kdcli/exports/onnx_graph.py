@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kdcli.data.tables.columns import YES
+from kdcli.data.tables.columns import NO, YES
 from kdcli.data.tables.encoding import Encoded
 from kdcli.errors import KdError
 from kdcli.exports.kind import Exported
@@ -22,6 +23,7 @@ MATRIX = "x"  # the input of features, or of images
 NODES = ("treeids", "nodeids", "featureids", "modes", "values", "truenodeids", "falsenodeids")
 TARGETS = ("treeids", "nodeids", "ids", "weights")
 OUTPUTS = ("label", "probabilities")
+WHOLE = re.compile(r"-?\d+")  # a number that other programs may write with a decimal
 UNKNOWN, LACKING = -1, -2  # codes of categories without a feature, and of missing ones
 MONDAY = 3  # days from a Monday to the first of 1970
 LONG_AGO = 719_468  # days from the first of March of the year 0 to the first of 1970
@@ -125,7 +127,9 @@ def features_of(graph: Graph, column: Encoded, student: Exported) -> list[str]:
 
     lacking = {word: LACKING for word in ("", *student.missing) if word not in column.levels}
     if column.kind == "category":
-        codes = {level: code for code, level in enumerate(column.levels)} | lacking
+        codes = {level: code for code, level in enumerate(column.levels)}
+        floats = {f"{level}.0": code for level, code in codes.items() if WHOLE.fullmatch(level)}
+        codes = lacking | floats | codes
         code = graph(
             "LabelEncoder",
             column.name,
@@ -140,14 +144,14 @@ def features_of(graph: Graph, column: Encoded, student: Exported) -> list[str]:
         return [graph("Cast", equal, to=TensorProto.FLOAT)]
     value = column.name
     if column.kind == "yes/no":
-        cases = {"".join(case): 1.0 for yes in YES for case in product(*({c, c.upper()} for c in yes))}
-        cases |= dict.fromkeys(lacking, float("nan"))
+        words = dict.fromkeys((*YES, "1.0"), 1.0) | dict.fromkeys((*NO, "0.0"), 0.0)
+        cases = {case: number for word, number in words.items() for case in _cases(word)}
         value = graph(
             "LabelEncoder",
             value,
             keys_strings=list(cases),
             values_floats=list(cases.values()),
-            default_float=0.0,
+            default_float=float("nan"),
         )
     double = column.kind == "date"
     nothing = graph("IsNaN", value)
@@ -157,6 +161,11 @@ def features_of(graph: Graph, column: Encoded, student: Exported) -> list[str]:
     features = [graph("Cast", value, to=TensorProto.FLOAT) if double else value]
     features += _calendar(graph, value) if double else []
     return features + ([graph("Cast", nothing, to=TensorProto.FLOAT)] if column.missing else [])
+
+
+def _cases(word: str) -> list[str]:
+    """Return a word in all mixtures of small letters and capitals."""
+    return ["".join(letters) for letters in product(*({c, c.upper()} for c in word))]
 
 
 def _calendar(graph: Graph, days: str) -> list[str]:
@@ -201,8 +210,11 @@ def _answer(graph: Graph, student: Exported, x: str) -> None:
     for k, layer in enumerate(layers):
         h = graph("Relu", h) if k else h
         h = graph("Gemm", h, graph.constant(layer.weight), graph.constant(layer.bias), transB=1)
-    if computation.trees:
-        h = graph("TreeEnsembleRegressor", h, **_trees(computation.trees))
+    if (trees := computation.trees) and len(trees.roots):
+        h = graph("TreeEnsembleRegressor", h, **_trees(trees))
+    elif trees:
+        nothing = np.zeros((student.x.shape[1], len(trees.base)), dtype=np.float32)
+        h = graph("Gemm", h, graph.constant(nothing), graph.constant(trees.base))
     if computation.softmax:
         graph("Softmax", h, axis=1, output=probabilities)
     else:

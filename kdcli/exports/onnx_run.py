@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from kdcli.data.tables.encoding import Encoded
-from kdcli.exports.kind import Exported, Ran, Rows
+from kdcli.exports.kind import TIMED, Exported, Ran, Rows
 from kdcli.exports.onnx_graph import MATRIX, OUTPUTS, column_names
 
-TIMED = 200  # rows whose predictions are timed
 BATCH = 4096
 
 

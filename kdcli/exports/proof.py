@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from kdcli.errors import KdError
-from kdcli.exports.kind import Exported, FormatKind, NotAtHandError, Ran, Rows
+from kdcli.exports.kind import TOLERANCE, Exported, FormatKind, NotAtHandError, Ran, Rows
 from kdcli.exports.made import at_thresholds
-from kdcli.exports.scripts import REPORT
+from kdcli.exports.process import REPORT
 from kdcli.words import counted
 
-TOLERANCE = 1e-5  # of a probability
-NEAR = 1e-5  # difference of the two highest probabilities below which the class may be either
+NEAR = TOLERANCE  # difference of the two highest probabilities below which the class may be either
 THRESHOLDS = 300  # of trees, on which and beside which examples are put
 SECONDS = 30  # that running an export may take, roughly
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from kdcli.exports.features import Feature, features_of, middle_of, number, plain
 from kdcli.exports.kind import Exported, FormatKind
-from kdcli.words import counted, listed, shortened
+from kdcli.words import counted, listed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,69 +16,6 @@ if TYPE_CHECKING:
     from kdcli.models.computation import Dense, Trees
 
 INDENT = "    "
-LONGEST = 200  # characters of a name
-
-
-@dataclass(frozen=True)
-class Feature:
-    """A feature as a person reads it: a `name` of what is measured, or what holds, and what holds not."""
-
-    name: str
-    holds: str = ""
-    fails: str = ""
-    date: str = ""  # the format of a date, which is counted in days from 1970
-
-    def sides(self, threshold: float) -> tuple[str, str]:
-        """Return what is true of values up to a threshold, and of those above."""
-        if self.holds and 0 <= threshold < 1:
-            return self.fails, self.holds
-        most = bound(threshold)
-        if self.date:
-            most = moment(threshold, self.date)
-        return f"{self.name} ≤ {most}", f"{self.name} > {most}"
-
-
-def number(value: float) -> str:
-    """Write a number with six significant digits."""
-    return f"{value:.6g}".replace("-", "−")
-
-
-def bound(threshold: float) -> str:
-    """Write a threshold of 32 bits with the digits that tell it from others."""
-    import numpy as np
-
-    return np.format_float_positional(np.float32(threshold), trim="-").replace("-", "−")
-
-
-def moment(days: float, form: str) -> str:
-    """Write the day so many days after the first of 1970, with the time where dates of this form have it."""
-    since = datetime(1970, 1, 1) + timedelta(days=days)
-    return since.isoformat(" ", "milliseconds") if "%H" in form else since.date().isoformat()
-
-
-def plain(name: str) -> str:
-    """Return a name on one line, with escapes for what is not printed."""
-    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-    return shortened(escaped, LONGEST)
-
-
-def features_of(column: Encoded) -> Iterator[Feature]:
-    """Yield the features that a column becomes, in their order."""
-    name = plain(column.name)
-    if column.kind == "category":
-        levels = [f"'{plain(level)}'" for level in column.levels]
-        yield from (Feature(name, f"{name} is {level}", f"{name} is not {level}") for level in levels)
-        if column.others:
-            yield Feature(name, f"{name} is another", f"{name} is not another")
-    elif column.kind == "yes/no":
-        yield Feature(name, f"{name} is yes", f"{name} is no")
-    elif column.kind == "date":
-        yield Feature(name, date=column.format or "%Y-%m-%d")
-        yield from (Feature(f"the {part} of {name}") for part in ("month", "weekday (Monday is 1)"))
-    else:
-        yield Feature(name)
-    if column.missing:
-        yield Feature(name, f"{name} is missing", f"{name} is given")
 
 
 def obstacle(student: Exported) -> str:
@@ -168,13 +104,6 @@ def _sum(
 
 def _measured(feature: Feature) -> str:
     return f"{feature.name} in days since 1970-01-01" if feature.date else feature.name
-
-
-def middle_of(column: Encoded) -> str:
-    """Write what stands for a missing value of a column that is no category."""
-    if column.kind == "yes/no":
-        return "yes" if column.middle else "no"
-    return moment(column.middle, column.format) if column.kind == "date" else number(column.middle)
 
 
 def _terms(columns: Sequence[Encoded]) -> Iterator[str]:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import KdError
-from kdcli.exports.kind import Exported, FormatKind, NotAtHandError, Ran, Rows
+from kdcli.exports.kind import TIMED, Exported, FormatKind, NotAtHandError, Ran, Rows
 from kdcli.exports.literals import in_comment, javascript_text, parameters, python_text
+from kdcli.exports.process import REPORT, last_words, ran, version_of
 
 if TYPE_CHECKING:
     from kdcli.models.computation import Computation
 
 PLACE = "MODEL: dict[str, Any] = {}"  # of the model in the code of Python
 MISSING_VALUES = "numbers, text, `None` where a value is missing"
-OFTEN = 200  # rows whose predictions are timed
-REPORT = "this is a fault of kd, please report it; nothing was written"
-LONGEST = 600  # seconds that a run may take
 
 
 def model_of(student: Exported) -> dict[str, Any]:
     """Return all of a student that its code needs."""
-    from kdcli.data.tables.columns import YES
+    from kdcli.data.tables.columns import NO, YES
+    from kdcli.data.tables.encoding import LARGEST
 
     computation = student.computation
     columns = [
@@ -38,6 +36,8 @@ def model_of(student: Exported) -> dict[str, Any]:
         "fills": student.fills,
         "missing": list(student.missing),
         "yes": list(YES),
+        "no": list(NO),
+        "largest": LARGEST,
         "softmax": computation.softmax,
         **_parameters(computation),
     }
@@ -103,13 +103,7 @@ def run_javascript(path: Path, student: Exported, rows: Rows) -> Ran:
         raise NotAtHandError("there is no node on the PATH")
     harness = files("kdcli.exports").joinpath("ask.mjs").read_text(encoding="utf-8")
     command = [node, "--input-type=module", "-e", harness, "--", path.resolve().as_uri()]
-    return _ran(f"Node.js {version_of(node)}", command, student, rows)
-
-
-def version_of(program: str) -> str:
-    """Return what a program says of its version, on its first line."""
-    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
-    return (done.stdout.splitlines() or ["of unknown version"])[0]
+    return _ran(f"Node.js {version_of([node])}", command, student, rows)
 
 
 def _ran(by: str, command: list[str], student: Exported, rows: Rows) -> Ran:
@@ -118,13 +112,10 @@ def _ran(by: str, command: list[str], student: Exported, rows: Rows) -> Ran:
 
     import numpy as np
 
-    asked = {"rows": list(rows.raw) if student.columns else rows.x.tolist(), "timed": OFTEN}
-    done = subprocess.run(  # noqa: S603 - which runs what was just written
-        command, input=json.dumps(asked), capture_output=True, text=True, timeout=LONGEST, check=False
-    )
+    asked = {"rows": list(rows.raw) if student.columns else rows.x.tolist(), "timed": TIMED}
+    done = ran(command, json.dumps(asked).encode())
     if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["no word"]
-        raise KdError(f"the export fails in {by}: {last[0]}", REPORT)
+        raise KdError(f"the export fails in {by}: {last_words(done)}", REPORT)
     answers = json.loads(done.stdout)
     classes = {name: k for k, name in enumerate(student.classes)}
     predicted = np.array([classes[name] for name in answers["predicted"]])
@@ -149,7 +140,7 @@ def _javascript_usage(file: str, student: Exported) -> str:
         "It is an ES module, for a browser (served over HTTP) or Node.js.\n\n```javascript\n"
         f"import {{ CLASSES, predict, predictProba }} from './{file}';\n\nconst row = {row}\n"
         "predict(row);  // one of CLASSES\npredictProba(row);\n```\n\n"
-        "`check(golden)`, of the golden vectors parsed from JSON, returns how many come out otherwise."
+        "`check(golden)`, of the golden vectors parsed from JSON, returns how many do not match."
     )
 
 

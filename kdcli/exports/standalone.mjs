@@ -1,4 +1,5 @@
-const LARGEST = 3.0e38;  // of a number
+const NO_VALUE = { number: "no number", date: "no date", "yes/no": "neither yes nor no" };
+const DECIMAL = /^[+-]?\d+\.\d*$/;
 const DATE = /^(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[ T](\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d+)?))?$/;
 const DATE_BY_DAY = /^(\d{1,2})\.(\d{1,2})\.(\d{4})$/;
 
@@ -25,7 +26,7 @@ export function encode(row) {
   if (!MODEL.columns.length) return Float32Array.from(Array.isArray(row) ? row.flat(Infinity) : row);
   const features = [];
   for (const column of MODEL.columns) {
-    const name = column[0], there = row instanceof Map ? row.has(name) : Object.hasOwn(row, name);
+    const name = column[0], there = row instanceof Map ? row.has(name) : Object.prototype.hasOwnProperty.call(row, name);
     if (!there) throw new RangeError(`the row has no column ${JSON.stringify(name)}`);
     features.push(...featuresOf(row instanceof Map ? row.get(name) : row[name], ...column));
   }
@@ -43,7 +44,7 @@ function featuresOf(given, name, kind, middle, missing, levels, others) {
   const lacking = value === null;
   let features;
   if (kind === "category") {
-    const word = String(value);
+    const word = wordOf(value, levels);
     features = levels.map((level) => Number(!lacking && word === level));
     if (others) features.push(Number(!lacking && !levels.includes(word)));
   } else {
@@ -54,14 +55,23 @@ function featuresOf(given, name, kind, middle, missing, levels, others) {
   return missing ? [...features, Number(lacking)] : features;
 }
 
+/** A category as a word: 1.0 is "1", and so is "1.0" where that is no category of its own. */
+function wordOf(value, levels) {
+  return typeof value === "string" && DECIMAL.test(value) && !levels.includes(value)
+    ? String(Number(value))
+    : String(value);
+}
+
 /** A value as a number: yes as 1, a date as days since the first of 1970. */
 function numberOf(value, kind, name) {
-  if (kind === "yes/no" && typeof value === "string") return Number(MODEL.yes.includes(value.toLowerCase()));
+  if (kind === "yes/no" && typeof value === "string" && [...MODEL.yes, ...MODEL.no].includes(value.toLowerCase())) {
+    return Number(MODEL.yes.includes(value.toLowerCase()));
+  }
   const number = kind === "date" ? days(value) : Number(value);
   if (Number.isNaN(number)) {
-    throw new RangeError(`column ${JSON.stringify(name)} has ${JSON.stringify(value)}, and is one of ${kind}s`);
+    throw new RangeError(`column ${JSON.stringify(name)} has ${JSON.stringify(value)}, which is ${NO_VALUE[kind]}`);
   }
-  if (!(Math.abs(number) <= LARGEST)) {
+  if (!(Math.abs(number) <= MODEL.largest)) {
     throw new RangeError(`column ${JSON.stringify(name)} has ${value}, which is no finite number of 32 bits`);
   }
   return number;
@@ -149,11 +159,11 @@ function added(x) {
   return outputs;
 }
 
-/** How many golden vectors, as the file beside this one has them, come out otherwise. */
+/** How many golden vectors, as the file beside this one has them, do not match. */
 export function check(golden) {
   return golden.rows.filter((one) => {
     const row = COLUMNS.length ? new Map(COLUMNS.map((name, k) => [name, one.row[k]])) : one.x;
-    return predictProba(row).some((p, k) => !(Math.abs(p - one.probabilities[k]) <= 1e-5));
+    return predictProba(row).some((p, k) => !(Math.abs(p - one.probabilities[k]) <= golden.tolerance));
   }).length;
 }
 

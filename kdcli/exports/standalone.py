@@ -16,7 +16,9 @@ MODEL: dict[str, Any] = {}
 
 CLASSES: list[str] = MODEL.get("classes", [])
 COLUMNS: list[str] = [column[0] for column in MODEL.get("columns", [])]
-LARGEST = 3.0e38  # of a number
+LARGEST = MODEL.get("largest", 0.0)  # of a number
+NO_VALUE = {"number": "no number", "date": "no date", "yes/no": "neither yes nor no"}
+DECIMAL = re.compile(r"[+-]?\d+\.\d*")
 DATE = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[ T](\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d+)?))?")
 DATE_BY_DAY = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})()()()")
 
@@ -60,7 +62,7 @@ def _features(
         value = None
     lacking = value is None
     if kind == "category":
-        word = value if isinstance(value, str) else str(value)
+        word = _word(value, levels)
         features = [float(not lacking and word == level) for level in levels]
         if others:
             features.append(float(not lacking and word not in levels))
@@ -73,14 +75,24 @@ def _features(
     return [*features, float(lacking)] if missing else features
 
 
+def _word(value: Any, levels: Sequence[str]) -> str:
+    """Return a category as a word: 1.0 is "1", and so is "1.0" where that is no category of its own."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str) and (value in levels or not DECIMAL.fullmatch(value)):
+        return value
+    text = str(float(value)) if isinstance(value, (str, float)) else str(value)
+    return text[:-2] if text.endswith(".0") else text
+
+
 def _number(value: Any, kind: str, name: str) -> float:
     """Return a value of a column as a number: yes as 1, a date as days since the first of 1970."""
     try:
-        if kind == "yes/no" and isinstance(value, str):
+        if kind == "yes/no" and isinstance(value, str) and value.lower() in MODEL["yes"] + MODEL["no"]:
             return float(value.lower() in MODEL["yes"])
         number = _days(value) if kind == "date" else float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"column {name!r} has {value!r}, and is one of {kind}s") from None
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        raise ValueError(f"column {name!r} has {value!r}, which is {NO_VALUE[kind]}") from None
     if not abs(number) <= LARGEST:
         raise ValueError(f"column {name!r} has {value!r}, which is no finite number of 32 bits")
     return number
@@ -178,23 +190,26 @@ def check(golden: Mapping[str, Any]) -> int:
     wrong = 0
     for row in golden["rows"]:
         p = predict_proba(dict(zip(COLUMNS, row["row"])) if COLUMNS else row["x"])
-        wrong += max(abs(one - other) for one, other in zip(p, row["probabilities"])) > 1e-5
+        wrong += max(abs(one - other) for one, other in zip(p, row["probabilities"])) > golden["tolerance"]
     return wrong
 
 
 def main(path: str) -> None:
-    """Print predictions for a file of rows (CSV), or compare with golden vectors (JSON)."""
+    """Print predictions for rows (CSV with commas and a header), or compare with golden vectors (JSON)."""
     if path.endswith(".json"):
         with open(path, encoding="utf-8") as file:
             golden = json.load(file)
         wrong = check(golden)
-        print(f"{wrong} of {len(golden['rows'])} golden vectors differ")
+        print(f"{wrong} of {len(golden['rows'])} golden vectors do not match")
         sys.exit(1 if wrong else 0)
     writer = csv.writer(sys.stdout)
     writer.writerow(["prediction", *(f"p_{name}" for name in CLASSES)])
     with open(path, encoding="utf-8-sig", newline="") as file:
-        for row in csv.DictReader(file):
-            p = predict_proba(row)
+        for number, row in enumerate(csv.DictReader(file), 1):
+            try:
+                p = predict_proba(row)
+            except ValueError as error:
+                sys.exit(f"{path}, row {number}: {error}")
             writer.writerow([CLASSES[p.index(max(p))], *p])
 
 

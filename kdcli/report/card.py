@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdcli.exports.rules import middle_of
+from kdcli.exports.features import middle_of
+from kdcli.exports.literals import in_comment
 from kdcli.metrics import METRICS
-from kdcli.report.proof import microseconds, proof_text
+from kdcli.report.proof import proof_table, proof_text
 from kdcli.report.sentences import ends, in_draws
+from kdcli.report.table import Cell, Column, Row, Section, Table
 from kdcli.report.words import amount, quantity
 from kdcli.words import counted, readable_size, shortened
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from kdcli.exports.proof import Proof, Unproven
 
 NAME = "MODEL_CARD.md"
+INTENDED = "Intended use"
+EVEN = 0.05  # points of confidence above accuracy that are none
 SCORES = ("accuracy", "nll", "brier", "ece")
 LONGEST = 200  # characters of a name
 MOST_LEVELS = 8  # categories of a column that are named
@@ -62,47 +66,37 @@ class Card:
     proof: Proof | Unproven
     costs: Mapping[str, Cost]
 
-    @property
-    def mark(self) -> str:
-        """The first line, by which kd knows the card of this export again."""
-        return mark_of(self.file)
-
-    def text(self) -> str:
-        """Return the card as Markdown."""
+    def text(self, intended: str = "") -> str:
+        """Return the card as Markdown, with what somebody wrote on the `intended` use."""
         facts = self.student.facts
-        lines = [
-            self.mark,
-            f"# {markdown(self.folder)}",
-            "",
-            *self._summary(),
-            "",
-            *("## How good it is", "", *self._scores(), ""),
-            *("## Calibration", "", self._calibration(), ""),
-            *("## Proof that it says what it says in kd", "", *self._proof(), ""),
-            *(
-                "## How to run it",
-                "",
-                self.kind.usage(plain_file(self.file, self.kind.suffix), self.student),
-                "",
-            ),
-            *("## What it takes", "", *self._inputs(), ""),
-            *("## Intended use", "", "To be filled in by who ships it.", ""),
-            *(f"- {question} …" for question in TO_FILL_IN),
-            *("", "## Where it comes from", ""),
-            f"- kd {facts['kd']}, run {markdown(facts['run'])}, student set {markdown(self.folder)}, "
-            f"seed {facts['seed']}, draw {facts['draw']}",
-            f"- SHA-256 of the data: {facts['digests']['data']}",
-            f"- SHA-256 of the students: {facts['digests']['students']}",
-        ]
+        questions = "\n".join(["To be filled in by who ships it.", "", *(f"- {q} …" for q in TO_FILL_IN)])
+        sections = {
+            "Performance": self._performance(),
+            "Calibration": [self._calibration()],
+            "Parity with kd": [proof_text(self.proof), "", *markdown_table(self._costs)],
+            "How to run it": [self.kind.usage(plain_file(self.file, self.kind.suffix), self.student)],
+            "Inputs": self._inputs(),
+            INTENDED: [intended or questions],
+            "Provenance": [
+                f"- kd {facts['kd']}, run {markdown(facts['run'])}, student set {markdown(self.folder)}, "
+                f"seed {facts['seed']}, draw {facts['draw']}",
+                f"- SHA-256 of the data: {facts['digests']['data']}",
+                f"- SHA-256 of the students: {facts['digests']['students']}",
+            ],
+        }
+        lines = [mark_of(self.file), f"# {markdown(self.folder)}", "", self._summary]
+        for title, section in sections.items():
+            lines += ["", f"## {title}", "", *section]
         return "\n".join([*lines, ""])
 
-    def _summary(self) -> Iterator[str]:
+    @property
+    def _summary(self) -> str:
         facts, sizes = self.student.facts, self.evidence.description.sizes
-        source = f" by a {self.teacher}" if self.teacher else ""
+        source = f" by {markdown(self.teacher)}" if self.teacher else ""
         file, size = plain_file(self.file, self.kind.suffix), readable_size(self.proof.size)
         examples, classes = counted(sizes["train"], "training example"), len(self.student.classes)
         taught, data = markdown(facts["taught"]), markdown(facts["data"])
-        yield (
+        return (
             f"The model is {facts['model']}. Its target, **{taught}**, was made{source} from {data}: "
             f"{examples}, {classes} classes. `{file}` is {self.kind.summary}, {size}."
         )
@@ -111,22 +105,20 @@ class Card:
     def _measured(self) -> StudentsMeasured:
         return self.evidence.named(self.folder)
 
-    def _scores(self) -> Iterator[str]:
+    def _performance(self) -> Iterator[str]:
         """Yield the table of scores, and how the set compares with its control."""
         evidence, students = self.evidence, self._measured
-        titles = [METRICS[name].title for name in SCORES]
         yield f"On {counted(evidence.n_test, 'test example')}, which had no part in training or choosing:"
         yield ""
-        yield f"| | {' | '.join(titles)} |"
-        yield f"|---{'|---:' * len(titles)}|"
-        own = [quantity(self.scores[name], METRICS[name].unit) for name in SCORES]
-        yield f"| **this student** | {' | '.join(own)} |"
+        own = [Cell(self.scores[name], METRICS[name].unit) for name in SCORES]
         several = counted(students.seeds * evidence.draws, "student")
-        yield _estimates(f"all {several} of its set", students)
+        rows = [Row(Cell("this student"), own), _row(f"all {several} of its set", students)]
         if students.control:
-            yield _estimates(f"control: {markdown(students.control)}", evidence.named(students.control))
+            rows.append(_row(f"control: {students.control}", evidence.named(students.control)))
         if evidence.teacher:
-            yield _estimates("teacher", evidence.teacher)
+            rows.append(_row("teacher", evidence.teacher))
+        columns = [Column(METRICS[name].title) for name in SCORES]
+        yield from markdown_table(Table(columns, [Section(rows)]))
         yield ""
         yield from self._versus()
 
@@ -153,30 +145,15 @@ class Card:
         yield "In brackets are 95 % intervals; verdicts are corrected for all comparisons of the run (Holm)."
 
     def _calibration(self) -> str:
-        accuracy, confidence = self.scores["accuracy"], self.confidence
-        side = "over" if confidence > accuracy else "under"
-        points = 100 * abs(confidence - accuracy)
-        return (
-            f"Its highest probability is {100 * confidence:.1f} % on average, and it is right in "
-            f"{100 * accuracy:.1f} %: it is {side}-confident by {points:.1f} points. "
-            f"The calibration error, over bins of confidence, is {quantity(self.scores['ece'], '%')}."
-        )
+        accuracy, points = self.scores["accuracy"], 100 * (self.confidence - self.scores["accuracy"])
+        told = f"Mean confidence is {100 * self.confidence:.1f} %, accuracy {100 * accuracy:.1f} %"
+        if abs(points) >= EVEN:
+            told += f": it is {'over' if points > 0 else 'under'}-confident by {abs(points):.1f} points"
+        return f"{told}. The expected calibration error is {quantity(self.scores['ece'], '%')}."
 
-    def _proof(self) -> Iterator[str]:
-        from kdcli.exports.proof import Proof
-
-        yield proof_text(self.proof)
-        yield ""
-        yield "| one row at a time | bytes | latency, median | 95th percentile |"
-        yield "|---|---:|---:|---:|"
-        times = ["–", "–"]
-        if isinstance(self.proof, Proof):
-            times = [microseconds(self.proof.median_us), microseconds(self.proof.p95_us)]
-        yield f"| this file | {readable_size(self.proof.size)} | {' | '.join(times)} |"
-        for name, cost in self.costs.items():
-            times = [microseconds(1000 * value) for value in (cost.latency_ms, cost.latency_p95_ms)]
-            told = f"{markdown(name)} in kd, from features"
-            yield f"| {told} | {readable_size(cost.bytes)} | {' | '.join(times)} |"
+    @property
+    def _costs(self) -> Table:
+        return proof_table("this file", self.proof, self.costs)
 
     def _inputs(self) -> Iterator[str]:
         if not self.student.columns:
@@ -197,17 +174,33 @@ class Card:
         yield f"Classes, in their order: {', '.join(markdown(name) for name in self.student.classes)}."
 
 
-def _estimates(title: str, measured: Measured) -> str:
-    cells = []
-    for name in SCORES:
-        mean, low, high = measured.estimates[name]
-        cells.append(quantity(mean, METRICS[name].unit, max(high - mean, mean - low)))
-    return f"| {title} | {' | '.join(cells)} |"
+def _row(title: str, measured: Measured) -> Row:
+    estimates = {name: measured.estimates[name] for name in SCORES}
+    return Row(
+        Cell(title),
+        [Cell(mean, METRICS[name].unit, (low, high)) for name, (mean, low, high) in estimates.items()],
+    )
+
+
+def markdown_table(table: Table) -> Iterator[str]:
+    """Yield the lines of a table of values in Markdown, on one line each."""
+    titles = [table.head.title if table.head else "", *(column.title for column in table.columns)]
+    yield f"| {' | '.join(' '.join(title.split()) for title in titles)} |"
+    yield f"|---{'|---:' * len(table.columns)}|"
+    for row in table.rows():
+        yield f"| {' | '.join(markdown(cell.text) for cell in (row.title, *row.cells))} |"
 
 
 def mark_of(file: str) -> str:
-    """Return the first line of the card of a file."""
-    return f"<!-- model card of {plain_file(file, '')} -->"
+    """Return the first line of the card of a file, by which it is known again."""
+    name = in_comment(file).replace("-", "[U+002D]") if "--" in file else in_comment(file)
+    return f"<!-- model card of {name} -->"
+
+
+def intended_use(card: str) -> str:
+    """Return what a card says on the intended use of its model."""
+    _, _, rest = card.partition(f"\n## {INTENDED}\n")
+    return rest.partition("\n## ")[0].strip()
 
 
 def plain_file(file: str, suffix: str) -> str:
@@ -219,4 +212,5 @@ def markdown(text: str) -> str:
     """Write a name so that it stays a name in Markdown, and in the HTML that is made of it."""
     line = shortened("".join(c if c.isprintable() else f"[U+{ord(c):04X}]" for c in text), LONGEST)
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = line.replace("://", "&#58;//").replace("www.", "www&#46;")  # which would be links
     return re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", line)

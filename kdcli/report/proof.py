@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from kdcli.report.table import Cell, Column, Row, Section, Table
 from kdcli.words import counted, readable_size
 
+TIE = "0.00001"
+
 if TYPE_CHECKING:
     from kdcli.evidence.costs import Cost
     from kdcli.exports.proof import Proof, Unproven
@@ -22,18 +24,14 @@ def proof_text(proof: Proof | Unproven) -> str:
     tested = counted(proof.tested, "test example")
     if proof.tested < proof.of:
         tested = f"the first {tested} of {proof.of:,}"
-    made, difference = counted(proof.made, "made row"), f"{proof.difference:.1e}" if proof.difference else "0"
-    near = ""
+    made, odd = counted(proof.made, "made row"), proof.near - proof.near_alike
+    which = f"all but {odd:,}" if odd else "all"
+    ties = f" (those are ties: their best two classes are less than {TIE} apart)" if odd else ""
+    difference = f"{proof.difference:.1e}" if proof.difference else "0"
     built = f" Compiled for size it has {readable_size(proof.built)} of code and data." if proof.built else ""
-    if proof.near:
-        odd = (
-            f"{proof.near - proof.near_alike:,} of them" if proof.near > proof.near_alike else "none of them"
-        )
-        ties = counted(proof.near, "near tie")
-        near = f" Counted apart: {ties} (two best classes less than 0.00001 apart), {odd} with another class."
     return (
-        f"Proven by {proof.by}: all of {tested} and {made} have the class that they have in kd. The largest "
-        f"difference of a probability is {difference}.{near}{built}"
+        f"Proven by {proof.by}: of {tested} and {made}, {which} have the same class as in kd{ties}. "
+        f"The largest difference in probability is {difference}.{built}"
     )
 
 

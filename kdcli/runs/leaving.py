@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kdcli.data.tables.encoding import Encoded
 from kdcli.exports import Exported, Rows
 from kdcli.rng import state
 from kdcli.runs.predictor import Predictor
@@ -44,11 +43,11 @@ def leaving(trained: TrainedStudents, predictor: Predictor, draw: int, *, encode
     from kdcli.exports.made import made, made_features
     from kdcli.exports.proof import at_edges
 
-    data, asking = predictor.data, _Asking(predictor)
+    data, asking, columns = predictor.data, _Asking(predictor), predictor.columns
     random = np.random.default_rng(state("export/made", predictor.seeds[0], draw))
     x = _flat(data.pool.split("train", draw).x)
-    if asking.columns:
-        golden = asking.raw(made(asking.columns, x, GOLDEN, random))
+    if columns:
+        golden = asking.raw(made(columns, x, GOLDEN, random))
     else:
         golden = asking.features(made_features(x, GOLDEN, random))
     student = _exported(trained, predictor, draw, x=x, golden=golden, encoded=encoded)
@@ -73,7 +72,7 @@ def _exported(trained: TrainedStudents, predictor: Predictor, draw: int, **more:
         who=f"{trained.folder}, {named_seed(seed, draw, data.draws)}, of run {trained.experiment.run.name}",
         taught=trained.title,
         classes=description.classes,
-        columns=_columns(predictor),
+        columns=predictor.columns,
         fills=bool(description.encodings),
         missing=_missing(predictor),
         shape=description.shape,
@@ -84,21 +83,13 @@ def _exported(trained: TrainedStudents, predictor: Predictor, draw: int, **more:
     )
 
 
-def _columns(predictor: Predictor) -> Sequence[Encoded]:
-    """Return the columns of rows; none of images."""
-    description = predictor.data.description
-    if len(description.shape) != 1:
-        return ()
-    return description.encodings or [Encoded(name, "number") for name in predictor.data.point_names]
-
-
 def _missing(predictor: Predictor) -> Sequence[str]:
     """Return the words that stand for a missing value."""
-    from kdcli.data.tables.missing import MISSING
+    from kdcli.data.tables.missing import missing_words
 
     data = predictor.data
     own = data.dataset.dialect(data.record.config).missing if data.dataset.dialect else ()
-    return [word for word in dict.fromkeys((*MISSING, *own)) if word] if data.description.encodings else []
+    return [word for word in missing_words(own) if word] if data.description.encodings else []
 
 
 def _facts(trained: TrainedStudents, predictor: Predictor, draw: int) -> dict[str, Any]:
@@ -131,27 +122,24 @@ class _Asking:
 
     predictor: Predictor
 
-    @property
-    def columns(self) -> Sequence[Encoded]:
-        return _columns(self.predictor)
-
     def raw(self, rows: Sequence[Sequence[Any]]) -> Rows:
         """Ask about rows as they stand in a table."""
         from kdcli.exports.made import table_of
 
-        features = self.predictor.features(table_of(self.columns, rows))
+        features = self.predictor.features(table_of(self.predictor.columns, rows))
         return Rows(rows, _flat(features), self.predictor.log_p(features).exp().numpy())
 
     def features(self, x: np.ndarray) -> Rows:
         """Ask about features `(n, features)`: of a table about rows that have them."""
+        import numpy as np
         import torch
 
         from kdcli.exports.made import rows_of
 
+        data, columns = self.predictor.data, self.predictor.columns
         if not len(x):
-            return Rows((), x, x[:, : self.predictor.data.n_classes])
-        if self.columns:
-            return self.raw(rows_of(self.columns, x))
-        data = self.predictor.data
+            return Rows((), x, np.empty((0, data.n_classes)))
+        if columns:
+            return self.raw(rows_of(columns, x))
         examples = torch.from_numpy(x).view(-1, *data.features).to(data.pool.x.dtype)
         return Rows((), x, self.predictor.log_p(examples).exp().numpy())

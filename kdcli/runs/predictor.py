@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from kdcli.data.tables.applying import applied
@@ -55,27 +57,33 @@ class Predictor:
         return cls(data, students([seed]), (seed,))
 
     def log_p(self, x: Tensor) -> Tensor:
-        """Return log-probabilities `(n, n_classes)` of examples `x (n, *features)`, computed in float64.
-
-        So they are the same however many rows there are, and whatever computes them as exactly elsewhere.
-        """
-        log_p = self.stack.double().predict(x).log_softmax(-1)
+        """Return log-probabilities `(n, n_classes)` of examples `x (n, *features)`, computed in float64."""
+        log_p = self._exact.predict(x).log_softmax(-1)
         mean: Tensor = log_p.logsumexp(0) - math.log(len(log_p))
         return mean
+
+    @cached_property
+    def _exact(self) -> Stack:
+        """The students in float64, which neither batch size nor processor changes but in the last digits."""
+        return deepcopy(self.stack).double()
+
+    @property
+    def columns(self) -> Sequence[Encoded]:
+        """The columns of rows; none of images."""
+        description = self.data.description
+        if len(description.shape) != 1:
+            return ()
+        return description.encodings or [Encoded(name, "number") for name in self.data.point_names]
 
     def features(self, table: Table) -> Tensor:
         """Return the features `(n, features)` of rows, whose columns go by name.
 
         Raises `KdError` for a column that is missing, or a value that is not of its kind.
         """
-        description = self.data.description
-        if description.encodings:
-            return applied(table, description.encodings)
-        if len(description.shape) != 1:
+        if not self.columns:
             raise KdError(f"{table.path.name} is a table, and the data are images", "name a folder of images")
-        points = [Encoded(name, "number") for name in self.data.point_names]
-        x = applied(table, points)
-        for point in points:
+        x = applied(table, self.columns)
+        for point in () if self.data.description.encodings else self.columns:
             if (missing := table.frame.get_column(point.name).is_null().arg_true()).len():
                 raise KdError(
                     f"{table.place(int(missing[0]))}: column '{point.name}' has no value", "give one"

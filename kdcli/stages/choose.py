@@ -126,13 +126,9 @@ def choose(
         _measure(latency, "latency"),
         _measure(size, "size"),
     )
-    sets = [trained for trained in experiment.students() if not trained.stale]
-    if not sets:
-        run = experiment.run
-        raise KdError(f"run {run.name} has no students yet", ("train some with ", run.command("distill")))
     if budget.of_teacher and not experiment.has_teacher:
         raise KdError(f"run {experiment.run.name} has no teacher", "--of best needs none")
-    choice = weigh(experiment, sets, budget)
+    choice = weigh(experiment, budget)
     chosen = choice.chosen
     predict = experiment.run.command("predict", chosen.trained.folder, "FILE") if chosen else None
     return Chosen(experiment.run.name, budget, choice, predict)

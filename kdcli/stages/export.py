@@ -1,24 +1,23 @@
 """`kd export`: a student as one file for elsewhere, with proof that it says the same there."""
 
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from kdcli.errors import Command, KdError, UsageError
+from kdcli.errors import Command, UsageError
 from kdcli.evidence.choosing import Budget, choose
 from kdcli.evidence.costs import Cost, measure_costs
 from kdcli.evidence.gather import gather
 from kdcli.exports import Exported, FormatKind, find_format
+from kdcli.exports.kind import TOLERANCE
 from kdcli.exports.literals import numbers
-from kdcli.exports.proof import TOLERANCE, Proof, Unproven, prove
+from kdcli.exports.proof import Proof, Unproven, prove
 from kdcli.metrics import measure
 from kdcli.progress import Watch, unwatched
-from kdcli.report.card import NAME, SCORES, Card, mark_of
+from kdcli.report.card import NAME, SCORES, Card, intended_use, mark_of
 from kdcli.report.proof import proof_table, proof_text
 from kdcli.report.told import Line, Told
 from kdcli.report.words import wrote
@@ -27,9 +26,10 @@ from kdcli.runs.leaving import Leaving, leaving
 from kdcli.runs.predictor import Predictor, students_of
 from kdcli.runs.stored import Trained, TrainedStudents
 from kdcli.scored import Scored
-from kdcli.store import fitting, to_json, write_file
+from kdcli.store import to_json, write_file
 
 STDOUT = "-"
+ELSEWHERE = "a model that exists elsewhere"  # whose name may be a command, and is nobody's business
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ class StudentExported:
         facts = self.student.facts
         return {
             **{key: facts[key] for key in ("run", "students", "seed", "draw")},
+            **({} if self.paths else {"content": self.content.decode()}),
             "format": self.file_format,
             "path": str(self.paths[0]) if self.paths else None,
             "files": list(map(str, self.paths)),
@@ -100,22 +101,20 @@ def export(
     """
     kind = find_format(file_format)
     _check(kind, out, encoded=encoded)
-    chosen = folder or _smallest(experiment)
-    trained = students_of(experiment, chosen)
-    left = leaving(trained, Predictor.of(trained, seed=seed, draw=draw), draw, encoded=encoded)
-    if obstacle := kind.obstacle(left.student):
-        raise UsageError(f"{chosen} cannot be exported as {file_format}: {obstacle}")
-    file = Path(out).name if out and out != STDOUT else f"{chosen}{kind.suffix}"
+    names = (
+        [folder] if folder else [c.trained.folder for c in choose(experiment, Budget()).candidates if c.fits]
+    )
+    trained, left = _prepared(experiment, names, kind, seed, draw, encoded=encoded)
+    file = Path(out).name if out and out != STDOUT else f"{trained.folder}{kind.suffix}"
     content = kind.write(left.student)
     with watch(f"proving {file}", 1, "file", 1):
         proof = _proven(kind, file, content, left)
-    costs = _costs(experiment, trained)
+    costs: Mapping[str, Cost] = {}
     paths: tuple[Path, ...] = ()
     if out != STDOUT:
+        costs = _costs(experiment, trained)
         card = _card(experiment, trained, file, kind, left.student, proof, costs)
-        golden, model_card = f"{file}.golden.json", _name_of_card(out, file)
-        contents = {file: content, golden: golden_vectors(left.student), model_card: card.text().encode()}
-        paths = _written(experiment, out, fitting(f"{chosen}-{file_format}"), contents)
+        paths = _written(experiment, out, f"{trained.folder}-{file_format}", content, card)
     choice = None if folder else experiment.run.command("choose")
     return StudentExported(left.student, file_format, choice, paths, content, proof, costs)
 
@@ -124,31 +123,48 @@ def _check(kind: FormatKind, out: str | None, *, encoded: bool) -> None:
     """Raise `UsageError` for what a format does not offer."""
     if encoded and not kind.encodes:
         raise UsageError(f"--encoded has no meaning for {kind.summary}", "it is of --format onnx alone")
+    if out and Path(out).name.endswith(NAME):
+        raise UsageError(f"--out: {NAME} is the name of the model card", "name the export otherwise")
     if out == STDOUT and not kind.is_text:
         raise UsageError(f"{kind.summary} is no text to be printed", "name a file with --out")
 
 
-def _name_of_card(out: str | None, file: str) -> str:
-    """Return what the card is called: where there is one of another model, after its own."""
-    card = Path(out or "").parent / NAME
-    if not out or not os.path.lexists(card):
-        return NAME
-    with suppress(OSError, UnicodeDecodeError):
-        if card.read_text(encoding="utf-8").startswith(mark_of(file)):
-            return NAME
-    return f"{file}.{NAME}"
+def _existing_card(place: Path, file: str) -> tuple[str, str]:
+    """Return what the card of a file is called in a folder, and what stands there on its intended use.
+
+    Where another model has its card there, the file's is called after it.
+    """
+    for name in (NAME, f"{file}.{NAME}"):
+        try:
+            text = (place / name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return name, ""
+        except (OSError, UnicodeDecodeError):
+            continue
+        if text.startswith(mark_of(file)):
+            return name, intended_use(text)
+    return f"{file}.{NAME}", ""
 
 
-def _smallest(experiment: Experiment) -> str:
-    """Return the smallest set that is within half a point of the best on validation examples."""
-    sets = [trained for trained in experiment.students() if not trained.stale]
-    if not sets:
-        run = experiment.run
-        raise KdError(f"run {run.name} has no students yet", ("train some with ", run.command("distill")))
-    chosen = choose(experiment, sets, Budget()).chosen
-    if chosen is None:  # which cannot be: the best one is within half a point of itself
-        raise AssertionError("no set is as good as the best")
-    return chosen.trained.folder
+def _prepared(
+    experiment: Experiment,
+    names: Sequence[str],
+    kind: FormatKind,
+    seed: int | None,
+    draw: int,
+    *,
+    encoded: bool,
+) -> tuple[TrainedStudents, Leaving]:
+    """Return the first of these sets that the format can have, and its student as it leaves."""
+    obstacle = ""
+    for name in names:
+        trained = students_of(experiment, name)
+        left = leaving(trained, Predictor.of(trained, seed=seed, draw=draw), draw, encoded=encoded)
+        obstacle = kind.obstacle(left.student)
+        if not obstacle:
+            return trained, left
+    which = names[0] if len(names) == 1 else "none of the sets within half a point of the best"
+    raise UsageError(f"{which} cannot be {kind.summary}: {obstacle}", "name another set, or another --format")
 
 
 def _proven(kind: FormatKind, file: str, content: bytes, left: Leaving) -> Proof | Unproven:
@@ -178,7 +194,7 @@ def _card(
     facts, data = student.facts, experiment.data
     logits = trained.load_tested()[facts["draw"], trained.set.seeds.index(facts["seed"])]
     scored = Scored(logits.unsqueeze(0), data.pool.labels("test", facts["draw"]))
-    taught = trained.set.taught.needs == "teacher" and experiment.has_teacher
+    teacher = experiment.teacher if trained.set.taught.needs == "teacher" and experiment.has_teacher else None
     return Card(
         file=file,
         kind=kind,
@@ -187,7 +203,7 @@ def _card(
         scores={name: values[0] for name, values in measure(scored, SCORES).items()},
         confidence=float(logits.double().softmax(-1).amax(-1).mean()),
         evidence=gather(experiment),
-        teacher=str(experiment.teacher.model) if taught else "",
+        teacher="" if teacher is None else str(teacher.model) if teacher.is_kept else ELSEWHERE,
         proof=proof,
         costs=costs,
     )
@@ -212,13 +228,19 @@ def golden_vectors(student: Exported) -> bytes:
 
 
 def _written(
-    experiment: Experiment, out: str | None, name: str, contents: Mapping[str, bytes]
+    experiment: Experiment, out: str | None, name: str, content: bytes, card: Card
 ) -> tuple[Path, ...]:
-    """Write the files beside each other: in the folder of `out`, or in one of the run's exports."""
+    """Write the files beside each other: in the folder of `out`, or in one of the run's with this name."""
+    place = Path(out).parent if out else experiment.run.export_path(name)
+    model_card, intended = _existing_card(place, card.file)
+    contents = {
+        card.file: content,
+        f"{card.file}.golden.json": golden_vectors(card.student),
+        model_card: card.text(intended).encode(),
+    }
     if out is None:
-        folder = experiment.run.write_export(name, contents)
-        return tuple(folder / file for file in contents)
-    paths = tuple(Path(out).parent / file for file in contents)
-    for path, content in zip(paths, contents.values(), strict=True):
-        write_file(path, content)
-    return paths
+        experiment.run.write_export(place, contents)
+    else:
+        for file, bytes_of in contents.items():
+            write_file(place / file, bytes_of)
+    return tuple(place / file for file in contents)

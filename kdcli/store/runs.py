@@ -243,14 +243,16 @@ class Run:
         self._write(path, content)
         return path
 
-    def write_export(self, name: str, contents: Mapping[str, bytes]) -> Path:
+    def export_path(self, name: str) -> Path:
+        """Return the folder of an exported student."""
+        return self.path / "exports" / fitting(name)
+
+    def write_export(self, path: Path, contents: Mapping[str, bytes]) -> None:
         """Store the files of an exported student; exports are made anew at will, like figures."""
-        path = self.path / "exports" / name
         follow_no_link(path, self.store.root)
         with told_apart(path), new_folder(path) as folder:
             for file, content in contents.items():
                 write_synced(folder / file, content)
-        return path
 
     def write_report(self, file: str, text: str) -> None:
         """Store a report beside the artefacts that it is drawn from, in place of an older one."""

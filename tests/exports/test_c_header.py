@@ -7,8 +7,9 @@ import pytest
 import torch
 from exporting import COLUMNS, image_stacks, leaving, leaving_images, stacks
 
+from kdcli.errors import KdError
 from kdcli.exports import FORMATS, Exported
-from kdcli.exports.c_header import STRICT, run
+from kdcli.exports.c_run import STRICT, run
 from kdcli.exports.kind import NotAtHandError
 from kdcli.models.stacked_trees import StackedTrees
 
@@ -81,16 +82,16 @@ def test_the_head_says_what_each_feature_is() -> None:
     meanings = [line.split("  ", 1)[1] for line in text.splitlines() if line.startswith("// x[")]
     assert len(meanings) == sum(len(column.features) for column in COLUMNS)
     assert meanings[:7] == [
-        "'age'; 40 if missing",
-        "1 if 'age' is missing, else 0",
-        "1 if 'plan' is 'basic', else 0",
-        "1 if 'plan' is 'plus', else 0",
-        "1 if 'plan' is given and none of these, else 0",
-        "1 if 'active' is yes, else 0; 1 if missing",
-        "1 if 'town' is 'Bonn', else 0",
+        "age; 40 if missing",
+        "1 if age is missing, else 0",
+        "1 if plan is 'basic', else 0",
+        "1 if plan is 'plus', else 0",
+        "1 if plan is another, else 0",
+        "1 if active is yes, else 0; 1 if missing",
+        "1 if town is 'Bonn', else 0",
     ]
-    assert meanings[7] == "1 if 'town' is 'K[U+00F6]ln', else 0"
-    assert "'since' in days since 1970-01-01; 19000 if missing" in meanings
+    assert meanings[7] == "1 if town is 'K[U+00F6]ln', else 0"
+    assert "since in days since 1970-01-01; 19000 if missing" in meanings
     images, _ = leaving_images(image_stacks()["cnn"], is_bytes=True)
     assert "// x[0] to x[47] are pixels, row after row, 0 to 255" in header(images)
 
@@ -108,8 +109,50 @@ def test_a_compiler_that_compiles_nothing_is_not_at_hand(monkeypatch: pytest.Mon
     monkeypatch.setenv("CC", "false")
     student = leaving(stacks()["linear"])
     header(student)
-    with pytest.raises(NotAtHandError, match="false does not compile it: no word"):
+    with pytest.raises(NotAtHandError, match="false compiles nothing: it ended with 1"):
         run(Path("student.h"), student, student.golden)
+
+
+def test_a_compiler_that_is_named_and_not_there_is_not_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler -m32")
+    student = leaving(stacks()["linear"])
+    header(student)
+    with pytest.raises(NotAtHandError, match="CC names no-such-compiler, which is not on the PATH"):
+        run(Path("student.h"), student, student.golden)
+
+
+def test_options_of_cc_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "cc -DKD_INPUTS=0")
+    student = leaving(stacks()["linear"])
+    header(student)
+    with pytest.raises(KdError, match="does not compile the export"):
+        run(Path("student.h"), student, student.golden)
+
+
+def test_a_header_that_does_not_compile_is_an_error() -> None:
+    student = leaving(stacks()["linear"])
+    Path("student.h").write_text(header(student).replace("int best = 0;", "int best = ;"))
+    with pytest.raises(KdError, match=r"does not compile the export: .*error"):
+        run(Path("student.h"), student, student.golden)
+
+
+def test_golden_vectors_that_do_not_match_are_an_error() -> None:
+    student = leaving(stacks()["linear"])
+    Path("student.h").write_text(header(student).replace("p[k] /= total", "p[k] /= 1.01f * total"))
+    with pytest.raises(KdError, match="its golden vectors do not match"):
+        run(Path("student.h"), student, student.golden)
+
+
+def test_two_students_in_one_program_are_refused_by_the_compiler() -> None:
+    header(leaving(stacks()["linear"]))
+    Path("other.h").write_bytes(FORMATS["c"].write(leaving(stacks()["mlp"])))
+    Path("both.c").write_text('#include "student.h"\n#include "other.h"\n')
+    assert CC
+    assert subprocess.run([CC, *STRICT, "-c", "both.c"], capture_output=True).returncode != 0
+
+
+def test_the_head_tells_what_the_stack_holds() -> None:
+    assert "it takes 48 bytes of the stack" in header(leaving(stacks()["mlp"]))  # (7 + 5) floats
 
 
 @pytest.mark.skipif(not shutil.which("size"), reason="needs size of binutils")

@@ -23,6 +23,7 @@ from kdcli.exports import FORMATS, Exported, Rows
 from kdcli.exports.made import table_of
 from kdcli.exports.onnx_graph import OPSET, Graph, column_names, features_of
 from kdcli.exports.onnx_run import input_of, run
+from kdcli.exports.proof import Proof, prove
 
 
 def written(student: Exported) -> onnx.ModelProto:
@@ -142,3 +143,18 @@ def test_values_within_have_names_that_no_column_has() -> None:
     written(student)
     ran = run(Path("student.onnx"), student, student.golden)
     np.testing.assert_allclose(ran.p, student.golden.p, atol=1e-5)
+
+
+def test_boosted_trees_that_add_nothing() -> None:
+    stack = stacks(3)["gbdt"]
+    stack.branches.zero_()
+    stack.value.zero_()
+    student = leaving(stack)
+    trees = student.computation.trees
+    assert trees is not None
+    assert len(trees.roots) == 0
+    for name in ("onnx", "python"):
+        path = Path(f"student{FORMATS[name].suffix}")
+        path.write_bytes(FORMATS[name].write(student))
+        proof = prove(FORMATS[name], path, student, student.golden, student.golden, 8, 1)
+        assert isinstance(proof, Proof)

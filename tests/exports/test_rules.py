@@ -6,8 +6,9 @@ import torch
 from exporting import leaving
 
 from kdcli.data.tables.encoding import Encoded
+from kdcli.exports.features import bound, features_of, moment, plain
 from kdcli.exports.kind import Exported
-from kdcli.exports.rules import bound, features_of, moment, obstacle, plain, write
+from kdcli.exports.rules import obstacle, write
 from kdcli.models.stack import Stack
 from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.models.stacked_trees import StackedTrees

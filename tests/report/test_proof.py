@@ -9,31 +9,22 @@ PROOF = Proof("cc 12", 1_000, 1_000, 16, 2.4e-7, 0, 0, 2_048, None, 0.512, 1_234
 
 def test_a_proof_is_told() -> None:
     assert proof_text(PROOF) == (
-        "Proven by cc 12: all of 1,000 test examples and 16 made rows have the class that they have in kd. "
-        "The largest difference of a probability is 2.4e-07."
+        "Proven by cc 12: of 1,000 test examples and 16 made rows, all have the same class as in kd. "
+        "The largest difference in probability is 2.4e-07."
     )
 
 
 @pytest.mark.parametrize(
-    ("near", "alike", "told"),
-    [
-        (
-            1,
-            1,
-            "1 near tie (two best",
-        ),
-        (3, 3, "3 near ties"),
-        (3, 1, "apart), 2 of them with another class."),
-    ],
+    ("near", "alike", "told"), [(3, 3, "all have the same class"), (3, 1, "all but 2 have")]
 )
-def test_near_ties_are_told(near: int, alike: int, told: str) -> None:
+def test_ties_are_told_where_their_class_differs(near: int, alike: int, told: str) -> None:
     proof = Proof("cc 12", 10, 50, 16, 0.0, near, alike, 2_048, 1_024, 0.5, 1.0)
     text = proof_text(proof)
     assert told in text
+    assert ("ties" in text) == (near > alike)
     assert "the first 10 test examples of 50" in text
+    assert "The largest difference in probability is 0." in text
     assert text.endswith("Compiled for size it has 1.0 kB of code and data.")
-    assert "The largest difference of a probability is 0." in text
-    assert ("none of them" in text) == (near == alike)
 
 
 def test_what_was_not_run_is_told() -> None:

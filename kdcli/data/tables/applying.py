@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdcli.data.tables.columns import missing_columns
-from kdcli.data.tables.encoding import Encoded, as_numbers, encode
+from kdcli.data.tables.encoding import Encoded, as_numbers, encode, in_words
 from kdcli.errors import KdError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from kdcli.data.tables.reading import Table
+
+
+NO_VALUE = {"number": "no number", "date": "no date", "yes/no": "neither yes nor no"}
 
 
 def applied(table: Table, encodings: Sequence[Encoded]) -> Tensor:
@@ -33,13 +36,11 @@ def unseen(table: Table, encodings: Sequence[Encoded]) -> dict[str, tuple[int, s
 
     No training row had them, so that a model takes them for none of those it knows.
     """
-    import polars as pl
-
     found: dict[str, tuple[int, str]] = {}
     for encoded in encodings:
         if encoded.kind == "category" and not encoded.others:
-            words = table.frame.get_column(encoded.name).cast(pl.String).drop_nulls()
-            if len(odd := words.filter(~words.is_in(list(encoded.levels)))):
+            words, levels = in_words(table.frame.get_column(encoded.name).drop_nulls(), encoded.levels)
+            if len(odd := words.filter(~words.is_in(levels))):
                 found[encoded.name] = (len(odd), odd[0])
     return found
 
@@ -76,8 +77,8 @@ def _check(table: Table, encoded: Encoded) -> None:
     read = as_numbers(encoded.kind, column, encoded.format, strict=False)
     odd = (read.is_null() & column.is_not_null()).arg_true()
     if len(odd):
-        row = int(odd[0])
+        row, what = int(odd[0]), NO_VALUE[encoded.kind]
         raise KdError(
-            f"{table.place(row)}: column '{encoded.name}' has '{column[row]}', and is one of {encoded.kind}s",
+            f"{table.place(row)}: column '{encoded.name}' has '{column[row]}', which is {what}",
             "correct the value, or leave it empty where it is missing",
         )

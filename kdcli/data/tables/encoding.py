@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from kdcli.data.tables.columns import LEARNED, YES, Column, frequencies
+from kdcli.data.tables.columns import LEARNED, NO, YES, Column, frequencies
 from kdcli.errors import KdError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def fitted(column: Column, values: pl.Series) -> Encoded:
     there = values.drop_nulls()
     missing = len(there) < len(values)
     if column.kind == "category":
-        counts = frequencies(there)
+        counts = frequencies(in_words(there)[0])
         frequent = [value for value, count in counts.items() if count >= RARE]
         levels = (frequent or [*counts])[:LEVELS]
         return Encoded(
@@ -98,10 +98,23 @@ def fitted(column: Column, values: pl.Series) -> Encoded:
     return Encoded(column.name, column.kind, middle, missing, format=column.format)
 
 
+def in_words(values: pl.Series, levels: Sequence[str] = ()) -> tuple[pl.Series, list[str]]:
+    """Return categories as words, and the levels of their column in the same words.
+
+    Whole numbers have no decimals, whatever type a file gave them.
+    """
+    import polars as pl
+
+    words = values.cast(pl.String)
+    if not values.dtype.is_numeric():
+        return words, [*levels]
+    return words.str.replace(r"\.0$", ""), [level.removesuffix(".0") for level in levels]
+
+
 def as_numbers(kind: str, values: pl.Series, format: str = "", *, strict: bool = True) -> pl.Series:
     """Return values as float64, nulls where they are missing: dates as days, yes as 1.
 
-    Unless it is `strict`, what is no number or date is null as well.
+    Unless it is `strict`, what is no number or date is null as well; so is what is neither yes nor no.
     """
     import polars as pl
 
@@ -111,8 +124,11 @@ def as_numbers(kind: str, values: pl.Series, format: str = "", *, strict: bool =
             dates = values.str.strptime(pl.Datetime if "%H" in format else pl.Date, format, strict=strict)
         return dates.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 86_400e6
     if kind == "yes/no" and values.dtype == pl.String:
-        yes = values.str.to_lowercase().is_in(list(YES))
-        return pl.select(pl.when(values.is_not_null()).then(yes.cast(pl.Float64))).to_series()
+        known = dict.fromkeys(YES, 1.0) | dict.fromkeys(NO, 0.0)
+        lower = values.str.to_lowercase()
+        return lower.replace_strict(
+            known, default=lower.cast(pl.Float64, strict=False), return_dtype=pl.Float64
+        )
     return values.cast(pl.Float64, strict=strict)
 
 
@@ -140,9 +156,9 @@ def _column(table: Table, encoded: Encoded) -> list[Tensor]:
     values = table.frame[encoded.name]
     features = []
     if encoded.kind == "category":
-        words = values.cast(pl.String)
-        known = words.is_in(list(encoded.levels))
-        features = [(words == level).fill_null(False) for level in encoded.levels]
+        words, levels = in_words(values, encoded.levels)
+        known = words.is_in(levels)
+        features = [(words == level).fill_null(False) for level in levels]
         if encoded.others:
             features.append(~known & words.is_not_null())
     else:

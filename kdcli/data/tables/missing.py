@@ -12,10 +12,15 @@ if TYPE_CHECKING:
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL")  # besides blanks
 
 
+def missing_words(more: Sequence[str]) -> list[str]:
+    """Return the words that count as missing: those that always do, and more."""
+    return [*dict.fromkeys([*MISSING, *more])]
+
+
 def with_nulls(column: pl.Series, more: Sequence[str], found: Counter[str]) -> pl.Series:
     """Return a column of text with nulls for what counts as missing, and count the words that do."""
-    words = dict.fromkeys([*MISSING, *more])
-    missing = column.is_in(list(words))
+    words = missing_words(more)
+    missing = column.is_in(words)
     if not bool(missing.any()):
         return column
     for word in words:
