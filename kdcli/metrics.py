@@ -44,7 +44,8 @@ class Metric:
     `values` gives one value for each example. `total` metrics are their sum over examples, others their mean.
     `unit` is "%", "nats", or empty; "%" is shown as hundred times the number. Values are from 0 to `most`.
     One with a `short` title, in lines, stands in the table without verdicts. One of a `subset` of examples
-    may look at others in each draw; one `for_own` data is measured of those, and where it is asked for.
+    may look at others in each draw; one `for_own` data is measured of those, and where it is asked for. One
+    that `counts` examples has values of 0 and 1.
     """
 
     summary: str
@@ -58,6 +59,7 @@ class Metric:
     short: str = ""
     subset: bool = False
     for_own: bool = False
+    counts: bool = False
 
     def scale(self, values: Tensor) -> int:
         """Return what a mean over examples is to be multiplied by: their number for totals."""
@@ -66,9 +68,17 @@ class Metric:
 
 METRICS = MappingProxyType(
     {
-        "accuracy": Metric("share of examples that are got right", "accuracy", hits, "higher", "%"),
+        "accuracy": Metric(
+            "share of examples that are got right", "accuracy", hits, "higher", "%", counts=True
+        ),
         "errors": Metric(
-            "number of examples that are got wrong", "errors", misses, "lower", unit="errors", total=True
+            "number of examples that are got wrong",
+            "errors",
+            misses,
+            "lower",
+            unit="errors",
+            total=True,
+            counts=True,
         ),
         "nll": Metric("negative log-likelihood of the labels", "NLL", nll, "lower", "nats", most=math.inf),
         "brier": Metric(
@@ -90,6 +100,7 @@ METRICS = MappingProxyType(
             "%",
             needs="teacher",
             short="agrees w.\nteacher",
+            counts=True,
         ),
         "agreement_where_right": Metric(
             "the same where the teacher is right",
@@ -99,6 +110,7 @@ METRICS = MappingProxyType(
             "%",
             needs="teacher",
             subset=True,
+            counts=True,
         ),
         "agreement_where_wrong": Metric(
             "the same where the teacher is wrong",
@@ -108,6 +120,7 @@ METRICS = MappingProxyType(
             "%",
             needs="teacher",
             subset=True,
+            counts=True,
         ),
         "kl_teacher": Metric(
             "KL(teacher ‖ student) at T = 1",

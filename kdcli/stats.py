@@ -214,58 +214,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-class Finding(NamedTuple):
-    """What a comparison found: a mean difference, None where it has no value, and how surprising it is.
-
-    `interval` is None where it has no ends, `p_value` where nothing can be told. `by_draw` has the difference
-    in each draw, NaN where both are infinite.
-    """
-
-    difference: float | None
-    interval: tuple[float, float] | None
-    p_value: float | None
-    sampled: Sampled
-    by_draw: tuple[float, ...]
-
-
-def estimate(values: Sequence[Tensor], how: Draws = INDEPENDENT) -> Estimate:
-    """Estimate the mean of `values (seeds, n)` of each draw; it is ∞ where any is, and then for certain."""
-    if not all(bool(of_draw.isfinite().all()) for of_draw in values):
-        return Estimate(math.inf, math.inf, math.inf)
-    return _sampled(values, how).estimate
-
-
-def compare(
-    ones: Sequence[Tensor], others: Sequence[Tensor], *, paired: bool, how: Draws = INDEPENDENT
-) -> Finding:
-    """Compare the values `(seeds, n)` of two models on the same examples of each draw.
-
-    Within a single draw they are compared seed by seed if they are `paired`. Where one mean is infinite the
-    difference is, and what is tested is whether both have as many infinite values. Where both are there is no
-    difference to speak of.
-    """
-    pairs = list(zip(ones, others, strict=True))
-    by_draw = tuple(float(one.double().mean() - other.double().mean()) for one, other in pairs)
-    endless = [not all(bool(of_draw.isfinite().all()) for of_draw in values) for values in (ones, others)]
-    if any(endless):
-        pairs = [(one.isinf().double(), other.isinf().double()) for one, other in pairs]
-    if paired:
-        sampled = _sampled([one - other for one, other in pairs], how)
-    elif len(pairs) > 1:  # draws are paired whatever their seeds
-        sampled = _sampled([one.mean(0, True) - other.mean(0, True) for one, other in pairs], how)
-    else:
-        sampled = unpaired(*pairs[0])
-    if all(endless):
-        return Finding(None, None, None, sampled, by_draw)
-    if any(endless):
-        infinite = math.inf if endless[0] else -math.inf
-        return Finding(infinite, None, sampled.p_value, sampled, by_draw)
-    mean, low, high = sampled.estimate
-    interval = (low, high) if sampled.p_value is not None else None
-    return Finding(mean, interval, sampled.p_value, sampled, by_draw)
-
-
-def _sampled(values: Sequence[Tensor], how: Draws) -> Sampled:
+def mean_of(values: Sequence[Tensor], how: Draws = INDEPENDENT) -> Sampled:
     """Return the mean of `values (seeds, n)` of each draw, and how it varies.
 
     Seeds and examples of a single draw are crossed; so are several draws and their examples if they share

@@ -5,19 +5,8 @@ import scipy.stats
 import torch
 from torch import Tensor
 
-from kdcli.stats import (
-    LEAST_P,
-    LEVEL,
-    Draws,
-    Finding,
-    another_draw,
-    compare,
-    crossed,
-    estimate,
-    holm,
-    over_draws,
-    unpaired,
-)
+from kdcli.inference import Finding, compare, estimate
+from kdcli.stats import LEAST_P, LEVEL, Draws, another_draw, crossed, holm, over_draws, unpaired
 
 RANDOM = torch.Generator().manual_seed(0)
 

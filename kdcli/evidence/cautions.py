@@ -10,7 +10,8 @@ from kdcli.errors import Command, Text
 from kdcli.evidence.gather import Evidence
 from kdcli.evidence.remedies import Remembers
 from kdcli.evidence.verdicts import UNDECIDED, StudentsMeasured
-from kdcli.stats import LEVEL, Source, compare, holm
+from kdcli.inference import compare
+from kdcli.stats import LEVEL, Source, holm
 
 NEARLY_HARD = 0.99  # mean top probability from which soft labels are hardly soft
 COARSE = 0.01  # difference of accuracy that a comparison should be able to show
@@ -182,7 +183,13 @@ def _beyond_teacher(evidence: Evidence) -> list[BeyondTeacher]:
     several = evidence.draws > 1
     taught = [s for s in evidence.students if s.set.taught.needs == "teacher" and (several or s.seeds > 1)]
     compared = [
-        compare(s.values["accuracy"], [values.expand(s.seeds, -1) for values in theirs], paired=True, how=how)
+        compare(
+            s.values["accuracy"],
+            [values.expand(s.seeds, -1) for values in theirs],
+            paired=True,
+            how=how,
+            count=1.0,
+        )
         for s in taught
     ]
     adjusted = holm([comparison.p_value or 1.0 for comparison in compared])

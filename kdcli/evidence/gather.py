@@ -13,6 +13,7 @@ from kdcli.data import Description
 from kdcli.errors import Command, KdError, Text, UsageError, unknown
 from kdcli.evidence.remedies import control_of, several_draws, training
 from kdcli.evidence.verdicts import Measured, StudentsMeasured, against_control, candidates
+from kdcli.inference import estimate
 from kdcli.metrics import METRICS, Metric, find_metric
 from kdcli.runs.edits import notes
 from kdcli.runs.experiment import Experiment
@@ -20,7 +21,7 @@ from kdcli.runs.kinds import DATA, TEACHER
 from kdcli.runs.stored import Data, TrainedStudents, TrainedTeacher
 from kdcli.runs.student_sets import CONTROL, StudentSet
 from kdcli.scored import Scored, hits
-from kdcli.stats import Draws, Estimate, estimate
+from kdcli.stats import Draws, Estimate
 from kdcli.training.processor import keep_freed_memory
 
 COMPARED = ("accuracy", "nll")
@@ -293,6 +294,6 @@ def _means(metric: Metric, values: Tensor) -> list[float]:
 def estimate_metric(metric: Metric, values: Sequence[Tensor], how: Draws) -> Estimate:
     """Estimate a metric from its `values (seeds, n)` in each draw; the interval ends where its range does."""
     how = how.of_subsets() if metric.subset else how
-    mean, low, high = estimate([metric.scale(of_draw) * of_draw for of_draw in values], how)
-    most = max(metric.scale(of_draw) for of_draw in values) * metric.most
-    return Estimate(mean, max(low, 0.0), min(high, most))
+    scale = metric.scale(values[0])  # the same in all draws
+    mean, low, high = estimate(values, how, share=metric.counts)
+    return Estimate(scale * mean, scale * max(low, 0.0), scale * min(high, metric.most))

@@ -8,11 +8,12 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from kdcli.errors import Command
+from kdcli.inference import compare
 from kdcli.metrics import METRICS
 from kdcli.runs.pairing import pairing_differences
 from kdcli.runs.recipe import BY_TEACHER
 from kdcli.runs.student_sets import CONTROL, StudentSet
-from kdcli.stats import LEVEL, Draws, Estimate, Sampled, another_draw, compare, holm
+from kdcli.stats import LEVEL, Draws, Estimate, Sampled, another_draw, holm
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,7 +57,7 @@ class Versus:
     for the other comparisons. Without a verdict, `why` says what is in the way. `detectable` is the smallest
     difference that would be shown with a probability of 80 %, among so many comparisons. `by_draw` has the
     difference in each draw, and `another` the ends between which that of another draw is to be expected (95
-    %), where there are several.
+    %), where there are several. No difference below `least` could be shown, whatever the examples.
     """
 
     metric: str
@@ -73,6 +74,11 @@ class Versus:
     sampled: Sampled | None = None
     by_draw: Sequence[float] = ()
     another: tuple[float, float] | None = None
+    least: float = 0.0
+
+    def detectable_at(self, level: float) -> float | None:
+        """Return the smallest difference that would be shown with a probability of 80 % at this level."""
+        return max(self.sampled.detectable(level), self.least) if self.sampled else None
 
     @property
     def draws(self) -> int:
@@ -164,7 +170,9 @@ def contrast(
         return Versus(metric, control.name, paired, None, why=why)
     how, values = students.how, students.of_seeds(metric, ours)
     how = how.of_subsets() if METRICS[metric].subset else how
-    comparison = compare(values, control.of_seeds(metric, theirs), paired=paired, how=how)
+    kind = METRICS[metric]
+    count = kind.scale(values[0]) if kind.counts else 0.0
+    comparison = compare(values, control.of_seeds(metric, theirs), paired=paired, how=how, count=count)
     by_draw = comparison.by_draw
     versus = Versus(metric, control.name, paired, comparison.difference, seeds, by_draw=by_draw)
     if comparison.difference is None:
@@ -172,6 +180,8 @@ def contrast(
     if seeds == 1 and len(by_draw) == 1:
         few = "one seed" if 1 in (students.seeds, control.seeds) else "one seed in common"
         return replace(versus, why=f"{few}: the spread between trainings is unknown")
+    if comparison.why:
+        return replace(versus, why=comparison.why)
     if comparison.p_value is None:
         several = f"{len(by_draw)} draws" if len(by_draw) > 1 else f"{values[0].shape[1]} examples measured"
         return replace(versus, why=f"no variation among the {several}")
@@ -180,6 +190,7 @@ def contrast(
         interval=comparison.interval,
         p_value=comparison.p_value,
         sampled=comparison.sampled if comparison.interval else None,
+        least=comparison.least,
         another=another_draw(by_draw),
     )
 
@@ -197,7 +208,7 @@ def decide(comparisons: Mapping[K, Versus]) -> dict[K, Versus]:
             adjusted=p,
             verdict=shown if p <= LEVEL else UNDECIDED,
             # At the level of Holm's first step, which each comparison may have to pass.
-            detectable=versus.sampled.detectable(LEVEL / len(tested)) if versus.sampled else None,
+            detectable=versus.detectable_at(LEVEL / len(tested)),
         )
     return decided
 

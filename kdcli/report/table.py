@@ -43,11 +43,7 @@ class Cell:
         """The value with its interval and unit, such as "94.50 ± 0.42 %"."""
         if self.value is None or isinstance(self.value, str):
             return self.value or ""
-        half = None
-        if self.interval:
-            low, high = self.interval
-            half = max(high - self.value, self.value - low)
-        return quantity(self.value, self.unit, half)
+        return quantity(self.value, self.unit, self.interval)
 
     @property
     def difference(self) -> str:
@@ -57,8 +53,7 @@ class Cell:
             return ""
         if versus.difference is None:
             return "both ∞" if versus.seeds else ""
-        half = versus.interval[1] - versus.difference if versus.interval else None
-        return signed(versus.difference, self.unit, half)
+        return signed(versus.difference, self.unit, versus.interval)
 
     @property
     def verdict(self) -> tuple[str, Emphasis]:

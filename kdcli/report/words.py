@@ -6,6 +6,7 @@ import math
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from kdcli.metrics import HUGE, METRICS
 from kdcli.words import readable_size
@@ -28,19 +29,31 @@ def number(value: float, unit: str = "") -> str:
     return text.lstrip("-") if not text.strip("-0.") else text.replace("-", "−")
 
 
-def quantity(value: float, unit: str = "", half: float | None = None) -> str:
-    """Write a value with its unit, and with half the width of its interval: "94.50 ± 0.42 %", "0.205 ms"."""
+Ends: TypeAlias = tuple[float, float] | None
+"""The ends of an interval, where there is one."""
+
+
+def quantity(value: float, unit: str = "", ends: Ends = None) -> str:
+    """Write a value with its unit and interval: "94.50 ± 0.42 %", "100.00 [96.38, 100.00] %", "0.205 ms"."""
     if math.isinf(value):
         return number(value)
-    interval = "" if half is None else f" ± {number(half, unit)}"
-    return number(value, unit) + interval + SUFFIXES.get(unit, "")
+    return number(value, unit) + _interval(value, unit, ends) + SUFFIXES.get(unit, "")
 
 
-def signed(value: float, unit: str = "", half: float | None = None) -> str:
-    """Write a difference with its sign, and with half the width of its interval: "+3.15 ± 0.37"."""
+def signed(value: float, unit: str = "", ends: Ends = None) -> str:
+    """Write a difference with its sign and interval: "+3.15 ± 0.37", "+0.00 [−3.62, 3.62]"."""
     text = number(value, unit)
     plus = "+" if value > 0 and text.strip("0.") else ""
-    return plus + text + ("" if half is None else f" ± {number(half, unit)}")
+    return plus + text + _interval(value, unit, ends)
+
+
+def _interval(value: float, unit: str, ends: Ends) -> str:
+    """Write an interval about a value: half its width, or its ends where one is farther than the other."""
+    if ends is None:
+        return ""
+    low, high = ends
+    below, above = number(value - low, unit), number(high - value, unit)
+    return f" ± {above}" if below == above else f" [{number(low, unit)}, {number(high, unit)}]"
 
 
 def amount(metric: str, value: float) -> str:

@@ -41,7 +41,7 @@ def test_verdicts_on_one_draw_are_answered_with_the_command_that_makes_several()
 
 def test_soft_labels_that_are_nearly_hard() -> None:
     logits = torch.tensor([[[0.0, 1.0], [2.0, 0.0]]])
-    sets = students("labels", 0.8), students("soft", 0.8), students("soft", 0.82, temperature=0.05)
+    sets = students("labels", 0.8), students("soft", 0.9), students("soft", 0.9, temperature=0.05)
     (caution,) = cautions_but_one_draw(evidence(*sets, teacher=teacher(0.95), teacher_logits=logits))
     assert isinstance(caution, NearlyHard)
     assert caution.temperature == 0.05

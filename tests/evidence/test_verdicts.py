@@ -8,7 +8,8 @@ import torch
 from measured import SIZES, N, evidence, students, values
 
 from kdcli.evidence.verdicts import StudentsMeasured, Versus, by_group, candidates, contrast, decide
-from kdcli.stats import Draws, compare, crossed, holm
+from kdcli.inference import compare
+from kdcli.stats import Draws, crossed, holm
 
 INFINITE = torch.where(torch.arange(N) < 40, math.inf, values(0.3))
 

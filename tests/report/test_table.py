@@ -8,8 +8,9 @@ from kdcli.report.evidence import metrics_table
 from kdcli.report.table import Cell
 
 
-def test_a_value_is_written_with_the_wider_half_of_its_interval() -> None:
-    assert Cell(0.99, "%", (0.96, 1.0)).text == "99.00 ± 3.00 %"
+def test_a_value_is_written_with_its_interval_and_with_both_ends_where_they_differ() -> None:
+    assert Cell(0.98, "%", (0.96, 1.0)).text == "98.00 ± 2.00 %"
+    assert Cell(0.99, "%", (0.96, 1.0)).text == "99.00 [96.00, 100.00] %"
     assert Cell("moons").text == "moons"
     assert Cell().text == ""
 

@@ -14,15 +14,17 @@ def test_numbers_by_their_units() -> None:
 
 
 def test_quantities_with_unit_and_interval() -> None:
-    assert words.quantity(0.945, "%", 0.0042) == "94.50 ± 0.42 %"
+    assert words.quantity(0.945, "%", (0.9408, 0.9492)) == "94.50 ± 0.42 %"
     assert words.quantity(0.205, "ms") == "0.205 ms"
     assert words.quantity(3100, "bytes") == "3.1 kB"
-    assert words.quantity(math.inf, "nats", math.nan) == "∞"
+    assert words.quantity(math.inf, "nats", (math.inf, math.inf)) == "∞"
 
 
 def test_differences_have_a_sign_unless_they_are_nothing() -> None:
-    assert words.signed(0.0315, "%", 0.0037) == "+3.15 ± 0.37"
+    assert words.signed(0.0315, "%", (0.0278, 0.0352)) == "+3.15 ± 0.37"
     assert words.signed(-0.5, "nats") == "−0.5000"
+    assert words.quantity(1.0, "%", (0.9638, 1.0)) == "100.00 [96.38, 100.00] %"
+    assert words.signed(0.0, "%", (-0.036, 0.01)) == "0.00 [−3.60, 1.00]"
     assert words.signed(0.000001, "%") == "0.00"
     assert words.signed(-math.inf, "nats") == "−∞"
 

@@ -488,5 +488,5 @@ def test_ranking_is_measured_of_a_built_in_problem_where_it_is_asked_for(kd: Kd,
     assert versus["difference"] == pytest.approx(
         soft["metrics"]["roc_auc"]["mean"] - labels["metrics"]["roc_auc"]["mean"]
     )
-    assert versus["verdict"] in ("better", "worse", "no difference shown")
+    assert versus["verdict"] in ("better", "worse", "no difference shown", None)  # too skewed
     assert "area under ROC" in kd("compare", "--metric", "roc_auc").out
