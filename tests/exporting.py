@@ -27,7 +27,7 @@ COLUMNS = (
     Encoded("seen", "date", 19_000.5, format="%Y-%m-%dT%H:%M:%S"),
 )
 FEATURES = sum(len(column.features) for column in COLUMNS)
-WORDS = ("?", "NA", "absent")
+WORDS = ("?", "NA", "absent", "-999")
 NASTY = (
     "quote \" and '",
     "two\nlines\r\n",

@@ -31,7 +31,7 @@ def test_of_one_seed_few_errors_have_the_exact_interval() -> None:
     assert mean == pytest.approx(0.99)
     assert low <= exact[0] + 1e-3
     assert high >= exact[1] - 1e-3
-    assert 0.9 < low
+    assert low > 0.9
     assert high < 1
 
 

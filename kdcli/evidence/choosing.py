@@ -6,8 +6,8 @@ from statistics import fmean
 
 from torch import Tensor
 
-from kdcli.errors import KdError
 from kdcli.evidence.costs import Cost, measure_costs
+from kdcli.evidence.gather import student_sets
 from kdcli.metrics import METRICS
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.stored import Data, TrainedStudents
@@ -66,10 +66,7 @@ def choose(experiment: Experiment, budget: Budget) -> Choice:
 
     Raises `KdError` without students that are not stale.
     """
-    sets = [trained for trained in experiment.students() if not trained.stale]
-    if not sets:
-        run = experiment.run
-        raise KdError(f"run {run.name} has no students yet", ("train some with ", run.command("distill")))
+    sets = student_sets(experiment)[0]
     data, metric = experiment.data, METRICS[budget.metric]
     sign = 1 if metric.better == "higher" else -1
     costs = measure_costs(sets, data)

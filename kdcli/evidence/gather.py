@@ -111,7 +111,7 @@ def gather(
     data = experiment.data
     teacher = experiment.teacher if experiment.has_teacher else None
     _check_metrics(metrics, data, teacher)
-    fresh, stale = _student_sets(experiment, models)
+    fresh, stale = student_sets(experiment, models)
     compared = tuple(dict.fromkeys((*COMPARED, *_for_imbalance(data), *metrics)))
     students = [_measure_students(trained, data, teacher, compared) for trained in fresh]
     if control:
@@ -146,8 +146,8 @@ def _compared(
     return [replace(s, remedy=control_of(experiment, s, control)) if s.why else s for s in sets]
 
 
-def _student_sets(
-    experiment: Experiment, models: Sequence[str]
+def student_sets(
+    experiment: Experiment, models: Sequence[str] = ()
 ) -> tuple[list[TrainedStudents], list[TrainedStudents]]:
     """Return the fresh sets of these models, or of all, and the stale ones; raises unless some are fresh."""
     run, sets = experiment.run, experiment.students(models)

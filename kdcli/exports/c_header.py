@@ -42,7 +42,8 @@ def _head(student: Exported) -> Iterator[str]:
         yield from (f"// x[{k}]  {meaning}" for k, meaning in enumerate(meanings))
     else:
         values = "0 to 255" if student.is_bytes else "as the student was taught them"
-        yield f"// x[0] to x[{n - 1}] are pixels, row after row, {values}"
+        planes = "channel after channel, and " if len(student.shape) > 2 else ""
+        yield f"// x[0] to x[{n - 1}] are pixels, {planes}row after row, {values}"
     yield "//"
     yield f"// Beside constants it takes {_stack(student.computation)} bytes of the stack."
 
@@ -71,7 +72,7 @@ def _meanings(column: Encoded, fills: bool) -> Iterator[str]:
     """Say how each feature follows from a column of a row."""
     for k, feature in enumerate(features_of(column, in_comment)):
         filled = f"; {column.middle:.9g} if missing" if fills and not k and column.kind != "category" else ""
-        unit = " in days since 1970-01-01" if feature.date else ""
+        unit = "" if feature.date is None else " in days since 1970-01-01"
         told = f"1 if {feature.holds}, else 0" if feature.holds else f"{feature.name}{unit}"
         yield f"{told}{filled}"
 

@@ -45,6 +45,8 @@ def run(path: Path, student: Exported, rows: Rows) -> Ran:
         raise KdError(f"the export fails in {shlex.join(compiler)}: {what}", REPORT)
     answers = np.frombuffer(done.stdout, dtype=np.float32)
     n, classes = len(rows.x), len(student.classes)
+    if len(answers) < n * (classes + 1):
+        raise NotAtHandError(f"{shlex.join(compiler)} makes programs that print nothing")
     p, predicted, latencies = np.split(answers, [n * classes, n * (classes + 1)])
     by = re.sub(r" \(.*?\)", "", version_of(compiler))
     return Ran(by, p.reshape(n, classes).astype(float), predicted.astype(int), latencies.tolist(), size)

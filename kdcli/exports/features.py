@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from kdcli.data.tables.encoding import Encoded
 
 LONGEST = 200  # characters of a name
+MOST_DAYS = 2_932_000  # from the first of 1970 that a date can have, in the year 9997
+SIGNIFICANT = 7  # digits
+ENDING = "'\\→"  # characters that stand around names
 
 
 @dataclass(frozen=True)
@@ -22,21 +26,22 @@ class Feature:
     name: str
     holds: str = ""
     fails: str = ""
-    date: str = ""  # the format of a date, which is counted in days from 1970
+    date: str | None = None  # the format of a date, which is counted in days from 1970
 
     def sides(self, threshold: float) -> tuple[str, str]:
         """Return what is true of values up to a threshold, and of those above."""
         if self.holds and 0 <= threshold < 1:
             return self.fails, self.holds
         most = bound(threshold)
-        if self.date:
+        if self.date is not None:
             most = moment(threshold, self.date)
         return f"{self.name} ≤ {most}", f"{self.name} > {most}"
 
 
 def number(value: float) -> str:
-    """Write a number with six significant digits."""
-    return f"{value:.6g}".replace("-", "−")
+    """Write a number with seven significant digits, and all of those before the point."""
+    digits = max(SIGNIFICANT, len(f"{abs(value):.0f}")) if math.isfinite(value) else SIGNIFICANT
+    return f"{value:.{digits}g}".replace("-", "−")
 
 
 def bound(threshold: float) -> str:
@@ -47,15 +52,24 @@ def bound(threshold: float) -> str:
 
 
 def moment(days: float, form: str) -> str:
-    """Write the day so many days after the first of 1970, with the time where dates of this form have it."""
-    since = datetime(1970, 1, 1) + timedelta(days=days)
-    return since.isoformat(" ", "milliseconds") if "%H" in form else since.date().isoformat()
+    """Write the day so many days after the first of 1970, with the time where dates have one.
+
+    That tells their form, or, where a file had dates and no text, a day that is not whole.
+    """
+    since = datetime(1970, 1, 1) + timedelta(days=min(days, MOST_DAYS))
+    timed = "%H" in form if form else days % 1 > 0
+    return since.isoformat(" ", "milliseconds") if timed else since.date().isoformat()
 
 
 def plain(name: str) -> str:
-    """Return a name on one line, with escapes for what is not printed."""
-    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    """Return a name on one line, with escapes for what is not printed, or would end it within rules."""
+    escaped = "".join(c if c.isprintable() and c not in ENDING else _escape(c) for c in name)
     return shortened(escaped, LONGEST)
+
+
+def _escape(character: str) -> str:
+    escaped = character.encode("unicode_escape").decode()
+    return escaped if escaped != character else f"\\x{ord(character):02x}"
 
 
 def features_of(column: Encoded, written: Callable[[str], str] = plain) -> Iterator[Feature]:
@@ -69,7 +83,7 @@ def features_of(column: Encoded, written: Callable[[str], str] = plain) -> Itera
     elif column.kind == "yes/no":
         yield Feature(name, f"{name} is yes", f"{name} is no")
     elif column.kind == "date":
-        yield Feature(name, date=column.format or "%Y-%m-%d")
+        yield Feature(name, date=column.format)
         yield from (Feature(f"the {part} of {name}") for part in ("month", "weekday (Monday is 1)"))
     else:
         yield Feature(name)

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kdcli.data.tables.encoding import Encoded
+from kdcli.exports.features import MOST_DAYS
 
 if TYPE_CHECKING:
     from kdcli.data.tables.reading import Table
     from kdcli.models.computation import Trees
 
 EPOCH = datetime(1970, 1, 1)
-ANOTHER = "another"  # a category that no column has, with as many dashes as that takes
+ANOTHER = "none of the others"  # a category that no column has, with as many dashes as that takes
 LACKING = 0.1  # share of the values of a column that are missing, where some may be
 RANGE = (0.05, 0.95)  # quantiles of a column between which numbers are made
 DIGITS = 3  # significant ones of made numbers
@@ -61,7 +62,9 @@ def _drawn(column: Encoded, x: np.ndarray, n: int, random: np.random.Generator) 
 
 
 def another(column: Encoded) -> str:
-    """Return a category that is none of a column's levels."""
+    """Return a category that is none of a column's levels; of numbers a number."""
+    if column.numeric:
+        return str(round(max((float(level) for level in column.levels), default=0.0)) + 1)
     name = ANOTHER
     while name in column.levels:
         name += "-"
@@ -101,10 +104,11 @@ def _values(column: Encoded, x: np.ndarray) -> list[Any]:
 
 def _moment(column: Encoded, days: float) -> str:
     """Return the text of a date so many days after the first of 1970."""
-    moment = EPOCH + timedelta(days=days)
+    moment = EPOCH + timedelta(days=min(days, MOST_DAYS))
     if "%H" in column.format and "%.f" not in column.format:
         moment = (moment + timedelta(milliseconds=500)).replace(microsecond=0)
-    return moment.strftime(column.format.replace("%.f", ".%f")) if column.format else moment.isoformat()
+    form = column.format.replace("%.f", ".%f").replace("%Y", f"{moment.year:04}")
+    return moment.strftime(form) if form else moment.isoformat()
 
 
 def table_of(columns: Sequence[Encoded], rows: Sequence[Sequence[Any]]) -> Table:

@@ -35,8 +35,9 @@ def usage(file: str, student: Exported) -> str:
     """Say how the model is run."""
     if student.columns and not student.encoded:
         asked = (
-            "# an array for each column, by name, of shape (n, 1): numbers float32, NaN where missing;\n"
-            "# text, '' where it is missing; dates float64, days since 1970-01-01\n"
+            "# an array for each column, by name, of shape (n, 1), of the type that the input has:\n"
+            "# float32 or float64 of numbers, NaN where one is missing; of dates days since 1970-01-01;\n"
+            "# text without blanks around it, '' where it is missing\n"
             "rows = {...}"
         )
     else:

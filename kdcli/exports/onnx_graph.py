@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from kdcli.data.tables.columns import NO, YES
 from kdcli.data.tables.encoding import Encoded
 from kdcli.errors import KdError
 from kdcli.exports.kind import Exported
+from kdcli.store import to_json
 
 if TYPE_CHECKING:
     from kdcli.models.computation import Trees
@@ -23,7 +24,7 @@ MATRIX = "x"  # the input of features, or of images
 NODES = ("treeids", "nodeids", "featureids", "modes", "values", "truenodeids", "falsenodeids")
 TARGETS = ("treeids", "nodeids", "ids", "weights")
 OUTPUTS = ("label", "probabilities")
-WHOLE = re.compile(r"-?\d+")  # a number that other programs may write with a decimal
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
 UNKNOWN, LACKING = -1, -2  # codes of categories without a feature, and of missing ones
 MONDAY = 3  # days from a Monday to the first of 1970
 LONG_AGO = 719_468  # days from the first of March of the year 0 to the first of 1970
@@ -75,9 +76,9 @@ def write(student: Exported) -> bytes:
     names = column_names(student)
     graph = Graph(names)
     if names:
-        types = {"number": kinds.FLOAT, "date": kinds.DOUBLE}
+        types = {"number": kinds.FLOAT, "category": kinds.DOUBLE, "date": kinds.DOUBLE, "text": kinds.STRING}
         inputs = [
-            helper.make_tensor_value_info(column.name, types.get(column.kind, kinds.STRING), ["N", 1])
+            helper.make_tensor_value_info(column.name, types.get(kind_of(column), kinds.FLOAT), ["N", 1])
             for column in student.columns
         ]
         x = graph(
@@ -118,7 +119,14 @@ def imported() -> Any:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return (
+        value if isinstance(value, str) else json.dumps(to_json(value), ensure_ascii=False, allow_nan=False)
+    )
+
+
+def kind_of(column: Encoded) -> str:
+    """Return what the input of a column is: "text", or its kind where it holds numbers."""
+    return "text" if column.kind in ("category", "yes/no") and not column.numeric else column.kind
 
 
 def features_of(graph: Graph, column: Encoded, student: Exported) -> list[str]:
@@ -126,25 +134,20 @@ def features_of(graph: Graph, column: Encoded, student: Exported) -> list[str]:
     from onnx import TensorProto
 
     lacking = {word: LACKING for word in ("", *student.missing) if word not in column.levels}
+    value, double = column.name, kind_of(column) in ("category", "date")
     if column.kind == "category":
-        codes = {level: code for code, level in enumerate(column.levels)}
-        floats = {f"{level}.0": code for level, code in codes.items() if WHOLE.fullmatch(level)}
-        codes = lacking | floats | codes
-        code = graph(
-            "LabelEncoder",
-            column.name,
-            keys_strings=list(codes),
-            values_int64s=list(codes.values()),
-            default_int64=UNKNOWN,
+        code = (
+            _code_of_number(graph, column, lacking)
+            if column.numeric
+            else _code_of_text(graph, column, lacking)
         )
         known = [*range(len(column.levels)), *[UNKNOWN] * column.others, *[LACKING] * column.missing]
         if not known:
             return []
         equal = graph("Equal", code, graph.constant(np.array([known], dtype=np.int64)))
         return [graph("Cast", equal, to=TensorProto.FLOAT)]
-    value = column.name
-    if column.kind == "yes/no":
-        words = dict.fromkeys((*YES, "1.0"), 1.0) | dict.fromkeys((*NO, "0.0"), 0.0)
+    if kind_of(column) == "text":
+        words = dict.fromkeys(YES, 1.0) | dict.fromkeys(NO, 0.0)
         cases = {case: number for word, number in words.items() for case in _cases(word)}
         value = graph(
             "LabelEncoder",
@@ -153,14 +156,46 @@ def features_of(graph: Graph, column: Encoded, student: Exported) -> list[str]:
             values_floats=list(cases.values()),
             default_float=float("nan"),
         )
-    double = column.kind == "date"
-    nothing = graph("IsNaN", value)
+    nothing = _is_missing(graph, value, lacking, double=double)
     if student.fills:
         middle = np.array([[column.middle]], dtype=np.float64 if double else np.float32)
         value = graph("Where", nothing, graph.constant(middle), value)
     features = [graph("Cast", value, to=TensorProto.FLOAT) if double else value]
     features += _calendar(graph, value) if double else []
     return features + ([graph("Cast", nothing, to=TensorProto.FLOAT)] if column.missing else [])
+
+
+def _is_missing(graph: Graph, value: str, lacking: Iterable[str], *, double: bool) -> str:
+    """Add whether a number is missing: NaN, or one whose text stands for a missing value."""
+    nothing = graph("IsNaN", value)
+    for word in filter(NUMBER.fullmatch, lacking):
+        kind = np.float64 if double else np.float32
+        nothing = graph(
+            "Or", nothing, graph("Equal", value, graph.constant(np.array([[float(word)]], dtype=kind)))
+        )
+    return nothing
+
+
+def _code_of_text(graph: Graph, column: Encoded, lacking: Mapping[str, int]) -> str:
+    """Add the number of a word's level."""
+    codes = {**lacking, **{level: code for code, level in enumerate(column.levels)}}
+    return graph(
+        "LabelEncoder",
+        column.name,
+        keys_strings=list(codes),
+        values_int64s=list(codes.values()),
+        default_int64=UNKNOWN,
+    )
+
+
+def _code_of_number(graph: Graph, column: Encoded, lacking: Iterable[str]) -> str:
+    """Add the number of a number's level."""
+    code = graph.constant(np.array([[UNKNOWN]]))
+    for number, level in enumerate(column.levels):
+        same = graph("Equal", column.name, graph.constant(np.array([[float(level)]])))
+        code = graph("Where", same, graph.constant(np.array([[number]])), code)
+    nothing = _is_missing(graph, column.name, lacking, double=True)
+    return graph("Where", nothing, graph.constant(np.array([[LACKING]])), code)
 
 
 def _cases(word: str) -> list[str]:

@@ -11,9 +11,10 @@ import numpy as np
 
 from kdcli.data.tables.encoding import Encoded
 from kdcli.exports.kind import TIMED, Exported, Ran, Rows
-from kdcli.exports.onnx_graph import MATRIX, OUTPUTS, column_names
+from kdcli.exports.onnx_graph import MATRIX, OUTPUTS, column_names, kind_of
 
 BATCH = 4096
+YESES = {"yes": 1, "no": 0}
 
 
 def run(path: Path, student: Exported, rows: Rows) -> Ran:
@@ -71,13 +72,15 @@ def input_of(column: Encoded, values: Sequence[Any]) -> np.ndarray:
 
     from kdcli.data.tables.encoding import as_numbers
 
-    if column.kind not in ("number", "date"):
+    kind = kind_of(column)
+    if kind == "text":
         texts = ["" if value is None else value for value in values]
         return np.array(texts, dtype=object).reshape(-1, 1)
-    numbers = pl.Series(values)
-    if column.kind == "date":
+    numbers = pl.Series([YESES.get(value, value) for value in values] if kind == "yes/no" else values)
+    if kind == "date":
         dates = pl.Series(values, dtype=pl.String)
         dates = dates if column.format else dates.str.to_datetime(time_unit="us")
         numbers = as_numbers("date", dates, column.format)
-    kind = np.float64 if column.kind == "date" else np.float32
-    return numbers.cast(pl.Float64).fill_null(float("nan")).to_numpy().astype(kind).reshape(-1, 1)
+    wide = np.float64 if kind in ("category", "date") else np.float32
+    doubles = numbers.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
+    return doubles.astype(wide).reshape(-1, 1)

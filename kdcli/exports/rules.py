@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from kdcli.exports.features import Feature, features_of, middle_of, number, plain
+from kdcli.exports.features import Feature, features_of, middle_of, moment, number, plain
 from kdcli.exports.kind import Exported, FormatKind
 from kdcli.words import counted, listed
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kdcli.models.computation import Dense, Trees
 
 INDENT = "    "
+LARGE = 20  # deviations that a mean is away from 0
 
 
 def obstacle(student: Exported) -> str:
@@ -73,23 +74,25 @@ def _tree(student: Exported, tree: Trees, features: Sequence[Feature]) -> Iterat
 
 def _linear(student: Exported, affine: Dense, features: Sequence[Feature]) -> Iterator[str]:
     """Yield the sums of a linear model: of two classes one, of more one for each."""
-    weight, bias = affine.weight.astype(float), affine.bias.astype(float)
+    weight, centre = affine.weight.astype(float), _centre(student.x, features)
+    bias = affine.bias + weight @ centre
     classes = [plain(name) for name in student.classes]
     scale = student.x.std(0, dtype=float)
+    measured = [_measured(feature, float(c)) for feature, c in zip(features, centre, strict=True)]
     yield "A linear model. The terms stand in the order of what they differ by among the training rows."
     if len(classes) == 2:
-        yield from _sum(f"score of {classes[1]}", weight[1] - weight[0], bias[1] - bias[0], scale, features)
+        yield from _sum(f"score of {classes[1]}", weight[1] - weight[0], bias[1] - bias[0], scale, measured)
         yield ""
         yield f"The probability of {classes[1]} is 1 / (1 + exp(−score)), above a half where that is above 0."
         return
     for name, w, b in zip(classes, weight, bias, strict=True):
-        yield from _sum(f"score of {name}", w, b, scale, features)
+        yield from _sum(f"score of {name}", w, b, scale, measured)
     yield ""
     yield "The probability of a class is exp(its score) / the sum of exp(score) over all classes."
 
 
 def _sum(
-    name: str, weight: np.ndarray, bias: float, scale: np.ndarray, features: Sequence[Feature]
+    name: str, weight: np.ndarray, bias: float, scale: np.ndarray, measured: Sequence[str]
 ) -> Iterator[str]:
     import numpy as np
 
@@ -97,13 +100,32 @@ def _sum(
     yield f"{name} ="
     yield f"{INDENT}  {number(bias)}"
     for k in np.argsort(-np.abs(weight * scale), kind="stable"):
-        term = f"if {features[k].holds}" if features[k].holds else f"× {_measured(features[k])}"
         sign = "−" if weight[k] < 0 else "+"
-        yield f"{INDENT}{sign} {number(abs(weight[k]))} {term}"
+        yield f"{INDENT}{sign} {number(abs(weight[k]))} {measured[k]}"
 
 
-def _measured(feature: Feature) -> str:
-    return f"{feature.name} in days since 1970-01-01" if feature.date else feature.name
+def _centre(x: np.ndarray, features: Sequence[Feature]) -> np.ndarray:
+    """Return what to count features from: 0, or a round number near those that vary little for their size.
+
+    Otherwise the digits that are written would be lost to the sum.
+    """
+    import numpy as np
+
+    mean, deviation = x.mean(0, dtype=float), x.std(0, dtype=float)
+    least = [0.0 if feature.date is None else 1.0 for feature in features]  # dates are counted from a day
+    unit = np.maximum(10.0 ** np.ceil(np.log10(np.where(deviation > 0, deviation, 1.0))), least)
+    large = (abs(mean) > LARGE * deviation) & (deviation > 0)
+    return np.where(large, np.round(mean / unit) * unit, 0.0)
+
+
+def _measured(feature: Feature, centre: float) -> str:
+    """Write what a weight is multiplied by."""
+    if feature.holds:
+        return f"if {feature.holds}"
+    if feature.date is not None:
+        return f"× {feature.name} in days since {moment(centre, feature.date)}"
+    sign = "−" if centre > 0 else "+"
+    return f"× ({feature.name} {sign} {number(abs(centre))})" if centre else f"× {feature.name}"
 
 
 def _terms(columns: Sequence[Encoded]) -> Iterator[str]:

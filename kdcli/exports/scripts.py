@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 PLACE = "MODEL: dict[str, Any] = {}"  # of the model in the code of Python
 MISSING_VALUES = "numbers, text, `None` where a value is missing"
+PIXELS = "the pixels, channel after channel, and row after row"
 
 
 def model_of(student: Exported) -> dict[str, Any]:
@@ -26,8 +28,7 @@ def model_of(student: Exported) -> dict[str, Any]:
 
     computation = student.computation
     columns = [
-        [c.name, c.kind, c.middle, c.missing, list(c.levels), c.others and c.kind == "category"]
-        for c in student.columns
+        [c.name, c.kind, c.middle, c.missing, list(c.levels), c.others, c.numeric] for c in student.columns
     ]
     return {
         "classes": list(student.classes),
@@ -101,6 +102,8 @@ def run_javascript(path: Path, student: Exported, rows: Rows) -> Ran:
     node = shutil.which("node")
     if not node:
         raise NotAtHandError("there is no node on the PATH")
+    if (tried := ran([node, "--input-type=module", "-e", "await 0"])).returncode:
+        raise NotAtHandError(f"{node} runs no module: {last_words(tried)}")
     harness = files("kdcli.exports").joinpath("ask.mjs").read_text(encoding="utf-8")
     command = [node, "--input-type=module", "-e", harness, "--", path.resolve().as_uri()]
     return _ran(f"Node.js {version_of([node])}", command, student, rows)
@@ -116,26 +119,35 @@ def _ran(by: str, command: list[str], student: Exported, rows: Rows) -> Ran:
     done = ran(command, json.dumps(asked).encode())
     if done.returncode:
         raise KdError(f"the export fails in {by}: {last_words(done)}", REPORT)
-    answers = json.loads(done.stdout)
+    try:
+        answers = json.loads(done.stdout)
+    except ValueError:
+        raise NotAtHandError(f"{by} does not print what it is asked to") from None
     classes = {name: k for k, name in enumerate(student.classes)}
     predicted = np.array([classes[name] for name in answers["predicted"]])
     return Ran(by, np.array(answers["p"]), predicted, answers["microseconds"])
 
 
 def _python_usage(file: str, student: Exported) -> str:
-    row = "{...}  # " + MISSING_VALUES if student.columns else "[...]  # the pixels, row after row"
+    quoted = shlex.quote(file)
+    rows = (
+        f", `python {quoted} ROWS.csv` prints predictions (commas, a header, plain numbers)"
+        if student.columns
+        else ""
+    )
+    row = "{...}  # " + MISSING_VALUES if student.columns else f"[...]  # {PIXELS}"
     return (
         f"Import it, or load it by its path; it needs Python 3.8 or later and nothing else.\n\n```python\n"
         f"import importlib.util\n\nspec = importlib.util.spec_from_file_location('student', '{file}')\n"
         "student = importlib.util.module_from_spec(spec)\nspec.loader.exec_module(student)\n\n"
         f"row = {row}\nstudent.predict(row)  # one of student.CLASSES\nstudent.predict_proba(row)\n```\n\n"
-        f"`python {file} ROWS.csv` prints predictions, `python {file} {file}.golden.json` checks it."
+        f"`python {quoted} {shlex.quote(file + '.golden.json')}` checks it{rows}."
     )
 
 
 def _javascript_usage(file: str, student: Exported) -> str:
     row = "{...};  // numbers, text, null where a value is missing"
-    row = row if student.columns else "[...];  // the pixels"
+    row = row if student.columns else f"[...];  // {PIXELS}"
     return (
         "It is an ES module, for a browser (served over HTTP) or Node.js.\n\n```javascript\n"
         f"import {{ CLASSES, predict, predictProba }} from './{file}';\n\nconst row = {row}\n"

@@ -1,5 +1,5 @@
 const NO_VALUE = { number: "no number", date: "no date", "yes/no": "neither yes nor no" };
-const DECIMAL = /^[+-]?\d+\.\d*$/;
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 const DATE = /^(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[ T](\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d+)?))?$/;
 const DATE_BY_DAY = /^(\d{1,2})\.(\d{1,2})\.(\d{4})$/;
 
@@ -14,8 +14,8 @@ export function predict(row) {
 
 /**
  * The probability of each of CLASSES, for a row: an object with a value for each of COLUMNS, or a Map of them.
- * A missing value is null, undefined, NaN or an empty text. A model of images takes pixels instead, row after
- * row. Throws a RangeError for a value that the column cannot have.
+ * A missing value is null, undefined, NaN or an empty text. A model of images takes pixels instead, channel
+ * after channel, and row after row. Throws a RangeError for a value that the column cannot have.
  */
 export function predictProba(row) {
   return probabilities(encode(row));
@@ -23,7 +23,11 @@ export function predictProba(row) {
 
 /** The features of a row: numbers of 32 bits. */
 export function encode(row) {
-  if (!MODEL.columns.length) return Float32Array.from(Array.isArray(row) ? row.flat(Infinity) : row);
+  if (!MODEL.columns.length) {
+    const pixels = Float32Array.from(Array.isArray(row) ? row.flat(Infinity) : row);
+    if (!pixels.every(Number.isFinite)) throw new RangeError("a pixel is no finite number");
+    return pixels;
+  }
   const features = [];
   for (const column of MODEL.columns) {
     const name = column[0], there = row instanceof Map ? row.has(name) : Object.prototype.hasOwnProperty.call(row, name);
@@ -33,18 +37,12 @@ export function encode(row) {
   return Float32Array.from(features);
 }
 
-function featuresOf(given, name, kind, middle, missing, levels, others) {
-  let value = given;
-  if (typeof value === "string") {
-    value = value.trim();
-    if (!levels.includes(value) && (!value || MODEL.missing.includes(value))) value = null;
-  } else if (value === undefined || Number.isNaN(value)) {
-    value = null;
-  }
-  const lacking = value === null;
+function featuresOf(given, name, kind, middle, missing, levels, others, numeric) {
+  const value = typeof given === "string" ? given.trim() : given;
+  const lacking = isMissing(value, levels);
   let features;
   if (kind === "category") {
-    const word = wordOf(value, levels);
+    const word = wordOf(value, numeric);
     features = levels.map((level) => Number(!lacking && word === level));
     if (others) features.push(Number(!lacking && !levels.includes(word)));
   } else {
@@ -55,11 +53,18 @@ function featuresOf(given, name, kind, middle, missing, levels, others) {
   return missing ? [...features, Number(lacking)] : features;
 }
 
-/** A category as a word: 1.0 is "1", and so is "1.0" where that is no category of its own. */
-function wordOf(value, levels) {
-  return typeof value === "string" && DECIMAL.test(value) && !levels.includes(value)
-    ? String(Number(value))
-    : String(value);
+/** Whether a value stands for none: also a number whose text does. */
+function isMissing(value, levels) {
+  if (typeof value === "string") return !levels.includes(value) && (!value || MODEL.missing.includes(value));
+  if (value === null || value === undefined || Number.isNaN(value)) return true;
+  return MODEL.missing.some((word) => NUMBER.test(word) && Number(word) === value);
+}
+
+/** A category as a word: of numbers, 1.0 and "1.0" are "1". */
+function wordOf(value, numeric) {
+  const text = String(value);
+  if (!numeric || !NUMBER.test(text)) return text;
+  return /^[+-]?\d+$/.test(text) ? String(BigInt(text.replace("+", ""))) : String(Number(text));
 }
 
 /** A value as a number: yes as 1, a date as days since the first of 1970. */
@@ -67,7 +72,8 @@ function numberOf(value, kind, name) {
   if (kind === "yes/no" && typeof value === "string" && [...MODEL.yes, ...MODEL.no].includes(value.toLowerCase())) {
     return Number(MODEL.yes.includes(value.toLowerCase()));
   }
-  const number = kind === "date" ? days(value) : Number(value);
+  const isNumber = typeof value === "string" ? NUMBER.test(value) : ["number", "boolean"].includes(typeof value);
+  const number = kind === "date" ? days(value) : isNumber ? Number(value) : NaN;
   if (Number.isNaN(number)) {
     throw new RangeError(`column ${JSON.stringify(name)} has ${JSON.stringify(value)}, which is ${NO_VALUE[kind]}`);
   }
@@ -86,7 +92,7 @@ function days(value) {
   const clock = byYear ? byYear.slice(4).map((part) => Number(part ?? 0)) : [0, 0, 0];
   const date = new Date(0);
   date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
-  if (date.getUTCMonth() !== Number(month) - 1) return NaN;
+  if (date.getUTCMonth() !== Number(month) - 1 || clock[0] > 23 || clock[1] > 59 || clock[2] >= 60) return NaN;
   return date.getTime() / 86400e3 + (clock[0] * 3600 + clock[1] * 60 + clock[2]) / 86400;
 }
 

@@ -18,9 +18,11 @@ CLASSES: list[str] = MODEL.get("classes", [])
 COLUMNS: list[str] = [column[0] for column in MODEL.get("columns", [])]
 LARGEST = MODEL.get("largest", 0.0)  # of a number
 NO_VALUE = {"number": "no number", "date": "no date", "yes/no": "neither yes nor no"}
-DECIMAL = re.compile(r"[+-]?\d+\.\d*")
-DATE = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[ T](\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d+)?))?")
-DATE_BY_DAY = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})()()()")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+DATE = re.compile(
+    r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[ T](\d{1,2}):(\d{1,2}):(\d{1,2})(\.\d+)?)?", re.ASCII
+)
+DATE_BY_DAY = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})()()()()", re.ASCII)
 
 
 def predict(row: Any) -> str:
@@ -32,8 +34,8 @@ def predict(row: Any) -> str:
 def predict_proba(row: Any) -> list[float]:
     """Return the probability of each of CLASSES, for a row with a value for each of COLUMNS by name.
 
-    A missing value is None or an empty text. A model of images takes a list of pixels instead, row after
-    row. Raises ValueError for a value that the column cannot have.
+    A missing value is None or an empty text. A model of images takes pixels instead, channel after channel,
+    and row after row. Raises ValueError for a value that the column cannot have.
     """
     return probabilities(encode(row))
 
@@ -51,18 +53,20 @@ def encode(row: Any) -> list[float]:
 
 
 def _features(
-    value: Any, name: str, kind: str, middle: float, missing: int, levels: Sequence[str], others: int
+    value: Any,
+    name: str,
+    kind: str,
+    middle: float,
+    missing: int,
+    levels: Sequence[str],
+    others: int,
+    numeric: int,
 ) -> list[float]:
     """Return the features that a value of a column becomes."""
-    if isinstance(value, str):
-        value = value.strip()
-        if value not in levels and (not value or value in MODEL["missing"]):
-            value = None
-    elif value is not None and value != value:
-        value = None
-    lacking = value is None
+    value = value.strip() if isinstance(value, str) else value
+    lacking = _is_missing(value, levels)
     if kind == "category":
-        word = _word(value, levels)
+        word = _word(value, levels, numeric)
         features = [float(not lacking and word == level) for level in levels]
         if others:
             features.append(float(not lacking and word not in levels))
@@ -75,13 +79,24 @@ def _features(
     return [*features, float(lacking)] if missing else features
 
 
-def _word(value: Any, levels: Sequence[str]) -> str:
-    """Return a category as a word: 1.0 is "1", and so is "1.0" where that is no category of its own."""
+def _is_missing(value: Any, levels: Sequence[str]) -> bool:
+    """Return whether a value stands for none: also a number whose text does."""
+    if isinstance(value, str):
+        return value not in levels and (not value or value in MODEL["missing"])
+    if value is None or value != value:
+        return True
+    return any(NUMBER.fullmatch(word) and float(word) == value for word in MODEL["missing"])
+
+
+def _word(value: Any, levels: Sequence[str], numeric: int) -> str:
+    """Return a category as a word: of numbers, 1.0 and "1.0" are "1"."""
     if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str) and (value in levels or not DECIMAL.fullmatch(value)):
-        return value
-    text = str(float(value)) if isinstance(value, (str, float)) else str(value)
+        return str(value) if str(value) in levels else str(value).lower()
+    text = str(value)
+    if not numeric or not NUMBER.fullmatch(text):
+        return text
+    digits = text[1:] if text[0] in "+-" else text
+    text = str(int(text)) if digits.isdigit() else str(float(text))
     return text[:-2] if text.endswith(".0") else text
 
 
@@ -90,6 +105,8 @@ def _number(value: Any, kind: str, name: str) -> float:
     try:
         if kind == "yes/no" and isinstance(value, str) and value.lower() in MODEL["yes"] + MODEL["no"]:
             return float(value.lower() in MODEL["yes"])
+        if isinstance(value, str) and kind != "date" and not NUMBER.fullmatch(value):
+            raise ValueError(value)
         number = _days(value) if kind == "date" else float(value)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise ValueError(f"column {name!r} has {value!r}, which is {NO_VALUE[kind]}") from None
@@ -109,11 +126,13 @@ def _days(value: Any) -> float:
             if not found:
                 raise ValueError(value)
             day, month, year, *clock = found.groups()
-        hours, minutes, seconds = (float(part or 0) for part in clock)
-        days = date(int(year), int(month), int(day)).toordinal() - 719_163
-        return days + (hours * 3600 + minutes * 60 + seconds) / 86_400
+        hours, minutes, seconds = (int(part or 0) for part in clock[:3])
+        value = datetime(int(year), int(month), int(day), hours, minutes, seconds)
+        return _days(value) + float(clock[3] or 0) / 86_400
     if isinstance(value, datetime):
-        return value.replace(tzinfo=timezone.utc).timestamp() / 86_400
+        value = value.astimezone(timezone.utc) if value.tzinfo else value
+        start = datetime(1970, 1, 1, tzinfo=value.tzinfo)
+        return float((value - start).total_seconds()) / 86_400
     return float(value.toordinal() - 719_163)
 
 
@@ -124,9 +143,14 @@ def _calendar(days: float) -> list[float]:
 
 
 def _flat(pixels: Any) -> list[float]:
-    """Return pixels of nested lists as one list."""
+    """Return pixels of nested lists, or of an array, as one list."""
+    pixels = pixels.tolist() if hasattr(pixels, "tolist") else pixels
     if isinstance(pixels, (int, float)):
+        if not abs(pixels) <= LARGEST:
+            raise ValueError(f"a pixel is {pixels}")
         return [float(pixels)]
+    if not isinstance(pixels, (list, tuple)):
+        raise ValueError(f"pixels are numbers, not {pixels!r}")
     return [number for part in pixels for number in _flat(part)]
 
 
@@ -202,6 +226,8 @@ def main(path: str) -> None:
         wrong = check(golden)
         print(f"{wrong} of {len(golden['rows'])} golden vectors do not match")
         sys.exit(1 if wrong else 0)
+    if not COLUMNS:
+        sys.exit("a model of images takes no rows; predict(pixels) does")
     writer = csv.writer(sys.stdout)
     writer.writerow(["prediction", *(f"p_{name}" for name in CLASSES)])
     with open(path, encoding="utf-8-sig", newline="") as file:

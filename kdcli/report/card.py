@@ -159,7 +159,8 @@ class Card:
         if not self.student.columns:
             shape = " × ".join(map(str, self.student.shape))
             kind = "bytes from 0 to 255" if self.student.is_bytes else "numbers as those it was taught"
-            yield f"Images of {shape} pixels, {kind}."
+            planes = "channel after channel, and " if len(self.student.shape) > 2 else ""
+            yield f"Images of {shape} pixels, {planes}row after row, {kind}."
         else:
             yield "| column | kind | values | where missing |"
             yield "|---|---|---|---|"
@@ -205,7 +206,7 @@ def intended_use(card: str) -> str:
 
 def plain_file(file: str, suffix: str) -> str:
     """Return a file's name where it is plain enough to stand in code, else a name that stands for it."""
-    return file if re.fullmatch(r"[A-Za-z0-9._ -]+", file) else f"FILE{suffix}"
+    return file if re.fullmatch(r"[A-Za-z0-9._-]+", file) and file.endswith(suffix) else f"FILE{suffix}"
 
 
 def markdown(text: str) -> str:

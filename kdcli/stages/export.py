@@ -1,7 +1,9 @@
 """`kd export`: a student as one file for elsewhere, with proof that it says the same there."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +28,7 @@ from kdcli.runs.leaving import Leaving, leaving
 from kdcli.runs.predictor import Predictor, students_of
 from kdcli.runs.stored import Trained, TrainedStudents
 from kdcli.scored import Scored
-from kdcli.store import to_json, write_file
+from kdcli.store import replacing, to_json, write_synced
 
 STDOUT = "-"
 ELSEWHERE = "a model that exists elsewhere"  # whose name may be a command, and is nobody's business
@@ -125,6 +127,8 @@ def _check(kind: FormatKind, out: str | None, *, encoded: bool) -> None:
         raise UsageError(f"--encoded has no meaning for {kind.summary}", "it is of --format onnx alone")
     if out and Path(out).name.endswith(NAME):
         raise UsageError(f"--out: {NAME} is the name of the model card", "name the export otherwise")
+    if out and out.endswith(("/", os.sep)):
+        raise UsageError(f"--out: {out} is a folder", f"name a file in it, such as {out}student{kind.suffix}")
     if out == STDOUT and not kind.is_text:
         raise UsageError(f"{kind.summary} is no text to be printed", "name a file with --out")
 
@@ -241,6 +245,7 @@ def _written(
     if out is None:
         experiment.run.write_export(place, contents)
     else:
-        for file, bytes_of in contents.items():
-            write_file(place / file, bytes_of)
+        with ExitStack() as stack:  # all of them, or none
+            for file, bytes_of in contents.items():
+                write_synced(stack.enter_context(replacing(place / file)), bytes_of)
     return tuple(place / file for file in contents)

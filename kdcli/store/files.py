@@ -32,6 +32,10 @@ def write_file(path: Path, *content: bytes) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Let another file be written that takes the place of this one when it is whole."""
     with told_apart(path):
+        if os.path.isdir(path):
+            raise IsADirectoryError
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise KdError(f"{path} is a device or the like, which no file can replace", "name another file")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}{NEW}", dir=path.parent)
         os.close(handle)

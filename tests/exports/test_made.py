@@ -4,7 +4,7 @@ from exporting import COLUMNS, leaving, stacks, training_rows
 
 from kdcli.data.tables.applying import applied
 from kdcli.data.tables.encoding import Encoded
-from kdcli.exports.made import another, at_thresholds, made, made_features, rows_of, table_of
+from kdcli.exports.made import ANOTHER, another, at_thresholds, made, made_features, rows_of, table_of
 from kdcli.exports.proof import at_edges
 
 
@@ -27,6 +27,8 @@ def test_rows_that_are_turned_back_have_their_features() -> None:
         Encoded("a", "category", levels=(), missing=True),
         Encoded("a", "category", levels=("another", "another-"), others=True),
         Encoded("a", "yes/no", missing=True),
+        Encoded("a", "yes/no", numeric=True),
+        Encoded("a", "category", levels=("1", "2.5", "-7"), others=True, missing=True, numeric=True),
     ],
 )
 def test_columns_of_all_kinds_are_turned_back(column: Encoded) -> None:
@@ -56,7 +58,7 @@ def test_values_are_missing_where_some_may_be() -> None:
     rows = made(COLUMNS, training_rows(), 500, np.random.default_rng(1))
     lacking = [any(row[k] is None for row in rows) for k in range(len(COLUMNS))]
     assert lacking == [column.missing for column in COLUMNS]
-    assert {row[1] for row in rows} == {"basic", "plus", "another"}
+    assert {row[1] for row in rows} == {"basic", "plus", ANOTHER}
 
 
 def test_made_pixels_are_drawn_alone_from_what_each_has() -> None:
@@ -66,8 +68,9 @@ def test_made_pixels_are_drawn_alone_from_what_each_has() -> None:
 
 
 def test_another_category_is_none_of_the_levels() -> None:
-    column = Encoded("a", "category", levels=("another", "another-", "another---"))
-    assert another(column) == "another--"
+    column = Encoded("a", "category", levels=(ANOTHER, f"{ANOTHER}-", f"{ANOTHER}---"))
+    assert another(column) == f"{ANOTHER}--"
+    assert another(Encoded("a", "category", levels=("7", "12", "-3.5"), numeric=True)) == "13"
 
 
 def test_examples_stand_on_thresholds_and_beside_them() -> None:

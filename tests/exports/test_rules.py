@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from exporting import leaving
+from exporting import leaving, network
 
 from kdcli.data.tables.encoding import Encoded
 from kdcli.exports.features import bound, features_of, moment, plain
@@ -127,3 +127,46 @@ def test_networks_have_no_rules() -> None:
     assert not obstacle(exported(TREE))
     assert not obstacle(exported(StackedMLP((6, 2), 1)))
     assert "trees and linear" in obstacle(exported(StackedMLP((6, 4, 2), 1)))
+
+
+def test_large_numbers_that_vary_little_keep_their_digits() -> None:
+    columns = [
+        Encoded("when", "date", format="%Y-%m-%d"),
+        Encoded("amount", "number"),
+        Encoded("n", "number"),
+    ]
+    random = np.random.default_rng(0)
+    x = np.stack([*random.normal((19_000, 5, 3), (3, 0, 0), (200, 3)).T, random.normal(2e6, 9, 200)], 1)
+    x = np.concatenate([np.round(x), random.normal(0, 1, (200, 1))], 1).astype(np.float32)
+    stack = network(x, 2)
+    student = leaving(stack, columns, ("no", "yes"), x=x, golden=leaving(stack, columns).golden)
+    block = written(student).split("score of yes =\n")[1].split("\n\n")[0].replace("−", "-").splitlines()
+    total = np.full(len(x), float(block[0]))
+    for line in block[1:]:
+        sign, weight, term = re.fullmatch(r" *([+-]) (\S+) × (.+)", line).groups()  # type: ignore[union-attr]
+        if since := re.fullmatch(r"when in days since (\S+)", term):
+            value = x[:, 0] - np.datetime64(since[1]).astype("datetime64[D]").astype(int)
+        elif amount := re.fullmatch(r"\(amount - (\S+)\)", term):
+            value = x[:, 3].astype(float) - float(amount[1])
+        else:
+            value = x[
+                :,
+                ["the month of when", "the weekday (Monday is 1) of when", "n"].index(term)
+                + 1
+                + (term == "n"),
+            ]
+        total += float(sign + weight) * value
+    p = stack.double().predict(torch.from_numpy(x))[0].softmax(1).numpy()
+    np.testing.assert_allclose(1 / (1 + np.exp(-total)), p[:, 1], atol=1e-4)
+
+
+def test_days_of_files_without_text_have_their_time() -> None:
+    since = next(features_of(Encoded("since", "date")))
+    assert since.sides(18262.5) == ("since ≤ 2020-01-01 12:00:00.000", "since > 2020-01-01 12:00:00.000")
+    assert since.sides(18262.0)[0] == "since ≤ 2020-01-01"
+
+
+def test_no_name_forges_a_line() -> None:
+    assert plain("red' or col is 'blue") == "red\\x27 or col is \\x27blue"
+    assert plain("a\\n") != plain("a\n")
+    assert "→" not in plain("→ Yes")

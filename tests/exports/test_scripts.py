@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import module_from_spec, spec_from_file_location
@@ -85,6 +86,8 @@ languages = pytest.mark.parametrize("language", ["python", pytest.param("javascr
         ({"active": "1.0"}, [31.5, 0, 0, 1, 0, 1, 1, 0, 0, 18661, 2, 3, 0]),
         ({"active": "0"}, [31.5, 0, 0, 1, 0, 0, 1, 0, 0, 18661, 2, 3, 0]),
         ({"active": True}, [31.5, 0, 0, 1, 0, 1, 1, 0, 0, 18661, 2, 3, 0]),
+        ({"age": -999}, [40, 1, 0, 1, 0, 1, 1, 0, 0, 18661, 2, 3, 0]),
+        ({"age": "-999"}, [40, 1, 0, 1, 0, 1, 1, 0, 0, 18661, 2, 3, 0]),
         ({"town": "absent"}, [31.5, 0, 0, 1, 0, 1, 0, 0, 1, 18661, 2, 3, 0]),
         ({"since": None}, [31.5, 0, 0, 1, 0, 1, 1, 0, 0, 19000, 1, 6, 1]),
         ({"since": "2021-02-03"}, [31.5, 0, 0, 1, 0, 1, 1, 0, 0, 18661, 2, 3, 0]),
@@ -107,6 +110,11 @@ def test_values_become_features(
         ({"since": "2021-02-30"}, "which is no date"),
         ({"since": "yesterday"}, "which is no date"),
         ({"since": 5}, "which is no date"),
+        ({"age": "1_0"}, "which is no number"),
+        ({"age": "0x10"}, "which is no number"),
+        ({"age": "٣"}, "which is no number"),
+        ({"age": [5]}, "which is no number"),
+        ({"seen": "2021-02-03T25:00:00"}, "which is no date"),
         ({"active": "perhaps"}, "which is neither yes nor no"),
     ],
 )
@@ -131,12 +139,12 @@ def test_features_of_another_number(student: Exported) -> None:
 
 
 def test_days_of_python_itself(student: Exported) -> None:
-    from datetime import date, datetime
-
     module = loaded(student)
     by_text = module.encode(ROW)
     values = {"since": date(2021, 2, 3), "seen": datetime(2021, 2, 3, 4, 5, 6)}
     assert module.encode(ROW | values) == by_text
+    elsewhere = datetime(2021, 2, 3, 9, 35, 6, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    assert module.encode(ROW | {"seen": elsewhere}) == by_text
 
 
 @pytest.fixture
@@ -169,6 +177,19 @@ def test_rows_of_a_file(student: Exported) -> None:
     assert header == "prediction,p_class 0,p_class 1"
     assert line.split(",")[0] == module.predict(ROW)
     assert list(map(float, line.split(",")[1:])) == module.predict_proba(ROW)
+
+
+@pytest.mark.parametrize("pixels", [["a"] * 48, [float("nan")] * 48, "0" * 48])
+def test_pixels_are_numbers(pixels: Any) -> None:
+    images, _ = leaving_images(image_stacks()["mlp"], is_bytes=True)
+    with pytest.raises(ValueError, match="pixel"):
+        loaded(images).predict(pixels)
+
+
+def test_pixels_may_be_an_array() -> None:
+    images, rows = leaving_images(image_stacks()["mlp"], is_bytes=True)
+    array = rows.x[0].reshape(8, 6).astype("uint8")
+    assert loaded(images).predict_proba(array) == loaded(images).predict_proba(rows.x[0].tolist())
 
 
 def test_pixels_may_be_nested(student: Exported) -> None:

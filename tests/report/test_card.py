@@ -121,8 +121,9 @@ def test_a_name_is_a_name_in_what_markdown_becomes(name: str) -> None:
 
 
 def test_names_of_files_that_could_end_a_line_of_code_do_not_stand_in_it() -> None:
-    assert plain_file("my model-1.py", ".py") == "my model-1.py"
-    assert plain_file("a'b.py", ".py") == plain_file("`a`.py", ".py") == "FILE.py"
+    assert plain_file("my_model-1.py", ".py") == "my_model-1.py"
+    for name in ("a'b.py", "`a`.py", "my model.py", "model"):
+        assert plain_file(name, ".py") == "FILE.py"
 
 
 @pytest.mark.parametrize("name", ["-->.py", "--!>.py", "a\nb", "x" * 300])

@@ -140,6 +140,7 @@ def test_an_export_that_disagrees_leaves_nothing(kd: Kd, own: Path, monkeypatch:
         (["labels-linear", "--out", "-", "--json"], "cannot both be on stdout"),
         (["labels-linear", "--format", "onnx", "--out", "-"], "is no text to be printed"),
         (["labels-linear", "--out", "mine/MODEL_CARD.md"], "is the name of the model card"),
+        (["labels-linear", "--out", "mine/"], "mine/ is a folder"),
         (["labels-linear", "--encoded"], "--encoded has no meaning for one file of Python"),
     ],
 )
@@ -218,9 +219,10 @@ def test_values_as_other_programs_spell_them_mean_the_same(kd: Kd, outputs: Path
     rows = pl.read_csv("spelled.csv", infer_schema=False)
     session = onnxruntime.InferenceSession("student.onnx")
     asked = {
-        value.name: days(rows[value.name]) if value.type == "tensor(double)" else words(rows[value.name])
+        value.name: days(rows["when"]) if value.name == "when" else typed(rows[value.name], value.type)
         for value in session.get_inputs()
     }
+    assert {value.name for value in session.get_inputs() if "string" in value.type} == {"size", "active"}
     np.testing.assert_allclose(session.run(["probabilities"], asked)[0], said, atol=1e-5)
 
 
@@ -228,8 +230,46 @@ def days(column: pl.Series) -> np.ndarray:
     return column.str.to_date("%d.%m.%Y").cast(pl.Int32).cast(pl.Float64).to_numpy().reshape(-1, 1)
 
 
-def words(column: pl.Series) -> np.ndarray:
-    return column.fill_null("").to_numpy().astype(object).reshape(-1, 1)
+def typed(column: pl.Series, kind: str) -> np.ndarray:
+    if kind == "tensor(string)":
+        return column.fill_null("").to_numpy().astype(object).reshape(-1, 1)
+    numbers = column.cast(pl.Float64).fill_null(float("nan")).to_numpy().reshape(-1, 1)
+    return numbers.astype(np.float32) if kind == "tensor(float)" else numbers
+
+
+def test_words_that_look_like_numbers_stay_words(kd: Kd, outputs: Path) -> None:
+    lines = [
+        f"{['1.1', '1.10', '2.4', '2.40', 'beta'][k * k % 5]},{k % 7},{'ab'[k % 3 > 0]}" for k in range(200)
+    ]
+    Path("versions.csv").write_text("version,n,y\n" + "\n".join(lines) + "\n")
+    assert kd("gen-data", "versions.csv", "--label", "y", "--draws", "1").code == 0
+    assert kd("distill", "--model", "tree", "--target", "labels", "--seeds", "1").code == 0
+    assert kd("predict", "labels-tree", "versions.csv", "--out", "said.csv").code == 0
+    assert kd("export", "labels-tree", "--out", "student.py").code == 0
+    done = subprocess.run([sys.executable, "student.py", "versions.csv"], capture_output=True, check=True)
+    names = ["p_a", "p_b"]
+    found, said = pl.read_csv(done.stdout).select(names), pl.read_csv("said.csv").select(names)
+    np.testing.assert_allclose(found.to_numpy(), said.to_numpy(), atol=1e-5)
+
+
+def test_dates_at_the_ends_of_the_calendar(kd: Kd, outputs: Path) -> None:
+    days = ["0001-01-01", "0904-12-15", "1970-01-01", "9999-12-31"]
+    lines = [f"{days[k % 4]},{days[k * k % 4]} 23:59:59,{'ab'[k % 3 > 0]}" for k in range(120)]
+    Path("dates.csv").write_text("day,moment,y\n" + "\n".join(lines) + "\n")
+    assert kd("gen-data", "dates.csv", "--label", "y", "--draws", "1").code == 0
+    assert kd("distill", "--model", "tree:max_depth=3", "--target", "labels", "--seeds", "1").code == 0
+    for file_format in ("python", "onnx", "rules"):
+        assert kd("export", "--format", file_format).code == 0
+
+
+def test_all_files_are_written_or_none(kd: Kd, own: Path) -> None:
+    Path("mine/linear.py.golden.json").mkdir(parents=True)
+    Path("mine/linear.py").write_text("before")
+    failed = kd("export", "labels-linear", "--out", "mine/linear.py")
+    assert failed.code == 1
+    assert "is a folder, not a file" in failed.err
+    assert Path("mine/linear.py").read_text() == "before"
+    assert {path.name for path in Path("mine").iterdir()} == {"linear.py", "linear.py.golden.json"}
 
 
 def test_what_is_neither_yes_nor_no_is_refused(kd: Kd, own: Path) -> None:

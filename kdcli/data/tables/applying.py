@@ -39,8 +39,8 @@ def unseen(table: Table, encodings: Sequence[Encoded]) -> dict[str, tuple[int, s
     found: dict[str, tuple[int, str]] = {}
     for encoded in encodings:
         if encoded.kind == "category" and not encoded.others:
-            words, levels = in_words(table.frame.get_column(encoded.name).drop_nulls(), encoded.levels)
-            if len(odd := words.filter(~words.is_in(levels))):
+            words = in_words(table.frame.get_column(encoded.name).drop_nulls())
+            if len(odd := words.filter(~words.is_in(list(encoded.levels)))):
                 found[encoded.name] = (len(odd), odd[0])
     return found
 

@@ -7,6 +7,7 @@ Categories become a 0 or 1 for each frequent one, and one for all others, which 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ class Encoded:
     levels    categories that have a feature each, the most frequent first; "other" joins all else
     others    whether there is a feature for all other categories
     format    that of dates in text
+    numeric   whether categories, or yes and no, are numbers: whole ones are levels without decimals
     """
 
     name: str
@@ -44,16 +46,21 @@ class Encoded:
     levels: tuple[str, ...] = ()
     others: bool = False
     format: str = ""
+    numeric: bool = False
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Encoded:
         """Read what `to_record` gave; raises ValueError saying what it would not have written."""
         known = cls.__dataclass_fields__
-        if not isinstance(record, dict) or set(record) != {*known}:
+        if not isinstance(record, dict) or set(record) | {"numeric"} != {*known}:
             raise ValueError("it is no encoding of a column")
         levels = record["levels"]
         if not isinstance(levels, (list, tuple)) or not all(isinstance(level, str) for level in levels):
             raise ValueError("the levels of a column must be texts")
+        if "numeric" not in record:  # of a kd that wrote numbers as they were
+            number = bool(levels) and all(re.fullmatch(r"-?\d+(\.\d+)?", level) for level in levels)
+            levels = [level.removesuffix(".0") if number else level for level in levels]
+            record = {**record, "numeric": number}
         read = cls(**{**record, "levels": tuple(levels)})
         kinds = {key: type(getattr(cls(name="", kind=""), key)) for key in known}
         if read.kind not in LEARNED or any(
@@ -82,33 +89,35 @@ class Encoded:
 def fitted(column: Column, values: pl.Series) -> Encoded:
     """Fit the encoding of a column on its training values."""
     import numpy as np
+    import polars as pl
 
     there = values.drop_nulls()
     missing = len(there) < len(values)
     if column.kind == "category":
-        counts = frequencies(in_words(there)[0])
+        counts = frequencies(in_words(there))
         frequent = [value for value, count in counts.items() if count >= RARE]
         levels = (frequent or [*counts])[:LEVELS]
         return Encoded(
-            column.name, "category", missing=missing, levels=tuple(levels), others=len(levels) < len(counts)
+            column.name,
+            "category",
+            missing=missing,
+            levels=tuple(levels),
+            others=len(levels) < len(counts),
+            numeric=values.dtype.is_numeric(),
         )
     numbers = as_numbers(column.kind, there, column.format)
     middle = float(np.median(numbers.to_numpy())) if len(numbers) else 0.0
     middle = float(middle >= 0.5) if column.kind == "yes/no" else middle
-    return Encoded(column.name, column.kind, middle, missing, format=column.format)
+    numeric = column.kind == "yes/no" and values.dtype != pl.String
+    return Encoded(column.name, column.kind, middle, missing, format=column.format, numeric=numeric)
 
 
-def in_words(values: pl.Series, levels: Sequence[str] = ()) -> tuple[pl.Series, list[str]]:
-    """Return categories as words, and the levels of their column in the same words.
-
-    Whole numbers have no decimals, whatever type a file gave them.
-    """
+def in_words(values: pl.Series) -> pl.Series:
+    """Return categories as words: whole numbers have no decimals, whatever type a file gave them."""
     import polars as pl
 
     words = values.cast(pl.String)
-    if not values.dtype.is_numeric():
-        return words, [*levels]
-    return words.str.replace(r"\.0$", ""), [level.removesuffix(".0") for level in levels]
+    return words.str.replace(r"\.0$", "") if values.dtype.is_float() else words
 
 
 def as_numbers(kind: str, values: pl.Series, format: str = "", *, strict: bool = True) -> pl.Series:
@@ -156,9 +165,9 @@ def _column(table: Table, encoded: Encoded) -> list[Tensor]:
     values = table.frame[encoded.name]
     features = []
     if encoded.kind == "category":
-        words, levels = in_words(values, encoded.levels)
-        known = words.is_in(levels)
-        features = [(words == level).fill_null(False) for level in levels]
+        words = in_words(values)
+        known = words.is_in(list(encoded.levels))
+        features = [(words == level).fill_null(False) for level in encoded.levels]
         if encoded.others:
             features.append(~known & words.is_not_null())
     else:
