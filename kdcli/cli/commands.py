@@ -186,17 +186,20 @@ def plot(call: Call) -> None:
 
 @app.add(
     "compare",
-    *("run_to_show", "metrics", "control", "unpaired", "models", "full", "as_csv", *WORK),
-    examples=("kd compare --full", "kd compare --metric brier --control hard", "kd compare --csv"),
+    *("run_to_show", "by", "metrics", "control", "unpaired", "models", "full", "as_csv", *WORK),
+    examples=("kd compare --full", "kd compare --by class", "kd compare --metric brier --control hard"),
 )
 def compare(call: Call) -> None:
     """Compare students with their control, with confidence intervals: the evidence for distillation."""
     if call.options.as_csv and call.options.as_json:
         raise UsageError("--csv and --json are two documents", "choose one of them")
+    if call.options.as_csv and call.options.by:
+        raise UsageError("--csv has no groups", "--by with --json has")
     from kdcli.stages.compare import compare as stage
 
     with call.working_on(call.store.existing_run(call.options.run_to_show)) as experiment:
-        made = stage(experiment, **call.passed("models", "metrics", "control", "unpaired", "full"))
+        passed = call.passed("by", "models", "metrics", "control", "unpaired", "full")
+        made = stage(experiment, **passed, watch=call.screen.watch)
     if call.options.as_csv:
         print(made.csv(), end="")
     else:

@@ -156,6 +156,11 @@ class Options:
         flag="--metric",
         completion=tuple(METRICS),
     )
+    by: str | None = setting(
+        None,
+        "compare within groups of the test examples: by class, or by a column of a table",
+        metavar="class|COLUMN",
+    )
     control: str | None = setting(
         None,
         "the student set to compare with, such as hard or soft-T4-mlp4; default: labels",

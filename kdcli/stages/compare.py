@@ -1,6 +1,7 @@
 """`kd compare`: the evidence on a run's students, kept as `compare.json`."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ from kdcli.commands import spell
 from kdcli.errors import Command, KdError, Text, joined
 from kdcli.evidence.conclusions import Conclusions, conclude
 from kdcli.evidence.gather import Evidence, gather
+from kdcli.evidence.groups import ByGroup, by_groups
 from kdcli.models import parse_model
+from kdcli.progress import Watch, unwatched
 from kdcli.report.cautions import caution_text
 from kdcli.report.documents import as_csv, document
 from kdcli.report.evidence import (
@@ -21,6 +24,7 @@ from kdcli.report.evidence import (
     recall_table,
     verdict_table,
 )
+from kdcli.report.groups import groups_document, groups_table, groups_text
 from kdcli.report.headline import headline
 from kdcli.report.sentences import coverage, sentences
 from kdcli.report.table import Table
@@ -28,6 +32,11 @@ from kdcli.report.told import Line, Told
 from kdcli.report.words import wrote
 from kdcli.runs.experiment import Experiment
 from kdcli.store import fitting, to_json
+
+CORRECTED = (
+    "Verdicts hold at 95 % for all groups and sets of the table together (Holm's correction). A group with "
+    "few examples shows only large differences."
+)
 
 
 @dataclass(frozen=True)
@@ -40,10 +49,18 @@ class Compared:
     path: Path
     conclusions: Conclusions
     more: Command | None
+    groups: ByGroup | None = None
 
     def told(self) -> Iterator[Told]:
         """Return the finding, the table that proves it, and where a reader would go wrong."""
         conclusions, evidence = self.conclusions, self.conclusions.evidence
+        if self.groups:
+            yield from (_sentence("", text) for text in groups_text(self.groups, evidence))
+            yield ""
+            yield groups_table(self.groups, evidence)
+            yield _sentence("", CORRECTED)
+            yield wrote(self.path)
+            return
         if finding := headline(evidence, conclusions.groups):
             yield _sentence("", finding)
             yield ""
@@ -77,7 +94,12 @@ class Compared:
 
     def document(self) -> dict[str, Any]:
         """Return what `compare.json` holds, and its path."""
-        return {**document(self.conclusions), "path": self.path}
+        return {**self.content(), "path": self.path}
+
+    def content(self) -> dict[str, Any]:
+        """Return what `compare.json` holds."""
+        groups = {"groups": groups_document(self.groups)} if self.groups else {}
+        return {**document(self.conclusions), **groups}
 
     def csv(self) -> str:
         """Return the evidence as CSV."""
@@ -92,11 +114,14 @@ def compare(
     control: str | None = None,
     unpaired: bool = False,
     full: bool = False,
+    by: str | None = None,
+    watch: Watch = unwatched,
 ) -> Compared:
     """Compare a run's students with their controls, and write `compare.json`.
 
     For the options and errors see `evidence.gather`; raises `KdError` besides where no set has a control.
-    With `models` the file is named after them. All of the evidence is told if it is `full`.
+    With `models` the file is named after them. All of the evidence is told if it is `full`, or instead of it
+    the comparisons within groups `by` class or a column.
     """
     evidence = gather(experiment, models=models, metrics=metrics, control=control, unpaired=unpaired)
     unmatched = [students for students in evidence.students if students.why]
@@ -110,14 +135,22 @@ def compare(
     more = experiment.run.command(
         "compare", full=True, model=models, metric=metrics, control=control, unpaired=unpaired
     )
-    return report(experiment, evidence, named, None if full else more)
+    groups = by_groups(experiment, evidence, by, watch) if by else None
+    named = fitting(f"{named}-by-{re.sub('[^A-Za-z0-9_-]', '_', by)}") if by else named
+    return report(experiment, evidence, named, None if full else more, groups)
 
 
-def report(experiment: Experiment, evidence: Evidence, named: str, more: Command | None) -> Compared:
+def report(
+    experiment: Experiment,
+    evidence: Evidence,
+    named: str,
+    more: Command | None,
+    groups: ByGroup | None = None,
+) -> Compared:
     """Draw conclusions from the evidence of a run, and write them to `compare.json`."""
     path = experiment.run.path / f"compare{named}.json"
-    compared = Compared(path, conclude(experiment, evidence), more)
-    content = json.dumps(to_json(document(compared.conclusions)), indent=2, allow_nan=False)
+    compared = Compared(path, conclude(experiment, evidence), more, groups)
+    content = json.dumps(to_json(compared.content()), indent=2, allow_nan=False)
     experiment.run.write_report(compared.path.name, content + "\n")
     return compared
 

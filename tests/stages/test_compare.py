@@ -490,3 +490,18 @@ def test_ranking_is_measured_of_a_built_in_problem_where_it_is_asked_for(kd: Kd,
     )
     assert versus["verdict"] in ("better", "worse", "no difference shown", None)  # too skewed
     assert "area under ROC" in kd("compare", "--metric", "roc_auc").out
+
+
+def test_within_groups(kd: Kd, tiny: Path) -> None:
+    shown = kd("compare", "--by", "class")
+    assert "accuracy of mlp:4 in % by class, on n test examples each" in shown.out
+    told = json.loads(kd("compare", "--by", "class", "--json").out)
+    assert told["path"].endswith("compare-by-class.json")
+    comparisons = told["groups"]["comparisons"]
+    assert [one["group"] for one in comparisons] == ["0", "1"]
+    assert sum(sum(one["examples"]) for one in comparisons) == told["dataset"]["n_test"]
+    whole = by_name(told)["soft-T4-mlp4"]["versus"]["accuracy"]["difference"]
+    parts = sum(one["difference"] * one["examples"][0] for one in comparisons)
+    assert whole == pytest.approx(parts / told["dataset"]["n_test"])
+    assert kd("compare", "--by", "class", "--csv").code == 2
+    assert "no group 'sex'" in kd("compare", "--by", "sex").err

@@ -1,0 +1,203 @@
+"""Who gains and who loses: comparisons within groups of the test examples.
+
+A student may be as good as its control on the whole and worse for some, since what a small model gives up is
+not spread evenly. Groups are the classes, or the values of a column.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from kdcli.data.tables.encoding import Encoded
+from kdcli.errors import KdError, UsageError, unknown
+from kdcli.evidence.gather import Evidence
+from kdcli.evidence.verdicts import Measured, StudentsMeasured, Versus, contrast, decide
+from kdcli.exports.features import moment, number
+from kdcli.progress import Watch, unwatched
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.stored import Data
+
+M = TypeVar("M", bound=Measured)
+
+CLASS = "class"
+METRIC = "accuracy"
+LEAST = 10  # test examples of a group in each draw
+MOST = 30  # groups
+MISSING, ANOTHER = "(missing)", "(another)"
+QUARTILES = (0.25, 0.5, 0.75)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some of the test examples: which of each draw, `(n,)` bool."""
+
+    name: str
+    members: Sequence[Tensor]
+
+    @property
+    def examples(self) -> list[int]:
+        """How many there are in each draw."""
+        return [int(of_draw.sum()) for of_draw in self.members]
+
+
+@dataclass(frozen=True)
+class Within:
+    """How a set compares with its control within a group; means over draws and seeds of the accuracy."""
+
+    students: StudentsMeasured
+    group: Group
+    versus: Versus
+    accuracy: float
+    of_control: float
+    of_teacher: float | None
+
+
+@dataclass(frozen=True)
+class ByGroup:
+    """All comparisons within groups by a column or by class, with one correction; `small` were left out."""
+
+    by: str
+    groups: Sequence[Group]
+    small: Sequence[str]
+    rows: Sequence[Within]
+
+    def of(self, students: StudentsMeasured) -> list[Within]:
+        """Return the comparisons of a set."""
+        return [row for row in self.rows if row.students.name == students.name]
+
+
+def by_groups(experiment: Experiment, evidence: Evidence, by: str, watch: Watch = unwatched) -> ByGroup:
+    """Compare each set with its control within the groups of the test examples by a column, or by class.
+
+    Raises `UsageError` for a column that is not there, and `KdError` where all groups are small, or the file
+    with the column is no longer what it was.
+    """
+    everything = [group for group in groups_by(experiment.data, by, watch) if any(group.examples)]
+    groups = [group for group in everything if min(group.examples) >= LEAST][:MOST]
+    small = [group.name for group in everything if group not in groups]
+    if not groups:
+        raise KdError(f"no group by {by} has {LEAST} test examples in each draw", "take another column")
+    pairs = [
+        (students, evidence.named(students.control), group)
+        for students in evidence.students
+        if students.control
+        for group in groups
+    ]
+    decided = decide(
+        {
+            k: contrast(_of(group, students), _of(group, control), METRIC)
+            for k, (students, control, group) in enumerate(pairs)
+        }
+    )
+    rows = [
+        Within(
+            students,
+            group,
+            decided[k],
+            _mean(_of(group, students)),
+            _mean(_of(group, control)),
+            _mean(_of(group, evidence.teacher)) if evidence.teacher else None,
+        )
+        for k, (students, control, group) in enumerate(pairs)
+    ]
+    return ByGroup(by, groups, small, rows)
+
+
+def _of(group: Group, measured: M) -> M:
+    """Return what was measured on the examples of a group alone."""
+    values = [v[:, of_draw] for v, of_draw in zip(measured.values[METRIC], group.members, strict=True)]
+    return replace(measured, values={METRIC: values})
+
+
+def _mean(measured: Measured) -> float:
+    return fmean(float(values.double().mean()) for values in measured.values[METRIC])
+
+
+def groups_by(data: Data, by: str, watch: Watch = unwatched) -> Iterator[Group]:
+    """Yield the groups of the test examples by class, or by a column of a table."""
+    description = data.description
+    tests = [data.pool.split("test", draw) for draw in range(description.draws)]
+    encoded = {column.name: column for column in description.encodings}
+    if by == CLASS and by not in encoded:
+        for k, name in enumerate(description.classes):
+            yield Group(name, [test.y == k for test in tests])
+    elif by in encoded:
+        start = 0
+        for column in description.encodings:
+            if column.name == by:
+                break
+            start += len(column.features)
+        train = data.pool.split("train").x[:, start]
+        xs = [test.x[:, start : start + len(encoded[by].features)] for test in tests]
+        yield from _of_column(encoded[by], train, xs)
+    else:
+        yield from _of_texts(_texts(data, by, watch), data)
+
+
+def _of_column(column: Encoded, train: Tensor, xs: Sequence[Tensor]) -> Iterator[Group]:
+    """Yield the groups by a column that is encoded as these features: categories, or quarters of numbers."""
+    lacking = [x[:, -1] > 0 if column.missing else torch.zeros(len(x), dtype=torch.bool) for x in xs]
+    if column.kind == "category":
+        for k, level in enumerate(column.levels):
+            yield Group(level, [x[:, k] > 0 for x in xs])
+        known = len(column.levels)
+        yield Group(
+            ANOTHER, [~((x[:, :known] > 0).any(1) | none) for x, none in zip(xs, lacking, strict=True)]
+        )
+    elif column.kind == "yes/no":
+        for name, value in (("yes", 1), ("no", 0)):
+            yield Group(name, [(x[:, 0] == value) & ~none for x, none in zip(xs, lacking, strict=True)])
+    else:
+        yield from _quarters(column, train, xs, lacking)
+    yield Group(MISSING, lacking)
+
+
+def _quarters(
+    column: Encoded, train: Tensor, xs: Sequence[Tensor], lacking: Sequence[Tensor]
+) -> Iterator[Group]:
+    """Yield groups of numbers between the quartiles of the training rows."""
+    ends = sorted({float(train.double().quantile(q)) for q in QUARTILES} - {float(train.max())})
+    written: Callable[[float], str] = number
+    if column.kind == "date":
+        written = lambda days: moment(days, column.format)  # noqa: E731 - the shorter way to say so
+    for k, (low, high) in enumerate(zip([None, *ends], [*ends, None], strict=True)):
+        name = f"above {written(ends[-1])}" if high is None and ends else "all"
+        if high is not None:
+            name = (
+                f"up to {written(high)}" if not k else f"above {written(ends[k - 1])}, up to {written(high)}"
+            )
+        inside = [
+            ~none
+            & (x[:, 0] > (-torch.inf if low is None else low))
+            & (x[:, 0] <= (torch.inf if high is None else high))
+            for x, none in zip(xs, lacking, strict=True)
+        ]
+        yield Group(name, inside)
+
+
+def _texts(data: Data, by: str, watch: Watch) -> Sequence[str]:
+    """Return the values of a column that no model learns from, of all examples, as their file has them."""
+    columns = [column.name for column in data.description.decisions]
+    if by not in columns or data.dataset.rows is None:
+        raise unknown("group", by, [CLASS, *columns], "a column of the data, or class")
+    values = data.dataset.rows(data.record.config, watch).values
+    if values is None:
+        raise UsageError(f"the data have no column '{by}'", f"--by {CLASS} is by class")
+    return ["" if value is None else str(value) for value in values(by)]
+
+
+def _of_texts(texts: Sequence[str], data: Data) -> Iterator[Group]:
+    """Yield the groups by texts of all examples, the most frequent first."""
+    counts: dict[str, int] = {}
+    for text in texts:
+        counts[text] = counts.get(text, 0) + 1
+    codes = {text: k for k, text in enumerate(sorted(counts, key=lambda text: -counts[text]))}
+    coded = torch.tensor([codes[text] for text in texts])
+    draws = range(data.description.draws)
+    of_tests = [coded[data.pool.rows("test", draw)] for draw in draws]
+    for text, k in codes.items():
+        yield Group(text or MISSING, [of_draw == k for of_draw in of_tests])
