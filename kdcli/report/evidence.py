@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kdcli.evidence.verdicts import by_group
@@ -20,8 +20,13 @@ if TYPE_CHECKING:
     from kdcli.runs.student_sets import StudentSet
 
 MOST_CLASSES = 10  # that a table shows the recall of
-COST_UNITS = ("count", "count", "bytes", "ms", "ms")  # of the fields of a cost
-COST_COLUMNS = ("parameters", "multiply-\nadds", "bytes", "latency\nmedian", "latency\n95th perc.")
+COSTS = {  # what the table shows of a cost, with its unit
+    "parameters": ("parameters", "count"),
+    "multiply_adds": ("multiply-\nadds", "count"),
+    "bytes": ("bytes", "bytes"),
+    "latency_ms": ("latency of\na call", "ms"),
+    "row_us": ("a row\nof 64", "µs"),
+}
 
 
 def metrics_table(evidence: Evidence) -> Table:
@@ -175,15 +180,15 @@ def cost_table(evidence: Evidence, teacher: Cost | None, costs: Mapping[str, Cos
             rows.append(Row(Cell(title), _cost_cells(cost, teacher)))
         sections.append(Section(rows))
     title = "cost of one prediction on one thread, and its ratio to the teacher's"
-    return Table([Column(column) for column in COST_COLUMNS], sections, title)
+    return Table([Column(title_of) for title_of, _ in COSTS.values()], sections, title)
 
 
 def _cost_cells(cost: Cost, teacher: Cost | None) -> list[Cell]:
-    whole = astuple(teacher) if teacher else (0,) * len(COST_UNITS)
-    return [
-        Cell(value, unit, below=[ratio(value / other)] if value and other else [])
-        for value, unit, other in zip(astuple(cost), COST_UNITS, whole, strict=True)
-    ]
+    cells = []
+    for name, (_, unit) in COSTS.items():
+        value, other = getattr(cost, name), getattr(teacher, name) if teacher else 0
+        cells.append(Cell(value, unit, below=[ratio(value / other)] if value and other else []))
+    return cells
 
 
 def set_facts(name: str, student_set: StudentSet) -> dict[str, Any]:

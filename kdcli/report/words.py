@@ -11,8 +11,14 @@ from typing import TypeAlias
 from kdcli.metrics import HUGE, METRICS
 from kdcli.words import readable_size
 
-FORMS = {"%": ".2f", "errors": ".1f", "ms": ".3f", "count": ",.0f"}  # by unit; of all others ".4f"
-SUFFIXES = {"%": " %", "ms": " ms"}  # units that stand behind every number
+FORMS = {
+    "%": ".2f",
+    "errors": ".1f",
+    "ms": ".3f",
+    "µs": ".3f",
+    "count": ",.0f",
+}  # by unit; of all others ".4f"
+SUFFIXES = {"%": " %", "ms": " ms", "µs": " µs"}  # units that stand behind every number
 AMOUNTS = {"%": "points of ", "nats": "nats of ", "errors": ""}  # of a metric; of all others "in "
 
 

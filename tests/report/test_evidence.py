@@ -8,8 +8,10 @@ from kdcli.report.evidence import cost_table, means_table, metrics_table, recall
 from kdcli.report.table import Row, Table
 from kdcli.stats import Estimate
 
-COST = Cost(parameters=20, multiply_adds=0, bytes=80, latency_ms=0.01, latency_p95_ms=0.02)
-LARGE = Cost(parameters=4000, multiply_adds=3900, bytes=16_000, latency_ms=0.05, latency_p95_ms=0.05)
+COST = Cost(parameters=20, multiply_adds=0, bytes=80, latency_ms=0.01, latency_p95_ms=0.02, row_us=0.5)
+LARGE = Cost(
+    parameters=4000, multiply_adds=3900, bytes=16_000, latency_ms=0.05, latency_p95_ms=0.05, row_us=4.0
+)
 
 
 def row(table: Table, title: str) -> Row:
@@ -97,9 +99,9 @@ def test_costs_are_set_against_the_teachers() -> None:
     table = cost_table(made, LARGE, {"labels-mlp4": COST, "soft-T4-mlp4": COST})
     assert [r.title.text for r in table.rows()] == ["mlp:8", "mlp:4"]
     cells = row(table, "mlp:4").cells
-    assert [cell.text for cell in cells] == ["20", "0", "80 B", "0.010 ms", "0.020 ms"]
-    assert [list(cell.below) for cell in cells] == [["1/200"], [], ["1/200"], ["0.20"], ["0.40"]]
-    other = Cost(parameters=30, multiply_adds=0, bytes=120, latency_ms=0.01, latency_p95_ms=0.02)
+    assert [cell.text for cell in cells] == ["20", "0", "80 B", "0.010 ms", "0.500 µs"]
+    assert [list(cell.below) for cell in cells] == [["1/200"], [], ["1/200"], ["0.20"], ["0.12"]]
+    other = Cost(parameters=30, multiply_adds=0, bytes=120, latency_ms=0.01, latency_p95_ms=0.02, row_us=0.5)
     table = cost_table(made, None, {"labels-mlp4": COST, "soft-T4-mlp4": other})
     assert [r.title.text for r in table.rows()] == ["mlp:4: labels", "mlp:4: soft, T = 4"]
 

@@ -21,7 +21,7 @@ from kdcli.runs.recipe import Recipe, parse
 from kdcli.scored import Scored
 from kdcli.stats import crossed
 
-COST = {"parameters", "multiply_adds", "bytes", "latency_ms", "latency_p95_ms"}
+COST = {"parameters", "multiply_adds", "bytes", "latency_ms", "latency_p95_ms", "row_us"}
 
 
 def document(kd: Kd, *arguments: str) -> dict[str, Any]:
