@@ -9,6 +9,7 @@ from typing import TypeAlias
 from kdcli.errors import Command, Text
 from kdcli.evidence.gather import Evidence
 from kdcli.evidence.remedies import Remembers
+from kdcli.evidence.trainings import NearChance, Overfitted, SameLabels, StillFalling
 from kdcli.evidence.verdicts import UNDECIDED, StudentsMeasured
 from kdcli.inference import compare
 from kdcli.stats import LEVEL, Source, holm
@@ -82,6 +83,15 @@ class BeyondTeacher:
 
 
 @dataclass(frozen=True)
+class WeakTeacher:
+    """A control, which learned from labels alone, whose accuracy is above that of the teacher."""
+
+    control: StudentsMeasured
+    difference: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class OneDraw:
     """All verdicts rest on one draw of the data; the command makes several."""
 
@@ -103,6 +113,11 @@ Caution: TypeAlias = (
     | Remembers
     | SameScores
     | BeyondTeacher
+    | WeakTeacher
+    | StillFalling
+    | Overfitted
+    | NearChance
+    | SameLabels
     | BiasedCalibration
 )
 
@@ -175,13 +190,18 @@ def _softened(evidence: Evidence) -> list[StudentsMeasured]:
     return [s for s in evidence.students if s.set.taught.softened]
 
 
-def _beyond_teacher(evidence: Evidence) -> list[BeyondTeacher]:
-    """Find students that are better than the teacher they learned from."""
+def _beyond_teacher(evidence: Evidence) -> list[BeyondTeacher | WeakTeacher]:
+    """Find students that are better than the teacher: those who learned from it, and controls."""
     if evidence.teacher is None:
         return []
     theirs, how = evidence.teacher.values["accuracy"], evidence.teacher.how
     several = evidence.draws > 1
-    taught = [s for s in evidence.students if s.set.taught.needs == "teacher" and (several or s.seeds > 1)]
+    controls = {s.control for s in evidence.students}
+    sets = [
+        s
+        for s in evidence.students
+        if (s.set.taught.needs == "teacher" or s.name in controls) and (several or s.seeds > 1)
+    ]
     compared = [
         compare(
             s.values["accuracy"],
@@ -190,11 +210,13 @@ def _beyond_teacher(evidence: Evidence) -> list[BeyondTeacher]:
             how=how,
             count=1.0,
         )
-        for s in taught
+        for s in sets
     ]
     adjusted = holm([comparison.p_value or 1.0 for comparison in compared])
     return [
-        BeyondTeacher(students, comparison.difference, comparison.interval)
-        for students, comparison, p in zip(taught, compared, adjusted, strict=True)
+        (BeyondTeacher if students.set.taught.needs == "teacher" else WeakTeacher)(
+            students, comparison.difference, comparison.interval
+        )
+        for students, comparison, p in zip(sets, compared, adjusted, strict=True)
         if p <= LEVEL and comparison.interval and comparison.difference and comparison.difference > 0
     ]

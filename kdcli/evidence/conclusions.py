@@ -9,6 +9,7 @@ from kdcli.evidence.findings import GroupFindings, findings
 from kdcli.evidence.gather import Evidence
 from kdcli.evidence.new_examples import NewExamples, new_examples
 from kdcli.evidence.remedies import remembers
+from kdcli.evidence.trainings import of_trainings
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import STUDENTS
 from kdcli.runs.stored import TrainedStudents
@@ -35,7 +36,11 @@ def conclude(experiment: Experiment, evidence: Evidence) -> Conclusions:
     return Conclusions(
         evidence=evidence,
         groups=findings(evidence),
-        cautions=[*cautions(evidence), *([memory] if memory else [])],
+        cautions=[
+            *cautions(evidence),
+            *of_trainings(experiment, evidence),
+            *([memory] if memory else []),
+        ],
         teacher_cost=measure_costs([teacher], experiment.data).get(teacher.folder) if teacher else None,
         costs=measure_costs(students, experiment.data),
         brought=new_examples(evidence),

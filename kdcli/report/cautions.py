@@ -16,12 +16,16 @@ from kdcli.evidence.cautions import (
     SameScores,
     SeedsLeftOut,
     SingleSeed,
+    WeakTeacher,
 )
 from kdcli.evidence.remedies import Remembers
+from kdcli.evidence.trainings import NearChance, Overfitted, SameLabels, StillFalling
 from kdcli.report.sentences import spoken, spoken_list
 from kdcli.report.words import amount, number
 from kdcli.runs.student_sets import LOST
-from kdcli.words import numbered
+from kdcli.words import listed, numbered
+
+MOST_NAMED = 3
 
 
 def caution_text(caution: Caution) -> Text:
@@ -39,8 +43,10 @@ def caution_text(caution: Caution) -> Text:
             return (told, more_draws, " tells it for ten draws of what the recipe says.")
         case Coarse():
             return _coarse(caution)
-        case NearlyHard() | Remembers() | BeyondTeacher():
+        case NearlyHard() | Remembers() | BeyondTeacher() | WeakTeacher():
             return _of_teacher(caution)
+        case StillFalling() | Overfitted() | NearChance() | SameLabels():
+            return _of_training(caution)
         case SameScores(students, other):
             return (
                 f"{students.group}: {spoken(students)} and {spoken(other)} have the same scores on every "
@@ -55,7 +61,35 @@ def caution_text(caution: Caution) -> Text:
     assert_never(caution)
 
 
-def _of_teacher(caution: NearlyHard | Remembers | BeyondTeacher) -> Text:
+def _of_training(caution: StillFalling | Overfitted | NearChance | SameLabels) -> Text:
+    match caution:
+        case StillFalling(students, longer):
+            named = listed([f"{spoken(one)} ({one.group})" for one in students[:MOST_NAMED]])
+            more = f" and {len(students) - MOST_NAMED} other sets" if len(students) > MOST_NAMED else ""
+            told = (
+                f"The validation loss of {named}{more} still falls at the last epoch, so a comparison may be "
+            )
+            return (f"{told}one of speed. ", longer, " trains for twice as long.")
+        case Overfitted(control, risen, best):
+            return (
+                f"{control.group}: the validation loss of {spoken(control)}, the control, ends "
+                f"{100 * risen:.0f} % above its lowest. A control that has overfitted is easy to beat: ",
+                best,
+                " keeps the best epoch of all.",
+            )
+        case NearChance(models):
+            named = listed([f"{one.title} ({one.group})" for one in models[:MOST_NAMED]])
+            more = f" and {len(models) - MOST_NAMED} others" if len(models) > MOST_NAMED else ""
+            return f"Hardly better than chance: {named}{more}. Nothing can be learned from comparing them."
+        case SameLabels(n_train):
+            return (
+                f"The teacher has the class of every one of the {n_train:,} training examples right: hard "
+                "labels are the labels here, and their students the same."
+            )
+    assert_never(caution)
+
+
+def _of_teacher(caution: NearlyHard | Remembers | BeyondTeacher | WeakTeacher) -> Text:
     match caution:
         case NearlyHard(temperature, top):
             return (
@@ -75,6 +109,13 @@ def _of_teacher(caution: NearlyHard | Remembers | BeyondTeacher) -> Text:
                 f"{students.group}: {spoken(students)} is better than its teacher by "
                 f"{amount('accuracy', difference)} [{low}, {high}]. A teacher trained for longer or shorter, "
                 "or a smaller one, may be better too."
+            )
+        case WeakTeacher(control, difference, interval):
+            low, high = (number(end, "%") for end in interval)
+            return (
+                f"{control.group}: {spoken(control)}, the control, is better than the teacher by "
+                f"{amount('accuracy', difference)} [{low}, {high}]: such a teacher has little to teach. "
+                "Train a better one first."
             )
     assert_never(caution)
 

@@ -14,6 +14,7 @@ from kdcli.evidence.cautions import (
     SameScores,
     SeedsLeftOut,
     SingleSeed,
+    WeakTeacher,
     cautions,
 )
 from kdcli.evidence.gather import Evidence
@@ -74,10 +75,10 @@ def test_a_temperature_that_was_chosen_is_no_other_than_the_same_that_was_given(
 
 
 def test_students_that_are_better_than_their_teacher() -> None:
-    sets = students("labels", 0.95), students("soft", 0.9)
+    sets = students("labels", 0.7), students("soft", 0.9)
     (caution,) = cautions_but_one_draw(evidence(*sets, teacher=teacher(0.8)))
     assert isinstance(caution, BeyondTeacher)
-    assert caution.students.set.target == "soft"  # labels need no teacher
+    assert caution.students.set.target == "soft"
     assert caution.difference == pytest.approx(0.1)
     low, high = caution.interval
     assert 0 < low < caution.difference < high
@@ -92,6 +93,14 @@ def test_students_that_are_better_than_the_teacher_of_each_draw(seeds: int) -> N
     assert caution.interval == pytest.approx(tuple(ttest_1samp([0.05, 0.06, 0.04], 0).confidence_interval()))
     sometimes = cautions(evidence(*sets, teacher=teacher([0.85, 0.8, 0.66])))
     assert not any(isinstance(caution, BeyondTeacher) for caution in sometimes)
+
+
+def test_a_control_that_is_better_than_the_teacher() -> None:
+    sets = students("labels", 0.95), students("soft", 0.7)
+    (caution,) = cautions_but_one_draw(evidence(*sets, teacher=teacher(0.8)))
+    assert isinstance(caution, WeakTeacher)
+    assert caution.control.set.target == "labels"
+    assert caution.difference == pytest.approx(0.15)
 
 
 def test_temperatures_are_told_apart_by_any_draw() -> None:

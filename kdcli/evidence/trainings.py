@@ -1,0 +1,144 @@
+"""Trainings that make a comparison say less than it seems to: cut short, gone too far, or of no avail."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import torch
+from torch import Tensor
+
+from kdcli.errors import Command
+from kdcli.evidence.gather import Evidence
+from kdcli.evidence.verdicts import Measured, StudentsMeasured
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.kinds import STUDENTS
+from kdcli.runs.stored import TrainedStudents
+
+LATE = 0.9  # of the epochs, after which a loss should hardly fall any more
+FALLING = 0.03  # of its whole fall that a validation loss still falls after that
+RISEN = 0.05  # above its lowest that a validation loss has risen at the end, and of its whole fall
+NO_BETTER = 0.97  # of the entropy of the classes, above which a model's NLL is hardly below chance
+POINT = 0.01
+
+
+@dataclass(frozen=True)
+class StillFalling:
+    """Sets whose validation loss still falls at the last epoch; the command trains all for twice as long."""
+
+    students: Sequence[StudentsMeasured]
+    longer: Command
+
+
+@dataclass(frozen=True)
+class Overfitted:
+    """A control whose validation loss has risen by this share; the command keeps the best epoch of all."""
+
+    control: StudentsMeasured
+    risen: float
+    best: Command
+
+
+@dataclass(frozen=True)
+class NearChance:
+    """Models that are hardly better than always saying how frequent the classes are."""
+
+    models: Sequence[Measured]
+
+
+@dataclass(frozen=True)
+class SameLabels:
+    """The teacher has the class of every training example right: hard labels are the labels."""
+
+    n_train: int
+
+
+def of_trainings(
+    experiment: Experiment, evidence: Evidence
+) -> list[StillFalling | Overfitted | NearChance | SameLabels]:
+    """Return what is to be told of how models were trained, and what came of it."""
+    curves = _curves(experiment, evidence)
+    return [
+        *_still_falling(experiment, evidence, curves),
+        *_overfitted(experiment, evidence, curves),
+        *_near_chance(experiment, evidence),
+        *_same_labels(experiment, evidence),
+    ]
+
+
+def _curves(experiment: Experiment, evidence: Evidence) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return the epochs and the mean validation loss over draws and seeds, of sets that have curves."""
+    curves = {}
+    for students in evidence.students:
+        stored = experiment.stored(f"{STUDENTS}/{students.name}")
+        history = stored.load_history() if isinstance(stored, TrainedStudents) else None
+        if history and len(history["epochs"]) > 2:
+            curves[students.name] = history["epochs"], history["val"].flatten(0, 1).mean(0)
+    return curves
+
+
+def _still_falling(
+    experiment: Experiment, evidence: Evidence, curves: Mapping[str, tuple[Tensor, Tensor]]
+) -> list[StillFalling]:
+    falling = []
+    for students in evidence.students:
+        if students.name not in curves:
+            continue
+        epochs, loss = curves[students.name]
+        late = int((epochs <= LATE * epochs[-1]).sum()) - 1
+        whole = float(loss[0] - loss.min())
+        if whole > 0 and float(loss[late] - loss[-1]) > FALLING * whole:
+            falling.append(students)
+    if not falling:
+        return []
+    epochs_asked = 2 * max(students.set.settings.epochs for students in falling)
+    return [StillFalling(falling, experiment.run.command("distill", epochs=epochs_asked, force=True))]
+
+
+def _overfitted(
+    experiment: Experiment, evidence: Evidence, curves: Mapping[str, tuple[Tensor, Tensor]]
+) -> list[Overfitted]:
+    compared = {students.control for students in evidence.students}
+    best = experiment.run.command("distill", select="best", force=True)
+    found = []
+    for control in evidence.students:
+        if (
+            control.name not in compared
+            or control.set.settings.select == "best"
+            or control.name not in curves
+        ):
+            continue
+        loss = curves[control.name][1]
+        lowest, last = float(loss.min()), float(loss[-1])
+        if last - lowest > RISEN * max(lowest, float(loss[0]) - lowest):
+            found.append(Overfitted(control, last / lowest - 1, best))
+    return found
+
+
+def _near_chance(experiment: Experiment, evidence: Evidence) -> list[NearChance]:
+    """Find models that are no better than the frequencies of the classes, in NLL and in accuracy."""
+    pool = experiment.data.pool
+    shares = [
+        pool.labels("test", draw).bincount(minlength=evidence.description.n_classes).double()
+        for draw in range(evidence.description.test_draws)
+    ]
+    shares = [counts / counts.sum() for counts in shares]
+    entropy = fmean(float(torch.special.entr(share).sum()) for share in shares)
+    most = fmean(float(share.max()) for share in shares)
+    measured = [*([evidence.teacher] if evidence.teacher else []), *evidence.students]
+    poor = [
+        one
+        for one in measured
+        if one.estimates["nll"].mean >= NO_BETTER * entropy and one.estimates["accuracy"].mean <= most + POINT
+    ]
+    return [NearChance(poor)] if poor else []
+
+
+def _same_labels(experiment: Experiment, evidence: Evidence) -> list[SameLabels]:
+    if evidence.teacher_logits is None or not any(s.set.target == "hard" for s in evidence.students):
+        return []
+    labels = [experiment.data.pool.labels("train", draw) for draw in range(len(evidence.teacher_logits))]
+    same = all(
+        bool((logits.argmax(-1) == y).all())
+        for logits, y in zip(evidence.teacher_logits, labels, strict=True)
+    )
+    return [SameLabels(len(labels[0]))] if same else []
