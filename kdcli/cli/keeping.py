@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from kdcli.cli.calls import Call
-from kdcli.cli.commands import app
 from kdcli.cli.options import SCREEN, STORE, WORK
+from kdcli.cli.using import app
 from kdcli.errors import Command, UsageError
 from kdcli.report import Screen, asks
 

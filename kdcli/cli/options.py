@@ -101,7 +101,12 @@ class Options:
         argument="[SET]",
         completion=student_set_names,
     )
-    export_format: str = setting("python", "what to write", flag="--format", choices=tuple(EXPORTS))
+    export_format: str | None = setting(
+        None,
+        "what to write; default: what the name of --out ends in, or python",
+        flag="--format",
+        choices=tuple(EXPORTS),
+    )
     export_file: str | None = setting(
         None,
         "file to write, beside its golden vectors and model card; - writes it to stdout; default: one in a "

@@ -30,7 +30,7 @@ class Cost:
 
     `latency_ms` is the median of single predictions in PyTorch on one thread of the CPU, and
     `latency_p95_ms` their 95th percentile. Most of that is the call, of a small model: a further row among 64
-    takes `row_us` microseconds, which is what the model takes.
+    takes `latency_row_us` microseconds, which is what the model takes.
     """
 
     parameters: int
@@ -38,7 +38,7 @@ class Cost:
     bytes: int
     latency_ms: float
     latency_p95_ms: float
-    row_us: float
+    latency_row_us: float
 
 
 def measure_costs(models: Iterable[Trained[Any]], data: Data) -> dict[str, Cost]:
@@ -77,7 +77,7 @@ def _cost(model: Model, parameters: int, size: int, times: _Times, data: Data) -
         bytes=size,
         latency_ms=median,
         latency_p95_ms=single[int(0.95 * (len(single) - 1))],
-        row_us=1000 * max(0.0, batch - median) / (BATCH - 1),
+        latency_row_us=1000 * max(0.0, batch - median) / (BATCH - 1),
     )
 
 

@@ -183,7 +183,7 @@ def _texts(data: Data, by: str, watch: Watch) -> Sequence[str]:
     """Return the values of a column that no model learns from, of all examples, as their file has them."""
     columns = [column.name for column in data.description.decisions]
     if by not in columns or data.dataset.rows is None:
-        raise unknown("group", by, [CLASS, *columns], "a column of the data, or class")
+        raise unknown("group", by, [CLASS, *columns])
     values = data.dataset.rows(data.record.config, watch).values
     if values is None:
         raise UsageError(f"the data have no column '{by}'", f"--by {CLASS} is by class")

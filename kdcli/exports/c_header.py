@@ -45,6 +45,7 @@ def _head(student: Exported) -> Iterator[str]:
         planes = "channel after channel, and " if len(student.shape) > 2 else ""
         yield f"// x[0] to x[{n - 1}] are pixels, {planes}row after row, {values}"
     yield "//"
+    yield "// Two students in one program are to be compiled in two files: their names are the same."
     yield f"// Beside constants it takes {_stack(student.computation)} bytes of the stack."
 
 

@@ -130,6 +130,7 @@ class FormatKind:
               be run on
     encodes   whether it can take columns and features alike
     is_text   whether a file can be printed
+    type_of   names the type that the input of a column has; None where inputs have none
     """
 
     summary: str
@@ -141,3 +142,4 @@ class FormatKind:
     speed: float = 1e9
     encodes: bool = False
     is_text: bool = True
+    type_of: Callable[[Encoded], str] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kdcli.data.tables.encoding import Encoded
 from kdcli.exports.kind import Exported, FormatKind, Ran, Rows
 
 
@@ -31,26 +32,55 @@ def obstacle(student: Exported) -> str:
     )
 
 
+def _sample(student: Exported) -> str:
+    """Return a golden row as the inputs of a model."""
+    from kdcli.exports.onnx_run import input_of
+
+    lines = []
+    for k, column in enumerate(student.columns):
+        value = input_of(column, [student.golden.raw[0][k]])[0, 0]
+        if isinstance(value, str):
+            written = f"[[{value!a}]], dtype=object"
+        else:
+            written = f"[[{'np.nan' if value != value else value}]], dtype=np.{type_of(column)}"
+        lines.append(f"    {column.name!a}: np.array({written}),")
+    return "\n".join(["{  # a made row", *lines, "}"])
+
+
 def usage(file: str, student: Exported) -> str:
     """Say how the model is run."""
     if student.columns and not student.encoded:
         asked = (
-            "# an array for each column, by name, of shape (n, 1), of the type that the input has:\n"
-            "# float32 or float64 of numbers, NaN where one is missing; of dates days since 1970-01-01;\n"
-            "# text without blanks around it, '' where it is missing\n"
-            "rows = {...}"
+            "# an array of shape (n, 1) for each column, by name, with the types below: numbers, NaN where\n"
+            "# one is missing; dates as days since 1970-01-01; text, '' where it is missing\n"
+            f"rows = {_sample(student)}"
         )
     else:
         what = "pixels, uint8" if student.is_bytes else "features, float32"
         asked = f"rows = {{'x': ...}}  # {what}, of shape {('n', *student.shape)}".replace("'n'", "n")
     return (
-        "Any runtime of ONNX runs it. In Python:\n\n```python\nimport onnxruntime\n\n"
+        "Any runtime of ONNX runs it. In Python:\n\n```python\nimport numpy as np\nimport onnxruntime\n\n"
         f"session = onnxruntime.InferenceSession('{file}')\n{asked}\n"
         "label, probabilities = session.run(['label', 'probabilities'], rows)\n```\n\n"
         "`session.get_modelmeta().custom_metadata_map` has classes, features, and where it comes from."
     )
 
 
+def type_of(column: Encoded) -> str:
+    """Return the type of the input of a column."""
+    from kdcli.exports.onnx_graph import kind_of
+
+    return {"text": "string", "category": "float64", "date": "float64"}.get(kind_of(column), "float32")
+
+
 FORMAT = FormatKind(
-    "one model for any ONNX runtime", ".onnx", write, obstacle, usage, run, encodes=True, is_text=False
+    "one model for any ONNX runtime",
+    ".onnx",
+    write,
+    obstacle,
+    usage,
+    run,
+    encodes=True,
+    is_text=False,
+    type_of=type_of,
 )

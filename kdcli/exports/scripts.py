@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import KdError
 from kdcli.exports.kind import TIMED, Exported, FormatKind, NotAtHandError, Ran, Rows
-from kdcli.exports.literals import in_comment, javascript_text, parameters, python_text
+from kdcli.exports.literals import in_comment, javascript_text, literal, parameters, python_text
 from kdcli.exports.process import REPORT, last_words, ran, version_of
 
 if TYPE_CHECKING:
     from kdcli.models.computation import Computation
 
 PLACE = "MODEL: dict[str, Any] = {}"  # of the model in the code of Python
-MISSING_VALUES = "numbers, text, `None` where a value is missing"
 PIXELS = "the pixels, channel after channel, and row after row"
 
 
@@ -128,6 +128,16 @@ def _ran(by: str, command: list[str], student: Exported, rows: Rows) -> Ran:
     return Ran(by, np.array(answers["p"]), predicted, answers["microseconds"])
 
 
+def _sample(student: Exported, text: Callable[[str], str], nothing: str) -> str:
+    """Return a golden row as a dict, a column on each line."""
+    pairs = zip(student.columns, student.golden.raw[0], strict=True)
+    lines = [
+        f"    {text(column.name)}: {nothing if value is None else literal(value, text)},"
+        for column, value in pairs
+    ]
+    return "\n".join(["{", *lines, "}"])
+
+
 def _python_usage(file: str, student: Exported) -> str:
     quoted = shlex.quote(file)
     rows = (
@@ -135,9 +145,11 @@ def _python_usage(file: str, student: Exported) -> str:
         if student.columns
         else ""
     )
-    row = "{...}  # " + MISSING_VALUES if student.columns else f"[...]  # {PIXELS}"
+    row = (
+        f"{_sample(student, python_text, 'None')}  # a made row" if student.columns else f"[...]  # {PIXELS}"
+    )
     return (
-        f"Import it, or load it by its path; it needs Python 3.8 or later and nothing else.\n\n```python\n"
+        f"Load it by its path; it needs Python 3.8 or later and nothing else.\n\n```python\n"
         f"import importlib.util\n\nspec = importlib.util.spec_from_file_location('student', '{file}')\n"
         "student = importlib.util.module_from_spec(spec)\nspec.loader.exec_module(student)\n\n"
         f"row = {row}\nstudent.predict(row)  # one of student.CLASSES\nstudent.predict_proba(row)\n```\n\n"
@@ -146,8 +158,9 @@ def _python_usage(file: str, student: Exported) -> str:
 
 
 def _javascript_usage(file: str, student: Exported) -> str:
-    row = "{...};  // numbers, text, null where a value is missing"
-    row = row if student.columns else f"[...];  // {PIXELS}"
+    row = f"[...];  // {PIXELS}"
+    if student.columns:
+        row = f"{_sample(student, javascript_text, 'null')};  // a made row"
     return (
         "It is an ES module, for a browser (served over HTTP) or Node.js.\n\n```javascript\n"
         f"import {{ CLASSES, predict, predictProba }} from './{file}';\n\nconst row = {row}\n"

@@ -5,12 +5,16 @@ Mitchell et al., "Model cards for model reporting" (2019).
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdcli.exports.features import middle_of
+import numpy as np
+
+from kdcli.data.tables.columns import NO, YES
+from kdcli.exports.features import middle_of, moment, number
 from kdcli.exports.literals import in_comment
 from kdcli.metrics import METRICS
 from kdcli.report.proof import proof_table, proof_text
@@ -20,6 +24,7 @@ from kdcli.report.words import amount, quantity
 from kdcli.words import counted, readable_size, shortened
 
 if TYPE_CHECKING:
+    from kdcli.data.tables.encoding import Encoded
     from kdcli.evidence.costs import Cost
     from kdcli.evidence.gather import Evidence
     from kdcli.evidence.verdicts import Measured, StudentsMeasured
@@ -31,7 +36,8 @@ INTENDED = "Intended use"
 EVEN = 0.05  # points of confidence above accuracy that are none
 SCORES = ("accuracy", "nll", "brier", "ece")
 LONGEST = 200  # characters of a name
-MOST_LEVELS = 8  # categories of a column that are named
+MOST_LEVELS = 8  # classes that are named at once
+MOST_CLASSES = 10  # whose recall is told
 TO_FILL_IN = (
     "Decisions that it is for:",
     "People or things that it must not be used on:",
@@ -49,6 +55,8 @@ class Card:
     student     the student that was exported
     folder      its student set
     scores      of this one student on the test split, by metric, with its mean `confidence`
+    shares      of the classes among the test examples, and the `recall` of each
+    target      what it was taught, in words
     evidence    of the run
     teacher     what taught it; empty if nothing did
     proof       that the export says what the student says in kd
@@ -61,13 +69,16 @@ class Card:
     folder: str
     scores: Mapping[str, float]
     confidence: float
+    shares: Sequence[float]
+    recall: Sequence[float]
+    target: str
     evidence: Evidence
     teacher: str
     proof: Proof | Unproven
     costs: Mapping[str, Cost]
 
-    def text(self, intended: str = "") -> str:
-        """Return the card as Markdown, with what somebody wrote on the `intended` use."""
+    def text(self, digest: str, intended: str = "") -> str:
+        """Return the card as Markdown, with the SHA-256 of the file, and what somebody wrote on its use."""
         facts = self.student.facts
         questions = "\n".join(["To be filled in by who ships it.", "", *(f"- {q} …" for q in TO_FILL_IN)])
         sections = {
@@ -80,11 +91,13 @@ class Card:
             "Provenance": [
                 f"- kd {facts['kd']}, run {markdown(facts['run'])}, student set {markdown(self.folder)}, "
                 f"seed {facts['seed']}, draw {facts['draw']}",
-                f"- SHA-256 of the data: {facts['digests']['data']}",
-                f"- SHA-256 of the students: {facts['digests']['students']}",
+                f"- SHA-256 of this file: {digest}",
+                f"- what kd knows the data of the run by: {facts['digests']['data']}",
+                f"- what kd knows the student set by: {facts['digests']['students']}",
             ],
         }
-        lines = [mark_of(self.file), f"# {markdown(self.folder)}", "", self._summary]
+        title = f"# {markdown(self.folder)} ({markdown(self.file)})"
+        lines = [mark_of(self.file), title, "", self._summary]
         for title, section in sections.items():
             lines += ["", f"## {title}", "", *section]
         return "\n".join([*lines, ""])
@@ -96,9 +109,14 @@ class Card:
         file, size = plain_file(self.file, self.kind.suffix), readable_size(self.proof.size)
         examples, classes = counted(sizes["train"], "training example"), len(self.student.classes)
         taught, data = markdown(facts["taught"]), markdown(facts["data"])
+        predicts = (
+            f"column {markdown(facts['predicts'])} of {data}" if facts["predicts"] else f"the class of {data}"
+        )
+        named = ", ".join(markdown(name) for name in self.student.classes[:MOST_LEVELS])
+        more = ", …" if classes > MOST_LEVELS else ""
         return (
-            f"The model is {facts['model']}. Its target, **{taught}**, was made{source} from {data}: "
-            f"{examples}, {classes} classes. `{file}` is {self.kind.summary}, {size}."
+            f"Predicts {predicts}: {named}{more}. The model is {facts['model']}, trained on {examples}. "
+            f"Its target was **{taught}** ({self.target}){source}. `{file}` is {self.kind.summary}, {size}."
         )
 
     @property
@@ -120,6 +138,13 @@ class Card:
         columns = [Column(METRICS[name].title) for name in SCORES]
         yield from markdown_table(Table(columns, [Section(rows)]))
         yield ""
+        names = [markdown(name) for name in self.student.classes]
+        most = max(range(len(names)), key=self.shares.__getitem__)
+        yield f"Always saying {names[most]} would be right in {100 * self.shares[most]:.2f} %."
+        if len(names) <= MOST_CLASSES:
+            found = (f"{name} {100 * share:.1f} %" for name, share in zip(names, self.recall, strict=True))
+            yield f"Of the examples of each class this student finds: {', '.join(found)}."
+        yield ""
         yield from self._versus()
 
     def _versus(self) -> Iterator[str]:
@@ -130,7 +155,8 @@ class Card:
         if students.why:
             yield f"It is not compared with a control: {students.why}."
             return
-        yield f"Compared with its control, {markdown(students.control)}, which differs in the target alone:"
+        control = markdown(students.control)
+        yield f"Compared with its control, {control}: the same students with another target."
         yield ""
         for name, versus in students.versus.items():
             title = METRICS[name].title
@@ -138,9 +164,14 @@ class Card:
                 yield f"- {title}: no difference can be told, since both are infinite"
                 continue
             word = {"better": "better", "worse": "worse"}.get(versus.verdict or "", "inconclusive")
+            if versus.interval is None:
+                why = "that of one of the two is infinite" if math.isinf(versus.difference) else versus.why
+                yield f"- {title}: **{word}**{f' ({why})' if why else ''}"
+                continue
             gain = amount(name, versus.gain)
             seeds = counted(versus.seeds, "seed")
-            yield f"- {title}: **{word}**, a gain of {gain} {ends(versus)}{in_draws(versus)} ({seeds})"
+            told = f"{gain} {ends(versus)}{in_draws(versus)}"
+            yield f"- {title}: **{word}**, {told} ({seeds}; above 0 is a gain)"
         yield ""
         yield "In brackets are 95 % intervals; verdicts are corrected for all comparisons of the run (Holm)."
 
@@ -162,17 +193,32 @@ class Card:
             planes = "channel after channel, and " if len(self.student.shape) > 2 else ""
             yield f"Images of {shape} pixels, {planes}row after row, {kind}."
         else:
-            yield "| column | kind | values | where missing |"
-            yield "|---|---|---|---|"
-            for column in self.student.columns:
-                levels = [markdown(level) for level in column.levels[:MOST_LEVELS]]
-                more = len(column.levels) - len(levels)
-                values = ", ".join(levels) + (f" and {more} more" if more else "")
-                values += " or another" * column.others
-                filled = middle_of(column) if self.student.fills and column.kind != "category" else ""
-                yield f"| {markdown(column.name)} | {column.kind} | {values} | {filled} |"
+            yield from self._columns()
         yield ""
         yield f"Classes, in their order: {', '.join(markdown(name) for name in self.student.classes)}."
+
+    def _columns(self) -> Iterator[str]:
+        student, start = self.student, 0
+        types = None if student.encoded else self.kind.type_of
+        yield f"| column | {'type | ' if types else ''}kind | values | where missing |"
+        yield f"|---|{'---|' if types else ''}---|---|---|"
+        for column in student.columns:
+            values = ", ".join(markdown(level) for level in column.levels) + " or another" * column.others
+            if column.kind in ("number", "date"):
+                low, high = np.quantile(student.x[:, start].astype(float), (0.05, 0.95))
+                write = (
+                    (lambda days, form=column.format: moment(days, form)) if column.kind == "date" else number
+                )
+                values = f"mostly {write(low)} to {write(high)}"
+            filled = middle_of(column) if student.fills and column.kind != "category" else ""
+            typed = f"{types(column)} | " if types else ""
+            yield f"| {markdown(column.name)} | {typed}{column.kind} | {values} | {filled} |"
+            start += len(column.features)
+        if student.fills:
+            yield ""
+            yield f"- yes is {', '.join(YES)}; no is {', '.join(NO)}, in capitals too."
+            yield "- A category that is not in the list is no error: it is another, or none of them."
+            yield "- Where a value is missing, the one in the last column stands for it."
 
 
 def _row(title: str, measured: Measured) -> Row:
@@ -190,6 +236,10 @@ def markdown_table(table: Table) -> Iterator[str]:
     yield f"|---{'|---:' * len(table.columns)}|"
     for row in table.rows():
         yield f"| {' | '.join(markdown(cell.text) for cell in (row.title, *row.cells))} |"
+
+
+def _written(column: Encoded, value: float) -> str:
+    return moment(value, column.format) if column.kind == "date" else number(value)
 
 
 def mark_of(file: str) -> str:

@@ -25,7 +25,7 @@ COSTS = {  # what the table shows of a cost, with its unit
     "multiply_adds": ("multiply-\nadds", "count"),
     "bytes": ("bytes", "bytes"),
     "latency_ms": ("latency of\na call", "ms"),
-    "row_us": ("a row\nof 64", "µs"),
+    "latency_row_us": ("a row\nof 64", "µs"),
 }
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kdcli.evidence.groups import ByGroup, Within
     from kdcli.evidence.verdicts import StudentsMeasured
 
-METRIC = "accuracy"
+METRIC, CLASS = "accuracy", "class"
 MOST_NAMED = 5
 
 
@@ -33,10 +33,12 @@ def groups_text(found: ByGroup, evidence: Evidence) -> Iterator[str]:
             yield f"{capitalised(name)} {listed(told)}."
         else:
             silent.append(name)
-    if silent:
-        more = f" and {len(silent) - MOST_NAMED} other sets" if len(silent) > MOST_NAMED else ""
-        named = ", ".join(silent[:MOST_NAMED]) if more else listed(silent)
-        yield f"For {named}{more} no difference is shown in any group; that does not mean that there is none."
+    if len(silent) > MOST_NAMED:
+        sets = counted(len(silent), "set")
+        yield f"For {sets} no difference is shown in any group; that does not mean that there is none."
+    elif silent:
+        named = listed(silent)
+        yield f"For {named} no difference is shown in any group; that does not mean that there is none."
     if found.small:
         few = ", ".join(found.small[:MOST_NAMED]) + (", …" if len(found.small) > MOST_NAMED else "")
         yield f"Left out, with few test examples in some draw: {few}."
@@ -68,7 +70,8 @@ def groups_table(found: ByGroup, evidence: Evidence) -> Table:
         if (rows := found.of(students))
     ]
     of = f" of {models.pop()}" if len(models) == 1 else ""
-    title = f"accuracy{of} in % by {found.by}, on n test examples each; ± is half of a 95 % interval"
+    what = "recall" if found.by == CLASS else "accuracy"
+    title = f"{what}{of} in % by {found.by}, on n test examples each; ± is half of a 95 % interval"
     return Table(columns, sections, title, Column("", left=True, folds=True, least=10), splits=True)
 
 

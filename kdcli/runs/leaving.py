@@ -105,6 +105,7 @@ def _facts(trained: TrainedStudents, predictor: Predictor, draw: int) -> dict[st
         "taught": trained.title,
         "model": str(trained.model),
         "data": data.description.name,
+        "predicts": data.record.config.label if data.dataset.dialect else "",
         "digests": {"data": data.meta.digest, "students": trained.meta.digest},
         "metrics": {name: values[draw][place] for name, values in trained.metrics.items()},
     }

@@ -94,6 +94,9 @@ class Predictor:
 def students_of(experiment: Experiment, folder: str) -> TrainedStudents:
     """Return a student set; raises `UsageError` with the nearest name for one that is not there."""
     there = [trained.folder for trained in experiment.students()]
+    if not there:
+        run = experiment.run
+        raise KdError(f"run {run.name} has no students yet", ("train some with ", run.command("distill")))
     if folder not in there:
         raise unknown("student set", folder, there)
     return cast(TrainedStudents, experiment.fresh(f"{STUDENTS}/{folder}"))

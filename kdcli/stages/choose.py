@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from kdcli.errors import Command, KdError, Text, UsageError
@@ -37,7 +37,8 @@ class Chosen:
         yield ""
         yield self._table
         if self.predict:
-            yield Line((self.predict, " predicts with it."), wrap=True)
+            export = replace(self.predict, name="export", arguments=self.predict.arguments[:1])
+            yield Line((self.predict, " predicts with it, ", export, " lets it leave."), wrap=True)
 
     @property
     def _finding(self) -> Text:

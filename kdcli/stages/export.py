@@ -1,25 +1,26 @@
 """`kd export`: a student as one file for elsewhere, with proof that it says the same there."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from kdcli.errors import Command, UsageError
+from kdcli.errors import Command, KdError, UsageError
 from kdcli.evidence.choosing import Budget, choose
 from kdcli.evidence.costs import Cost, measure_costs
 from kdcli.evidence.gather import gather
-from kdcli.exports import Exported, FormatKind, find_format
+from kdcli.exports import FORMATS, Exported, FormatKind, find_format
 from kdcli.exports.kind import TOLERANCE
 from kdcli.exports.literals import numbers
 from kdcli.exports.proof import Proof, Unproven, prove
 from kdcli.metrics import measure
 from kdcli.progress import Watch, unwatched
-from kdcli.report.card import NAME, SCORES, Card, intended_use, mark_of
+from kdcli.report.card import NAME, SCORES, Card, intended_use, mark_of, markdown
 from kdcli.report.proof import proof_table, proof_text
 from kdcli.report.told import Line, Told
 from kdcli.report.words import wrote
@@ -30,7 +31,7 @@ from kdcli.runs.stored import Trained, TrainedStudents
 from kdcli.scored import Scored
 from kdcli.store import replacing, to_json, write_synced
 
-STDOUT = "-"
+STDOUT, DEFAULT = "-", "python"
 ELSEWHERE = "a model that exists elsewhere"  # whose name may be a command, and is nobody's business
 
 
@@ -87,26 +88,29 @@ def export(
     experiment: Experiment,
     folder: str | None = None,
     *,
-    file_format: str,
+    file_format: str | None = None,
     out: str | None = None,
     encoded: bool = False,
     seed: int | None = None,
     draw: int = 0,
+    force: bool = False,
     watch: Watch = unwatched,
 ) -> StudentExported:
     """Write a student of the set in `folder`, or of the smallest good one, as one file, with a model card.
 
-    It is the student of a seed, or the best on validation examples. It is written to the file `out`, or to a
-    folder of the run. Raises `UsageError` for a set, seed, draw or format that is not there, or that cannot
-    have the student, and `KdError` where the file says something else than the student: then nothing is
-    written.
+    It is the student of a seed, or the best on validation examples. It is written to the file `out`, whose
+    name may tell the format, or to a folder of the run. Raises `UsageError` for a set, seed, draw or format
+    that is not there, or that cannot have the student, and `KdError` where the file says something else than
+    the student, or would replace something else without `force`: then nothing is written.
     """
+    file_format = _format_of(file_format, out)
     kind = find_format(file_format)
     _check(kind, out, encoded=encoded)
     names = (
         [folder] if folder else [c.trained.folder for c in choose(experiment, Budget()).candidates if c.fits]
     )
     trained, left = _prepared(experiment, names, kind, seed, draw, encoded=encoded)
+    _check_replaced(out, left.student, force=force)
     file = Path(out).name if out and out != STDOUT else f"{trained.folder}{kind.suffix}"
     content = kind.write(left.student)
     with watch(f"proving {file}", 1, "file", 1):
@@ -121,6 +125,28 @@ def export(
     return StudentExported(left.student, file_format, choice, paths, content, proof, costs)
 
 
+def _format_of(named: str | None, out: str | None) -> str:
+    """Return the format that is named, or that a file's name tells; raises `UsageError` if they differ."""
+    suffix = Path(out).suffix.lower() if out and out != STDOUT else ""
+    told = {**{kind.suffix: name for name, kind in FORMATS.items()}, ".js": "javascript"}.get(suffix)
+    if named and told and named != told:
+        raise UsageError(
+            f"--out: {suffix} is the end of {told}, and --format says {named}", "leave out one of them"
+        )
+    return named or told or DEFAULT
+
+
+def _check_replaced(out: str | None, student: Exported, *, force: bool) -> None:
+    """Raise `KdError` where a file would replace something else than an export of the same set."""
+    if force or not out or out == STDOUT or not os.path.isfile(out):
+        return
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        before = json.loads(Path(f"{out}.golden.json").read_text(encoding="utf-8"))["from"]
+        if all(before[key] == student.facts[key] for key in ("run", "students")):
+            return
+    raise KdError(f"{out} is there, and no export of {student.facts['students']}", "--force replaces it")
+
+
 def _check(kind: FormatKind, out: str | None, *, encoded: bool) -> None:
     """Raise `UsageError` for what a format does not offer."""
     if encoded and not kind.encodes:
@@ -133,10 +159,10 @@ def _check(kind: FormatKind, out: str | None, *, encoded: bool) -> None:
         raise UsageError(f"{kind.summary} is no text to be printed", "name a file with --out")
 
 
-def _existing_card(place: Path, file: str) -> tuple[str, str]:
-    """Return what the card of a file is called in a folder, and what stands there on its intended use.
+def _existing_card(place: Path, file: str, folder: str) -> tuple[str, str]:
+    """Return what the card of a file is called, and what stands there on the intended use of the set.
 
-    Where another model has its card there, the file's is called after it.
+    Where another file has its card in this place, the file's is called after it.
     """
     for name in (NAME, f"{file}.{NAME}"):
         try:
@@ -146,7 +172,7 @@ def _existing_card(place: Path, file: str) -> tuple[str, str]:
         except (OSError, UnicodeDecodeError):
             continue
         if text.startswith(mark_of(file)):
-            return name, intended_use(text)
+            return name, intended_use(text) if f"\n# {markdown(folder)} (" in text else ""
     return f"{file}.{NAME}", ""
 
 
@@ -168,7 +194,7 @@ def _prepared(
         if not obstacle:
             return trained, left
     which = names[0] if len(names) == 1 else "none of the sets within half a point of the best"
-    raise UsageError(f"{which} cannot be {kind.summary}: {obstacle}", "name another set, or another --format")
+    raise UsageError(f"{which} cannot be exported in this format: {obstacle}", "take another set or --format")
 
 
 def _proven(kind: FormatKind, file: str, content: bytes, left: Leaving) -> Proof | Unproven:
@@ -197,7 +223,10 @@ def _card(
 ) -> Card:
     facts, data = student.facts, experiment.data
     logits = trained.load_tested()[facts["draw"], trained.set.seeds.index(facts["seed"])]
-    scored = Scored(logits.unsqueeze(0), data.pool.labels("test", facts["draw"]))
+    y = data.pool.labels("test", facts["draw"])
+    scored = Scored(logits.unsqueeze(0), y)
+    counts = y.bincount(minlength=data.n_classes)
+    right = y[logits.argmax(-1) == y].bincount(minlength=data.n_classes)
     teacher = experiment.teacher if trained.set.taught.needs == "teacher" and experiment.has_teacher else None
     return Card(
         file=file,
@@ -206,6 +235,9 @@ def _card(
         folder=trained.folder,
         scores={name: values[0] for name, values in measure(scored, SCORES).items()},
         confidence=float(logits.double().softmax(-1).amax(-1).mean()),
+        shares=(counts / counts.sum()).tolist(),
+        recall=(right / counts).tolist(),
+        target=trained.set.taught.summary,
         evidence=gather(experiment),
         teacher="" if teacher is None else str(teacher.model) if teacher.is_kept else ELSEWHERE,
         proof=proof,
@@ -236,11 +268,11 @@ def _written(
 ) -> tuple[Path, ...]:
     """Write the files beside each other: in the folder of `out`, or in one of the run's with this name."""
     place = Path(out).parent if out else experiment.run.export_path(name)
-    model_card, intended = _existing_card(place, card.file)
+    model_card, intended = _existing_card(place, card.file, card.folder)
     contents = {
         card.file: content,
         f"{card.file}.golden.json": golden_vectors(card.student),
-        model_card: card.text(intended).encode(),
+        model_card: card.text(hashlib.sha256(content).hexdigest(), intended).encode(),
     }
     if out is None:
         experiment.run.write_export(place, contents)

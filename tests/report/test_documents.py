@@ -17,7 +17,9 @@ from kdcli.evidence.gather import Evidence, StaleSet
 from kdcli.report.documents import as_csv, document
 from kdcli.store import to_json
 
-COST = Cost(parameters=20, multiply_adds=16, bytes=80, latency_ms=0.01, latency_p95_ms=0.02, row_us=0.5)
+COST = Cost(
+    parameters=20, multiply_adds=16, bytes=80, latency_ms=0.01, latency_p95_ms=0.02, latency_row_us=0.5
+)
 
 
 def concluded(made: Evidence) -> Conclusions:

@@ -8,9 +8,16 @@ from kdcli.report.evidence import cost_table, means_table, metrics_table, recall
 from kdcli.report.table import Row, Table
 from kdcli.stats import Estimate
 
-COST = Cost(parameters=20, multiply_adds=0, bytes=80, latency_ms=0.01, latency_p95_ms=0.02, row_us=0.5)
+COST = Cost(
+    parameters=20, multiply_adds=0, bytes=80, latency_ms=0.01, latency_p95_ms=0.02, latency_row_us=0.5
+)
 LARGE = Cost(
-    parameters=4000, multiply_adds=3900, bytes=16_000, latency_ms=0.05, latency_p95_ms=0.05, row_us=4.0
+    parameters=4000,
+    multiply_adds=3900,
+    bytes=16_000,
+    latency_ms=0.05,
+    latency_p95_ms=0.05,
+    latency_row_us=4.0,
 )
 
 
@@ -101,7 +108,9 @@ def test_costs_are_set_against_the_teachers() -> None:
     cells = row(table, "mlp:4").cells
     assert [cell.text for cell in cells] == ["20", "0", "80 B", "0.010 ms", "0.500 µs"]
     assert [list(cell.below) for cell in cells] == [["1/200"], [], ["1/200"], ["0.20"], ["0.12"]]
-    other = Cost(parameters=30, multiply_adds=0, bytes=120, latency_ms=0.01, latency_p95_ms=0.02, row_us=0.5)
+    other = Cost(
+        parameters=30, multiply_adds=0, bytes=120, latency_ms=0.01, latency_p95_ms=0.02, latency_row_us=0.5
+    )
     table = cost_table(made, None, {"labels-mlp4": COST, "soft-T4-mlp4": other})
     assert [r.title.text for r in table.rows()] == ["mlp:4: labels", "mlp:4: soft, T = 4"]
 

@@ -34,7 +34,9 @@ def test_what_was_not_run_is_told() -> None:
 
 
 def test_costs_stand_beside_each_other() -> None:
-    cost = Cost(parameters=10, multiply_adds=10, bytes=40, latency_ms=0.01, latency_p95_ms=0.25, row_us=0.5)
+    cost = Cost(
+        parameters=10, multiply_adds=10, bytes=40, latency_ms=0.01, latency_p95_ms=0.25, latency_row_us=0.5
+    )
     table = proof_table("a.h", PROOF, {"student": cost})
     cells = [[row.title.text, *(cell.text for cell in row.cells)] for row in table.rows()]
     assert cells == [

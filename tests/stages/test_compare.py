@@ -21,7 +21,7 @@ from kdcli.runs.recipe import Recipe, parse
 from kdcli.scored import Scored
 from kdcli.stats import crossed
 
-COST = {"parameters", "multiply_adds", "bytes", "latency_ms", "latency_p95_ms", "row_us"}
+COST = {"parameters", "multiply_adds", "bytes", "latency_ms", "latency_p95_ms", "latency_row_us"}
 
 
 def document(kd: Kd, *arguments: str) -> dict[str, Any]:
@@ -494,7 +494,7 @@ def test_ranking_is_measured_of_a_built_in_problem_where_it_is_asked_for(kd: Kd,
 
 def test_within_groups(kd: Kd, tiny: Path) -> None:
     shown = kd("compare", "--by", "class")
-    assert "accuracy of mlp:4 in % by class, on n test examples each" in shown.out
+    assert "recall of mlp:4 in % by class, on n test examples each" in shown.out
     told = json.loads(kd("compare", "--by", "class", "--json").out)
     assert told["path"].endswith("compare-by-class.json")
     comparisons = told["groups"]["comparisons"]

@@ -89,8 +89,21 @@ def test_the_card_of_another_model_is_not_replaced(kd: Kd, own: Path) -> None:
     assert kd("export", "labels-mlp4", "--out", "mine/net.py").code == 0
     assert card.read_text() == before
     assert "labels-mlp4" in Path("mine/net.py.MODEL_CARD.md").read_text()
-    assert kd("export", "labels-mlp4", "--out", "mine/linear.py").code == 0
+    refused = kd("export", "labels-mlp4", "--out", "mine/linear.py")
+    assert refused.code == 1
+    assert "mine/linear.py is there, and no export of labels-mlp4" in refused.err
+    assert card.read_text() == before
+    assert kd("export", "labels-linear", "--out", "mine/linear.py").code == 0
+    assert kd("export", "labels-mlp4", "--out", "mine/linear.py", "--force").code == 0
     assert "labels-mlp4" in card.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "started"), [("a.txt", "labels-linear,"), ("a.PY", '"""labels-linear,'), ("a", '"""')]
+)
+def test_the_name_of_a_file_tells_its_format(kd: Kd, own: Path, name: str, started: str) -> None:
+    assert kd("export", "labels-linear", "--out", name).code == 0
+    assert Path(name).read_text(encoding="utf-8").startswith(started)
 
 
 def test_exports_are_files_of_the_run(kd: Kd, own: Path) -> None:
@@ -141,6 +154,10 @@ def test_an_export_that_disagrees_leaves_nothing(kd: Kd, own: Path, monkeypatch:
         (["labels-linear", "--format", "onnx", "--out", "-"], "is no text to be printed"),
         (["labels-linear", "--out", "mine/MODEL_CARD.md"], "is the name of the model card"),
         (["labels-linear", "--out", "mine/"], "mine/ is a folder"),
+        (
+            ["labels-linear", "--format", "c", "--out", "a.py"],
+            ".py is the end of python",
+        ),
         (["labels-linear", "--encoded"], "--encoded has no meaning for one file of Python"),
     ],
 )
@@ -265,7 +282,7 @@ def test_dates_at_the_ends_of_the_calendar(kd: Kd, outputs: Path) -> None:
 def test_all_files_are_written_or_none(kd: Kd, own: Path) -> None:
     Path("mine/linear.py.golden.json").mkdir(parents=True)
     Path("mine/linear.py").write_text("before")
-    failed = kd("export", "labels-linear", "--out", "mine/linear.py")
+    failed = kd("export", "labels-linear", "--out", "mine/linear.py", "--force")
     assert failed.code == 1
     assert "is a folder, not a file" in failed.err
     assert Path("mine/linear.py").read_text() == "before"
