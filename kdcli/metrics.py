@@ -27,6 +27,7 @@ from kdcli.scored import (
     kl_teacher,
     misses,
     nll,
+    nll_scaled,
     roc_area,
 )
 
@@ -53,7 +54,7 @@ class Metric:
     values: Callable[[Scored], Tensor]
     better: Literal["higher", "lower"]
     unit: str = ""
-    needs: Literal["labels", "teacher", "posterior"] = "labels"
+    needs: Literal["labels", "teacher", "posterior", "scaling"] = "labels"
     total: bool = False
     most: float = 1.0
     short: str = ""
@@ -81,6 +82,15 @@ METRICS = MappingProxyType(
             counts=True,
         ),
         "nll": Metric("negative log-likelihood of the labels", "NLL", nll, "lower", "nats", most=math.inf),
+        "nll_scaled": Metric(
+            "NLL after temperature scaling on validation examples",
+            "NLL, scaled",
+            nll_scaled,
+            "lower",
+            "nats",
+            "scaling",
+            most=math.inf,
+        ),
         "brier": Metric(
             "Brier score, from 0 to 2", "Brier score", brier, "lower", most=2.0, short="Brier\nscore"
         ),

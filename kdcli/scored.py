@@ -28,12 +28,14 @@ class Scored:
     y           (n,)                 labels
     teacher     (n, n_classes)       the teacher's logits, or None
     posterior   (n, n_classes)       exact P(y|x), or None where it is not known
+    scaling     (...)                temperatures that calibrate the models on validation examples, or None
     """
 
     logits: Tensor
     y: Tensor
     teacher: Tensor | None = None
     posterior: Tensor | None = None
+    scaling: Tensor | None = None
 
     @cached_property
     def log_p(self) -> Tensor:
@@ -77,6 +79,12 @@ def nll(scored: Scored) -> Tensor:
     """Negative log-probability of each example's label, in nats."""
     index = scored.y.expand(scored.log_p.shape[:-1]).unsqueeze(-1)
     return -scored.log_p.gather(-1, index).squeeze(-1)
+
+
+def nll_scaled(scored: Scored) -> Tensor:
+    """NLL of each example's label after temperature scaling, in nats: calibration apart, what is known."""
+    scaled = scored.logits.double() / given(scored.scaling)[..., None, None]
+    return nll(Scored(scaled, scored.y))
 
 
 def brier(scored: Scored) -> Tensor:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from kdcli.data import Description
 from kdcli.errors import Command
-from kdcli.evidence.gather import COMPARED, Evidence, draws_of, estimate_metric
+from kdcli.evidence.gather import COMPARED, Evidence, estimate_metric
+from kdcli.evidence.tested import draws_of
 from kdcli.evidence.verdicts import Measured, StudentsMeasured, against_control
 from kdcli.metrics import METRICS
 from kdcli.runs.recipe import Students

@@ -18,7 +18,8 @@ def scored() -> Scored:
         3 * torch.randn(*shape, N, CLASSES, generator=RANDOM) for shape in ((SEEDS,), (), ())
     )
     y = torch.randint(CLASSES, (N,), generator=RANDOM)
-    return Scored(logits, y, teacher, truth.double().softmax(1))
+    scaling = torch.full(logits.shape[:-2], 1.5, dtype=torch.float64)
+    return Scored(logits, y, teacher, truth.double().softmax(1), scaling)
 
 
 def test_values_are_by_seed_and_example(scored: Scored) -> None:

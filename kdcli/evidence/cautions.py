@@ -7,10 +7,10 @@ from itertools import chain, combinations
 from typing import TypeAlias
 
 from kdcli.errors import Command, Text
-from kdcli.evidence.gather import Evidence
+from kdcli.evidence.gather import SCALED, Evidence
 from kdcli.evidence.remedies import Remembers
 from kdcli.evidence.trainings import NearChance, Overfitted, SameLabels, StillFalling
-from kdcli.evidence.verdicts import UNDECIDED, StudentsMeasured
+from kdcli.evidence.verdicts import UNDECIDED, StudentsMeasured, Verdict
 from kdcli.inference import compare
 from kdcli.stats import LEVEL, Source, holm
 
@@ -103,6 +103,15 @@ class BiasedCalibration:
     """There are verdicts on the calibration error."""
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """A verdict on NLL that another one replaces once both sets are calibrated: `scaled`, or none."""
+
+    students: StudentsMeasured
+    verdict: Verdict
+    scaled: Verdict | None
+
+
 Caution: TypeAlias = (
     Edited
     | SeedsLeftOut
@@ -119,6 +128,7 @@ Caution: TypeAlias = (
     | NearChance
     | SameLabels
     | BiasedCalibration
+    | Calibration
 )
 
 
@@ -134,7 +144,18 @@ def cautions(evidence: Evidence) -> list[Caution]:
         *_same_scores(evidence),
         *_beyond_teacher(evidence),
         *([BiasedCalibration()] if "ece" in evidence.compared else []),
+        *_calibration(evidence),
     ]
+
+
+def _calibration(evidence: Evidence) -> list[Calibration]:
+    """Find verdicts on NLL that scaling changes, where the scaled NLL is compared too."""
+    found = []
+    for students in evidence.students:
+        raw, scaled = students.versus.get("nll"), students.versus.get(SCALED)
+        if raw and scaled and raw.verdict and raw.verdict != scaled.verdict:
+            found.append(Calibration(students, raw.verdict, scaled.verdict))
+    return found
 
 
 def _single_seeds(evidence: Evidence) -> list[SingleSeed]:

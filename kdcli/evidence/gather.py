@@ -12,6 +12,13 @@ from torch import Tensor
 from kdcli.data import Description
 from kdcli.errors import Command, KdError, Text, UsageError, unknown
 from kdcli.evidence.remedies import control_of, several_draws, training
+from kdcli.evidence.tested import (
+    bayes_on_test_splits,
+    draws_of,
+    on_test_splits,
+    scaling_of_students,
+    scaling_of_teacher,
+)
 from kdcli.evidence.verdicts import Measured, StudentsMeasured, against_control, candidates
 from kdcli.inference import estimate
 from kdcli.metrics import METRICS, Metric, find_metric
@@ -25,6 +32,7 @@ from kdcli.stats import Draws, Estimate
 from kdcli.training.processor import keep_freed_memory
 
 COMPARED = ("accuracy", "nll")
+SCALED = "nll_scaled"  # which takes predictions of validation examples, and is measured where asked for
 IMBALANCED = ("balanced_accuracy", "average_precision")
 RARE = 0.2  # of an even share of the examples
 
@@ -171,7 +179,8 @@ def _for_imbalance(data: Data) -> tuple[str, ...]:
 
 def _check_metrics(metrics: Sequence[str], data: Data, teacher: TrainedTeacher | None) -> None:
     """Refuse metrics that need what this run does not have."""
-    known = {"labels": True, "teacher": teacher is not None, "posterior": data.description.bayes is not None}
+    known = {"posterior": data.description.bayes is not None, "teacher": teacher is not None}
+    known |= {"labels": True, "scaling": True}
     for name in metrics:
         needs = find_metric(name).needs
         if not known[needs]:
@@ -197,7 +206,9 @@ def _check_control(experiment: Experiment, students: Sequence[StudentsMeasured],
 def _measure_students(
     trained: TrainedStudents, data: Data, teacher: TrainedTeacher | None, compared: Sequence[str]
 ) -> StudentsMeasured:
-    scored = on_test_splits(data, trained.load_tested(), teacher.logits["test"] if teacher else None)
+    scaling = scaling_of_students(data, trained) if SCALED in compared else None
+    taught = teacher.logits["test"] if teacher else None
+    scored = on_test_splits(data, trained.load_tested(), taught, scaling)
     return StudentsMeasured(
         trained.set.title(trained.folder, whole=False),
         trained.set.group,
@@ -208,7 +219,8 @@ def _measure_students(
 
 
 def _measure_teacher(teacher: TrainedTeacher, data: Data, compared: Sequence[str]) -> Measured:
-    scored = on_test_splits(data, teacher.load_tested())
+    scaling = scaling_of_teacher(data, teacher) if SCALED in compared else None
+    scored = on_test_splits(data, teacher.load_tested(), scaling=scaling)
     return Measured("teacher", str(teacher.model), **_measurements(data, scored, compared))
 
 
@@ -236,33 +248,6 @@ def _recalls(scored: Sequence[Scored], how: Draws) -> list[Estimate]:
     return [recall(k) for k in range(scored[0].logits.shape[-1])]
 
 
-def draws_of(description: Description) -> Draws:
-    """Return how the draws of such data vary."""
-    sizes = description.sizes
-    overlap = sizes["test"] / sizes["train"] if description.drawing == "split" else 0.0
-    return Draws(overlap, shared_test=description.drawing == "test kept")
-
-
-def bayes_on_test_splits(data: Data) -> list[Scored] | None:
-    """Score the exact posterior on the test split of each draw; None where it is not known."""
-    pool = data.pool
-    if pool.posterior is None:
-        return None
-    return on_test_splits(data, pool.posterior[pool.index["test"]].log().unsqueeze(1))
-
-
-def on_test_splits(data: Data, logits: Tensor, teacher: Tensor | None = None) -> list[Scored]:
-    """Return what is said of the test split of each draw, and what it is held against.
-
-    `logits (draws, seeds, n, n_classes)`, those of the `teacher` `(draws, n, n_classes)`.
-    """
-    splits = (data.pool.split("test", draw) for draw in range(len(logits)))
-    return [
-        Scored(logits[draw], test.y, None if teacher is None else teacher[draw], test.posterior)
-        for draw, test in enumerate(splits)
-    ]
-
-
 def measure(
     scored: Sequence[Scored], compared: Sequence[str], how: Draws, *, own: bool = False
 ) -> tuple[dict[str, Estimate], dict[str, list[list[float]]], dict[str, list[Tensor]]]:
@@ -271,7 +256,12 @@ def measure(
     There is one of `scored` for each draw. Of data of one's `own` more is measured.
     """
     first = scored[0]
-    given = {"labels": first.y, "teacher": first.teacher, "posterior": first.posterior}
+    given = {
+        "labels": first.y,
+        "teacher": first.teacher,
+        "posterior": first.posterior,
+        "scaling": first.scaling,
+    }
     estimates, per_seed, kept = {}, {}, {}
     for name, metric in METRICS.items():
         if given[metric.needs] is None or (metric.for_own and not own and name not in compared):

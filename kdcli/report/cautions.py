@@ -8,6 +8,7 @@ from kdcli.errors import Command, Text, joined
 from kdcli.evidence.cautions import (
     BeyondTeacher,
     BiasedCalibration,
+    Calibration,
     Caution,
     Coarse,
     Edited,
@@ -20,12 +21,18 @@ from kdcli.evidence.cautions import (
 )
 from kdcli.evidence.remedies import Remembers
 from kdcli.evidence.trainings import NearChance, Overfitted, SameLabels, StillFalling
-from kdcli.report.sentences import spoken, spoken_list
+from kdcli.report.sentences import VERBS, spoken, spoken_list
 from kdcli.report.words import amount, number
 from kdcli.runs.student_sets import LOST
 from kdcli.words import listed, numbered
 
 MOST_NAMED = 3
+CALIBRATED = {
+    "better": "beats its control",
+    "worse": "is worse than its control",
+    "no difference shown": "shows no difference from its control",
+    "": "has no verdict",
+}
 
 
 def caution_text(caution: Caution) -> Text:
@@ -52,6 +59,18 @@ def caution_text(caution: Caution) -> Text:
                 f"{students.group}: {spoken(students)} and {spoken(other)} have the same scores on every "
                 "seed; the temperature makes no difference here."
             )
+        case Calibration() | BiasedCalibration():
+            return _of_calibration(caution)
+    assert_never(caution)
+
+
+def _of_calibration(caution: Calibration | BiasedCalibration) -> str:
+    match caution:
+        case Calibration(students, verdict, scaled):
+            raw, after = (CALIBRATED[one or ""] for one in (verdict, scaled))
+            told = f"{students.group}: in NLL {spoken(students)} {raw}, after temperature scaling it {after}"
+            alone = ": a matter of calibration alone" if verdict in VERBS and scaled not in VERBS else ""
+            return f"{told}{alone}."
         case BiasedCalibration():
             return (
                 "On few examples the calibration error is biased upwards, more so where confidences vary "

@@ -14,7 +14,8 @@ import torch
 
 from kdcli import workers
 from kdcli.errors import KdError, Text
-from kdcli.evidence.gather import Evidence, bayes_on_test_splits, draws_of, estimate_metric, on_test_splits
+from kdcli.evidence.gather import Evidence, estimate_metric
+from kdcli.evidence.tested import bayes_on_test_splits, draws_of, on_test_splits
 from kdcli.evidence.verdicts import by_group
 from kdcli.figures import find_figure
 from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subject, View

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from measured import SEVERAL_DRAWS, evidence, students, teacher, values
@@ -6,6 +8,7 @@ from scipy.stats import ttest_1samp
 from kdcli.evidence.cautions import (
     BeyondTeacher,
     BiasedCalibration,
+    Calibration,
     Caution,
     Coarse,
     Edited,
@@ -18,6 +21,7 @@ from kdcli.evidence.cautions import (
     cautions,
 )
 from kdcli.evidence.gather import Evidence
+from kdcli.evidence.verdicts import Verdict, Versus
 
 
 def cautions_but_one_draw(made: Evidence) -> list[Caution]:
@@ -173,3 +177,29 @@ def test_verdicts_on_the_calibration_error_and_edits() -> None:
         edits=["teacher: made with another seed"],
     )
     assert cautions_but_one_draw(made) == [Edited("teacher: made with another seed"), BiasedCalibration()]
+
+
+@pytest.mark.parametrize(
+    ("raw", "scaled", "expected"),
+    [
+        ("worse", "no difference shown", ("worse", "no difference shown")),
+        ("worse", "better", ("worse", "better")),
+        ("better", "better", None),
+    ],
+)
+def test_verdicts_on_nll_that_are_a_matter_of_calibration(
+    raw: Verdict, scaled: Verdict, expected: tuple[str, str] | None
+) -> None:
+    made = evidence(students("labels", 0.8), students("soft", 0.9))
+    sets = [
+        replace(one, versus={"nll": of("nll", raw), "nll_scaled": of("nll_scaled", scaled)})
+        if one.versus
+        else one
+        for one in made.students
+    ]
+    told = [c for c in cautions(replace(made, students=sets)) if isinstance(c, Calibration)]
+    assert [(c.verdict, c.scaled) for c in told] == ([expected] if expected else [])
+
+
+def of(metric: str, verdict: Verdict) -> Versus:
+    return Versus(metric, "labels-mlp4", True, 0.1, 5, (0.05, 0.15), p_value=0.01, verdict=verdict)

@@ -6,6 +6,7 @@ from kdcli.errors import Command
 from kdcli.evidence.cautions import (
     BeyondTeacher,
     BiasedCalibration,
+    Calibration,
     Caution,
     Coarse,
     Edited,
@@ -14,7 +15,9 @@ from kdcli.evidence.cautions import (
     SameScores,
     SeedsLeftOut,
     SingleSeed,
+    WeakTeacher,
 )
+from kdcli.evidence.trainings import NearChance, Overfitted, SameLabels, StillFalling
 from kdcli.report.cautions import caution_text
 
 SOFT = students("soft", 0.8)
@@ -58,6 +61,34 @@ SOFT = students("soft", 0.8)
         (Coarse(0.0123, "draws", 400), "; more draws would help most."),
         (Coarse(0.0123, "draws", 400, overlapping=True), "; more examples to split would help most."),
         (BiasedCalibration(), "the calibration error is biased upwards"),
+        (
+            Calibration(SOFT, "worse", "no difference shown"),
+            "mlp:4: in NLL soft at T = 4 is worse than its control, after temperature scaling it shows no "
+            "difference from its control: a matter of calibration alone.",
+        ),
+        (
+            Calibration(SOFT, "worse", "better"),
+            "in NLL soft at T = 4 is worse than its control, after temperature scaling it beats its control.",
+        ),
+        (
+            WeakTeacher(SOFT, 0.05, (0.04, 0.06)),
+            "the control, is better than the teacher by 5.00 points of accuracy [4.00, 6.00]",
+        ),
+        (
+            StillFalling([SOFT] * 5, Command("distill", options={"epochs": 40})),
+            "and 2 other sets still falls at the last epoch, so a comparison may be one of speed. "
+            "`kd distill --epochs 40` trains for twice as long.",
+        ),
+        (
+            Overfitted(SOFT, 0.3, Command("distill", options={"select": "best"})),
+            "ends 30 % above its lowest. A control that has overfitted is easy to beat: `kd distill --select "
+            "best` keeps the best epoch of all.",
+        ),
+        (NearChance([SOFT]), "Hardly better than chance: soft, T = 4 (mlp:4)."),
+        (
+            SameLabels(1234),
+            "the class of every one of the 1,234 training examples right: hard labels are the",
+        ),
     ],
 )
 def test_cautions_in_words(caution: Caution, words: str) -> None:

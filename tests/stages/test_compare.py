@@ -12,14 +12,17 @@ import pytest
 from customers import customers
 from harness import TINY, Kd, compared, opened, small_mnist, write_files
 from scipy.stats import ttest_1samp
+from torch.nn import functional as F
 
 from kdcli.errors import KdError
-from kdcli.evidence.gather import on_test_splits
+from kdcli.evidence.tested import on_test_splits
 from kdcli.metrics import METRICS, measure
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.recipe import Recipe, parse
+from kdcli.scaling import temperature
 from kdcli.scored import Scored
 from kdcli.stats import crossed
+from kdcli.store import Store
 
 COST = {"parameters", "multiply_adds", "bytes", "latency_ms", "latency_p95_ms", "latency_row_us"}
 
@@ -50,7 +53,8 @@ def test_the_document_has_the_schema_of_the_design(kd: Kd, tiny: Path) -> None:
     assert (control["name"], control["versus"]) == ("labels-mlp4", None)
     assert (soft["name"], soft["target"], soft["temperature"]) == ("soft-T4-mlp4", "soft", 4.0)
     assert (soft["model"], soft["seeds"], soft["stale"]) == ("mlp:4", 2, False)
-    assert set(soft["metrics"]) == {name for name, metric in METRICS.items() if not metric.for_own}
+    asked_for = {name for name, metric in METRICS.items() if metric.for_own} | {"nll_scaled"}
+    assert set(soft["metrics"]) == set(METRICS) - asked_for
     for metric in soft["metrics"].values():
         assert metric["ci95"][0] <= metric["mean"] <= metric["ci95"][1]
         (of_seeds,) = metric["per_seed"]
@@ -505,3 +509,21 @@ def test_within_groups(kd: Kd, tiny: Path) -> None:
     assert whole == pytest.approx(parts / told["dataset"]["n_test"])
     assert kd("compare", "--by", "class", "--csv").code == 2
     assert "no group 'sex'" in kd("compare", "--by", "sex").err
+
+
+def test_nll_after_temperature_scaling(kd: Kd, tiny: Path) -> None:
+    experiment = Experiment.open(Store().existing_run(None))
+    pool = experiment.data.pool
+    asked = json.loads(kd("compare", "--metric", "nll_scaled", "--json").out)
+    for trained in experiment.students():
+        stack = trained.load_model()
+        val = stack.predict(pool.x, pool.index["val"])
+        scale = temperature(val, pool.labels("val"))[:, None, None]
+        test = pool.labels("test").expand(2, -1).flatten()
+        logits = (trained.load_tested()[0].double() / scale).flatten(0, 1)
+        told = by_name(asked)[trained.folder]["metrics"]
+        assert told["nll_scaled"]["mean"] == pytest.approx(float(F.cross_entropy(logits, test)))
+        assert told["nll_scaled"]["mean"] != told["nll"]["mean"]
+    assert "nll_scaled" in by_name(asked)["soft-T4-mlp4"]["versus"]
+    assert "nll_scaled" not in by_name(compared(kd))["soft-T4-mlp4"]["metrics"]
+    assert asked["bayes_on_test"]["nll_scaled"] == asked["bayes_on_test"]["nll"]

@@ -1,0 +1,67 @@
+"""What models say of the test splits, and what it is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from kdcli.data import Description
+from kdcli.runs.stored import Data, TrainedStudents, TrainedTeacher
+from kdcli.scaling import temperature
+from kdcli.scored import Scored
+from kdcli.stats import Draws
+
+
+def draws_of(description: Description) -> Draws:
+    """Return how the draws of such data vary."""
+    sizes = description.sizes
+    overlap = sizes["test"] / sizes["train"] if description.drawing == "split" else 0.0
+    return Draws(overlap, shared_test=description.drawing == "test kept")
+
+
+def bayes_on_test_splits(data: Data) -> list[Scored] | None:
+    """Score the exact posterior on the test split of each draw; None where it is not known."""
+    import torch
+
+    pool = data.pool
+    if pool.posterior is None:
+        return None
+    exact = pool.posterior[pool.index["test"]].log().unsqueeze(1)
+    return on_test_splits(data, exact, scaling=[torch.ones(1, dtype=torch.float64)] * len(exact))
+
+
+def on_test_splits(
+    data: Data, logits: Tensor, teacher: Tensor | None = None, scaling: Sequence[Tensor] | None = None
+) -> list[Scored]:
+    """Return what is said of the test split of each draw, and what it is held against.
+
+    `logits (draws, seeds, n, n_classes)`, those of the `teacher` `(draws, n, n_classes)`; `scaling (seeds,)`
+    are temperatures of each draw.
+    """
+    splits = (data.pool.split("test", draw) for draw in range(len(logits)))
+    return [
+        Scored(
+            logits[draw],
+            test.y,
+            None if teacher is None else teacher[draw],
+            test.posterior,
+            None if scaling is None else scaling[draw],
+        )
+        for draw, test in enumerate(splits)
+    ]
+
+
+def scaling_of_students(data: Data, trained: TrainedStudents) -> list[Tensor]:
+    """Return the temperatures of each draw that calibrate students on its validation examples, `(seeds,)`."""
+    logits = trained.load_model().predict(data.pool.x, data.pool.index["val"])
+    return _scaling(data, logits.view(data.draws, -1, *logits.shape[1:]))
+
+
+def scaling_of_teacher(data: Data, teacher: TrainedTeacher) -> list[Tensor]:
+    """Return the temperature of each draw that calibrates its teacher on its validation examples, `(1,)`."""
+    return _scaling(data, teacher.logits["val"].unsqueeze(1))
+
+
+def _scaling(data: Data, logits: Tensor) -> list[Tensor]:
+    return [temperature(of_draw, data.pool.labels("val", draw)) for draw, of_draw in enumerate(logits)]
