@@ -117,6 +117,13 @@ def _shuffled(known: Knowledge, temperature: float) -> Tensor:
     return (logits.scatter(1, places, logits.gather(1, ranked)) / temperature).softmax(1)
 
 
+def _spread(known: Knowledge, temperature: float) -> Tensor:
+    """Soft targets of which only the top probability is left; the other classes share the rest evenly."""
+    p = _soft(known, temperature)
+    top, index = p.max(1, keepdim=True)
+    return ((1 - top) / (known.n_classes - 1)).expand_as(p).scatter(1, index, top)
+
+
 def _bayes_soft(known: Knowledge, temperature: float) -> Tensor:
     return _given(known.posterior)
 
@@ -138,6 +145,14 @@ TARGETS = MappingProxyType(
         ),
         "hard": Target("the teacher's predicted class", "teacher", _hard),
         "bayes": Target("the class of largest exact posterior", "posterior", _bayes),
+        "spread": Target(
+            "the teacher's highest probability at temperature T, and the rest evenly on all others",
+            "teacher",
+            _spread,
+            settings=(TEMPERATURES,),
+            least_classes=3,
+            graded=True,
+        ),
         "shuffled": Target(
             "soft, but with the probabilities of the other classes shuffled in each example",
             "teacher",

@@ -42,7 +42,20 @@ def test_soft_is_the_softened_teacher() -> None:
     torch.testing.assert_close(
         TARGETS["soft"].build(KNOWN, 4.0), (KNOWN.teacher_logits.double() / 4).softmax(1)
     )
-    assert [name for name, target in TARGETS.items() if target.softened] == ["shuffled", "soft"]
+    assert [name for name, target in TARGETS.items() if target.softened] == ["spread", "shuffled", "soft"]
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0, 20.0])
+def test_spread_keeps_the_highest_probability_and_evens_the_others(temperature: float) -> None:
+    logits = 3 * torch.randn(500, 5, generator=torch.Generator().manual_seed(0))
+    known = replace(KNOWN, y=torch.zeros(500, dtype=torch.int64), n_classes=5, teacher_logits=logits)
+    soft, spread = (TARGETS[name].build(known, temperature) for name in ("soft", "spread"))
+    top = soft.argmax(1, keepdim=True)
+    torch.testing.assert_close(spread.gather(1, top), soft.gather(1, top))
+    torch.testing.assert_close(spread.sum(1), torch.ones(500).double())
+    others = spread.scatter(1, top, -1.0).sort(1).values[:, 1:]
+    torch.testing.assert_close(others, others[:, :1].expand_as(others))
+    assert TARGETS["spread"].least_classes == 3  # of two, it is soft
 
 
 def test_smooth_spreads_a_share_over_all_classes() -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 MECHANISMS = {  # by which a target may bring what soft targets gain
     "smooth": "regularisation",
     "hard": "label cleaning",
-    "shuffled": "the teacher's confidence without its dark knowledge",
+    "spread": "the teacher's confidence without its dark knowledge",
+    "shuffled": "the teacher's confidence, with the other classes at random",
 }
 VERBS = {"better": "beats", "worse": "is worse than"}
 

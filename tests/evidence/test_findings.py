@@ -144,6 +144,6 @@ def test_missing_explanations_are_answered_with_the_command_that_trains_them() -
     assert group.tells.options["targets"] == ("smooth",)  # two classes leave nothing to shuffle
     (group,) = findings(evidence(*sets, n_classes=3))
     assert group.tells is not None
-    assert group.tells.options["targets"] == ("smooth", "shuffled")
+    assert group.tells.options["targets"] == ("smooth", "spread", "shuffled")
     (group,) = findings(evidence(*sets, students("smooth", 0.8)))
     assert group.tells is None
