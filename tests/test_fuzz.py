@@ -193,6 +193,7 @@ LIKELY = {
     "--labels-from": ["target", "teacher", "original", "nobody"],
     "--within": ["0", "0.5", "100", "-1"],
     "--of": ["best", "teacher", "labels"],
+    "--by": ["class", "plan", "", "x1"],
     "--latency": ["1ms", "1us", "3", "ms"],
     "--size": ["100kB", "1B", "kB"],
     "--out": ["-", "p.txt"],

@@ -18,12 +18,7 @@ from kdcli.evidence.verdicts import (
 )
 from kdcli.targets import TARGETS
 
-RIVALS = ("smooth", "hard", "spread", "shuffled")  # do less than soft targets, and may explain their gain
-    "smooth",
-    "hard",
-    "spread",
-    "shuffled",
-)  # that do less than soft targets, and may explain their gain
+RIVALS = ("smooth", "hard", "spread", "shuffled")  # do less than soft targets, may explain their gain
 
 
 @dataclass(frozen=True)
