@@ -97,7 +97,6 @@ class Options:
     any_student_set: str | None = setting(
         None,
         "the student set, such as soft-T4-mlp4; default: the smallest within half a point of the best",
-        flag="--set",
         argument="[SET]",
         completion=student_set_names,
     )
