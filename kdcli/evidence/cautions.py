@@ -10,7 +10,7 @@ from kdcli.errors import Command, Text
 from kdcli.evidence.gather import SCALED, Evidence
 from kdcli.evidence.remedies import Remembers
 from kdcli.evidence.trainings import NearChance, Overfitted, SameLabels, StillFalling
-from kdcli.evidence.verdicts import UNDECIDED, StudentsMeasured, Verdict
+from kdcli.evidence.verdicts import UNDECIDED, StudentsMeasured, Verdict, Versus
 from kdcli.inference import compare
 from kdcli.stats import LEVEL, Source, holm
 
@@ -169,7 +169,7 @@ def _single_seeds(evidence: Evidence) -> list[SingleSeed]:
 def _coarse(evidence: Evidence) -> list[Coarse]:
     """Find a comparison that could not have shown a difference of accuracy of a point."""
     limits = {
-        versus.detectable: versus.sampled.limited_by(LEVEL / evidence.tests)
+        versus.detectable: _limited_by(versus, LEVEL / evidence.tests)
         for s in evidence.students
         if (versus := s.versus.get("accuracy")) and versus.verdict == UNDECIDED
         if versus.detectable and versus.sampled
@@ -177,6 +177,13 @@ def _coarse(evidence: Evidence) -> list[Coarse]:
     least = max(limits, default=0.0)
     overlapping = evidence.students[0].how.overlap * evidence.draws > 1
     return [Coarse(least, limits[least], evidence.n_test, overlapping)] if COARSE < least < 1 else []
+
+
+def _limited_by(versus: Versus, level: float) -> Source:
+    """Return what most of the uncertainty comes from; examples where they alone are too few to show more."""
+    if versus.sampled is None or versus.detectable == versus.least:
+        return "examples"
+    return versus.sampled.limited_by(level)
 
 
 def _nearly_hard(evidence: Evidence) -> list[NearlyHard]:

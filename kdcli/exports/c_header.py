@@ -90,12 +90,12 @@ def _predict(student: Exported) -> Iterator[str]:
             yield from _convolution(computation.convolution)
             below = "filtered"
         centre, layers = student.centred
-        if centre.any():
+        if centre is not None:
             yield from _array("float", "centre", centre)
         for k, layer in enumerate(layers):
             last = k == len(layers) - 1
             above, value = "p" if last else f"h{k}", f"{below}[j]"
-            if not k and centre.any():
+            if not k and centre is not None:
                 value = f"({value} - centre[j])"
             yield from _dense(k, layer, value, above, relu=not last)
             below = above

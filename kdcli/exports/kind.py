@@ -80,15 +80,13 @@ class Exported:
         return [f"pixel {k}" for k in range(self.x.shape[1])]
 
     @property
-    def centred(self) -> tuple[np.ndarray, Sequence[Dense]]:
-        """What to subtract from features for sums of 32 bits, and the layers that take the differences."""
-        import numpy as np
-
+    def centred(self) -> tuple[np.ndarray | None, Sequence[Dense]]:
+        """What to subtract from features for sums of 32 bits, if anything, and the layers that come then."""
         layers = self.computation.layers
         if not (self.columns and layers):
-            return np.zeros(1), layers
+            return None, layers
         centre, first = layers[0].about(self.x)
-        return centre, [first, *layers[1:]]
+        return (centre, [first, *layers[1:]]) if centre.any() else (None, layers)
 
 
 class Ran(NamedTuple):

@@ -40,7 +40,7 @@ def c_text(text: str) -> str:
 
     C99 promises 4,095 bytes for a literal: what is longer is cut.
     """
-    bytes_of = text[:MOST_IN_C].encode("utf-8", "surrogatepass")
+    bytes_of = text[:MOST_IN_C].encode()
     safe = "".join(chr(b) if not UNSAFE.match(chr(b)) else f"\\{b:03o}" for b in bytes_of)
     return f'"{safe}"'
 

@@ -240,7 +240,7 @@ def _answer(graph: Graph, student: Exported, x: str) -> None:
         filtered = graph("Relu", graph("Conv", graph("Reshape", h, size), *shifted))
         h = graph("Flatten", filtered)
     centre, layers = student.centred
-    if centre.any():
+    if centre is not None:
         h = graph("Sub", h, graph.constant(centre))
     for k, layer in enumerate(layers):
         h = graph("Relu", h) if k else h

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,17 +90,17 @@ def prove(
     difference, near, alike = _compared(ran, rows, len(made.x))
     latencies = sorted(ran.latencies)
     return Proof(
-        ran.by,
-        len(tested.x),
-        of,
-        len(made.x),
-        difference,
-        int(near.sum()),
-        int((near & alike).sum()),
-        size,
-        ran.built,
-        latencies[len(latencies) // 2],
-        latencies[int(0.95 * (len(latencies) - 1))],
+        by=ran.by,
+        tested=len(tested.x),
+        of=of,
+        made=len(made.x),
+        difference=difference,
+        near=int(near.sum()),
+        near_alike=int((near & alike).sum()),
+        size=size,
+        built=ran.built,
+        median_us=statistics.median(latencies),
+        p95_us=latencies[int(0.95 * (len(latencies) - 1))],
     )
 
 

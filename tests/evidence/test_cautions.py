@@ -179,6 +179,14 @@ def test_verdicts_on_the_calibration_error_and_edits() -> None:
     assert cautions_but_one_draw(made) == [Edited("teacher: made with another seed"), BiasedCalibration()]
 
 
+def test_examples_are_what_lacks_where_no_two_predictions_differ() -> None:
+    same = (torch.arange(400) < 380).double().expand(3, -1)
+    sets = students("labels", same, seeds=3), students("soft", same, seeds=3)
+    (caution,) = [c for c in cautions(evidence(*sets)) if isinstance(c, Coarse)]
+    assert caution.limited_by == "examples"
+    assert caution.detectable == pytest.approx(6 / 400)
+
+
 @pytest.mark.parametrize(
     ("raw", "scaled", "expected"),
     [
