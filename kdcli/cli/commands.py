@@ -10,7 +10,7 @@ from kdcli.cli.calls import Call, Source, is_path, recipe_for_data, run_name, so
 from kdcli.cli.options import COMPUTE, WORK
 from kdcli.commands import spell
 from kdcli.data import DATASETS
-from kdcli.errors import UsageError
+from kdcli.errors import Command, UsageError
 from kdcli.report import Screen
 from kdcli.runs.recipe import Students, Teacher
 from kdcli.runs.recipes import load
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from kdcli.stages.run import Step
 
 app = App()
+
+EXPORT = Command("export")
 
 DATA = {name: dataset.config for name, dataset in DATASETS.items()}  # classes of a recipe's data section
 
@@ -77,6 +79,7 @@ def _take(steps: "Sequence[Step]", screen: Screen) -> None:
         lines.say()
         documents[step.command.name] = result.document()
     commands = [spell(step.command) for step in steps]
+    lines.hint((Command("choose"), " names the smallest good students, ", EXPORT, " sends one off."))
     figures = documents["plot"]["figures"]
     screen.document({**documents["compare"], "commands": commands, "figures": figures})
 

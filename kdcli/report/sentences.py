@@ -178,7 +178,8 @@ def coverage(evidence: Evidence) -> str:
     """Say what the intervals and verdicts cover, and what not."""
     words = [_sources(evidence), *_varied(evidence)]
     if evidence.draws > 1 and evidence.tests:
-        words.append('"+ in 7/10": the difference is above 0 in 7 of 10 draws.')
+        most = evidence.draws - evidence.draws // 3
+        words.append(f'"+ in {most}/{evidence.draws}": the difference is above 0 in {most} of these draws.')
     if any(math.isinf(s.estimates["nll"].mean) for s in evidence.students):
         words.append(
             "NLL, the mean −log of the probability of what happened, is ∞ where a model gave it none, as a "

@@ -160,7 +160,7 @@ def test_coverage_says_what_several_draws_have_of_their_own(drawing: str, words:
     sets = students("labels", [0.8, 0.81, 0.79]), students("soft", [0.9, 0.9, 0.78])
     told = coverage(evidence(*sets, drawing=drawing))
     assert told.startswith(words)
-    assert '"+ in 7/10": the difference is above 0 in 7 of 10 draws.' in told
+    assert '"+ in 2/3": the difference is above 0 in 2 of these draws.' in told
     assert "does not cover other draws" not in told
     assert "7/10" not in coverage(evidence(sets[0], drawing=drawing))  # without a comparison
 
