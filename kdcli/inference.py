@@ -24,14 +24,16 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from kdcli.exact import clopper_pearson, difference_of_shares, sign_flips
-from kdcli.stats import INDEPENDENT, LEVEL, Draws, Estimate, Sampled, mean_of, unpaired
+from kdcli.stats import INDEPENDENT, LEAST_P, LEVEL, Draws, Estimate, Sampled, mean_of, unpaired
 
 FEW_ODD = 30  # examples that differ from the rest, below which a share has an exact interval
 FEW_DISCORDANT = 50  # examples that two models differ on, below which they are compared exactly
 INFORMATIVE = 20  # examples that a verdict on a mean difference rests on at least
+ROUNDING = 1e-9  # of a mean over seeds
 NORMAL = 1.959964  # the upper quantile of LEVEL / 2
 
 
@@ -39,8 +41,8 @@ class Finding(NamedTuple):
     """What a comparison found: a mean difference, None where it has no value, and how surprising it is.
 
     `interval` is None where it has no ends, `p_value` where nothing can be told: `why` says what is in the
-    way. `by_draw` has the difference in each draw, NaN where both are infinite. `least` is the smallest
-    difference that could have been shown whatever the examples, 0 where there is no such bound.
+    way. `by_draw` has the difference in each draw, NaN where both are infinite. `least` is what a single
+    example adds to a share that all seeds agree on; 0 of what is no share.
     """
 
     difference: float | None
@@ -52,20 +54,27 @@ class Finding(NamedTuple):
     least: float = 0.0
 
 
-def estimate(values: Sequence[Tensor], how: Draws = INDEPENDENT, *, share: bool = False) -> Estimate:
+def estimate(
+    values: Sequence[Tensor], how: Draws = INDEPENDENT, *, share: bool = False, subset: bool = False
+) -> Estimate:
     """Estimate the mean of `values (seeds, n)` of each draw; it is ∞ where any is, and then for certain.
 
-    Of a `share` every value is 0 or 1.
+    Of a `share` every value is 0 or 1. Of a `subset` each draw has values of other examples.
     """
     if not all(bool(of_draw.isfinite().all()) for of_draw in values):
         return Estimate(math.inf, math.inf, math.inf)
-    sampled = mean_of(values, how)
+    sampled = mean_of(values, how.of_subsets() if subset else how)
     return _exact_share(values, sampled, how) if share else sampled.estimate
+
+
+def _different(n: int, draws: int, how: Draws) -> int:
+    """Return how many different examples there are at least, n in each draw."""
+    return n * draws if how == INDEPENDENT else n
 
 
 def _exact_share(values: Sequence[Tensor], sampled: Sampled, how: Draws) -> Estimate:
     """Return the exact interval of a share where few examples differ from the rest, else the usual one."""
-    every = values[0].shape[1] * (len(values) if how == INDEPENDENT else 1)  # draws that share none
+    every = _different(min(of_draw.shape[1] for of_draw in values), len(values), how)
     odd = [min(int((v.amin(0) == 0).sum()), int((v.amax(0) == 1).sum())) for v in values]
     mean, half = sampled.mean, sampled.half_width()
     if (len(values) > 1 and half > 0) or sum(odd) >= FEW_ODD:
@@ -99,8 +108,14 @@ def compare(
     if all(endless):
         return Finding(None, None, None, sampled, by_draw)
     found = Finding(sampled.mean, sampled.estimate[1:], sampled.p_value, sampled, by_draw)
-    if len(pairs) == 1:
-        found = _exactly(*pairs[0], found, count) if count else _unless_skewed(*pairs[0], found)
+    if len(pairs) == 1 or how.shared_test:  # then the same examples tell everything
+        means = torch.stack([one.double().mean(0) - other.double().mean(0) for one, other in pairs]).mean(0)
+        scale = len(pairs) * math.lcm(*(len(values) for pair in pairs for values in pair))
+        found = _exactly(means, scale, found, count) if count else _unless_skewed(means, found)
+    elif count and not any(by_draw) and sampled.half_width() == 0:
+        every = _different(pairs[0][0].shape[1], len(pairs), how)
+        low, high = difference_of_shares(0, 0, every, LEVEL)
+        found = found._replace(interval=(count * low, count * high), least=count / every)
     if any(endless):
         return found._replace(difference=math.inf if endless[0] else -math.inf, interval=None)
     return found if found.p_value is not None else found._replace(interval=None)
@@ -115,26 +130,29 @@ def _difference(pairs: Sequence[tuple[Tensor, Tensor]], *, paired: bool, how: Dr
     return unpaired(*pairs[0])
 
 
-def _exactly(one: Tensor, other: Tensor, found: Finding, count: float) -> Finding:
-    """Return what was found of shares, with exact inference where few examples are discordant."""
-    n, scale = one.shape[1], math.lcm(len(one), len(other))
-    means = (one.double().mean(0) - other.double().mean(0)) / count
-    discordant = means[means != 0]
-    possible = math.ceil(math.log2(2 / LEVEL)) * count / n  # so many examples, all one way, could be shown
-    if len(discordant) >= FEW_DISCORDANT or found.interval is None:
-        return found._replace(least=possible)
+def _exactly(means: Tensor, scale: int, found: Finding, count: float) -> Finding:
+    """Return what was found of shares, with exact inference where few examples are discordant.
+
+    `means (n,)` are the mean differences of each example, whole multiples of `count` / `scale`.
+    """
+    n, means = len(means), means / count
+    discordant = means[means.abs() > ROUNDING]
+    if len(discordant) >= FEW_DISCORDANT and found.p_value is not None:
+        return found._replace(least=count / n)
     gained, lost = float(means.clamp(min=0).sum()), float(-means.clamp(max=0).sum())
     low, high = (count * end for end in difference_of_shares(gained, lost, n, LEVEL))
-    p = found.p_value
-    if p is not None:
-        p = max(p, sign_flips((discordant * scale).round().int().tolist()))
-    interval = (min(low, found.interval[0]), max(high, found.interval[1]))
-    return found._replace(interval=interval, p_value=p, least=possible)
+    exact = LEAST_P
+    if len(discordant) < FEW_DISCORDANT:
+        exact = max(LEAST_P, sign_flips((discordant * scale).round().int().tolist()))
+    p = max(found.p_value or 0.0, exact)
+    usual = found.interval if found.p_value is not None and found.interval else (low, high)
+    interval = (min(low, usual[0]), max(high, usual[1]))
+    return found._replace(interval=interval, p_value=p, least=count / n)
 
 
-def _unless_skewed(one: Tensor, other: Tensor, found: Finding) -> Finding:
+def _unless_skewed(means: Tensor, found: Finding) -> Finding:
     """Return what was found of a mean difference, without a verdict where a few examples carry it."""
-    squares = (one.double().mean(0) - other.double().mean(0)).square()
+    squares = means.square()
     total = float(squares.sum())
     if total == 0 or found.p_value is None:
         return found
@@ -142,5 +160,6 @@ def _unless_skewed(one: Tensor, other: Tensor, found: Finding) -> Finding:
     if informative >= INFORMATIVE:
         return found
     carry = f"about {informative:.0f} of {len(squares):,} examples carry the difference"
-    why = f"too skewed: {carry}, and {INFORMATIVE} would have to"
-    return found._replace(interval=None, p_value=None, why=why)
+    return found._replace(
+        interval=None, p_value=None, why=f"too skewed: {carry}, and {INFORMATIVE} would have to"
+    )

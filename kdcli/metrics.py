@@ -46,7 +46,7 @@ class Metric:
     `unit` is "%", "nats", or empty; "%" is shown as hundred times the number. Values are from 0 to `most`.
     One with a `short` title, in lines, stands in the table without verdicts. One of a `subset` of examples
     may look at others in each draw; one `for_own` data is measured of those, and where it is asked for. One
-    that `counts` examples has values of 0 and 1.
+    that `counts` examples has values of 0 and 1; one `by_class` weighs each class alike, however rare.
     """
 
     summary: str
@@ -61,6 +61,7 @@ class Metric:
     subset: bool = False
     for_own: bool = False
     counts: bool = False
+    by_class: bool = False
 
     def scale(self, values: Tensor) -> int:
         """Return what a mean over examples is to be multiplied by: their number for totals."""
@@ -150,6 +151,7 @@ METRICS = MappingProxyType(
             "%",
             short="balanced\naccuracy",
             for_own=True,
+            by_class=True,
         ),
         "roc_auc": Metric(
             "area under the ROC curve, each class against the rest",
@@ -158,6 +160,7 @@ METRICS = MappingProxyType(
             "higher",
             short="area\nund. ROC",
             for_own=True,
+            by_class=True,
         ),
         "average_precision": Metric(
             "average precision, each class against the rest; of two classes, the rarer",
@@ -166,6 +169,7 @@ METRICS = MappingProxyType(
             "higher",
             short="average\nprecision",
             for_own=True,
+            by_class=True,
         ),
         "excess_error": Metric(
             "error above the Bayes error, by the exact posterior",

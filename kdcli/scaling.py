@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-LEAST, MOST = 1e-3, 1e3  # of the temperature
+LEAST, MOST = 0.05, 20.0  # of the temperature
+EDGE = 1e-6  # share of the lowest temperature within which it was not found, but is the end
 STEPS = 60  # that halve the interval in which its logarithm lies
 
 
@@ -19,7 +20,7 @@ def temperature(logits: Tensor, y: Tensor) -> Tensor:
 
     The NLL of logits · β is convex in β = 1 / T, and its derivative is the mean expected logit less that of
     the label: where that is 0 is found by bisection. 1 where a model excludes a label, which no temperature
-    mends. A model that has every label right ends at the lowest temperature, 0.001.
+    mends, and where it has all labels right: they would have it ever surer, which is no calibration.
     """
     import torch
 
@@ -36,4 +37,5 @@ def temperature(logits: Tensor, y: Tensor) -> Tensor:
         above = (p * finite).sum(-1).mean(-1) > of_label  # the NLL rises with β
         low, high = torch.where(above, low, middle), torch.where(above, middle, high)
     found = (-(low + high) / 2).exp()
-    return torch.where(of_label.isfinite(), found, torch.ones_like(found))
+    endless = found < LEAST * (1 + EDGE)
+    return torch.where(of_label.isfinite() & ~endless, found, torch.ones_like(found))

@@ -71,7 +71,7 @@ def test_no_discordant_example_is_no_proof_of_equality() -> None:
     finding = compare([ones], [others], paired=True, count=1.0)
     assert (finding.difference, finding.p_value) == (0, 1)
     assert finding.interval == pytest.approx((-0.036, 0.036), abs=1e-3)
-    assert finding.least == pytest.approx(0.06)  # six of a hundred
+    assert finding.least == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(("discordant", "shown"), [(3, False), (5, False), (6, True), (12, True)])
@@ -145,3 +145,39 @@ def test_one_infinite_loss_and_none_is_a_matter_of_counts() -> None:
     many = compare([endless], [finite], paired=True)
     assert many.p_value is not None
     assert many.p_value < 0.05
+
+
+def test_draws_that_share_five_discordant_examples_show_no_more_than_one() -> None:
+    shared = Draws(shared_test=True)
+    ones, others = right(n=50, seeds=2), right(*range(5), n=50, seeds=2)
+    one = compare([ones], [others], paired=True, count=1.0)
+    several = compare([ones] * 5, [others] * 5, paired=True, how=shared, count=1.0)
+    assert several.p_value is not None
+    assert several.p_value >= one.p_value == pytest.approx(2 * 0.5**5)
+    skewed = compare([losses(2)] * 4, [losses(0)] * 4, paired=True, how=shared)
+    assert skewed.why.startswith("too skewed")
+
+
+def test_the_largest_difference_there_can_be_has_a_verdict() -> None:
+    finding = compare([torch.ones(3, 12)], [torch.zeros(3, 12)], paired=True, count=1.0)
+    assert finding.p_value == pytest.approx(2 * 0.5**12)
+    low, high = finding.interval or (0, 0)
+    assert 0.5 < low < high == 1
+    many = compare([torch.ones(3, 5000)], [torch.zeros(3, 5000)], paired=True, count=1.0)
+    assert many.p_value is not None
+    assert 0 < many.p_value < 1e-9
+
+
+def test_draws_without_a_difference_are_not_proven_equal() -> None:
+    finding = compare([right(n=25)] * 3, [right(n=25)] * 3, paired=True, count=1.0)
+    low, high = finding.interval or (0, 0)
+    assert low == -high
+    assert high == pytest.approx(clopper_pearson(0, 75, 0.05)[1])
+
+
+def test_subsets_of_a_shared_test_set_are_no_more_examples() -> None:
+    shared = Draws(shared_test=True)
+    none = [torch.zeros(1, 12)] * 3
+    assert estimate(none, shared, share=True, subset=True).high == pytest.approx(
+        clopper_pearson(0, 12, 0.05)[1]
+    )

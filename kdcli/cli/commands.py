@@ -198,6 +198,8 @@ def compare(call: Call) -> None:
         raise UsageError("--csv and --json are two documents", "choose one of them")
     if call.options.as_csv and call.options.by:
         raise UsageError("--csv has no groups", "--by with --json has")
+    if call.options.by and (call.options.metrics or call.options.full):
+        raise UsageError("--by compares accuracies alone", "leave out --metric and --full")
     from kdcli.stages.compare import compare as stage
 
     with call.working_on(call.store.existing_run(call.options.run_to_show)) as experiment:

@@ -181,7 +181,7 @@ def _coarse(evidence: Evidence) -> list[Coarse]:
 
 def _limited_by(versus: Versus, level: float) -> Source:
     """Return what most of the uncertainty comes from; examples where they alone are too few to show more."""
-    if versus.sampled is None or versus.detectable == versus.least:
+    if versus.sampled is None or versus.sampled.detectable(level) < (versus.detectable or 0.0):
         return "examples"
     return versus.sampled.limited_by(level)
 

@@ -32,6 +32,7 @@ def conclude(experiment: Experiment, evidence: Evidence) -> Conclusions:
     stored = (experiment.stored(f"{STUDENTS}/{students.name}") for students in evidence.students)
     students = [trained for trained in stored if isinstance(trained, TrainedStudents)]
     teacher = experiment.teacher if evidence.teacher else None
+    costs = measure_costs([*([teacher] if teacher else []), *students], experiment.data)
     memory = remembers(experiment) if teacher else None
     return Conclusions(
         evidence=evidence,
@@ -41,7 +42,7 @@ def conclude(experiment: Experiment, evidence: Evidence) -> Conclusions:
             *of_trainings(experiment, evidence),
             *([memory] if memory else []),
         ],
-        teacher_cost=measure_costs([teacher], experiment.data).get(teacher.folder) if teacher else None,
-        costs=measure_costs(students, experiment.data),
+        teacher_cost=costs.pop(teacher.folder, None) if teacher else None,
+        costs=costs,
         brought=new_examples(evidence),
     )

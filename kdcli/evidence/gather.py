@@ -234,12 +234,15 @@ def _measurements(data: Data, scored: Sequence[Scored], compared: Sequence[str])
     how, own = draws_of(data.description), data.dataset.opened is not None
     estimates, per_seed, values = measure(scored, compared, how, own=own)
     recall = _recalls(scored, how) if own else ()
-    return {"how": how, "estimates": estimates, "per_seed": per_seed, "values": values, "recall": recall}
+    counts = [of_draw.y.bincount() for of_draw in scored]
+    rarest = min(int(of_draw[of_draw > 0].min()) for of_draw in counts)
+    found = {"estimates": estimates, "per_seed": per_seed, "values": values}
+    return {**found, "how": how, "recall": recall, "rarest": rarest}
 
 
 def _recalls(scored: Sequence[Scored], how: Draws) -> list[Estimate]:
     """Estimate the recall of each class: the share of its examples that are got right."""
-    right, how = [hits(of_draw) for of_draw in scored], how.of_subsets()
+    right = [hits(of_draw) for of_draw in scored]
 
     def recall(k: int) -> Estimate:
         of_class = [values[..., of_draw.y == k] for values, of_draw in zip(right, scored, strict=True)]
@@ -283,7 +286,6 @@ def _means(metric: Metric, values: Tensor) -> list[float]:
 
 def estimate_metric(metric: Metric, values: Sequence[Tensor], how: Draws) -> Estimate:
     """Estimate a metric from its `values (seeds, n)` in each draw; the interval ends where its range does."""
-    how = how.of_subsets() if metric.subset else how
     scale = metric.scale(values[0])  # the same in all draws
-    mean, low, high = estimate(values, how, share=metric.counts)
+    mean, low, high = estimate(values, how, share=metric.counts, subset=metric.subset)
     return Estimate(scale * mean, scale * max(low, 0.0), scale * min(high, metric.most))

@@ -31,7 +31,7 @@ MISSING, ANOTHER = "(missing)", "(another)"
 QUARTILES = (0.25, 0.5, 0.75)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Group:
     """Some of the test examples: which of each draw, `(n,)` bool."""
 
@@ -58,11 +58,17 @@ class Within:
 
 @dataclass(frozen=True)
 class ByGroup:
-    """All comparisons within groups by a column or by class, with one correction; `small` were left out."""
+    """All comparisons within groups by a column, or `by_class`, with one correction.
+
+    Of the others `small` have too few test examples, and so many `more` are beyond the number of groups that
+    are compared.
+    """
 
     by: str
+    by_class: bool
     groups: Sequence[Group]
     small: Sequence[str]
+    more: int
     rows: Sequence[Within]
 
     def of(self, students: StudentsMeasured) -> list[Within]:
@@ -76,9 +82,12 @@ def by_groups(experiment: Experiment, evidence: Evidence, by: str, watch: Watch 
     Raises `UsageError` for a column that is not there, and `KdError` where all groups are small, or the file
     with the column is no longer what it was.
     """
+    by_class = _is_class(experiment.data, by)
     everything = [group for group in groups_by(experiment.data, by, watch) if any(group.examples)]
-    groups = [group for group in everything if min(group.examples) >= LEAST][:MOST]
-    small = [group.name for group in everything if group not in groups]
+    large = sorted((g for g in everything if min(g.examples) >= LEAST), key=lambda g: -sum(g.examples))
+    small = [group.name for group in everything if min(group.examples) < LEAST]
+    chosen = {id(group) for group in large[:MOST]}
+    groups = [group for group in everything if id(group) in chosen]
     if not groups:
         raise KdError(f"no group by {by} has {LEAST} test examples in each draw", "take another column")
     pairs = [
@@ -104,7 +113,7 @@ def by_groups(experiment: Experiment, evidence: Evidence, by: str, watch: Watch 
         )
         for k, (students, control, group) in enumerate(pairs)
     ]
-    return ByGroup(by, groups, small, rows)
+    return ByGroup(by, by_class, groups, small, len(large) - len(groups), rows)
 
 
 def _of(group: Group, measured: M) -> M:
@@ -117,12 +126,18 @@ def _mean(measured: Measured) -> float:
     return fmean(float(values.double().mean()) for values in measured.values[METRIC])
 
 
+def _is_class(data: Data, by: str) -> bool:
+    """Whether groups are to be the classes: no column that is learned from has this name."""
+    label = data.record.config.label if data.dataset.dialect else CLASS
+    return by in (CLASS, label) and all(column.name != by for column in data.description.encodings)
+
+
 def groups_by(data: Data, by: str, watch: Watch = unwatched) -> Iterator[Group]:
     """Yield the groups of the test examples by class, or by a column of a table."""
     description = data.description
     tests = [data.pool.split("test", draw) for draw in range(description.draws)]
     encoded = {column.name: column for column in description.encodings}
-    if by == CLASS and by not in encoded:
+    if _is_class(data, by):
         for k, name in enumerate(description.classes):
             yield Group(name, [test.y == k for test in tests])
     elif by in encoded:
@@ -131,9 +146,12 @@ def groups_by(data: Data, by: str, watch: Watch = unwatched) -> Iterator[Group]:
             if column.name == by:
                 break
             start += len(column.features)
-        train = data.pool.split("train").x[:, start]
+        width = len(encoded[by].features)
+        train = data.pool.split("train").x[:, start : start + width]
+        if encoded[by].missing:
+            train = train[train[:, -1] == 0]
         xs = [test.x[:, start : start + len(encoded[by].features)] for test in tests]
-        yield from _of_column(encoded[by], train, xs)
+        yield from _of_column(encoded[by], train[:, 0], xs)
     else:
         yield from _of_texts(_texts(data, by, watch), data)
 
@@ -191,13 +209,11 @@ def _texts(data: Data, by: str, watch: Watch) -> Sequence[str]:
 
 
 def _of_texts(texts: Sequence[str], data: Data) -> Iterator[Group]:
-    """Yield the groups by texts of all examples, the most frequent first."""
-    counts: dict[str, int] = {}
-    for text in texts:
-        counts[text] = counts.get(text, 0) + 1
-    codes = {text: k for k, text in enumerate(sorted(counts, key=lambda text: -counts[text]))}
+    """Yield the groups by texts of all examples, the most frequent first, of all others but a few."""
+    codes = {text: k for k, text in enumerate(dict.fromkeys(texts))}
     coded = torch.tensor([codes[text] for text in texts])
-    draws = range(data.description.draws)
-    of_tests = [coded[data.pool.rows("test", draw)] for draw in draws]
-    for text, k in codes.items():
-        yield Group(text or MISSING, [of_draw == k for of_draw in of_tests])
+    of_tests = [coded[data.pool.rows("test", draw)] for draw in range(data.description.draws)]
+    counts = torch.stack([of_draw.bincount(minlength=len(codes)) for of_draw in of_tests]).amin(0)
+    names = list(codes)
+    for k in counts.argsort(descending=True, stable=True)[: MOST + MOST].tolist():
+        yield Group(names[k] or MISSING, [of_draw == k for of_draw in of_tests])

@@ -1,7 +1,7 @@
 """Trainings that make a comparison say less than it seems to: cut short, gone too far, or of no avail."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import torch
@@ -18,12 +18,12 @@ LATE = 0.9  # of the epochs, after which a loss should hardly fall any more
 FALLING = 0.03  # of its whole fall that a validation loss still falls after that
 RISEN = 0.05  # above its lowest that a validation loss has risen at the end, and of its whole fall
 NO_BETTER = 0.97  # of the entropy of the classes, above which a model's NLL is hardly below chance
-POINT = 0.01
+LITTLE = 0.03  # of what the most frequent class leaves to be got right
 
 
 @dataclass(frozen=True)
 class StillFalling:
-    """Sets whose validation loss still falls at the last epoch; the command trains all for twice as long."""
+    """Sets whose validation loss still falls at the last epoch; the command trains some of them longer."""
 
     students: Sequence[StudentsMeasured]
     longer: Command
@@ -31,7 +31,7 @@ class StillFalling:
 
 @dataclass(frozen=True)
 class Overfitted:
-    """A control whose validation loss has risen by this share; the command keeps the best epoch of all."""
+    """A control whose validation loss has risen by this share; the command keeps the best epoch."""
 
     control: StudentsMeasured
     risen: float
@@ -58,8 +58,8 @@ def of_trainings(
     """Return what is to be told of how models were trained, and what came of it."""
     curves = _curves(experiment, evidence)
     return [
-        *_still_falling(experiment, evidence, curves),
-        *_overfitted(experiment, evidence, curves),
+        *_still_falling(evidence, curves),
+        *_overfitted(evidence, curves),
         *_near_chance(experiment, evidence),
         *_same_labels(experiment, evidence),
     ]
@@ -76,9 +76,7 @@ def _curves(experiment: Experiment, evidence: Evidence) -> dict[str, tuple[Tenso
     return curves
 
 
-def _still_falling(
-    experiment: Experiment, evidence: Evidence, curves: Mapping[str, tuple[Tensor, Tensor]]
-) -> list[StillFalling]:
+def _still_falling(evidence: Evidence, curves: Mapping[str, tuple[Tensor, Tensor]]) -> list[StillFalling]:
     falling = []
     for students in evidence.students:
         if students.name not in curves:
@@ -90,15 +88,17 @@ def _still_falling(
             falling.append(students)
     if not falling:
         return []
-    epochs_asked = 2 * max(students.set.settings.epochs for students in falling)
-    return [StillFalling(falling, experiment.run.command("distill", epochs=epochs_asked, force=True))]
+    first = falling[0]
+    longer = [
+        replace(one.set, settings=replace(one.set.settings, epochs=2 * one.set.settings.epochs))
+        for one in evidence.students
+        if (one in falling and one.group == first.group) or one.name == first.control
+    ]
+    return [StillFalling(falling, evidence.training(*longer).adding(force=True))]
 
 
-def _overfitted(
-    experiment: Experiment, evidence: Evidence, curves: Mapping[str, tuple[Tensor, Tensor]]
-) -> list[Overfitted]:
+def _overfitted(evidence: Evidence, curves: Mapping[str, tuple[Tensor, Tensor]]) -> list[Overfitted]:
     compared = {students.control for students in evidence.students}
-    best = experiment.run.command("distill", select="best", force=True)
     found = []
     for control in evidence.students:
         if (
@@ -110,7 +110,10 @@ def _overfitted(
         loss = curves[control.name][1]
         lowest, last = float(loss.min()), float(loss[-1])
         if last - lowest > RISEN * max(lowest, float(loss[0]) - lowest):
-            found.append(Overfitted(control, last / lowest - 1, best))
+            sets = [one.set for one in evidence.students if control.name in (one.name, one.control)]
+            best = [replace(one, settings=replace(one.settings, select="best")) for one in sets]
+            command = evidence.training(*best).adding(force=True)
+            found.append(Overfitted(control, last / max(lowest, 1e-12) - 1, command))
     return found
 
 
@@ -128,7 +131,8 @@ def _near_chance(experiment: Experiment, evidence: Evidence) -> list[NearChance]
     poor = [
         one
         for one in measured
-        if one.estimates["nll"].mean >= NO_BETTER * entropy and one.estimates["accuracy"].mean <= most + POINT
+        if one.estimates["nll"].mean >= NO_BETTER * entropy
+        and one.estimates["accuracy"].mean <= most + LITTLE * (1 - most)
     ]
     return [NearChance(poor)] if poor else []
 

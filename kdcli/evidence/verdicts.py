@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from kdcli.errors import Command
-from kdcli.inference import compare
+from kdcli.inference import INFORMATIVE, compare
 from kdcli.metrics import METRICS
 from kdcli.runs.pairing import pairing_differences
 from kdcli.runs.recipe import BY_TEACHER
 from kdcli.runs.student_sets import CONTROL, StudentSet
 from kdcli.stats import LEVEL, Draws, Estimate, Sampled, another_draw, holm
+from kdcli.words import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +33,7 @@ class Measured:
     `group` names its model, of students with their transfer set. `per_seed` has a value for each draw and
     seed. `values` are those of the compared metrics on every seed and example, `(seeds, n)` for each draw.
     `how` the draws vary is the same for all models of a run. `recall` is that of each class, of the user's
-    own data.
+    own data. Of the `rarest` class there are so many test examples in a draw at least.
     """
 
     title: str
@@ -41,6 +43,7 @@ class Measured:
     per_seed: Mapping[str, Sequence[Sequence[float]]]
     values: Mapping[str, Sequence[Tensor]]
     recall: Sequence[Estimate] = field(default=(), kw_only=True)
+    rarest: int | None = field(default=None, kw_only=True)
 
     def by_draw(self, metric: str) -> list[float]:
         """Return a metric in each draw, as means over seeds."""
@@ -57,7 +60,7 @@ class Versus:
     for the other comparisons. Without a verdict, `why` says what is in the way. `detectable` is the smallest
     difference that would be shown with a probability of 80 %, among so many comparisons. `by_draw` has the
     difference in each draw, and `another` the ends between which that of another draw is to be expected (95
-    %), where there are several. No difference below `least` could be shown, whatever the examples.
+    %), where there are several. A single example adds `least` to a share that all seeds agree on.
     """
 
     metric: str
@@ -78,7 +81,8 @@ class Versus:
 
     def detectable_at(self, level: float) -> float | None:
         """Return the smallest difference that would be shown with a probability of 80 % at this level."""
-        return max(self.sampled.detectable(level), self.least) if self.sampled else None
+        agreeing = math.ceil(math.log2(2 / level)) * self.least  # so many examples, all one way
+        return max(self.sampled.detectable(level), agreeing) if self.sampled else None
 
     @property
     def draws(self) -> int:
@@ -180,8 +184,8 @@ def contrast(
     if seeds == 1 and len(by_draw) == 1:
         few = "one seed" if 1 in (students.seeds, control.seeds) else "one seed in common"
         return replace(versus, why=f"{few}: the spread between trainings is unknown")
-    if comparison.why:
-        return replace(versus, why=comparison.why)
+    if why := comparison.why or _too_rare(students, metric):
+        return replace(versus, why=why)
     if comparison.p_value is None:
         several = f"{len(by_draw)} draws" if len(by_draw) > 1 else f"{values[0].shape[1]} examples measured"
         return replace(versus, why=f"no variation among the {several}")
@@ -193,6 +197,14 @@ def contrast(
         least=comparison.least,
         another=another_draw(by_draw),
     )
+
+
+def _too_rare(students: StudentsMeasured, metric: str) -> str:
+    """Say why a metric that weighs classes alike has no verdict on one test set; empty if it has one."""
+    several = len(students.values[metric]) > 1 and not students.how.shared_test
+    if not METRICS[metric].by_class or several or students.rarest is None or students.rarest >= INFORMATIVE:
+        return ""
+    return f"rare class: it has {counted(students.rarest, 'test example')}, and {INFORMATIVE} are needed"
 
 
 def decide(comparisons: Mapping[K, Versus]) -> dict[K, Versus]:

@@ -21,6 +21,7 @@ from kdcli.evidence.cautions import (
 )
 from kdcli.evidence.remedies import Remembers
 from kdcli.evidence.trainings import NearChance, Overfitted, SameLabels, StillFalling
+from kdcli.evidence.verdicts import UNDECIDED
 from kdcli.report.sentences import VERBS, spoken, spoken_list
 from kdcli.report.words import amount, number
 from kdcli.runs.student_sets import LOST
@@ -69,8 +70,8 @@ def _of_calibration(caution: Calibration | BiasedCalibration) -> str:
         case Calibration(students, verdict, scaled):
             raw, after = (CALIBRATED[one or ""] for one in (verdict, scaled))
             told = f"{students.group}: in NLL {spoken(students)} {raw}, after temperature scaling it {after}"
-            alone = ": a matter of calibration alone" if verdict in VERBS and scaled not in VERBS else ""
-            return f"{told}{alone}."
+            may = "; calibration may explain it" if verdict in VERBS and scaled == UNDECIDED else ""
+            return f"{told}{may}."
         case BiasedCalibration():
             return (
                 "On few examples the calibration error is biased upwards, more so where confidences vary "
@@ -88,13 +89,13 @@ def _of_training(caution: StillFalling | Overfitted | NearChance | SameLabels) -
             told = (
                 f"The validation loss of {named}{more} still falls at the last epoch, so a comparison may be "
             )
-            return (f"{told}one of speed. ", longer, " trains for twice as long.")
+            return (f"{told}one of speed. ", longer, " trains twice as long.")
         case Overfitted(control, risen, best):
             return (
                 f"{control.group}: the validation loss of {spoken(control)}, the control, ends "
                 f"{100 * risen:.0f} % above its lowest. A control that has overfitted is easy to beat: ",
                 best,
-                " keeps the best epoch of all.",
+                " keeps the best epoch.",
             )
         case NearChance(models):
             named = listed([f"{one.title} ({one.group})" for one in models[:MOST_NAMED]])

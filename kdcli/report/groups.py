@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kdcli.evidence.groups import METRIC
 from kdcli.metrics import METRICS
 from kdcli.report.sentences import ends, spoken
 from kdcli.report.table import Cell, Column, Row, Section, Table
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from kdcli.evidence.groups import ByGroup, Within
     from kdcli.evidence.verdicts import StudentsMeasured
 
-METRIC, CLASS = "accuracy", "class"
 MOST_NAMED = 5
 
 
@@ -39,6 +39,8 @@ def groups_text(found: ByGroup, evidence: Evidence) -> Iterator[str]:
     elif silent:
         named = listed(silent)
         yield f"For {named} no difference is shown in any group; that does not mean that there is none."
+    if found.more:
+        yield f"{counted(found.more, 'smaller group')} more, beyond the largest, were not compared."
     if found.small:
         few = ", ".join(found.small[:MOST_NAMED]) + (", …" if len(found.small) > MOST_NAMED else "")
         yield f"Left out, with few test examples in some draw: {few}."
@@ -70,7 +72,7 @@ def groups_table(found: ByGroup, evidence: Evidence) -> Table:
         if (rows := found.of(students))
     ]
     of = f" of {models.pop()}" if len(models) == 1 else ""
-    what = "recall" if found.by == CLASS else "accuracy"
+    what = "recall" if found.by_class else "accuracy"
     title = f"{what}{of} in % by {found.by}, on n test examples each; ± is half of a 95 % interval"
     return Table(columns, sections, title, Column("", left=True, folds=True, least=10), splits=True)
 
@@ -96,6 +98,7 @@ def groups_document(found: ByGroup) -> dict[str, Any]:
     return {
         "by": found.by,
         "left_out": list(found.small),
+        "more": found.more,
         "comparisons": [
             {
                 "students": row.students.name,

@@ -58,6 +58,7 @@ class Compared:
             yield from (_sentence("", text) for text in groups_text(self.groups, evidence))
             yield ""
             yield groups_table(self.groups, evidence)
+            yield from self._cautions()
             yield _sentence("", CORRECTED)
             yield wrote(self.path)
             return
@@ -70,15 +71,20 @@ class Compared:
             yield from self._rest(table)
         if conclusions.brought:
             yield new_examples_table(conclusions.brought)
-        yield from _without_control(evidence)
-        yield from (_sentence("! ", caution_text(caution)) for caution in conclusions.cautions)
-        for old in evidence.stale:
-            yield _sentence(f"! left out {old.artefact}: stale; ", (old.renew, " renews it"))
+        yield from self._cautions()
         yield _sentence("", coverage(evidence))
         if self.more:
             rest = " adds the other metrics, what models cost, where gains come from and what could be shown."
             yield _sentence("", (self.more, rest))
         yield wrote(self.path)
+
+    def _cautions(self) -> Iterator[Told]:
+        """Return where a reader would go wrong, and what was left out."""
+        evidence = self.conclusions.evidence
+        yield from _without_control(evidence)
+        yield from (_sentence("! ", caution_text(caution)) for caution in self.conclusions.cautions)
+        for old in evidence.stale:
+            yield _sentence(f"! left out {old.artefact}: stale; ", (old.renew, " renews it"))
 
     def _rest(self, table: Table) -> Iterator[Told]:
         """Return the means of the other metrics, the costs, and what each group comes to."""

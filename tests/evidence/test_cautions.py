@@ -184,7 +184,7 @@ def test_examples_are_what_lacks_where_no_two_predictions_differ() -> None:
     sets = students("labels", same, seeds=3), students("soft", same, seeds=3)
     (caution,) = [c for c in cautions(evidence(*sets)) if isinstance(c, Coarse)]
     assert caution.limited_by == "examples"
-    assert caution.detectable == pytest.approx(6 / 400)
+    assert caution.detectable == pytest.approx(7 / 400)  # of two comparisons
 
 
 @pytest.mark.parametrize(

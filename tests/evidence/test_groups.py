@@ -129,6 +129,34 @@ def test_small_groups_are_left_out_and_told(kd: Kd) -> None:
     assert found.small == [ANOTHER]
 
 
+def test_groups_of_one_name_and_more_than_are_compared(kd: Kd) -> None:
+    lines = [f"{['(missing)', '', 'c'][k % 3]},{k % 45},{'ab'[k % 2]}" for k in range(2400)]
+    Path("names.csv").write_text("kind,zip,y\n" + "\n".join(lines) + "\n")
+    options = ("--draws", "1", "--categorical", "kind", "--categorical", "zip", "--test-fraction", "0.5")
+    assert kd("gen-data", "names.csv", "--label", "y", *options).code == 0
+    assert (
+        kd("distill", "--model", "linear", "--target", "labels,smooth", "--seeds", "2", "--epochs", "2").code
+        == 0
+    )
+    experiment = Experiment.open(Store().existing_run(None))
+    assert len(grouped(experiment, "kind").groups) == 3
+    by_label = grouped(experiment, "y")
+    assert by_label.by_class
+    assert [group.name for group in by_label.groups] == ["a", "b"]
+    by_zip = grouped(experiment, "zip")
+    assert (len(by_zip.groups), by_zip.more) == (21, 0)  # twenty levels, and all others
+
+
+def test_quartiles_are_those_of_values_that_are_there(kd: Kd) -> None:
+    lines = [f"{k if k % 10 < 3 else ''},{k % 7},{'ab'[k % 2]}" for k in range(3000)]
+    Path("holes.csv").write_text("u,v,y\n" + "\n".join(lines) + "\n")
+    assert kd("gen-data", "holes.csv", "--label", "y", "--draws", "1", "--numeric", "u").code == 0
+    groups = list(groups_by(Experiment.open(Store().existing_run(None)).data, "u"))
+    assert len(groups) == 5
+    counts = [sum(group.examples) for group in groups if group.name != MISSING]
+    assert max(counts) < 2 * min(counts)
+
+
 def test_what_is_no_column_is_refused_with_those_there_are(own: Experiment) -> None:
     with pytest.raises(UsageError, match="no group 'plans'; did you mean plan"):
         grouped(own, "plans")

@@ -96,3 +96,13 @@ def test_a_teacher_that_is_worse_than_the_control(kd: Kd, points: None) -> None:
     assert caution.control.set.target == "labels"
     assert caution.difference > 0.02
     assert "such a teacher has little to teach" in " ".join(kd("compare").out.split())
+
+
+def test_good_models_of_a_rare_class_are_not_near_chance(kd: Kd, outputs: Path) -> None:
+    lines = [f"{k},{'rare' if k % 100 == 7 else 'usual'},{k % 100}" for k in range(4000)]
+    Path("rare.csv").write_text("n,y,u\n" + "\n".join(lines) + "\n")
+    assert kd("gen-data", "rare.csv", "--label", "y", "--draws", "1", "--drop", "n").code == 0
+    assert kd("train-teacher", "--model", "tree").code == 0
+    students = ("--target", "labels,smooth", "--model", "tree", "--seeds", "2", "--smoothing", "0.3")
+    assert kd("distill", *students).code == 0
+    assert not told(NearChance)

@@ -1,6 +1,7 @@
 import math
 import statistics
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 import scipy.stats
@@ -257,3 +258,16 @@ def test_unpaired_sets_are_compared_draw_by_draw() -> None:
 
 def test_without_comparisons_there_is_nothing_to_decide() -> None:
     assert decide({}) == {}
+
+
+@pytest.mark.parametrize(("rarest", "judged"), [(5, False), (20, True)])
+def test_a_metric_that_weighs_classes_alike_needs_examples_of_the_rarest(rarest: int, judged: bool) -> None:
+    made = evidence(students("labels", 0.8), students("soft", 0.9))
+    sets = [
+        replace(one, values={**one.values, "balanced_accuracy": one.values["accuracy"]}, rarest=rarest)
+        for one in made.students
+    ]
+    versus = contrast(sets[1], sets[0], "balanced_accuracy")
+    assert (versus.p_value is not None) == judged
+    assert versus.why == ("" if judged else "rare class: it has 5 test examples, and 20 are needed")
+    assert contrast(sets[1], sets[0], "accuracy").p_value is not None

@@ -64,7 +64,7 @@ SOFT = students("soft", 0.8)
         (
             Calibration(SOFT, "worse", "no difference shown"),
             "mlp:4: in NLL soft at T = 4 is worse than its control, after temperature scaling it shows no "
-            "difference from its control: a matter of calibration alone.",
+            "difference from its control; calibration may explain it.",
         ),
         (
             Calibration(SOFT, "worse", "better"),
@@ -77,12 +77,12 @@ SOFT = students("soft", 0.8)
         (
             StillFalling([SOFT] * 5, Command("distill", options={"epochs": 40})),
             "and 2 other sets still falls at the last epoch, so a comparison may be one of speed. "
-            "`kd distill --epochs 40` trains for twice as long.",
+            "`kd distill --epochs 40` trains twice as long.",
         ),
         (
             Overfitted(SOFT, 0.3, Command("distill", options={"select": "best"})),
             "ends 30 % above its lowest. A control that has overfitted is easy to beat: `kd distill --select "
-            "best` keeps the best epoch of all.",
+            "best` keeps the best epoch.",
         ),
         (NearChance([SOFT]), "Hardly better than chance: soft, T = 4 (mlp:4)."),
         (

@@ -27,8 +27,10 @@ def within(name: str, difference: float, verdict: Verdict) -> Within:
 
 FOUND = ByGroup(
     "plan",
+    False,
     [],
     ["tiny"],
+    0,
     [within("a", 0.05, "better"), within("b", 0.03, "better"), within("c", -0.04, "worse")],
 )
 

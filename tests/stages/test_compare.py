@@ -15,6 +15,7 @@ from scipy.stats import ttest_1samp
 from torch.nn import functional as F
 
 from kdcli.errors import KdError
+from kdcli.evidence import conclusions
 from kdcli.evidence.tested import on_test_splits
 from kdcli.metrics import METRICS, measure
 from kdcli.runs.experiment import Experiment
@@ -527,3 +528,26 @@ def test_nll_after_temperature_scaling(kd: Kd, tiny: Path) -> None:
     assert "nll_scaled" in by_name(asked)["soft-T4-mlp4"]["versus"]
     assert "nll_scaled" not in by_name(compared(kd))["soft-T4-mlp4"]["metrics"]
     assert asked["bayes_on_test"]["nll_scaled"] == asked["bayes_on_test"]["nll"]
+
+
+def test_teacher_and_students_are_timed_together(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    timed: list[set[str]] = []
+    whole = conclusions.measure_costs
+
+    def watched(models: Any, data: Any) -> Any:
+        models = list(models)
+        timed.append({one.folder for one in models})
+        return whole(models, data)
+
+    monkeypatch.setattr(conclusions, "measure_costs", watched)
+    made = compared(kd)
+    assert timed == [{"teacher", "labels-mlp4", "soft-T4-mlp4"}]
+    assert made["teacher"]["cost"]["bytes"] > 0
+
+
+def test_groups_are_shown_with_what_was_left_out(kd: Kd, tiny: Path) -> None:
+    assert kd("distill", "--target", "hard", "--model", "mlp:4", "--seeds", "2", "--epochs", "20").code == 0
+    assert kd("train-teacher", "--epochs", "3", "--force").code == 0
+    shown = in_one_line(kd("compare", "--by", "class").out)
+    assert "! left out students/soft-T4-mlp4: stale" in shown
+    assert kd("compare", "--by", "class", "--full").code == 2
