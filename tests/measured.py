@@ -148,6 +148,9 @@ def evidence(
             "compared": compared,
             "training": trains,
             "more_draws": SEVERAL_DRAWS,
+            "on_validation": lambda folder, metric: next(
+                one.estimates[metric].mean for one in sets if one.name == folder
+            ),
             **others,
         }
     )

@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
-
-from torch import Tensor
 
 from kdcli.evidence.costs import Cost, measure_costs
 from kdcli.evidence.gather import student_sets
+from kdcli.evidence.tested import mean_on_validation, on_validation
 from kdcli.metrics import METRICS
 from kdcli.runs.experiment import Experiment
-from kdcli.runs.stored import Data, TrainedStudents
-from kdcli.scored import Scored
+from kdcli.runs.stored import TrainedStudents
 
 UNBOUNDED = float("inf")
 
@@ -70,7 +67,7 @@ def choose(experiment: Experiment, budget: Budget) -> Choice:
     data, metric = experiment.data, METRICS[budget.metric]
     sign = 1 if metric.better == "higher" else -1
     costs = measure_costs(sets, data)
-    values = {trained.folder: _on_validation(data, trained, budget.metric) for trained in sets}
+    values = {trained.folder: on_validation(data, trained, budget.metric) for trained in sets}
     teacher = _of_teacher(experiment, budget.metric)
     best = max(values.values(), key=lambda value: sign * value)
     reference = teacher if budget.of_teacher and teacher is not None else best
@@ -98,22 +95,8 @@ def _misses(budget: Budget, cost: Cost, behind: float) -> Iterable[str]:
         yield "size"
 
 
-def _on_validation(data: Data, trained: TrainedStudents, name: str) -> float:
-    """Return the mean of a metric over the seeds and draws of a set, on validation examples."""
-    logits = trained.load_model().predict(data.pool.x, data.pool.index["val"])
-    return _mean(data, logits.view(data.draws, -1, *logits.shape[1:]), name)
-
-
 def _of_teacher(experiment: Experiment, name: str) -> float | None:
     """Return the mean of a metric of the teacher on validation examples; None without one."""
     if not experiment.has_teacher:
         return None
-    return _mean(experiment.data, experiment.teacher.logits["val"], name)
-
-
-def _mean(data: Data, logits: Iterable[Tensor], name: str) -> float:
-    """Return the mean of a metric, given the logits on the validation examples of each draw."""
-    return fmean(
-        float(METRICS[name].values(Scored(of_draw, data.pool.labels("val", draw))).mean())
-        for draw, of_draw in enumerate(logits)
-    )
+    return mean_on_validation(experiment.data, experiment.teacher.logits["val"], name)

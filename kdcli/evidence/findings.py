@@ -59,7 +59,7 @@ class Attribution:
 
     All differences are on the `seeds` that every set has which is named, so that they add up; they rest on so
     many seeds in `common`. An `obstacle` keeps the gain from being shared out: too few "seeds" in common, or
-    "no gain" on those.
+    "no gain" on those. The soft targets are those of `among` sets that are best on validation examples.
     """
 
     soft: StudentsMeasured
@@ -70,6 +70,7 @@ class Attribution:
     common: int
     shares: Sequence[Share]
     obstacle: Literal["", "seeds", "no gain"] = ""
+    among: int = 1
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,10 @@ class _Case:
     def contrast(self, students: StudentsMeasured, other: StudentsMeasured) -> Versus:
         return contrast(students, other, self.metric, self.lacking)
 
+    def on_validation(self, evidence: Evidence) -> float:
+        """Return the metric of the soft targets on validation examples, higher where it is better."""
+        return self.versus.sign * evidence.on_validation(self.soft.name, self.metric)
+
     def attribution(self, beyond: Mapping[str, Versus]) -> Attribution:
         """Share the gain out among the rivals; `beyond` is what the soft targets have beyond each."""
         gain = self.contrast(self.soft, self.control)
@@ -156,7 +161,11 @@ class _Case:
 
 
 def attributions(evidence: Evidence) -> list[Attribution]:
-    """Explain the largest shown gain of soft targets in each group by the gains of other targets."""
+    """Explain the gain of soft targets in each group by the gains of other targets.
+
+    Of several temperatures it is the one that is best on validation examples: the largest gain on the test
+    examples would be too large on average, having been chosen by them.
+    """
     cases = [
         _Case(
             soft,
@@ -168,7 +177,7 @@ def attributions(evidence: Evidence) -> list[Attribution]:
         for metric in COMPARED
         if soft.set.target == "soft" and metric in soft.versus and soft.versus[metric].interval
     ]
-    # All are corrected for, since the largest gain is chosen after having seen them.
+    # All are corrected for, since which gains are explained depends on where one is shown.
     beyond = decide(
         {
             (k, rival.name): case.contrast(case.soft, rival)
@@ -176,16 +185,20 @@ def attributions(evidence: Evidence) -> list[Attribution]:
             for rival in case.rivals
         }
     )
-    largest: dict[tuple[str, str, str], int] = {}
+    places: dict[tuple[str, str, str], list[int]] = {}
     for k, case in enumerate(cases):
-        place = (case.soft.group, case.soft.control, case.metric)
-        if place not in largest or case.versus.gain > cases[largest[place]].versus.gain:
-            largest[place] = k
-    return [
-        cases[k].attribution({name: versus for (case, name), versus in beyond.items() if case == k})
-        for k in largest.values()
-        if cases[k].versus.verdict == "better"
-    ]
+        places.setdefault((case.soft.group, case.soft.control, case.metric), []).append(k)
+    found = []
+    for rivalling in places.values():
+        if not any(cases[k].versus.verdict == "better" for k in rivalling):
+            continue
+        best = (
+            max(rivalling, key=lambda k: cases[k].on_validation(evidence)) if rivalling[1:] else rivalling[0]
+        )
+        if cases[best].versus.verdict == "better":
+            explained = {name: versus for (k, name), versus in beyond.items() if k == best}
+            found.append(replace(cases[best].attribution(explained), among=len(rivalling)))
+    return found
 
 
 def _explains(rival: StudentsMeasured, soft: StudentsMeasured, metric: str) -> bool:

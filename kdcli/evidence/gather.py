@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from kdcli.evidence.tested import (
     bayes_on_test_splits,
     draws_of,
     on_test_splits,
+    on_validation,
     scaling_of_students,
     scaling_of_teacher,
 )
@@ -61,8 +62,8 @@ class Evidence:
     `heading` is what a heading calls the run. `bayes` measures the exact posterior on the test split, and is
     None where it is not known. `teacher` is None without one, and so are its `teacher_logits` on the training
     split, `(draws, n, n_classes)`. `compared` are the metrics that have verdicts. `edits` say what was made
-    with other settings than the run's recipe has, `training` gives commands that train what is missing, and
-    `more_draws` makes a run of several draws.
+    with other settings than the run's recipe has, `training` gives commands that train what is missing,
+    `more_draws` makes a run of several draws, and `on_validation` measures the set in a folder by a metric.
     """
 
     run: str
@@ -76,6 +77,7 @@ class Evidence:
     compared: Sequence[str]
     training: Training
     more_draws: Command
+    on_validation: Callable[[str, str], float]
     stale: Sequence[StaleSet] = ()
     edits: Sequence[Text] = ()
     one_teacher: bool = False  # which exists elsewhere, and is the same in all draws
@@ -137,9 +139,15 @@ def gather(
         compared=compared,
         training=partial(training, experiment),
         more_draws=several_draws(experiment),
+        on_validation=_validation(data, fresh),
         stale=[StaleSet(t.name, t.folder, t.set, t.command.adding(force=True)) for t in stale],
         edits=notes(experiment, [DATA, TEACHER, *(trained.name for trained in fresh)]),
     )
+
+
+def _validation(data: Data, sets: Sequence[TrainedStudents]) -> Callable[[str, str], float]:
+    trained = {one.folder: one for one in sets}
+    return lambda folder, metric: on_validation(data, trained[folder], metric)
 
 
 def _compared(

@@ -1,12 +1,14 @@
-"""What models say of the test splits, and what it is held against."""
+"""What models say of the test splits and of validation examples, and what it is held against."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from statistics import fmean
 
 from torch import Tensor
 
 from kdcli.data import Description
+from kdcli.metrics import METRICS
 from kdcli.runs.stored import Data, TrainedStudents, TrainedTeacher
 from kdcli.scaling import temperature
 from kdcli.scored import Scored
@@ -54,13 +56,31 @@ def on_test_splits(
 
 def scaling_of_students(data: Data, trained: TrainedStudents) -> list[Tensor]:
     """Return the temperatures of each draw that calibrate students on its validation examples, `(seeds,)`."""
-    logits = trained.load_model().predict(data.pool.x, data.pool.index["val"])
-    return _scaling(data, logits.view(data.draws, -1, *logits.shape[1:]))
+    return _scaling(data, _of_validation(data, trained))
 
 
 def scaling_of_teacher(data: Data, teacher: TrainedTeacher) -> list[Tensor]:
     """Return the temperature of each draw that calibrates its teacher on its validation examples, `(1,)`."""
     return _scaling(data, teacher.logits["val"].unsqueeze(1))
+
+
+def on_validation(data: Data, trained: TrainedStudents, name: str) -> float:
+    """Return the mean of a metric over the seeds and draws of a set, on validation examples."""
+    return mean_on_validation(data, _of_validation(data, trained), name)
+
+
+def mean_on_validation(data: Data, logits: Iterable[Tensor], name: str) -> float:
+    """Return the mean of a metric, given the logits on the validation examples of each draw."""
+    return fmean(
+        float(METRICS[name].values(Scored(of_draw, data.pool.labels("val", draw))).mean())
+        for draw, of_draw in enumerate(logits)
+    )
+
+
+def _of_validation(data: Data, trained: TrainedStudents) -> Tensor:
+    """Return the logits of students on the validation examples, `(draws, seeds, n, n_classes)`."""
+    logits = trained.load_model().predict(data.pool.x, data.pool.index["val"])
+    return logits.view(data.draws, -1, *logits.shape[1:])
 
 
 def _scaling(data: Data, logits: Tensor) -> list[Tensor]:

@@ -214,12 +214,14 @@ def _attribution(attribution: Attribution) -> dict[str, Any]:
         "students": attribution.soft.name,
         "metric": attribution.metric,
         "gain": attribution.gain,
+        "best_on_validation_among": attribution.among,
         "seed_numbers": attribution.seeds,
         **({"reason": obstacle_text(attribution)} if attribution.obstacle else {}),
         "shares": [
             {
                 "by": share.rival.name,
                 "gain": share.versus.gain,
+                "interval": share.versus.gain_interval,
                 "verdict": share.versus.verdict,
                 "beyond": _comparison(share.beyond),
             }

@@ -101,8 +101,9 @@ def _around(gains: Sequence[tuple[str, Decided]], judged: Sequence[GroupFindings
     told = [
         source
         for attribution in explained
-        if (attribution.soft.name, attribution.metric) == (largest.students[0].name, largest.metric)
-        for source in _source(attribution)
+        if (attribution.soft.group, attribution.metric) == (name, largest.metric)
+        and attribution.soft.set.target == largest.students[0].set.target
+        for source in _source(attribution, largest.students[0])
     ]
     if len(judged) > 1:
         gaining, others = len({group for group, _ in gains} - {name}), len(judged) - 1
@@ -114,7 +115,7 @@ def _around(gains: Sequence[tuple[str, Decided]], judged: Sequence[GroupFindings
     return told
 
 
-def _source(attribution: Attribution) -> list[str]:
+def _source(attribution: Attribution, largest: StudentsMeasured) -> list[str]:
     """Name the target that brings most of a gain by itself."""
     shown = [share for share in attribution.shares if share.versus.verdict == "better"]
     if not shown:
@@ -123,7 +124,8 @@ def _source(attribution: Attribution) -> list[str]:
     part = share.versus.gain / attribution.gain
     much = "Nearly all" if part >= NEARLY_ALL else "Part"
     alone = f"{_taught(share.rival)} alone bring {round(100 * part)} % of the gain"
-    return [f"{much} of it comes from {MECHANISMS[share.rival.set.target]}: {alone}."]
+    gain = "it" if attribution.soft.name == largest.name else f"what {_taught(attribution.soft)} gain"
+    return [f"{much} of {gain} comes from {MECHANISMS[share.rival.set.target]}: {alone}."]
 
 
 def _undecided(here: str, metrics: Sequence[str], groups: Sequence[GroupFindings]) -> str:

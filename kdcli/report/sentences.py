@@ -134,7 +134,8 @@ def obstacle_text(attribution: Attribution) -> str:
 
 def attribution_text(attribution: Attribution) -> str:
     """Say how much of a gain the other targets bring, and what soft targets add to that."""
-    gained = f"{spoken(attribution.soft)} gains over {spoken(attribution.control)}"
+    chosen = f" (of {attribution.among} such sets the best on validation)" if attribution.among > 1 else ""
+    gained = f"{spoken(attribution.soft)}{chosen} gains over {spoken(attribution.control)}"
     metric = attribution.metric
     if attribution.obstacle:
         title = METRICS[metric].title
@@ -152,9 +153,11 @@ def _share_text(share: Share, attribution: Attribution) -> str:
     gain = share.versus.gain
     name = f"{spoken(share.rival)} alone ({MECHANISMS[share.rival.set.target]})"
     if share.versus.verdict == "better":
-        brought = f"{name} brings {number(gain, unit)} ({round(100 * gain / attribution.gain)} %)"
+        part = round(100 * gain / attribution.gain)
+        brought = f"{name} brings {number(gain, unit)} {ends(share.versus)} ({part} %)"
     else:
-        brought = f"{name} brings no significant gain ({number(gain, unit)})"
+        what = "a loss" if share.versus.verdict == "worse" else "no significant gain"
+        brought = f"{name} brings {what}, {number(gain, unit)} {ends(share.versus)}"
     beyond = f"{number(share.beyond.gain, unit)} {ends(share.beyond)}"
     added = {
         "better": f"soft adds {beyond}",
@@ -174,7 +177,7 @@ def ends(versus: Versus, *, gain: bool = True) -> str:
     return f"[{number(low, unit)}, {number(high, unit)}]"
 
 
-def coverage(evidence: Evidence) -> str:
+def coverage(evidence: Evidence, groups: Iterable[GroupFindings] = ()) -> str:
     """Say what the intervals and verdicts cover, and what not."""
     words = [_sources(evidence), *_varied(evidence)]
     if evidence.draws > 1 and evidence.tests:
@@ -191,6 +194,10 @@ def coverage(evidence: Evidence) -> str:
             "(Holm's correction), so an interval that excludes 0 is not enough by itself; inconclusive does "
             "not mean equal."
         )
+    if evidence.tests > 1:
+        words.append("The largest of several differences is on average overestimated.")
+    if any(attribution.shares for group in groups for attribution in group.attributions):
+        words.append("What soft targets add to other targets is corrected for by itself, in the same way.")
     if any(students.set.transfer.asks for students in evidence.students):
         words.append("New examples have the teacher's class where a target is made of labels, controls too.")
     if any(not versus.paired for students in evidence.students for versus in students.versus.values()):

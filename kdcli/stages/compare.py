@@ -72,7 +72,7 @@ class Compared:
         if conclusions.brought:
             yield new_examples_table(conclusions.brought)
         yield from self._cautions()
-        yield _sentence("", coverage(evidence))
+        yield _sentence("", coverage(evidence, () if self.more else conclusions.groups))
         if self.more:
             rest = " adds the other metrics, what models cost, where gains come from and what could be shown."
             yield _sentence("", (self.more, rest))

@@ -57,10 +57,35 @@ def test_a_gain_of_other_targets_is_not_explained() -> None:
     assert attributions(students("labels", 0.9), students("soft", 0.8), control="soft-T4") == []
 
 
-def test_the_largest_gain_of_several_temperatures_is_explained() -> None:
+def test_of_several_temperatures_the_best_on_validation_examples_is_explained() -> None:
     sets = students("labels", 0.8), students("soft", 0.85), students("soft", 0.9, temperature=8.0)
     (gain,) = attributions(*sets)
-    assert gain.soft.set.temperature == 8.0
+    assert (gain.soft.set.temperature, gain.among) == (8.0, 2)
+    validation = {sets[1].name: 0.88, sets[2].name: 0.87}
+    (gain,) = attributions(*sets, on_validation=lambda folder, _: validation[folder])
+    assert (gain.soft.set.temperature, gain.among) == (4.0, 2)
+    assert gain.gain == pytest.approx(0.05)
+
+
+def test_a_temperature_without_a_gain_that_is_best_on_validation_examples_explains_nothing() -> None:
+    sets = students("labels", 0.8), students("soft", 0.8), students("soft", 0.9, temperature=8.0)
+    validation = {sets[1].name: 0.88, sets[2].name: 0.87}
+    assert attributions(*sets, on_validation=lambda folder, _: validation[folder]) == []
+
+
+def test_validation_examples_are_predicted_only_where_there_is_something_to_choose() -> None:
+    def refuse(folder: str, metric: str) -> float:
+        raise AssertionError((folder, metric))
+
+    assert attributions(students("labels", 0.8), students("soft", 0.9), on_validation=refuse)
+    worse = students("labels", 0.9), students("soft", 0.85), students("soft", 0.8, temperature=8.0)
+    assert attributions(*worse, on_validation=refuse) == []
+
+
+def test_the_nll_of_a_temperature_is_chosen_by_the_lowest() -> None:
+    soft = students("soft", 0.8, 0.4), students("soft", 0.8, 0.3, temperature=8.0)
+    (gain,) = attributions(students("labels", 0.8, 0.5), *soft)
+    assert (gain.metric, gain.soft.set.temperature) == ("nll", 8.0)
 
 
 def test_shares_add_up_on_the_seeds_that_all_sets_have() -> None:

@@ -41,6 +41,16 @@ def test_a_target_that_brings_half_of_a_gain_is_part_of_it_and_one_that_brings_n
     assert "comes from" not in nothing
 
 
+def test_the_source_of_a_gain_at_another_temperature_than_the_largest() -> None:
+    soft = students("soft", 0.88), students("soft", 0.9, temperature=8.0)
+    validation = {soft[0].name: 0.9, soft[1].name: 0.8}
+    sets = students("labels", 0.8), students("hard", 0.84), *soft
+    told = said(evidence(*sets, on_validation=lambda folder, _: validation[folder]))
+    assert "soft labels at T = 8 help mlp:4 most, by 10.00 points" in told
+    assert "Part of what soft labels at T = 4 gain comes from label cleaning: hard labels" in told
+    assert "bring 50 % of the gain." in told
+
+
 def test_other_models_that_gain_are_counted() -> None:
     sets = [
         students(target, accuracy, model=model)

@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 import torch
@@ -80,13 +81,28 @@ def test_infinite_scores() -> None:
 def test_a_gain_is_put_down_to_what_else_brings_it() -> None:
     sets = students("labels", 0.8), students("hard", 0.85), students("smooth", 0.8), students("soft", 0.9)
     (sentence,) = (sentence for sentence in said(evidence(*sets)) if sentence.startswith("Of the"))
-    assert sentence.startswith(
-        "Of the 10.00 points of accuracy that soft at T = 4 gains over labels, hard alone (label cleaning) "
-        "brings 5.00 (50 %); soft adds 5.00 ["
+    number = r"[−0-9.]+"
+    ends = rf"\[{number}, {number}\]"
+    assert re.fullmatch(
+        "Of the 10.00 points of accuracy that soft at T = 4 gains over labels, hard alone "
+        rf"\(label cleaning\) brings 5.00 {ends} \(50 %\); soft adds 5.00 {ends}. Smooth with ε = 0.1 alone "
+        rf"\(regularisation\) brings no significant gain, 0.00 {ends}; soft adds 10.00 {ends}.",
+        sentence,
     )
-    assert (
-        "Smooth with ε = 0.1 alone (regularisation) brings no significant gain (0.00); soft adds" in sentence
+
+
+def test_a_target_that_loses_by_itself_is_said_to() -> None:
+    sets = students("labels", 0.8), students("hard", 0.75), students("soft", 0.9)
+    assert any(
+        "hard alone (label cleaning) brings a loss, −5.00 [" in sentence for sentence in said(evidence(*sets))
     )
+
+
+def test_a_temperature_that_was_chosen_is_told_as_such() -> None:
+    sets = students("labels", 0.8), students("soft", 0.85), students("soft", 0.9, temperature=8.0)
+    made = evidence(*sets, students("hard", 0.85))
+    chosen = "that soft at T = 8 (of 2 such sets the best on validation) gains over labels"
+    assert any(chosen in sentence for sentence in said(made))
 
 
 def test_a_gain_on_common_seeds_and_one_that_cannot_be_shared_out() -> None:
@@ -211,6 +227,12 @@ def test_coverage_says_what_intervals_and_verdicts_are_of() -> None:
     assert "over training seeds and test examples" in words
     assert "for the 2 comparisons of the table together (Holm" in words
     assert "; inconclusive does not mean equal." in words
+    assert "overestimated" in words
+    alone = evidence(students("labels", 0.8), students("soft", 0.9), compared=["accuracy"])
+    assert "overestimated" not in coverage(alone)
+    assert "corrected for by itself" not in words
+    shared_out = evidence(students("labels", 0.8), students("hard", 0.85), students("soft", 0.9))
+    assert "corrected for by itself" in coverage(shared_out, findings(shared_out))
     assert "Unpaired" not in words
     single = evidence(students("labels", 0.8, seeds=1), students("soft", 0.9, seeds=1))
     assert "over test examples, for this one seed" in coverage(single)
