@@ -54,12 +54,10 @@ def _print(context: Any) -> None:
     terminal = console()
     width = min(terminal.width, WIDEST)
     parameters = [parameter for parameter in command.get_params(context) if not parameter.hidden]
-    arguments = [parameter for parameter in parameters if isinstance(parameter, TyperArgument)]
+    arguments = _arguments(context)
     options = [parameter for parameter in parameters if isinstance(parameter, TyperOption)]
     commands = list(command.commands.values()) if isinstance(command, TyperGroup) else []
-    usage = [context.command_path, "[OPTIONS]", *map(_written, arguments)]
-    usage += ["COMMAND ..."] if commands else []
-    terminal.print(Text.assemble(("Usage: ", "yellow"), (" ".join(usage), "bold")), width=width)
+    terminal.print(Text.assemble(("Usage: ", "yellow"), (usage(context), "bold")), width=width)
     terminal.print()
     terminal.print(fitted(command.help), width=width)
     panels: dict[str, list[Row]] = {
@@ -75,6 +73,17 @@ def _print(context: Any) -> None:
         terminal.print(Text("\nExamples:", style="bold"))
         for example in command.epilog.splitlines():
             terminal.print(Text(f"  {example}"), soft_wrap=True)
+
+
+def usage(context: Any) -> str:
+    """Write how a context's command is used: "kd predict [OPTIONS] SET FILE"."""
+    words = [context.command_path, "[OPTIONS]", *map(_written, _arguments(context))]
+    return " ".join([*words, *(["COMMAND ..."] if isinstance(context.command, TyperGroup) else [])])
+
+
+def _arguments(context: Any) -> list[TyperArgument]:
+    parameters = context.command.get_params(context)
+    return [one for one in parameters if isinstance(one, TyperArgument) and not one.hidden]
 
 
 def _rows(parameters: Sequence[TyperArgument | TyperOption]) -> list[Row]:

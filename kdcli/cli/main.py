@@ -8,6 +8,7 @@ import typer
 
 from kdcli import report as show
 from kdcli import workers
+from kdcli.cli.help import usage
 from kdcli.cli.keeping import app
 from kdcli.errors import KdError, UsageError
 
@@ -57,13 +58,19 @@ def _outcome(given: list[str]) -> int:
             command = next((f"kd {word}" for word in given if word in COMMANDS), "kd")
             problem.hint = f"see `{command} --help`"
     except typer.TyperException as error:  # what Typer itself finds wrong with the arguments
-        # Only usage errors know the command they came from.
-        command = getattr(getattr(error, "ctx", None), "command_path", "kd")
-        problem, code = UsageError(error.format_message(), f"see `{command} --help`"), error.exit_code
+        problem, code = UsageError(error.format_message(), _usage(error)), error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         problem, code = _interruption(), INTERRUPTED
     show.error(problem, as_json="--json" in given)
     return code
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Say what the command takes that an error came from, which only usage errors know."""
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return "see `kd --help`"
+    return f"it is used as `{usage(context)}`; see `{context.command_path} --help`"
 
 
 def _interruption() -> KdError:

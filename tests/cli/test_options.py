@@ -51,6 +51,13 @@ def test_all_that_is_optional_has_a_default() -> None:
     ]
 
 
+def test_arguments_that_are_missing_or_too_many_are_answered_with_what_the_command_takes(kd: Kd) -> None:
+    for line in ("predict new.csv", "predict soft-T4 new.csv other.csv"):
+        outcome = kd(*line.split())
+        assert outcome.code == 2
+        assert "it is used as `kd predict [OPTIONS] SET FILE`; see `kd predict --help`" in outcome.err
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
