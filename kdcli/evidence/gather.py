@@ -124,8 +124,6 @@ def gather(
     fresh, stale = student_sets(experiment, models)
     compared = tuple(dict.fromkeys((*COMPARED, *_for_imbalance(data), *metrics)))
     students = [_measure_students(trained, data, teacher, compared) for trained in fresh]
-    if control:
-        _check_control(experiment, students, control)
     return Evidence(
         run=experiment.run.name,
         heading=data.heading,
@@ -134,7 +132,7 @@ def gather(
         teacher=_measure_teacher(teacher, data, compared) if teacher else None,
         teacher_logits=teacher.logits["train"] if teacher else None,
         one_teacher=teacher is not None and not teacher.is_kept,
-        students=_compared(experiment, students, compared, control or CONTROL, unpaired),
+        students=_compared(experiment, students, compared, control, unpaired),
         control=control or CONTROL,
         compared=compared,
         training=partial(training, experiment),
@@ -154,10 +152,13 @@ def _compared(
     experiment: Experiment,
     students: Sequence[StudentsMeasured],
     compared: Sequence[str],
-    control: str,
+    asked: str | None,
     unpaired: bool,
 ) -> list[StudentsMeasured]:
     """Compare sets with their controls, and give those without one the command that trains it."""
+    if asked:
+        _check_control(experiment, students, asked)
+    control = asked or CONTROL
     sets = against_control(students, compared, control, unpaired)
     return [replace(s, remedy=control_of(experiment, s, control)) if s.why else s for s in sets]
 
