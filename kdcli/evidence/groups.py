@@ -4,7 +4,7 @@ A student may be as good as its control on the whole and worse for some, since w
 not spread evenly. Groups are the classes, or the values of a column.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TypeVar
@@ -12,11 +12,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from kdcli.data.tables.encoding import Encoded
+from kdcli.data.tables.encoding import Encoded, placed
 from kdcli.errors import KdError, UsageError, unknown
 from kdcli.evidence.gather import Evidence
 from kdcli.evidence.verdicts import Measured, StudentsMeasured, Versus, contrast, decide
-from kdcli.exports.features import moment, number
+from kdcli.exports.features import written
 from kdcli.progress import Watch, unwatched
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.stored import Data
@@ -136,22 +136,16 @@ def groups_by(data: Data, by: str, watch: Watch = unwatched) -> Iterator[Group]:
     """Yield the groups of the test examples by class, or by a column of a table."""
     description = data.description
     tests = [data.pool.split("test", draw) for draw in range(description.draws)]
-    encoded = {column.name: column for column in description.encodings}
+    encoded = {column.name: (column, place) for column, place in placed(description.encodings)}
     if _is_class(data, by):
         for k, name in enumerate(description.classes):
             yield Group(name, [test.y == k for test in tests])
     elif by in encoded:
-        start = 0
-        for column in description.encodings:
-            if column.name == by:
-                break
-            start += len(column.features)
-        width = len(encoded[by].features)
-        train = data.pool.split("train").x[:, start : start + width]
-        if encoded[by].missing:
+        column, place = encoded[by]
+        train = data.pool.split("train").x[:, place]
+        if column.missing:
             train = train[train[:, -1] == 0]
-        xs = [test.x[:, start : start + len(encoded[by].features)] for test in tests]
-        yield from _of_column(encoded[by], train[:, 0], xs)
+        yield from _of_column(column, train[:, 0], [test.x[:, place] for test in tests])
     else:
         yield from _of_texts(_texts(data, by, watch), data)
 
@@ -179,14 +173,13 @@ def _quarters(
 ) -> Iterator[Group]:
     """Yield groups of numbers between the quartiles of the training rows."""
     ends = sorted({float(train.double().quantile(q)) for q in QUARTILES} - {float(train.max())})
-    written: Callable[[float], str] = number
-    if column.kind == "date":
-        written = lambda days: moment(days, column.format)  # noqa: E731 - the shorter way to say so
     for k, (low, high) in enumerate(zip([None, *ends], [*ends, None], strict=True)):
-        name = f"above {written(ends[-1])}" if high is None and ends else "all"
+        name = f"above {written(column, ends[-1])}" if high is None and ends else "all"
         if high is not None:
             name = (
-                f"up to {written(high)}" if not k else f"above {written(ends[k - 1])}, up to {written(high)}"
+                f"up to {written(column, high)}"
+                if not k
+                else f"above {written(column, ends[k - 1])}, up to {written(column, high)}"
             )
         inside = [
             ~none

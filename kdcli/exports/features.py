@@ -95,4 +95,9 @@ def middle_of(column: Encoded) -> str:
     """Write what stands for a missing value of a column that is no category."""
     if column.kind == "yes/no":
         return "yes" if column.middle else "no"
-    return moment(column.middle, column.format) if column.kind == "date" else number(column.middle)
+    return written(column, column.middle)
+
+
+def written(column: Encoded, value: float) -> str:
+    """Write a value of a column of numbers or dates."""
+    return moment(value, column.format) if column.kind == "date" else number(value)

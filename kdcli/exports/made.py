@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kdcli.data.tables.encoding import Encoded
+from kdcli.data.tables.encoding import Encoded, placed
 from kdcli.exports.features import MOST_DAYS
 
 if TYPE_CHECKING:
@@ -29,15 +29,13 @@ DIGITS = 3  # significant ones of made numbers
 
 def made(columns: Sequence[Encoded], x: np.ndarray, n: int, random: np.random.Generator) -> list[list[Any]]:
     """Make rows of these columns, whose features of training rows are `x (rows, features)`."""
-    values, start = [], 0
-    for column in columns:
-        width = len(column.features)
-        drawn = _drawn(column, x[:, start], n, random)
+    values = []
+    for column, place in placed(columns):
+        drawn = _drawn(column, x[:, place.start], n, random)
         if column.missing:
             lacking = random.random(n) < LACKING
             drawn = [None if lacks else value for value, lacks in zip(drawn, lacking, strict=True)]
         values.append(drawn)
-        start += width
     return [list(row) for row in zip(*values, strict=True)]
 
 
@@ -73,11 +71,7 @@ def another(column: Encoded) -> str:
 
 def rows_of(columns: Sequence[Encoded], x: np.ndarray) -> list[list[Any]]:
     """Return rows that have the features `x (n, features)`: what encoding them gave, turned back."""
-    values, start = [], 0
-    for column in columns:
-        width = len(column.features)
-        values.append(_values(column, x[:, start : start + width]))
-        start += width
+    values = [_values(column, x[:, place]) for column, place in placed(columns)]
     return [list(row) for row in zip(*values, strict=True)]
 
 

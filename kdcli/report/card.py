@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kdcli.data.tables.columns import NO, YES
-from kdcli.exports.features import middle_of, moment, number
+from kdcli.data.tables.encoding import placed
+from kdcli.exports.features import middle_of, written
 from kdcli.exports.literals import in_comment
 from kdcli.metrics import METRICS
 from kdcli.report.proof import proof_table, proof_text
@@ -24,7 +25,6 @@ from kdcli.report.words import amount, quantity
 from kdcli.words import counted, readable_size, shortened
 
 if TYPE_CHECKING:
-    from kdcli.data.tables.encoding import Encoded
     from kdcli.evidence.costs import Cost
     from kdcli.evidence.gather import Evidence
     from kdcli.evidence.verdicts import Measured, StudentsMeasured
@@ -198,22 +198,18 @@ class Card:
         yield f"Classes, in their order: {', '.join(markdown(name) for name in self.student.classes)}."
 
     def _columns(self) -> Iterator[str]:
-        student, start = self.student, 0
+        student = self.student
         types = None if student.encoded else self.kind.type_of
         yield f"| column | {'type | ' if types else ''}kind | values | where missing |"
         yield f"|---|{'---|' if types else ''}---|---|---|"
-        for column in student.columns:
+        for column, place in placed(student.columns):
             values = ", ".join(markdown(level) for level in column.levels) + " or another" * column.others
             if column.kind in ("number", "date"):
-                low, high = np.quantile(student.x[:, start].astype(float), (0.05, 0.95))
-                write = (
-                    (lambda days, form=column.format: moment(days, form)) if column.kind == "date" else number
-                )
-                values = f"mostly {write(low)} to {write(high)}"
+                low, high = np.quantile(student.x[:, place.start].astype(float), (0.05, 0.95))
+                values = f"mostly {written(column, low)} to {written(column, high)}"
             filled = middle_of(column) if student.fills and column.kind != "category" else ""
             typed = f"{types(column)} | " if types else ""
             yield f"| {markdown(column.name)} | {typed}{column.kind} | {values} | {filled} |"
-            start += len(column.features)
         if student.fills:
             yield ""
             yield f"- yes is {', '.join(YES)}; no is {', '.join(NO)}, in capitals too."
@@ -236,10 +232,6 @@ def markdown_table(table: Table) -> Iterator[str]:
     yield f"|---{'|---:' * len(table.columns)}|"
     for row in table.rows():
         yield f"| {' | '.join(markdown(cell.text) for cell in (row.title, *row.cells))} |"
-
-
-def _written(column: Encoded, value: float) -> str:
-    return moment(value, column.format) if column.kind == "date" else number(value)
 
 
 def mark_of(file: str) -> str:

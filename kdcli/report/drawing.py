@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from kdcli import workers
+from kdcli.data.tables.encoding import placed
 from kdcli.errors import KdError, Text
 from kdcli.evidence.gather import Evidence, estimate_metric
 from kdcli.evidence.tested import bayes_on_test_splits, draws_of, on_test_splits
@@ -141,13 +142,12 @@ def _view_of_data(data: Data) -> View:
 
 def _columns(data: Data) -> dict[str, list[int]]:
     """Return the features of each column of a table; of others with names, each is a column of its own."""
-    description, columns = data.description, {}
+    description = data.description
     if not description.standardise:
         return {}
-    start = 0
-    for encoded in description.encodings:
-        columns[encoded.name] = list(range(start, start + len(encoded.features)))
-        start += len(encoded.features)
+    columns = {
+        encoded.name: list(range(place.start, place.stop)) for encoded, place in placed(description.encodings)
+    }
     return columns or {name: [k] for k, name in enumerate(description.feature_names)}
 
 

@@ -8,7 +8,7 @@ Categories become a 0 or 1 for each frequent one, and one for all others, which 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,15 @@ class Encoded:
         else:
             names = [self.name]
         return names + ([f"{self.name} missing"] if self.missing else [])
+
+
+def placed(columns: Iterable[Encoded]) -> Iterator[tuple[Encoded, slice]]:
+    """Yield each column with the place of its features among those of all."""
+    start = 0
+    for column in columns:
+        end = start + len(column.features)
+        yield column, slice(start, end)
+        start = end
 
 
 def fitted(column: Column, values: pl.Series) -> Encoded:
