@@ -107,7 +107,8 @@ LOSSES = MappingProxyType({"kl": Loss(distillation_loss, distillation_gradient)}
 class Objective:
     """What a stack learns on one split: a target for each set and draw, a temperature and a label weight.
 
-    target        (draws, 1, sets, n_classes, n)  probabilities; float64, for losses at high temperatures
+    target        (draws, 1, sets, n_classes, n)  probabilities; float64, for losses at high temperatures;
+                                                  with `seeds` in place of the 1 where each has its own
     temperature   (sets, 1, 1)                    T of each set, float64 as well
     labels        (draws, 1, 1, n_classes, n)     one-hot true labels
     label_weight  (sets, 1, 1)                    w of each set; None where every w is 0
@@ -137,17 +138,18 @@ class Objective:
 
     def by_example(self) -> "Objective":
         """Return the same objective, laid out in memory so that `take` copies whole examples."""
-        target, labels = (t.movedim(-1, 1).contiguous().movedim(1, -1) for t in (self.target, self.labels))
+        target, labels = (t.movedim(-1, 2).contiguous().movedim(2, -1) for t in (self.target, self.labels))
         return replace(self, target=target, labels=labels)
 
     def take(self, index: Tensor) -> "Objective":
         """Return the objective on the examples `index (draws, seeds, batch)` of each draw."""
-        draws, n = len(index), self.target.shape[-1]
-        rows = (index + n * torch.arange(draws, device=index.device).view(-1, 1, 1)).flatten()
+        n = self.target.shape[-1]
 
         def taken(source: Tensor) -> Tensor:
-            by_example = source.movedim(-1, 1).flatten(0, 1)[:, 0]
-            examples = by_example.index_select(0, rows)
+            draws, seeds = source.shape[:2]
+            first = n * torch.arange(draws * seeds, device=index.device).view(draws, seeds, 1)
+            by_example = source.movedim(-1, 2).flatten(0, 2)
+            examples = by_example.index_select(0, (index + first).flatten())
             return examples.view(*index.shape, *examples.shape[1:]).movedim(2, -1)
 
         # Without a weight nothing reads the labels, and they need not be copied.

@@ -28,6 +28,8 @@ from kdcli.scored import (
     misses,
     nll,
     nll_scaled,
+    reliability,
+    resolution,
     roc_area,
 )
 
@@ -46,7 +48,8 @@ class Metric:
     `unit` is "%", "nats", or empty; "%" is shown as hundred times the number. Values are from 0 to `most`.
     One with a `short` title, in lines, stands in the table without verdicts. One of a `subset` of examples
     may look at others in each draw; one `for_own` data is measured of those, and where it is asked for. One
-    that `counts` examples has values of 0 and 1; one `by_class` weighs each class alike, however rare.
+    that `counts` examples has values of 0 and 1; one `by_class` weighs each class alike, however rare. One
+    that is not `inferred` has neither an interval nor verdicts: a mean over examples is not all it is.
     """
 
     summary: str
@@ -62,6 +65,7 @@ class Metric:
     for_own: bool = False
     counts: bool = False
     by_class: bool = False
+    inferred: bool = True
 
     def scale(self, values: Tensor) -> int:
         """Return what a mean over examples is to be multiplied by: their number for totals."""
@@ -102,6 +106,24 @@ METRICS = MappingProxyType(
             "lower",
             "%",
             short="calibr.\nerror",
+            inferred=False,
+        ),
+        "reliability": Metric(
+            "part of the Brier score that better calibration would take off, without bias",
+            "reliability",
+            reliability,
+            "lower",
+            most=2.0,
+            short="relia-\nbility",
+            inferred=False,
+        ),
+        "resolution": Metric(
+            "part of the Brier score that telling examples apart takes off, without bias",
+            "resolution",
+            resolution,
+            "higher",
+            short="reso-\nlution",
+            inferred=False,
         ),
         "agreement": Metric(
             "share of examples on which the class is the teacher's",

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-BINS = 15  # of the top probability, equally wide, for the calibration error
+BINS = 15  # of a probability, equally wide, for what is said of calibration
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,67 @@ def calibration_gap(scored: Scored) -> Tensor:
 
     Examples are put in BINS equally wide bins of their top probability. A bin's gap is the mean of top
     probability less hit; an example counts with its own such difference, and the sign of its bin's gap.
-    On few examples it is biased upwards, the more the wider the top probabilities spread.
+    On few examples it is biased upwards, the more the wider the top probabilities spread: so it has no
+    interval.
     Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning" (2015).
     """
     gaps = confidences(scored) - hits(scored)
     bins = top_bins(scored)
     return gaps * bin_sums(gaps, bins).sign().gather(-1, bins)
+
+
+class Binned(NamedTuple):
+    """Probabilities of classes put in bins, those of one class together: `(..., n_classes, n)` each.
+
+    Of the bin of each example they are the mean probability, the frequency of the class, and the part of
+    that frequency's square that is noise. `base (..., n_classes, 1)` are the frequencies among all examples.
+    """
+
+    p: Tensor
+    frequency: Tensor
+    noise: Tensor
+    base: Tensor
+
+    @classmethod
+    def of(cls, scored: Scored) -> Binned:
+        """Put what models said in BINS equally wide bins."""
+        from torch.nn.functional import one_hot
+
+        p = scored.p.mT
+        happened = one_hot(scored.y, p.shape[-2]).mT.double().expand_as(p)
+        bins = bins_of(p)
+        counts = bin_sums(p.new_ones(()).expand_as(p), bins).gather(-1, bins)
+        mean, frequency = (bin_sums(values, bins).gather(-1, bins) / counts for values in (p, happened))
+        # A frequency of one example is 0 or 1, and so is without noise by this estimate.
+        noise = frequency * (1 - frequency) / (counts - 1).clamp(min=1)
+        return cls(mean, frequency, noise, happened.mean(-1, keepdim=True))
+
+
+def reliability(scored: Scored) -> Tensor:
+    """Each example's part of the Brier score's reliability: how far probabilities are from frequencies.
+
+    The mean over examples is Σ_k Σ_b n_b / n · (mean probability − frequency of class k in bin b)², less
+    what chance adds to it, so that it may fall below 0; only bins of a single example, of which there are
+    some among fewer than 200, keep their bias. With `resolution`,
+
+        Brier score = reliability − resolution + Σ_k f_k (1 − f_k) · n / (n − 1),
+
+    f_k being the frequencies of the classes, but for what probabilities vary within bins.
+    Murphy, "A new vector partition of the probability score" (1973); Ferro and Fricker, "A bias-corrected
+    decomposition of the Brier score" (2012).
+    """
+    binned = Binned.of(scored)
+    return ((binned.p - binned.frequency).square() - binned.noise).sum(-2)
+
+
+def resolution(scored: Scored) -> Tensor:
+    """Each example's part of the Brier score's resolution: how far bins' frequencies are from those of all.
+
+    See `reliability`. A model that says the same of every example has none.
+    """
+    binned, n = Binned.of(scored), len(scored.y)
+    of_all = binned.base * (1 - binned.base) / max(1, n - 1)
+    return ((binned.frequency - binned.base).square() - binned.noise + of_all).sum(-2)
 
 
 def confidences(scored: Scored) -> Tensor:
@@ -118,8 +173,13 @@ def confidences(scored: Scored) -> Tensor:
 
 
 def top_bins(scored: Scored) -> Tensor:
-    """Return the bin that each example's top probability falls in: 0 to BINS − 1, upper edges included."""
-    return (confidences(scored) * BINS).ceil().long().clamp(1, BINS) - 1
+    """Return the bin that each example's top probability falls in."""
+    return bins_of(confidences(scored))
+
+
+def bins_of(p: Tensor) -> Tensor:
+    """Return the bin that each probability falls in: 0 to BINS − 1, upper edges included."""
+    return (p * BINS).ceil().long().clamp(1, BINS) - 1
 
 
 def bin_sums(values: Tensor, bins: Tensor) -> Tensor:

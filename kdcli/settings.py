@@ -36,10 +36,10 @@ class Rule:
     On the command line the setting is the option `flag` (by default its key), or `short`, with its value
     written as `metavar`, in the help panel `panel`. `argument` is the metavar of a positional argument:
     instead of an option, or beside the option if there is a `flag` as well. `completion` are the words that
-    the shell offers (by default the `choices`), or a function that returns them, given the store and the name
-    of the run if one is named. Items of a list are separated by commas; where items contain commas
-    themselves, only a comma before one of the words `item_starts` separates. Values of an option that is
-    given several times are joined by `joined_by`.
+    the shell offers (by default the `choices` or `words`), or a function that returns them, given the store
+    and the name of the run if one is named. Items of a list are separated by commas; where items contain
+    commas themselves, only a comma before one of the words `item_starts` separates. Values of an option that
+    is given several times are joined by `joined_by`.
 
     The rest tells what a setting means for a set of students, which has a value of its own for each. `each`
     is what a setting that lists several is called where it has one. `of` says whether targets or models take

@@ -42,11 +42,16 @@ Source = Literal["draws", "seeds", "examples"]
 
 
 class Estimate(NamedTuple):
-    """A mean, and the ends of its 95 % interval."""
+    """A mean, and the ends of its 95 % interval; those are −∞ and ∞ where nothing is known of it."""
 
     mean: float
     low: float
     high: float
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The ends; None where nothing is known."""
+        return None if (self.low, self.high) == (-math.inf, math.inf) else (self.low, self.high)
 
 
 class Part(NamedTuple):

@@ -6,20 +6,24 @@ The command line reads TARGETS for its help, so torch is imported inside the fun
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from kdcli.errors import unknown
+from kdcli.words import listed
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-TEMPERATURES = "temperatures"  # the setting of students that softens a target
-AUTO = "auto"  # the temperature that is chosen on the validation split
-CANDIDATES = (1.0, 2.0, 4.0, 8.0)  # the temperatures that it is chosen from
+TEMPERATURES, SMOOTHING = "temperatures", "smoothing"  # the settings of students that a target may take
+AUTO = "auto"  # in place of their value: the one that is best on the validation split
+CANDIDATES: Mapping[str, Sequence[float]] = MappingProxyType(  # the values that it is chosen from
+    {TEMPERATURES: (1.0, 2.0, 4.0, 8.0), SMOOTHING: (0.02, 0.05, 0.1, 0.2, 0.4)}
+)
+UNTRAINED = "mlp:64,64"  # the network of `random` where the teacher is none
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Knowledge:
     y              (n,) int64           the dataset's labels
     n_classes                           number of classes
     posterior      (n, n_classes)       exact P(y|x), or None where it is not known
-    teacher_logits (n, n_classes)       or None where no teacher is needed
+    teacher_logits (n, n_classes)       those of the teacher that the target is of, or None if of none
     smoothing                           ε of uniform smoothing
     chance         (n, n_classes)       uniform draws that decide what is left to chance, or None
     """
@@ -44,23 +48,31 @@ class Knowledge:
 
 @dataclass(frozen=True)
 class Target:
-    """A kind of target: what it is, what it is made from, and which `settings` of students it takes.
+    """A kind of target: what it is, what it is made from, and which setting of students it takes, if any.
 
-    A temperature is one of them where it is `softened`. With fewer classes than `least_classes` it is no
-    target of its own. One that is `graded` differs from example to example, also within a class.
+    It is `softened` if that is a temperature. With fewer classes than `least_classes` it is no target of its
+    own. One that is `graded` differs from example to example, also within a class; one that is `by_seed` is
+    made anew for each seed. What it `needs` may be a teacher of the student's own shape, "self", or the
+    run's as it was before its training, "untrained".
     """
 
     summary: str
-    needs: Literal["labels", "teacher", "posterior"]
+    needs: Literal["labels", "teacher", "posterior", "self", "untrained"]
     build: Callable[[Knowledge, float], Tensor]
-    settings: tuple[str, ...] = ()
+    setting: str = ""
     least_classes: int = 2
     graded: bool = False
+    by_seed: bool = False
+
+    @property
+    def teaches(self) -> bool:
+        """Whether anything is to be learned from it: an untrained teacher knows nothing."""
+        return self.needs != "untrained"
 
     @property
     def softened(self) -> bool:
         """Whether it is a matrix of probabilities at a temperature."""
-        return TEMPERATURES in self.settings
+        return self.setting == TEMPERATURES
 
 
 def balanced_weights(y: Tensor, counted: Tensor, n_classes: int) -> Tensor:
@@ -141,7 +153,7 @@ TARGETS = MappingProxyType(
             "the labels, smoothed: a share ε spread evenly over all classes",
             "labels",
             _smooth,
-            settings=("smoothing",),
+            setting=SMOOTHING,
         ),
         "hard": Target("the teacher's predicted class", "teacher", _hard),
         "bayes": Target("the class of largest exact posterior", "posterior", _bayes),
@@ -149,28 +161,50 @@ TARGETS = MappingProxyType(
             "the teacher's highest probability at temperature T, and the rest evenly on all others",
             "teacher",
             _spread,
-            settings=(TEMPERATURES,),
+            setting=TEMPERATURES,
             least_classes=3,
             graded=True,
         ),
         "shuffled": Target(
-            "soft, but with the probabilities of the other classes shuffled in each example",
+            "soft, with the probabilities of the other classes shuffled in each example: noise",
             "teacher",
             _shuffled,
-            settings=(TEMPERATURES,),
+            setting=TEMPERATURES,
             least_classes=3,
             graded=True,
+            by_seed=True,
+        ),
+        "random": Target(
+            f"the probabilities of an untrained teacher ({UNTRAINED} where it is no network)",
+            "untrained",
+            _soft,
+            setting=TEMPERATURES,
+            graded=True,
+            by_seed=True,
+        ),
+        "self": Target(
+            "the probabilities of a teacher of the student's own shape",
+            "self",
+            _soft,
+            setting=TEMPERATURES,
+            graded=True,
+            by_seed=True,
         ),
         "soft": Target(
             "the teacher's probabilities at temperature T",
             "teacher",
             _soft,
-            settings=(TEMPERATURES,),
+            setting=TEMPERATURES,
             graded=True,
         ),
         "bayes-soft": Target("the exact posterior", "posterior", _bayes_soft, graded=True),
     }
 )
+
+
+def candidates(setting: str) -> str:
+    """List the values that are tried where this setting is "auto"."""
+    return listed([f"{value:g}" for value in CANDIDATES[setting]])
 
 
 def find_target(name: str) -> Target:

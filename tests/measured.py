@@ -10,7 +10,8 @@ from torch import Tensor
 
 from kdcli.data import Description
 from kdcli.errors import Command
-from kdcli.evidence.gather import COMPARED, Evidence, estimate_metric
+from kdcli.evidence.gather import COMPARED, Evidence
+from kdcli.evidence.measures import estimate_metric
 from kdcli.evidence.tested import draws_of
 from kdcli.evidence.verdicts import Measured, StudentsMeasured, against_control
 from kdcli.metrics import METRICS
@@ -41,7 +42,7 @@ def student_set(
     one = Students(
         models=(model,), targets=(target,), temperatures=(temperature,), seeds=seeds, epochs=20, **settings
     )
-    return replace(student_sets(one)[0], chosen_temperature=chosen)
+    return replace(student_sets(one)[0], chosen=chosen)
 
 
 def values(mean: float, seeds: int = 5, *, spread: float = 0.02, noise: str = "", draw: int = 0) -> Tensor:

@@ -65,6 +65,45 @@ def test_calibration_error_is_the_weighted_gap_of_fifteen_bins(scored: Scored) -
         assert float(of.calibration_gap(scored)[s].mean()) == pytest.approx(expected)
 
 
+def binned_brier(scored: Scored) -> Tensor:
+    """The Brier score of each model, were every probability the mean of its bin."""
+    p = of.Binned.of(scored).p
+    return (p - one_hot(scored.y, CLASSES).mT.double()).square().sum(-2).mean(-1)
+
+
+def test_the_brier_score_is_reliability_less_resolution_and_what_is_uncertain_anyway(scored: Scored) -> None:
+    share = scored.y.bincount(minlength=CLASSES) / N
+    uncertain = float((share * (1 - share)).sum()) * N / (N - 1)
+    parts = (values(scored).mean(-1) for values in (of.reliability, of.resolution))
+    reliability, resolution = parts
+    torch.testing.assert_close(
+        reliability - resolution + uncertain, binned_brier(scored), rtol=1e-6, atol=1e-6
+    )
+
+
+def test_models_that_are_calibrated_have_no_reliability_on_average() -> None:
+    random = torch.Generator().manual_seed(0)
+    logits = 2 * torch.randn(400, 200, CLASSES, generator=random)
+    y = torch.multinomial(logits.softmax(-1).flatten(0, 1), 1, generator=random).view(400, 200)
+    scores = [Scored(x, labels) for x, labels in zip(logits, y, strict=True)]
+    means = torch.stack([of.reliability(one).mean() for one in scores])
+    assert abs(float(means.mean())) < 4 * float(means.std()) / 400**0.5
+    biased = torch.stack(
+        [(of.Binned.of(one).p - of.Binned.of(one).frequency).square().sum(-2).mean() for one in scores]
+    )
+    assert float(biased.mean()) > 10 * abs(float(means.mean()))  # what is taken off matters
+
+
+def test_who_says_the_same_of_every_example_resolves_nothing() -> None:
+    y = torch.arange(400) % 4
+    same = Scored(torch.zeros(400, CLASSES), y)
+    assert float(of.resolution(same).mean()) == pytest.approx(0, abs=1e-9)
+    assert float(of.reliability(same).mean()) == pytest.approx(-0.75 / 399, abs=1e-9)
+    sure = Scored(50 * one_hot(y).double(), y)
+    assert float(of.resolution(sure).mean()) == pytest.approx(0.75 * 400 / 399, abs=1e-9)
+    assert float(of.reliability(sure).mean()) == pytest.approx(0, abs=1e-9)
+
+
 def test_agreement_is_split_by_whether_the_teacher_is_right(scored: Scored) -> None:
     assert scored.teacher is not None
     right = (scored.teacher.argmax(1) == scored.y).double().mean()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kdcli.errors import UsageError
-from kdcli.targets import TARGETS, Knowledge, balanced_weights, find_target
+from kdcli.targets import TARGETS, Knowledge, balanced_weights, candidates, find_target
 
 KNOWN = Knowledge(
     y=torch.tensor([0, 1, 1]),
@@ -42,7 +42,27 @@ def test_soft_is_the_softened_teacher() -> None:
     torch.testing.assert_close(
         TARGETS["soft"].build(KNOWN, 4.0), (KNOWN.teacher_logits.double() / 4).softmax(1)
     )
-    assert [name for name, target in TARGETS.items() if target.softened] == ["spread", "shuffled", "soft"]
+    assert [name for name, target in TARGETS.items() if target.softened] == [
+        "spread",
+        "shuffled",
+        "random",
+        "self",
+        "soft",
+    ]
+
+
+def test_what_is_a_teacher_at_all_is_told_by_what_targets_need() -> None:
+    soft = TARGETS["soft"].build(KNOWN, 4.0)
+    for name, needs in (("self", "self"), ("random", "untrained")):
+        assert TARGETS[name].needs == needs
+        assert torch.equal(TARGETS[name].build(KNOWN, 4.0), soft)  # of whatever logits are given
+    assert [name for name, target in TARGETS.items() if target.by_seed] == ["shuffled", "random", "self"]
+    assert [name for name, target in TARGETS.items() if not target.teaches] == ["random"]
+
+
+def test_the_values_that_are_tried_are_listed() -> None:
+    assert candidates("temperatures") == "1, 2, 4 and 8"
+    assert candidates("smoothing") == "0.02, 0.05, 0.1, 0.2 and 0.4"
 
 
 @pytest.mark.parametrize("temperature", [1.0, 4.0, 20.0])

@@ -65,7 +65,8 @@ class Parameter:
                 rich_help_panel=rule.panel or None,
                 **self._described(),
             )
-        annotation = (list[str] if self.is_list or rule.joined_by else self.kind) | None
+        several = self.is_list or rule.joined_by
+        annotation = (list[str] if several else str if rule.words else self.kind) | None
         keyword_only = SignatureParameter.KEYWORD_ONLY
         return [
             SignatureParameter(name, keyword_only, default=info, annotation=annotation)
@@ -76,7 +77,7 @@ class Parameter:
         """Return its value among those that Typer hands to a command; None where it is not given.
 
         Raises `UsageError` for an option and an argument that contradict each other, and for items of a list
-        that are not of their type.
+        that are not of their type, or what is neither a number nor a word in its place.
         """
         option, argument = given.get(self.name), given.get(self.argument_name)
         if option is not None and argument is not None and option != argument:
@@ -88,7 +89,9 @@ class Parameter:
             return None
         if joined_by := self.rules[0].joined_by:
             return joined_by.join(value)
-        return self._items(value) if self.is_list else value
+        if self.is_list:
+            return self._items(value)
+        return self._item(value) if self.rules[0].words else value
 
     def check(self, value: Any) -> None:
         """Raise `UsageError` for a value, or an item of a list, that the setting's rule does not allow."""
@@ -100,7 +103,9 @@ class Parameter:
         return {
             "help": self.help,
             # Typer examines each function that it is given, which start-up would wait for.
-            "autocompletion": self._complete if any(r.completion or r.choices for r in self.rules) else None,
+            "autocompletion": self._complete
+            if any(r.completion or r.choices or r.words for r in self.rules)
+            else None,
             "show_default": f"recipe, else {self.recipe_default}" if self.recipe_default else True,
         }
 
@@ -119,13 +124,23 @@ class Parameter:
         rule = self.rules[0]
         items = [item for value in values for item in split(value, rule.item_starts)]
         try:
-            return tuple(item if item in rule.words else self.kind(item) for item in items)
+            return tuple(map(self._converted, items))
         except ValueError:
             kinds = " or ".join(["numbers", *rule.words])
             raise UsageError(
                 f"{self.flag}: '{', '.join(values)}' is not a list of {kinds}",
                 f"separate numbers by commas, such as {self.flag} 1,4,20",
             ) from None
+
+    def _item(self, value: str) -> Any:
+        try:
+            return self._converted(value)
+        except ValueError:
+            allowed = " or ".join(["a number", *self.rules[0].words])
+            raise UsageError(f"{self.flag}: must be {allowed}, not '{value}'") from None
+
+    def _converted(self, item: str) -> Any:
+        return item if item in self.rules[0].words else self.kind(item)
 
     def _complete(self, context: typer.Context, incomplete: str) -> list[str]:
         """Complete one word, or the last word of a list with one that the list does not have yet."""
@@ -146,7 +161,7 @@ class Parameter:
         """Return the words to offer. Completion never fails: what needs a run that cannot be read is none."""
         words: dict[str, None] = {}
         for rule in self.rules:
-            completion = rule.completion or rule.choices
+            completion = rule.completion or rule.choices or rule.words
             if callable(completion):
                 typed = context.params
                 with suppress(KdError):

@@ -99,11 +99,6 @@ class OneDraw:
 
 
 @dataclass(frozen=True)
-class BiasedCalibration:
-    """There are verdicts on the calibration error."""
-
-
-@dataclass(frozen=True)
 class Calibration:
     """A verdict on NLL that another one replaces once both sets are calibrated: `scaled`, or none."""
 
@@ -127,7 +122,6 @@ Caution: TypeAlias = (
     | Overfitted
     | NearChance
     | SameLabels
-    | BiasedCalibration
     | Calibration
 )
 
@@ -143,7 +137,6 @@ def cautions(evidence: Evidence) -> list[Caution]:
         *_nearly_hard(evidence),
         *_same_scores(evidence),
         *_beyond_teacher(evidence),
-        *([BiasedCalibration()] if "ece" in evidence.compared else []),
         *_calibration(evidence),
     ]
 
@@ -190,7 +183,8 @@ def _nearly_hard(evidence: Evidence) -> list[NearlyHard]:
     """Find temperatures at which the teacher's soft labels are nearly hard on the training data."""
     if evidence.teacher_logits is None:
         return []
-    temperatures = sorted({s.set.temperature for s in _softened(evidence)})
+    of_teacher = [s for s in _softened(evidence) if s.set.taught.needs == "teacher"]
+    temperatures = sorted({s.set.temperature for s in of_teacher})
     logits = evidence.teacher_logits
     tops = {t: float((logits / t).softmax(-1).amax(-1).mean()) for t in temperatures}
     return [NearlyHard(t, top) for t, top in tops.items() if top >= NEARLY_HARD]
@@ -202,7 +196,7 @@ def _same_scores(evidence: Evidence) -> list[SameScores]:
         SameScores(students, other)
         for students, other in combinations(_softened(evidence), 2)
         if students.set.temperature != other.set.temperature
-        and students.set.at_temperature(1.0) == other.set.at_temperature(1.0)
+        and students.set.at(1.0) == other.set.at(1.0)
         and all(_alike(students.per_seed[metric], other.per_seed[metric]) for metric in ("accuracy", "nll"))
     ]
 

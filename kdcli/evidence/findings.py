@@ -16,9 +16,10 @@ from kdcli.evidence.verdicts import (
     contrast,
     decide,
 )
-from kdcli.targets import TARGETS
+from kdcli.targets import AUTO, SMOOTHING, TARGETS
 
-RIVALS = ("smooth", "hard", "spread", "shuffled")  # do less than soft targets, may explain their gain
+USUAL = ("smooth", "hard", "spread", "shuffled")  # do less than soft targets, may explain their gain
+RIVALS = (*USUAL, "self", "random")  # and those that do it without a large teacher
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def attributions(evidence: Evidence) -> list[Attribution]:
         _Case(
             soft,
             evidence.named(soft.control),
-            [rival for rival in evidence.students if _explains(rival, soft, metric)],
+            _tuned([rival for rival in evidence.students if _explains(rival, soft, metric)]),
             metric,
         )
         for soft in evidence.students
@@ -214,16 +215,24 @@ def _explains(rival: StudentsMeasured, soft: StudentsMeasured, metric: str) -> b
     )
 
 
+def _tuned(rivals: Sequence[StudentsMeasured]) -> list[StudentsMeasured]:
+    """Return the rivals without those whose ε is given, where there is one that chose it."""
+    smoothed = [rival for rival in rivals if rival.set.taught.setting == SMOOTHING]
+    chose = any(rival.set.chosen for rival in smoothed)
+    return [rival for rival in rivals if rival not in smoothed or rival.set.chosen or not chose]
+
+
 def _tells(evidence: Evidence, explained: Sequence[Attribution]) -> Command | None:
     """Return the command that trains what else may explain a gain of accuracy; None if all is there."""
     for attribution in explained:
         trained = {share.rival.set.target for share in attribution.shares}
         missing = [
             target
-            for target in RIVALS
+            for target in USUAL
             if target not in {*trained, attribution.control.set.target}
             and evidence.description.n_classes >= TARGETS[target].least_classes
         ]
         if attribution.metric == "accuracy" and missing and not attribution.obstacle:
-            return evidence.training(*map(attribution.soft.set.taught_instead, missing))
+            others = map(attribution.soft.set.taught_instead, missing)
+            return evidence.training(*(s.at(AUTO) if s.taught.setting == SMOOTHING else s for s in others))
     return None

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kdcli.data import Description
 from kdcli.errors import Command, KdError, Text, UsageError, unknown
+from kdcli.evidence.measures import measure, recalls
 from kdcli.evidence.remedies import control_of, several_draws, training
 from kdcli.evidence.tested import (
     bayes_on_test_splits,
@@ -21,15 +22,13 @@ from kdcli.evidence.tested import (
     scaling_of_teacher,
 )
 from kdcli.evidence.verdicts import Measured, StudentsMeasured, against_control, candidates
-from kdcli.inference import estimate
-from kdcli.metrics import METRICS, Metric, find_metric
+from kdcli.metrics import METRICS, find_metric
 from kdcli.runs.edits import notes
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import DATA, TEACHER
 from kdcli.runs.stored import Data, TrainedStudents, TrainedTeacher
 from kdcli.runs.student_sets import CONTROL, StudentSet
-from kdcli.scored import Scored, hits
-from kdcli.stats import Draws, Estimate
+from kdcli.scored import Scored
 from kdcli.training.processor import keep_freed_memory
 
 COMPARED = ("accuracy", "nll")
@@ -192,6 +191,12 @@ def _check_metrics(metrics: Sequence[str], data: Data, teacher: TrainedTeacher |
     known |= {"labels": True, "scaling": True}
     for name in metrics:
         needs = find_metric(name).needs
+        if not METRICS[name].inferred:
+            usable = ", ".join(name for name, metric in METRICS.items() if metric.inferred)
+            raise UsageError(
+                f"{name} has no interval, and so no verdict; it stands in the table of other metrics",
+                f"metrics that have: {usable}",
+            )
         if not known[needs]:
             posterior = f"the exact posterior, which is not known for {data.description.name}"
             what = "a teacher" if needs == "teacher" else posterior
@@ -242,59 +247,8 @@ def _measurements(data: Data, scored: Sequence[Scored], compared: Sequence[str])
     """Return the fields of `Measured` that are measured."""
     how, own = draws_of(data.description), data.dataset.opened is not None
     estimates, per_seed, values = measure(scored, compared, how, own=own)
-    recall = _recalls(scored, how) if own else ()
+    recall = recalls(scored, how) if own else ()
     counts = [of_draw.y.bincount() for of_draw in scored]
     rarest = min(int(of_draw[of_draw > 0].min()) for of_draw in counts)
     found = {"estimates": estimates, "per_seed": per_seed, "values": values}
     return {**found, "how": how, "recall": recall, "rarest": rarest}
-
-
-def _recalls(scored: Sequence[Scored], how: Draws) -> list[Estimate]:
-    """Estimate the recall of each class: the share of its examples that are got right."""
-    right = [hits(of_draw) for of_draw in scored]
-
-    def recall(k: int) -> Estimate:
-        of_class = [values[..., of_draw.y == k] for values, of_draw in zip(right, scored, strict=True)]
-        return estimate_metric(METRICS["accuracy"], of_class, how)
-
-    return [recall(k) for k in range(scored[0].logits.shape[-1])]
-
-
-def measure(
-    scored: Sequence[Scored], compared: Sequence[str], how: Draws, *, own: bool = False
-) -> tuple[dict[str, Estimate], dict[str, list[list[float]]], dict[str, list[Tensor]]]:
-    """Return every metric that applies with its interval, by draw and seed, and the values of those compared.
-
-    There is one of `scored` for each draw. Of data of one's `own` more is measured.
-    """
-    first = scored[0]
-    given = {
-        "labels": first.y,
-        "teacher": first.teacher,
-        "posterior": first.posterior,
-        "scaling": first.scaling,
-    }
-    estimates, per_seed, kept = {}, {}, {}
-    for name, metric in METRICS.items():
-        if given[metric.needs] is None or (metric.for_own and not own and name not in compared):
-            continue
-        values = [metric.values(of_draw) for of_draw in scored]
-        if any(of_draw.shape[-1] == 0 for of_draw in values):  # such as where the teacher is never wrong
-            continue
-        estimates[name] = estimate_metric(metric, values, how)
-        per_seed[name] = [_means(metric, of_draw) for of_draw in values]
-        if name in compared:
-            kept[name] = values
-    return estimates, per_seed, kept
-
-
-def _means(metric: Metric, values: Tensor) -> list[float]:
-    means: list[float] = (metric.scale(values) * values.mean(-1)).tolist()
-    return [round(mean) for mean in means] if metric.total else means
-
-
-def estimate_metric(metric: Metric, values: Sequence[Tensor], how: Draws) -> Estimate:
-    """Estimate a metric from its `values (seeds, n)` in each draw; the interval ends where its range does."""
-    scale = metric.scale(values[0])  # the same in all draws
-    mean, low, high = estimate(values, how, share=metric.counts, subset=metric.subset)
-    return Estimate(scale * mean, scale * max(low, 0.0), scale * min(high, metric.most))

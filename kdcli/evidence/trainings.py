@@ -127,7 +127,8 @@ def _near_chance(experiment: Experiment, evidence: Evidence) -> list[NearChance]
     shares = [counts / counts.sum() for counts in shares]
     entropy = fmean(float(torch.special.entr(share).sum()) for share in shares)
     most = fmean(float(share.max()) for share in shares)
-    measured = [*([evidence.teacher] if evidence.teacher else []), *evidence.students]
+    taught = [students for students in evidence.students if students.set.taught.teaches]
+    measured = [*([evidence.teacher] if evidence.teacher else []), *taught]
     poor = [
         one
         for one in measured

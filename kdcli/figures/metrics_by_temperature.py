@@ -25,7 +25,7 @@ CAPTION = (
     "Bars and bands: 95 % intervals of the mean over {}. Dashed: the control, which is trained on the "
     "labels. Infinite values are left out. Where bars overlap much, it is open which temperature is best."
 )
-SOFTENED = ("soft", "spread", "shuffled")
+SOFTENED = ("soft", "spread", "shuffled", "self", "random")
 
 
 def obstacle(view: View) -> str:

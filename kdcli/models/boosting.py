@@ -88,12 +88,15 @@ def boost(
     import xgboost
 
     train, val = (Taught.of(teaching, lesson, draw, split) for split in ("train", "val"))
-    base, classes = start(train), teaching.n_classes
     learned = xgboost.QuantileDMatrix(train.points, nthread=threads)
     held_out = xgboost.QuantileDMatrix(val.points, ref=learned, nthread=threads)
-    for matrix in (learned, held_out):
-        matrix.set_base_margin(base.expand(matrix.num_row(), -1).float().numpy())
-    for seed in teaching.seeds:
+    classes = teaching.n_classes
+    for place, seed in enumerate(teaching.seeds):
+        train = replace(train, target=lesson.target("train", draw, place))
+        val = replace(val, target=lesson.target("val", draw, place))
+        base = start(train)
+        for matrix in (learned, held_out):
+            matrix.set_base_margin(base.expand(matrix.num_row(), -1).float().numpy())
         booster = xgboost.Booster(
             {
                 "tree_method": "hist",

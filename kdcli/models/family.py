@@ -53,13 +53,23 @@ class Lesson:
     """What the models of one set are taught.
 
     `targets` has, for the splits "train" and "val", class probabilities `(draws, n, n_classes)` float64 with
-    rows that sum to 1, softened at `temperature`. `label_weight` is the weight of the true labels beside
-    them.
+    rows that sum to 1, softened at `temperature`; `(draws, seeds, n, n_classes)` where each seed is taught
+    its own. `label_weight` is the weight of the true labels beside them.
     """
 
     targets: Mapping[str, Tensor]
     temperature: float = 1.0
     label_weight: float = 0.0
+
+    @property
+    def by_seed(self) -> bool:
+        """Whether each seed is taught its own targets."""
+        return any(target.ndim == 4 for target in self.targets.values())
+
+    def target(self, split: str, draw: int, place: int) -> Tensor:
+        """Return what the seed at this place is taught in a draw, `(n, n_classes)`."""
+        target = self.targets[split][draw]
+        return target[place] if self.by_seed else target
 
 
 @dataclass(frozen=True)
@@ -155,7 +165,8 @@ class Sizes:
     """The sizes that decide what a training takes.
 
     `features` is the shape of one example. `train` and `val` count examples, `predicted` those whose logits
-    are kept. Each of the `sets` has a model for each of the `seeds` of each of the `draws`.
+    are kept. Each of the `sets` has a model for each of the `seeds` of each of the `draws`, and targets for
+    each draw; for each seed as well if they are `by_seed`.
     """
 
     features: Sequence[int]
@@ -166,6 +177,7 @@ class Sizes:
     sets: int
     seeds: int
     draws: int = 1
+    by_seed: bool = False
 
     @property
     def members(self) -> int:
@@ -266,7 +278,8 @@ class Model(ABC):
         """Return a lower bound of what training takes: parameters, targets and logits."""
         logits = sizes.n_classes * sizes.predicted
         each = self.least_bytes(sizes.features, sizes.n_classes, sizes.train)
-        targets = 8 * sizes.draws * sizes.sets * sizes.n_classes * (sizes.train + sizes.val)
+        taught = sizes.members if sizes.by_seed else sizes.draws * sizes.sets
+        targets = 8 * taught * sizes.n_classes * (sizes.train + sizes.val)
         return Need(
             memory=sizes.members * (self.COPIES * each + LOGIT_BYTES * logits) + targets,
             disk=sizes.members * (each + 4 * logits),

@@ -14,7 +14,7 @@ from kdcli.models.computation import Computation
 from kdcli.models.family import Fitted, Lesson, Teaching, Workshop
 from kdcli.models.growing import Arrays, Grown, grow_each
 from kdcli.models.stacked_trees import StackedTrees, mean_of_trees
-from kdcli.models.tree_growth import Growth, Limits
+from kdcli.models.tree_growth import Limits, growths
 from kdcli.rng import state
 
 AT_ONCE = 2048  # examples, each in every tree of every member
@@ -89,9 +89,8 @@ def grow(
     A tree is taught as a single one is, on a bootstrap sample of the rows; each of its splits chooses among a
     random part of the columns.
     """
-    growth = Growth(teaching, lesson, draw)
     limits = {**limits, "max_features": COLUMNS}
-    for seed in teaching.seeds:
+    for seed, growth in growths(teaching, lesson, draw):
         random = np.random.default_rng(state(f"{teaching.role}/forest", seed, draw))
         for _ in range(trees):
             yield growth.grow_on_sample(limits, random)

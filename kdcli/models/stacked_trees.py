@@ -17,7 +17,7 @@ from kdcli.models.family import Fitted, Lesson, Teaching, Workshop
 from kdcli.models.growing import Arrays, Grown, grow_each
 from kdcli.models.shrinkage import Shrink
 from kdcli.models.tree_arrays import WAYS, end_nodes, leaves_of
-from kdcli.models.tree_growth import SHRINK, Growth, Limits
+from kdcli.models.tree_growth import SHRINK, Limits, growths
 from kdcli.rng import state
 
 DTYPES = WAYS | {"log_p": torch.float64}
@@ -135,8 +135,7 @@ def grow(
     Students are replicates: a seed draws the rows of its tree, the same for all sets. A teacher has one seed
     and is to be as good as it can: it is grown on all rows, and its seed decides between equally good splits.
     """
-    growth = Growth(teaching, lesson, draw)
-    for seed in teaching.seeds:
+    for seed, growth in growths(teaching, lesson, draw):
         if teaching.replicates:
             random = np.random.default_rng(state(f"{teaching.role}/rows", seed, draw))
             yield growth.grow_on_sample(limits, random, shrink)

@@ -26,11 +26,11 @@ class Taught:
     weights: Tensor | None = None
 
     @classmethod
-    def of(cls, teaching: Teaching, lesson: Lesson, draw: int, split: str) -> "Taught":
-        """Return what a lesson teaches."""
+    def of(cls, teaching: Teaching, lesson: Lesson, draw: int, split: str, place: int = 0) -> "Taught":
+        """Return what a lesson teaches the seed at a place."""
         return cls(
             teaching.x[teaching.index[split][draw]].flatten(1).float().numpy(),
-            lesson.targets[split][draw],
+            lesson.target(split, draw, place),
             teaching.labels[split][draw],
             lesson.temperature,
             lesson.label_weight,

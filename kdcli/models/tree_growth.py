@@ -1,7 +1,7 @@
 """How scikit-learn grows a decision tree on class probabilities, which is then kept as arrays."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -22,7 +22,7 @@ Limits: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Growth:
-    """How the trees of a set, that of a lesson, are grown in one draw.
+    """How the trees of a set, that of a lesson, are grown in one draw, for the seed at a place.
 
     They are taught the matrix (1 − w) · target + w · labels, all `(n, n_classes)`, with the w of the lesson.
     Where it is one-hot it is learned by a classification tree (Gini impurity), else by a regression tree with
@@ -32,16 +32,17 @@ class Growth:
     teaching: Teaching
     lesson: Lesson
     draw: int
+    place: int = 0
 
     @cached_property
     def train(self) -> Taught:
         """What is taught on the training split."""
-        return Taught.of(self.teaching, self.lesson, self.draw, "train")
+        return Taught.of(self.teaching, self.lesson, self.draw, "train", self.place)
 
     @cached_property
     def val(self) -> Taught:
         """What is taught on the validation split."""
-        return Taught.of(self.teaching, self.lesson, self.draw, "val")
+        return Taught.of(self.teaching, self.lesson, self.draw, "val", self.place)
 
     @cached_property
     def matrix(self) -> Any:
@@ -133,6 +134,13 @@ class Growth:
         losses = self.val.losses(log_p)
         finite = losses.isfinite()
         return int((~finite).sum()), float(losses[finite].sum() / max(1, int(finite.sum())))
+
+
+def growths(teaching: Teaching, lesson: Lesson, draw: int) -> Iterator[tuple[int, Growth]]:
+    """Yield each seed with how its trees are grown: all in one way where they are taught the same."""
+    growth = Growth(teaching, lesson, draw)
+    for place, seed in enumerate(teaching.seeds):
+        yield seed, replace(growth, place=place) if lesson.by_seed else growth
 
 
 def _arrays(grown: Any, leaves: Tensor, log_p: Tensor) -> Arrays:

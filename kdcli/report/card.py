@@ -221,7 +221,7 @@ def _row(title: str, measured: Measured) -> Row:
     estimates = {name: measured.estimates[name] for name in SCORES}
     return Row(
         Cell(title),
-        [Cell(mean, METRICS[name].unit, (low, high)) for name, (mean, low, high) in estimates.items()],
+        [Cell(found.mean, METRICS[name].unit, found.interval) for name, found in estimates.items()],
     )
 
 

@@ -7,7 +7,6 @@ from typing import assert_never
 from kdcli.errors import Command, Text, joined
 from kdcli.evidence.cautions import (
     BeyondTeacher,
-    BiasedCalibration,
     Calibration,
     Caution,
     Coarse,
@@ -60,25 +59,16 @@ def caution_text(caution: Caution) -> Text:
                 f"{students.group}: {spoken(students)} and {spoken(other)} have the same scores on every "
                 "seed; the temperature makes no difference here."
             )
-        case Calibration() | BiasedCalibration():
+        case Calibration():
             return _of_calibration(caution)
     assert_never(caution)
 
 
-def _of_calibration(caution: Calibration | BiasedCalibration) -> str:
-    match caution:
-        case Calibration(students, verdict, scaled):
-            raw, after = (CALIBRATED[one or ""] for one in (verdict, scaled))
-            told = f"{students.group}: in NLL {spoken(students)} {raw}, after temperature scaling it {after}"
-            may = "; calibration may explain it" if verdict in VERBS and scaled == UNDECIDED else ""
-            return f"{told}{may}."
-        case BiasedCalibration():
-            return (
-                "On few examples the calibration error is biased upwards, more so where confidences vary "
-                "widely: verdicts on it are wrong more often than on other metrics. The Brier score and the "
-                "NLL have no such bias."
-            )
-    assert_never(caution)
+def _of_calibration(caution: Calibration) -> str:
+    raw, after = (CALIBRATED[one or ""] for one in (caution.verdict, caution.scaled))
+    told = f"in NLL {spoken(caution.students)} {raw}, after temperature scaling it {after}"
+    explains = caution.verdict in VERBS and caution.scaled == UNDECIDED
+    return f"{caution.students.group}: {told}{'; calibration may explain it' if explains else ''}."
 
 
 def _of_training(caution: StillFalling | Overfitted | NearChance | SameLabels) -> Text:

@@ -15,7 +15,8 @@ import torch
 from kdcli import workers
 from kdcli.data.tables.encoding import placed
 from kdcli.errors import KdError, Text
-from kdcli.evidence.gather import Evidence, estimate_metric
+from kdcli.evidence.gather import Evidence
+from kdcli.evidence.measures import estimate_metric
 from kdcli.evidence.tested import bayes_on_test_splits, draws_of, on_test_splits
 from kdcli.evidence.verdicts import by_group
 from kdcli.figures import find_figure

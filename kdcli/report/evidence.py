@@ -10,6 +10,7 @@ from kdcli.evidence.verdicts import by_group
 from kdcli.metrics import METRICS
 from kdcli.report.table import VERDICTS, Cell, Column, Row, Section, Table
 from kdcli.runs.student_sets import LOST
+from kdcli.targets import SMOOTHING
 from kdcli.words import counted, either, ratio
 
 if TYPE_CHECKING:
@@ -160,8 +161,8 @@ def _students_row(students: StudentsMeasured) -> Row:
 def _cell(name: str, measured: Measured) -> Cell:
     if name not in measured.estimates:
         return Cell()
-    mean, low, high = measured.estimates[name]
-    return Cell(mean, METRICS[name].unit, (low, high), measured.per_seed[name])
+    estimate = measured.estimates[name]
+    return Cell(estimate.mean, METRICS[name].unit, estimate.interval, measured.per_seed[name])
 
 
 def cost_table(evidence: Evidence, teacher: Cost | None, costs: Mapping[str, Cost]) -> Table:
@@ -197,10 +198,11 @@ def set_facts(name: str, student_set: StudentSet) -> dict[str, Any]:
         "name": name,
         "target": student_set.target,
         "temperature": student_set.temperature,
-        "auto_temperature": student_set.chosen_temperature is not None,
+        "auto_temperature": student_set.taught.softened and student_set.chosen is not None,
         "model": str(student_set.model),
         "seeds": len(student_set.seeds),
         "seed_numbers": student_set.seeds,  # in the order of `per_seed`
         **{why: student_set.lost.get(why, ()) for why in LOST},
         **student_set.columns(),
+        **({SMOOTHING: student_set.smoothing} if student_set.taught.setting == SMOOTHING else {}),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdcli.metrics import METRICS
@@ -46,12 +47,16 @@ def _judged(metric: str, groups: Sequence[GroupFindings]) -> list[GroupFindings]
 
 
 def _shown(groups: Sequence[GroupFindings], metric: str, verdict: Verdict) -> list[tuple[str, Decided]]:
-    """Return the sets of this verdict by group, the largest difference first."""
+    """Return the sets of this verdict by group, the largest difference first.
+
+    That a student learns nothing from an untrained teacher is no news.
+    """
     shown = [
-        (group.group, decided)
+        (group.group, replace(decided, students=taught))
         for group in groups
         for decided in group.decided
         if (decided.metric, decided.verdict) == (metric, verdict)
+        and (taught := [students for students in decided.students if students.set.taught.teaches])
     ]
     return sorted(shown, key=lambda found: -abs(found[1].comparisons[0].gain))
 

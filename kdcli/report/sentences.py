@@ -20,7 +20,9 @@ MECHANISMS = {  # by which a target may bring what soft targets gain
     "smooth": "regularisation",
     "hard": "label cleaning",
     "spread": "the teacher's confidence without its dark knowledge",
-    "shuffled": "the teacher's confidence, with the other classes at random",
+    "shuffled": "the teacher's confidence, with noise in the other classes",
+    "self": "a teacher, however small",
+    "random": "soft labels as such, whatever they say",
 }
 VERBS = {"better": "beats", "worse": "is worse than"}
 

@@ -39,9 +39,8 @@ def as_stored(wanted: StudentSet, stored: TrainedStudents | None, *, force: bool
     if stored is None or (force and stored.set.seeds_asked != wanted.seeds):
         return wanted
     lost = {why: getattr(stored.set, why) for why in LOST}
-    same = stored.set.settings.temperatures == wanted.settings.temperatures
-    chosen = stored.set.chosen_temperature if same else None
-    return replace(wanted, seeds=stored.set.seeds, **lost, chosen_temperature=chosen)
+    chosen = stored.set.chosen if stored.set.settings == wanted.settings else None
+    return replace(wanted, seeds=stored.set.seeds, **lost, chosen=chosen)
 
 
 def stored_members(students: TrainedStudents) -> Members:

@@ -16,8 +16,7 @@ from kdcli.runs import transfer
 from kdcli.runs.completion import trained_and_example_models
 from kdcli.runs.source import ONLY_OF, check_source, source_kind
 from kdcli.settings import read, rules, setting, shown
-from kdcli.targets import AUTO, CANDIDATES, TARGETS, find_target
-from kdcli.words import listed
+from kdcli.targets import AUTO, SMOOTHING, TARGETS, TEMPERATURES, candidates, find_target
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda")
@@ -186,11 +185,10 @@ class Students(Training):
     temperatures: tuple[float | str, ...] = setting(
         (4.0,),
         "temperature of soft targets, one student set for each; auto is the one of "
-        f"{listed([f'{value:g}' for value in CANDIDATES])} with the best validation NLL",
+        f"{candidates(TEMPERATURES)} with the best validation NLL",
         minimum=0.01,
         maximum=1000,
         words=(AUTO,),
-        completion=(AUTO,),
         flag="--temperature",
         short="-T",
         metavar="T",
@@ -198,11 +196,13 @@ class Students(Training):
         of="target",
         tag="T",
     )
-    smoothing: float = setting(
+    smoothing: float | str = setting(
         0.1,
-        "ε of smooth targets: the probability spread evenly over all classes",
+        "ε of smooth targets: the probability spread evenly over all classes; auto is the one of "
+        f"{candidates(SMOOTHING)} with the best validation NLL",
         above=0,
         below=1,
+        words=(AUTO,),
         panel=PANEL,
         of="target",
         tag="e",

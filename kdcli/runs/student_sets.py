@@ -13,13 +13,14 @@ from itertools import chain
 from typing import Any
 
 from kdcli.models import Model, parse_model
+from kdcli.runs.chosen import CHOSEN, read_chosen
 from kdcli.runs.recipe import BY_TARGET, BY_TEACHER, Recipe, Students, applies
 from kdcli.runs.records import check_spelling, read_seeds, training_words
 from kdcli.runs.relabelling import relabels
 from kdcli.runs.transfer import Transfer, resolved
 from kdcli.settings import Rule, read, rules, written
 from kdcli.store import fitting
-from kdcli.targets import AUTO, TARGETS, TEMPERATURES, Target
+from kdcli.targets import AUTO, SMOOTHING, TARGETS, Target
 from kdcli.words import counted, numbered
 
 LOST = {  # seeds that a set was asked for and does not have, by what became of them
@@ -27,7 +28,6 @@ LOST = {  # seeds that a set was asked for and does not have, by what became of 
     "overflowed": "non-finite test outputs",
 }
 SEEDS = "number of seeds"
-CHOSEN = "chosen_temperature"  # in a record, where the temperature is "auto"
 CONTROL = "labels"  # the target of a control
 
 # What a set has one of, and the setting that lists several.
@@ -41,14 +41,14 @@ class StudentSet:
     `settings` lists one model, one target and one temperature, and has what does not apply to them at its
     default, so that two sets are alike if they are equal. `seeds` are those of the students; those of which
     there is none any more, since their loss or their outputs stopped being finite, are `diverged` or
-    `overflowed`. Of the temperature "auto", `chosen_temperature` is the one that was chosen, once it was.
+    `overflowed`. Where the setting of its target is "auto", `chosen` is the value that was, once it was.
     """
 
     settings: Students
     seeds: tuple[int, ...]
     diverged: tuple[int, ...] = ()
     overflowed: tuple[int, ...] = ()
-    chosen_temperature: float | None = None
+    chosen: float | None = None
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> StudentSet:
@@ -56,7 +56,7 @@ class StudentSet:
 
         A setting that is not there has its default: it may be younger than the record.
         """
-        table = {key: value for key, value in record.items() if key not in ("seeds", *LOST, CHOSEN)}
+        table = {key: value for key, value in record.items() if key not in ("seeds", *LOST, *CHOSEN.values())}
         if odd := sorted(set(LISTS.values()) & set(table)):
             raise ValueError(f"no stage writes {', '.join(odd)}")
         if missing := sorted({"target", "model", "seeds"} - set(record)):
@@ -67,7 +67,7 @@ class StudentSet:
             raise ValueError("; ".join(problems))
         seeds, diverged, overflowed = (read_seeds(record, key) for key in ("seeds", *LOST))
         settings = _own(settings)
-        made = cls(settings, seeds, diverged, overflowed, _chosen_temperature(record, settings))
+        made = cls(settings, seeds, diverged, overflowed, read_chosen(record, settings))
         if not made.seeds or list(made.seeds_asked) != list(range(len(made.seeds_asked))):
             raise ValueError("seeds must be counted from 0, each there or left out, and some there")
         check_spelling(record, made.to_record())
@@ -76,7 +76,7 @@ class StudentSet:
     def to_record(self) -> dict[str, Any]:
         """Return the set's configuration, as `meta.json` keeps it: the settings that apply, and its seeds."""
         lost = {why: list(seeds) for why, seeds in self.lost.items()}
-        chosen = {CHOSEN: self.chosen_temperature} if self.chosen_temperature else {}
+        chosen = {CHOSEN[self.taught.setting]: self.chosen} if self.chosen else {}
         return {**self.described(), **chosen, "seeds": list(self.seeds), **lost}
 
     def asked(self, recipe: Recipe, folder: str, used: Mapping[str, str]) -> StudentSet | None:
@@ -136,8 +136,18 @@ class StudentSet:
     @property
     def temperature(self) -> float:
         """The temperature of the target and of the loss; 1 where the target is not softened."""
-        given = self.chosen_temperature or self.settings.temperatures[0]
-        return float(given) if self.taught.softened else 1.0
+        return float(self.given_to_target) if self.taught.softened else 1.0
+
+    @property
+    def smoothing(self) -> float:
+        """The ε of the target; 0 where it is not smoothed."""
+        return float(self.given_to_target) if self.taught.setting == SMOOTHING else 0.0
+
+    @property
+    def given_to_target(self) -> float | str:
+        """The value of the setting that its target takes, the one that was chosen if one was; 0 without."""
+        key = self.taught.setting
+        return self.chosen or (self._value(key, rules(Students)[key]) if key else 0.0)
 
     @cached_property
     def model(self) -> Model:
@@ -163,7 +173,7 @@ class StudentSet:
     def needs_teacher(self) -> bool:
         """Whether the teacher says what some of its examples are taught."""
         relabelled = self.settings.labels_from == BY_TEACHER
-        return self.taught.needs == "teacher" or relabelled or self.transfer.asks
+        return self.taught.needs in ("teacher", "untrained") or relabelled or self.transfer.asks
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -217,16 +227,17 @@ class StudentSet:
 
     def taught_instead(self, target: str) -> StudentSet:
         """Return the same students, taught another target at their temperature; of labels, the control."""
-        same = self.at_temperature(self.chosen_temperature) if self.chosen_temperature else self
+        same = self.at(self.chosen) if self.chosen else self
         settings = replace(same.settings, targets=(target,))
         if target == CONTROL:
             settings = replace(settings, label_weight=0.0, labels_from=BY_TARGET)
         return replace(same, settings=_own(settings))
 
-    def at_temperature(self, temperature: float) -> StudentSet:
-        """Return the same set at another temperature."""
-        settings = replace(self.settings, temperatures=(temperature,))
-        return replace(self, settings=settings, chosen_temperature=None)
+    def at(self, value: float | str) -> StudentSet:
+        """Return the same set with another value of the setting that its target takes, if it takes one."""
+        key = self.taught.setting
+        given: dict[str, Any] = {key: (value,) if self.taught.softened else value} if key else {}
+        return replace(self, settings=replace(self.settings, **given), chosen=None)
 
     def _value(self, key: str, rule: Rule) -> Any:
         value = getattr(self.settings, key)
@@ -240,7 +251,7 @@ class StudentSet:
         return self._value(key, rule) if self._applies(key, rule) else "none"
 
     def _applies(self, key: str, rule: Rule) -> bool:
-        return key in self.taught.settings if rule.of == "target" else applies(Students, key, self.model)
+        return key == self.taught.setting if rule.of == "target" else applies(Students, key, self.model)
 
     def _tags(self, equals: str, *, whole: bool = True, of: Any = lambda rule: True) -> list[str]:
         """Return the settings that names show: those a target takes, and others unless at their default."""
@@ -250,8 +261,8 @@ class StudentSet:
             shown = rule.of == "target" or getattr(self.settings, key) != getattr(defaults, key)
             if rule.tag and shown and self._applies(key, rule) and of(rule) and (whole or not rule.grouping):
                 value = self._value(key, rule)
-                if value == AUTO and self.chosen_temperature and equals.strip():
-                    value = f"{written(self.chosen_temperature)} ({value})"
+                if value == AUTO and self.chosen and equals.strip():
+                    value = f"{written(self.chosen)} ({value})"
                 tags.append(rule.tagged(value, equals))
         return tags
 
@@ -287,14 +298,3 @@ def _own(settings: Students) -> Students:
     of_set = StudentSet(settings, ())
     apply = {key for key, rule in rules(Students).items() if of_set._applies(key, rule)}
     return Students(**{key: getattr(settings, key) for key in apply})
-
-
-def _chosen_temperature(record: Mapping[str, Any], settings: Students) -> float | None:
-    value = record.get(CHOSEN)
-    if settings.temperatures == (AUTO,):
-        known = type(value) is float and not rules(Students)[TEMPERATURES].problem(value)
-    else:
-        known = CHOSEN not in record
-    if not known:
-        raise ValueError(f"{CHOSEN} must be a temperature where that is {AUTO}, and not be there otherwise")
-    return value

@@ -131,7 +131,7 @@ def distill(
     artefacts = {s: f"{STUDENTS}/{name or s.name}" for s in sets}
     planned = plan(experiment, artefacts, force=force, given=_given(options) if own else None)
     for order in planned.orders:
-        sizes = material.sizes(len(order.candidates), students.seeds, order.predicted)
+        sizes = material.sizes(order.candidates, students.seeds, order.predicted)
         room.check_training(order.model, sizes, experiment.run.path)
     start, orders = time.perf_counter(), planned.orders
     lost = [train(order, students, material, keep_going=keep_going, watch=watch) for order in orders]

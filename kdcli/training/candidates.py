@@ -1,4 +1,4 @@
-"""Candidates: student sets at several temperatures, of which a set that chooses its temperature keeps one.
+"""Candidates: student sets at several temperatures or ε, of which a set that is to choose keeps one.
 
 The choice rests on the validation split, and is made once for all seeds and draws of a set.
 """
@@ -17,26 +17,26 @@ from kdcli.targets import AUTO, CANDIDATES
 
 
 def chooses(student_set: StudentSet) -> bool:
-    """Whether the temperature of a set is yet to be chosen."""
-    return student_set.settings.temperatures == (AUTO,) and student_set.chosen_temperature is None
+    """Whether the temperature or the ε of a set is yet to be chosen."""
+    return student_set.given_to_target == AUTO
 
 
 def candidates_of(sets: Iterable[StudentSet]) -> list[StudentSet]:
-    """Return what is trained for these sets, each at one temperature; once what several of them need."""
+    """Return what is trained for these sets, each with one value; once what several of them need."""
     return list(dict.fromkeys(candidate for student_set in sets for candidate in _candidates(student_set)))
 
 
 def _candidates(student_set: StudentSet) -> list[StudentSet]:
     if chooses(student_set):
-        return [student_set.at_temperature(temperature) for temperature in CANDIDATES]
-    chosen = student_set.chosen_temperature
-    return [student_set.at_temperature(chosen) if chosen else student_set]
+        return [student_set.at(value) for value in CANDIDATES[student_set.taught.setting]]
+    chosen = student_set.chosen
+    return [student_set.at(chosen) if chosen else student_set]
 
 
 def chosen(
     sets: Sequence[StudentSet], trained: Iterable[tuple[StudentSet, Fitted]], data: Data
 ) -> Iterator[tuple[StudentSet, StudentSet, Fitted]]:
-    """Yield each of the sets, the same with its temperature, and its students.
+    """Yield each of the sets, the same with what it chose, and its students.
 
     It is yielded as soon as all of its candidates are `trained`; the seconds are those that all of them took.
     """
@@ -59,7 +59,7 @@ def _choice(
         return wanted, fitted
     best = min(candidates, key=lambda candidate: _rank(candidates[candidate], data))
     seconds = sum(fitted.seconds for fitted in candidates.values())
-    return replace(wanted, chosen_temperature=best.temperature), replace(candidates[best], seconds=seconds)
+    return replace(wanted, chosen=float(best.given_to_target)), replace(candidates[best], seconds=seconds)
 
 
 def _rank(fitted: Fitted, data: Data) -> tuple[int, float]:

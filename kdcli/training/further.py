@@ -14,7 +14,7 @@ from kdcli.runs.transfer import DUPLICATE, REST, Transfer
 class Further:
     """Examples that only the teacher labels, in every draw.
 
-    `name` is that of their random stream, `index (draws, n)` says which of all examples they are, and
+    `name` tells which they are, `index (draws, n)` says which of all examples they are, and
     `logits (draws, n, n_classes)` are the teacher's.
     """
 
@@ -48,14 +48,14 @@ def further_examples(
     for part in transfer.more:
         if part.is_made:
             tensors = next(made).tensors
-            further.append(Further(f"targets/{part.kind}", tensors["index"] + first, tensors["logits"]))
+            further.append(Further(part.kind, tensors["index"] + first, tensors["logits"]))
             first += len(tensors["x"])
         elif part.kind == REST:
             assert teacher is not None  # noqa: S101 it labels them
             others = _others(taught, data.pool.index["train"].shape[1])
             wide = others.unsqueeze(2).expand(-1, -1, data.n_classes)
             index, logits = data.pool.index["train"], teacher.logits["train"]
-            further.append(Further("targets/rest", index.gather(1, others), logits.gather(1, wide)))
+            further.append(Further(REST, index.gather(1, others), logits.gather(1, wide)))
     return further
 
 

@@ -1,8 +1,10 @@
 """What the students of a run are taught: examples, labels and targets, from its data and its teacher."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from types import MappingProxyType
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -18,6 +20,25 @@ from kdcli.runs.student_sets import StudentSet
 from kdcli.runs.transfer import Transfer
 from kdcli.targets import Knowledge, balanced_weights, one_hot
 from kdcli.training.further import Further, copies_of, further_examples
+
+OtherTeachers: TypeAlias = Mapping[str, Mapping[str, Tensor]]
+"""Logits `(draws, seeds, n, n_classes)` of teachers beside the run's, by what targets need, and by the
+split or the further examples."""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A seed of a target that is made anew for each; `logits (draws, n, n_classes)` are its own teacher's."""
+
+    number: int
+    logits: Mapping[str, Tensor]
+
+    def knowing(self, known: Knowledge, part: str, draw: Draw) -> Knowledge:
+        """Return what the targets of this seed are made from, on a part of the examples in a draw."""
+        random = generator(f"targets/{part}/seed {self.number}", draw.data, draw.number)
+        chance = torch.rand(len(known.y), known.n_classes, generator=random)
+        logits = self.logits[part][draw.number] if self.logits else known.teacher_logits
+        return replace(known, chance=chance, teacher_logits=logits)
 
 
 @dataclass(frozen=True)
@@ -93,37 +114,54 @@ class Material:
         own = self._with_copies(own)
         return torch.cat([own, *(further.y for further in self.further)], 1)
 
-    def target(self, student_set: StudentSet, split: str) -> Tensor:
-        """Return what a set is taught on a split, `(draws, n, n_classes)`."""
-        draws = self.experiment.draws
-        own = torch.stack([self._built(student_set, self._knowledge(student_set, split, d)) for d in draws])
+    def targets(
+        self, student_set: StudentSet, seeds: Sequence[int], others: OtherTeachers
+    ) -> dict[str, Tensor]:
+        """Return what a set is taught on training and validation examples.
+
+        They are `(draws, n, n_classes)`, or `(draws, seeds, n, n_classes)` where each seed has its own.
+        """
+        if not student_set.taught.by_seed:
+            return {split: self.target(student_set, split) for split in ("train", "val")}
+        other = others.get(student_set.taught.needs)
+        return {
+            split: torch.stack(
+                [
+                    self.target(student_set, split, Seed(seed, _of_seed(other, place)))
+                    for place, seed in enumerate(seeds)
+                ],
+                1,
+            )
+            for split in ("train", "val")
+        }
+
+    def target(self, student_set: StudentSet, split: str, seed: Seed | None = None) -> Tensor:
+        """Return what a set, or a seed of it, is taught on a split, `(draws, n, n_classes)`."""
+
+        def built(known: Callable[[Draw], Knowledge], part: str) -> Tensor:
+            each = []
+            for draw in self.experiment.draws:
+                knowledge = replace(known(draw), smoothing=student_set.smoothing)
+                if seed:
+                    knowledge = seed.knowing(knowledge, part, draw)
+                each.append(student_set.taught.build(knowledge, student_set.temperature))
+            return torch.stack(each)
+
+        own = built(partial(self._knowledge, split), split)
         if split != "train":
             return own
         if self.transfer.size:
             own = own.gather(1, self.taught.unsqueeze(2).expand(-1, -1, own.shape[2]))
-        parts = [self._with_copies(own)]
-        for further in self.further:
-            known = [self._known(student_set, further, draw) for draw in draws]
-            parts.append(torch.stack([self._built(student_set, knowledge) for knowledge in known]))
-        return torch.cat(parts, 1)
+        further = [built(partial(self._known, further), further.name) for further in self.further]
+        return torch.cat([self._with_copies(own), *further], 1)
 
-    def _built(self, student_set: StudentSet, knowledge: Knowledge) -> Tensor:
-        return student_set.taught.build(knowledge, student_set.temperature)
-
-    def _known(self, student_set: StudentSet, further: Further, draw: Draw) -> Knowledge:
+    def _known(self, further: Further, draw: Draw) -> Knowledge:
         """Return what targets of a draw's further examples are made from."""
         number, x = draw.number, self.x[further.index[draw.number]]
-        random = generator(further.name, draw.data, number)
-        return Knowledge(
-            further.y[number],
-            self.data.n_classes,
-            self.data.posterior(x) if self.data.posterior else None,
-            further.logits[number],
-            smoothing=student_set.settings.smoothing,
-            chance=torch.rand(len(x), self.data.n_classes, generator=random),
-        )
+        posterior = self.data.posterior(x) if self.data.posterior else None
+        return Knowledge(further.y[number], self.data.n_classes, posterior, further.logits[number])
 
-    def _knowledge(self, student_set: StudentSet, split: str, draw: Draw) -> Knowledge:
+    def _knowledge(self, split: str, draw: Draw) -> Knowledge:
         """Return what a draw's targets of a split are made from."""
         _, y, posterior = self.data.pool.split(split, draw.number)
         logits = self.teacher.logits[split][draw.number] if self.teacher else None
@@ -131,37 +169,19 @@ class Material:
             logits = one_hot(y, self.data.n_classes).log()
         elif split == "train" and self.labels_from == BY_TEACHER and logits is not None:
             y = logits.argmax(1)
-        return Knowledge(
-            y,
-            self.data.n_classes,
-            posterior,
-            logits,
-            smoothing=student_set.settings.smoothing,
-            chance=self.chance[split][draw.number],
-        )
-
-    @cached_property
-    def chance(self) -> Mapping[str, Sequence[Tensor]]:
-        """Uniform numbers `(n, n_classes)` on each split and draw, by which targets leave things to chance.
-
-        They depend on the draw of the data alone: all students of a draw share them.
-        """
-        return {
-            split: [
-                torch.rand(
-                    index.shape[1],
-                    self.data.n_classes,
-                    generator=generator(f"targets/{split}", draw.data, draw.number),
-                )
-                for draw in self.experiment.draws
-            ]
-            for split, index in self.data.pool.index.items()
-        }
+        return Knowledge(y, self.data.n_classes, posterior, logits)
 
     def teaching(
-        self, sets: Sequence[StudentSet], seeds: Sequence[int], predicted: Sequence[str] = ("test",)
+        self,
+        sets: Sequence[StudentSet],
+        seeds: Sequence[int],
+        predicted: Sequence[str] = ("test",),
+        others: OtherTeachers = MappingProxyType({}),
     ) -> Teaching:
-        """Return what the students of these sets and seeds are taught, to be `predicted` on these splits."""
+        """Return what the students of these sets and seeds are taught, to be `predicted` on these splits.
+
+        `others` has the logits of the teachers beside the run's that some targets need.
+        """
         splits = ("train", "val")
         y = {split: self.labels(split) for split in splits}
         return Teaching(
@@ -170,7 +190,7 @@ class Material:
             labels={split: one_hot(classes, self.data.n_classes) for split, classes in y.items()},
             lessons=[
                 Lesson(
-                    targets={split: self.target(student_set, split) for split in splits},
+                    targets=self.targets(student_set, seeds, others),
                     temperature=student_set.temperature,
                     label_weight=student_set.settings.label_weight,
                 )
@@ -183,8 +203,20 @@ class Material:
             weights=_weights(y, self.data.n_classes, self.class_weight),
         )
 
-    def sizes(self, sets: int, seeds: int, predicted: Sequence[str] = ("test",)) -> Sizes:
-        """Return the sizes of a training on this material."""
+    def other_teaching(self, seeds: Sequence[int], role: str) -> Teaching:
+        """Return what further teachers are taught, one for each seed: the labels, to label all examples."""
+        further = {further.name: further.index for further in self.further}
+        return replace(
+            teacher_teaching(self.data, 0, self.class_weight),
+            x=self.x,
+            index={**self.data.pool.index, **further},
+            seeds=seeds,
+            role=role,
+            predicted=["train", "val", *further],
+        )
+
+    def sizes(self, sets: Sequence[StudentSet], seeds: int, predicted: Sequence[str] = ("test",)) -> Sizes:
+        """Return the sizes of a training of these sets on this material."""
         sizes = self.data.description.sizes
         return Sizes(
             features=tuple(self.data.features),
@@ -192,10 +224,16 @@ class Material:
             train=self.index["train"].shape[1],
             val=sizes["val"],
             predicted=sum(sizes[split] for split in predicted),
-            sets=sets,
+            sets=len(sets),
             seeds=seeds,
             draws=self.data.draws,
+            by_seed=any(student_set.taught.by_seed for student_set in sets),
         )
+
+
+def _of_seed(other: Mapping[str, Tensor] | None, place: int) -> dict[str, Tensor]:
+    """Return the logits `(draws, n, n_classes)` of the teacher of the seed at a place, of all parts."""
+    return {part: logits[:, place] for part, logits in other.items()} if other else {}
 
 
 def _weights(y: Mapping[str, Tensor], n_classes: int, class_weight: str) -> dict[str, Tensor] | None:

@@ -72,8 +72,9 @@ def _split(items: Sequence[int], wanted: int) -> list[Sequence[int]]:
 class Part:
     """A part of a stack to be trained, all of it but tensors; sent to a worker as JSON.
 
-    It has a member for each of these `draws`, `seeds` and `sets`, in this order; `role` names their random
-    streams, together with seed and draw. Its state is kept in the file `point`, under its `identity`.
+    It has a member for each of these `draws`, `seeds` and `sets`, in this order, and the first of its seeds
+    is at `place` among those of the stack; `role` names their random streams, together with seed and draw.
+    Its state is kept in the file `point`, under its `identity`.
     """
 
     model: str
@@ -81,6 +82,7 @@ class Part:
     n_classes: int
     draws: Sequence[int]
     seeds: Sequence[int]
+    place: int
     sets: int
     role: str
     training: Training
@@ -133,7 +135,7 @@ class Part:
         """Return the examples of a split with the objective on them, out of the shared tensors."""
         weight, weights = shared.get("label_weight"), shared.get(f"{split}.weights")
         objective = Objective(
-            target=self._of_draws(shared[f"{split}.target"]).to(self.device),
+            target=self._of_seeds(self._of_draws(shared[f"{split}.target"])).to(self.device),
             temperature=shared["temperature"].to(self.device),
             labels=self._of_draws(shared[f"{split}.labels"]).to(self.device),
             label_weight=None if weight is None else weight.to(self.device),
@@ -152,6 +154,10 @@ class Part:
     def _of_draws(self, tensor: Tensor) -> Tensor:
         """Return a tensor's rows of these draws, which follow each other; a single row is that of all."""
         return tensor if len(tensor) == 1 else tensor[self.draws[0] : self.draws[-1] + 1]
+
+    def _of_seeds(self, target: Tensor) -> Tensor:
+        """Return a target `(draws, seeds, ...)` of its seeds, which follow each other, or that of all."""
+        return target if target.shape[1] == 1 else target[:, self.place : self.place + len(self.seeds)]
 
 
 def train_part(task: Mapping[str, Any], shared: Mapping[str, Tensor], tell: Tell) -> Result:

@@ -36,8 +36,8 @@ def check_settings(options: Mapping[str, Any], config: type, models: Iterable[Mo
 def check_options(sets: Sequence[StudentSet], options: Mapping[str, Any]) -> None:
     """Refuse options that have no effect on any of these targets."""
     for key, rule in rules(Students).items():
-        if rule.of == "target" and options.get(key) and not any(key in s.taught.settings for s in sets):
-            takers = ", ".join(name for name, target in TARGETS.items() if key in target.settings)
+        if rule.of == "target" and options.get(key) and not any(key == s.taught.setting for s in sets):
+            takers = ", ".join(name for name, target in TARGETS.items() if key == target.setting)
             named = ", ".join(dict.fromkeys(s.target for s in sets))
             raise UsageError(
                 f"{flag(Students, key)}: no effect on {named}", f"targets that take it: {takers}"

@@ -16,6 +16,7 @@ from kdcli.runs.student_sets import StudentSet
 from kdcli.store import Content, Run, fitting, to_json
 from kdcli.training.candidates import candidates_of, chooses, chosen
 from kdcli.training.material import Material
+from kdcli.training.other_teachers import OtherTraining, other_teachers
 from kdcli.training.resuming import ResumePoints, identity
 from kdcli.training.scores import scores_on_test
 from kdcli.training.workshop import NotFiniteError, TrainingWorkshop
@@ -41,7 +42,7 @@ class Order:
 
     @property
     def candidates(self) -> list[StudentSet]:
-        """What is trained for them, each at one temperature."""
+        """What is trained for them, each with one value of what is to be chosen."""
         return candidates_of(self.sets)
 
     @property
@@ -51,7 +52,7 @@ class Order:
 
     @property
     def predicted(self) -> list[str]:
-        """The splits whose logits are wanted: that of validation as well where a temperature is chosen."""
+        """The splits whose logits are wanted: that of validation as well where something is chosen."""
         return ["test", "val"] if any(map(chooses, self.sets)) else ["test"]
 
 
@@ -83,7 +84,7 @@ def plan(
         record = as_stored(student_set, stored, force=force)
         if reusable(experiment, artefact, record, force=force, given=given):
             seeds = range(len(record.seeds_asked), len(seeds))
-            student_set = replace(student_set, chosen_temperature=record.chosen_temperature)
+            student_set = replace(student_set, chosen=record.chosen)
         states.append((artefact, not seeds))
         if seeds:
             of_model = [other for other in artefacts if other.model == model]
@@ -126,9 +127,10 @@ def train(
         keep_going=keep_going,
     )
     artefacts = dict(order.wanted)
-    teaching = material.teaching(sets, order.seeds, order.predicted)
     lost: list[str] = []
     try:
+        others = other_teachers(sets, order.seeds, material, OtherTraining(students, points, training, watch))
+        teaching = material.teaching(sets, order.seeds, order.predicted, others)
         trained = zip(sets, order.model.train(teaching, workshop), strict=True)
         for wanted, student_set, fitted in chosen(order.sets, trained, material.data):
             if fitted.seeds:

@@ -132,6 +132,7 @@ class TrainingWorkshop:
                 n_classes=teaching.n_classes,
                 draws=list(share.draws),
                 seeds=list(share.seeds),
+                place=seeds.index(share.seeds[0]),
                 sets=sets,
                 role=teaching.role,
                 training=Training(**{key: getattr(self.training, key) for key in rules(Training)}),
@@ -238,8 +239,11 @@ def objective_of(teaching: Teaching, split: str) -> Objective:
             [lesson.label_weight for lesson in lessons],
         )
     )
+    each = [lesson.targets[split].mT for lesson in lessons]
+    each = [target if target.ndim == 4 else target.unsqueeze(1) for target in each]
+    seeds = max(target.shape[1] for target in each)
     return Objective(
-        target=torch.stack([lesson.targets[split].mT for lesson in lessons], 1).unsqueeze(1).contiguous(),
+        target=torch.stack([target.expand(-1, seeds, -1, -1) for target in each], 2).contiguous(),
         temperature=temperatures,
         labels=teaching.labels[split].mT[:, None, None].contiguous(),
         label_weight=weights if bool(weights.any()) else None,

@@ -7,7 +7,6 @@ from scipy.stats import ttest_1samp
 
 from kdcli.evidence.cautions import (
     BeyondTeacher,
-    BiasedCalibration,
     Calibration,
     Caution,
     Coarse,
@@ -169,14 +168,20 @@ def test_splits_overlap_where_the_examples_they_share_count_for_more_than_their_
     assert caution.overlapping is overlapping
 
 
-def test_verdicts_on_the_calibration_error_and_edits() -> None:
-    made = evidence(
-        students("labels", 0.8),
-        students("soft", 0.9),
-        compared=("accuracy", "nll", "ece"),
-        edits=["teacher: made with another seed"],
-    )
-    assert cautions_but_one_draw(made) == [Edited("teacher: made with another seed"), BiasedCalibration()]
+def test_edits() -> None:
+    sets = students("labels", 0.8), students("soft", 0.9)
+    made = evidence(*sets, edits=["teacher: made with another seed"])
+    assert cautions_but_one_draw(made) == [Edited("teacher: made with another seed")]
+
+
+def test_only_the_teachers_own_soft_labels_are_nearly_hard() -> None:
+    def nearly_hard(target: str) -> list[float]:
+        sure = torch.tensor([[9.0, -9.0], [-9.0, 9.0]])
+        made = evidence(students("labels", 0.8), students(target, 0.9, temperature=1.0))
+        found = cautions(replace(made, teacher_logits=sure))
+        return [caution.temperature for caution in found if isinstance(caution, NearlyHard)]
+
+    assert [nearly_hard(target) for target in ("soft", "self", "random")] == [[1.0], [], []]
 
 
 def test_examples_are_what_lacks_where_no_two_predictions_differ() -> None:

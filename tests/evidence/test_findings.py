@@ -1,9 +1,13 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from measured import evidence, students, values
 
+from kdcli.errors import Command
 from kdcli.evidence.findings import Attribution, findings
+from kdcli.evidence.verdicts import StudentsMeasured
+from kdcli.runs.student_sets import StudentSet
 
 
 def attributions(*args: object, **kwargs: object) -> Sequence[Attribution]:
@@ -159,7 +163,7 @@ def test_a_chosen_temperature_is_explained_at_that_temperature() -> None:
     (gain,) = attributions(*sets, students("shuffled", 0.85, temperature=2.0))
     assert [share.rival.name for share in gain.shares] == ["shuffled-T2-mlp4"]
     missing = soft.set.taught_instead("shuffled")
-    assert (missing.name, missing.chosen_temperature) == ("shuffled-T2-mlp4", None)
+    assert (missing.name, missing.chosen) == ("shuffled-T2-mlp4", None)
 
 
 def test_missing_explanations_are_answered_with_the_command_that_trains_them() -> None:
@@ -172,3 +176,39 @@ def test_missing_explanations_are_answered_with_the_command_that_trains_them() -
     assert group.tells.options["targets"] == ("smooth", "spread", "shuffled")
     (group,) = findings(evidence(*sets, students("smooth", 0.8)))
     assert group.tells is None
+
+
+def test_the_smoothing_that_is_missing_is_to_be_chosen() -> None:
+    asked: list[StudentSet] = []
+    made = evidence(students("labels", 0.8), students("hard", 0.85), students("soft", 0.9))
+
+    def training(*sets: StudentSet) -> Command:
+        asked.extend(sets)
+        return Command("distill")
+
+    findings(replace(made, training=training))
+    assert [(wanted.target, wanted.settings.smoothing) for wanted in asked] == [("smooth", "auto")]
+
+
+def test_of_smooth_targets_the_one_that_chose_its_smoothing_is_the_rival() -> None:
+    sets = [students("labels", 0.8), students("soft", 0.9), students("smooth", 0.82)]
+    tuned = students("smooth", 0.85, smoothing="auto", chosen=0.05)
+
+    def rivals(*made: StudentsMeasured) -> list[str]:
+        (gain,) = attributions(*made)
+        return [share.rival.name for share in gain.shares]
+
+    assert rivals(*sets) == ["smooth-e0.1-mlp4"]
+    assert rivals(*sets, tuned) == ["smooth-eauto-mlp4"]
+
+
+def test_teachers_that_are_small_or_know_nothing_may_explain_a_gain() -> None:
+    sets = [
+        students(name, mean)
+        for name, mean in (("labels", 0.8), ("self", 0.88), ("random", 0.1), ("soft", 0.9))
+    ]
+    (gain,) = attributions(*sets)
+    assert {share.rival.set.target: share.versus.verdict for share in gain.shares} == {
+        "self": "better",
+        "random": "worse",
+    }

@@ -5,7 +5,6 @@ from kdcli.commands import text
 from kdcli.errors import Command
 from kdcli.evidence.cautions import (
     BeyondTeacher,
-    BiasedCalibration,
     Calibration,
     Caution,
     Coarse,
@@ -60,7 +59,6 @@ SOFT = students("soft", 0.8)
         ),
         (Coarse(0.0123, "draws", 400), "; more draws would help most."),
         (Coarse(0.0123, "draws", 400, overlapping=True), "; more examples to split would help most."),
-        (BiasedCalibration(), "the calibration error is biased upwards"),
         (
             Calibration(SOFT, "worse", "no difference shown"),
             "mlp:4: in NLL soft at T = 4 is worse than its control, after temperature scaling it shows no "

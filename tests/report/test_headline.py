@@ -70,6 +70,14 @@ def test_a_loss_is_told_where_nothing_helps() -> None:
     )
 
 
+def test_that_nothing_is_learned_from_an_untrained_teacher_is_no_news() -> None:
+    sets = students("labels", 0.8), students("random", 0.1), students("soft", 0.9)
+    told = said(evidence(*sets))
+    assert "random" not in told
+    assert "soft labels at T = 4 help mlp:4" in told
+    assert "random" not in said(evidence(*sets[:2]))
+
+
 def test_targets_that_harm_are_told_beside_those_that_help() -> None:
     made = evidence(students("labels", 0.8), students("hard", 0.85), students("soft", 0.7))
     gain = interval(made.students[1], "accuracy", "%")

@@ -29,8 +29,8 @@ def sets_with_losses(draw: st.DrawFn) -> StudentSet:
     for seed, fate in enumerate(fates):
         by_fate[fate].append(seed)
     made = chosen.without(by_fate.pop(""), by_fate)
-    if made.settings.temperatures == ("auto",):
-        made = replace(made, chosen_temperature=draw(st.floats(0.01, 1000)))
+    if made.given_to_target == "auto":
+        made = replace(made, chosen=draw(st.floats(0.01, 1000 if made.taught.softened else 0.99)))
     return made
 
 
@@ -62,7 +62,7 @@ def test_any_other_value_in_a_record_is_refused_or_of_another_set(
 
 @given(SETS, st.data())
 def test_a_setting_that_a_record_lacks_has_its_default(student_set: StudentSet, data: st.DataObject) -> None:
-    record = as_stored(replace(student_set, chosen_temperature=None).at_temperature(3.0))
+    record = as_stored(replace(student_set, chosen=None).at(0.5))
     record["labels_from"] = "target"  # which others have to agree with
     younger = [key for key in record if key not in ("target", "model", "seeds")]
     del record[key := data.draw(st.sampled_from(younger))]
@@ -75,12 +75,13 @@ def test_a_setting_that_a_record_lacks_has_its_default(student_set: StudentSet, 
     [
         ({"target": "soften"}, "no target 'soften'"),
         ({"temperature": 0.0}, "must be at least 0.01"),
-        ({"temperature": "auto"}, "chosen_temperature must be a temperature where that is auto"),
+        ({"temperature": "auto"}, "chosen_temperature must be a value of temperatures where that is auto"),
         ({"temperature": "auto", "chosen_temperature": "auto"}, "chosen_temperature must be"),
         ({"temperature": "auto", "chosen_temperature": 0.001}, "chosen_temperature must be"),
         ({"temperature": "auto", "chosen_temperature": 2}, "chosen_temperature must be"),
         ({"temperature": "auto", "chosen_temperature": float("nan")}, "chosen_temperature must be"),
-        ({"chosen_temperature": 4.0}, "and not be there otherwise"),
+        ({"chosen_temperature": 4.0}, "and only there"),
+        ({"chosen_smoothing": 0.1}, "chosen_smoothing must be a value of smoothing where that is auto"),
         ({"temperature": "hot"}, "must be a number or auto, not 'hot'"),
         ({"temperature": 4}, "temperature is written as 4.0, not 4"),
         ({"model": "mlp:04"}, 'model is written as "mlp:4", not "mlp:04"'),
@@ -124,7 +125,7 @@ def test_the_options_that_make_a_set_again_ask_for_this_set_alone(
     options = student_set.making(replace(builtin("gaussians"), students=students), folder or student_set.name)
     assert options.pop("name") == folder
     assert options.pop("keep_going") == bool(student_set.lost)
-    whole = replace(student_set.with_seeds(len(student_set.seeds_asked)), chosen_temperature=None)
+    whole = replace(student_set.with_seeds(len(student_set.seeds_asked)), chosen=None)
     assert student_sets(override(students, options)) == [whole]
 
 
@@ -132,7 +133,7 @@ def test_the_options_that_make_a_set_again_ask_for_this_set_alone(
 def test_only_sets_that_are_trained_alike_are_paired(student_set: StudentSet, other: StudentSet) -> None:
     assert pairing_differences(student_set, student_set) == []
     assert pairing_differences(student_set, student_set.taught_instead(CONTROL)) == []
-    assert pairing_differences(student_set, student_set.at_temperature(7.0)) == []
+    assert pairing_differences(student_set, student_set.at(7.0)) == []
     differences = pairing_differences(student_set, other)
     assert len(differences) == len(pairing_differences(other, student_set))
     assert bool(differences) >= (student_set.model != other.model)
@@ -216,14 +217,24 @@ def test_titles_tell_a_folder_named_by_hand(students: Students, title: str, grou
 
 def test_a_chosen_temperature_is_that_of_the_target_and_part_of_the_title_but_not_of_the_name() -> None:
     (asked,) = student_sets(Students(targets=("soft",), temperatures=("auto",), seeds=3))
-    made = replace(asked, chosen_temperature=2.0)
+    made = replace(asked, chosen=2.0)
     assert (asked.name, asked.title()) == ("soft-Tauto-mlp4", "soft, T = auto")
     assert (made.name, made.stem(), made.title()) == ("soft-Tauto-mlp4", "soft-Tauto", "soft, T = 2 (auto)")
     assert (made.temperature, made.group, made.variant()) == (2.0, "mlp:4", "")
     assert made.to_record().items() >= {"temperature": "auto", "chosen_temperature": 2.0}.items()
-    assert made.with_seeds(5).chosen_temperature == made.without((1,), {}).chosen_temperature == 2.0
+    assert made.with_seeds(5).chosen == made.without((1,), {}).chosen == 2.0
     for target in ("shuffled", "labels"):
-        assert made.taught_instead(target) == asked.at_temperature(2.0).taught_instead(target)
+        assert made.taught_instead(target) == asked.at(2.0).taught_instead(target)
+
+
+def test_a_chosen_smoothing_is_told_in_the_same_way() -> None:
+    (asked,) = student_sets(Students(targets=("smooth",), smoothing="auto"))
+    made = replace(asked, chosen=0.05)
+    assert (asked.name, made.name) == ("smooth-eauto-mlp4",) * 2
+    assert (made.title(), made.smoothing, made.temperature) == ("smooth, ε = 0.05 (auto)", 0.05, 1.0)
+    assert made.to_record().items() >= {"smoothing": "auto", "chosen_smoothing": 0.05}.items()
+    assert replace(made.at(0.2), settings=asked.settings) == asked
+    assert made.at(0.2).smoothing == 0.2
 
 
 def test_lost_seeds_are_told() -> None:

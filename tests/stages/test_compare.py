@@ -56,7 +56,9 @@ def test_the_document_has_the_schema_of_the_design(kd: Kd, tiny: Path) -> None:
     assert (soft["model"], soft["seeds"], soft["stale"]) == ("mlp:4", 2, False)
     asked_for = {name for name, metric in METRICS.items() if metric.for_own} | {"nll_scaled"}
     assert set(soft["metrics"]) == set(METRICS) - asked_for
-    for metric in soft["metrics"].values():
+    unknown = {name for name, metric in soft["metrics"].items() if metric["ci95"] is None}
+    assert unknown == {"ece", "reliability", "resolution"}
+    for metric in (soft["metrics"][name] for name in soft["metrics"].keys() - unknown):
         assert metric["ci95"][0] <= metric["mean"] <= metric["ci95"][1]
         (of_seeds,) = metric["per_seed"]
         assert len(of_seeds) == 2
@@ -296,11 +298,11 @@ def test_a_gain_is_explained_by_the_targets_that_kd_advises_to_train(kd: Kd) -> 
     assert [gain["shares"] for gain in made["attributions"] if gain["metric"] == "accuracy"] == [[]]
     command = re.search(r"run `kd (.*)`", made["sentences"]["tree"][-1])
     assert command
-    assert command[1] == "distill --target smooth,hard --model tree --seeds 3"
+    assert command[1] == "distill --target smooth,hard --model tree --smoothing auto --seeds 3"
     assert kd(*command[1].split()).code == 0
     made = compared(kd)
     shares = made["attributions"][0]["shares"]
-    assert {share["by"] for share in shares} == {"smooth-e0.1-tree", "hard-tree"}
+    assert {share["by"] for share in shares} == {"smooth-eauto-tree", "hard-tree"}
     assert any("hard alone (label cleaning) brings" in said.lower() for said in made["sentences"]["tree"])
 
 
@@ -376,6 +378,7 @@ def test_without_a_teacher_students_are_compared_with_what_is_there(kd: Kd) -> N
     ("arguments", "code", "words"),
     [
         (["--metric", "brie"], 2, "did you mean brier?"),
+        (["--metric", "ece"], 2, "ece has no interval, and so no verdict"),
         (["--model", "mlp:5"], 2, "`kd distill --model mlp:5` trains it"),
         (["--csv", "--json"], 2, "two documents"),
         (["--run", "tony"], 2, "did you mean tiny?"),

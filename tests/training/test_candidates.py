@@ -21,7 +21,8 @@ from kdcli.training import candidates
 from kdcli.training.candidates import candidates_of, chooses, chosen
 
 LABELS, SOFT, AUTO = student_sets(Students(targets=("labels", "soft"), temperatures=(2.0, "auto")))
-AT = dict(zip(CANDIDATES, candidates_of([AUTO]), strict=True))
+TEMPERATURES = CANDIDATES["temperatures"]
+AT = dict(zip(TEMPERATURES, candidates_of([AUTO]), strict=True))
 
 
 def trained(surety: float, data: Data, **changed: Any) -> Fitted:
@@ -33,9 +34,9 @@ def trained(surety: float, data: Data, **changed: Any) -> Fitted:
 
 
 def choice(fitted: Mapping[float, Fitted], data: Data) -> float | None:
-    made = chosen([AUTO], [(AT[temperature], fitted[temperature]) for temperature in CANDIDATES], data)
+    made = chosen([AUTO], [(AT[temperature], fitted[temperature]) for temperature in TEMPERATURES], data)
     ((_, student_set, _),) = made
-    return student_set.chosen_temperature
+    return student_set.chosen
 
 
 def validation_nll(folder: Path, name: str, split: str = "val") -> float:
@@ -53,9 +54,9 @@ def validation_nll(folder: Path, name: str, split: str = "val") -> float:
 
 def test_what_is_trained_is_each_temperature_once() -> None:
     assert candidates_of([LABELS, SOFT]) == [LABELS, SOFT]
-    assert [candidate.temperature for candidate in candidates_of([AUTO])] == list(CANDIDATES)
+    assert [candidate.temperature for candidate in candidates_of([AUTO])] == list(TEMPERATURES)
     assert candidates_of([SOFT, AUTO]) == [SOFT, AT[1.0], AT[4.0], AT[8.0]]
-    made = replace(AUTO, chosen_temperature=4.0)
+    made = replace(AUTO, chosen=4.0)
     assert candidates_of([made]) == [AT[4.0]]
     assert [chooses(student_set) for student_set in (LABELS, SOFT, AUTO, made)] == [False, False, True, False]
 
@@ -78,7 +79,7 @@ def test_a_set_comes_as_soon_as_its_candidates_are_trained(tiny: Path) -> None:
 
 def test_the_least_mean_nll_is_chosen_the_first_of_equals(two_draws: Path) -> None:
     data = opened(two_draws).data
-    sureties = dict(zip(CANDIDATES, (1.0, 3.0, 3.0, 2.0), strict=True))
+    sureties = dict(zip(TEMPERATURES, (1.0, 3.0, 3.0, 2.0), strict=True))
     fitted = {temperature: trained(surety, data) for temperature, surety in sureties.items()}
     assert choice(fitted, data) == 2.0
     worse_in_a_draw = fitted[2.0].logits["val"].clone()
@@ -89,7 +90,7 @@ def test_the_least_mean_nll_is_chosen_the_first_of_equals(two_draws: Path) -> No
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
 def test_what_is_not_finite_is_never_chosen_before_what_is(tiny: Path, value: float) -> None:
     data = opened(tiny).data
-    fitted = {temperature: trained(9.0 - temperature, data) for temperature in CANDIDATES}
+    fitted = {temperature: trained(9.0 - temperature, data) for temperature in TEMPERATURES}
     assert choice(fitted, data) == 1.0
     broken = fitted[1.0].logits["val"].clone()
     broken[0, 1, 3, data.pool.labels("val", 0)[3]] = value
@@ -98,7 +99,7 @@ def test_what_is_not_finite_is_never_chosen_before_what_is(tiny: Path, value: fl
 
 def test_a_temperature_that_lost_seeds_is_chosen_only_if_all_did(tiny: Path) -> None:
     data = opened(tiny).data
-    fitted = {temperature: trained(9.0 - temperature, data) for temperature in CANDIDATES}
+    fitted = {temperature: trained(9.0 - temperature, data) for temperature in TEMPERATURES}
 
     def lacking(fitted: Fitted, seeds: Sequence[int]) -> Fitted:
         logits = {"val": fitted.logits["val"][:, list(seeds)]}
@@ -116,13 +117,13 @@ def test_the_temperature_chosen_is_that_of_the_best_set_trained_alone(
 ) -> None:
     folder, slug = one_or_two_draws, "mlp4" if model == "mlp:4" else "tree-leaves4"
     assert kd("distill", "-t", "soft", "-T", "auto", "--model", model).code == 0
-    for temperature in CANDIDATES:
+    for temperature in TEMPERATURES:
         assert kd("distill", "-t", "soft", "-T", f"{temperature:g}", "--model", model).code == 0
-    losses = {t: validation_nll(folder, f"soft-T{t:g}-{slug}") for t in CANDIDATES}
+    losses = {t: validation_nll(folder, f"soft-T{t:g}-{slug}") for t in TEMPERATURES}
     best = min(losses, key=lambda temperature: losses[temperature])
     assert len(set(losses.values())) == len(losses)
     made = students(folder, f"soft-Tauto-{slug}")
-    assert made.set.chosen_temperature == best
+    assert made.set.chosen == best
     assert made.meta.config["temperature"] == "auto"
     alone = students(folder, f"soft-T{best:g}-{slug}")
     assert made.metrics.keys() == alone.metrics.keys()
@@ -144,8 +145,8 @@ def test_the_choice_does_not_see_the_test_split(kd: Kd, tiny: Path) -> None:
     assert after.set == before.set
     assert after.metrics["accuracy"] != before.metrics["accuracy"]
     assert torch.equal(after.load_tested(), before.load_tested())
-    on_test = {t: validation_nll(tiny, f"soft-T{t:g}-mlp4", "test") for t in CANDIDATES}
-    assert min(on_test, key=lambda temperature: on_test[temperature]) != after.set.chosen_temperature
+    on_test = {t: validation_nll(tiny, f"soft-T{t:g}-mlp4", "test") for t in TEMPERATURES}
+    assert min(on_test, key=lambda temperature: on_test[temperature]) != after.set.chosen
 
 
 def test_candidates_that_are_asked_for_as_well_are_trained_once(kd: Kd, tiny: Path) -> None:
@@ -165,9 +166,9 @@ def test_candidates_that_are_asked_for_as_well_are_trained_once(kd: Kd, tiny: Pa
 def other_choice(tiny: Path, kd: Kd, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A set of one seed that could choose no temperature but 3."""
     with monkeypatch.context() as context:
-        context.setattr(candidates, "CANDIDATES", (3.0,))
+        context.setattr(candidates, "CANDIDATES", {"temperatures": (3.0,)})
         assert kd("distill", "-t", "soft", "-T", "auto", "--seeds", "1").code == 0
-    assert students(tiny, "soft-Tauto-mlp4").set.chosen_temperature == 3
+    assert students(tiny, "soft-Tauto-mlp4").set.chosen == 3
     return tiny
 
 
@@ -175,13 +176,13 @@ def test_further_seeds_keep_the_temperature_that_was_chosen(kd: Kd, other_choice
     document = json.loads(kd("distill", "-t", "soft", "-T", "auto,3", "--seeds", "3", "--json").out)
     assert document["students_trained"] == 2 + 3  # the chosen temperature alone, and the other set
     made, alone = (students(other_choice, f"soft-T{name}-mlp4") for name in ("auto", "3"))
-    assert (made.set.chosen_temperature, made.set.seeds) == (3, (0, 1, 2))
+    assert (made.set.chosen, made.set.seeds) == (3, (0, 1, 2))
     torch.testing.assert_close(made.load_tested(), alone.load_tested(), rtol=1e-3, atol=1e-4)
 
 
 def test_a_set_that_is_made_anew_chooses_anew(kd: Kd, other_choice: Path) -> None:
     assert kd("distill", "-t", "soft", "-T", "auto", "--seeds", "2", "--force").code == 0
-    assert students(other_choice, "soft-Tauto-mlp4").set.chosen_temperature in CANDIDATES
+    assert students(other_choice, "soft-Tauto-mlp4").set.chosen in TEMPERATURES
 
 
 def test_a_choice_that_was_cut_off_ends_as_if_it_had_not_been(
@@ -226,3 +227,29 @@ def test_a_chosen_temperature_is_told_wherever_the_set_is(kd: Kd, tiny: Path) ->
         f"\ntiny,soft-Tauto-mlp4,mlp:4,soft,{float(temperature)},True,mlp:4,2," in kd("compare", "--csv").out
     )
     assert kd("check").code == 0
+
+
+def test_the_smoothing_that_is_best_on_validation_examples_is_kept(kd: Kd, tiny: Path) -> None:
+    tried = CANDIDATES["smoothing"]
+    assert kd("distill", "-t", "smooth", "--smoothing", "auto", "--model", "mlp:3").code == 0
+    for value in tried:
+        assert kd("distill", "-t", "smooth", "--smoothing", f"{value}", "--model", "mlp:3").code == 0
+    losses = {value: validation_nll(tiny, f"smooth-e{value:g}-mlp3") for value in tried}
+    made = students(tiny, "smooth-eauto-mlp3")
+    assert made.set.chosen == made.set.smoothing == min(losses, key=lambda value: losses[value])
+    same = students(tiny, f"smooth-e{made.set.smoothing:g}-mlp3")
+    torch.testing.assert_close(made.load_tested(), same.load_tested(), rtol=1e-3, atol=1e-4)
+    rows = json.loads(kd("compare", "--json").out)["students"]
+    (row,) = [row for row in rows if row["name"] == "smooth-eauto-mlp3"]
+    assert (row["smoothing"], row["auto_temperature"]) == (made.set.smoothing, False)
+    assert kd("check").code == 0
+
+
+def test_what_is_neither_a_number_nor_auto_is_refused(kd: Kd, tiny: Path) -> None:
+    for value, words in (
+        ("nought", "must be a number or auto, not 'nought'"),
+        ("1", "must be above 0 and below 1"),
+    ):
+        outcome = kd("distill", "-t", "smooth", "--smoothing", value)
+        assert outcome.code == 2
+        assert f"--smoothing: {words}" in outcome.err

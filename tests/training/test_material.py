@@ -59,13 +59,14 @@ def test_the_posterior_is_that_of_each_draws_examples(two_draws: Path) -> None:
     made = material(two_draws)
     posterior = made.data.pool.posterior
     assert posterior is not None
-    torch.testing.assert_close(made.target(SETS[2], "train"), posterior[made.data.pool.index["train"]])
+    taught = made.target(SETS[2], "train")
+    torch.testing.assert_close(taught, posterior[made.data.pool.index["train"]])
 
 
 def test_a_transfer_set_is_chosen_class_by_class_in_every_draw(two_draws: Path) -> None:
     made = material(two_draws, size=50)
     taught = made.teaching(SETS[:2], [0])
-    assert (taught.n_train, made.sizes(2, 1).train) == (50, 50)
+    assert (taught.n_train, made.sizes(SETS[:2], 1).train) == (50, 50)
     for draw in range(2):
         rows = taught.index["train"][draw]
         assert set(rows.tolist()) < set(made.data.pool.rows("train", draw).tolist())
@@ -74,17 +75,46 @@ def test_a_transfer_set_is_chosen_class_by_class_in_every_draw(two_draws: Path) 
     for draw, places in enumerate(made.taught):
         y, random = made.data.pool.labels("train", draw), generator("transfer", 0, draw)
         assert torch.equal(places, stratified_split(y, 50, random)[1].sort().values)
-    whole, soft = material(two_draws).target(SETS[1], "train"), made.target(SETS[1], "train")
+    whole, soft = (m.target(SETS[1], "train") for m in (material(two_draws), made))
     for draw, places in enumerate(made.taught):
         assert torch.equal(soft[draw], whole[draw][places])
 
 
-def test_what_is_left_to_chance_is_drawn_anew_in_every_draw(two_draws: Path) -> None:
-    chance = material(two_draws).chance
-    for draw in range(2):
-        random = generator("targets/train", 0, draw)
-        assert torch.equal(chance["train"][draw], torch.rand(160, 2, generator=random))
-    assert not torch.equal(*chance["val"])
+def test_what_is_left_to_chance_is_drawn_anew_for_every_seed_and_draw(kd: Kd, outputs: Path) -> None:
+    assert kd("gen-data", "wine", "--draws", "2").code == 0
+    assert kd("train-teacher", "--model", "mlp:8", "--epochs", "20").code == 0
+    made = material(outputs / "wine")
+    soft, shuffled = student_sets(Students(targets=("soft", "shuffled")))
+    expected = made.targets(soft, [3, 8], {})
+    taught = made.targets(shuffled, [3, 8], {})
+    for split, targets in taught.items():
+        assert targets.shape == (2, 2, *expected[split].shape[1:])
+        top = expected[split].argmax(-1)
+        for place in range(2):
+            assert torch.equal(targets[:, place].argmax(-1), top)
+            sorted_ones = (values.sort(-1).values for values in (targets[:, place], expected[split]))
+            torch.testing.assert_close(*sorted_ones)
+        assert not torch.equal(targets[:, 0], targets[:, 1])
+        moved = targets[:, 0] != expected[split]
+        assert not torch.equal(moved[0], moved[1])
+        assert torch.equal(
+            made.targets(shuffled, [8], {})[split][:, 0], targets[:, 1]
+        )  # whatever stands beside
+
+
+def test_a_target_of_other_teachers_is_made_of_the_logits_of_each_seed(two_draws: Path) -> None:
+    made = material(two_draws, size=50)
+    (own,) = student_sets(Students(targets=("self",), temperatures=(2.0,)))
+    random = torch.Generator().manual_seed(0)
+    logits = {
+        "train": torch.randn(2, 3, 160, 2, generator=random),
+        "val": torch.randn(2, 3, 40, 2, generator=random),
+    }
+    taught = made.targets(own, [0, 1, 2], {"self": logits})
+    torch.testing.assert_close(taught["val"], (logits["val"].double() / 2).softmax(-1))
+    for draw, places in enumerate(made.taught):
+        softened = (logits["train"][draw].double() / 2).softmax(-1)
+        torch.testing.assert_close(taught["train"][draw], softened[:, places])
 
 
 def test_the_first_draw_of_several_is_taught_as_the_only_one_is(two_draws: Path, alone: Path) -> None:
@@ -99,8 +129,10 @@ def test_the_first_draw_of_several_is_taught_as_the_only_one_is(two_draws: Path,
 
 def test_sizes_count_the_draws(two_draws: Path, alone: Path) -> None:
     several, only = material(two_draws), material(alone)
-    assert several.sizes(3, 5) == replace(only.sizes(3, 5), draws=2)
-    assert several.sizes(3, 5, ["test", "val"]).predicted == several.sizes(3, 5).predicted + 40
+    assert several.sizes(SETS, 5) == replace(only.sizes(SETS, 5), draws=2)
+    assert several.sizes(SETS, 5, ["test", "val"]).predicted == several.sizes(SETS, 5).predicted + 40
+    shuffled = student_sets(Students(targets=("labels", "shuffled")))
+    assert [several.sizes(sets, 5).by_seed for sets in (SETS, shuffled)] == [False, True]
     assert teacher_sizes(several.data) == replace(teacher_sizes(only.data), draws=2)
     assert teacher_sizes(several.data).predicted == 160 + 40 + 400
 

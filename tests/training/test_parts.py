@@ -72,8 +72,11 @@ LABELS = torch.nn.functional.one_hot((X[:, 0] > 0).long(), 2).double()
 SOFT = (torch.stack([-X[:, 0], X[:, 1]], 1) / 2).double().softmax(1)
 
 
-def shared(*, standardise: bool = False) -> dict[str, Tensor]:
-    """Return what all parts of a training of several draws and two sets share."""
+def shared(*, standardise: bool = False, by_seed: bool = False) -> dict[str, Tensor]:
+    """Return what all parts of a training of several draws and two sets share.
+
+    Where it is `by_seed`, the second seed is taught the other way round.
+    """
     order = torch.stack([torch.randperm(150, generator=generator("draw", draw)) for draw in range(DRAWS)])
     index = {"train": order[:, :N], "val": order[:, N : N + N_VAL], "test": torch.arange(10, 40)[None]}
     tensors = {"x": X, "temperature": torch.tensor([1.0, 4.0]).double().view(2, 1, 1)}
@@ -81,6 +84,9 @@ def shared(*, standardise: bool = False) -> dict[str, Tensor]:
     for split, rows in index.items():
         tensors[f"{split}.index"] = rows
         tensors[f"{split}.target"] = torch.stack([LABELS[rows].mT, SOFT[rows].mT], 1).unsqueeze(1)
+        if by_seed:
+            target = tensors[f"{split}.target"]
+            tensors[f"{split}.target"] = torch.cat([target, target.flip(3)], 1)
         tensors[f"{split}.labels"] = LABELS[rows].mT[:, None, None]
     if standardise:
         tensors["shift"], tensors["scale"] = scaling_of(X, index["train"])
@@ -102,6 +108,7 @@ def part_of(share: Share, folder: Path, only: int | None = None, batch_size: int
         n_classes=2,
         draws=list(share.draws),
         seeds=list(share.seeds),
+        place=SEEDS.index(share.seeds[0]),
         sets=SETS if only is None else 1,
         role="student",
         training=Training(epochs=30, batch_size=batch_size, learning_rate=0.02),
@@ -130,12 +137,13 @@ def test_a_part_is_sent_as_json_and_names_its_members(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("by_seed", [False, True])
 @pytest.mark.parametrize("standardise", [False, True])
 @pytest.mark.parametrize("batch_size", [0, 16])
 def test_each_member_of_several_draws_is_trained_as_it_would_be_alone(
-    tmp_path: Path, batch_size: int, standardise: bool
+    tmp_path: Path, batch_size: int, standardise: bool, by_seed: bool
 ) -> None:
-    tensors = shared(standardise=standardise)
+    tensors = shared(standardise=standardise, by_seed=by_seed)
     part = part_of(Share(range(DRAWS), SEEDS), tmp_path, batch_size=batch_size)
     together = trained(part, tensors).tensors
     assert together["logits.val"].shape == (DRAWS * len(SEEDS) * SETS, N_VAL, 2)
@@ -156,6 +164,23 @@ def test_a_part_of_some_draws_gives_what_these_get_in_the_whole(tmp_path: Path, 
     later = trained(part_of(Share([1, 2], SEEDS), tmp_path), tensors).tensors
     for name in later.keys() - {"curve.epochs"}:
         torch.testing.assert_close(later[name], whole[name][len(SEEDS) * SETS :], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [0, 16])
+def test_each_seed_learns_its_own_target_where_it_has_one(tmp_path: Path, batch_size: int) -> None:
+    alike, own = (
+        trained(
+            part_of(Share(range(DRAWS), SEEDS), tmp_path / name, batch_size=batch_size),
+            shared(by_seed=name == "own"),
+        )
+        .tensors["logits.val"]
+        .view(DRAWS, len(SEEDS), SETS, N_VAL, 2)
+        for name in ("alike", "own")
+    )
+    torch.testing.assert_close(alike[:, 0], own[:, 0], rtol=1e-4, atol=1e-5)
+    assert (
+        float((alike[:, 1].argmax(-1) == own[:, 1].argmax(-1)).double().mean()) < 0.3
+    )  # the other way round
 
 
 def test_members_of_other_draws_start_and_are_shuffled_differently(tmp_path: Path) -> None:

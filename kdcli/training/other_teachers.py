@@ -1,0 +1,66 @@
+"""Teachers beside the run's, for the controls that ask what it is about a teacher that helps.
+
+One is of the student's own shape and trained as students are: "self", after Furlanello et al., "Born-again
+neural networks" (2018). The other is the run's own before its training: "untrained". Each seed has its own.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kdcli.models import Model, parse_model
+from kdcli.progress import Watch, unwatched
+from kdcli.runs.recipe import Students
+from kdcli.runs.student_sets import StudentSet
+from kdcli.targets import UNTRAINED
+from kdcli.training.material import Material, OtherTeachers
+from kdcli.training.resuming import ResumePoints
+from kdcli.training.workshop import TrainingWorkshop
+from kdcli.words import named_seed
+
+
+@dataclass(frozen=True)
+class OtherTraining:
+    """How further teachers are trained for some students, whose states are kept at `points`."""
+
+    students: Students
+    points: ResumePoints
+    identity: Mapping[str, Any]
+    watch: Watch
+
+    def workshop(self, kind: str, model: Model, draws: int) -> TrainingWorkshop:
+        """Return the workshop for teachers of this kind."""
+        untrained = kind == "untrained"
+        return TrainingWorkshop(
+            training=replace(self.students, epochs=0) if untrained else self.students,
+            title=f"teachers {model} of the students' own shape",
+            name_member=lambda k, seed, draw: f"the teacher {model} of {named_seed(seed, draw, draws)}",
+            open_display=unwatched if untrained else self.watch,
+            points=ResumePoints(self.points.run, f"{self.points.name}.{kind}"),
+            identity={**self.identity, "teachers": kind},
+            all_needed=True,
+        )
+
+
+def other_teachers(
+    sets: Sequence[StudentSet], seeds: Sequence[int], material: Material, training: OtherTraining
+) -> OtherTeachers:
+    """Train the teachers that the targets of these sets need, one for each seed and draw.
+
+    Raises `NotFiniteError` where one has none but infinite losses or outputs.
+    """
+    found = {}
+    for kind, model in _needed(sets, material):
+        teaching = material.other_teaching(seeds, role=kind)
+        (fitted,) = model.train(teaching, training.workshop(kind, model, teaching.draws))
+        found[kind] = fitted.logits
+    return found
+
+
+def _needed(sets: Sequence[StudentSet], material: Material) -> Iterator[tuple[str, Model]]:
+    needs = {student_set.taught.needs for student_set in sets}
+    if "self" in needs:
+        yield "self", sets[0].model  # which all share
+    if "untrained" in needs:
+        teacher = material.teacher.model if material.teacher else parse_model(UNTRAINED)
+        yield "untrained", teacher if teacher.CURVES else parse_model(UNTRAINED)
