@@ -165,7 +165,7 @@ def _coarse(evidence: Evidence) -> list[Coarse]:
         versus.detectable: _limited_by(versus, LEVEL / evidence.tests)
         for s in evidence.students
         if (versus := s.versus.get("accuracy")) and versus.verdict == UNDECIDED
-        if versus.detectable and versus.sampled
+        if versus.detectable and versus.sampled and s.set.taught.teaches
     }
     least = max(limits, default=0.0)
     overlapping = evidence.students[0].how.overlap * evidence.draws > 1
@@ -209,7 +209,7 @@ def _alike(scores: Sequence[Sequence[float]], others: Sequence[Sequence[float]])
 
 
 def _softened(evidence: Evidence) -> list[StudentsMeasured]:
-    return [s for s in evidence.students if s.set.taught.softened]
+    return [s for s in evidence.students if s.set.taught.softened and s.set.taught.teaches]
 
 
 def _beyond_teacher(evidence: Evidence) -> list[BeyondTeacher | WeakTeacher]:

@@ -38,8 +38,12 @@ class Decided:
 
     @property
     def detectable(self) -> float:
-        """The smallest difference that each comparison would show; 0 where that is not known."""
-        return max((versus.detectable or 0.0 for versus in self.comparisons), default=0.0)
+        """The smallest difference that each comparison would show; 0 where that is not known.
+
+        Students of untrained teachers differ so much that they would hide what the others show.
+        """
+        taught = (measured.versus[self.metric] for measured in self.students if measured.set.taught.teaches)
+        return max((versus.detectable or 0.0 for versus in taught), default=0.0)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kdcli.metrics import METRICS
 from kdcli.report.sentences import MECHANISMS, attainable, ends, in_draws, spoken
-from kdcli.report.words import amount
+from kdcli.report.words import amount, visible
 from kdcli.runs.student_sets import CONTROL
 from kdcli.words import capitalised, counted, listed
 
@@ -141,7 +141,11 @@ def _undecided(here: str, metrics: Sequence[str], groups: Sequence[GroupFindings
     told = f"{here}, no target is shown to help or harm {models} in {titles}"
     decided = [decided for group in judged for decided in group.decided]
     least = {m: max((d.detectable for d in decided if d.metric == m), default=0.0) for m in metrics}
-    sizes = [amount(metric, size) for metric, size in least.items() if size and attainable(metric, size)]
+    sizes = [
+        amount(metric, size)
+        for metric, size in least.items()
+        if visible(metric, size) and attainable(metric, size)
+    ]
     if sizes:
         told += f"; a difference of {listed(sizes, 'or')} would be shown four times in five"
     return f"{told}."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kdcli.errors import Text
 from kdcli.metrics import METRICS
-from kdcli.report.words import amount, number
+from kdcli.report.words import amount, number, visible
 from kdcli.words import capitalised, counted, either, listed
 
 if TYPE_CHECKING:
@@ -108,7 +108,11 @@ def _undecided(decided: Decided) -> list[str]:
     texts = []
     if finite:
         least = decided.detectable
-        power = f" (80 % power to detect {amount(decided.metric, least)})" if least else ""
+        power = (
+            f" (80 % power to detect {amount(decided.metric, least)})"
+            if visible(decided.metric, least)
+            else ""
+        )
         if not attainable(decided.metric, least):
             few = "draws" if decided.comparisons[0].draws > 1 else "seeds or examples"
             power = f" (too few {few} to detect any difference)"

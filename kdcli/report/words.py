@@ -68,6 +68,11 @@ def amount(metric: str, value: float) -> str:
     return f"{number(value, kind.unit)} {AMOUNTS.get(kind.unit, 'in ')}{kind.title}"
 
 
+def visible(metric: str, value: float) -> bool:
+    """Whether a difference is written as anything but 0."""
+    return any(digit in number(value, METRICS[metric].unit) for digit in "123456789∞")
+
+
 def seconds(value: float) -> str:
     """Write how long something took: "3.2 s"."""
     return f"{value:.1f} s"

@@ -202,6 +202,16 @@ def test_of_smooth_targets_the_one_that_chose_its_smoothing_is_the_rival() -> No
     assert rivals(*sets, tuned) == ["smooth-eauto-mlp4"]
 
 
+def test_students_of_an_untrained_teacher_do_not_hide_what_others_would_show() -> None:
+    sets = [students("labels", 0.8), students("hard", values(0.8, spread=0.1))]
+    made = evidence(*sets, students("random", values(0.8, spread=3.0)))
+    (undecided,) = [d for d in findings(made)[0].decided if d.metric == "accuracy"]
+    hard, random = (versus.detectable or 0.0 for versus in undecided.comparisons)
+    assert sorted(s.set.target for s in undecided.students) == ["hard", "random"]
+    assert undecided.detectable == min(hard, random)
+    assert max(hard, random) > 2 * undecided.detectable > 0
+
+
 def test_teachers_that_are_small_or_know_nothing_may_explain_a_gain() -> None:
     sets = [
         students(name, mean)

@@ -44,6 +44,9 @@ def test_what_is_inconclusive_is_said_with_the_power() -> None:
     least = number(made.students[1].versus["accuracy"].detectable or 0.0, "%")
     words = "The difference in accuracy from labels is inconclusive for soft at T = 4 (80 % power to detect "
     assert said(made)[0] == f"{words}{least} points of accuracy)."
+    labels, soft = (students(t, 0.8, values(0.2, spread=1e-6, noise=t)) for t in ("labels", "soft"))
+    words = "The difference in NLL from labels is inconclusive for soft at T = 4."
+    assert words in said(evidence(labels, soft))  # and not with the power to detect 0.0000 nats
 
 
 @pytest.mark.parametrize(

@@ -42,3 +42,11 @@ def test_paths_from_here(tmp_path: Path) -> None:
     assert words.wrote(tmp_path / "outputs/a", up_to_date=True) == "outputs/a is up to date"
     assert words.place(tmp_path.parent) == str(tmp_path.parent)
     assert words.minute("never, or so it seems") == "never, or so it "
+
+
+def test_a_difference_that_is_written_as_0_is_not_visible() -> None:
+    for metric, value in (("nll", 4e-5), ("accuracy", 4e-5)):
+        assert not words.visible(metric, value)
+        assert words.visible(metric, 2 * value)
+    assert words.visible("nll", 1e7)
+    assert words.visible("nll", math.inf)
