@@ -32,7 +32,7 @@ from torch import Tensor
 
 from kdcli.cli.main import app
 from kdcli.data import SPLITS
-from kdcli.runs.recipe import RecipeError, parse
+from kdcli.runs.recipe_reading import RecipeError, parse
 from kdcli.runs.recipe_text import dump
 from kdcli.runs.recipes import load
 

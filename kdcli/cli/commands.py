@@ -7,17 +7,22 @@ import typer
 
 from kdcli.cli.app import App
 from kdcli.cli.calls import Call, Source, is_path, recipe_for_data, run_name, source_of
-from kdcli.cli.options import COMPUTE, WORK
+from kdcli.cli.options import COMPUTE, STORE, WORK
 from kdcli.commands import spell
 from kdcli.data import DATASETS
 from kdcli.errors import Command, UsageError
 from kdcli.report import Screen
 from kdcli.runs.recipe import Students, Teacher
 from kdcli.runs.recipes import load
+from kdcli.store import StudyFolder
+from kdcli.workers import jobs
 
 if TYPE_CHECKING:
     from kdcli.runs.experiment import Experiment
+    from kdcli.runs.studies import Study
+    from kdcli.stages.compare import Compared
     from kdcli.stages.run import Step
+    from kdcli.sweeps.compare import StudyCompared
 
 app = App()
 
@@ -82,6 +87,39 @@ def _take(steps: "Sequence[Step]", screen: Screen) -> None:
     lines.hint((Command("choose"), " names the smallest good students, ", EXPORT, " sends one off."))
     figures = documents["plot"]["figures"]
     screen.document({**documents["compare"], "commands": commands, "figures": figures})
+
+
+@app.add(
+    "sweep",
+    *("sweep_file", "study", "dry_run", "engine", "address", "shard", "merge", "reproducible", "jobs"),
+    *STORE,
+    examples=("kd sweep noise.toml --jobs 4", "kd sweep moons-noise --dry-run", "kd sweep FILE --shard 3/16"),
+)
+def sweep(call: Call) -> None:
+    """Make a study: many runs that differ in what a file varies. What is there is not made again."""
+    from kdcli.sweeps.sweep import look
+    from kdcli.sweeps.sweep import sweep as stage
+
+    options = call.options
+    study = _study(call)
+    at_once = options.jobs or jobs()
+    if options.dry_run:
+        call.screen.show(look(study, jobs=at_once, shard=options.shard))
+        return
+    with call.screen.runs(len(study.runs)) as progress:
+        made = stage(study, jobs=at_once, shard=options.shard, progress=progress)
+    call.screen.show(made)
+    if made.failures:
+        raise typer.Exit(1)
+
+
+def _study(call: Call) -> "Study":
+    """Return the study that a command line asks for."""
+    from kdcli.runs.studies import Study
+
+    source = call.options.sweep_file
+    folder = StudyFolder(call.store, call.options.study or run_name(source, None))
+    return Study.planned(folder, source, call.options.reproducible)
 
 
 @app.add(
@@ -187,6 +225,28 @@ def plot(call: Call) -> None:
         typer.launch(str(path))
 
 
+def _compared(call: Call) -> "Compared":
+    from kdcli.stages.compare import compare as stage
+
+    with call.working_on(call.store.existing_run(call.options.run_to_show)) as experiment:
+        passed = call.passed("by", "models", "metrics", "control", "unpaired", "full")
+        return stage(experiment, **passed, watch=call.screen.watch)
+
+
+def _compared_study(call: Call) -> "StudyCompared":
+    from kdcli.runs.studies import Study
+    from kdcli.sweeps.compare import compare_study as stage
+
+    idle = [key for key in ("models", "metrics", "control", "unpaired") if getattr(call.options, key)]
+    if idle:
+        raise UsageError(
+            f"{call.options.run_to_show} is a study, whose runs are compared with their labels alone",
+            "--by KEY, --full, --csv and --json apply to it",
+        )
+    study = Study.open(StudyFolder(call.store, str(call.options.run_to_show)))
+    return stage(study, **call.passed("by", "full"))
+
+
 @app.add(
     "compare",
     *("run_to_show", "by", "metrics", "control", "unpaired", "models", "full", "as_csv", *WORK),
@@ -200,11 +260,7 @@ def compare(call: Call) -> None:
         raise UsageError("--csv has no groups", "--by with --json has")
     if call.options.by and (call.options.metrics or call.options.full):
         raise UsageError("--by compares accuracies alone", "leave out --metric and --full")
-    from kdcli.stages.compare import compare as stage
-
-    with call.working_on(call.store.existing_run(call.options.run_to_show)) as experiment:
-        passed = call.passed("by", "models", "metrics", "control", "unpaired", "full")
-        made = stage(experiment, **passed, watch=call.screen.watch)
+    made = _compared_study(call) if call.options.run_to_show in call.store.studies() else _compared(call)
     if call.options.as_csv:
         print(made.csv(), end="")
     else:

@@ -12,6 +12,7 @@ from kdcli.models import FAMILIES
 from kdcli.runs.completion import recipe_files, run_names, student_set_names, trained_models
 from kdcli.runs.recipe import Teacher
 from kdcli.runs.recipes import builtin_names
+from kdcli.runs.studies import study_names
 from kdcli.settings import rules, setting
 from kdcli.store import Store
 from kdcli.targets import TARGETS
@@ -30,6 +31,10 @@ COMPUTE = ("run", "jobs", *WORK)  # of every command that computes on an existin
 
 def _recipes(store: Store, run: str | None) -> list[str]:
     return [*builtin_names(), *recipe_files(store, run)]
+
+
+def _sweeps(store: Store, run: str | None) -> list[str]:
+    return [*study_names(), *recipe_files(store, run)]
 
 
 def _controls(store: Store, run: str | None) -> list[str]:
@@ -81,6 +86,31 @@ class Options:
         argument="[RUN]",
         panel=RUN,
         completion=run_names,
+    )
+    sweep_file: str = setting(
+        ...,
+        f"a sweep file, or a study that comes with kd ({', '.join(study_names())})",
+        argument="FILE|STUDY",
+        completion=_sweeps,
+    )
+    study: str | None = setting(
+        None, "name of the study; default: that of the file", flag="--study", metavar="NAME", panel=RUN
+    )
+    engine: str = setting(
+        "local", "who makes the runs: processes of this machine, or a Dask cluster", choices=("local", "dask")
+    )
+    address: str = setting("", "where the Dask scheduler is, such as tcp://host:8786", metavar="URL")
+    shard: str = setting(
+        "", "make this part of the runs alone, such as 3/16; slurm: that of the job array", metavar="K/N"
+    )
+    merge: tuple[str, ...] = setting(
+        (), "take the runs that other outputs folders have of this study", metavar="DIR"
+    )
+    reproducible: str = setting(
+        "machine",
+        "where all runs are to have the same bits: on machines like this one, or on all processors of a "
+        "family, by the instructions that they share",
+        choices=("machine", "portable"),
     )
     run_to_delete: str | None = setting(
         None, "the run to delete", flag="--run", argument="[RUN]", panel=RUN, completion=run_names
@@ -187,7 +217,7 @@ class Options:
     as_csv: bool = setting(False, "print the results as CSV on stdout and nothing else", flag="--csv")
     file_format: str = setting("png", "file format of the figures", choices=FORMATS, flag="--format")
     show_figures: bool = setting(False, "open the figures once they are drawn", flag="--show")
-    dry_run: bool = setting(False, "show what the columns are taken for, and write nothing")
+    dry_run: bool = setting(False, "show what would be made of the columns, or which runs, and write nothing")
     yes: bool = setting(False, "delete without asking for confirmation", short="-y")
 
     # which run

@@ -57,7 +57,7 @@ def several_draws(experiment: Experiment) -> Command:
     run = experiment.run
     source = "FOLDER" if experiment.data.record.own_files else ""
     options = {"source": source, "from": experiment.teacher_source, "draws": DRAWS}
-    name = fitting(f"{run.name}-{DRAWS}-draws")
+    name = fitting(f"{run.name.replace('/', '-')}-{DRAWS}-draws")
     return run.store.command("run", str(run.recipe_path), **options, run=name)
 
 

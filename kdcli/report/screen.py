@@ -116,6 +116,27 @@ class Screen:
             yield _Training(self, bar, task, total, unit, steps)
 
     @contextmanager
+    def runs(self, total: int) -> Iterator["_Runs"]:
+        """Show a line with the runs that are done, at work and failed, and the time left, on a terminal."""
+        from rich import progress
+
+        terminal = console(stderr=True)
+        bar = progress.Progress(
+            *_that_fit(
+                terminal.width,
+                (progress.TextColumn("{task.completed} of {task.total} runs"), 2 * len(str(total)) + 8, 1),
+                (progress.BarColumn(), BAR, 4),
+                (progress.TextColumn("{task.description}"), len("99 at work, 999 failed"), 2),
+                (progress.TimeRemainingColumn(), len("0:00:00"), 3),
+            ),
+            console=terminal,
+            transient=True,
+            disable=self.quiet or not terminal.is_terminal,
+        )
+        with bar:
+            yield _Runs(bar, bar.add_task("", total=total))
+
+    @contextmanager
     def download(self, title: str) -> Iterator["_Download"]:
         """Show a progress bar of a download, where stderr is a terminal."""
         from rich import progress
@@ -183,6 +204,18 @@ def _that_fit(width: int, *columns: tuple["ProgressColumn", int, int]) -> list["
         if width >= 0 or not kept:
             kept.append(column)
     return [column for column, _, _ in columns if column in kept]
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """What shows a sweep: told the runs that are over, at work, and failed."""
+
+    bar: Any
+    task: Any
+
+    def __call__(self, over: int, at_work: int, failed: int) -> None:
+        told = f"{at_work} at work" + (f", {failed} failed" if failed else "")
+        self.bar.update(self.task, completed=over, description=told)
 
 
 class _Download:

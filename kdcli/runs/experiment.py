@@ -12,8 +12,9 @@ from kdcli.data.draw import Draw
 from kdcli.errors import Command, KdError, Text, UsageError, joined, unknown
 from kdcli.models import parse_model
 from kdcli.runs.kinds import DATA, KINDS, STUDENTS, TEACHER, TRANSFER, artefacts, kind_of, parse
-from kdcli.runs.recipe import Recipe, RecipeError
-from kdcli.runs.recipe import parse as parse_recipe
+from kdcli.runs.recipe import Recipe
+from kdcli.runs.recipe_reading import RecipeError
+from kdcli.runs.recipe_reading import parse as parse_recipe
 from kdcli.runs.recipes import decode
 from kdcli.runs.records import Record, folder_of
 from kdcli.runs.stored import Data, Stored, TrainedStudents, TrainedTeacher

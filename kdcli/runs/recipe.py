@@ -8,14 +8,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from kdcli.data import DATASETS, find_dataset
-from kdcli.errors import Command, KdError, UsageError, nearest
+from kdcli.errors import KdError
 from kdcli.models import FAMILIES, SEEDS, SYNTAX, TEACHERS, Model, parse_model, parse_teacher
 from kdcli.models.ensemble import MOST_MEMBERS
 from kdcli.runs import transfer
 from kdcli.runs.completion import trained_and_example_models
 from kdcli.runs.source import ONLY_OF, check_source, source_kind
-from kdcli.settings import read, rules, setting, shown
+from kdcli.settings import rules, setting
 from kdcli.targets import AUTO, SMOOTHING, TARGETS, TEMPERATURES, candidates, find_target
 
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -27,10 +26,6 @@ BY_TARGET, BY_TEACHER, ORIGINAL = "target", "teacher", "original"  # whose label
 SCALINGS = ("unit", "raw")
 EXISTING = "A teacher that exists"  # a panel of the help pages, with its settings
 PANEL = "Training"  # of the help pages, for what most people leave as it is
-
-
-class RecipeError(UsageError):
-    """A recipe that cannot be read, with every problem found in it."""
 
 
 @dataclass(frozen=True)
@@ -249,51 +244,3 @@ class Recipe:
     data: Any
     teacher: Teacher
     students: Students
-
-
-def parse(text: str, source: str) -> Recipe:
-    """Read a recipe from TOML; raises `RecipeError` naming `source` and **all** problems."""
-    import tomllib
-
-    try:
-        tables = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also of a number with too many digits
-        raise RecipeError(f"{source} is not valid TOML: {error}") from None
-    sections = {key: tables.pop(key, {}) for key in ("data", "teacher", "students")}
-    problems = [
-        f"{key}: no such section{nearest(key, sections)}; sections: data, teacher, students" for key in tables
-    ]
-    for key, table in sections.items():
-        if not isinstance(table, dict):
-            problems.append(f"{key}: must be a section, [{key}]")
-            sections[key] = {}
-    data_table = dict(sections["data"])
-    dataset = data_table.pop("dataset", None)
-    data = None
-    if not isinstance(dataset, str) or dataset not in DATASETS:
-        wrong = "missing" if dataset is None else f"no dataset {shown(dataset)}"
-        problems.append(f"data.dataset: {wrong}; datasets: {', '.join(DATASETS)}")
-    else:
-        kind = find_dataset(dataset)
-        data, found = read(kind.config, data_table, "data")
-        problems += found or [f"data: {text}" for text in kind.problems(data)]
-    teacher, found = read(Teacher, sections["teacher"], "teacher")
-    problems += found or [f"teacher: {text}" for text in (teacher or Teacher()).problems]
-    students, found = read(Students, _with_transfer(sections["students"]), "students")
-    problems += found
-    if problems or data is None or teacher is None or students is None or dataset is None:
-        count = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
-        raise RecipeError(
-            f"{source} has {count}:" + "".join(f"\n  {text}" for text in problems),
-            ("correct the file; ", Command("run", options={"help": True}), " tells what a recipe is"),
-        )
-    return Recipe(dataset, data, teacher, students)
-
-
-def _with_transfer(table: dict[str, Any]) -> dict[str, Any]:
-    """Return the section of students with the transfer set where it once had a size alone."""
-    size = table.get("transfer_size")
-    if type(size) is not int or "transfer" in table:
-        return table
-    rest = {key: value for key, value in table.items() if key != "transfer_size"}
-    return {**rest, "transfer": f"train:{size}" if size else "train"}

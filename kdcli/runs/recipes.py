@@ -6,7 +6,8 @@ from pathlib import Path
 
 from kdcli.data import DATASETS, find_dataset
 from kdcli.errors import KdError, unknown
-from kdcli.runs.recipe import Recipe, RecipeError, Students, Teacher, parse
+from kdcli.runs.recipe import Recipe, Students, Teacher
+from kdcli.runs.recipe_reading import RecipeError, parse
 from kdcli.runs.recipe_text import dump
 
 BUILTIN = Path(__file__).parent.parent / "recipes"  # not by importlib.resources, which starts slowly

@@ -121,16 +121,17 @@ def gen_data(
     adopt: bool,
     force: bool = False,
     source: Path | None = None,
+    current: bool = True,
     bar: Bar = unseen,
     watch: Watch = unwatched,
 ) -> DataMade:
-    """Make a run's data from a recipe, its data section changed by `options`, and make the run current.
+    """Make a run's data from a recipe, its data section changed by `options`.
 
-    Where KD_RUN names the run of the shell, the current one stays. A run that is there keeps the rest of its
-    recipe, unless this one is to be `adopt`ed. A dataset that is read from files finds them in the folder
-    `source`, or downloads them. Raises `UsageError` for options that the dataset does not have, and `KdError`
-    where the run holds other data or is to adopt another recipe, and `force` does not allow to replace it, or
-    where the data would not fit in memory or on the disk.
+    The run becomes the current one if it is to be `current` and KD_RUN does not name the run of the shell. A
+    run that is there keeps the rest of its recipe, unless this one is to be `adopt`ed. A dataset that is read
+    from files finds them in the folder `source`, or downloads them. Raises `UsageError` for options that the
+    dataset does not have, and `KdError` where the run holds other data or is to adopt another recipe, and
+    `force` does not allow to replace it, or where the data would not fit in memory or on the disk.
     """
     run = experiment.run
     dataset = DATASETS[recipe.dataset]
@@ -147,9 +148,11 @@ def gen_data(
     if not up_to_date:
         _check_room(dataset.points(config), config, run.path)
         _make(experiment, recipe, record, sample or (lambda: _sampled(experiment, record, contents, bar)))
-    elif replaces:
+    elif replaces or (adopt and not there):  # of data that are shared with another run
         experiment.adopt(dump(recipe))
-    if named_run() is None:  # a shell that has a run of its own leaves the one of all others alone
+    if (
+        current and named_run() is None
+    ):  # a shell that has a run of its own leaves the one of all others alone
         run.store.make_current(run.name)
     return DataMade(run.name, run.artefact(DATA).path, up_to_date, experiment.data.description)
 

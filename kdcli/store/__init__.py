@@ -7,6 +7,7 @@
         data/  teacher/  students/NAME/     artefacts
         figures/  compare.json
         .resume/                            states of trainings that are not finished
+      STUDY/                  many runs, and their plan (see `studies`)
       .locks/                 a file for each run, locked by the process that works on it
 
 An artefact is a folder of safetensors files, JSON documents, and a `meta.json`, which is written
@@ -22,6 +23,8 @@ from kdcli.store.resume import ResumePoint
 from kdcli.store.runs import (
     CURRENT,
     NAME,
+    STUDY,
+    BusyError,
     Run,
     Store,
     check_name,
@@ -44,15 +47,19 @@ from kdcli.store.state import (
     resume_points,
     root_leftovers,
     run_folders,
+    study_runs,
     verify,
 )
+from kdcli.store.studies import StudyFolder, packed, share, unpack
 from kdcli.store.versions import FORMAT, NewerError, OlderError, is_newer
 
 __all__ = [
     "CURRENT",
     "FORMAT",
     "NAME",
+    "STUDY",
     "Artefact",
+    "BusyError",
     "Condition",
     "Content",
     "DamagedError",
@@ -64,6 +71,7 @@ __all__ = [
     "Run",
     "State",
     "Store",
+    "StudyFolder",
     "check_name",
     "damaged",
     "default_root",
@@ -79,12 +87,16 @@ __all__ = [
     "named_run",
     "names_in",
     "other_files",
+    "packed",
     "remove_run",
     "replacing",
     "resume_points",
     "root_leftovers",
     "run_folders",
+    "share",
+    "study_runs",
     "to_json",
+    "unpack",
     "verify",
     "write_file",
     "write_synced",

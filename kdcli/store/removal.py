@@ -20,8 +20,8 @@ def remove_run(run: Run) -> None:
     """
     if os.path.islink(run.path) or not os.path.isdir(run.path):
         raise KdError(f"{run.path} is not a folder of its own, or not any more", "nothing was deleted")
-    root = run.store.root
-    aside = root / f".{run.name}{DELETED}{secrets.token_hex(4)}"
+    root = run.path.parent
+    aside = root / f".{run.path.name}{DELETED}{secrets.token_hex(4)}"
     with told_apart(run.path):
         run.path.rename(aside)
         sync_folder(root)

@@ -29,6 +29,8 @@ from kdcli.store.resume import ResumePoint
 
 LONGEST = 100  # characters of a name
 NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST - 1}}}")
+RUN_NAME = re.compile(rf"({NAME.pattern}/)?{NAME.pattern}")  # of a run, which may be one of a study
+STUDY = "study.json"  # in the folder of a study: its plan
 CURRENT = "current"
 LOCKS = ".locks"
 RESUME = ".resume"  # folder of the states of trainings that are not finished
@@ -48,8 +50,12 @@ def named_run() -> str | None:
     name = os.environ.get("KD_RUN")
     if not name:
         return None
-    check_name(name, "run, as KD_RUN is to")
+    check_run_name(name, "run, as KD_RUN is to")
     return name
+
+
+class BusyError(KdError):
+    """Another process works on a run."""
 
 
 class Store:
@@ -85,6 +91,12 @@ class Store:
                 return []
             named = [p for p in self.root.iterdir() if NAME.fullmatch(p.name)]
             return sorted(p.name for p in named if (p / "recipe.toml").is_file())
+
+    def studies(self) -> list[str]:
+        """Names of the studies, sorted: folders of runs."""
+        with told_apart(self.root):
+            there = list(self.root.glob(f"*/{STUDY}")) if self.root.is_dir() else []
+            return sorted(p.parent.name for p in there if NAME.fullmatch(p.parent.name))
 
     @property
     def current(self) -> str:
@@ -128,7 +140,7 @@ class Store:
 
     def run(self, name: str) -> Run:
         """Return the run of this name, there or not; raises `UsageError` for a name that cannot be one."""
-        check_name(name, "run")
+        check_run_name(name, "run")
         if name == CURRENT:
             raise UsageError(
                 f"a run cannot be named '{CURRENT}': the file of that name marks the current run"
@@ -145,7 +157,12 @@ class Store:
                     f"there is no current run in {self.root}", ("make one with ", self.command("gen-data"))
                 )
         run = self.run(name)
-        if name not in self.runs():
+        if name in self.studies():
+            raise UsageError(
+                f"{name} is a study: name a run of it, {name}/NAME",
+                (self.command("runs", name), " lists them"),
+            )
+        if not run.recipe_path.is_file():
             advice = f"KD_RUN names {name}; " if by_shell else ""
             make = self.command("gen-data", run=name if by_shell else "NAME")
             raise unknown("run", name, self.runs(), joined(advice, (make,), " makes one"))
@@ -155,7 +172,7 @@ class Store:
 
 @dataclass(frozen=True)
 class Run:
-    """One experiment: a folder in the store."""
+    """One experiment: a folder in the store, or in that of a study: its name is STUDY/NAME then."""
 
     store: Store
     name: str
@@ -208,7 +225,7 @@ class Run:
         """
         from filelock import FileLock, Timeout
 
-        path = self.store.root / LOCKS / self.name
+        path = self.store.root / LOCKS / self.name.replace("/", "@")  # which no name has
         follow_no_link(path.parent, self.store.root)
         first = not self.store.root.exists()
         with told_apart(path):
@@ -218,13 +235,13 @@ class Run:
                 lock.acquire(timeout=0)
             except Timeout:
                 if not wait:
-                    raise KdError(
+                    raise BusyError(
                         f"another kd is working on run {self.name}", "leave out --no-wait to wait for it"
                     ) from None
                 waiting()
                 lock.acquire()
         try:
-            rests = list(self.store.root.glob(f".{self.name}{DELETED}*"))
+            rests = list(self.path.parent.glob(f".{self.path.name}{DELETED}*"))
             for rest in rests:
                 shutil.rmtree(rest, ignore_errors=True)
             swept = [name for part in PARTS for name in sweep(self.path / part)]
@@ -271,8 +288,14 @@ def fitting(name: str) -> str:
     return f"{name[: LONGEST - 1 - len(end)]}-{end}"
 
 
+def check_run_name(name: str, kind: str) -> None:
+    """Raise `UsageError` unless a run may be named so: as in STUDY/NAME, there may be one level."""
+    for part in name.split("/", 1):
+        check_name(part, kind)
+
+
 def check_name(name: str, kind: str) -> None:
-    """Raise `UsageError` unless a run or student set may be named so."""
+    """Raise `UsageError` unless a study or student set may be named so."""
     if not NAME.fullmatch(name):
         shown = name if len(name) <= 40 else name[:40] + "…"
         raise UsageError(

@@ -18,7 +18,7 @@ from kdcli.errors import KdError, Text
 from kdcli.store.artefact import Artefact, DamagedError, Meta
 from kdcli.store.files import DELETED, NEW, REPLACED
 from kdcli.store.resume import ResumePoint
-from kdcli.store.runs import CURRENT, NAME, PARTS, RESUME, Run, Store
+from kdcli.store.runs import CURRENT, NAME, PARTS, RESUME, RUN_NAME, Run, Store
 from kdcli.store.versions import NewerError, OlderError
 
 State = Literal["fresh", "stale", "damaged", "unfinished", "older", "newer"]
@@ -65,6 +65,12 @@ def run_folders(store: Store) -> list[str]:
     Unlike `Store.runs` it passes over nothing that looks like a run, readable or not.
     """
     return sorted(name for name in names_in(store.root) if NAME.fullmatch(name) and _a_run(store.root / name))
+
+
+def study_runs(store: Store, study: str) -> list[str]:
+    """Names of the runs of a study, STUDY/NAME, in the order of their names; of what is there of them."""
+    names = sorted(name for name in names_in(store.root / study) if NAME.fullmatch(name))
+    return [f"{study}/{name}" for name in names if _a_run(store.root / study / name)]
 
 
 def _a_run(path: Path) -> bool:
@@ -170,7 +176,7 @@ def marker_problem(store: Store) -> str:
         name = store.current
     except KdError as error:
         return error.message
-    if name and (not NAME.fullmatch(name) or name not in run_folders(store)):
+    if name and not (RUN_NAME.fullmatch(name) and _a_run(store.root / name)):
         return f"{path} names the run {name[:100]!r}, which is not there"
     return ""
 

@@ -1,11 +1,15 @@
 """How PyTorch uses the processor while networks train: threads, denormal numbers, freed memory."""
 
 import ctypes
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 
 import torch
+
+PACKAGES = ("kdcli", "torch", "numpy", "scikit-learn")
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of glibc's malloc.h
 
@@ -39,3 +43,13 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         for parameter, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1)):
             mallopt(parameter, value)
+
+
+def machine() -> dict[str, str]:
+    """Return what the bits of a training depend on beside its configuration: versions and instructions."""
+    return {
+        **{name: version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "processor": platform.machine(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+    }

@@ -8,6 +8,17 @@ code does the tasks in this process, one after the other.
 from kdcli.workers.limit import JOBS, allow, compute_on_one_thread, jobs
 from kdcli.workers.messages import Result, Tell
 from kdcli.workers.pool import do
-from kdcli.workers.server import start, stop
+from kdcli.workers.server import die_with, start, stop
 
-__all__ = ["JOBS", "Result", "Tell", "allow", "compute_on_one_thread", "do", "jobs", "start", "stop"]
+__all__ = [
+    "JOBS",
+    "Result",
+    "Tell",
+    "allow",
+    "compute_on_one_thread",
+    "die_with",
+    "do",
+    "jobs",
+    "start",
+    "stop",
+]

@@ -86,8 +86,10 @@ def _fork() -> int:
         return os.fork()
 
 
-def _die_with(parent: int) -> None:
-    """Have the system kill this process when its parent dies."""
+def die_with(parent: int) -> None:
+    """Have the system kill this process when its parent dies; on Linux alone."""
+    if sys.platform != "linux":
+        return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before
         os._exit(1)
@@ -98,7 +100,7 @@ def _serve(
 ) -> NoReturn:
     """Fork a worker for each order, until the process that gives them is gone."""
     try:
-        _die_with(owner)
+        die_with(owner)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that is worked for decides what ends
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for workers
         _use_one_thread()
@@ -128,7 +130,7 @@ def _use_one_thread() -> None:
 def _work(caller: socket.socket, packed: int, works: Mapping[str, Work], server: int) -> NoReturn:
     """Do one task, and end."""
     try:
-        _die_with(server)
+        die_with(server)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         caller.sendall(message("process", os.getpid()))
         read = bytearray()

@@ -4,7 +4,7 @@ import pytest
 from harness import TINY, Kd
 
 from kdcli.runs.experiment import Experiment
-from kdcli.runs.recipe import RecipeError, parse
+from kdcli.runs.recipe_reading import RecipeError, parse
 from kdcli.runs.recipes import load
 from kdcli.store import Store
 

@@ -5,7 +5,8 @@ from dataclasses import fields, replace
 import pytest
 
 from kdcli.data import DATASETS
-from kdcli.runs.recipe import Students, Teacher, parse
+from kdcli.runs.recipe import Students, Teacher
+from kdcli.runs.recipe_reading import parse
 from kdcli.runs.recipe_text import dump
 from kdcli.runs.recipes import builtin, builtin_names
 from kdcli.settings import rules

@@ -4,7 +4,8 @@ import pytest
 
 from kdcli.data import DATASETS
 from kdcli.errors import KdError, UsageError
-from kdcli.runs.recipe import Recipe, RecipeError, Students, Teacher
+from kdcli.runs.recipe import Recipe, Students, Teacher
+from kdcli.runs.recipe_reading import RecipeError
 from kdcli.runs.recipes import builtin, builtin_names, load
 
 

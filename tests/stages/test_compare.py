@@ -19,7 +19,8 @@ from kdcli.evidence import conclusions
 from kdcli.evidence.tested import on_test_splits
 from kdcli.metrics import METRICS, measure
 from kdcli.runs.experiment import Experiment
-from kdcli.runs.recipe import Recipe, parse
+from kdcli.runs.recipe import Recipe
+from kdcli.runs.recipe_reading import parse
 from kdcli.scaling import temperature
 from kdcli.scored import Scored
 from kdcli.stats import crossed

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from harness import TINY, Kd, edit_recipe
 
-from kdcli.runs.recipe import parse
+from kdcli.runs.recipe_reading import parse
 from kdcli.runs.recipes import builtin, builtin_names, load
 
 

@@ -1,0 +1,212 @@
+"""The evidence of a study: the students of many runs, with one correction for all of their comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Any
+
+from kdcli.errors import KdError, Text
+from kdcli.evidence.gather import COMPARED, Evidence, gather
+from kdcli.evidence.verdicts import UNDECIDED, StudentsMeasured, Versus, decide
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.studies import Study
+from kdcli.runs.vary import check_key
+
+BEST_BY = "accuracy"  # on validation examples
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """A student set of a run: what varied, and how it compares with its control there.
+
+    `treatment` is what it has in common with sets of other runs, such as "soft, T = 4"; `validation` its
+    accuracy on validation examples, None of what is not measured there.
+    """
+
+    run: str
+    varied: Mapping[str, Any]
+    treatment: str
+    students: StudentsMeasured
+    validation: float | None = None
+
+    @property
+    def compared(self) -> Sequence[Versus]:
+        """Its comparisons that have a p-value."""
+        return [versus for versus in self.students.versus.values() if versus.p_value is not None]
+
+
+@dataclass(frozen=True)
+class StudyEvidence:
+    """All that is known of a study: `rows` of the runs that are there, with the `keys` that vary.
+
+    `missing` are runs that are not there, `unread` those that cannot be compared, with the reason. The
+    largest accuracy on validation examples has `best`. `bayes` is the exact optimum of each run, where known.
+    """
+
+    study: Study
+    rows: Sequence[StudyRow]
+    missing: Sequence[str]
+    unread: Mapping[str, tuple[str, Text]]
+    teachers: Mapping[str, float]
+    bayes: Mapping[str, float]
+    best: StudyRow
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys that vary."""
+        return list(self.study.varied)
+
+    @property
+    def tests(self) -> int:
+        """Number of comparisons that the verdicts are corrected for."""
+        return sum(len(row.compared) for row in self.rows)
+
+    @property
+    def treatments(self) -> list[str]:
+        """What students are taught, controls first."""
+        ordered = sorted(self.rows, key=lambda row: not row.students.is_control)
+        return list(dict.fromkeys(row.treatment for row in ordered))
+
+    def verdicts(self, metric: str, verdict: str) -> list[StudyRow]:
+        """Return the rows with a verdict on a metric, the largest difference first."""
+        shown = [
+            row
+            for row in self.rows
+            if metric in row.students.versus and row.students.versus[metric].verdict == verdict
+        ]
+        return sorted(shown, key=lambda row: -abs(row.students.versus[metric].gain))
+
+
+@dataclass(frozen=True)
+class ByValue:
+    """What a treatment brings over the runs that have one value of a key, on average.
+
+    The interval is as wide as if all runs erred in the same way, since they may share data.
+    """
+
+    value: Any
+    treatment: str
+    runs: int
+    accuracy: float
+    gain: float | None
+    interval: tuple[float, float] | None
+    better: int
+    worse: int
+
+
+def gather_study(study: Study) -> StudyEvidence:
+    """Measure the students of all runs that are there; raises `KdError` where that is none."""
+    rows: list[StudyRow] = []
+    missing, unread, teachers, bayes = [], {}, {}, {}
+    for planned in study.runs:
+        run = study.folder.run(planned.name)
+        if not run.recipe_path.is_file():
+            missing.append(planned.name)
+            continue
+        try:
+            evidence = gather(Experiment.open(run))
+        except KdError as error:
+            unread[planned.name] = (error.message, error.hint)
+            continue
+        if evidence.teacher:
+            teachers[planned.name] = evidence.teacher.estimates["accuracy"].mean
+        if evidence.description.bayes:
+            bayes[planned.name] = evidence.description.bayes.accuracy
+        rows += _rows(planned.name, planned.varied, evidence)
+    if not rows:
+        raise KdError(
+            f"no run of the study {study.folder.name} can be compared",
+            "make them with kd sweep, or go on with it",
+        )
+    decided = _decided(rows)
+    best = max(decided, key=lambda row: row.validation or 0.0)
+    return StudyEvidence(study, decided, missing, unread, teachers, bayes, best)
+
+
+def _rows(run: str, varied: Mapping[str, Any], evidence: Evidence) -> list[StudyRow]:
+    several = len({s.set.settings.models for s in evidence.students}) > 1
+    return [
+        StudyRow(
+            run,
+            varied,
+            _treatment(students, evidence, several=several),
+            students,
+            evidence.on_validation(students.name, BEST_BY),
+        )
+        for students in evidence.students
+    ]
+
+
+def _treatment(students: StudentsMeasured, evidence: Evidence, *, several: bool) -> str:
+    """Name a set by what tells it from others of its run alone: what differs between runs is what varies."""
+    own = students.set
+    alike = [s.set for s in evidence.students if s.set.target == own.target and s.set.model == own.model]
+    parts = [own.target]
+    if len({s.temperature for s in alike}) > 1:
+        parts.append(f"T = {own.temperature:g}")
+    elif len(alike) > 1:
+        parts = [students.title]
+    return ", ".join(parts) + (f" ({own.model})" if several else "")
+
+
+def _decided(rows: Sequence[StudyRow]) -> list[StudyRow]:
+    """Give the verdicts anew, corrected for the comparisons of all runs together."""
+    comparisons = {
+        (k, metric): replace(
+            versus, adjusted=None, verdict=None if versus.p_value is not None else versus.verdict
+        )
+        for k, row in enumerate(rows)
+        for metric, versus in row.students.versus.items()
+        if metric in COMPARED
+    }
+    decided = decide(comparisons)
+    return [
+        replace(
+            row,
+            students=replace(
+                row.students, versus={m: versus for (n, m), versus in decided.items() if n == k}
+            ),
+        )
+        for k, row in enumerate(rows)
+    ]
+
+
+def by_value(evidence: StudyEvidence, key: str, metric: str = "accuracy") -> list[ByValue]:
+    """Return what each treatment brings for each value of a key; raises `UsageError` for one that is none."""
+    key = check_key(key, evidence.keys)
+    values = evidence.study.varied[key]
+    found = []
+    for treatment in evidence.treatments:
+        for value in values:
+            rows = [r for r in evidence.rows if r.treatment == treatment and r.varied.get(key) == value]
+            if rows:
+                found.append(_averaged(rows, value, treatment, metric))
+    return found
+
+
+def _averaged(rows: Sequence[StudyRow], value: Any, treatment: str, metric: str) -> ByValue:
+    versus = [row.students.versus[metric] for row in rows if metric in row.students.versus]
+    known = [(v.gain, v.gain_interval) for v in versus if v.gain_interval]
+    gain = interval = None
+    if known:
+        gain = fmean(gain for gain, _ in known)
+        lows, highs = zip(*(ends for _, ends in known if ends), strict=True)
+        interval = (fmean(lows), fmean(highs))
+    verdicts = [v.verdict for v in versus]
+    return ByValue(
+        value,
+        treatment,
+        len(rows),
+        fmean(row.students.estimates["accuracy"].mean for row in rows),
+        gain,
+        interval,
+        verdicts.count("better"),
+        verdicts.count("worse"),
+    )
+
+
+def undecided(evidence: StudyEvidence, metric: str) -> int:
+    """Return how many comparisons on a metric show no difference."""
+    return len(evidence.verdicts(metric, UNDECIDED))

@@ -1,0 +1,185 @@
+"""Studies: many runs that differ in what a sweep file varies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kdcli.data import kind_of_source
+from kdcli.errors import KdError, UsageError, unknown
+from kdcli.runs.recipe import Recipe
+from kdcli.runs.recipe_reading import RecipeError, tables_of
+from kdcli.runs.recipes import BUILTIN, SUFFIX, builtin_names, builtin_text, decode
+from kdcli.runs.source import runs_code
+from kdcli.runs.vary import SECTIONS, Planned, planned, values_of
+from kdcli.store import StudyFolder, to_json
+
+FORMAT = 1  # of a plan
+STUDIES = BUILTIN / "studies"
+PATHS = ("file", "test", "val")  # settings of data that are paths
+EXACT, PORTABLE = "machine", "portable"
+KEY = 16  # digits of a digest by which something is known within a study
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study: its plan, and the folder that its runs are in.
+
+    `tables` are those of its sweep file with the base filled in. It is `reproducible` on one kind of
+    "machine", or "portable" between processors.
+    """
+
+    folder: StudyFolder
+    tables: Mapping[str, Any]
+    runs: Sequence[Planned]
+    reproducible: str = EXACT
+
+    @classmethod
+    def planned(cls, folder: StudyFolder, source: str, reproducible: str = EXACT) -> Study:
+        """Plan the study of a sweep file, or of a built-in one; raises `RecipeError` with all problems."""
+        tables = filled(tables_of(sweep_text(source), source), source)
+        runs = planned(tables, source)
+        if code := {run.recipe.teacher.source for run in runs if _runs_code(run.recipe)}:
+            raise RecipeError(
+                f"{source}: teacher.source names code, {', '.join(sorted(code))}, which a sweep does not run",
+                "store its predictions in a file, and name that",
+            )
+        return cls(folder, tables, runs, reproducible)
+
+    @classmethod
+    def open(cls, folder: StudyFolder) -> Study:
+        """Open a study that is there; raises `KdError` where its plan makes no sense."""
+        if not folder.is_there:
+            raise unknown("study", folder.name, folder.store.studies())
+        path = folder.path / "study.json"
+        try:
+            record = json.loads(folder.read_plan())
+            if record["format"] != FORMAT:
+                raise ValueError("its format is of another kd")
+            study = cls(
+                folder, record["tables"], planned(record["tables"], str(path)), record["reproducible"]
+            )
+            if study.digest != record["digest"]:
+                raise ValueError("its runs are not those of its plan with this kd")
+        except (ValueError, KeyError, TypeError, RecipeError) as error:
+            raise KdError(
+                f"{path} makes no sense: {error}", f"move {folder.path} elsewhere, and sweep again"
+            ) from None
+        return study
+
+    def store(self) -> None:
+        """Store the plan; raises `KdError` where the runs that are there have another one."""
+        if self.folder.is_there:
+            there = Study.open(self.folder)
+            if there.digest == self.digest and there.reproducible == self.reproducible:
+                return
+            own = {run.name: key_of(run.recipe) for run in self.runs}
+            kept = all(own.get(run.name) == key_of(run.recipe) for run in there.runs)
+            if not kept or there.reproducible != self.reproducible:
+                raise KdError(
+                    f"the study {self.folder.name} in {self.folder.path} has another plan",
+                    "--study NAME makes one beside it",
+                )
+        elif os.path.lexists(self.folder.path):
+            raise KdError(f"{self.folder.path} is there and is no study", "--study NAME names it otherwise")
+        record = {
+            "format": FORMAT,
+            "reproducible": self.reproducible,
+            "digest": self.digest,
+            "tables": self.tables,
+        }
+        self.folder.write_plan(json.dumps(to_json(record), indent=1) + "\n")
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells this plan from others: the names and recipes of all runs."""
+        lines = "".join(f"{run.name} {key_of(run.recipe)}\n" for run in self.runs)
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    @cached_property
+    def varied(self) -> dict[str, list[Any]]:
+        """The different values of each key that varies."""
+        values = values_of(run.varied for run in self.runs)
+        return {key: known for key, known in values.items() if len(known) > 1} or values
+
+
+def _runs_code(recipe: Recipe) -> bool:
+    return bool(recipe.teacher.source) and runs_code(recipe.teacher.source)
+
+
+def key_of(*parts: Any) -> str:
+    """Return the digest by which recipes, or sections of them, are known as the same."""
+    texts = [json.dumps(to_json(asdict(part) if not isinstance(part, str) else part)) for part in parts]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:KEY]
+
+
+def data_key(recipe: Recipe) -> str:
+    """Return the key that recipes with the same data have."""
+    return f"data-{key_of(recipe.dataset, recipe.data)}"
+
+
+def teacher_key(recipe: Recipe) -> str:
+    """Return the key that recipes with the same data and teacher have."""
+    return f"teacher-{key_of(recipe.dataset, recipe.data, recipe.teacher)}"
+
+
+def study_names() -> list[str]:
+    """Names of the studies that come with kd."""
+    return sorted(path.stem for path in STUDIES.glob(f"*{SUFFIX}"))
+
+
+def sweep_text(source: str) -> str:
+    """Return a sweep file's text, or that of a study which comes with kd."""
+    if source.endswith(SUFFIX):
+        try:
+            return decode(Path(source).read_bytes(), source)
+        except OSError as error:
+            raise KdError(
+                f"cannot read the sweep file {source}: {error.strerror}",
+                f"studies that come with kd: {', '.join(study_names())}",
+            ) from None
+    if source not in study_names():
+        raise unknown("study", source, study_names(), f"A sweep file of your own ends in {SUFFIX}")
+    return (STUDIES / f"{source}{SUFFIX}").read_text(encoding="utf-8")
+
+
+def filled(tables: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Return the tables of a sweep file with the sections of its base; paths of data are whole."""
+    base = tables.get("base", "")
+    if not isinstance(base, str):
+        raise RecipeError(f"{source}: base must be a text, the name of a recipe or of a file of data")
+    sections = _base(base, source) if base else {}
+    for key, table in tables.items():
+        if key in SECTIONS and isinstance(table, dict) and isinstance(sections.get(key, {}), dict):
+            sections[key] = {**sections.get(key, {}), **table}
+        elif key != "base":
+            sections[key] = table
+    data = sections.get("data")
+    if isinstance(data, dict):
+        paths = {
+            key: os.path.abspath(data[key]) for key in PATHS if data.get(key) and isinstance(data[key], str)
+        }
+        sections["data"] = {**data, **paths}
+    return sections
+
+
+def _base(base: str, source: str) -> dict[str, Any]:
+    """Return the sections of a recipe, or of that for a file of data."""
+    if base in builtin_names():
+        return tables_of(builtin_text(base), base)
+    if base.endswith(SUFFIX):
+        sections = tables_of(sweep_text(base), base)
+        if "vary" in sections or "base" in sections:
+            raise UsageError(f"{source}: its base {base} is a sweep file itself", "name a recipe")
+        return sections
+    if not os.path.exists(base):
+        raise unknown("base", base, builtin_names(), "A file of your own needs its path")
+    kind = kind_of_source(Path(base))
+    sections = tables_of(builtin_text(kind), kind)
+    return {**sections, "data": {**sections["data"], "file": base, "digest": ""}}

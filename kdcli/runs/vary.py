@@ -1,0 +1,204 @@
+"""Sweep files: a recipe, or what one is based on, and what varies from run to run.
+
+    base = "moons"                               # a built-in recipe, a recipe file, or a file of data
+    [vary]
+    "data.noise" = [0.1, 0.2, 0.3]               # any key of a recipe
+    "students.transfer_size" = {from = 100, to = 1000, steps = 3, scale = "log"}
+
+A section `[vary]` stands for all combinations of its values; several sections `[[vary]]` for those of each.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from kdcli.errors import UsageError
+from kdcli.runs.recipe import Recipe, Students, Teacher
+from kdcli.runs.recipe_reading import RecipeError, from_tables, refusal
+from kdcli.settings import rules, shown
+from kdcli.store import fitting
+
+MOST_RUNS = 100_000
+RANGE = frozenset({"from", "to", "steps", "scale"})
+SCALES = ("linear", "log")
+DIGITS = 6  # of a number in a range, so that names are short; its ends are as they are given
+TOLD = 20  # problems in a message
+SECTIONS = ("data", "teacher", "students")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of a study: its name, its recipe, and the values of the keys that vary, in their order."""
+
+    name: str
+    recipe: Recipe
+    varied: Mapping[str, Any]
+
+
+def planned(tables: Mapping[str, Any], source: str) -> list[Planned]:
+    """Return the runs of a sweep file whose base is filled in; they have names of their own.
+
+    Raises `RecipeError` naming `source` and **all** problems of all runs, or the number of runs if that is
+    too large.
+    """
+    base = {key: value for key, value in tables.items() if key != "vary"}
+    products, problems = _products(tables.get("vary"))
+    if problems:
+        raise refusal(source, problems)
+    count = sum(math.prod(map(len, product.values())) for product in products)
+    if count > MOST_RUNS:
+        raise RecipeError(
+            f"{source} asks for {count:,} runs, and a study has up to {MOST_RUNS:,}", "vary less at a time"
+        )
+    combinations = list(_combinations(products))
+    recipes, found = [], dict[str, None]()
+    for varied in combinations:
+        recipe, wrong = from_tables(_with(base, varied))
+        found |= dict.fromkeys(wrong)
+        recipes.append(recipe)
+    if found:
+        told = list(found)
+        more = [f"and {len(told) - TOLD} more"] if len(told) > TOLD else []
+        raise refusal(source, [*told[:TOLD], *more])
+    names = _names(combinations)
+    return [
+        Planned(name, recipe, varied)
+        for name, recipe, varied in zip(names, recipes, combinations, strict=True)
+        if recipe is not None
+    ]
+
+
+def _products(vary: Any) -> tuple[list[dict[str, list[Any]]], list[str]]:
+    """Return the values of each key in each section, or all problems."""
+    sections = vary if isinstance(vary, list) else [vary]
+    if not sections or not all(isinstance(section, dict) and section for section in sections):
+        return [], ['vary: a section [vary] is to say what varies, such as "data.noise" = [0.1, 0.2]']
+    products, problems = [], []
+    for section in sections:
+        values = {}
+        for key, raw in _flat(section):
+            values[key], problem = _values(key, raw)
+            problems += [f"vary.{key}: {problem}"] if problem else []
+        products.append(values)
+    return products, problems
+
+
+def _flat(section: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield keys such as "data.noise" with what stands behind them, quoted in the file or not."""
+    for key, value in section.items():
+        if isinstance(value, dict) and not set(value) <= RANGE:
+            yield from _flat(value, f"{start}{key}.")
+        else:
+            yield start + key, value
+
+
+def _values(key: str, raw: Any) -> tuple[list[Any], str]:
+    """Return the values of a key, or what is wrong with them."""
+    section, _, name = key.partition(".")
+    if section not in SECTIONS or not name:
+        return [], f"must be a key of a section, {', '.join(f'{known}.KEY' for known in SECTIONS)}"
+    if isinstance(raw, dict):
+        return _range(raw)
+    if not isinstance(raw, list) or not raw:
+        return [], f"must be a list of values, or {{from, to, steps}}, not {shown(raw)}"
+    return raw, ""
+
+
+def _range(raw: Mapping[str, Any]) -> tuple[list[Any], str]:
+    """Return the numbers of a range, whole ones if its ends are."""
+    low: Any = raw.get("from")
+    high: Any = raw.get("to")
+    steps, scale = raw.get("steps"), raw.get("scale", SCALES[0])
+    ends = (low, high)
+    if not all(type(end) in (int, float) and math.isfinite(end) for end in ends):
+        return [], "a range has numbers `from` and `to`"
+    if type(steps) is not int or not 2 <= steps <= MOST_RUNS:
+        return [], f"a range has from 2 to {MOST_RUNS:,} `steps`, not {shown(steps)}"
+    if scale not in SCALES:
+        return [], f"`scale` must be one of {', '.join(SCALES)}, not {shown(scale)}"
+    if scale == "log" and min(ends) <= 0:
+        return [], "a range on a logarithmic scale has ends above 0"
+    whole = all(type(end) is int for end in ends)
+    between = [_between(low, high, k / (steps - 1), scale) for k in range(1, steps - 1)]
+    inner = [round(value) if whole else float(f"{value:.{DIGITS}g}") for value in between]
+    return list(dict.fromkeys([low, *inner, high])), ""
+
+
+def _between(low: float, high: float, share: float, scale: str) -> float:
+    if scale == "log":
+        return float(low * (high / low) ** share)
+    return low + share * (high - low)
+
+
+def _combinations(products: Sequence[Mapping[str, list[Any]]]) -> Iterator[dict[str, Any]]:
+    """Yield the values of all keys of each run, once each; the last key varies fastest."""
+    seen = set()
+    for product in products:
+        for values in itertools.product(*product.values()):
+            varied = dict(zip(product, values, strict=True))
+            key = repr(sorted(varied.items()))
+            if key not in seen:
+                seen.add(key)
+                yield varied
+
+
+def _with(base: Mapping[str, Any], varied: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sections of a recipe with these values; of a key that takes a list, a list of one."""
+    tables = deepcopy(dict(base))
+    for key, value in varied.items():
+        section, _, name = key.partition(".")
+        kind: Any = {"teacher": Teacher, "students": Students}.get(section)
+        several = kind is not None and name in rules(kind) and isinstance(getattr(kind(), name), tuple)
+        table = tables.setdefault(section, {})
+        if isinstance(table, dict):
+            table[name] = [value] if several and not isinstance(value, list) else value
+    return tables
+
+
+def _names(combinations: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Name runs after what varies, such as "noise-0.1_transfer-size-300"; no two alike."""
+    values = values_of(combinations)
+    keys = [key for key in values if len(values[key]) > 1] or list(values)
+    leaves = [key.partition(".")[2] for key in keys]
+    short = {key: leaf if leaves.count(leaf) == 1 else key for key, leaf in zip(keys, leaves, strict=True)}
+    taken: dict[str, int] = {}
+    names = []
+    for varied in combinations:
+        parts = [f"{_plain(short[key])}-{_plain(varied[key])}" for key in keys if key in varied]
+        name = fitting("_".join(parts) or "run")
+        taken[name] = taken.get(name, 0) + 1
+        names.append(name if taken[name] == 1 else fitting(f"{name}-{taken[name]}"))
+    return names
+
+
+def _plain(value: Any) -> str:
+    """Return a key or a value with the characters that names may have."""
+    if isinstance(value, list):
+        return "-".join(map(_plain, value))
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text.replace("-", "m" if text[:1] == "-" else "-")).strip("-")
+
+
+def values_of(combinations: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return the different values of each key, in their order."""
+    values: dict[str, list[Any]] = {}
+    for varied in combinations:
+        for key, value in varied.items():
+            known = values.setdefault(key, [])
+            if value not in known:
+                known.append(value)
+    return values
+
+
+def check_key(key: str, known: Sequence[str]) -> str:
+    """Return the key that varies by its whole name or its last part; raises `UsageError` for none of them."""
+    matches = [full for full in known if key in (full, full.partition(".")[2])]
+    if len(matches) != 1:
+        raise UsageError(f"--by {key}: nothing of that name varies", f"what varies: {', '.join(known)}")
+    return matches[0]

@@ -1,0 +1,1 @@
+"""Sweeps: the runs of a study made by several processes, on this machine or a cluster."""

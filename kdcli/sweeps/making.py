@@ -1,0 +1,169 @@
+"""One run of a study, made from plain data; what other runs have as well is made once."""
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from kdcli import workers
+from kdcli.commands import text
+from kdcli.errors import KdError
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.kinds import DATA, STUDENTS, TEACHER
+from kdcli.runs.recipe import Recipe
+from kdcli.runs.recipe_reading import parse
+from kdcli.runs.recipe_text import dump
+from kdcli.runs.studies import EXACT, Study, data_key, key_of, teacher_key
+from kdcli.runs.vary import Planned
+from kdcli.stages.distill import distill
+from kdcli.stages.gen_data import gen_data
+from kdcli.stages.train_teacher import train_teacher
+from kdcli.store import BusyError, Run, Store, StudyFolder, share
+from kdcli.training.processor import machine
+
+MADE, FAILED = "made.json", "failed.json"  # in the folder of a run: how it was made, or why it was not
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a process needs to make a run: plain data, so that it may be on another machine."""
+
+    root: str
+    study: str
+    name: str
+    recipe: str
+    reproducible: str = EXACT
+
+    @classmethod
+    def of(cls, study: Study, run: Planned) -> Self:
+        """Return the task of a run."""
+        root = str(study.folder.store.root.absolute())
+        return cls(root, study.folder.name, run.name, dump(run.recipe), study.reproducible)
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a run was made, as `made.json` has it: of which recipe, in how many seconds, on what machine.
+
+    `digests` are those of its artefacts.
+    """
+
+    recipe: str
+    seconds: float
+    machine: Mapping[str, str]
+    digests: Mapping[str, str]
+
+    @classmethod
+    def of(cls, run: Run) -> Self | None:
+        """Read how a run was made; None if it is not there as a whole."""
+        try:
+            record = json.loads((run.path / MADE).read_bytes())
+            return cls(**record)
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task: made, failed with an `error`, or left as another process is `busy` with it."""
+
+    name: str
+    seconds: float = 0.0
+    error: str = ""
+    hint: str = ""
+    busy: bool = False
+
+
+def make(task: Task) -> Outcome:
+    """Make a run, in this process and on one thread; whatever goes wrong is the run's own failure."""
+    start = time.perf_counter()
+    workers.allow(1)
+    folder = StudyFolder(Store(Path(task.root)), task.study)
+    run, recipe = folder.run(task.name), parse(task.recipe, task.name)
+    try:
+        with run.locked(wait=False):
+            if not is_made(run, recipe):
+                _make(folder, run, recipe, start)
+    except BusyError:
+        return Outcome(task.name, busy=True)
+    except KdError as error:
+        failed = Outcome(task.name, error=error.message, hint=text(error.hint))
+    except Exception:
+        failed = Outcome(task.name, error=traceback.format_exc())
+    else:
+        return Outcome(task.name, time.perf_counter() - start)
+    if not run.recipe_path.is_file():  # so that the run can be made by itself
+        run.write_recipe(task.recipe)
+    run.write_report(FAILED, json.dumps({"error": failed.error, "hint": failed.hint}, indent=1) + "\n")
+    return failed
+
+
+def is_made(run: Run, recipe: Recipe) -> bool:
+    """Whether a run is there as a whole, as this recipe says."""
+    made = Made.of(run)
+    return made is not None and made.recipe == key_of(recipe)
+
+
+def _make(folder: StudyFolder, run: Run, recipe: Recipe, start: float) -> None:
+    experiment = Experiment.open(run)
+    _once(
+        folder,
+        run,
+        DATA,
+        data_key(recipe),
+        lambda: gen_data(experiment, recipe, {}, adopt=True, current=False),
+    )
+    _once(folder, run, TEACHER, teacher_key(recipe), lambda: train_teacher(experiment, {}))
+    distill(experiment, {})
+    names = [DATA, TEACHER, *(artefact.name for artefact in run.artefacts(STUDENTS))]
+    made = Made(
+        recipe=key_of(recipe),
+        seconds=round(time.perf_counter() - start, 3),
+        machine=machine(),
+        digests={name: run.artefact(name).meta().digest for name in names},
+    )
+    run.write_report(MADE, json.dumps(made.__dict__, indent=1) + "\n")
+    (run.path / FAILED).unlink(missing_ok=True)
+
+
+def _once(folder: StudyFolder, run: Run, name: str, key: str, make: Callable[[], object]) -> None:
+    """Make an artefact of a run, or take the one with this key that another run made.
+
+    While it is made, no other process makes it.
+    """
+    shelf, artefact = folder.shelf(key), run.artefact(name)
+
+    def taken() -> bool:
+        if not artefact.finished and (shelf / "meta.json").is_file():
+            share(shelf, artefact.path)
+        return artefact.finished
+
+    if taken():
+        make()  # which sees that it is what the recipe says
+        return
+    with folder.making(key):
+        taken()
+        make()
+        if not (shelf / "meta.json").is_file():
+            share(artefact.path, shelf)
+
+
+def state_of(run: Run) -> str:
+    """Say in a word how far a run is: made, failed, begun, or nothing."""
+    if Made.of(run):
+        return "made"
+    if (run.path / FAILED).is_file():
+        return "failed"
+    return "begun" if run.recipe_path.is_file() else "planned"
+
+
+def failure_of(run: Run) -> tuple[str, str]:
+    """Return why a run failed, and what helps; empty if it did not."""
+    try:
+        record: Any = json.loads((run.path / FAILED).read_bytes())
+        return str(record["error"]), str(record["hint"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", ""

@@ -1,0 +1,55 @@
+"""In which order the runs of a study are made, and which of them a shard makes."""
+
+import os
+import re
+from collections.abc import Sequence
+
+from kdcli.errors import UsageError
+from kdcli.runs.studies import teacher_key
+from kdcli.runs.vary import Planned
+
+SLURM = "slurm"
+VARIABLES = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT")
+
+
+def ordered(runs: Sequence[Planned]) -> list[Planned]:
+    """Return runs with one for each teacher first: several teachers are trained at the same time then."""
+    first: dict[str, Planned] = {}
+    for run in runs:
+        first.setdefault(teacher_key(run.recipe), run)
+    leaders = list(first.values())
+    return [*leaders, *(run for run in runs if run not in leaders)]
+
+
+def shard_of(runs: Sequence[Planned], shard: str) -> list[Planned]:
+    """Return the runs of a shard such as "3/16", or of that which Slurm says; those of one teacher together.
+
+    Raises `UsageError` for what is no shard.
+    """
+    number, count = _parsed(shard)
+    places: dict[str, int] = {}
+    for run in runs:
+        places.setdefault(teacher_key(run.recipe), len(places))
+    together = sorted(runs, key=lambda run: places[teacher_key(run.recipe)])
+    return together[len(runs) * (number - 1) // count : len(runs) * number // count]
+
+
+def _parsed(shard: str) -> tuple[int, int]:
+    if shard == SLURM:
+        shard = _of_slurm()
+    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", shard, re.ASCII)
+    number, count = map(int, match.groups()) if match else (0, 0)
+    if not 1 <= number <= count:
+        raise UsageError(f"--shard: '{shard}' is no part of a whole", f"write it as 3/16, or {SLURM}")
+    return number, count
+
+
+def _of_slurm() -> str:
+    values = [os.environ.get(name, "") for name in VARIABLES]
+    if not all(value.isascii() and value.isdigit() for value in values):
+        raise UsageError(
+            f"--shard {SLURM}: {', '.join(VARIABLES)} say which job of an array this is, and are not set",
+            "submit it as a job array, such as sbatch --array=1-16",
+        )
+    number, least, count = map(int, values)
+    return f"{number - least + 1}/{count}"

@@ -1,0 +1,217 @@
+"""`kd sweep`: make the runs of a study, as far as they are not there."""
+
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kdcli.errors import Command
+from kdcli.report.table import Cell, Column, Row, Section, Table
+from kdcli.report.told import Line, Told
+from kdcli.report.words import place, seconds
+from kdcli.runs.studies import Study, teacher_key
+from kdcli.runs.vary import Planned
+from kdcli.settings import shown
+from kdcli.store import Store, StudyFolder
+from kdcli.sweeps.local import make_all
+from kdcli.sweeps.making import Made, Outcome, Task, failure_of, is_made, make
+from kdcli.sweeps.order import ordered, shard_of
+from kdcli.words import counted
+
+LISTED = 40  # runs, beyond which a plan is told in part
+
+Progress = Callable[[int, int, int], None]
+"""Is told how many runs are over, at work, and failed."""
+
+Engine = Callable[[Study, Sequence[Planned], Callable[[int, Outcome | None], None]], None]
+"""Makes runs of a study, and tells how many are at work, with each outcome."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that could not be made: why, and the command that tries it by itself."""
+
+    name: str
+    error: str
+    hint: str
+    alone: Command
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What `kd sweep` made: so many of the `wanted` runs are `there`, of which this call `made` so many."""
+
+    study: Study
+    wanted: Sequence[Planned]
+    made: int
+    there: int
+    seconds: float
+    failures: Sequence[Failure]
+    machines: Sequence[Mapping[str, str]]
+
+    def told(self) -> Iterator[Told]:
+        """Return how many runs are there, what failed, and what to do next."""
+        folder, total = self.study.folder, len(self.wanted)
+        took = f", {self.made} of them now in {seconds(self.seconds)}" if self.made else ""
+        part = "" if total == len(self.study.runs) else f" of this part of {len(self.study.runs):,}"
+        yield f"study {folder.name}: {self.there:,} of {counted(total, 'run')}{part} made{took}"
+        for failure in self.failures[:LISTED]:
+            yield Line(f"! {failure.name}: {failure.error}", wrap=True)
+            yield Line(("  by itself: ", failure.alone))
+        if len(self.failures) > LISTED:
+            yield f"! and {len(self.failures) - LISTED} more"
+        if len(self.machines) > 1:
+            yield Line(f"! {machines_text(self.machines)}", wrap=True)
+        if self.there:
+            yield Line((folder.store.command("compare", folder.name), " compares them."))
+        yield f"in {place(folder.path)}"
+
+    def document(self) -> dict[str, Any]:
+        """Return the counts and the failures."""
+        return {
+            "study": self.study.folder.name,
+            "path": self.study.folder.path,
+            "runs": len(self.wanted),
+            "there": self.there,
+            "made": self.made,
+            "seconds": round(self.seconds, 3),
+            "failed": [
+                {"name": failure.name, "error": failure.error, "hint": failure.hint}
+                for failure in self.failures
+            ],
+            "machines": list(self.machines),
+        }
+
+
+def machines_text(machines: Sequence[Mapping[str, str]]) -> str:
+    """Say in what the machines differ that made the runs."""
+    first = machines[0]
+    keys = [key for key in first if any(other.get(key) != first[key] for other in machines)]
+    told = "; ".join(f"{key} {', '.join(sorted({str(m.get(key)) for m in machines}))}" for key in keys)
+    return f"These runs were made by different machines, and may differ in the last bits: {told}."
+
+
+def sweep(
+    study: Study,
+    *,
+    jobs: int,
+    shard: str = "",
+    engine: Engine | None = None,
+    progress: Progress = lambda over, at_work, failed: None,
+) -> Swept:
+    """Make the runs of a study, or of a shard of it, that are not there, with so many processes.
+
+    A run that fails stops no other. Raises `KdError` where the folder has a study with another plan.
+    """
+    study.store()
+    start = time.perf_counter()
+    wanted = shard_of(study.runs, shard) if shard else list(study.runs)
+    missing = [run for run in ordered(wanted) if not is_made(study.folder.run(run.name), run.recipe)]
+    over = Counter({"over": len(wanted) - len(missing), "failed": 0})
+
+    def heard(at_work: int, outcome: Outcome | None) -> None:
+        if outcome:
+            over["over"] += 1
+            over["failed"] += bool(outcome.error)
+        progress(over["over"], at_work, over["failed"])
+
+    progress(over["over"], 0, 0)
+    if missing:
+        (engine or _local(jobs))(study, missing, heard)
+    return _swept(study, wanted, len(missing), time.perf_counter() - start)
+
+
+def _local(jobs: int) -> Engine:
+    def make_here(
+        study: Study, runs: Sequence[Planned], heard: Callable[[int, Outcome | None], None]
+    ) -> None:
+        make_all([Task.of(study, run) for run in runs], jobs, heard)
+
+    return make_here
+
+
+def _swept(study: Study, wanted: Sequence[Planned], missing: int, took: float) -> Swept:
+    """Return what is there now."""
+    folder, failures, machines = study.folder, [], dict[str, Mapping[str, str]]()
+    there = 0
+    for planned in wanted:
+        run = folder.run(planned.name)
+        if is_made(run, planned.recipe) and (made := Made.of(run)):
+            there += 1
+            machines[repr(sorted(made.machine.items()))] = made.machine
+        elif (error := failure_of(run))[0]:
+            alone = folder.store.command("run", str(run.recipe_path), run=run.name)
+            failures.append(Failure(planned.name, *error, alone))
+    made_now = max(0, missing - (len(wanted) - there))
+    return Swept(study, wanted, made_now, there, took, failures, list(machines.values()))
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """What a sweep would make: its runs with their values, and how long that takes; None if unknown."""
+
+    study: Study
+    runs: Sequence[Planned]
+    jobs: int
+    each: float
+    teacher: float
+
+    @property
+    def estimate(self) -> float:
+        """Seconds that all runs take, each teacher trained once."""
+        teachers = len({teacher_key(run.recipe) for run in self.runs})
+        return (len(self.runs) * self.each + teachers * self.teacher) / min(self.jobs, len(self.runs))
+
+    def told(self) -> Iterator[Told]:
+        """Return the runs and the estimate."""
+        keys = list(self.study.varied)
+        rows = [
+            Row(Cell(run.name), [Cell(_value(run.varied.get(key))) for key in keys])
+            for run in self.runs[:LISTED]
+        ]
+        yield Table(
+            [Column(key, left=True) for key in keys],
+            [Section(rows)],
+            head=Column("run", left=True, folds=True),
+        )
+        if len(self.runs) > LISTED:
+            yield f"and {len(self.runs) - LISTED:,} more"
+        teachers = counted(len({teacher_key(run.recipe) for run in self.runs}), "teacher")
+        yield f"{counted(len(self.runs), 'run')} with {teachers}; nothing was written"
+        yield (
+            f"about {_duration(self.estimate)} with --jobs {self.jobs}, judging by the first run: "
+            f"{seconds(self.each)}, and {seconds(self.teacher)} for its data and teacher"
+        )
+
+    def document(self) -> dict[str, Any]:
+        """Return the runs and the estimate."""
+        runs = [{"name": run.name, "varied": dict(run.varied)} for run in self.runs]
+        return {"runs": runs, "seconds": round(self.estimate, 1), "jobs": self.jobs}
+
+
+def look(study: Study, *, jobs: int, shard: str = "") -> SweepPlan:
+    """Return what a sweep would make; the first run is made in a folder that is removed, to tell the time."""
+    runs = shard_of(study.runs, shard) if shard else list(study.runs)
+    with tempfile.TemporaryDirectory() as folder:
+        task = replace(Task.of(study, runs[0]), root=folder)
+        first = make(task)
+        there = StudyFolder(Store(Path(folder)), study.folder.name).run(runs[0].name)
+        metas = [there.artefact(name) for name in ("data", "teacher")]
+        teacher = sum(meta.meta().seconds for meta in metas if meta.finished)
+    return SweepPlan(study, runs, jobs, max(0.0, first.seconds - teacher), teacher)
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else shown(value)
+
+
+def _duration(value: float) -> str:
+    if value < 100:
+        return seconds(value)
+    minutes = value / 60
+    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
