@@ -25,12 +25,14 @@ def show_run(call: Call) -> None:
     call.screen.show(stage(call.opened(run)))
 
 
-@app.add("runs", *STORE, examples=("kd runs", "kd runs --outputs elsewhere", "kd runs --json"))
+@app.add("runs", "study_to_list", *STORE, examples=("kd runs", "kd runs noise", "kd runs --json"))
 def runs(call: Call) -> None:
-    """List the runs in the outputs folder."""
-    from kdcli.stages.runs import list_runs as stage
+    """List the runs in the outputs folder, or those of a study with how far they are."""
+    from kdcli.stages.runs import list_runs
+    from kdcli.sweeps.listing import list_study
 
-    call.screen.show(stage(call.store))
+    study = call.options.study_to_list
+    call.screen.show(list_study(call.store, study) if study else list_runs(call.store))
 
 
 @app.add("check", "run_to_check", *STORE, examples=("kd check", "kd check gaussians", "kd check --json"))

@@ -33,6 +33,10 @@ def _recipes(store: Store, run: str | None) -> list[str]:
     return [*builtin_names(), *recipe_files(store, run)]
 
 
+def _studies(store: Store, run: str | None) -> list[str]:
+    return store.studies()
+
+
 def _sweeps(store: Store, run: str | None) -> list[str]:
     return [*study_names(), *recipe_files(store, run)]
 
@@ -70,6 +74,12 @@ class Options:
     )
     run_to_use: str = setting(  # `...`: no default, since it must be given
         ..., "the run to make current", argument="RUN", completion=run_names
+    )
+    study_to_list: str | None = setting(
+        None,
+        "the study whose runs to list; default: the runs of the folder",
+        argument="[STUDY]",
+        completion=_studies,
     )
     run_to_show: str | None = setting(
         None,

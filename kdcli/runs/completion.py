@@ -9,8 +9,8 @@ from kdcli.store import Store
 
 
 def run_names(store: Store, _run: str | None) -> list[str]:
-    """Return the names of all runs of a store."""
-    return store.runs()
+    """Return the names of all runs of a store, and of its studies."""
+    return [*store.runs(), *store.studies()]
 
 
 def student_set_names(store: Store, run: str | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from kdcli.store import (
     marker_problem,
     root_leftovers,
     run_folders,
+    study_runs,
 )
 from kdcli.words import counted
 
@@ -110,12 +112,15 @@ class Checked:
 
 def check(store: Store, name: str | None = None) -> Checked:
     """Check one run, or all and what lies beside them; raises `KdError` if there is no such run."""
-    names = run_folders(store)
+    of_studies = {study: study_runs(store, study) for study in store.studies()}
+    names = [*run_folders(store), *chain(*of_studies.values())]
+    wanted = names
     if name is not None:
         store.run(name)
-        if name not in names:
-            raise unknown("run", name, names)
-    runs = [Run(store, wanted) for wanted in (names if name is None else [name])]
+        wanted = of_studies.get(name, [name])
+        if not set(wanted) <= set(names):
+            raise unknown("run", name, [*run_folders(store), *of_studies])
+    runs = [Run(store, wanted_name) for wanted_name in wanted]
     return Checked(
         path=store.root,
         runs=[_checked(run) for run in runs],

@@ -10,22 +10,28 @@ from kdcli.errors import Command, KdError, unknown
 from kdcli.report.told import Line, Told
 from kdcli.report.words import place
 from kdcli.runs.kinds import STUDENTS, TEACHER
-from kdcli.store import Extent, Run, Store, extent, is_current, remove_run
+from kdcli.store import Extent, Run, Store, extent, is_current, remove_run, study_runs
 from kdcli.words import counted, readable_size
 
 
 @dataclass(frozen=True)
 class Doomed:
-    """A run that is to be deleted, and what is lost with it."""
+    """A run that is to be deleted, or a study of so many `runs`, and what is lost with it."""
 
     run: Run
     extent: Extent
     student_sets: Sequence[str]
     teacher: bool
     current: bool
+    runs: int = 0
 
     def told(self) -> Iterator[Told]:
         """Return what is lost with the run."""
+        if self.runs:
+            size = readable_size(self.extent.size)
+            yield f"study {self.run.name}: {place(self.run.path)}, {size}"
+            yield f"this deletes its {counted(self.runs, 'run')}"
+            return
         held = ["data and teacher" if self.teacher else "data"]
         if self.student_sets:
             held.append(counted(len(self.student_sets), "student set"))
@@ -38,7 +44,8 @@ class Doomed:
     @property
     def question(self) -> str:
         """What a person is asked before the run is deleted."""
-        return f"permanently delete run {self.run.name} ({readable_size(self.extent.size)})?"
+        what = "study" if self.runs else "run"
+        return f"permanently delete {what} {self.run.name} ({readable_size(self.extent.size)})?"
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,10 @@ class RunDeleted:
 def to_delete(store: Store, name: str) -> Run:
     """Return the run of this name; raises `KdError` unless it is a run, and a folder of its own."""
     run = store.run(name)
-    if name not in store.runs():
-        raise unknown("run", name, store.runs())
+    if not (run.recipe_path.is_file() or name in store.studies()):
+        raise unknown("run", name, [*store.runs(), *store.studies()])
+    if at_work := [named for named in study_runs(store, name) if store.run(named).is_locked]:
+        raise KdError(f"a process works on run {at_work[0]} of this study", "wait for it, or end it")
     if run.path.is_symlink():
         raise KdError(
             f"{run.path} is a symbolic link to {run.path.resolve()}, and kd deletes only what lies here",
@@ -78,7 +87,8 @@ def weigh(run: Run) -> Doomed:
     """Return what is lost with a run."""
     sets = [students.path.name for students in run.artefacts(STUDENTS) if students.finished]
     teacher = run.artefact(TEACHER).finished
-    return Doomed(run, extent(run.path), sets, teacher, is_current(run))
+    runs = len(study_runs(run.store, run.name))
+    return Doomed(run, extent(run.path), sets, teacher, is_current(run), runs)
 
 
 def delete_run(doomed: Doomed) -> RunDeleted:

@@ -1,7 +1,7 @@
 """`kd runs`: the runs of an outputs folder."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from kdcli.report.words import iso, minute, place
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import DATA, STUDENTS, TEACHER
 from kdcli.runs.stored import Data, TrainedTeacher
-from kdcli.store import Extent, Run, Store, extent, marker_problem, run_folders
-from kdcli.words import readable_size
+from kdcli.store import Extent, Run, Store, extent, marker_problem, run_folders, study_runs
+from kdcli.words import counted, readable_size
 
 HEAD = Column("run", left=True, folds=True)
 
@@ -63,12 +63,13 @@ class RunListed:
 
 @dataclass(frozen=True)
 class RunsListed:
-    """The runs of an outputs folder; `start` is the command that makes one."""
+    """The runs of an outputs folder, and the number of those in `studies`; `start` makes one."""
 
     path: Path
     runs: Sequence[RunListed]
     problem: str
     start: Command
+    studies: Mapping[str, int] = field(default_factory=dict)
 
     def told(self) -> Iterator[Told]:
         """Return a table of the runs, and what is not legible."""
@@ -83,8 +84,10 @@ class RunsListed:
             yield Table(columns, [Section([run.row() for run in self.runs])], head=HEAD)
             if any(run.current for run in self.runs):
                 yield "* the current run: commands work on it unless --run or KD_RUN names another"
-        else:
+        elif not self.studies:
             yield Line((f"there are no runs in {place(self.path)}; ", self.start, " makes one"))
+        for name, count in self.studies.items():
+            yield Line((f"study {name}: {counted(count, 'run')}; ", Command("runs", (name,)), " lists them"))
         if self.problem:
             yield self.problem
         yield from (f"{run.name}: {run.problem}" for run in self.runs if run.problem)
@@ -95,6 +98,7 @@ class RunsListed:
             "path": self.path,
             "current": next((run.name for run in self.runs if run.current), None),
             "runs": [run.document() for run in self.runs],
+            "studies": [{"name": name, "runs": count} for name, count in self.studies.items()],
             "problem": self.problem or None,
         }
 
@@ -104,7 +108,8 @@ def list_runs(store: Store) -> RunsListed:
     problem = marker_problem(store)
     current = "" if problem else store.current
     runs = [_listed(Run(store, name), current) for name in run_folders(store)]
-    return RunsListed(store.root, runs, problem, store.command("run", "gaussians"))
+    studies = {study: len(study_runs(store, study)) for study in store.studies()}
+    return RunsListed(store.root, runs, problem, store.command("run", "gaussians"), studies)
 
 
 def _listed(run: Run, current: str) -> RunListed:

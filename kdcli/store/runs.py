@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,11 +23,9 @@ from kdcli.store.files import (
     write_file,
     write_synced,
 )
+from kdcli.store.names import NAME, check_run_name, fitting
 from kdcli.store.resume import ResumePoint
 
-LONGEST = 100  # characters of a name
-NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST - 1}}}")
-RUN_NAME = re.compile(rf"({NAME.pattern}/)?{NAME.pattern}")  # of a run, which may be one of a study
 STUDY = "study.json"  # in the folder of a study: its plan
 CURRENT = "current"
 LOCKS = ".locks"
@@ -123,7 +119,7 @@ class Store:
     def unmake_current(self, run: str) -> None:
         """Make no run the current one if it is this, and leave another one that is."""
         with self._marker() as path:
-            if self.current == run:
+            if self.current == run or self.current.startswith(f"{run}/"):  # of a study
                 path.unlink(missing_ok=True)
 
     @contextmanager
@@ -216,6 +212,23 @@ class Run:
         """Return where the training of this name keeps its state, "teacher" or "students-MODEL"."""
         return ResumePoint(self.path / RESUME / name)
 
+    @property
+    def _lock(self) -> Path:
+        return self.store.root / LOCKS / self.name.replace("/", "@")  # which no name has
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether a process works on the run at this moment."""
+        from filelock import FileLock, Timeout
+
+        if not self._lock.is_file():
+            return False
+        try:
+            with FileLock(self._lock).acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+
     @contextmanager
     def locked(self, *, wait: bool = True, waiting: Callable[[], None] = lambda: None) -> Iterator[list[str]]:
         """Have the run to oneself; gives the names of leftovers that were cleared up.
@@ -225,7 +238,7 @@ class Run:
         """
         from filelock import FileLock, Timeout
 
-        path = self.store.root / LOCKS / self.name.replace("/", "@")  # which no name has
+        path = self._lock
         follow_no_link(path.parent, self.store.root)
         first = not self.store.root.exists()
         with told_apart(path):
@@ -278,28 +291,3 @@ class Run:
     def _write(self, path: Path, content: bytes) -> None:
         follow_no_link(path.parent, self.store.root)
         write_file(path, content)
-
-
-def fitting(name: str) -> str:
-    """Return a name that is made of others as it is, or, if it is too long, with a digest for its end."""
-    if len(name) <= LONGEST:
-        return name
-    end = hashlib.sha256(name.encode()).hexdigest()[:16]
-    return f"{name[: LONGEST - 1 - len(end)]}-{end}"
-
-
-def check_run_name(name: str, kind: str) -> None:
-    """Raise `UsageError` unless a run may be named so: as in STUDY/NAME, there may be one level."""
-    for part in name.split("/", 1):
-        check_name(part, kind)
-
-
-def check_name(name: str, kind: str) -> None:
-    """Raise `UsageError` unless a study or student set may be named so."""
-    if not NAME.fullmatch(name):
-        shown = name if len(name) <= 40 else name[:40] + "…"
-        raise UsageError(
-            f"{shown!r} cannot name a {kind}",
-            f"a name has up to {LONGEST} letters, digits, dots, dashes and underscores; a letter or digit "
-            "first",
-        )

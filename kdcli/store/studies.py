@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdcli.store.files import follow_no_link, new_folder, read_record, told_apart, write_file, write_synced
-from kdcli.store.runs import LOCKS, STUDY, Run, Store, check_name
+from kdcli.store.names import check_name
+from kdcli.store.runs import LOCKS, STUDY, Run, Store
 
 SHARED = ".shared"
 

@@ -1,0 +1,37 @@
+"""Names of what the store holds: runs, studies, student sets."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from kdcli.errors import UsageError
+
+LONGEST = 100  # characters of a name
+NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST - 1}}}")
+RUN_NAME = re.compile(rf"({NAME.pattern}/)?{NAME.pattern}")  # of a run, which may be one of a study
+
+
+def fitting(name: str) -> str:
+    """Return a name that is made of others as it is, or, if it is too long, with a digest for its end."""
+    if len(name) <= LONGEST:
+        return name
+    end = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{name[: LONGEST - 1 - len(end)]}-{end}"
+
+
+def check_run_name(name: str, kind: str) -> None:
+    """Raise `UsageError` unless a run may be named so: as in STUDY/NAME, there may be one level."""
+    for part in name.split("/", 1):
+        check_name(part, kind)
+
+
+def check_name(name: str, kind: str) -> None:
+    """Raise `UsageError` unless a study or student set may be named so."""
+    if not NAME.fullmatch(name):
+        shown = name if len(name) <= 40 else name[:40] + "…"
+        raise UsageError(
+            f"{shown!r} cannot name a {kind}",
+            f"a name has up to {LONGEST} letters, digits, dots, dashes and underscores; a letter or digit "
+            "first",
+        )
