@@ -127,6 +127,7 @@ class Binned(NamedTuple):
     @classmethod
     def of(cls, scored: Scored) -> Binned:
         """Put what models said in BINS equally wide bins."""
+        import torch
         from torch.nn.functional import one_hot
 
         p = scored.p.mT
@@ -134,8 +135,9 @@ class Binned(NamedTuple):
         bins = bins_of(p)
         counts = bin_sums(p.new_ones(()).expand_as(p), bins).gather(-1, bins)
         mean, frequency = (bin_sums(values, bins).gather(-1, bins) / counts for values in (p, happened))
-        # A frequency of one example is 0 or 1, and so is without noise by this estimate.
+        # A single example tells nothing of how frequencies vary: there probabilities are believed.
         noise = frequency * (1 - frequency) / (counts - 1).clamp(min=1)
+        noise = torch.where(counts > 1, noise, mean * (1 - mean))
         return cls(mean, frequency, noise, happened.mean(-1, keepdim=True))
 
 
@@ -143,8 +145,7 @@ def reliability(scored: Scored) -> Tensor:
     """Each example's part of the Brier score's reliability: how far probabilities are from frequencies.
 
     The mean over examples is Σ_k Σ_b n_b / n · (mean probability − frequency of class k in bin b)², less
-    what chance adds to it, so that it may fall below 0; only bins of a single example, of which there are
-    some among fewer than 200, keep their bias. With `resolution`,
+    what chance adds to it: without bias for calibrated models, it may fall below 0. With `resolution`,
 
         Brier score = reliability − resolution + Σ_k f_k (1 − f_k) · n / (n − 1),
 

@@ -29,6 +29,9 @@ WORK = ("no_wait", *STORE)  # of every command that works on one run alone
 COMPUTE = ("run", "jobs", *WORK)  # of every command that computes on an existing run
 
 
+WITH_INTERVALS = tuple(name for name, metric in METRICS.items() if metric.inferred)
+
+
 def _recipes(store: Store, run: str | None) -> list[str]:
     return [*builtin_names(), *recipe_files(store, run)]
 
@@ -196,9 +199,9 @@ class Options:
     metrics: tuple[str, ...] = setting(
         (),
         "metrics to give verdicts on as well",
-        values=", ".join(METRICS),
+        values=", ".join(WITH_INTERVALS),
         flag="--metric",
-        completion=tuple(METRICS),
+        completion=WITH_INTERVALS,
     )
     by: str | None = setting(
         None,

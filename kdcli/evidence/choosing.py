@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from kdcli.errors import KdError
 from kdcli.evidence.costs import Cost, measure_costs
 from kdcli.evidence.gather import student_sets
 from kdcli.evidence.tested import mean_on_validation, on_validation
@@ -63,7 +64,9 @@ def choose(experiment: Experiment, budget: Budget) -> Choice:
 
     Raises `KdError` without students that are not stale.
     """
-    sets = student_sets(experiment)[0]
+    sets = [trained for trained in student_sets(experiment)[0] if trained.set.taught.teaches]
+    if not sets:
+        raise KdError(f"run {experiment.run.name} has no students that a teacher or labels taught")
     data, metric = experiment.data, METRICS[budget.metric]
     sign = 1 if metric.better == "higher" else -1
     costs = measure_costs(sets, data)

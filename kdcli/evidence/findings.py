@@ -16,6 +16,7 @@ from kdcli.evidence.verdicts import (
     contrast,
     decide,
 )
+from kdcli.runs.student_sets import StudentSet
 from kdcli.targets import AUTO, SMOOTHING, TARGETS
 
 USUAL = ("smooth", "hard", "spread", "shuffled")  # do less than soft targets, may explain their gain
@@ -175,7 +176,7 @@ def attributions(evidence: Evidence) -> list[Attribution]:
         _Case(
             soft,
             evidence.named(soft.control),
-            _tuned([rival for rival in evidence.students if _explains(rival, soft, metric)]),
+            _rivals(soft, metric, evidence),
             metric,
         )
         for soft in evidence.students
@@ -215,15 +216,25 @@ def _explains(rival: StudentsMeasured, soft: StudentsMeasured, metric: str) -> b
         and rival.group == soft.group
         and rival.control == soft.control
         and rival.set.settings.label_weight == soft.set.settings.label_weight
-        and (not rival.set.taught.softened or rival.set.temperature == soft.set.temperature)
+        and (not rival.set.taught.softened or _same_temperature(rival.set, soft.set))
     )
 
 
-def _tuned(rivals: Sequence[StudentsMeasured]) -> list[StudentsMeasured]:
-    """Return the rivals without those whose ε is given, where there is one that chose it."""
+def _same_temperature(rival: StudentSet, soft: StudentSet) -> bool:
+    """Whether two sets have one temperature, or each chose the best for itself."""
+    return rival.temperature == soft.temperature or bool(rival.chosen and soft.chosen)
+
+
+def _rivals(soft: StudentsMeasured, metric: str, evidence: Evidence) -> list[StudentsMeasured]:
+    """Return the sets that may explain a gain; of several ε the one that is best on validation examples."""
+    rivals = [rival for rival in evidence.students if _explains(rival, soft, metric)]
     smoothed = [rival for rival in rivals if rival.set.taught.setting == SMOOTHING]
-    chose = any(rival.set.chosen for rival in smoothed)
-    return [rival for rival in rivals if rival not in smoothed or rival.set.chosen or not chose]
+    if len(smoothed) < 2:
+        return rivals
+    best = max(
+        smoothed, key=lambda rival: rival.versus[metric].sign * evidence.on_validation(rival.name, metric)
+    )
+    return [rival for rival in rivals if rival not in smoothed or rival is best]
 
 
 def _tells(evidence: Evidence, explained: Sequence[Attribution]) -> Command | None:

@@ -195,7 +195,7 @@ def _check_metrics(metrics: Sequence[str], data: Data, teacher: TrainedTeacher |
             usable = ", ".join(name for name, metric in METRICS.items() if metric.inferred)
             raise UsageError(
                 f"{name} has no interval, and so no verdict; it stands in the table of other metrics",
-                f"metrics that have: {usable}",
+                f"metrics with an interval: {usable}",
             )
         if not known[needs]:
             posterior = f"the exact posterior, which is not known for {data.description.name}"

@@ -79,7 +79,7 @@ def _curves(experiment: Experiment, evidence: Evidence) -> dict[str, tuple[Tenso
 def _still_falling(evidence: Evidence, curves: Mapping[str, tuple[Tensor, Tensor]]) -> list[StillFalling]:
     falling = []
     for students in evidence.students:
-        if students.name not in curves:
+        if students.name not in curves or not students.set.taught.teaches:
             continue
         epochs, loss = curves[students.name]
         late = int((epochs <= LATE * epochs[-1]).sum()) - 1

@@ -278,7 +278,8 @@ class Model(ABC):
         """Return a lower bound of what training takes: parameters, targets and logits."""
         logits = sizes.n_classes * sizes.predicted
         each = self.least_bytes(sizes.features, sizes.n_classes, sizes.train)
-        taught = sizes.members if sizes.by_seed else sizes.draws * sizes.sets
+        # Targets of each seed are made one after the other, and then laid out for the stack.
+        taught = 2 * sizes.members if sizes.by_seed else sizes.draws * sizes.sets
         targets = 8 * taught * sizes.n_classes * (sizes.train + sizes.val)
         return Need(
             memory=sizes.members * (self.COPIES * each + LOGIT_BYTES * logits) + targets,

@@ -34,6 +34,8 @@ CSV_COLUMNS = (
     "target",
     "temperature",
     "auto_temperature",
+    "smoothing",
+    "auto_smoothing",
     "model",
     "seeds",
     *LOST,

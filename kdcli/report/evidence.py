@@ -192,6 +192,12 @@ def _cost_cells(cost: Cost, teacher: Cost | None) -> list[Cell]:
     return cells
 
 
+def _smoothing(student_set: StudentSet) -> dict[str, Any]:
+    if student_set.taught.setting != SMOOTHING:
+        return {}
+    return {SMOOTHING: student_set.smoothing, f"auto_{SMOOTHING}": student_set.chosen is not None}
+
+
 def set_facts(name: str, student_set: StudentSet) -> dict[str, Any]:
     """Return what programs are told of a student set in the folder `name`."""
     return {
@@ -204,5 +210,5 @@ def set_facts(name: str, student_set: StudentSet) -> dict[str, Any]:
         "seed_numbers": student_set.seeds,  # in the order of `per_seed`
         **{why: student_set.lost.get(why, ()) for why in LOST},
         **student_set.columns(),
-        **({SMOOTHING: student_set.smoothing} if student_set.taught.setting == SMOOTHING else {}),
+        **_smoothing(student_set),
     }

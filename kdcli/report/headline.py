@@ -25,6 +25,7 @@ def headline(evidence: Evidence, groups: Sequence[GroupFindings]) -> str:
 
     A later metric is told only where those before it show no difference.
     """
+    groups = list(map(_taught_something, groups))
     undecided: list[str] = []
     here = f"Over {evidence.draws} draws" if evidence.draws > 1 else "On these training data"
     for metric in evidence.compared:
@@ -41,22 +42,27 @@ def headline(evidence: Evidence, groups: Sequence[GroupFindings]) -> str:
     return _undecided(here, undecided, groups) if undecided else ""
 
 
+def _taught_something(group: GroupFindings) -> GroupFindings:
+    """Leave out the students of untrained teachers: that they learn nothing is no news."""
+    decided = [
+        replace(one, students=[students for students in one.students if students.set.taught.teaches])
+        for one in group.decided
+    ]
+    return replace(group, decided=[one for one in decided if one.students])
+
+
 def _judged(metric: str, groups: Sequence[GroupFindings]) -> list[GroupFindings]:
     """Return the groups with a verdict on a metric."""
     return [group for group in groups if any(d.metric == metric and d.verdict for d in group.decided)]
 
 
 def _shown(groups: Sequence[GroupFindings], metric: str, verdict: Verdict) -> list[tuple[str, Decided]]:
-    """Return the sets of this verdict by group, the largest difference first.
-
-    That a student learns nothing from an untrained teacher is no news.
-    """
+    """Return the sets of this verdict by group, the largest difference first."""
     shown = [
-        (group.group, replace(decided, students=taught))
+        (group.group, decided)
         for group in groups
         for decided in group.decided
         if (decided.metric, decided.verdict) == (metric, verdict)
-        and (taught := [students for students in decided.students if students.set.taught.teaches])
     ]
     return sorted(shown, key=lambda found: -abs(found[1].comparisons[0].gain))
 

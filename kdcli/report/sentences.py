@@ -116,8 +116,12 @@ def _undecided(decided: Decided) -> list[str]:
         if not attainable(decided.metric, least):
             few = "draws" if decided.comparisons[0].draws > 1 else "seeds or examples"
             power = f" (too few {few} to detect any difference)"
-        difference = f"The difference in {metric.title} from {control}"
-        texts.append(f"{difference} is inconclusive for {spoken_list(finite)}{power}.")
+        difference = f"The difference in {metric.title} from {control} is inconclusive for"
+        taught = [students for students in finite if students.set.taught.teaches]
+        if taught:
+            texts.append(f"{difference} {spoken_list(taught)}{power}.")
+        if untaught := [students for students in finite if students not in taught]:
+            texts.append(f"{difference} {spoken_list(untaught)}, whose students differ widely.")
     if endless:
         texts.append(f"{capitalised(metric.title)} is ∞ for {listed([control, *map(spoken, endless)])}.")
     return texts

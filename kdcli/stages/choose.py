@@ -118,7 +118,7 @@ def choose(
     that needs more than labels, and for what is no time or size, and `KdError` without students.
     """
     kind = find_metric(metric)
-    if kind.needs != "labels" or kind.total:
+    if kind.needs != "labels" or kind.total or not kind.inferred:
         raise UsageError(f"--metric: {metric} cannot be chosen by", "such as accuracy, nll or roc_auc")
     budget = Budget(
         metric,

@@ -25,6 +25,7 @@ from kdcli.teachers.transfer import made_examples
 from kdcli.training import refusals
 from kdcli.training.further import copies_of
 from kdcli.training.material import Material
+from kdcli.training.other_teachers import needed
 from kdcli.training.students import Plan, plan, resume_points, stored_set, train
 from kdcli.training.workshop import smaller_step
 from kdcli.words import counted, numbered
@@ -133,6 +134,8 @@ def distill(
     for order in planned.orders:
         sizes = material.sizes(order.candidates, students.seeds, order.predicted)
         room.check_training(order.model, sizes, experiment.run.path)
+        for _, model in needed(order.candidates, material):
+            room.check_training(model, replace(sizes, sets=1), experiment.run.path)
     start, orders = time.perf_counter(), planned.orders
     lost = [train(order, students, material, keep_going=keep_going, watch=watch) for order in orders]
     for model in {s.model for s in sets}:

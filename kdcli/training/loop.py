@@ -88,7 +88,8 @@ class _Run:
         """Go on from the state that was kept; without one, record the losses before training."""
         if self.keeper and (kept := self.keeper.load()):
             self.state.restore(kept)
-            self.report.resumed(self.state.epoch)
+            if self.state.epoch <= self.training.epochs:
+                self.report.resumed(self.state.epoch)
         else:
             self.record(0)
         self.report(self.state.steps, self.state.curves.mean_loss)

@@ -35,10 +35,10 @@ class Seed:
 
     def knowing(self, known: Knowledge, part: str, draw: Draw) -> Knowledge:
         """Return what the targets of this seed are made from, on a part of the examples in a draw."""
+        if self.logits:
+            return replace(known, teacher_logits=self.logits[part][draw.number])
         random = generator(f"targets/{part}/seed {self.number}", draw.data, draw.number)
-        chance = torch.rand(len(known.y), known.n_classes, generator=random)
-        logits = self.logits[part][draw.number] if self.logits else known.teacher_logits
-        return replace(known, chance=chance, teacher_logits=logits)
+        return replace(known, chance=torch.rand(len(known.y), known.n_classes, generator=random))
 
 
 @dataclass(frozen=True)
@@ -213,6 +213,7 @@ class Material:
             seeds=seeds,
             role=role,
             predicted=["train", "val", *further],
+            replicates=True,
         )
 
     def sizes(self, sets: Sequence[StudentSet], seeds: int, predicted: Sequence[str] = ("test",)) -> Sizes:

@@ -34,7 +34,9 @@ class OtherTraining:
         return TrainingWorkshop(
             training=replace(self.students, epochs=0) if untrained else self.students,
             title=f"teachers {model} of the students' own shape",
-            name_member=lambda k, seed, draw: f"the teacher {model} of {named_seed(seed, draw, draws)}",
+            name_member=lambda k, seed, draw: (
+                f"the {kind} teacher {model} of {named_seed(seed, draw, draws)}"
+            ),
             open_display=unwatched if untrained else self.watch,
             points=ResumePoints(self.points.run, f"{self.points.name}.{kind}"),
             identity={**self.identity, "teachers": kind},
@@ -50,17 +52,18 @@ def other_teachers(
     Raises `NotFiniteError` where one has none but infinite losses or outputs.
     """
     found = {}
-    for kind, model in _needed(sets, material):
+    for kind, model in needed(sets, material):
         teaching = material.other_teaching(seeds, role=kind)
         (fitted,) = model.train(teaching, training.workshop(kind, model, teaching.draws))
         found[kind] = fitted.logits
     return found
 
 
-def _needed(sets: Sequence[StudentSet], material: Material) -> Iterator[tuple[str, Model]]:
+def needed(sets: Sequence[StudentSet], material: Material) -> Iterator[tuple[str, Model]]:
+    """Yield the kinds of further teachers that the targets of these sets need, with their models."""
     needs = {student_set.taught.needs for student_set in sets}
     if "self" in needs:
         yield "self", sets[0].model  # which all share
     if "untrained" in needs:
-        teacher = material.teacher.model if material.teacher else parse_model(UNTRAINED)
-        yield "untrained", teacher if teacher.CURVES else parse_model(UNTRAINED)
+        teacher = material.teacher.model if material.teacher else None
+        yield "untrained", teacher if teacher and teacher.CURVES else parse_model(UNTRAINED)

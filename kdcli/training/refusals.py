@@ -83,6 +83,13 @@ def check_targets(sets: Sequence[StudentSet], data: Data) -> None:
                 f"{data.n_classes}: a single other class cannot be shuffled",
                 "leave it out; soft is the same target here",
             )
+    for student_set in sets:
+        model = student_set.model
+        if student_set.taught.needs == "self" and (model.remembers or model.limited_by == "nothing"):
+            raise UsageError(
+                f"target self: a teacher {model} remembers the labels of its training rows, which it teaches",
+                "labels is the same target here; leave self out, or name a smaller --model",
+            )
 
 
 def check_transfer_set(material: Material) -> None:

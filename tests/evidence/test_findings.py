@@ -159,6 +159,9 @@ def test_a_gain_is_explained_by_students_of_the_same_model_and_label_weight() ->
 def test_a_chosen_temperature_is_explained_at_that_temperature() -> None:
     soft = students("soft", 0.9, temperature="auto", chosen=2.0)
     sets = [students("labels", 0.8), soft, students("shuffled", 0.85, temperature="auto", chosen=4.0)]
+    (gain,) = attributions(*sets)  # each chose the best for itself
+    assert [share.rival.name for share in gain.shares] == ["shuffled-Tauto-mlp4"]
+    sets[2] = students("shuffled", 0.85, temperature=4.0)
     assert not any(gain.shares for gain in attributions(*sets))
     (gain,) = attributions(*sets, students("shuffled", 0.85, temperature=2.0))
     assert [share.rival.name for share in gain.shares] == ["shuffled-T2-mlp4"]
@@ -190,16 +193,18 @@ def test_the_smoothing_that_is_missing_is_to_be_chosen() -> None:
     assert [(wanted.target, wanted.settings.smoothing) for wanted in asked] == [("smooth", "auto")]
 
 
-def test_of_smooth_targets_the_one_that_chose_its_smoothing_is_the_rival() -> None:
+def test_of_smooth_targets_the_one_that_is_best_on_validation_examples_is_the_rival() -> None:
     sets = [students("labels", 0.8), students("soft", 0.9), students("smooth", 0.82)]
     tuned = students("smooth", 0.85, smoothing="auto", chosen=0.05)
 
-    def rivals(*made: StudentsMeasured) -> list[str]:
-        (gain,) = attributions(*made)
+    def rivals(*made: StudentsMeasured, best: str = "") -> list[str]:
+        measured = replace(evidence(*made), on_validation=lambda folder, metric: float(folder == best))
+        (gain,) = findings(measured)[0].attributions
         return [share.rival.name for share in gain.shares]
 
     assert rivals(*sets) == ["smooth-e0.1-mlp4"]
-    assert rivals(*sets, tuned) == ["smooth-eauto-mlp4"]
+    for best in ("smooth-e0.1-mlp4", "smooth-eauto-mlp4"):
+        assert rivals(*sets, tuned, best=best) == [best]
 
 
 def test_students_of_an_untrained_teacher_do_not_hide_what_others_would_show() -> None:

@@ -120,6 +120,14 @@ def test_new_examples_are_labelled_by_them_too(kd: Kd, outputs: Path) -> None:
     assert max(students(outputs / "wine", name).metrics["accuracy"][0]) > 0.6
 
 
+def test_a_teacher_that_would_remember_its_labels_teaches_nothing_else(kd: Kd, tiny: Path) -> None:
+    for model in ("tree", "forest:3", "gbdt"):
+        outcome = kd("distill", "-t", "self", "--model", model)
+        assert outcome.code == 2
+        assert f"target self: a teacher {model} remembers the labels" in outcome.err
+    assert kd("distill", "-t", "self", "--model", "tree:max_leaf_nodes=4").code == 0
+
+
 def test_an_interrupted_training_goes_on_to_the_same_students(
     kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,5 +146,5 @@ def test_an_interrupted_training_goes_on_to_the_same_students(
 
 
 def test_a_teacher_whose_loss_is_infinite_is_named(tiny: Path) -> None:
-    with pytest.raises(NotFiniteError, match=r"of the teacher mlp:4 of seed 0"):
+    with pytest.raises(NotFiniteError, match=r"of the self teacher mlp:4 of seed 0"):
         others(tiny, "self", learning_rate=1e30)
