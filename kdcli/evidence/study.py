@@ -116,10 +116,8 @@ def gather_study(study: Study) -> StudyEvidence:
             bayes[planned.name] = evidence.description.bayes.accuracy
         rows += _rows(planned.name, planned.varied, evidence)
     if not rows:
-        raise KdError(
-            f"no run of the study {study.folder.name} can be compared",
-            "make them with kd sweep, or go on with it",
-        )
+        sweep = study.folder.store.command("sweep", "FILE", study=study.folder.name)
+        raise KdError(f"no run of the study {study.folder.name} can be compared", ("go on with ", sweep))
     decided = _decided(rows)
     best = max(decided, key=lambda row: row.validation or 0.0)
     return StudyEvidence(study, decided, missing, unread, teachers, bayes, best)

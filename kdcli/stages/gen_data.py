@@ -127,11 +127,11 @@ def gen_data(
 ) -> DataMade:
     """Make a run's data from a recipe, its data section changed by `options`.
 
-    The run becomes the current one if it is to be `current` and KD_RUN does not name the run of the shell. A
-    run that is there keeps the rest of its recipe, unless this one is to be `adopt`ed. A dataset that is read
-    from files finds them in the folder `source`, or downloads them. Raises `UsageError` for options that the
-    dataset does not have, and `KdError` where the run holds other data or is to adopt another recipe, and
-    `force` does not allow to replace it, or where the data would not fit in memory or on the disk.
+    The run becomes the current one, if it is to be `current` and KD_RUN names none. One that is there keeps
+    the rest of its recipe, unless this one is to be `adopt`ed. A dataset that is read from files finds them
+    in the folder `source`, or downloads them. Raises `UsageError` for options that the dataset does not have,
+    and `KdError` where the run holds other data or is to adopt another recipe, and `force` does not allow it,
+    or where the data would not fit in memory or on the disk.
     """
     run = experiment.run
     dataset = DATASETS[recipe.dataset]
