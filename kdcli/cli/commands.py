@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kdcli.stages.compare import Compared
     from kdcli.stages.run import Step
     from kdcli.sweeps.compare import StudyCompared
+    from kdcli.sweeps.sweep import Engine
 
 app = App()
 
@@ -102,15 +103,26 @@ def sweep(call: Call) -> None:
 
     options = call.options
     study = _study(call)
-    at_once = options.jobs or jobs()
     if options.dry_run:
-        call.screen.show(look(study, jobs=at_once, shard=options.shard))
+        call.screen.show(look(study, jobs=options.jobs or jobs(), shard=options.shard))
         return
     with call.screen.runs(len(study.runs)) as progress:
-        made = stage(study, jobs=at_once, shard=options.shard, progress=progress)
+        made = stage(study, _engine(call), shard=options.shard, progress=progress)
     call.screen.show(made)
     if made.failures:
         raise typer.Exit(1)
+
+
+def _engine(call: Call) -> "Engine":
+    """Return what makes the runs of a sweep."""
+    from kdcli.sweeps import local, on_dask
+
+    options = call.options
+    if options.engine == "dask":
+        return on_dask.engine(options.address)
+    if options.address:
+        raise UsageError("--address is for --engine dask", "leave it out, or name the engine")
+    return local.engine(options.jobs or jobs())
 
 
 def _study(call: Call) -> "Study":

@@ -144,15 +144,14 @@ def gen_data(
     record = DataRecord(recipe.dataset, config, _fingerprint(dataset, contents, experiment))
     given = list(flags_given(options)) if there and not adopt else None
     up_to_date = reusable(experiment, DATA, record, force=force, given=given)
-    replaces = adopt and there and _replaces(experiment, recipe, force)
+    adopts = adopt and (not there or _replaces(experiment, recipe, force))
     if not up_to_date:
         _check_room(dataset.points(config), config, run.path)
         _make(experiment, recipe, record, sample or (lambda: _sampled(experiment, record, contents, bar)))
-    elif replaces or (adopt and not there):  # of data that are shared with another run
+    elif adopts:
         experiment.adopt(dump(recipe))
-    if (
-        current and named_run() is None
-    ):  # a shell that has a run of its own leaves the one of all others alone
+    # A shell that has a run of its own leaves the one of all others alone.
+    if current and named_run() is None:
         run.store.make_current(run.name)
     return DataMade(run.name, run.artefact(DATA).path, up_to_date, experiment.data.description)
 

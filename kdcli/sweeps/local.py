@@ -13,8 +13,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import IO
 
-from kdcli.runs.studies import PORTABLE
+from kdcli.runs.studies import PORTABLE, Study
+from kdcli.runs.vary import Planned
 from kdcli.sweeps.making import Outcome, Task
+from kdcli.sweeps.sweep import Engine
 
 ATTEMPTS = 3  # at a run in whose course processes died
 PAUSE = 0.5  # seconds between two looks at runs that another process makes
@@ -25,6 +27,17 @@ SAME_INSTRUCTIONS = {  # which all processors of a family have, so that sums are
     "ONEDNN_MAX_CPU_ISA": "SSE41",
     "OPENBLAS_CORETYPE": "Prescott",
 }
+
+
+def engine(jobs: int) -> Engine:
+    """Return what makes runs by so many processes of this machine."""
+
+    def make_here(
+        study: Study, runs: Sequence[Planned], heard: Callable[[int, Outcome | None], None]
+    ) -> None:
+        make_all([Task.of(study, run) for run in runs], jobs, heard)
+
+    return make_here
 
 
 def make_all(tasks: Sequence[Task], jobs: int, heard: Callable[[int, Outcome | None], None]) -> None:

@@ -16,7 +16,6 @@ from kdcli.runs.studies import Study, teacher_key
 from kdcli.runs.vary import Planned
 from kdcli.settings import shown
 from kdcli.store import Store, StudyFolder
-from kdcli.sweeps.local import make_all
 from kdcli.sweeps.making import Made, Outcome, Task, failure_of, is_made, make
 from kdcli.sweeps.order import ordered, shard_of
 from kdcli.words import counted
@@ -96,13 +95,12 @@ def machines_text(machines: Sequence[Mapping[str, str]]) -> str:
 
 def sweep(
     study: Study,
+    engine: Engine,
     *,
-    jobs: int,
     shard: str = "",
-    engine: Engine | None = None,
     progress: Progress = lambda over, at_work, failed: None,
 ) -> Swept:
-    """Make the runs of a study, or of a shard of it, that are not there, with so many processes.
+    """Make the runs of a study, or of a shard of it, that are not there.
 
     A run that fails stops no other. Raises `KdError` where the folder has a study with another plan.
     """
@@ -120,17 +118,8 @@ def sweep(
 
     progress(over["over"], 0, 0)
     if missing:
-        (engine or _local(jobs))(study, missing, heard)
+        engine(study, missing, heard)
     return _swept(study, wanted, len(missing), time.perf_counter() - start)
-
-
-def _local(jobs: int) -> Engine:
-    def make_here(
-        study: Study, runs: Sequence[Planned], heard: Callable[[int, Outcome | None], None]
-    ) -> None:
-        make_all([Task.of(study, run) for run in runs], jobs, heard)
-
-    return make_here
 
 
 def _swept(study: Study, wanted: Sequence[Planned], missing: int, took: float) -> Swept:
