@@ -98,6 +98,7 @@ def _take(steps: "Sequence[Step]", screen: Screen) -> None:
 )
 def sweep(call: Call) -> None:
     """Make a study: many runs that differ in what a file varies. What is there is not made again."""
+    from kdcli.sweeps.merging import merge
     from kdcli.sweeps.sweep import look
     from kdcli.sweeps.sweep import sweep as stage
 
@@ -105,6 +106,12 @@ def sweep(call: Call) -> None:
     study = _study(call)
     if options.dry_run:
         call.screen.show(look(study, jobs=options.jobs or jobs(), shard=options.shard))
+        return
+    if options.merge:
+        merged = merge(study, options.merge)
+        call.screen.show(merged)
+        if merged.missing:
+            raise typer.Exit(1)
         return
     with call.screen.runs(len(study.runs)) as progress:
         made = stage(study, _engine(call), shard=options.shard, progress=progress)

@@ -140,11 +140,15 @@ def _swept(study: Study, wanted: Sequence[Planned], missing: int, took: float) -
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """What a sweep would make: its runs with their values, and how long that takes; None if unknown."""
+    """What a sweep would make: its runs, and how many seconds `each` of them and each `teacher` takes.
+
+    That is what the run `sample` took.
+    """
 
     study: Study
     runs: Sequence[Planned]
     jobs: int
+    sample: str
     each: float
     teacher: float
 
@@ -171,7 +175,7 @@ class SweepPlan:
         teachers = counted(len({teacher_key(run.recipe) for run in self.runs}), "teacher")
         yield f"{counted(len(self.runs), 'run')} with {teachers}; nothing was written"
         yield (
-            f"about {_duration(self.estimate)} with --jobs {self.jobs}, judging by the first run: "
+            f"about {_duration(self.estimate)} with --jobs {self.jobs}, judging by {self.sample}: "
             f"{seconds(self.each)}, and {seconds(self.teacher)} for its data and teacher"
         )
 
@@ -182,15 +186,15 @@ class SweepPlan:
 
 
 def look(study: Study, *, jobs: int, shard: str = "") -> SweepPlan:
-    """Return what a sweep would make; the first run is made in a folder that is removed, to tell the time."""
+    """Return what a sweep would make; one run is made in a folder that is removed, to tell the time."""
     runs = shard_of(study.runs, shard) if shard else list(study.runs)
     with tempfile.TemporaryDirectory() as folder:
-        task = replace(Task.of(study, runs[0]), root=folder)
-        first = make(task)
-        there = StudyFolder(Store(Path(folder)), study.folder.name).run(runs[0].name)
+        sample = runs[len(runs) // 2]
+        made = make(replace(Task.of(study, sample), root=folder))
+        there = StudyFolder(Store(Path(folder)), study.folder.name).run(sample.name)
         metas = [there.artefact(name) for name in ("data", "teacher")]
         teacher = sum(meta.meta().seconds for meta in metas if meta.finished)
-    return SweepPlan(study, runs, jobs, max(0.0, first.seconds - teacher), teacher)
+    return SweepPlan(study, runs, jobs, sample.name, max(0.0, made.seconds - teacher), teacher)
 
 
 def _value(value: Any) -> str:
