@@ -28,6 +28,7 @@ from kdcli.store.files import (
 )
 from kdcli.store.json_values import from_json, to_json
 from kdcli.store.versions import FORMAT, NewerError, OlderError, is_newer
+from kdcli.version import installed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -222,9 +223,7 @@ class Artefact:
 
 
 def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    return {"python": platform.python_version()} | {name: installed(name) for name in PACKAGES}
 
 
 def _write_json(document: Any, path: Path) -> None:

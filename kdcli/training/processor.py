@@ -5,9 +5,10 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 
 import torch
+
+from kdcli.version import installed
 
 PACKAGES = ("kdcli", "torch", "numpy", "scikit-learn")
 
@@ -48,7 +49,7 @@ def keep_freed_memory() -> None:
 def machine() -> dict[str, str]:
     """Return what the bits of a training depend on beside its configuration: versions and instructions."""
     return {
-        **{name: version(name) for name in PACKAGES},
+        **{name: installed(name) for name in PACKAGES},
         "python": platform.python_version(),
         "processor": platform.machine(),
         "instructions": torch.backends.cpu.get_cpu_capability(),

@@ -4,13 +4,13 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 from torch import Tensor
 
 from kdcli.errors import KdError
 from kdcli.store import ResumePoint, Run
+from kdcli.version import installed
 
 SECONDS = 5.0  # of training between two states that are kept
 SHARE = 0.05  # of the time that keeping states may take
@@ -71,5 +71,5 @@ class KeptTraining:
 
 def identity(records: list[Mapping[str, Any]], parents: Mapping[str, str]) -> dict[str, Any]:
     """Return what identifies the training of these configurations from these parents' digests."""
-    versions = {name: version(name) for name in ("kdcli", "torch")}
+    versions = {name: installed(name) for name in ("kdcli", "torch")}
     return {"records": records, "parents": dict(parents), "versions": versions}
