@@ -183,9 +183,10 @@ def marker_problem(store: Store) -> str:
 
 
 def is_current(run: Run) -> bool:
-    """Whether a run is the current one; no run is, where the marker cannot be read."""
+    """Whether a run, or one of a study, is the current one; none is where the marker cannot be read."""
     try:
-        return run.store.current == run.name
+        current = run.store.current
+        return current == run.name or current.startswith(f"{run.name}/")
     except KdError:
         return False
 

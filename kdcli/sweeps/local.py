@@ -15,18 +15,12 @@ from typing import IO
 
 from kdcli.runs.studies import PORTABLE, Study
 from kdcli.runs.vary import Planned
-from kdcli.sweeps.making import Outcome, Task
+from kdcli.sweeps.making import SAME_INSTRUCTIONS, Outcome, Task
 from kdcli.sweeps.sweep import Engine
 
 ATTEMPTS = 3  # at a run in whose course processes died
 PAUSE = 0.5  # seconds between two looks at runs that another process makes
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "KD_JOBS": "1"}
-SAME_INSTRUCTIONS = {  # which all processors of a family have, so that sums are in one order
-    "ATEN_CPU_CAPABILITY": "default",
-    "MKL_CBWR": "COMPATIBLE",
-    "ONEDNN_MAX_CPU_ISA": "SSE41",
-    "OPENBLAS_CORETYPE": "Prescott",
-}
 
 
 def engine(jobs: int) -> Engine:

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from kdcli import workers
@@ -16,7 +17,7 @@ from kdcli.runs.kinds import DATA, STUDENTS, TEACHER
 from kdcli.runs.recipe import Recipe
 from kdcli.runs.recipe_reading import parse
 from kdcli.runs.recipe_text import dump
-from kdcli.runs.studies import EXACT, Study, data_key, key_of, teacher_key
+from kdcli.runs.studies import EXACT, PORTABLE, Study, data_key, key_of, teacher_key
 from kdcli.runs.vary import Planned
 from kdcli.stages.distill import distill
 from kdcli.stages.gen_data import gen_data
@@ -24,6 +25,14 @@ from kdcli.stages.train_teacher import train_teacher
 from kdcli.store import BusyError, Run, Store, StudyFolder, share
 from kdcli.training.processor import machine
 
+SAME_INSTRUCTIONS = MappingProxyType(  # which all processors of a family have, so that sums are in one order
+    {
+        "ATEN_CPU_CAPABILITY": "default",
+        "MKL_CBWR": "COMPATIBLE",
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "OPENBLAS_CORETYPE": "Prescott",
+    }
+)
 MADE, FAILED = "made.json", "failed.json"  # in the folder of a run: how it was made, or why it was not
 
 
@@ -86,6 +95,7 @@ def make(task: Task) -> Outcome:
     try:
         with run.locked(wait=False):
             if not is_made(run, recipe):
+                check_instructions(task.reproducible)
                 _make(folder, run, recipe, start)
     except BusyError:
         return Outcome(task.name, busy=True)
@@ -105,6 +115,17 @@ def is_made(run: Run, recipe: Recipe) -> bool:
     """Whether a run is there as a whole, as this recipe says."""
     made = Made.of(run)
     return made is not None and made.recipe == key_of(recipe)
+
+
+def check_instructions(reproducible: str) -> None:
+    """Raise `KdError` where this process computes with other instructions than it is to."""
+    shared = SAME_INSTRUCTIONS["ATEN_CPU_CAPABILITY"].upper()
+    if reproducible == PORTABLE and machine()["instructions"] != shared:
+        variables = " ".join(f"{name}={value}" for name, value in SAME_INSTRUCTIONS.items())
+        raise KdError(
+            "this process computes with instructions that not all processors of the family have",
+            f"start workers with {variables}",
+        )
 
 
 def _make(folder: StudyFolder, run: Run, recipe: Recipe, start: float) -> None:

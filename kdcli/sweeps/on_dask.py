@@ -43,7 +43,7 @@ def engine(address: str) -> Engine:
     ) -> None:
         with _client(address) as client:
             _check_workers(client, address)
-            if _sees(client, study.folder):
+            if sees(client, study.folder):
                 _make_in_place(client, study, runs, heard)
             else:
                 _Elsewhere(client, study, heard).make_all(runs)
@@ -96,7 +96,7 @@ def _check_workers(client: Any, address: str) -> None:
             )
 
 
-def _sees(client: Any, folder: StudyFolder) -> bool:
+def sees(client: Any, folder: StudyFolder) -> bool:
     """Whether all workers see the folder of the study."""
     token = folder.path / f".seen-{secrets.token_hex(8)}"
     token.touch()

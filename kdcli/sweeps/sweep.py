@@ -12,7 +12,7 @@ from kdcli.errors import Command
 from kdcli.report.table import Cell, Column, Row, Section, Table
 from kdcli.report.told import Line, Told
 from kdcli.report.words import place, seconds
-from kdcli.runs.studies import Study, teacher_key
+from kdcli.runs.studies import EXACT, Study, teacher_key
 from kdcli.runs.vary import Planned
 from kdcli.settings import shown
 from kdcli.store import Store, StudyFolder
@@ -190,7 +190,7 @@ def look(study: Study, *, jobs: int, shard: str = "") -> SweepPlan:
     runs = shard_of(study.runs, shard) if shard else list(study.runs)
     with tempfile.TemporaryDirectory() as folder:
         sample = runs[len(runs) // 2]
-        made = make(replace(Task.of(study, sample), root=folder))
+        made = make(replace(Task.of(study, sample), root=folder, reproducible=EXACT))
         there = StudyFolder(Store(Path(folder)), study.folder.name).run(sample.name)
         metas = [there.artefact(name) for name in ("data", "teacher")]
         teacher = sum(meta.meta().seconds for meta in metas if meta.finished)
