@@ -114,5 +114,5 @@ def test_the_house_has_none(row: str, house: Places) -> None:
 
 def test_commands_are_written_where_they_are_rendered(house: Places) -> None:
     files = {place.split(":")[0] for place in house["command texts"]}
-    cli = {f"kdcli/cli/{name}.py" for name in ("app", "commands", "keeping", "main", "using")}
+    cli = {f"kdcli/cli/{name}.py" for name in ("app", "commands", "evidence", "keeping", "main", "using")}
     assert files <= {*cli, "kdcli/commands.py"}

@@ -1,4 +1,4 @@
-"""The commands that make things and compare them."""
+"""The commands that make things: runs, studies and what they hold."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -20,9 +20,7 @@ from kdcli.workers import jobs
 if TYPE_CHECKING:
     from kdcli.runs.experiment import Experiment
     from kdcli.runs.studies import Study
-    from kdcli.stages.compare import Compared
     from kdcli.stages.run import Step
-    from kdcli.sweeps.compare import StudyCompared
     from kdcli.sweeps.sweep import Engine
 
 app = App()
@@ -221,66 +219,3 @@ def distill(call: Call) -> None:
             experiment, call.settings, students=students, source=source, watch=screen.watch, **passed
         )
     screen.show(made)
-
-
-@app.add(
-    "plot",
-    *("figures", "models", "file_format", "show_figures", *COMPUTE),
-    examples=("kd plot", "kd plot learning-curves --format svg", "kd plot --model mlp:4 --show"),
-)
-def plot(call: Call) -> None:
-    """Draw the run's figures from its stored results."""
-    from kdcli.runs.edits import notes
-    from kdcli.runs.kinds import DATA, STUDENTS, TEACHER
-    from kdcli.stages.plot import plot as stage
-
-    with call.working_on(call.store.existing_run(call.options.run)) as experiment:
-        student_sets = experiment.run.artefacts(STUDENTS)
-        for note in notes(experiment, [DATA, TEACHER, *(artefact.name for artefact in student_sets)]):
-            call.screen.hint(note)
-        made = stage(experiment, call.options.figures, **call.passed("models", "file_format"))
-    call.screen.show(made)
-    for path in made.figures if call.options.show_figures else ():
-        typer.launch(str(path))
-
-
-def _compared(call: Call) -> "Compared":
-    from kdcli.stages.compare import compare as stage
-
-    with call.working_on(call.store.existing_run(call.options.run_to_show)) as experiment:
-        passed = call.passed("by", "models", "metrics", "control", "unpaired", "full")
-        return stage(experiment, **passed, watch=call.screen.watch)
-
-
-def _compared_study(call: Call) -> "StudyCompared":
-    from kdcli.runs.studies import Study
-    from kdcli.sweeps.compare import compare_study as stage
-
-    idle = [key for key in ("models", "metrics", "control", "unpaired") if getattr(call.options, key)]
-    if idle:
-        raise UsageError(
-            f"{call.options.run_to_show} is a study, whose runs are compared with their labels alone",
-            "--by KEY, --full, --csv and --json apply to it",
-        )
-    study = Study.open(StudyFolder(call.store, str(call.options.run_to_show)))
-    return stage(study, **call.passed("by", "full"))
-
-
-@app.add(
-    "compare",
-    *("run_to_show", "by", "metrics", "control", "unpaired", "models", "full", "as_csv", *WORK),
-    examples=("kd compare --full", "kd compare --by class", "kd compare --metric brier --control hard"),
-)
-def compare(call: Call) -> None:
-    """Compare students with their control, with confidence intervals: the evidence for distillation."""
-    if call.options.as_csv and call.options.as_json:
-        raise UsageError("--csv and --json are two documents", "choose one of them")
-    if call.options.as_csv and call.options.by:
-        raise UsageError("--csv has no groups", "--by with --json has")
-    if call.options.by and (call.options.metrics or call.options.full):
-        raise UsageError("--by compares accuracies alone", "leave out --metric and --full")
-    made = _compared_study(call) if call.options.run_to_show in call.store.studies() else _compared(call)
-    if call.options.as_csv:
-        print(made.csv(), end="")
-    else:
-        call.screen.show(made)

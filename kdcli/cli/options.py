@@ -6,7 +6,7 @@ from pathlib import Path
 from kdcli import workers
 from kdcli.data import DATASETS
 from kdcli.exports import FORMATS as EXPORTS
-from kdcli.figures import FIGURES, FORMATS
+from kdcli.figures import FIGURES, FORMATS, STUDY_FIGURES
 from kdcli.metrics import METRICS
 from kdcli.models import FAMILIES
 from kdcli.runs.completion import recipe_files, run_names, student_set_names, trained_models
@@ -71,9 +71,10 @@ class Options:
     )
     figures: tuple[str, ...] = setting(
         (),
-        f"the figures to draw: {', '.join(FIGURES)}; default: all that apply",
+        f"the figures to draw: {', '.join(FIGURES)}; of a study: {', '.join(STUDY_FIGURES)}; default: all "
+        "that apply",
         argument="[FIGURE]...",
-        completion=tuple(FIGURES),
+        completion=(*FIGURES, *STUDY_FIGURES),
     )
     run_to_use: str = setting(  # `...`: no default, since it must be given
         ..., "the run to make current", argument="RUN", completion=run_names
@@ -207,6 +208,9 @@ class Options:
         None,
         "compare within groups of the test examples: by class, or by a column of a table",
         metavar="class|COLUMN",
+    )
+    by_key: str | None = setting(
+        None, "of a study: the key on the horizontal axis", flag="--by", metavar="KEY"
     )
     control: str | None = setting(
         None,

@@ -3,7 +3,7 @@
 import typer
 
 from kdcli.cli.calls import Call
-from kdcli.cli.commands import app
+from kdcli.cli.evidence import app
 from kdcli.cli.options import WORK
 from kdcli.errors import UsageError
 

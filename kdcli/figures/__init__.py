@@ -5,7 +5,7 @@ The command line reads FIGURES for its help, so numpy and matplotlib are importe
 
 from types import MappingProxyType
 
-from kdcli.errors import unknown
+from kdcli.errors import UsageError, unknown
 from kdcli.figures import (
     accuracy_by_agreement,
     accuracy_by_leaves,
@@ -20,10 +20,20 @@ from kdcli.figures import (
     learning_curves,
     metrics_by_temperature,
     reliability,
+    study_lines,
+    study_map,
 )
-from kdcli.figures.kind import FigureKind
+from kdcli.figures.kind import FigureKind, StudyFigureKind
 
-__all__ = ["FIGURES", "FORMATS", "FigureKind", "find_figure"]
+__all__ = [
+    "FIGURES",
+    "FORMATS",
+    "STUDY_FIGURES",
+    "FigureKind",
+    "StudyFigureKind",
+    "find_figure",
+    "find_study_figure",
+]
 
 FORMATS = ("png", "svg", "pdf")  # of files
 
@@ -46,8 +56,27 @@ FIGURES: MappingProxyType[str, FigureKind] = MappingProxyType(
 )
 
 
+STUDY_FIGURES: MappingProxyType[str, StudyFigureKind] = MappingProxyType(
+    {"study-lines": study_lines.FIGURE, "study-map": study_map.FIGURE}
+)
+
+
 def find_figure(name: str) -> FigureKind:
-    """Look up a figure by name; raises `UsageError` with the nearest name."""
+    """Look up a figure of a run by name; raises `UsageError` with the nearest name."""
+    if name in STUDY_FIGURES:
+        raise UsageError(f"{name} is a figure of a study", "name the study with --run STUDY")
     if name not in FIGURES:
         raise unknown("figure", name, FIGURES)
     return FIGURES[name]
+
+
+def find_study_figure(name: str) -> StudyFigureKind:
+    """Look up a figure of a study by name; raises `UsageError` with those there are."""
+    if name in FIGURES:
+        raise UsageError(
+            f"{name} is a figure of a run, not of a study",
+            f"figures of a study: {', '.join(STUDY_FIGURES)}; --run STUDY/NAME draws those of one run",
+        )
+    if name not in STUDY_FIGURES:
+        raise unknown("figure", name, STUDY_FIGURES)
+    return STUDY_FIGURES[name]

@@ -33,6 +33,7 @@ COLUMNS = 4
 
 # Sizes in inches. The margins are fixed rather than fitted: fitting them draws every figure twice.
 WIDTH, HEIGHT = 2.75, 2.3  # of one panel
+ABREAST = 4.6  # width of a panel of few
 LEFT, RIGHT, TOP, BOTTOM = 0.85, 0.25, 0.95, 0.95  # BOTTOM without the caption
 BARE_TOP = 0.55  # of panels without titles of their own
 LINE, CAPTION_LINE, TITLE_LINE = 0.18, 0.16, 0.2
@@ -73,28 +74,27 @@ def panels(
     least: int = 3,
     between: float = BETWEEN_COLUMNS,
     font: Font = MEDIUM,
+    tick_lines: int = 1,
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure with panels of these `titles` in rows of at most COLUMNS, and a caption below.
 
     In inches, `right` is the margin on that side, `height` that of a panel, and `between` the room between
     columns. There are at `least` so many columns, for the caption's sake. The vertical axes have one scale
-    if they are `shared`. The `font` is that of the panels' titles.
+    if they are `shared`. The `font` is that of the panels' titles. The horizontal axes' ticks have
+    `tick_lines`.
     """
     titles = [wrapped(name, WIDTH + 2 * OVERHANG, font) for name in titles]
     further = NAME_LINE * max(0, *(name.count("\n") + 1 - PANEL_TITLE_LINES for name in titles))
+    below = LINE * (tick_lines - 1)
     rows = math.ceil(len(titles) / COLUMNS)
     columns = max(least, math.ceil(len(titles) / rows))
     width = LEFT + columns * WIDTH + (columns - 1) * between + right
-    (title, top), bottom = _headed(title, width, TOP + further), _bottom(caption)
-    whole = top + rows * height + (rows - 1) * (BETWEEN_ROWS + further) + bottom
+    (title, top), bottom = _headed(title, width, TOP + further), _bottom(caption) + below
+    whole = top + rows * height + (rows - 1) * (BETWEEN_ROWS + further + below) + bottom
     figure = _figure(width, whole, title, caption)
-    edges = {
-        "left": LEFT / width,
-        "right": 1 - right / width,
-        "top": 1 - top / whole,
-        "bottom": bottom / whole,
-    }
-    distance = {"wspace": between / WIDTH, "hspace": (BETWEEN_ROWS + further) / height}
+    sides = {"left": LEFT / width, "right": 1 - right / width}
+    edges = {**sides, "top": 1 - top / whole, "bottom": bottom / whole}
+    distance = {"wspace": between / WIDTH, "hspace": (BETWEEN_ROWS + further + below) / height}
     grid = figure.add_gridspec(rows, columns, **edges, **distance)
     first = (columns - len(titles)) // 2 if rows == 1 else 0  # a single panel stands in the middle
     axes: list[Axes] = []
@@ -135,9 +135,10 @@ def wide_panel(*, title: str, caption: str) -> tuple[Figure, Axes]:
     return figure, figure.add_axes(box)
 
 
-def abreast(count: int, *, title: str, caption: str) -> tuple[Figure, list[Axes]]:
-    """Make a figure of `count` panels beside each other."""
-    return _row(count, 4.6, 3.4, _bottom(caption), left=0.9, between=0.9, title=title, caption=caption)
+def abreast(count: int, *, title: str, caption: str, tick_lines: int = 1) -> tuple[Figure, list[Axes]]:
+    """Make a figure of `count` panels beside each other, with `tick_lines` of ticks of horizontal axes."""
+    bottom = _bottom(caption) + LINE * (tick_lines - 1)
+    return _row(count, ABREAST, 3.4, bottom, left=0.9, between=0.9, title=title, caption=caption)
 
 
 def rows(

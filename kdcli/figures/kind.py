@@ -11,6 +11,7 @@ from kdcli.errors import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from kdcli.figures.study_view import StudyView
     from kdcli.figures.view import View
 
 
@@ -33,3 +34,12 @@ class FigureKind:
     def seen(self, view: View) -> View:
         """Return what of a run the figure may draw."""
         return view.askable if self.asks else view
+
+
+@dataclass(frozen=True)
+class StudyFigureKind:
+    """A kind of figure of a study; `obstacle` says why a study has no such figure, or is empty."""
+
+    summary: str
+    draw: Callable[[StudyView], Figure]
+    obstacle: Callable[[StudyView], str]
