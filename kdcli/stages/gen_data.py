@@ -150,8 +150,7 @@ def gen_data(
         _make(experiment, recipe, record, sample or (lambda: _sampled(experiment, record, contents, bar)))
     elif adopts:
         experiment.adopt(dump(recipe))
-    # A shell that has a run of its own leaves the one of all others alone.
-    if current and named_run() is None:
+    if current and named_run() is None:  # a shell with a run of its own leaves that of all others alone
         run.store.make_current(run.name)
     return DataMade(run.name, run.artefact(DATA).path, up_to_date, experiment.data.description)
 

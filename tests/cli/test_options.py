@@ -46,6 +46,7 @@ def test_commands_share_the_options_of_the_screen(command: str) -> None:
 def test_all_that_is_optional_has_a_default() -> None:
     assert [field.name for field in fields(Options) if field.default is ...] == [
         "run_to_use",
+        "sweep_file",
         "student_set",
         "rows_file",
     ]
