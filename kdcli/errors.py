@@ -71,7 +71,8 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
 def unknown(kind: str, name: str, allowed: Iterable[str], hint: Text = "") -> UsageError:
     """Build the error for a name that is not among the `allowed` ones, with the nearest one suggested."""
     names = list(allowed)
-    known = f"{kind}s: {', '.join(names)}" if names else f"there is no {kind} yet"
+    several = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+    known = f"{several}: {', '.join(names)}" if names else f"there is no {kind} yet"
     more = (hint,) if isinstance(hint, str) else hint
     return UsageError(
         f"no {kind} '{name}'{nearest(name, names)}", joined(known + ". ", *more) if hint else known

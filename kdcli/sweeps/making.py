@@ -4,6 +4,7 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -105,9 +106,10 @@ def make(task: Task) -> Outcome:
         failed = Outcome(task.name, error=traceback.format_exc())
     else:
         return Outcome(task.name, time.perf_counter() - start)
-    if not run.recipe_path.is_file():  # so that the run can be made by itself
-        run.write_recipe(task.recipe)
-    run.write_report(FAILED, json.dumps({"error": failed.error, "hint": failed.hint}, indent=1) + "\n")
+    with suppress(KdError):  # such as of a full disk: then the outcome tells it alone
+        if not run.recipe_path.is_file():  # so that the run can be made by itself
+            run.write_recipe(task.recipe)
+        run.write_report(FAILED, json.dumps({"error": failed.error, "hint": failed.hint}, indent=1) + "\n")
     return failed
 
 

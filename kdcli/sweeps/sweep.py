@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kdcli.errors import Command
+from kdcli.errors import Command, KdError, UsageError
 from kdcli.report.table import Cell, Column, Row, Section, Table
 from kdcli.report.told import Line, Told
 from kdcli.report.words import place, seconds
@@ -188,9 +188,13 @@ class SweepPlan:
 def look(study: Study, *, jobs: int, shard: str = "") -> SweepPlan:
     """Return what a sweep would make; one run is made in a folder that is removed, to tell the time."""
     runs = shard_of(study.runs, shard) if shard else list(study.runs)
+    if not runs:
+        raise UsageError(f"--shard {shard}: that part has no runs", f"there are {len(study.runs)} in all")
     with tempfile.TemporaryDirectory() as folder:
         sample = runs[len(runs) // 2]
         made = make(replace(Task.of(study, sample), root=folder, reproducible=EXACT))
+        if made.error:
+            raise KdError(f"{sample.name}: {made.error}", made.hint)
         there = StudyFolder(Store(Path(folder)), study.folder.name).run(sample.name)
         metas = [there.artefact(name) for name in ("data", "teacher")]
         teacher = sum(meta.meta().seconds for meta in metas if meta.finished)
