@@ -17,7 +17,7 @@ from kdcli.runs.recipe import Recipe
 from kdcli.runs.recipe_reading import RecipeError, tables_of
 from kdcli.runs.recipes import BUILTIN, SUFFIX, builtin_names, builtin_text, decode
 from kdcli.runs.source import runs_code
-from kdcli.runs.vary import SECTIONS, Planned, planned, values_of
+from kdcli.runs.vary import SECTIONS, Planned, planned, varying
 from kdcli.store import StudyFolder, to_json
 
 FORMAT = 1  # of a plan
@@ -105,8 +105,7 @@ class Study:
     @cached_property
     def varied(self) -> dict[str, list[Any]]:
         """The different values of each key that varies."""
-        values = values_of(run.varied for run in self.runs)
-        return {key: known for key, known in values.items() if len(known) > 1} or values
+        return varying([run.varied for run in self.runs])
 
 
 def _runs_code(recipe: Recipe) -> bool:

@@ -18,10 +18,11 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from kdcli.data import DATASETS
 from kdcli.errors import UsageError
 from kdcli.runs.recipe import Recipe, Students, Teacher
 from kdcli.runs.recipe_reading import RecipeError, from_tables, refusal
-from kdcli.settings import rules, shown
+from kdcli.settings import LARGEST, shown
 from kdcli.store import fitting
 
 MOST_RUNS = 100_000
@@ -66,12 +67,12 @@ def planned(tables: Mapping[str, Any], source: str) -> list[Planned]:
         told = list(found)
         more = [f"and {len(told) - TOLD} more"] if len(told) > TOLD else []
         raise refusal(source, [*told[:TOLD], *more])
-    names = _names(combinations)
-    return [
-        Planned(name, recipe, varied)
-        for name, recipe, varied in zip(names, recipes, combinations, strict=True)
-        if recipe is not None
-    ]
+    once: dict[Recipe, dict[str, Any]] = {}  # a value may be written in several ways, such as 1 and 1.0
+    for recipe, varied in zip(recipes, combinations, strict=True):
+        if recipe is not None:
+            once.setdefault(recipe, varied)
+    names = _names(list(once.values()))
+    return [Planned(name, *entry) for name, entry in zip(names, once.items(), strict=True)]
 
 
 def _products(vary: Any) -> tuple[list[dict[str, list[Any]]], list[str]]:
@@ -83,8 +84,9 @@ def _products(vary: Any) -> tuple[list[dict[str, list[Any]]], list[str]]:
     for section in sections:
         values = {}
         for key, raw in _flat(section):
-            values[key], problem = _values(key, raw)
+            given, problem = ([], "is given twice") if key in values else _values(key, raw)
             problems += [f"vary.{key}: {problem}"] if problem else []
+            values[key] = given
         products.append(values)
     return products, problems
 
@@ -92,7 +94,7 @@ def _products(vary: Any) -> tuple[list[dict[str, list[Any]]], list[str]]:
 def _flat(section: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
     """Yield keys such as "data.noise" with what stands behind them, quoted in the file or not."""
     for key, value in section.items():
-        if isinstance(value, dict) and not set(value) <= RANGE:
+        if isinstance(value, dict) and value and RANGE.isdisjoint(value):
             yield from _flat(value, f"{start}{key}.")
         else:
             yield start + key, value
@@ -116,7 +118,9 @@ def _range(raw: Mapping[str, Any]) -> tuple[list[Any], str]:
     high: Any = raw.get("to")
     steps, scale = raw.get("steps"), raw.get("scale", SCALES[0])
     ends = (low, high)
-    if not all(type(end) in (int, float) and math.isfinite(end) for end in ends):
+    if other := sorted(set(raw) - RANGE):
+        return [], f"a range has no key {', '.join(other)}; keys: from, to, steps, scale"
+    if not all(type(end) in (int, float) and abs(end) <= LARGEST for end in ends):
         return [], "a range has numbers `from` and `to`"
     if type(steps) is not int or not 2 <= steps <= MOST_RUNS:
         return [], f"a range has from 2 to {MOST_RUNS:,} `steps`, not {shown(steps)}"
@@ -151,49 +155,68 @@ def _combinations(products: Sequence[Mapping[str, list[Any]]]) -> Iterator[dict[
 def _with(base: Mapping[str, Any], varied: Mapping[str, Any]) -> dict[str, Any]:
     """Return the sections of a recipe with these values; of a key that takes a list, a list of one."""
     tables = deepcopy(dict(base))
+    students = tables.get("students")
+    if isinstance(students, dict) and not {"students.transfer", "students.transfer_size"}.isdisjoint(varied):
+        students.pop("transfer", None)  # two spellings of one setting
+        students.pop("transfer_size", None)
     for key, value in varied.items():
         section, _, name = key.partition(".")
-        kind: Any = {"teacher": Teacher, "students": Students}.get(section)
-        several = kind is not None and name in rules(kind) and isinstance(getattr(kind(), name), tuple)
         table = tables.setdefault(section, {})
         if isinstance(table, dict):
-            table[name] = [value] if several and not isinstance(value, list) else value
+            table[name] = value
+    kinds: dict[str, Any] = {"teacher": Teacher, "students": Students, **_kind_of_data(tables)}
+    for key, value in varied.items():
+        section, _, name = key.partition(".")
+        several = section in kinds and isinstance(getattr(kinds[section](), name, None), tuple)
+        if several and isinstance(tables[section], dict) and not isinstance(value, list):
+            tables[section][name] = [value]
     return tables
+
+
+def _kind_of_data(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the class of the settings of data, by their section; empty without a known dataset."""
+    data = tables.get("data")
+    dataset = data.get("dataset") if isinstance(data, dict) else None
+    return {"data": DATASETS[dataset].config} if isinstance(dataset, str) and dataset in DATASETS else {}
 
 
 def _names(combinations: Sequence[Mapping[str, Any]]) -> list[str]:
     """Name runs after what varies, such as "noise-0.1_transfer-size-300"; no two alike."""
-    values = values_of(combinations)
-    keys = [key for key in values if len(values[key]) > 1] or list(values)
+    keys = list(varying(combinations))
     leaves = [key.partition(".")[2] for key in keys]
     short = {key: leaf if leaves.count(leaf) == 1 else key for key, leaf in zip(keys, leaves, strict=True)}
-    taken: dict[str, int] = {}
-    names = []
+    names: dict[str, None] = {}
     for varied in combinations:
         parts = [f"{_plain(short[key])}-{_plain(varied[key])}" for key in keys if key in varied]
         name = fitting("_".join(parts) or "run")
-        taken[name] = taken.get(name, 0) + 1
-        names.append(name if taken[name] == 1 else fitting(f"{name}-{taken[name]}"))
-    return names
+        numbered = (fitting(f"{name}-{number}") for number in itertools.count(2))
+        names[next(free for free in itertools.chain([name], numbered) if free not in names)] = None
+    return list(names)
 
 
 def _plain(value: Any) -> str:
     """Return a key or a value with the characters that names may have."""
     if isinstance(value, list):
         return "-".join(map(_plain, value))
-    text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = f"{value:g}".replace("+", "") if isinstance(value, float) else str(value)
     return re.sub(r"[^A-Za-z0-9.]+", "-", text.replace("-", "m" if text[:1] == "-" else "-")).strip("-")
 
 
 def values_of(combinations: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Return the different values of each key, in their order."""
-    values: dict[str, list[Any]] = {}
+    values: dict[str, dict[str, Any]] = {}
     for varied in combinations:
         for key, value in varied.items():
-            known = values.setdefault(key, [])
-            if value not in known:
-                known.append(value)
-    return values
+            values.setdefault(key, {}).setdefault(repr(value), value)
+    return {key: list(known.values()) for key, known in values.items()}
+
+
+def varying(combinations: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return the values of the keys that have several, or that not all runs have; of all if none."""
+    values = values_of(combinations)
+    shared = {key for key in values if all(key in varied for varied in combinations)}
+    several = {key: known for key, known in values.items() if len(known) > 1 or key not in shared}
+    return several or values
 
 
 def check_key(key: str, known: Sequence[str]) -> str:

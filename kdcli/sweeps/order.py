@@ -17,8 +17,8 @@ def ordered(runs: Sequence[Planned]) -> list[Planned]:
     first: dict[str, Planned] = {}
     for run in runs:
         first.setdefault(teacher_key(run.recipe), run)
-    leaders = list(first.values())
-    return [*leaders, *(run for run in runs if run not in leaders)]
+    leaders = {run.name: run for run in first.values()}
+    return [*leaders.values(), *(run for run in runs if run.name not in leaders)]
 
 
 def shard_of(runs: Sequence[Planned], shard: str) -> list[Planned]:
