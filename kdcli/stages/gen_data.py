@@ -134,6 +134,7 @@ def gen_data(
     or where the data would not fit in memory or on the disk.
     """
     run = experiment.run
+    run.check_no_study()
     dataset = DATASETS[recipe.dataset]
     config = override(recipe.data, options)
     if problems := dataset.problems(config):

@@ -18,10 +18,10 @@ place, so that a reader sees the old artefact or the new one, never a half.
 from kdcli.store.artefact import Artefact, Content, DamagedError, Meta
 from kdcli.store.files import in_the_way, replacing, write_file, write_synced
 from kdcli.store.json_values import to_json
-from kdcli.store.names import NAME, check_name, fitting
+from kdcli.store.names import CURRENT, NAME, check_name, fitting
 from kdcli.store.removal import remove_run
 from kdcli.store.resume import ResumePoint
-from kdcli.store.runs import CURRENT, STUDY, BusyError, Run, Store, default_root, named_run
+from kdcli.store.runs import STUDY, BusyError, Run, Store, default_root, named_run
 from kdcli.store.space import free_disk, free_memory
 from kdcli.store.state import (
     Condition,

@@ -10,6 +10,7 @@ from kdcli.errors import UsageError
 LONGEST = 100  # characters of a name
 NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST - 1}}}")
 RUN_NAME = re.compile(rf"({NAME.pattern}/)?{NAME.pattern}")  # of a run, which may be one of a study
+CURRENT = "current"  # the file that names the current run
 
 
 def fitting(name: str) -> str:
@@ -22,13 +23,22 @@ def fitting(name: str) -> str:
 
 def check_run_name(name: str, kind: str) -> None:
     """Raise `UsageError` unless a run may be named so: as in STUDY/NAME, there may be one level."""
-    for part in name.split("/", 1):
-        check_name(part, kind)
+    _check(RUN_NAME, name, kind)
 
 
 def check_name(name: str, kind: str) -> None:
     """Raise `UsageError` unless a study or student set may be named so."""
-    if not NAME.fullmatch(name):
+    _check(NAME, name, kind)
+
+
+def check_not_current(name: str, kind: str) -> None:
+    """Raise `UsageError` for a folder that would stand where the marker of the current run does."""
+    if name == CURRENT:
+        raise UsageError(f"a {kind} cannot be named '{CURRENT}': the file of that name marks the current run")
+
+
+def _check(allowed: re.Pattern[str], name: str, kind: str) -> None:
+    if not allowed.fullmatch(name):
         shown = name if len(name) <= 40 else name[:40] + "…"
         raise UsageError(
             f"{shown!r} cannot name a {kind}",

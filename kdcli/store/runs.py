@@ -23,11 +23,10 @@ from kdcli.store.files import (
     write_file,
     write_synced,
 )
-from kdcli.store.names import NAME, check_run_name, fitting
+from kdcli.store.names import CURRENT, NAME, check_not_current, check_run_name, fitting
 from kdcli.store.resume import ResumePoint
 
 STUDY = "study.json"  # in the folder of a study: its plan
-CURRENT = "current"
 LOCKS = ".locks"
 RESUME = ".resume"  # folder of the states of trainings that are not finished
 PARTS = ("", "transfer", "students", "figures", "exports", RESUME)  # of a run, where leftovers can be
@@ -137,10 +136,7 @@ class Store:
     def run(self, name: str) -> Run:
         """Return the run of this name, there or not; raises `UsageError` for a name that cannot be one."""
         check_run_name(name, "run")
-        if name == CURRENT:
-            raise UsageError(
-                f"a run cannot be named '{CURRENT}': the file of that name marks the current run"
-            )
+        check_not_current(name.partition("/")[0], "run")
         return Run(self, name)
 
     def existing_run(self, name: str | None) -> Run:
@@ -153,11 +149,7 @@ class Store:
                     f"there is no current run in {self.root}", ("make one with ", self.command("gen-data"))
                 )
         run = self.run(name)
-        if name in self.studies():
-            raise UsageError(
-                f"{name} is a study: name a run of it, {name}/NAME",
-                (self.command("runs", name), " lists them"),
-            )
+        run.check_no_study()
         if not run.recipe_path.is_file():
             advice = f"KD_RUN names {name}; " if by_shell else ""
             make = self.command("gen-data", run=name if by_shell else "NAME")
@@ -182,6 +174,14 @@ class Run:
     def recipe_path(self) -> Path:
         """The file of the run's recipe."""
         return self.path / "recipe.toml"
+
+    def check_no_study(self) -> None:
+        """Raise `UsageError` where the folder is that of a study, whose runs have names of their own."""
+        if os.path.isfile(self.path / STUDY):
+            raise UsageError(
+                f"{self.name} is a study: name a run of it, {self.name}/NAME",
+                (self.store.command("runs", self.name), " lists them"),
+            )
 
     def command(self, stage: str, /, *arguments: str, **options: Any) -> Command:
         """Return a command that works on this run."""

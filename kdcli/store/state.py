@@ -17,9 +17,9 @@ from typing import Literal
 from kdcli.errors import KdError, Text
 from kdcli.store.artefact import Artefact, DamagedError, Meta
 from kdcli.store.files import DELETED, NEW, REPLACED
-from kdcli.store.names import NAME, RUN_NAME
+from kdcli.store.names import CURRENT, NAME, RUN_NAME
 from kdcli.store.resume import ResumePoint
-from kdcli.store.runs import CURRENT, PARTS, RESUME, Run, Store
+from kdcli.store.runs import PARTS, RESUME, Run, Store
 from kdcli.store.versions import NewerError, OlderError
 
 State = Literal["fresh", "stale", "damaged", "unfinished", "older", "newer"]

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdcli.store.files import follow_no_link, new_folder, read_record, told_apart, write_file, write_synced
-from kdcli.store.names import check_name
+from kdcli.store.names import check_name, check_not_current
 from kdcli.store.runs import LOCKS, STUDY, Run, Store
 
 SHARED = ".shared"
@@ -34,6 +34,7 @@ class StudyFolder:
 
     def __post_init__(self) -> None:
         check_name(self.name, "study")
+        check_not_current(self.name, "study")
 
     @property
     def path(self) -> Path:

@@ -218,7 +218,7 @@ def test_a_marker_that_cannot_be_read(outputs: Path) -> None:
         Store(outputs).existing_run(None)
 
 
-@pytest.mark.parametrize("name", ["", "../x", "/x", ".hidden", "a/b", "a\nb", "x" * 101, "current"])
+@pytest.mark.parametrize("name", ["", "../x", "/x", ".hidden", "a/b/c", "a\nb", "x" * 101, "current"])
 def test_names_that_no_run_may_have(outputs: Path, name: str) -> None:
     with pytest.raises(UsageError):
         Store(outputs).run(name)
