@@ -67,7 +67,7 @@ class Study:
             )
             if study.digest != record["digest"]:
                 raise ValueError("its runs are not those of its plan with this kd")
-        except (ValueError, KeyError, TypeError, RecipeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, RecipeError) as error:
             raise KdError(
                 f"{path} makes no sense: {error}", f"move {folder.path} elsewhere, and sweep again"
             ) from None

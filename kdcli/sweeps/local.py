@@ -127,7 +127,7 @@ class _Pool:
         """Take an outcome from a process, or note that it is dead."""
         line = worker.process.stdout.readline()  # type: ignore[union-attr]
         task = worker.task
-        if not line:
+        if not line.endswith("\n"):  # it died, or while it said what became of its task
             self._bury(worker, task)
             return
         outcome, worker.task = Outcome(**json.loads(line)), None

@@ -71,8 +71,8 @@ class Made:
         """Read how a run was made; None if it is not there as a whole."""
         try:
             record = json.loads((run.path / MADE).read_bytes())
-            return cls(**record)
-        except (OSError, ValueError, TypeError):
+            return cls(**{**record, "machine": dict(record["machine"])})
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
 
@@ -107,10 +107,15 @@ def make(task: Task) -> Outcome:
     else:
         return Outcome(task.name, time.perf_counter() - start)
     with suppress(KdError):  # such as of a full disk: then the outcome tells it alone
-        if not run.recipe_path.is_file():  # so that the run can be made by itself
-            run.write_recipe(task.recipe)
-        run.write_report(FAILED, json.dumps({"error": failed.error, "hint": failed.hint}, indent=1) + "\n")
+        keep_failure(run, task.recipe, failed)
     return failed
+
+
+def keep_failure(run: Run, recipe: str, failed: Outcome) -> None:
+    """Keep why a run was not made in its folder, and its recipe, so that it can be made by itself."""
+    if not run.recipe_path.is_file():
+        run.write_recipe(recipe)
+    run.write_report(FAILED, json.dumps({"error": failed.error, "hint": failed.hint}, indent=1) + "\n")
 
 
 def is_made(run: Run, recipe: Recipe) -> bool:

@@ -10,6 +10,7 @@ from kdcli.runs.vary import Planned
 
 SLURM = "slurm"
 VARIABLES = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT")
+STEP = "SLURM_ARRAY_TASK_STEP"  # between the numbers of jobs, as in --array=0-30:2
 
 
 def ordered(runs: Sequence[Planned]) -> list[Planned]:
@@ -52,4 +53,6 @@ def _of_slurm() -> str:
             "submit it as a job array, such as sbatch --array=1-16",
         )
     number, least, count = map(int, values)
-    return f"{number - least + 1}/{count}"
+    step = os.environ.get(STEP, "")
+    apart = max(1, int(step)) if step.isascii() and step.isdigit() else 1
+    return f"{(number - least) // apart + 1}/{count}"

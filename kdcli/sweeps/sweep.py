@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from kdcli.errors import Command, KdError, UsageError
 from kdcli.report.table import Cell, Column, Row, Section, Table
 from kdcli.report.told import Line, Told
 from kdcli.report.words import place, seconds
+from kdcli.runs.recipe_text import dump
 from kdcli.runs.studies import EXACT, Study, teacher_key
 from kdcli.runs.vary import Planned
 from kdcli.settings import shown
-from kdcli.store import Store, StudyFolder
-from kdcli.sweeps.making import Made, Outcome, Task, failure_of, is_made, make
+from kdcli.store import Run, Store, StudyFolder
+from kdcli.sweeps.making import Made, Outcome, Task, failure_of, is_made, keep_failure, make
 from kdcli.sweeps.order import ordered, shard_of
 from kdcli.words import counted
 
@@ -109,21 +111,37 @@ def sweep(
     wanted = shard_of(study.runs, shard) if shard else list(study.runs)
     missing = [run for run in ordered(wanted) if not is_made(study.folder.run(run.name), run.recipe)]
     over = Counter({"over": len(wanted) - len(missing), "failed": 0})
+    failed: dict[str, Outcome] = {}
 
     def heard(at_work: int, outcome: Outcome | None) -> None:
         if outcome:
             over["over"] += 1
-            over["failed"] += bool(outcome.error)
+            if outcome.error:
+                failed[outcome.name] = outcome
+            over["failed"] = len(failed)
         progress(over["over"], at_work, over["failed"])
 
     progress(over["over"], 0, 0)
     if missing:
         engine(study, missing, heard)
-    return _swept(study, wanted, len(missing), time.perf_counter() - start)
+    for run in missing:
+        if run.name in failed:
+            _keep(study, run, failed[run.name])
+    return _swept(study, wanted, len(missing), time.perf_counter() - start, failed)
 
 
-def _swept(study: Study, wanted: Sequence[Planned], missing: int, took: float) -> Swept:
-    """Return what is there now."""
+def _keep(study: Study, planned: Planned, outcome: Outcome) -> None:
+    """Keep a failure of which nobody was left to do so, as of a process that died."""
+    run = study.folder.run(planned.name)
+    if failure_of(run) != (outcome.error, outcome.hint):
+        with suppress(KdError):
+            keep_failure(run, dump(planned.recipe), outcome)
+
+
+def _swept(
+    study: Study, wanted: Sequence[Planned], missing: int, took: float, failed: Mapping[str, Outcome]
+) -> Swept:
+    """Return what is there now, and what failed now or before."""
     folder, failures, machines = study.folder, [], dict[str, Mapping[str, str]]()
     there = 0
     for planned in wanted:
@@ -131,11 +149,15 @@ def _swept(study: Study, wanted: Sequence[Planned], missing: int, took: float) -
         if is_made(run, planned.recipe) and (made := Made.of(run)):
             there += 1
             machines[repr(sorted(made.machine.items()))] = made.machine
-        elif (error := failure_of(run))[0]:
+        elif (error := _failure(run, failed.get(planned.name)))[0]:
             alone = folder.store.command("run", str(run.recipe_path), run=run.name)
             failures.append(Failure(planned.name, *error, alone))
     made_now = max(0, missing - (len(wanted) - there))
     return Swept(study, wanted, made_now, there, took, failures, list(machines.values()))
+
+
+def _failure(run: Run, outcome: Outcome | None) -> tuple[str, str]:
+    return (outcome.error, outcome.hint) if outcome else failure_of(run)
 
 
 @dataclass(frozen=True)
