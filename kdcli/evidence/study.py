@@ -107,6 +107,7 @@ def gather_study(study: Study) -> StudyEvidence:
             continue
         try:
             evidence = gather(Experiment.open(run))
+            rows += _rows(planned.name, planned.varied, evidence)
         except KdError as error:
             unread[planned.name] = (error.message, error.hint)
             continue
@@ -114,7 +115,6 @@ def gather_study(study: Study) -> StudyEvidence:
             teachers[planned.name] = evidence.teacher.estimates["accuracy"].mean
         if evidence.description.bayes:
             bayes[planned.name] = evidence.description.bayes.accuracy
-        rows += _rows(planned.name, planned.varied, evidence)
     if not rows:
         sweep = study.folder.store.command("sweep", "FILE", study=study.folder.name)
         raise KdError(f"no run of the study {study.folder.name} can be compared", ("go on with ", sweep))
@@ -130,7 +130,7 @@ def _rows(run: str, varied: Mapping[str, Any], evidence: Evidence) -> list[Study
             run,
             varied,
             _treatment(students, evidence, several=several),
-            students,
+            replace(students, values={}),  # of all examples of all runs there would be too many
             evidence.on_validation(students.name, BEST_BY),
         )
         for students in evidence.students
@@ -159,15 +159,12 @@ def _decided(rows: Sequence[StudyRow]) -> list[StudyRow]:
         for metric, versus in row.students.versus.items()
         if metric in COMPARED
     }
-    decided = decide(comparisons)
+    own: list[dict[str, Versus]] = [{} for _ in rows]
+    for (k, metric), versus in decide(comparisons).items():
+        own[k][metric] = versus
     return [
-        replace(
-            row,
-            students=replace(
-                row.students, versus={m: versus for (n, m), versus in decided.items() if n == k}
-            ),
-        )
-        for k, row in enumerate(rows)
+        replace(row, students=replace(row.students, versus=versus))
+        for row, versus in zip(rows, own, strict=True)
     ]
 
 
