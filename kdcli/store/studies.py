@@ -16,8 +16,9 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from kdcli.errors import KdError
 from kdcli.store.files import follow_no_link, new_folder, read_record, told_apart, write_file, write_synced
 from kdcli.store.names import check_name, check_not_current
 from kdcli.store.runs import LOCKS, STUDY, Run, Store
@@ -90,14 +91,20 @@ def share(source: Path, target: Path) -> None:
 def packed(folder: Path) -> dict[str, bytes]:
     """Return the files of a folder and those in it, by their paths in it; hidden ones are left out."""
     return {
-        str(path.relative_to(folder)): path.read_bytes()
+        path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     }
 
 
 def unpack(files: Mapping[str, bytes], target: Path) -> None:
-    """Write the files of a folder as a whole, in place of one that may be there."""
+    """Write the files of a folder as a whole, in place of one that may be there.
+
+    Raises `KdError` for a path that leads out of the folder: they come from other machines.
+    """
+    for name in files:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise KdError(f"{name!r} is no path of a file in {target}", "nothing was written")
     with told_apart(target), new_folder(target) as folder:
         for name, content in files.items():
             path = folder / name
