@@ -1,8 +1,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +54,11 @@ class Heard:
         return {outcome.name: outcome.error for outcome in self.outcomes if outcome.error}
 
 
-def made_by(study: Study, jobs: int, tasks: Sequence[Task] = ()) -> Heard:
+def made_by(study: Study, jobs: int) -> Heard:
     """Make the runs of a study with so many processes."""
     study.store()
     heard = Heard()
-    make_all(tasks or [Task.of(study, planned) for planned in study.runs], jobs, heard)
+    make_all([Task.of(study, planned) for planned in study.runs], jobs, heard)
     return heard
 
 
@@ -80,25 +79,20 @@ def deadly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_two_processes_make_the_same_bits_as_one(outputs: Path) -> None:
     vary = SEEDS + TEMPERATURES
     alone = made(outputs / "alone", vary)
-    studies = {jobs: plan(outputs / str(jobs), vary) for jobs in (1, 2)}
-    for jobs, study in studies.items():
-        heard = made_by(study, jobs)
-        assert sorted(outcome.name for outcome in heard.outcomes) == sorted(run.name for run in study.runs)
-        assert not heard.failed
-        assert max(heard.at_work) == jobs
-        assert heard.at_work[-1] == 0
-        assert digests(study) == digests(alone)
-
-
-def test_no_more_processes_than_runs(outputs: Path) -> None:
-    heard = made_by(plan(outputs), 7)
-    assert max(heard.at_work) <= 2
-    assert len(heard.outcomes) == 2
+    study = plan(outputs / "together", vary)
+    heard = made_by(study, 2)
+    assert sorted(outcome.name for outcome in heard.outcomes) == sorted(run.name for run in study.runs)
+    assert not heard.failed
+    assert max(heard.at_work) == 2
+    assert heard.at_work[-1] == 0
+    assert digests(study) == digests(alone)
 
 
 def test_runs_of_portable_bits_are_made(outputs: Path) -> None:
     study = plan(outputs, reproducible="portable")
-    assert not made_by(study, 1).failed
+    heard = made_by(study, 7)
+    assert not heard.failed
+    assert max(heard.at_work) <= 2  # no more processes than runs
     assert len(digests(study)) == 2
 
 
@@ -132,21 +126,6 @@ def test_a_run_whose_process_always_dies_fails_and_others_are_made(
     assert heard.failed["seed-2"].endswith(", 3 times")
     assert set(digests(study)) == {"seed-1", "seed-3"}
     assert len(heard.outcomes) == 3
-
-
-def test_a_task_that_is_none_fails_alone(outputs: Path) -> None:
-    study = plan(outputs)
-    first, second = (Task.of(study, planned) for planned in study.runs)
-    heard = made_by(study, 1, [replace(first, recipe="[data"), second])
-    assert "is not valid TOML" in heard.failed["seed-1"]
-    assert set(digests(study)) == {"seed-2"}
-
-
-def test_a_run_that_fails_stops_no_other(outputs: Path) -> None:
-    study = plan(outputs, '"students.transfer" = ["train:9", "train:5000"]\n')
-    heard = made_by(study, 2)
-    assert list(heard.failed) == [study.runs[1].name]
-    assert set(digests(study)) == {study.runs[0].name}
 
 
 def test_what_another_process_makes_is_waited_for_last(
