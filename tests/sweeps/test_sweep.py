@@ -1,4 +1,5 @@
 import json
+import shlex
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 from harness import Kd
 from sweeping import SEEDS, TEMPERATURES, TINY_SWEEP, digests, made, plan, run_of
 
+from kdcli.commands import spell
 from kdcli.errors import KdError
 from kdcli.runs.studies import Study
 from kdcli.runs.vary import Planned
@@ -53,29 +55,29 @@ def written(outputs: Path) -> dict[Path, int]:
 def test_a_sweep_makes_all_runs_and_then_none(outputs: Path) -> None:
     study = plan(outputs, SEEDS + TEMPERATURES)
     progress: list[tuple[int, int, int]] = []
-    first = sweep(study, jobs=1, engine=here, progress=lambda *now: progress.append(now))
+    first = sweep(study, here, progress=lambda *now: progress.append(now))
     assert (first.made, first.there, len(first.wanted), list(first.failures)) == (4, 4, 4, [])
     assert progress[0] == (0, 0, 0)
     assert progress[-1] == (4, 0, 0)
     assert len(first.machines) == 1
     assert Study.open(study.folder).runs == study.runs
     before = written(outputs)
-    second = sweep(Study.open(study.folder), jobs=1, engine=never)
+    second = sweep(Study.open(study.folder), never)
     assert (second.made, second.there) == (0, 4)
     assert written(outputs) == before
 
 
 def test_shards_make_the_study_together(outputs: Path) -> None:
     study = plan(outputs, SEEDS + TEMPERATURES)
-    counts = [sweep(study, jobs=1, shard=f"{k}/3", engine=here).there for k in (1, 2, 3)]
+    counts = [sweep(study, here, shard=f"{k}/3").there for k in (1, 2, 3)]
     assert sum(counts) == 4
     assert digests(study) == digests(made(outputs / "whole", SEEDS + TEMPERATURES))
-    assert sweep(study, jobs=1, engine=never).there == 4
+    assert sweep(study, never).there == 4
 
 
 def test_a_part_without_runs(outputs: Path) -> None:
     study = plan(outputs)
-    done = sweep(study, jobs=1, shard="1/16", engine=never)
+    done = sweep(study, never, shard="1/16")
     assert (done.there, list(done.wanted)) == (0, [])
     seen = look(study, jobs=2, shard="1/16")
     assert (list(seen.runs), seen.estimate) == ([], None)
@@ -84,22 +86,22 @@ def test_a_part_without_runs(outputs: Path) -> None:
 
 
 def test_a_study_that_grows_makes_what_is_new(outputs: Path) -> None:
-    sweep(plan(outputs), jobs=1, engine=here)
-    larger = sweep(plan(outputs, '"data.seed" = [1, 2, 3]\n'), jobs=1, engine=here)
+    sweep(plan(outputs), here)
+    larger = sweep(plan(outputs, '"data.seed" = [1, 2, 3]\n'), here)
     assert (larger.made, larger.there) == (1, 3)
 
 
 def test_another_plan_makes_nothing(outputs: Path, study: Study) -> None:
     before = written(outputs)
     with pytest.raises(KdError, match="has another plan"):
-        sweep(plan(outputs, '"data.seed" = [5, 6]\n'), jobs=1, engine=never)
+        sweep(plan(outputs, '"data.seed" = [5, 6]\n'), never)
     assert written(outputs) == before
 
 
 def test_a_run_whose_process_died_is_a_failure_that_is_kept(outputs: Path) -> None:
     study = plan(outputs)
     progress: list[tuple[int, int, int]] = []
-    done = sweep(study, jobs=1, engine=dying("seed-2"), progress=lambda *now: progress.append(now))
+    done = sweep(study, dying("seed-2"), progress=lambda *now: progress.append(now))
     assert (done.made, done.there) == (1, 1)
     assert progress[-1] == (2, 0, 1)
     (failure,) = done.failures
@@ -108,7 +110,7 @@ def test_a_run_whose_process_died_is_a_failure_that_is_kept(outputs: Path) -> No
     assert failure_of(run) == ("the process that made it was killed", "")
     assert state_of(run) == "failed"
     assert run.read_recipe().decode() == Task.of(study, study.runs[1]).recipe
-    again = sweep(study, jobs=1, engine=dying())
+    again = sweep(study, dying())
     assert (again.made, again.there, list(again.failures)) == (1, 2, [])
     assert failure_of(run) == ("", "")
 
@@ -118,7 +120,7 @@ def test_a_failure_that_nothing_can_keep_is_told(outputs: Path, tmp_path: Path) 
     study.store()
     (tmp_path / "outside").mkdir()
     run_of(study).path.symlink_to(tmp_path / "outside")
-    done = sweep(study, jobs=1, engine=here)
+    done = sweep(study, here)
     (failure,) = done.failures
     assert failure.name == "seed-1"
     assert "is a symbolic link" in failure.error
@@ -127,12 +129,12 @@ def test_a_failure_that_nothing_can_keep_is_told(outputs: Path, tmp_path: Path) 
 
 def test_what_failed_before_is_told_as_long_as_it_is_not_made(outputs: Path) -> None:
     study = plan(outputs)
-    sweep(study, jobs=1, engine=dying("seed-1", "seed-2"))
+    sweep(study, dying("seed-1", "seed-2"))
 
     def idle(study: Study, runs: Sequence[Planned], heard: Heard) -> None:
         return
 
-    assert [failure.name for failure in sweep(study, jobs=1, engine=idle).failures] == ["seed-1", "seed-2"]
+    assert [failure.name for failure in sweep(study, idle).failures] == ["seed-1", "seed-2"]
 
 
 def test_runs_of_different_machines_are_told(outputs: Path, study: Study) -> None:
@@ -140,7 +142,7 @@ def test_runs_of_different_machines_are_told(outputs: Path, study: Study) -> Non
     record = json.loads(path.read_text())
     record["machine"]["instructions"] = "OTHER"
     path.write_text(json.dumps(record))
-    done = sweep(study, jobs=1, engine=never)
+    done = sweep(study, never)
     assert len(done.machines) == 2
     text = machines_text(done.machines)
     assert "OTHER" in text
@@ -188,14 +190,13 @@ def test_a_failure_ends_with_exit_code_1_and_the_command_that_tries_it_alone(kd:
 def test_a_run_that_is_made_by_the_command_is_one_of_the_study(kd: Kd, outputs: Path) -> None:
     study = plan(outputs)
     whole = digests(made(outputs / "whole"))
-    (failure, _) = sweep(study, jobs=1, engine=dying("seed-1", "seed-2")).failures
+    (failure, _) = sweep(study, dying("seed-1", "seed-2")).failures
     assert failure.alone.name == "run"
-    assert failure.alone.run == "many/seed-1"
-    outcome = kd("run", *failure.alone.arguments, "--run", failure.alone.run, "--quiet")
+    outcome = kd(*shlex.split(spell(failure.alone))[1:], "--quiet")
     assert outcome.code == 0, outcome.err
     run = run_of(study)
     assert {name: run.artefact(name).meta().digest for name in whole["seed-1"]} == whole["seed-1"]
-    sweep(study, jobs=1, engine=here)
+    sweep(study, here)
     assert digests(study) == whole
 
 
@@ -207,7 +208,7 @@ def test_a_dry_run_lists_the_runs_and_writes_nothing(kd: Kd, outputs: Path) -> N
     for name in ("seed-1_temperatures-1", "seed-2_temperatures-4"):
         assert name in outcome.out
     assert "4 runs with 2 teachers; nothing was written" in outcome.out
-    assert "with --jobs 2, judging by the first run" in outcome.out
+    assert "with --jobs 2, judging by seed-" in outcome.out
     document = json.loads(kd("sweep", "many.toml", "--dry-run", "--json", "--shard", "1/2").out)
     assert [run["varied"] for run in document["runs"]] == [
         {"data.seed": 1, "students.temperatures": 1.0},
@@ -218,7 +219,7 @@ def test_a_dry_run_lists_the_runs_and_writes_nothing(kd: Kd, outputs: Path) -> N
     assert not outputs.exists()
 
 
-def test_a_dry_run_tells_that_the_first_run_fails(kd: Kd, outputs: Path) -> None:
+def test_a_dry_run_tells_that_its_run_fails(kd: Kd, outputs: Path) -> None:
     Path("many.toml").write_text(TINY_SWEEP + '"students.transfer" = ["train:5000"]\n')
     outcome = kd("sweep", "many.toml", "--dry-run")
     assert "! transfer-train-5000 fails: " in outcome.out
@@ -250,6 +251,8 @@ def test_ordinary_commands_work_on_a_run_of_a_study(kd: Kd, outputs: Path, study
     assert json.loads(kd("show", "--json").out)["run"] == name
     assert kd("distill", "--run", name).code == 0
     assert "run many/seed-1: all students mlp:4 are already trained" in kd("distill").out
+    checked = json.loads(kd("check", "--run", name, "--json").out)
+    assert (checked["damaged"], [run["run"] for run in checked["runs"]]) == (0, [name])
     assert kd("delete", name, "--yes").code == 0
     assert not run_of(study).path.exists()
     assert Store(outputs).current == ""
@@ -267,15 +270,15 @@ def test_ordinary_commands_work_on_a_run_of_a_study(kd: Kd, outputs: Path, study
         ["use", "many"],
         ["gen-data", "gaussians", "--run", "many"],
         ["run", "gaussians", "--run", "many"],
-        ["delete", "many", "--yes"],
     ],
 )
 def test_a_study_is_no_run_of_its_own(kd: Kd, outputs: Path, study: Study, command: list[str]) -> None:
-    before = written(outputs)
+    before = written(study.folder.path)
     outcome = kd(*command)
     assert outcome.code == 2
     assert "many is a study: name a run of it, many/NAME" in outcome.err
-    assert written(outputs) == before
+    assert written(study.folder.path) == before
+    assert not (outputs / "current").exists()
 
 
 def test_a_part_of_a_run_that_another_run_shares_is_not_changed(
@@ -291,5 +294,5 @@ def test_a_part_of_a_run_that_another_run_shares_is_not_changed(
     assert kd("train-teacher", "--run", first, "--epochs", "4", "--force").code == 0
     assert {path: path.read_bytes() for path in kept} == kept
     shutil.rmtree(run_of(study).path)
-    sweep(study, jobs=1, engine=here)
+    sweep(study, here)
     assert digests(study) == before
