@@ -24,7 +24,7 @@ targets = ["labels", "soft"]
 seeds = 2
 epochs = 3
 
-[vary]
+[[vary]]
 """
 SEEDS = '"data.seed" = [1, 2]\n'
 TEMPERATURES = '"students.temperatures" = [1.0, 4.0]\n'

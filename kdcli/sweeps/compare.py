@@ -39,7 +39,7 @@ class StudyCompared:
             yield f"* the best on validation examples: {evidence.best.treatment}"
             if runs > LISTED and not self.full:
                 more = folder.store.command("compare", folder.name, full=True)
-                yield Line((f"and {runs - LISTED} more runs: ", more))
+                yield Line((f"and {counted(runs - LISTED, 'more run')}: ", more))
         if evidence.missing:
             yield f"! {counted(len(evidence.missing), 'run')} not there yet"
         for name, (error, hint) in evidence.unread.items():
