@@ -133,8 +133,7 @@ def gen_data(
     and `KdError` where the run holds other data or is to adopt another recipe, and `force` does not allow it,
     or where the data would not fit in memory or on the disk.
     """
-    run = experiment.run
-    run.check_no_study()
+    run = experiment.run.no_study()
     dataset = DATASETS[recipe.dataset]
     config = override(recipe.data, options)
     if problems := dataset.problems(config):

@@ -148,8 +148,7 @@ class Store:
                 raise KdError(
                     f"there is no current run in {self.root}", ("make one with ", self.command("gen-data"))
                 )
-        run = self.run(name)
-        run.check_no_study()
+        run = self.run(name).no_study()
         if not run.recipe_path.is_file():
             advice = f"KD_RUN names {name}; " if by_shell else ""
             make = self.command("gen-data", run=name if by_shell else "NAME")
@@ -175,13 +174,14 @@ class Run:
         """The file of the run's recipe."""
         return self.path / "recipe.toml"
 
-    def check_no_study(self) -> None:
-        """Raise `UsageError` where the folder is that of a study, whose runs have names of their own."""
+    def no_study(self) -> Run:
+        """Return the run; raises `UsageError` where its folder is a study's, whose runs have other names."""
         if os.path.isfile(self.path / STUDY):
             raise UsageError(
                 f"{self.name} is a study: name a run of it, {self.name}/NAME",
                 (self.store.command("runs", self.name), " lists them"),
             )
+        return self
 
     def command(self, stage: str, /, *arguments: str, **options: Any) -> Command:
         """Return a command that works on this run."""

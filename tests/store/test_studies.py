@@ -86,11 +86,11 @@ def test_a_run_of_a_study_is_one_by_its_whole_name(study: StudyFolder) -> None:
 
 
 def test_a_study_is_no_run(study: StudyFolder) -> None:
-    for take in (study.store.existing_run, lambda name: study.store.run(name).check_no_study()):
+    for take in (study.store.existing_run, lambda name: study.store.run(name).no_study()):
         with pytest.raises(UsageError, match="many is a study: name a run of it, many/NAME") as problem:
             take("many")
         assert problem.value.hint == (study.store.command("runs", "many"), " lists them")
-    study.run("one").check_no_study()
+    assert study.run("one").no_study() == study.run("one")
     study.store.make_current("many")
     with pytest.raises(UsageError, match="many is a study"):
         study.store.existing_run(None)

@@ -266,7 +266,6 @@ def test_ordinary_commands_work_on_a_run_of_a_study(kd: Kd, outputs: Path, study
         ["show", "--run", "many"],
         ["train-teacher", "--run", "many"],
         ["distill", "--run", "many"],
-        ["plot", "--run", "many"],
         ["use", "many"],
         ["gen-data", "gaussians", "--run", "many"],
         ["run", "gaussians", "--run", "many"],
