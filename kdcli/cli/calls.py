@@ -66,6 +66,13 @@ class Call:
 
         return Experiment.open(run)
 
+    def run_to_make(self, name: str) -> Run:
+        """Return the run of this name, there or not; raises `UsageError` for one in a study that is not."""
+        run, (study, slash, _) = self.store.run(name), name.partition("/")
+        if slash and study not in self.store.studies():
+            raise UsageError(f"{name}: there is no study {study}", "the names of other runs have no /")
+        return run
+
     def recipe_of(self, name: str) -> Recipe | None:
         """Return the recipe of a run; None if there is no such run."""
         run = self.store.run(name)

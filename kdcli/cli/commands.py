@@ -40,7 +40,7 @@ DATA = {name: dataset.config for name, dataset in DATASETS.items()}  # classes o
 def run(call: Call) -> None:
     """Run every stage on a recipe or your own data, showing the command for each; ends with the verdict."""
     source = _source_of_run(call)
-    with call.working_on(call.store.run(source.name)) as experiment:
+    with call.working_on(call.run_to_make(source.name)) as experiment:
         _take(_steps(call, experiment, source), call.screen)
 
 
@@ -159,7 +159,7 @@ def gen_data(call: Call) -> None:
     if call.options.dry_run:
         call.screen.show(look(source.recipe, settings, call.screen.watch))
         return
-    with call.working_on(call.store.run(source.name)) as experiment:
+    with call.working_on(call.run_to_make(source.name)) as experiment:
         made = stage(
             experiment,
             source.recipe,

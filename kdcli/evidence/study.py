@@ -11,6 +11,7 @@ from kdcli.errors import KdError, Text
 from kdcli.evidence.gather import COMPARED, Evidence, gather
 from kdcli.evidence.verdicts import UNDECIDED, StudentsMeasured, Versus, decide
 from kdcli.runs.experiment import Experiment
+from kdcli.runs.student_sets import StudentSet
 from kdcli.runs.studies import Study
 from kdcli.runs.vary import check_key
 
@@ -118,18 +119,17 @@ def gather_study(study: Study) -> StudyEvidence:
     if not rows:
         sweep = study.folder.store.command("sweep", "FILE", study=study.folder.name)
         raise KdError(f"no run of the study {study.folder.name} can be compared", ("go on with ", sweep))
-    decided = _decided(rows)
+    decided = _decided(_named(rows))
     best = max(decided, key=lambda row: row.validation or 0.0)
     return StudyEvidence(study, decided, missing, unread, teachers, bayes, best)
 
 
 def _rows(run: str, varied: Mapping[str, Any], evidence: Evidence) -> list[StudyRow]:
-    several = len({s.set.settings.models for s in evidence.students}) > 1
     return [
         StudyRow(
             run,
             varied,
-            _treatment(students, evidence, several=several),
+            "",
             replace(students, values={}),  # of all examples of all runs there would be too many
             evidence.on_validation(students.name, BEST_BY),
         )
@@ -137,16 +137,31 @@ def _rows(run: str, varied: Mapping[str, Any], evidence: Evidence) -> list[Study
     ]
 
 
-def _treatment(students: StudentsMeasured, evidence: Evidence, *, several: bool) -> str:
-    """Name a set by what tells it from others of its run alone: what differs between runs is what varies."""
-    own = students.set
-    alike = [s.set for s in evidence.students if s.set.target == own.target and s.set.model == own.model]
-    parts = [own.target]
-    if len({s.temperature for s in alike}) > 1:
-        parts.append(f"T = {own.temperature:g}")
-    elif len(alike) > 1:
-        parts = [students.title]
-    return ", ".join(parts) + (f" ({own.model})" if several else "")
+def _named(rows: Sequence[StudyRow]) -> list[StudyRow]:
+    """Name what each set has in common with others: by what tells sets of one run apart, in any run.
+
+    What differs between runs alone is what varies.
+    """
+    runs: dict[str, list[StudentSet]] = {}
+    for row in rows:
+        runs.setdefault(row.run, []).append(row.students.set)
+    models = any(len({s.model for s in sets}) > 1 for sets in runs.values())
+    alike: dict[str, list[list[StudentSet]]] = {}
+    for sets in runs.values():
+        for target, model in {(s.target, s.model) for s in sets}:
+            alike.setdefault(target, []).append([s for s in sets if (s.target, s.model) == (target, model)])
+
+    def name(row: StudyRow) -> str:
+        own = row.students.set
+        groups = alike[own.target]
+        parts = [own.target]
+        if any(len({s.temperature for s in group}) > 1 for group in groups):
+            parts.append(f"T = {own.temperature:g}")
+        elif any(len(group) > 1 for group in groups):
+            parts = [row.students.title]
+        return ", ".join(parts) + (f" ({own.model})" if models else "")
+
+    return [replace(row, treatment=name(row)) for row in rows]
 
 
 def _decided(rows: Sequence[StudyRow]) -> list[StudyRow]:

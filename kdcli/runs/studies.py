@@ -22,7 +22,7 @@ from kdcli.store import StudyFolder, to_json
 
 FORMAT = 1  # of a plan
 STUDIES = BUILTIN / "studies"
-PATHS = ("file", "test", "val")  # settings of data that are paths
+PATHS = ("data.file", "data.test", "data.val")
 EXACT, PORTABLE = "machine", "portable"
 KEY = 16  # digits of a digest by which something is known within a study
 
@@ -159,13 +159,19 @@ def filled(tables: Mapping[str, Any], source: str) -> dict[str, Any]:
             sections[key] = {**sections.get(key, {}), **table}
         elif key != "base":
             sections[key] = table
-    data = sections.get("data")
-    if isinstance(data, dict):
-        paths = {
-            key: os.path.abspath(data[key]) for key in PATHS if data.get(key) and isinstance(data[key], str)
+    return {key: _with_whole_paths(key, table) for key, table in sections.items()}
+
+
+def _with_whole_paths(key: str, value: Any) -> Any:
+    """Return tables with whole paths in place of those of the settings in PATHS, also where they vary."""
+    if isinstance(value, dict):
+        return {
+            name: _with_whole_paths(name if "." in name else f"{key}.{name}".removeprefix("vary."), inner)
+            for name, inner in value.items()
         }
-        sections["data"] = {**data, **paths}
-    return sections
+    if isinstance(value, list):
+        return [_with_whole_paths(key, item) for item in value]
+    return os.path.abspath(value) if key in PATHS and isinstance(value, str) and value else value
 
 
 def _base(base: str, source: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from kdcli.report.words import wrote
 from kdcli.runs.studies import Study
 from kdcli.runs.vary import check_key
 from kdcli.store import to_json, write_file
+from kdcli.sweeps.making import failure_of
 from kdcli.words import counted
 
 
@@ -43,7 +44,10 @@ class StudyCompared:
         if evidence.missing:
             yield f"! {counted(len(evidence.missing), 'run')} not there yet"
         for name, (error, hint) in evidence.unread.items():
-            yield Line(joined(f"! left out {name}: {error}; ", hint), wrap=True)
+            failed, helps = failure_of(folder.run(name))
+            yield Line(
+                joined(f"! left out {name}: {failed or error}; ", helps if failed else hint), wrap=True
+            )
         yield Line(
             f"Verdicts hold at 95 % for the {counted(evidence.tests, 'comparison')} of all runs together "
             "(Holm's correction); inconclusive does not mean equal. What is best among many on validation "

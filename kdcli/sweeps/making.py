@@ -1,6 +1,7 @@
 """One run of a study, made from plain data; what other runs have as well is made once."""
 
 import json
+import shutil
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ from kdcli.runs.vary import Planned
 from kdcli.stages.distill import distill
 from kdcli.stages.gen_data import gen_data
 from kdcli.stages.train_teacher import train_teacher
-from kdcli.store import BusyError, Run, Store, StudyFolder, share
+from kdcli.store import BusyError, Run, Store, StudyFolder, share, verify
 from kdcli.training.processor import machine
 
 SAME_INSTRUCTIONS = MappingProxyType(  # which all processors of a family have, so that sums are in one order
@@ -78,9 +79,13 @@ class Made:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task: made, failed with an `error`, or left as another process is `busy` with it."""
+    """What became of a task: `made`, failed with an `error`, or left as another process is `busy` with it.
+
+    It may have been there as well.
+    """
 
     name: str
+    made: bool = False
     seconds: float = 0.0
     error: str = ""
     hint: str = ""
@@ -92,12 +97,14 @@ def make(task: Task) -> Outcome:
     start = time.perf_counter()
     workers.allow(1)
     folder = StudyFolder(Store(Path(task.root)), task.study)
-    run, recipe = folder.run(task.name), parse(task.recipe, task.name)
+    run, made = folder.run(task.name), False
     try:
+        recipe = parse(task.recipe, task.name)
         with run.locked(wait=False):
             if not is_made(run, recipe):
                 check_instructions(task.reproducible)
                 _make(folder, run, recipe, start)
+                made = True
     except BusyError:
         return Outcome(task.name, busy=True)
     except KdError as error:
@@ -105,7 +112,7 @@ def make(task: Task) -> Outcome:
     except Exception:
         failed = Outcome(task.name, error=traceback.format_exc())
     else:
-        return Outcome(task.name, time.perf_counter() - start)
+        return Outcome(task.name, made, time.perf_counter() - start)
     with suppress(KdError):  # such as of a full disk: then the outcome tells it alone
         keep_failure(run, task.recipe, failed)
     return failed
@@ -119,9 +126,14 @@ def keep_failure(run: Run, recipe: str, failed: Outcome) -> None:
 
 
 def is_made(run: Run, recipe: Recipe) -> bool:
-    """Whether a run is there as a whole, as this recipe says."""
+    """Whether a run is there as this recipe says, and as it was when it was made."""
     made = Made.of(run)
-    return made is not None and made.recipe == key_of(recipe)
+    if made is None or made.recipe != key_of(recipe):
+        return False
+    try:
+        return all(run.artefact(name).meta().digest == digest for name, digest in made.digests.items())
+    except KdError:
+        return False
 
 
 def check_instructions(reproducible: str) -> None:
@@ -160,16 +172,19 @@ def _make(folder: StudyFolder, run: Run, recipe: Recipe, start: float) -> None:
 def _once(folder: StudyFolder, run: Run, name: str, key: str, make: Callable[[], object]) -> None:
     """Make an artefact of a run, or take the one with this key that another run made.
 
-    While it is made, no other process makes it.
+    While it is made, no other process makes it. One that is damaged is not taken, and made anew.
     """
     shelf, artefact = folder.shelf(key), run.artefact(name)
 
     def taken() -> bool:
         if not artefact.finished and (shelf / "meta.json").is_file():
             share(shelf, artefact.path)
+            if verify(artefact).state != "fresh":
+                shutil.rmtree(shelf)
+                shutil.rmtree(artefact.path)
         return artefact.finished
 
-    if taken():
+    if taken() and (shelf / "meta.json").is_file():
         make()  # which sees that it is what the recipe says
         return
     with folder.making(key):

@@ -61,6 +61,8 @@ class Swept:
         yield f"study {folder.name}: {self.there:,} of {counted(total, 'run')}{part} made{took}"
         for failure in self.failures[:LISTED]:
             yield Line(f"! {failure.name}: {failure.error}", wrap=True)
+            if failure.hint:
+                yield Line(f"  {failure.hint}", wrap=True)
             yield Line(("  by itself: ", failure.alone))
         if len(self.failures) > LISTED:
             yield f"! and {len(self.failures) - LISTED} more"
@@ -110,12 +112,13 @@ def sweep(
     start = time.perf_counter()
     wanted = shard_of(study.runs, shard) if shard else list(study.runs)
     missing = [run for run in ordered(wanted) if not is_made(study.folder.run(run.name), run.recipe)]
-    over = Counter({"over": len(wanted) - len(missing), "failed": 0})
+    over = Counter({"over": len(wanted) - len(missing), "failed": 0, "made": 0})
     failed: dict[str, Outcome] = {}
 
     def heard(at_work: int, outcome: Outcome | None) -> None:
         if outcome:
             over["over"] += 1
+            over["made"] += outcome.made
             if outcome.error:
                 failed[outcome.name] = outcome
             over["failed"] = len(failed)
@@ -127,7 +130,7 @@ def sweep(
     for run in missing:
         if run.name in failed:
             _keep(study, run, failed[run.name])
-    return _swept(study, wanted, len(missing), time.perf_counter() - start, failed)
+    return _swept(study, wanted, over["made"], time.perf_counter() - start, failed)
 
 
 def _keep(study: Study, planned: Planned, outcome: Outcome) -> None:
@@ -139,7 +142,7 @@ def _keep(study: Study, planned: Planned, outcome: Outcome) -> None:
 
 
 def _swept(
-    study: Study, wanted: Sequence[Planned], missing: int, took: float, failed: Mapping[str, Outcome]
+    study: Study, wanted: Sequence[Planned], made_now: int, took: float, failed: Mapping[str, Outcome]
 ) -> Swept:
     """Return what is there now, and what failed now or before."""
     folder, failures, machines = study.folder, [], dict[str, Mapping[str, str]]()
@@ -152,7 +155,6 @@ def _swept(
         elif (error := _failure(run, failed.get(planned.name)))[0]:
             alone = folder.store.command("run", str(run.recipe_path), run=run.name)
             failures.append(Failure(planned.name, *error, alone))
-    made_now = max(0, missing - (len(wanted) - there))
     return Swept(study, wanted, made_now, there, took, failures, list(machines.values()))
 
 

@@ -148,6 +148,16 @@ def test_temperatures_within_a_run_name_treatments(gathered: Gathered) -> None:
     assert found.treatments == ["labels", "soft, T = 1", "soft, T = 4", "hard"]
 
 
+def test_a_treatment_has_one_name_in_all_runs(gathered: Gathered) -> None:
+    several = evidence(
+        students("labels", 0.8),
+        students("soft", 0.8, temperature=1.0),
+        students("soft", 0.8, temperature=4.0),
+    )
+    found = gathered('"data.seed" = [1, 2]\n', {"seed-1": several, "seed-2": run()})
+    assert found.treatments == ["labels", "soft, T = 1", "soft, T = 4"]
+
+
 def test_models_within_a_run_name_treatments_and_between_runs_do_not(gathered: Gathered) -> None:
     both = evidence(
         *(students(target, 0.8, model=m) for m in ("mlp:4", "tree") for target in ("labels", "soft"))
