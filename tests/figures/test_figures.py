@@ -1,10 +1,9 @@
 """What holds of all figures."""
 
 from dataclasses import replace
-from itertools import combinations
 
 import pytest
-from figures.views import caption, laid_out, text_boxes, with_long_names
+from figures.views import assert_legible, caption, laid_out, with_long_names
 
 from kdcli.errors import UsageError
 from kdcli.figures import FIGURES, find_figure
@@ -64,13 +63,7 @@ def test_no_text_is_cut_or_over_another_where_names_are_long(
     if words:
         suited = with_long_names(suited, words, limits)
     figure = laid_out(find_figure(name).draw(suited))
-    boxes = text_boxes(figure)
-    for text, box in boxes:
-        inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
-        assert inside, f"{text.get_text()!r} is cut"
-    for (text, box), (other, other_box) in combinations(boxes, 2):
-        apart = not box.padded(-1).overlaps(other_box.padded(-1))
-        assert apart, f"{text.get_text()!r} is over {other.get_text()!r}"
+    boxes = assert_legible(figure)
     for ax in figure.axes:
         for text, box in boxes:
             assert text in ax.texts or not box.padded(-1).overlaps(ax.bbox), f"{text.get_text()!r} on a panel"

@@ -1,11 +1,10 @@
 import math
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import pytest
 from figures.study_views import MODELS, NOISE, SIZE, level, sets, study
-from figures.views import caption, laid_out, legend_labels, text_boxes
+from figures.views import assert_legible, caption, laid_out, legend_labels
 from matplotlib.axes import Axes
 
 from kdcli.figures.study_lines import draw, obstacle
@@ -257,10 +256,4 @@ WIDE = Key("transfer", [f"munge:{k}" for k in range(4)], [f"train:400 + munge:{k
 )
 def test_no_text_is_cut_or_over_another(view: StudyView) -> None:
     figure = laid_out(draw(view))
-    boxes = text_boxes(figure)
-    for text, box in boxes:
-        inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
-        assert inside, f"{text.get_text()!r} is cut"
-    for (text, box), (other, other_box) in combinations(boxes, 2):
-        apart = not box.padded(-1).overlaps(other_box.padded(-1))
-        assert apart, f"{text.get_text()!r} is over {other.get_text()!r}"
+    assert_legible(figure)

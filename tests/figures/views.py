@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -241,3 +242,15 @@ def caption(figure: Figure) -> str:
 def legend_labels(figure: Figure) -> list[str]:
     """The labels of a figure's legend."""
     return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def assert_legible(figure: Figure) -> list[tuple[Text, Bbox]]:
+    """Assert that no text of a laid-out figure is cut or over another; return all with their boxes."""
+    boxes = text_boxes(figure)
+    for text, box in boxes:
+        inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+        assert inside, f"{text.get_text()!r} is cut"
+    for (text, box), (other, other_box) in combinations(boxes, 2):
+        apart = not box.padded(-1).overlaps(other_box.padded(-1))
+        assert apart, f"{text.get_text()!r} is over {other.get_text()!r}"
+    return boxes

@@ -2,29 +2,16 @@ import json
 from pathlib import Path
 
 from harness import Kd
+from sweeping import TINY_SWEEP
 
 from kdcli.store import Store
 
-SWEEP = """
-[data]
-dataset = "gaussians"
-n_samples = 60
-n_test = 50
-
-[teacher]
-model = "mlp:8"
-epochs = 2
-
-[students]
-models = ["mlp:4"]
-targets = ["labels", "bayes"]
-seeds = 1
-epochs = 2
-
-[vary]
-"students.learning_rate" = [0.001, 1e30]
+SWEEP = (
+    TINY_SWEEP
+    + """"students.learning_rate" = [0.001, 1e30]
 "teacher.seed" = [0, 1]
 """
+)
 
 
 def test_runs_are_listed_with_how_far_they_are(kd: Kd, outputs: Path) -> None:

@@ -3,26 +3,13 @@ from pathlib import Path
 
 import pytest
 from harness import Kd
+from sweeping import TINY_SWEEP
 
-SWEEP = """
-[data]
-dataset = "gaussians"
-n_samples = 60
-n_test = 50
-
-[teacher]
-model = "mlp:8"
-epochs = 3
-
-[students]
-models = ["mlp:4"]
-targets = ["labels", "soft"]
-seeds = 1
-epochs = 3
-
-[vary]
-"data.seed" = [0, 1, 2]
+SWEEP = (
+    TINY_SWEEP
+    + """"data.seed" = [0, 1, 2]
 """
+)
 
 
 @pytest.fixture

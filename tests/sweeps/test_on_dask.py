@@ -10,29 +10,16 @@ from pathlib import Path
 
 import pytest
 from harness import Kd
+from sweeping import TINY_SWEEP
 
 pytest.importorskip("distributed")
 
-SWEEP = """
-[data]
-dataset = "gaussians"
-n_samples = 60
-n_test = 50
-
-[teacher]
-model = "mlp:8"
-epochs = 3
-
-[students]
-models = ["mlp:4"]
-targets = ["labels", "soft"]
-seeds = 2
-epochs = 3
-
-[vary]
-"data.seed" = [0, 1]
+SWEEP = (
+    TINY_SWEEP
+    + """"data.seed" = [0, 1]
 "students.learning_rate" = [0.001, 0.01]
 """
+)
 
 Start = Callable[..., subprocess.Popen[str]]
 
