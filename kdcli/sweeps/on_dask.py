@@ -42,7 +42,7 @@ def engine(address: str) -> Engine:
         study: Study, runs: Sequence[Planned], heard: Callable[[int, Outcome | None], None]
     ) -> None:
         with _client(address) as client:
-            _check_workers(client, address)
+            check_workers(client, address)
             if sees(client, study.folder):
                 _make_in_place(client, study, runs, heard)
             else:
@@ -70,7 +70,7 @@ def _client(address: str) -> Iterator[Any]:
         yield client
 
 
-def _check_workers(client: Any, address: str) -> None:
+def check_workers(client: Any, address: str) -> None:
     """Refuse a cluster without workers, with several threads in one, or with versions that are not ours."""
     workers = client.scheduler_info(n_workers=-1)["workers"]
     if not workers:

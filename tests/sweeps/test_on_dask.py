@@ -7,10 +7,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import Kd
 from sweeping import TINY_SWEEP
+
+from kdcli.errors import KdError
+from kdcli.sweeps.on_dask import check_workers
+from kdcli.training.processor import machine
 
 pytest.importorskip("distributed")
 
@@ -113,3 +118,40 @@ def test_where_nobody_answers_that_is_said(kd: Kd, outputs: Path, monkeypatch: p
     assert missing.code == 1
     assert "Dask is not installed" in missing.err
     assert "pip install 'kdcli[dask]'" in missing.err
+
+
+class Cluster:
+    """A cluster as `check_workers` sees it: the threads of each worker, and what it says of its machine."""
+
+    def __init__(self, threads: list[int], machines: list[dict[str, str]] | Exception) -> None:
+        self.threads, self.machines = threads, machines
+
+    def scheduler_info(self, n_workers: int) -> dict[str, Any]:
+        return {"workers": {f"tcp://{k}": {"nthreads": threads} for k, threads in enumerate(self.threads)}}
+
+    def run(self, function: Callable[..., Any]) -> dict[str, dict[str, str]]:
+        assert function is machine
+        if isinstance(self.machines, Exception):
+            raise self.machines
+        return {f"tcp://{k}": found for k, found in enumerate(self.machines)}
+
+
+@pytest.mark.parametrize(
+    ("threads", "machines", "words"),
+    [
+        ([], [], "has no workers"),
+        ([1, 2], [machine()] * 2, "several threads"),
+        ([1], ModuleNotFoundError("No module named 'kdcli'"), "has not this kd: No module named 'kdcli'"),
+        ([1, 1], [machine(), machine() | {"python": "3.9.1"}], "tcp://1 has python 3.9.1 instead of"),
+        ([1], [machine() | {"kdcli": "0.0.1"}], "tcp://0 has kdcli 0.0.1 instead of"),
+    ],
+)
+def test_clusters_that_cannot_make_the_same_bits_are_refused(
+    threads: list[int], machines: list[dict[str, str]] | Exception, words: str
+) -> None:
+    with pytest.raises(KdError, match=re.escape(words)):
+        check_workers(Cluster(threads, machines), "tcp://here")
+
+
+def test_processors_with_other_instructions_are_told_at_the_end_and_not_refused() -> None:
+    check_workers(Cluster([1, 1], [machine(), machine() | {"instructions": "AVX2"}]), "tcp://here")
