@@ -11,13 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kdcli.data import kind_of_source
+from kdcli.data import DATASETS, kind_of_source
 from kdcli.errors import KdError, UsageError, unknown
 from kdcli.runs.recipe import Recipe
 from kdcli.runs.recipe_reading import RecipeError, tables_of
 from kdcli.runs.recipes import BUILTIN, SUFFIX, builtin_names, builtin_text, decode
 from kdcli.runs.source import runs_code
-from kdcli.runs.vary import SECTIONS, Planned, planned, varying
+from kdcli.runs.vary import FILES, SECTIONS, Planned, planned, varying
 from kdcli.store import StudyFolder, to_json
 
 FORMAT = 1  # of a plan
@@ -95,6 +95,11 @@ class Study:
             "tables": self.tables,
         }
         self.folder.write_plan(json.dumps(to_json(record), indent=1) + "\n")
+
+    @property
+    def files(self) -> str:
+        """The folder that a published dataset is read from, instead of a download; empty for others."""
+        return str(self.tables.get(FILES, ""))
 
     @cached_property
     def digest(self) -> str:
@@ -187,4 +192,6 @@ def _base(base: str, source: str) -> dict[str, Any]:
         raise unknown("base", base, builtin_names(), "A file of your own needs its path")
     kind = kind_of_source(Path(base))
     sections = tables_of(builtin_text(kind), kind)
+    if DATASETS[kind].files:
+        return {**sections, FILES: os.path.abspath(base)}
     return {**sections, "data": {**sections["data"], "file": base, "digest": ""}}

@@ -31,6 +31,7 @@ SCALES = ("linear", "log")
 DIGITS = 6  # of a number in a range, so that names are short; its ends are as they are given
 TOLD = 20  # problems in a message
 SECTIONS = ("data", "teacher", "students")
+FILES = "files"  # beside them: the folder of a published dataset
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def planned(tables: Mapping[str, Any], source: str) -> list[Planned]:
     Raises `RecipeError` naming `source` and **all** problems of all runs, or the number of runs if that is
     too large.
     """
-    base = {key: value for key, value in tables.items() if key != "vary"}
+    base = {key: value for key, value in tables.items() if key not in ("vary", FILES)}
     products, problems = _products(tables.get("vary"))
     if problems:
         raise refusal(source, problems)

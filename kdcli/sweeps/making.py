@@ -47,12 +47,14 @@ class Task:
     name: str
     recipe: str
     reproducible: str = EXACT
+    files: str = ""
 
     @classmethod
     def of(cls, study: Study, run: Planned) -> Self:
         """Return the task of a run."""
         root = str(study.folder.store.root.absolute())
-        return cls(root, study.folder.name, run.name, dump(run.recipe), study.reproducible)
+        folder, recipe = study.folder.name, dump(run.recipe)
+        return cls(root, folder, run.name, recipe, study.reproducible, study.files)
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def make(task: Task) -> Outcome:
         with run.locked(wait=False):
             if not is_made(run, recipe):
                 check_instructions(task.reproducible)
-                _make(folder, run, recipe, start)
+                _make(folder, run, recipe, task.files, start)
                 made = True
     except BusyError:
         return Outcome(task.name, busy=True)
@@ -147,15 +149,13 @@ def check_instructions(reproducible: str) -> None:
         )
 
 
-def _make(folder: StudyFolder, run: Run, recipe: Recipe, start: float) -> None:
-    experiment = Experiment.open(run)
-    _once(
-        folder,
-        run,
-        DATA,
-        data_key(recipe),
-        lambda: gen_data(experiment, recipe, {}, adopt=True, current=False),
-    )
+def _make(folder: StudyFolder, run: Run, recipe: Recipe, files: str, start: float) -> None:
+    experiment, source = Experiment.open(run), Path(files) if files else None
+
+    def data() -> object:
+        return gen_data(experiment, recipe, {}, adopt=True, source=source, current=False)
+
+    _once(folder, run, DATA, data_key(recipe), data)
     _once(folder, run, TEACHER, teacher_key(recipe), lambda: train_teacher(experiment, {}))
     distill(experiment, {})
     names = [DATA, TEACHER, *(artefact.name for artefact in run.artefacts(STUDENTS))]

@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from harness import Kd
+from harness import Kd, small_mnist, write_files
 from sweeping import SEEDS, TEMPERATURES, TINY_SWEEP, digests, made, plan, run_of
 
 from kdcli.commands import spell
 from kdcli.errors import KdError, UsageError
 from kdcli.runs.studies import Study
 from kdcli.runs.vary import Planned
-from kdcli.store import Store
+from kdcli.store import Store, StudyFolder
 from kdcli.sweeps.making import Outcome, Task, failure_of, make, state_of
 from kdcli.sweeps.sweep import Engine, look, machines_text, sweep
 
@@ -291,3 +291,16 @@ def test_a_part_of_a_run_that_another_run_shares_is_not_changed(
     shutil.rmtree(run_of(study).path)
     sweep(study, here)
     assert digests(study) == before
+
+
+def test_a_folder_of_published_files_is_a_base(kd: Kd, outputs: Path) -> None:
+    folder = write_files(Path("files"), small_mnist())
+    Path("digits.toml").write_text(
+        'base = "files"\n[data]\nn_val = 50\n[teacher]\nmodel = "linear"\nepochs = 1\n'
+        '[students]\nmodels = ["linear"]\ntargets = ["labels", "soft"]\nseeds = 1\nepochs = 1\n'
+        '[vary]\n"students.learning_rate" = [0.001, 0.01]\n'
+    )
+    assert kd("sweep", "digits.toml", "--jobs", "1").code == 0
+    runs = [outputs / "digits" / f"learning-rate-{rate}" for rate in ("0.001", "0.01")]
+    assert all((run / "made.json").is_file() for run in runs)
+    assert Study.open(StudyFolder(Store(outputs), "digits")).files == str(folder.absolute())
