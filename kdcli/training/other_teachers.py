@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from kdcli.models import Model, parse_model
 from kdcli.progress import Watch, unwatched
 from kdcli.runs.recipe import Students
@@ -21,12 +24,16 @@ from kdcli.words import named_seed
 
 @dataclass(frozen=True)
 class OtherTraining:
-    """How further teachers are trained for some students, whose states are kept at `points`."""
+    """How further teachers are trained for some students, whose states are kept at `points`.
+
+    If it is to `keep_going`, a seed whose teacher is lost has nothing to learn, and is lost as well.
+    """
 
     students: Students
     points: ResumePoints
     identity: Mapping[str, Any]
     watch: Watch
+    keep_going: bool = False
 
     def workshop(self, kind: str, model: Model, draws: int) -> TrainingWorkshop:
         """Return the workshop for teachers of this kind."""
@@ -40,7 +47,7 @@ class OtherTraining:
             open_display=unwatched if untrained else self.watch,
             points=ResumePoints(self.points.run, f"{self.points.name}.{kind}"),
             identity={**self.identity, "teachers": kind},
-            all_needed=True,
+            keep_going=self.keep_going,
         )
 
 
@@ -49,14 +56,23 @@ def other_teachers(
 ) -> OtherTeachers:
     """Train the teachers that the targets of these sets need, one for each seed and draw.
 
-    Raises `NotFiniteError` where one has none but infinite losses or outputs.
+    Raises `NotFiniteError` where one has losses or outputs that are not finite, and it is not to keep going.
     """
     found = {}
     for kind, model in needed(sets, material):
         teaching = material.other_teaching(seeds, role=kind)
         (fitted,) = model.train(teaching, training.workshop(kind, model, teaching.draws))
-        found[kind] = fitted.logits
+        found[kind] = {split: _of_all(logits, fitted.seeds, seeds) for split, logits in fitted.logits.items()}
     return found
+
+
+def _of_all(logits: Tensor, kept: Sequence[int], seeds: Sequence[int]) -> Tensor:
+    """Return logits `(draws, seeds, n, n_classes)` of all seeds; those of lost ones are no numbers."""
+    if list(kept) == list(seeds):
+        return logits
+    whole = logits.new_full((len(logits), len(seeds), *logits.shape[2:]), torch.nan)
+    whole[:, [seeds.index(seed) for seed in kept]] = logits
+    return whole
 
 
 def needed(sets: Sequence[StudentSet], material: Material) -> Iterator[tuple[str, Model]]:

@@ -129,7 +129,9 @@ def train(
     artefacts = dict(order.wanted)
     lost: list[str] = []
     try:
-        others = other_teachers(sets, order.seeds, material, OtherTraining(students, points, training, watch))
+        others = other_teachers(
+            sets, order.seeds, material, OtherTraining(students, points, training, watch, keep_going)
+        )
         teaching = material.teaching(sets, order.seeds, order.predicted, others)
         trained = zip(sets, order.model.train(teaching, workshop), strict=True)
         for wanted, student_set, fitted in chosen(order.sets, trained, material.data):

@@ -12,7 +12,7 @@ from kdcli.progress import unwatched
 from kdcli.runs.recipe import Students
 from kdcli.runs.student_sets import student_sets
 from kdcli.targets import UNTRAINED
-from kdcli.training.material import Material
+from kdcli.training.material import Material, OtherTeachers
 from kdcli.training.other_teachers import OtherTraining, other_teachers
 from kdcli.training.students import resume_points
 from kdcli.training.workshop import NotFiniteError
@@ -143,6 +143,23 @@ def test_an_interrupted_training_goes_on_to_the_same_students(
     for name, tested in zip(names, before, strict=True):
         assert torch.equal(students(tiny, name).load_tested(), tested)
     assert not (tiny / ".resume").exists()
+
+
+def test_seeds_whose_teacher_is_lost_are_lost_and_others_are_not(
+    kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_lost(*arguments: Any) -> OtherTeachers:
+        made = other_teachers(*arguments)
+        for logits in made["self"].values():
+            logits[:, 1] = torch.nan
+        return made
+
+    monkeypatch.setattr("kdcli.training.students.other_teachers", one_lost)
+    command = ("distill", "-t", "labels,self", "-T", "4", "--seeds", "3", "--model", "mlp:5", "--jobs", "1")
+    assert kd(*command).code == 1
+    assert kd(*command, "--keep-going").code == 0
+    labels, own = (students(tiny, name).set for name in ("labels-mlp5", "self-T4-mlp5"))
+    assert (labels.seeds, own.seeds, own.diverged) == ((0, 1, 2), (0, 2), (1,))
 
 
 def test_a_teacher_whose_loss_is_infinite_is_named(tiny: Path) -> None:
