@@ -14,7 +14,7 @@ from kdcli.errors import KdError
 from kdcli.errors import Text as Advice
 from kdcli.report.layout import STYLES, draw
 from kdcli.report.table import Table
-from kdcli.report.terminal import Outlet, console, fitted
+from kdcli.report.terminal import console, fitted, print_file
 from kdcli.report.told import File, Line, Result, Told
 from kdcli.store import Run, is_current, named_run, to_json
 
@@ -47,7 +47,7 @@ class Screen:
                 case Table():
                     draw(told)
                 case File():
-                    _print_file(told.text)
+                    print_file(told.text)
                 case Line():
                     words = fitted(text(told.text))
                     console().print(words, soft_wrap=not told.wrap, style=STYLES[told.emphasis])
@@ -156,14 +156,6 @@ class Screen:
         )
         with bar:
             yield _Download(bar, title)
-
-
-def _print_file(content: str) -> None:
-    """Print a text that is to be a file: in UTF-8 where it goes to one, whatever a terminal writes."""
-    if isinstance(sys.stdout, Outlet) and not sys.stdout.isatty():
-        sys.stdout.write_file(content.encode())
-    else:
-        print(content, end="")
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,14 @@ def spelled(text: str, encoding: str) -> str:
     return text.translate(_replacements(encoding)).encode(encoding, "backslashreplace").decode(encoding)
 
 
+def print_file(content: str) -> None:
+    """Print a text that is to be a file: in UTF-8 where it goes to one, whatever a terminal writes."""
+    if isinstance(sys.stdout, Outlet) and not sys.stdout.isatty():
+        sys.stdout.write_file(content.encode())
+    else:
+        print(content, end="")
+
+
 class Outlet(io.TextIOWrapper):
     """A standard stream that spells what its encoding lacks, and takes no text any more once it failed.
 

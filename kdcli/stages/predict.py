@@ -23,6 +23,7 @@ from kdcli.errors import KdError, UsageError
 from kdcli.metrics import RECORDED, measure
 from kdcli.progress import Watch, unwatched
 from kdcli.report.sentences import scores_text
+from kdcli.report.terminal import print_file
 from kdcli.report.told import Line, Told
 from kdcli.report.words import legible, wrote
 from kdcli.runs.experiment import Experiment
@@ -207,8 +208,8 @@ Write = Callable[[pl.DataFrame], None]
 def _writer(out: str) -> Iterator[Write]:
     """Open what writes frames, one after the other, as the name of a file says; "-" is CSV on stdout."""
     if out == STDIO:
-        with open(sys.stdout.fileno(), "wb", closefd=False) as stdout:
-            yield _csv(stdout)
+        header = iter([True])
+        yield lambda frame: print_file(frame.write_csv(include_header=next(header, False)))
         return
     path = Path(out)
     suffix = suffix_of(path)

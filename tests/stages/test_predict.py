@@ -98,6 +98,13 @@ def test_stdin_and_stdout(kd: Kd, own: Path) -> None:
     assert b"200 rows predicted by labels-mlp4, seed" in done.stderr
 
 
+def test_stdout_may_be_any_stream(kd: Kd, own: Path) -> None:
+    outcome = kd("predict", "labels-mlp4", "customers.csv")  # one without a descriptor
+    assert outcome.code == 0
+    assert kd("predict", "labels-mlp4", "customers.csv", "--out", "p.csv").code == 0
+    assert outcome.out == Path("p.csv").read_text()
+
+
 def test_the_best_seed_is_that_of_the_lowest_validation_nll(kd: Kd, own: Path) -> None:
     data = opened(own).data
     (trained,) = [t for t in opened(own).students() if t.folder == "labels-mlp4"]
