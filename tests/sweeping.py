@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kdcli.runs.made import Made
 from kdcli.runs.studies import Study
 from kdcli.store import Run, Store, StudyFolder
-from kdcli.sweeps.making import Made, Task, make
+from kdcli.sweeps.making import Task, make
 
 TINY_SWEEP = """
 [data]

@@ -97,6 +97,7 @@ def _take(steps: "Sequence[Step]", screen: Screen) -> None:
 def sweep(call: Call) -> None:
     """Make a study: many runs that differ in what a file varies. What is there is not made again."""
     from kdcli.sweeps.merging import merge
+    from kdcli.sweeps.order import shard_of
     from kdcli.sweeps.sweep import look
     from kdcli.sweeps.sweep import sweep as stage
 
@@ -105,13 +106,18 @@ def sweep(call: Call) -> None:
     if options.dry_run:
         call.screen.show(look(study, jobs=options.jobs or jobs(), shard=options.shard))
         return
+    if options.merge and (options.shard or options.dry_run):
+        raise UsageError(
+            "--merge takes what other folders have of all runs", "leave out --shard and --dry-run"
+        )
     if options.merge:
         merged = merge(study, options.merge)
         call.screen.show(merged)
         if merged.missing:
             raise typer.Exit(1)
         return
-    with call.screen.runs(len(study.runs)) as progress:
+    total = len(shard_of(study.runs, options.shard) if options.shard else study.runs)
+    with call.screen.runs(total) as progress:
         made = stage(study, _engine(call), shard=options.shard, progress=progress)
     call.screen.show(made)
     if made.failures:

@@ -11,6 +11,8 @@ from kdcli.errors import KdError, Text
 from kdcli.evidence.gather import COMPARED, Evidence, gather
 from kdcli.evidence.verdicts import UNDECIDED, StudentsMeasured, Versus, decide
 from kdcli.runs.experiment import Experiment
+from kdcli.runs.kinds import STUDENTS
+from kdcli.runs.made import Made, is_made
 from kdcli.runs.student_sets import StudentSet
 from kdcli.runs.studies import Study
 from kdcli.runs.vary import check_key
@@ -43,7 +45,8 @@ class StudyEvidence:
     """All that is known of a study: `rows` of the runs that are there, with the `keys` that vary.
 
     `missing` are runs that are not there, `unread` those that cannot be compared, with the reason. The
-    largest accuracy on validation examples has `best`. `bayes` is the exact optimum of each run, where known.
+    largest accuracy on validation examples has `best`, None where the data vary: on easy ones all are good.
+    `bayes` is the exact optimum of each run, where known.
     """
 
     study: Study
@@ -52,7 +55,7 @@ class StudyEvidence:
     unread: Mapping[str, tuple[str, Text]]
     teachers: Mapping[str, float]
     bayes: Mapping[str, float]
-    best: StudyRow
+    best: StudyRow | None
 
     @property
     def keys(self) -> list[str]:
@@ -106,9 +109,12 @@ def gather_study(study: Study) -> StudyEvidence:
         if not run.recipe_path.is_file():
             missing.append(planned.name)
             continue
+        if not is_made(run, planned.recipe):
+            unread[planned.name] = ("it is not there as it was planned", study.anew(run))
+            continue
         try:
             evidence = gather(Experiment.open(run))
-            rows += _rows(planned.name, planned.varied, evidence)
+            rows += _rows(planned.name, planned.varied, evidence, Made.of(run))
         except KdError as error:
             unread[planned.name] = (error.message, error.hint)
             continue
@@ -121,10 +127,12 @@ def gather_study(study: Study) -> StudyEvidence:
         raise KdError(f"no run of the study {study.folder.name} can be compared", ("go on with ", sweep))
     decided = _decided(_named(rows))
     best = max(decided, key=lambda row: row.validation or 0.0)
-    return StudyEvidence(study, decided, missing, unread, teachers, bayes, best)
+    of_data = any(key.startswith("data.") and key != "data.seed" for key in study.varied)
+    return StudyEvidence(study, decided, missing, unread, teachers, bayes, None if of_data else best)
 
 
-def _rows(run: str, varied: Mapping[str, Any], evidence: Evidence) -> list[StudyRow]:
+def _rows(run: str, varied: Mapping[str, Any], evidence: Evidence, made: Made | None) -> list[StudyRow]:
+    """Return the sets that were made with a run; others were added by hand."""
     return [
         StudyRow(
             run,
@@ -134,6 +142,7 @@ def _rows(run: str, varied: Mapping[str, Any], evidence: Evidence) -> list[Study
             evidence.on_validation(students.name, BEST_BY),
         )
         for students in evidence.students
+        if made is None or f"{STUDENTS}/{students.name}" in made.digests
     ]
 
 

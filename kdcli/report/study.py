@@ -13,6 +13,7 @@ from kdcli.report.sentences import ends
 from kdcli.report.table import Cell, Column, Row, Section, Table
 from kdcli.report.words import amount, quantity
 from kdcli.runs.student_sets import CONTROL
+from kdcli.runs.vary import short_names
 from kdcli.settings import shown
 from kdcli.words import counted, listed
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kdcli.evidence.study import ByValue, StudyEvidence, StudyRow
 
 METRIC = "accuracy"
+TOLD = 4  # treatments in a sentence on a metric
 LISTED = 40  # runs in a table, unless all are asked for
 
 
@@ -39,7 +41,8 @@ def value_text(value: Any) -> str:
 
 def at(varied: Mapping[str, Any], keys: Sequence[str]) -> str:
     """Say at which values a run is: "noise = 0.3, transfer_size = 100"."""
-    return ", ".join(f"{leaf(key)} = {value_text(varied[key])}" for key in keys if key in varied)
+    short = short_names(keys)
+    return ", ".join(f"{short[key]} = {value_text(varied[key])}" for key in keys if key in varied)
 
 
 def study_text(evidence: StudyEvidence) -> Iterator[str]:
@@ -47,9 +50,12 @@ def study_text(evidence: StudyEvidence) -> Iterator[str]:
     for metric in ("accuracy", "nll"):
         told = [text for treatment in evidence.treatments for text in _told(evidence, treatment, metric)]
         if told:
-            yield " ".join(told)
+            more = f" So do {len(told) - TOLD} more." if len(told) > TOLD else ""
+            yield " ".join(told[:TOLD]) + more
         elif any(row.students.versus for row in evidence.rows):
             yield f"In {METRICS[metric].title}, no run shows a difference between a target and its control."
+    if evidence.best is None:
+        return
     best, test = evidence.best, evidence.best.students.estimates[METRIC]
     accuracy = quantity(test.mean, "%", test.interval)
     where = at(best.varied, evidence.keys)
@@ -90,13 +96,13 @@ def study_table(evidence: StudyEvidence, *, full: bool = False) -> Table:
         Row(
             Cell(", ".join(value_text(sets[0].varied.get(key)) for key in evidence.keys)),
             [_cell(sets, treatment) for treatment in treatments],
-            mark="*" if evidence.best in sets else "",
+            mark="*" if any(row is evidence.best for row in sets) else "",
         )
         for sets in (list(runs.values()) if full else list(runs.values())[:LISTED])
     ]
     name, count = evidence.study.folder.name, counted(len(runs), "run")
     title = f"{name}: test accuracy of {count}, ± is half of a 95 % interval"
-    head = Column(", ".join(map(leaf, evidence.keys)), left=True, folds=True, least=12)
+    head = Column(", ".join(short_names(evidence.keys).values()), left=True, folds=True, least=12)
     return Table(columns, [Section(rows)], title, head, splits=True)
 
 
@@ -142,7 +148,7 @@ def study_document(evidence: StudyEvidence, by: str = "", found: Sequence[ByValu
         "finding": list(study_text(evidence)),
         "varied": evidence.study.varied,
         "comparisons": evidence.tests,
-        "best": {"run": evidence.best.run, "name": evidence.best.students.name},
+        "best": evidence.best and {"run": evidence.best.run, "name": evidence.best.students.name},
         "runs": [_document(row, evidence) for row in evidence.rows],
         "missing": list(evidence.missing),
         "not_compared": {name: error for name, (error, _) in evidence.unread.items()},

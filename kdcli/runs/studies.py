@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from kdcli.data import DATASETS, kind_of_source
-from kdcli.errors import KdError, UsageError, unknown
+from kdcli.errors import Command, KdError, Text, UsageError, unknown
 from kdcli.runs.recipe import Recipe
 from kdcli.runs.recipe_reading import RecipeError, tables_of
 from kdcli.runs.recipes import BUILTIN, SUFFIX, builtin_names, builtin_text, decode
 from kdcli.runs.source import runs_code
 from kdcli.runs.vary import FILES, SECTIONS, Planned, planned, varying
-from kdcli.store import StudyFolder, to_json
+from kdcli.store import Run, StudyFolder, to_json
 
 FORMAT = 1  # of a plan
 STUDIES = BUILTIN / "studies"
@@ -74,19 +74,25 @@ class Study:
         return study
 
     def store(self) -> None:
-        """Store the plan; raises `KdError` where the runs that are there have another one."""
+        """Store the plan; raises `KdError` where runs that are made have another one, or no study can be."""
+        with self.folder.making("plan"):
+            self._store()
+
+    def _store(self) -> None:
         if self.folder.is_there:
             there = Study.open(self.folder)
             if there.digest == self.digest and there.reproducible == self.reproducible:
                 return
             own = {run.name: key_of(run.recipe) for run in self.runs}
             kept = all(own.get(run.name) == key_of(run.recipe) for run in there.runs)
-            if not kept or there.reproducible != self.reproducible:
+            begun = any(self.folder.run(run.name).path.exists() for run in there.runs)
+            if begun and not (kept and there.reproducible == self.reproducible):
                 raise KdError(
-                    f"the study {self.folder.name} in {self.folder.path} has another plan",
-                    "--study NAME makes one beside it",
+                    f"the study {self.folder.name} in {self.folder.path} has another plan: "
+                    "only values may be added to those of a key that varies",
+                    ("--study NAME makes one beside it, ", self._delete, " removes the one that is there"),
                 )
-        elif os.path.lexists(self.folder.path):
+        elif not self._may_be():
             raise KdError(f"{self.folder.path} is there and is no study", "--study NAME names it otherwise")
         record = {
             "format": FORMAT,
@@ -95,6 +101,20 @@ class Study:
             "tables": self.tables,
         }
         self.folder.write_plan(json.dumps(to_json(record), indent=1) + "\n")
+
+    @property
+    def _delete(self) -> Command:
+        return self.folder.store.command("delete", self.folder.name)
+
+    def _may_be(self) -> bool:
+        """Whether there is nothing in its place but what a sweep that was cut off has left."""
+        path = self.folder.path
+        return not os.path.lexists(path) or (path.is_dir() and not (path / "recipe.toml").exists())
+
+    def anew(self, run: Run) -> Text:
+        """Say how a run is made anew that is not as it was planned."""
+        sweep = self.folder.store.command("sweep", "FILE", study=self.folder.name)
+        return (run.store.command("delete", run.name), " and ", sweep, " make it anew")
 
     @property
     def files(self) -> str:

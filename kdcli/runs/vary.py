@@ -72,8 +72,31 @@ def planned(tables: Mapping[str, Any], source: str) -> list[Planned]:
     for recipe, varied in zip(recipes, combinations, strict=True):
         if recipe is not None:
             once.setdefault(recipe, varied)
-    names = _names(list(once.values()))
-    return [Planned(name, *entry) for name, entry in zip(names, once.items(), strict=True)]
+    names, keys = _names(list(once.values())), list(values_of(once.values()))
+    return [
+        Planned(name, recipe, _in_recipe(recipe, keys, varied))
+        for name, (recipe, varied) in zip(names, once.items(), strict=True)
+    ]
+
+
+def _in_recipe(recipe: Recipe, keys: Sequence[str], varied: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of keys as a recipe has them, also of those that vary in other sections alone.
+
+    A list of one item is written as the item. What a recipe knows by another name is as it was given.
+    """
+    values = {}
+    for key in keys:
+        section, _, name = key.partition(".")
+        value = (
+            recipe.dataset
+            if key == "data.dataset"
+            else getattr(getattr(recipe, section), name, varied.get(key))
+        )
+        if isinstance(value, tuple):
+            value = value[0] if len(value) == 1 else list(value)
+        if value is not None:
+            values[key] = int(value) if isinstance(value, float) and value.is_integer() else value
+    return values
 
 
 def _products(vary: Any) -> tuple[list[dict[str, list[Any]]], list[str]]:
@@ -184,8 +207,7 @@ def _kind_of_data(tables: Mapping[str, Any]) -> dict[str, Any]:
 def _names(combinations: Sequence[Mapping[str, Any]]) -> list[str]:
     """Name runs after what varies, such as "noise-0.1_transfer-size-300"; no two alike."""
     keys = list(varying(combinations))
-    leaves = [key.partition(".")[2] for key in keys]
-    short = {key: leaf if leaves.count(leaf) == 1 else key for key, leaf in zip(keys, leaves, strict=True)}
+    short = short_names(keys)
     names: dict[str, None] = {}
     for varied in combinations:
         parts = [f"{_plain(short[key])}-{_plain(varied[key])}" for key in keys if key in varied]
@@ -201,6 +223,12 @@ def _plain(value: Any) -> str:
         return "-".join(map(_plain, value))
     text = f"{value:g}".replace("+", "") if isinstance(value, float) else str(value)
     return re.sub(r"[^A-Za-z0-9.]+", "-", text.replace("-", "m" if text[:1] == "-" else "-")).strip("-")
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """Return what keys are called: by their last parts, or as a whole where two end alike."""
+    leaves = [key.partition(".")[2] for key in keys]
+    return {key: leaf if leaves.count(leaf) == 1 else key for key, leaf in zip(keys, leaves, strict=True)}
 
 
 def values_of(combinations: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -223,6 +251,8 @@ def varying(combinations: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 def check_key(key: str, known: Sequence[str]) -> str:
     """Return the key that varies by its whole name or its last part; raises `UsageError` for none of them."""
     matches = [full for full in known if key in (full, full.partition(".")[2])]
-    if len(matches) != 1:
+    if len(matches) > 1:
+        raise UsageError(f"--by {key}: which of {' and '.join(matches)}?", "name it as a whole")
+    if not matches:
         raise UsageError(f"--by {key}: nothing of that name varies", f"what varies: {', '.join(known)}")
     return matches[0]

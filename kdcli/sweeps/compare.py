@@ -11,10 +11,10 @@ from kdcli.evidence.study import ByValue, StudyEvidence, by_value, gather_study
 from kdcli.report.study import LISTED, by_table, study_csv, study_document, study_table, study_text
 from kdcli.report.told import Line, Told
 from kdcli.report.words import wrote
+from kdcli.runs.made import failure_of
 from kdcli.runs.studies import Study
 from kdcli.runs.vary import check_key
 from kdcli.store import to_json, write_file
-from kdcli.sweeps.making import failure_of
 from kdcli.words import counted
 
 
@@ -37,7 +37,8 @@ class StudyCompared:
         yield by_table(self.values, self.by) if self.by else study_table(evidence, full=self.full)
         runs = len({row.run for row in evidence.rows})
         if not self.by:
-            yield f"* the best on validation examples: {evidence.best.treatment}"
+            if evidence.best:
+                yield f"* the best on validation examples: {evidence.best.treatment}"
             if runs > LISTED and not self.full:
                 more = folder.store.command("compare", folder.name, full=True)
                 yield Line((f"and {counted(runs - LISTED, 'more run')}: ", more))

@@ -8,16 +8,19 @@ from typing import Any
 from kdcli.report.table import Cell, Column, Emphasis, Row, Section, Table
 from kdcli.report.told import Told
 from kdcli.report.words import place, seconds
+from kdcli.runs.made import Made, failure_of, state_of
 from kdcli.runs.studies import Study
 from kdcli.store import Store, StudyFolder
-from kdcli.sweeps.making import Made, failure_of, state_of
 
 EMPHASIS: dict[str, Emphasis] = {"made": "good", "failed": "bad", "at work": "strong", "planned": "weak"}
 
 
 @dataclass(frozen=True)
 class RunState:
-    """How far a run is: "planned", "begun", "at work", "failed" or "made", in how many seconds or why not."""
+    """How far a run is, in how many seconds it was made or why not.
+
+    It is "planned", "begun", "at work", "failed", "made", or "changed" since.
+    """
 
     name: str
     state: str
@@ -65,7 +68,7 @@ def counts_text(runs: Sequence[RunState]) -> str:
 
 
 def _position(state: str) -> int:
-    order = ("made", "at work", "begun", "failed", "planned")
+    order = ("made", "at work", "begun", "changed", "failed", "planned")
     return order.index(state)
 
 
@@ -75,8 +78,8 @@ def list_study(store: Store, name: str) -> StudyListed:
     states = []
     for planned in study.runs:
         run = study.folder.run(planned.name)
-        made, state = Made.of(run), state_of(run)
-        if state in ("begun", "planned", "failed") and run.is_locked:
+        made, state = Made.of(run), state_of(run, planned.recipe)
+        if state != "made" and run.is_locked:
             state = "at work"
         states.append(RunState(planned.name, state, made.seconds if made else None, failure_of(run)[0]))
     return StudyListed(study, states)

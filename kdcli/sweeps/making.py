@@ -4,18 +4,19 @@ import json
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Self
 
 from kdcli import workers
 from kdcli.commands import text
 from kdcli.errors import KdError
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import DATA, STUDENTS, TEACHER
+from kdcli.runs.made import FAILED, MADE, Made, is_made
 from kdcli.runs.recipe import Recipe
 from kdcli.runs.recipe_reading import parse
 from kdcli.runs.recipe_text import dump
@@ -35,7 +36,6 @@ SAME_INSTRUCTIONS = MappingProxyType(  # which all processors of a family have, 
         "OPENBLAS_CORETYPE": "Prescott",
     }
 )
-MADE, FAILED = "made.json", "failed.json"  # in the folder of a run: how it was made, or why it was not
 
 
 @dataclass(frozen=True)
@@ -55,28 +55,6 @@ class Task:
         root = str(study.folder.store.root.absolute())
         folder, recipe = study.folder.name, dump(run.recipe)
         return cls(root, folder, run.name, recipe, study.reproducible, study.files)
-
-
-@dataclass(frozen=True)
-class Made:
-    """How a run was made, as `made.json` has it: of which recipe, in how many seconds, on what machine.
-
-    `digests` are those of its artefacts.
-    """
-
-    recipe: str
-    seconds: float
-    machine: Mapping[str, str]
-    digests: Mapping[str, str]
-
-    @classmethod
-    def of(cls, run: Run) -> Self | None:
-        """Read how a run was made; None if it is not there as a whole."""
-        try:
-            record = json.loads((run.path / MADE).read_bytes())
-            return cls(**{**record, "machine": dict(record["machine"])})
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
 
 
 @dataclass(frozen=True)
@@ -127,17 +105,6 @@ def keep_failure(run: Run, recipe: str, failed: Outcome) -> None:
     run.write_report(FAILED, json.dumps({"error": failed.error, "hint": failed.hint}, indent=1) + "\n")
 
 
-def is_made(run: Run, recipe: Recipe) -> bool:
-    """Whether a run is there as this recipe says, and as it was when it was made."""
-    made = Made.of(run)
-    if made is None or made.recipe != key_of(recipe):
-        return False
-    try:
-        return all(run.artefact(name).meta().digest == digest for name, digest in made.digests.items())
-    except KdError:
-        return False
-
-
 def check_instructions(reproducible: str) -> None:
     """Raise `KdError` where this process computes with other instructions than it is to."""
     shared = SAME_INSTRUCTIONS["ATEN_CPU_CAPABILITY"].upper()
@@ -177,36 +144,21 @@ def _once(folder: StudyFolder, run: Run, name: str, key: str, make: Callable[[],
     shelf, artefact = folder.shelf(key), run.artefact(name)
 
     def taken() -> bool:
+        """Whether the artefact is there now, and whole; what is damaged is put away."""
         if not artefact.finished and (shelf / "meta.json").is_file():
-            share(shelf, artefact.path)
-            if verify(artefact).state != "fresh":
-                shutil.rmtree(shelf)
-                shutil.rmtree(artefact.path)
-        return artefact.finished
+            with suppress(KdError):  # another process puts the shelf away
+                share(shelf, artefact.path)
+        if artefact.finished and verify(artefact).state == "fresh":
+            return True
+        shutil.rmtree(artefact.path, ignore_errors=True)
+        return False
 
     if taken() and (shelf / "meta.json").is_file():
         make()  # which sees that it is what the recipe says
         return
     with folder.making(key):
-        taken()
+        if not taken():
+            shutil.rmtree(shelf, ignore_errors=True)
         make()
         if not (shelf / "meta.json").is_file():
             share(artefact.path, shelf)
-
-
-def state_of(run: Run) -> str:
-    """Say in a word how far a run is: made, failed, begun, or nothing."""
-    if Made.of(run):
-        return "made"
-    if (run.path / FAILED).is_file():
-        return "failed"
-    return "begun" if run.recipe_path.is_file() else "planned"
-
-
-def failure_of(run: Run) -> tuple[str, str]:
-    """Return why a run failed, and what helps; empty if it did not."""
-    try:
-        record: Any = json.loads((run.path / FAILED).read_bytes())
-        return str(record["error"]), str(record["hint"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return "", ""

@@ -8,9 +8,9 @@ from typing import Any
 from kdcli.errors import KdError
 from kdcli.report.told import Line, Told
 from kdcli.report.words import place
+from kdcli.runs.made import Made, is_made
 from kdcli.runs.studies import Study, data_key, teacher_key
 from kdcli.store import Store, StudyFolder, packed, share, unpack, verify
-from kdcli.sweeps.making import Made, is_made
 from kdcli.sweeps.sweep import machines_text
 from kdcli.words import counted
 
@@ -55,8 +55,8 @@ def merge(study: Study, parts: Sequence[str]) -> Merged:
     Raises `KdError` where a part is of another plan, was made by other versions or instructions than the
     others, or is damaged; nothing is taken then.
     """
-    study.store()
     others = [_opened(Path(part), study) for part in parts]
+    study.store()
     missing = [run for run in study.runs if not is_made(study.folder.run(run.name), run.recipe)]
     sources = {
         run.name: folder for run in missing for folder in others if is_made(folder.run(run.name), run.recipe)

@@ -11,6 +11,7 @@ import os
 import secrets
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from kdcli.errors import KdError
+from kdcli.runs.made import is_made
 from kdcli.runs.studies import Study, data_key, teacher_key
 from kdcli.runs.vary import Planned
 from kdcli.store import Store, StudyFolder, packed, unpack
@@ -26,6 +28,7 @@ from kdcli.sweeps.making import Outcome, Task, make
 from kdcli.sweeps.sweep import Engine
 from kdcli.training.processor import machine
 
+AHEAD = 3  # tasks for each worker that are handed out at a time
 PATIENCE = "10s"  # that the scheduler has to answer
 EXTRA = "pip install 'kdcli[dask]'"
 
@@ -84,7 +87,7 @@ def check_workers(client: Any, address: str) -> None:
         others = client.run(machine)
     except Exception as error:  # whatever a worker without this kd raises
         raise KdError(
-            f"a Dask worker has not this kd: {error}", "install the same version where workers run"
+            f"a Dask worker does not have this kd: {error}", "install the same version where workers run"
         ) from None
     own = machine()
     for worker, other in others.items():
@@ -116,15 +119,21 @@ def _make_in_place(
 ) -> None:
     """Have workers write the runs; what another command is at is asked for again."""
     at_work = _AtWork(client)
+
+    def submit(run: Planned) -> None:
+        at_work.submit(run, make_task, lambda: [asdict(Task.of(study, run))])
+
     for run in runs:
-        at_work.submit(run, make_task, asdict(Task.of(study, run)))
+        submit(run)
     for run, result, error in at_work.over():
         outcome = Outcome(**result) if result else Outcome(run.name, error=error)
         if outcome.busy:
             time.sleep(PAUSE)
-            at_work.submit(run, make_task, asdict(Task.of(study, run)))
-        else:
-            heard(len(at_work.runs), outcome)
+            submit(run)
+            continue
+        if not (outcome.error or is_made(study.folder.run(run.name), run.recipe)):
+            outcome = replace(outcome, error="the worker that made it does not see the folder of the study")
+        heard(at_work.count, outcome)
 
 
 class _AtWork:
@@ -134,19 +143,40 @@ class _AtWork:
         from distributed import as_completed
 
         self.client = client
-        self.runs: dict[str, Planned] = {}
+        self.workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        self._queue: deque[tuple[Planned, Callable[..., Any], Callable[[], Sequence[Any]]]] = deque()
+        self._runs: dict[str, Planned] = {}
         self._waiting = as_completed()
 
-    def submit(self, run: Planned, function: Callable[..., Any], *arguments: Any) -> None:
-        """Have a worker call a function."""
-        future = self.client.submit(function, *arguments, pure=False)
-        self.runs[future.key] = run
-        self._waiting.add(future)
+    @property
+    def count(self) -> int:
+        """How many runs workers are at."""
+        return min(len(self._runs), self.workers)
+
+    def submit(
+        self, run: Planned, function: Callable[..., Any], arguments: Callable[[], Sequence[Any]]
+    ) -> None:
+        """Have a worker call a function, whose arguments are made when it is its turn."""
+        self._queue.append((run, function, arguments))
+        self._fill()
+
+    def _fill(self) -> None:
+        while self._queue and len(self._runs) < AHEAD * self.workers:
+            run, function, arguments = self._queue.popleft()
+            future = self.client.submit(function, *arguments(), pure=False)
+            self._runs[future.key] = run
+            self._waiting.add(future)
 
     def over(self) -> Iterator[tuple[Planned, Any, str]]:
         """Yield each run with what the function returned, or None and why it could not be called."""
         for future in self._waiting:
-            run, error = self.runs.pop(future.key), future.exception()
+            if future.cancelled():
+                raise KdError(
+                    "the Dask scheduler is gone",
+                    "start it again, and give the same command: what was made is kept",
+                )
+            run, error = self._runs.pop(future.key), future.exception()
+            self._fill()
             why = f"{type(error).__name__}: {error}" if error else ""  # such as workers that died of it
             yield run, None if error else future.result(), why
 
@@ -199,10 +229,10 @@ class _Elsewhere:
                 followers = followers[:1]
             for follower in followers:
                 self._submit(at_work, follower)
-            self.heard(len(at_work.runs), outcome)
+            self.heard(at_work.count, outcome)
 
     def _submit(self, at_work: _AtWork, run: Planned) -> None:
-        at_work.submit(run, make_apart, asdict(Task.of(self.study, run)), self._given(run))
+        at_work.submit(run, make_apart, lambda: [asdict(Task.of(self.study, run)), self._given(run)])
 
     def _given(self, run: Planned) -> dict[str, Files]:
         """Return what is there already of what a run shares."""

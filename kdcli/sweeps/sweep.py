@@ -13,14 +13,16 @@ from kdcli.errors import Command, KdError, UsageError
 from kdcli.report.table import Cell, Column, Row, Section, Table
 from kdcli.report.told import Line, Told
 from kdcli.report.words import place, seconds
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.made import Made, failure_of, is_made
 from kdcli.runs.recipe_text import dump
-from kdcli.runs.studies import EXACT, Study, teacher_key
+from kdcli.runs.studies import EXACT, Study, key_of, teacher_key
 from kdcli.runs.vary import Planned
 from kdcli.settings import shown
 from kdcli.store import Run, Store, StudyFolder
-from kdcli.sweeps.making import Made, Outcome, Task, failure_of, is_made, keep_failure, make
+from kdcli.sweeps.making import Outcome, Task, keep_failure, make
 from kdcli.sweeps.order import ordered, shard_of
-from kdcli.words import counted
+from kdcli.words import counted, plural
 
 LISTED = 40  # runs, beyond which a plan is told in part
 
@@ -33,12 +35,16 @@ Engine = Callable[[Study, Sequence[Planned], Callable[[int, Outcome | None], Non
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that could not be made: why, and the command that tries it by itself."""
+    """A run that could not be made: why, and the command that tries it by itself.
+
+    For what stands in its place and does not fit the plan, that is the command that removes it.
+    """
 
     name: str
     error: str
     hint: str
     alone: Command
+    fits: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,12 +64,12 @@ class Swept:
         folder, total = self.study.folder, len(self.wanted)
         took = f", {self.made} of them now in {seconds(self.seconds)}" if self.made else ""
         part = "" if total == len(self.study.runs) else f" of this part of {len(self.study.runs):,}"
-        yield f"study {folder.name}: {self.there:,} of {counted(total, 'run')}{part} made{took}"
+        yield f"study {folder.name}: {self.there:,} of {total:,} {plural(total, 'run')}{part} made{took}"
         for failure in self.failures[:LISTED]:
             yield Line(f"! {failure.name}: {failure.error}", wrap=True)
             if failure.hint:
                 yield Line(f"  {failure.hint}", wrap=True)
-            yield Line(("  by itself: ", failure.alone))
+            yield Line(("  by itself: " if failure.fits else "  to make it anew: ", failure.alone))
         if len(self.failures) > LISTED:
             yield f"! and {len(self.failures) - LISTED} more"
         if len(self.machines) > 1:
@@ -153,9 +159,19 @@ def _swept(
             there += 1
             machines[repr(sorted(made.machine.items()))] = made.machine
         elif (error := _failure(run, failed.get(planned.name)))[0]:
-            alone = folder.store.command("run", str(run.recipe_path), run=run.name)
-            failures.append(Failure(planned.name, *error, alone))
+            fits = _fits(run, planned)
+            by_itself = folder.store.command("run", str(run.recipe_path), run=run.name)
+            alone = by_itself if fits else folder.store.command("delete", run.name)
+            failures.append(Failure(planned.name, *error, alone, fits))
     return Swept(study, wanted, made_now, there, took, failures, list(machines.values()))
+
+
+def _fits(run: Run, planned: Planned) -> bool:
+    """Whether what stands in a run's place has the recipe that was planned."""
+    try:
+        return key_of(Experiment.open(run).recipe) == key_of(planned.recipe)
+    except KdError:
+        return False
 
 
 def _failure(run: Run, outcome: Outcome | None) -> tuple[str, str]:
@@ -166,11 +182,12 @@ def _failure(run: Run, outcome: Outcome | None) -> tuple[str, str]:
 class SweepPlan:
     """What a sweep would make: its runs, and how many seconds `each` of them and each `teacher` takes.
 
-    That is what the run `sample` took.
+    That is what the run `sample` took. So many others are `there`.
     """
 
     study: Study
     runs: Sequence[Planned]
+    there: int
     jobs: int
     sample: str
     each: float
@@ -197,7 +214,8 @@ class SweepPlan:
         if len(self.runs) > LISTED:
             yield f"and {len(self.runs) - LISTED:,} more"
         teachers = counted(len({teacher_key(run.recipe) for run in self.runs}), "teacher")
-        yield f"{counted(len(self.runs), 'run')} with {teachers}; nothing was written"
+        there = f", beside {self.there:,} that are made" if self.there else ""
+        yield f"{counted(len(self.runs), 'run')} with {teachers}{there}; nothing was written"
         yield (
             f"about {_duration(self.estimate)} with --jobs {self.jobs}, judging by {self.sample}: "
             f"{seconds(self.each)}, and {seconds(self.teacher)} for its data and teacher"
@@ -211,9 +229,10 @@ class SweepPlan:
 
 def look(study: Study, *, jobs: int, shard: str = "") -> SweepPlan:
     """Return what a sweep would make; one run is made in a folder that is removed, to tell the time."""
-    runs = shard_of(study.runs, shard) if shard else list(study.runs)
-    if not runs:
+    wanted = shard_of(study.runs, shard) if shard else list(study.runs)
+    if not wanted:
         raise UsageError(f"--shard {shard}: that part has no runs", f"there are {len(study.runs)} in all")
+    runs = [run for run in wanted if not is_made(study.folder.run(run.name), run.recipe)] or wanted
     with tempfile.TemporaryDirectory() as folder:
         sample = runs[len(runs) // 2]
         made = make(replace(Task.of(study, sample), root=folder, reproducible=EXACT))
@@ -222,7 +241,9 @@ def look(study: Study, *, jobs: int, shard: str = "") -> SweepPlan:
         there = StudyFolder(Store(Path(folder)), study.folder.name).run(sample.name)
         metas = [there.artefact(name) for name in ("data", "teacher")]
         teacher = sum(meta.meta().seconds for meta in metas if meta.finished)
-    return SweepPlan(study, runs, jobs, sample.name, max(0.0, made.seconds - teacher), teacher)
+    return SweepPlan(
+        study, runs, len(wanted) - len(runs), jobs, sample.name, max(0.0, made.seconds - teacher), teacher
+    )
 
 
 def _value(value: Any) -> str:

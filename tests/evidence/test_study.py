@@ -250,12 +250,15 @@ def test_averages_by_a_key_that_not_all_runs_have(gathered: Gathered) -> None:
     gains = {"seed-1": 0.1, "seed-2": 0.0, "smoothing-0.3": 0.05}
     found = gathered(vary, {name: run(gain) for name, gain in gains.items()})
     assert found.keys == ["data.seed", "students.smoothing"]
-    assert [(e.value, e.treatment, e.runs) for e in by_value(found, "seed")][2:] == [
+    assert [(e.value, e.treatment, e.runs) for e in by_value(found, "seed")][3:] == [
         (1, "soft", 1),
         (2, "soft", 1),
+        (0, "soft", 1),
     ]
     assert [(e.value, e.treatment, e.runs) for e in by_value(found, "smoothing")] == [
+        (0.1, "labels", 2),
         (0.3, "labels", 1),
+        (0.1, "soft", 2),
         (0.3, "soft", 1),
     ]
 

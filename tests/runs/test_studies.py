@@ -216,11 +216,26 @@ def test_a_plan_with_more_runs_takes_the_place_of_one_whose_runs_it_has(outputs:
 )
 def test_another_plan_is_refused_and_changes_nothing(outputs: Path, text: str, reproducible: str) -> None:
     study(outputs, own(1, 2)).store()
+    Store(outputs).run("many/seed-1").path.mkdir()
     before = (outputs / "many/study.json").read_bytes()
-    with pytest.raises(KdError, match=r"the study many in .* has another plan") as problem:
+    with pytest.raises(KdError, match=r"the study many in .* has another plan: only values") as problem:
         study(outputs, text, reproducible=reproducible).store()
-    assert problem.value.hint == "--study NAME makes one beside it"
+    assert problem.value.hint[0] == "--study NAME makes one beside it, "
     assert (outputs / "many/study.json").read_bytes() == before
+
+
+def test_a_plan_of_which_nothing_is_begun_may_be_replaced(outputs: Path) -> None:
+    study(outputs, own(1, 2)).store()
+    other = study(outputs, own(1, 3))
+    other.store()
+    assert Study.open(folder(outputs)).runs == other.runs
+
+
+def test_what_a_sweep_left_that_was_cut_off_at_once_is_no_obstacle(outputs: Path) -> None:
+    (outputs / "many").mkdir(parents=True)
+    planned = study(outputs, own(1))
+    planned.store()
+    assert Study.open(folder(outputs)).runs == planned.runs
 
 
 def test_a_folder_that_is_no_study_is_left_alone(outputs: Path) -> None:

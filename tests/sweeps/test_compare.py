@@ -180,12 +180,27 @@ def test_runs_that_are_not_there_or_failed_are_told(kd: Kd, study: Study) -> Non
     found = document(kd)
     assert found["missing"] == [study.runs[0].name]
     assert set(found["not_compared"]) == {study.runs[1].name, study.runs[2].name}
-    assert "no students yet" in found["not_compared"][study.runs[2].name]
+    assert "it is not there as it was planned" in found["not_compared"][study.runs[2].name]
     assert {row["run"] for row in found["runs"]} == {study.runs[3].name}
     shown = in_one_line(kd("compare", "many").out)
     assert "! 1 run not there yet" in shown
     assert f"! left out {study.runs[1].name}: " in shown
     assert f"! left out {study.runs[2].name}: " in shown
+
+
+def test_what_was_made_by_hand_is_not_taken_for_what_was_planned(kd: Kd, study: Study) -> None:
+    first, second = (run_of(study, number).name for number in range(2))
+    assert kd("distill", "--run", first, "--target", "soft", "--epochs", "9", "--force").code == 0
+    assert kd("distill", "--run", second, "--target", "hard").code == 0
+    found = document(kd)
+    assert set(found["not_compared"]) == {study.runs[0].name}
+    assert {row["target"] for row in found["runs"]} == {"labels", "soft"}
+    listed = {run["name"]: run["state"] for run in json.loads(kd("runs", "many", "--json").out)["runs"]}
+    assert [listed[planned.name] for planned in study.runs[:2]] == ["changed", "made"]
+    assert f"kd delete {first}" in in_one_line(kd("compare", "many").out)
+    assert kd("delete", first, "--yes").code == 0
+    assert kd("sweep", "many.toml", "--jobs", "1").code == 0
+    assert document(kd)["not_compared"] == {}
 
 
 def test_a_run_that_cannot_be_read_stops_no_other(kd: Kd, study: Study) -> None:

@@ -12,19 +12,11 @@ from harness import Kd
 from sweeping import SEEDS, TEMPERATURES, digests, made, plan, run_of
 
 from kdcli.errors import Command, KdError
+from kdcli.runs.made import Made, failure_of, is_made, state_of
 from kdcli.runs.studies import data_key, key_of, teacher_key
 from kdcli.store import Run, Store
 from kdcli.sweeps import making
-from kdcli.sweeps.making import (
-    Made,
-    Outcome,
-    Task,
-    failure_of,
-    is_made,
-    keep_failure,
-    make,
-    state_of,
-)
+from kdcli.sweeps.making import Outcome, Task, keep_failure, make
 from kdcli.training.processor import machine
 
 TROUBLE = KdError("it is in trouble", "help it")
@@ -78,7 +70,7 @@ def test_the_record_of_a_run_that_is_made(outputs: Path) -> None:
     assert own.digests == digests_in(run)
     assert is_made(run, recipe)
     assert not is_made(run, study.runs[1].recipe)
-    assert state_of(run) == "made"
+    assert state_of(run, study.runs[0].recipe) == "made"
     assert not (outputs / "current").exists()
 
 
@@ -124,7 +116,7 @@ def test_a_run_that_was_deleted_is_made_again_in_the_same_bits(outputs: Path) ->
     study = made(outputs)
     before = digests(study)
     shutil.rmtree(run_of(study).path)
-    assert state_of(run_of(study)) == "planned"
+    assert state_of(run_of(study), study.runs[0].recipe) == "planned"
     assert set(digests(study)) == {study.runs[1].name}
     assert not make(Task.of(study, study.runs[0])).error
     assert digests(study) == before
@@ -135,7 +127,7 @@ def test_a_run_that_was_cut_off_is_finished(outputs: Path, missing: str) -> None
     study = made(outputs)
     before, run = digests(study), run_of(study)
     (run.path / "made.json").unlink()
-    assert state_of(run) == "begun"
+    assert state_of(run, study.runs[0].recipe) == "begun"
     if missing != "made.json":
         shutil.rmtree(run.path / missing)
     assert not make(Task.of(study, study.runs[0])).error
@@ -164,12 +156,16 @@ def test_a_failure_is_kept_and_gone_when_the_run_is_made(
     }
     assert failure_of(run) == ("it is in trouble", "help it")
     assert run.read_recipe().decode() == task.recipe
-    assert (state_of(run), Made.of(run), is_made(run, study.runs[0].recipe)) == ("failed", None, False)
+    assert (state_of(run, study.runs[0].recipe), Made.of(run), is_made(run, study.runs[0].recipe)) == (
+        "failed",
+        None,
+        False,
+    )
     outcome = make(task)
     assert outcome.error == ""
     assert outcome.seconds > 0
     assert not (run.path / "failed.json").exists()
-    assert (state_of(run), failure_of(run)) == ("made", ("", ""))
+    assert (state_of(run, study.runs[0].recipe), failure_of(run)) == ("made", ("", ""))
 
 
 def test_a_hint_with_a_command_is_spelled(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

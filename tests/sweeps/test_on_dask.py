@@ -141,7 +141,11 @@ class Cluster:
     [
         ([], [], "has no workers"),
         ([1, 2], [machine()] * 2, "several threads"),
-        ([1], ModuleNotFoundError("No module named 'kdcli'"), "has not this kd: No module named 'kdcli'"),
+        (
+            [1],
+            ModuleNotFoundError("No module named 'kdcli'"),
+            "does not have this kd: No module",
+        ),
         ([1, 1], [machine(), machine() | {"python": "3.9.1"}], "tcp://1 has python 3.9.1 instead of"),
         ([1], [machine() | {"kdcli": "0.0.1"}], "tcp://0 has kdcli 0.0.1 instead of"),
     ],

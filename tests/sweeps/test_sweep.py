@@ -10,10 +10,11 @@ from sweeping import SEEDS, TEMPERATURES, TINY_SWEEP, digests, made, plan, run_o
 
 from kdcli.commands import spell
 from kdcli.errors import KdError, UsageError
+from kdcli.runs.made import failure_of, state_of
 from kdcli.runs.studies import Study
 from kdcli.runs.vary import Planned
 from kdcli.store import Store, StudyFolder
-from kdcli.sweeps.making import Outcome, Task, failure_of, make, state_of
+from kdcli.sweeps.making import Outcome, Task, make
 from kdcli.sweeps.sweep import Engine, look, machines_text, sweep
 
 TOO_MANY = '"students.transfer" = ["train:9", "train:5000"]\n'  # of which the second cannot be
@@ -106,7 +107,7 @@ def test_a_run_whose_process_died_is_a_failure_that_is_kept(outputs: Path) -> No
     assert (failure.name, failure.error) == ("seed-2", "the process that made it was killed")
     run = run_of(study, 1)
     assert failure_of(run) == ("the process that made it was killed", "")
-    assert state_of(run) == "failed"
+    assert state_of(run, study.runs[1].recipe) == "failed"
     assert run.read_recipe().decode() == Task.of(study, study.runs[1]).recipe
     again = sweep(study, dying())
     assert (again.made, again.there, list(again.failures)) == (1, 2, [])
@@ -252,7 +253,7 @@ def test_ordinary_commands_work_on_a_run_of_a_study(kd: Kd, outputs: Path, study
     assert kd("delete", name, "--yes").code == 0
     assert not run_of(study).path.exists()
     assert Store(outputs).current == ""
-    assert state_of(run_of(study, 1)) == "made"
+    assert state_of(run_of(study, 1), study.runs[1].recipe) == "made"
 
 
 @pytest.mark.parametrize(
