@@ -50,8 +50,8 @@ def study_text(evidence: StudyEvidence) -> Iterator[str]:
     for metric in ("accuracy", "nll"):
         told = [text for treatment in evidence.treatments for text in _told(evidence, treatment, metric)]
         if told:
-            more = f" So do {len(told) - TOLD} more." if len(told) > TOLD else ""
-            yield " ".join(told[:TOLD]) + more
+            more = [f"and {len(told) - TOLD} more differ"] if len(told) > TOLD else []
+            yield f"In {METRICS[metric].title}, {'; '.join([*told[:TOLD], *more])}."
         elif any(row.students.versus for row in evidence.rows):
             yield f"In {METRICS[metric].title}, no run shows a difference between a target and its control."
     if evidence.best is None:
@@ -71,7 +71,7 @@ def _told(evidence: StudyEvidence, treatment: str, metric: str) -> Iterator[str]
             count = f"{len(shown_rows)} of {counted(len(rows), 'run')}"
             parts.append(f"{verb} in {count}{_most(shown_rows[0], metric, evidence)}")
     if parts:
-        yield f"In {METRICS[metric].title}, {treatment} {listed(parts)}."
+        yield f"{treatment} {listed(parts)}"
 
 
 def _most(row: StudyRow, metric: str, evidence: StudyEvidence) -> str:
