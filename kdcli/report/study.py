@@ -131,7 +131,7 @@ def by_table(found: Sequence[ByValue], key: str) -> Table:
         sections.append(Section(rows, treatment))
     titles = ("runs", "accuracy", "gain over its control", "better", "worse")
     columns = list(map(Column, titles))
-    return Table(columns, sections, "means over runs", Column(leaf(key), left=True))
+    return Table(columns, sections, "means over runs", Column(leaf(key), left=True, folds=True, least=12))
 
 
 def _by_row(entry: ByValue) -> Row:
