@@ -129,9 +129,14 @@ def by_table(found: Sequence[ByValue], key: str) -> Table:
     for treatment in dict.fromkeys(entry.treatment for entry in found):
         rows = [_by_row(entry) for entry in found if entry.treatment == treatment]
         sections.append(Section(rows, treatment))
-    titles = ("runs", "accuracy", "gain over its control", "better", "worse")
+    titles = ("runs", "accuracy", "gain", "better", "worse")
     columns = list(map(Column, titles))
-    return Table(columns, sections, "means over runs", Column(leaf(key), left=True, folds=True, least=12))
+    return Table(
+        columns,
+        sections,
+        "means over runs; gains are over the control",
+        Column(leaf(key), left=True, folds=True, least=12),
+    )
 
 
 def _by_row(entry: ByValue) -> Row:
