@@ -7,6 +7,7 @@ here.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import tempfile
@@ -63,6 +64,7 @@ def _client(address: str) -> Iterator[Any]:
         from distributed import Client
     except ImportError:
         raise KdError("--engine dask: Dask is not installed", f"install it with `{EXTRA}`") from None
+    logging.disable()  # Dask logs tracebacks of what is told in a sentence here
     try:
         client = Client(address, timeout=PATIENCE)
     except (OSError, ValueError, ImportError) as error:
