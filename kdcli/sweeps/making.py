@@ -144,11 +144,11 @@ def _once(folder: StudyFolder, run: Run, name: str, key: str, make: Callable[[],
     shelf, artefact = folder.shelf(key), run.artefact(name)
 
     def taken() -> bool:
-        """Whether the artefact is there now, and whole; what is damaged is put away."""
+        """Whether the artefact is there now; one that is damaged is put away."""
         if not artefact.finished and (shelf / "meta.json").is_file():
             with suppress(KdError):  # another process puts the shelf away
                 share(shelf, artefact.path)
-        if artefact.finished and verify(artefact).state == "fresh":
+        if verify(artefact).state not in ("damaged", "unfinished"):
             return True
         shutil.rmtree(artefact.path, ignore_errors=True)
         return False

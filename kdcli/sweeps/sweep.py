@@ -167,7 +167,9 @@ def _swept(
 
 
 def _fits(run: Run, planned: Planned) -> bool:
-    """Whether what stands in a run's place has the recipe that was planned."""
+    """Whether what stands in a run's place has the recipe that was planned, and was not made and changed."""
+    if Made.of(run):
+        return False
     try:
         return key_of(Experiment.open(run).recipe) == key_of(planned.recipe)
     except KdError:

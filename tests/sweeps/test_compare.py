@@ -198,6 +198,9 @@ def test_what_was_made_by_hand_is_not_taken_for_what_was_planned(kd: Kd, study: 
     listed = {run["name"]: run["state"] for run in json.loads(kd("runs", "many", "--json").out)["runs"]}
     assert [listed[planned.name] for planned in study.runs[:2]] == ["changed", "made"]
     assert f"kd delete {first}" in in_one_line(kd("compare", "many").out)
+    again = kd("sweep", "many.toml", "--jobs", "1")
+    assert again.code == 1
+    assert f"to make it anew: `kd delete {first}`" in in_one_line(again.out)
     assert kd("delete", first, "--yes").code == 0
     assert kd("sweep", "many.toml", "--jobs", "1").code == 0
     assert document(kd)["not_compared"] == {}
