@@ -52,7 +52,7 @@ def check(call: Call) -> None:
     examples=("kd delete gaussians", "kd delete gaussians --yes", "kd delete small --outputs elsewhere"),
 )
 def delete(call: Call) -> None:
-    """Delete a run and everything in it, after confirmation."""
+    """Delete a run or study and everything in it, after confirmation."""
     from kdcli.stages.delete import delete_run as stage
     from kdcli.stages.delete import to_delete, weigh
 
@@ -68,11 +68,11 @@ def delete(call: Call) -> None:
 
 
 def _confirm(screen: Screen, doomed: "Doomed") -> None:
-    """Ask before a run is deleted, and exit unless the answer is yes; `UsageError` if nobody can answer."""
+    """Ask before deleting, and exit unless the answer is yes; `UsageError` if nobody can answer."""
     if screen.as_json or not asks():
         run = doomed.run
         raise UsageError(
-            f"deleting run {run.name} needs confirmation",
+            f"deleting {doomed.kind} {run.name} needs confirmation",
             (run.store.command("delete", run.name, yes=True), " deletes it without asking"),
         )
     screen.tell(*doomed.told())

@@ -1,7 +1,6 @@
 """`kd compare`: the evidence on a run's students, kept as `compare.json`."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +30,7 @@ from kdcli.report.table import Table
 from kdcli.report.told import Line, Told
 from kdcli.report.words import wrote
 from kdcli.runs.experiment import Experiment
-from kdcli.store import fitting, to_json
+from kdcli.store import fitting, spelled, to_json
 
 CORRECTED = (
     "Verdicts hold at 95 % for all groups and sets of the table together (Holm's correction). A group with "
@@ -142,7 +141,7 @@ def compare(
         "compare", full=True, model=models, metric=metrics, control=control, unpaired=unpaired
     )
     groups = by_groups(experiment, evidence, by, watch) if by else None
-    named = fitting(f"{named}-by-{re.sub('[^A-Za-z0-9_-]', '_', by)}") if by else named
+    named = fitting(f"{named}-by-{spelled(by)}") if by else named
     return report(experiment, evidence, named, None if full else more, groups)
 
 

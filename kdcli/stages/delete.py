@@ -16,18 +16,23 @@ from kdcli.words import counted, readable_size
 
 @dataclass(frozen=True)
 class Doomed:
-    """A run that is to be deleted, or a study of so many `runs`, and what is lost with it."""
+    """A run that is to be deleted, or a study of some `runs`, which is None for a run, and what is lost."""
 
     run: Run
     extent: Extent
     student_sets: Sequence[str]
     teacher: bool
     current: bool
-    runs: int = 0
+    runs: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """What it is: run or study."""
+        return "run" if self.runs is None else "study"
 
     def told(self) -> Iterator[Told]:
         """Return what is lost with the run."""
-        if self.runs:
+        if self.runs is not None:
             size = readable_size(self.extent.size)
             yield f"study {self.run.name}: {place(self.run.path)}, {size}"
             yield f"this deletes its {counted(self.runs, 'run')}"
@@ -44,14 +49,14 @@ class Doomed:
     @property
     def question(self) -> str:
         """What a person is asked before the run is deleted."""
-        what = "study" if self.runs else "run"
-        return f"permanently delete {what} {self.run.name} ({readable_size(self.extent.size)})?"
+        return f"permanently delete {self.kind} {self.run.name} ({readable_size(self.extent.size)})?"
 
 
 @dataclass(frozen=True)
 class RunDeleted:
-    """What `kd delete` removed; `was_current` says that no run is current now."""
+    """What `kd delete` removed, a run or a study; `was_current` says that no run is current now."""
 
+    kind: str
     run: str
     path: Path
     size: int
@@ -59,7 +64,7 @@ class RunDeleted:
 
     def told(self) -> Iterator[Told]:
         """Return what was deleted, and whether a run is current still."""
-        yield f"deleted run {self.run}: {readable_size(self.size)}"
+        yield f"deleted {self.kind} {self.run}: {readable_size(self.size)}"
         if self.was_current:
             yield Line(("no run is current now; ", Command("use", ("RUN",)), " makes one current"))
 
@@ -69,7 +74,7 @@ class RunDeleted:
 
 
 def to_delete(store: Store, name: str) -> Run:
-    """Return the run of this name; raises `KdError` unless it is a run, and a folder of its own."""
+    """Return the run or study of this name; raises `KdError` unless it is a run, and a folder of its own."""
     run = store.run(name)
     if not (run.recipe_path.is_file() or name in store.studies()):
         raise unknown("run", name, [*store.runs(), *store.studies()])
@@ -84,14 +89,14 @@ def to_delete(store: Store, name: str) -> Run:
 
 
 def weigh(run: Run) -> Doomed:
-    """Return what is lost with a run."""
+    """Return what is lost with a run or study."""
     sets = [students.path.name for students in run.artefacts(STUDENTS) if students.finished]
     teacher = run.artefact(TEACHER).finished
-    runs = len(study_runs(run.store, run.name))
+    runs = len(study_runs(run.store, run.name)) if run.name in run.store.studies() else None
     return Doomed(run, extent(run.path), sets, teacher, is_current(run), runs)
 
 
 def delete_run(doomed: Doomed) -> RunDeleted:
     """Delete a run; cut off, it leaves the run as it was or only a hidden rest of it."""
     remove_run(doomed.run)
-    return RunDeleted(doomed.run.name, doomed.run.path, doomed.extent.size, doomed.current)
+    return RunDeleted(doomed.kind, doomed.run.name, doomed.run.path, doomed.extent.size, doomed.current)

@@ -18,7 +18,7 @@ place, so that a reader sees the old artefact or the new one, never a half.
 from kdcli.store.artefact import Artefact, Content, DamagedError, Meta
 from kdcli.store.files import in_the_way, replacing, write_file, write_synced
 from kdcli.store.json_values import to_json
-from kdcli.store.names import CURRENT, NAME, check_name, fitting
+from kdcli.store.names import CURRENT, NAME, check_name, fitting, spelled
 from kdcli.store.removal import remove_run
 from kdcli.store.resume import ResumePoint
 from kdcli.store.runs import STUDY, BusyError, Run, Store, default_root, named_run
@@ -84,6 +84,7 @@ __all__ = [
     "root_leftovers",
     "run_folders",
     "share",
+    "spelled",
     "study_runs",
     "to_json",
     "unpack",

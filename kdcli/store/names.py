@@ -15,9 +15,17 @@ CURRENT = "current"  # the file that names the current run
 
 def fitting(name: str) -> str:
     """Return a name that is made of others as it is, or, if it is too long, with a digest for its end."""
-    if len(name) <= LONGEST:
-        return name
-    end = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return name if len(name) <= LONGEST else _with_digest(name, name)
+
+
+def spelled(text: str) -> str:
+    """Return text of any characters as part of a name; if that changes it, a digest keeps it apart."""
+    plain = re.sub(r"[^A-Za-z0-9_-]", "_", text)
+    return text if plain == text else _with_digest(plain, text)
+
+
+def _with_digest(name: str, of: str) -> str:
+    end = hashlib.sha256(of.encode()).hexdigest()[:16]
     return f"{name[: LONGEST - 1 - len(end)]}-{end}"
 
 

@@ -49,7 +49,9 @@ def test_a_study_is_deleted_as_a_whole_unless_a_process_works_on_it(kd: Kd, outp
     assert "a process works on run mine/learning-rate-0.01_seed-1" in refused.err
     assert kd("delete", "mine/learning-rate-0.01_seed-0", "--yes").code == 0
     assert not (outputs / "mine/learning-rate-0.01_seed-0").exists()
+    assert "deleting study mine needs confirmation" in kd("delete", "mine").err
     gone = kd("delete", "mine", "--yes")
     assert gone.code == 0
+    assert "deleted study mine" in gone.out
     assert "no run is current now" in gone.out
     assert not (outputs / "mine").exists()
