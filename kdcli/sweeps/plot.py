@@ -71,7 +71,8 @@ def plot_study(
     obstacles = {name: why for name, kind in kinds.items() if (why := kind.obstacle(view))}
     if names and obstacles:
         raise UsageError("; ".join(f"cannot draw {name}: {why}" for name, why in obstacles.items()))
-    folder, suffix = study.folder.path / "figures", fitting(f"-by-{leaf(key)}") if key else ""
+    folder = study.folder.path / "figures"
+    suffix = "" if view.by is None else fitting(f"-by-{view.keys[view.by].name}")
     figures = []
     for name, kind in kinds.items():
         if name not in obstacles:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from harness import Kd
 from PIL import Image
+from sweeping import made
 
 from kdcli.errors import UsageError
 from kdcli.evidence.study import gather_study
@@ -114,6 +115,13 @@ def test_another_key_on_the_axis_has_files_of_its_own(small: Study, kd: Kd) -> N
     assert view_of(gather_study(small), "students.transfer").across == 0
     with pytest.raises(UsageError, match="nothing of that name varies"):
         plot_study(small, by="noise")
+
+
+def test_keys_that_end_alike_have_files_of_their_own(outputs: Path) -> None:
+    study = made(outputs, '"data.seed" = [1, 2]\n"teacher.epochs" = [2, 3]\n"students.epochs" = [2, 3]\n')
+    keys = ("data.seed", "teacher.epochs", "students.epochs")
+    drawn = [plot_study(study, ["study-lines"], by=key).figures[0].name for key in keys]
+    assert drawn == [f"study-lines-by-{key}.png" for key in ("seed", "teacher.epochs", "students.epochs")]
 
 
 def test_kd_run_names_a_study_as_well(small: Study, kd: Kd, monkeypatch: pytest.MonkeyPatch) -> None:
