@@ -1,13 +1,14 @@
 """How the runs of a study were made, as their folders have it, or why they were not."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from kdcli.errors import KdError
 from kdcli.runs.recipe import Recipe
-from kdcli.runs.studies import key_of
+from kdcli.runs.studies import Study, key_of
+from kdcli.runs.vary import Planned
 from kdcli.store import Run
 
 MADE, FAILED = "made.json", "failed.json"  # in the folder of a run
@@ -45,6 +46,16 @@ def is_made(run: Run, recipe: Recipe) -> bool:
         return all(run.artefact(name).meta().digest == digest for name, digest in made.digests.items())
     except KdError:
         return False
+
+
+def unmade(study: Study, runs: Sequence[Planned]) -> list[Planned]:
+    """Return those of a study's runs that are not there as they are planned."""
+    return [run for run in runs if not is_made(study.folder.run(run.name), run.recipe)]
+
+
+def machines_of(made: Iterable[Made]) -> list[Mapping[str, str]]:
+    """Return the different machines that runs were made on."""
+    return list({repr(sorted(one.machine.items())): one.machine for one in made}.values())
 
 
 def state_of(run: Run, recipe: Recipe) -> str:

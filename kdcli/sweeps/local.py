@@ -105,7 +105,7 @@ class _Pool:
     def work(self) -> None:
         while self.waiting or self.busy or any(worker.task for worker in self.workers):
             self._hand_out()
-            self.heard(sum(worker.task is not None for worker in self.workers), None)
+            self._tell(None)
             for key, _ in self.selector.select(PAUSE if self.busy else None):
                 self._read(key.data)
 
@@ -149,7 +149,7 @@ class _Pool:
         else:
             self._tell(Outcome(task.name, error=f"{words}, {ATTEMPTS} times"))
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _tell(self, outcome: Outcome | None) -> None:
         self.heard(sum(worker.task is not None for worker in self.workers), outcome)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from kdcli.errors import KdError
 from kdcli.report.told import Line, Told
 from kdcli.report.words import place
-from kdcli.runs.made import Made, is_made
+from kdcli.runs.made import Made, is_made, machines_of, unmade
 from kdcli.runs.studies import Study, data_key, teacher_key
 from kdcli.store import Store, StudyFolder, packed, share, unpack, verify
 from kdcli.sweeps.sweep import machines_text
@@ -57,7 +57,7 @@ def merge(study: Study, parts: Sequence[str]) -> Merged:
     """
     others = [_opened(Path(part), study) for part in parts]
     study.store()
-    missing = [run for run in study.runs if not is_made(study.folder.run(run.name), run.recipe)]
+    missing = unmade(study, study.runs)
     sources = {
         run.name: folder for run in missing for folder in others if is_made(folder.run(run.name), run.recipe)
     }
@@ -86,9 +86,9 @@ def _check_machines(study: Study, sources: dict[str, StudyFolder]) -> None:
     """Refuse runs whose bits may differ from those of the others for the machine's sake."""
     here = [study.folder.run(run.name) for run in study.runs]
     runs = [*here, *(folder.run(name) for name, folder in sources.items())]
-    machines = {repr(sorted(made.machine.items())): made.machine for run in runs if (made := Made.of(run))}
+    machines = machines_of(made for run in runs if (made := Made.of(run)))
     if len(machines) > 1:
-        raise KdError(machines_text(list(machines.values())), "make all parts with --reproducible portable")
+        raise KdError(machines_text(machines), "make all parts with --reproducible portable")
 
 
 def _check_whole(folder: StudyFolder, name: str) -> None:

@@ -14,7 +14,7 @@ from kdcli.report.table import Cell, Column, Row, Section, Table
 from kdcli.report.told import Line, Told
 from kdcli.report.words import place, seconds
 from kdcli.runs.experiment import Experiment
-from kdcli.runs.made import Made, failure_of, is_made
+from kdcli.runs.made import Made, failure_of, is_made, machines_of, unmade
 from kdcli.runs.recipe_text import dump
 from kdcli.runs.studies import EXACT, Study, key_of, teacher_key
 from kdcli.runs.vary import Planned
@@ -117,7 +117,7 @@ def sweep(
     study.store()
     start = time.perf_counter()
     wanted = shard_of(study.runs, shard) if shard else list(study.runs)
-    missing = [run for run in ordered(wanted) if not is_made(study.folder.run(run.name), run.recipe)]
+    missing = unmade(study, ordered(wanted))
     over = Counter({"over": len(wanted) - len(missing), "failed": 0, "made": 0})
     failed: dict[str, Outcome] = {}
 
@@ -151,19 +151,17 @@ def _swept(
     study: Study, wanted: Sequence[Planned], made_now: int, took: float, failed: Mapping[str, Outcome]
 ) -> Swept:
     """Return what is there now, and what failed now or before."""
-    folder, failures, machines = study.folder, [], dict[str, Mapping[str, str]]()
-    there = 0
+    folder, failures, there = study.folder, [], list[Made]()
     for planned in wanted:
         run = folder.run(planned.name)
         if is_made(run, planned.recipe) and (made := Made.of(run)):
-            there += 1
-            machines[repr(sorted(made.machine.items()))] = made.machine
+            there.append(made)
         elif (error := _failure(run, failed.get(planned.name)))[0]:
             fits = _fits(run, planned)
             by_itself = folder.store.command("run", str(run.recipe_path), run=run.name)
             alone = by_itself if fits else folder.store.command("delete", run.name)
             failures.append(Failure(planned.name, *error, alone, fits))
-    return Swept(study, wanted, made_now, there, took, failures, list(machines.values()))
+    return Swept(study, wanted, made_now, len(there), took, failures, machines_of(there))
 
 
 def _fits(run: Run, planned: Planned) -> bool:
@@ -234,7 +232,7 @@ def look(study: Study, *, jobs: int, shard: str = "") -> SweepPlan:
     wanted = shard_of(study.runs, shard) if shard else list(study.runs)
     if not wanted:
         raise UsageError(f"--shard {shard}: that part has no runs", f"there are {len(study.runs)} in all")
-    runs = [run for run in wanted if not is_made(study.folder.run(run.name), run.recipe)] or wanted
+    runs = unmade(study, wanted) or wanted
     with tempfile.TemporaryDirectory() as folder:
         sample = runs[len(runs) // 2]
         made = make(replace(Task.of(study, sample), root=folder, reproducible=EXACT))
