@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 class FigureKind:
     """A kind of figure.
 
+    `see` says in one to three sentences what a reader is to look for in the figure, and how to read it.
     `obstacle` says why a run has no such figure, or is empty; `note` says what of the run the figure leaves
     out, and why, or is empty. `compares` marks a figure that draws `View.differences`, which take measuring,
     and `asks` one that asks models about other examples than those of the run.
     """
 
     summary: str
+    see: str
     draw: Callable[[View], Figure]
     obstacle: Callable[[View], str]
     note: Callable[[View], Text] = lambda view: ""
@@ -38,8 +40,12 @@ class FigureKind:
 
 @dataclass(frozen=True)
 class StudyFigureKind:
-    """A kind of figure of a study; `obstacle` says why a study has no such figure, or is empty."""
+    """A kind of figure of a study.
+
+    `see` says what a reader is to look for in it, and `obstacle` why a study has no such figure, or is empty.
+    """
 
     summary: str
+    see: str
     draw: Callable[[StudyView], Figure]
     obstacle: Callable[[StudyView], str]

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     TeacherLogits: TypeAlias = Callable[[], torch.Tensor | None]  # on the test split of each draw
 
 
+UNWRITTEN = {"svg": ("Date", "Creator", "Format", "Type"), "pdf": ("CreationDate",), "png": ()}  # of files
+
+
 def draw(
     run: Run,
     names: Sequence[str],
@@ -72,11 +75,14 @@ def draw_part(task: Mapping[str, Any], shared: Mapping[str, torch.Tensor], tell:
 
 
 def render(figure: Figure, file_format: str) -> bytes:
-    """Return a figure as a file of this format: the same figure gives the same bytes."""
+    """Return a figure as a file of this format: the same figure gives the same bytes, whenever it is drawn.
+
+    An SVG file holds all that it shows and refers to nothing elsewhere.
+    """
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
-    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[file_format]
+    undated: dict[str, None] = dict.fromkeys(UNWRITTEN[file_format])
     with rc_context({"svg.hashsalt": "kd"}):  # ids that are not random
         figure.savefig(buffer, format=file_format, metadata=undated)
     return buffer.getvalue()

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -247,6 +248,18 @@ def test_the_same_figure_gives_the_same_bytes(file_format: str) -> None:
         return render(figure, file_format)
 
     assert file() == file()
+
+
+def test_an_svg_file_holds_all_that_it_shows_and_no_date() -> None:
+    figure = Figure()
+    figure.add_subplot().imshow([[0, 1], [1, 0]])
+    file = render(figure, "svg").decode()
+    references = re.findall(r'(?:href="|url\()(.)', file)
+    assert references
+    assert set(references) <= {"#", "d"}  # to what is in the file, or "data:"
+    assert "data:image/png;base64" in file
+    assert "<dc:" not in file  # where a date would be
+    assert not re.search(r"20\d\d-\d\d-\d\d", file)
 
 
 def scored_at_random(seed: int) -> Scored:
