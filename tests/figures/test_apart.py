@@ -35,6 +35,9 @@ def test_all_points_of_a_line_are_moved_alike() -> None:
     assert left[0] < 1 < right[0] < left[1]
     assert left[0] * right[0] == pytest.approx(1)
     assert moved_lines([values]) == [values]
+    left, right = moved_lines([[1.0, 2.0, 2.0, 20.0], values])  # the second and third in one place
+    assert left[0] < 1 < right[0]
+    assert right[0] - left[0] > 0.03
 
 
 def test_markers_in_one_place_are_rings_of_their_own() -> None:
