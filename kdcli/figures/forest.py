@@ -30,7 +30,7 @@ WORDS = {
     "no difference shown": "inconclusive",
     None: "no verdict",
 }
-TICKS = 4  # gaps between the ticks of a panel, at most: numbers such as −0.15 are wide
+TICKS = 5  # gaps between the ticks of a panel, at most: numbers such as −0.15 are wide
 VERDICTS = (
     "Verdicts are corrected for the number of comparisons: an interval without 0 is not always significant."
 )
