@@ -22,7 +22,7 @@ COLOR_BAR = "<colorbar>"  # label of its axes
 COLUMNS = 3  # of panels: with more, texts are too small to read on a page
 
 # Sizes in inches. The margins are fixed rather than fitted: fitting them draws every figure twice.
-WIDTH, HEIGHT = 2.5, 2.2  # of one panel
+WIDTH, HEIGHT = 2.52, 2.2  # of one panel; at 2.5, rounding decides how many ticks there is room for
 ABREAST = 3.4  # width of a panel of few
 WIDE = 8.4  # width of a figure of a single one
 LEFT, RIGHT, TOP, BOTTOM = 0.85, 0.25, 0.95, 0.95  # BOTTOM without the caption
@@ -80,7 +80,7 @@ def panels(
         ax = figure.add_subplot(grid[k], sharey=axes[0] if axes and shared else None)
         ax.set_title(name, fontsize=font.size, parse_math=False)
         if shared and axes and k % columns:
-            ax.tick_params(labelleft=False)
+            ax.tick_params("y", labelleft=False)
             ax.yaxis.label.set_visible(False)
         axes.append(ax)
     return figure, axes
@@ -193,9 +193,9 @@ def under(figure: Figure, ax: Axes, share: float, gap: float) -> Axes:
     low = share * (box.height - between)
     ax.set_position((box.x0, box.y0 + low + between, box.width, box.height - low - between))
     lower: Axes = figure.add_axes((box.x0, box.y0, box.width, low), sharex=ax)
-    ax.tick_params(labelbottom=False)
+    ax.tick_params("x", labelbottom=False)
     ax.xaxis.label.set_visible(False)
-    lower.tick_params(labelleft=ax.yaxis.label.get_visible())
+    lower.tick_params("y", labelleft=ax.yaxis.label.get_visible())
     lower.yaxis.label.set_visible(ax.yaxis.label.get_visible())
     return lower
 

@@ -77,7 +77,7 @@ def forest(
         _name_sides(ax, own[0][0].sign)
     axes[0].set_ylabel("student sets, by model")
     for ax in axes[1:]:
-        ax.tick_params(labelleft=False)
+        ax.tick_params("y", labelleft=False)
         ax.set_ylabel(" ")
     return figure, panels
 

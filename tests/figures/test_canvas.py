@@ -115,6 +115,7 @@ def test_panels_stand_in_rows_that_fit_a_page_and_the_first_of_each_has_numbers(
     lefts = [round(ax.get_position().x0, 3) for ax in laid_out(figure).axes]
     assert len(set(lefts)) == columns
     assert figure.get_figwidth() <= 9.5
+    assert len({tuple(ax.get_xticks()) for ax in axes}) == 1  # hiding numbers changes no ticks
     numbered = [ax.yaxis.label.get_visible() for ax in axes]
     assert numbered == [left == lefts[0] for left in lefts]
     assert numbered == [any(tick.label1.get_visible() for tick in ax.yaxis.get_major_ticks()) for ax in axes]
