@@ -14,6 +14,7 @@ from kdcli.figures.captions import (
     fitting_students,
     interval_sources,
     note_of_room,
+    percent,
     size_of_test,
 )
 from kdcli.figures.kind import FigureKind
@@ -69,7 +70,9 @@ def finding(view: View) -> str:
     """Say in how many pairs of sets the one that agrees more is more accurate, or less: Kendall's tau."""
     students = fitting_students(view.students, ROOM)
     if len(students) < PAIRED:
-        return "Test accuracy of students by agreement with their teacher"
+        top = max(students, key=lambda subject: subject.score("accuracy")[0])
+        accuracy, agreement = (percent(top.score(metric)[0]) for metric in ("accuracy", "agreement"))
+        return f"Most accurate: {top.name}, {accuracy}, with {agreement} agreement with the teacher"
     points = [(s.score("agreement")[0], s.score("accuracy")[0]) for s in students]
     pairs = list(combinations(points, 2))
     more = sum((x - u) * (y - v) > 0 for (x, y), (u, v) in pairs)

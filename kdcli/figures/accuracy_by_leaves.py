@@ -102,8 +102,12 @@ def finding(view: View) -> str:
         sizes.setdefault(tree.model, []).append(tree)
     compared = [trees for trees in sizes.values() if len(trees) > 1]
     wins = Counter(title for trees in compared if (title := _most_accurate(trees)))
+    if not compared:
+        top = max(_by_leaves(view), key=_accuracy)
+        size, accuracy = f"{_leaves(top):.0f} leaves", percent(_accuracy(top))
+        return f"Trees of {spoken(top.title)} with {size} are the most accurate: {accuracy}"
     if not wins:
-        return "Test accuracy of trees by number of leaves"
+        return "No target alone gives the most accurate trees at any size"
     most = max(wins.values())
     best = [spoken(title) for title in lines if wins[title] == most]
     give = "gives" if len(best) == 1 else "each give"

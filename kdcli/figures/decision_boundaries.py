@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from kdcli.figures.view import Array, Examples, View
+    from kdcli.figures.view import Array, Examples, Subject, View
 
 GRID = 240  # points of the plane along each axis
 SHOWN = 250  # test points drawn
@@ -75,7 +75,7 @@ def draw(view: View) -> Figure:
     plane = _plane(view.test.x)
     bayes = None if view.posterior is None else plane.evaluate(view.posterior)
     models = [
-        (_title(subject.name, float(subject.recorded["accuracy"][0, subject.shown])), subject.predict)
+        (_title(subject.name, _accuracy(subject)), subject.predict)
         for subject in fitting_subjects(view, ROOM)
     ]
     if view.posterior is not None:
@@ -106,7 +106,8 @@ def finding(view: View) -> str:
         optimal, whose = view.teacher.probabilities().argmax(1), "the teacher's boundary"
         subjects = subjects[1:]
     else:
-        return "Decision boundaries"
+        best = max(subjects, key=_accuracy)
+        return f"{best.name} predicts the class of {percent(_accuracy(best))} of test examples"
     shares = {s.name: float((s.probabilities().argmax(1) != optimal).mean()) for s in subjects}
     least = min(shares.values())
     nearest = [name for name, share in shares.items() if share == least]
@@ -115,6 +116,11 @@ def finding(view: View) -> str:
     differ = verb if len(nearest) == len(shares) else f"{verb} least"
     where = f"on {percent(least)} of test examples" if least else "on no test example"
     return f"{names} {differ} from {whose}: {where}"
+
+
+def _accuracy(subject: Subject) -> float:
+    """Return the test accuracy of the model that is shown of a set."""
+    return float(subject.recorded["accuracy"][0, subject.shown])
 
 
 def _plane(x: Array) -> Plane:

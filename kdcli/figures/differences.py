@@ -52,7 +52,7 @@ def finding(view: View) -> str:
         (verdicts.count(verdict), WORDS[verdict]) for verdict in LOOKS if verdict and verdict in verdicts
     ]
     if not counts:
-        return "Differences from the control"
+        return f"{capitalised(metric)} against the control: no verdict"
     (first, word), *others = counts
     told = [f"{counted(first, 'set')} {word}", *(f"{count} {word}" for count, word in others)]
     return f"{capitalised(metric)} against the control: {', '.join(told)}"

@@ -70,7 +70,7 @@ def test_the_order_in_the_title_has_the_sign_of_a_rank_correlation(view: View) -
 
 def test_three_sets_are_too_few_to_tell(view: View) -> None:
     few = agreeing(view, (0.1, 0.1), (0.2, 0.2), (0.3, 0.3))
-    assert finding(few) == "Test accuracy of students by agreement with their teacher"
+    assert finding(few) == "Most accurate: 2 (mlp:4), 30.00 %, with 30.00 % agreement with the teacher"
 
 
 def test_the_caption_says_what_intervals_are_over(view: View) -> None:

@@ -110,13 +110,14 @@ def test_the_title_tells_who_is_nearest_to_the_bayes_boundary(
 
 def test_the_teachers_boundary_stands_in_for_an_unknown_one(view: View) -> None:
     unknown = replace(differing(view, 6, 3), posterior=None, bayes=None)
-    assert finding(unknown) == "Decision boundaries"
+    assert finding(unknown) == "0 (mlp:4) predicts the class of 95.01 % of test examples"
     (exact,) = differing(view, 0).students
     taught = replace(unknown, teacher=replace(exact, title="teacher"))
     assert (
         finding(taught) == "1 (mlp:4) differs least from the teacher's boundary: on 5.00 % of test examples"
     )
-    assert finding(replace(taught, students=[])) == "Decision boundaries"
+    alone = "teacher (mlp:4) predicts the class of 95.01 % of test examples"
+    assert finding(replace(taught, students=[])) == alone
 
 
 def test_three_classes_with_names(three_classes: View) -> None:

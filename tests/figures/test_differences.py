@@ -39,7 +39,7 @@ def test_the_title_counts_the_verdicts_on_the_first_metric(view: View) -> None:
         return replace(view, differences=lambda: [replace(d, verdict=verdict) for d in DIFFERENCES])
 
     assert finding(of_all("worse")) == "Accuracy against the control: 3 sets worse"
-    assert finding(of_all(None)) == "Differences from the control"
+    assert finding(of_all(None)) == "Accuracy against the control: no verdict"
 
 
 def test_the_caption_says_what_intervals_are_over_and_why_there_is_no_verdict(view: View) -> None:

@@ -226,11 +226,11 @@ def test_the_title_of_means_counts_the_runs_that_confirm_it() -> None:
     assert "soft gains most at noise = 0.1: 2.2 points of accuracy (better in 1 of 13 runs)" in title
 
 
-def test_without_a_comparison_the_title_names_the_axis() -> None:
+def test_without_a_comparison_the_title_tells_where_accuracy_is_highest() -> None:
     view = study()
     alone = replace(view, runs=[replace(run, sets=run.sets[:1]) for run in view.runs], treatments=["labels"])
     figure = draw(replace(alone, control_of={}))
-    assert title_of(figure) == "Test accuracy against noise, study demo"
+    assert title_of(figure) == "labels is most accurate at noise = 0.1: 90.00 %, study demo"
     assert "Dashed" not in caption(figure)
 
 
