@@ -83,6 +83,7 @@ def _take(steps: "Sequence[Step]", screen: Screen) -> None:
         lines.say()
         documents[step.command.name] = result.document()
     commands = [spell(step.command) for step in steps]
+    lines.hint((Command("report"), " puts all of it into one HTML file to share."))
     lines.hint((Command("choose"), " names the smallest good students, ", EXPORT, " sends one off."))
     figures = documents["plot"]["figures"]
     screen.document({**documents["compare"], "commands": commands, "figures": figures})

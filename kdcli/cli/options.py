@@ -93,6 +93,14 @@ class Options:
         panel=RUN,
         completion=run_names,
     )
+    reported: str | None = setting(
+        None,
+        f"the run or study; {DEFAULT_RUN}",
+        flag="--run",
+        argument="[RUN|STUDY]",
+        panel=RUN,
+        completion=lambda store, run: [*run_names(store, run), *store.studies()],
+    )
     run_to_check: str | None = setting(
         None,
         "the only run to check; default: all runs",
@@ -234,6 +242,7 @@ class Options:
     as_csv: bool = setting(False, "print the results as CSV on stdout and nothing else", flag="--csv")
     file_format: str = setting("png", "file format of the figures", choices=FORMATS, flag="--format")
     show_figures: bool = setting(False, "open the figures once they are drawn", flag="--show")
+    open_report: bool = setting(False, "open the report in the browser", flag="--open")
     dry_run: bool = setting(False, "show what would be made of the columns, or which runs, and write nothing")
     yes: bool = setting(False, "delete without asking for confirmation", short="-y")
 

@@ -20,6 +20,7 @@ from kdcli.evidence.measures import estimate_metric
 from kdcli.evidence.tested import bayes_on_test_splits, draws_of, on_test_splits
 from kdcli.evidence.verdicts import by_group
 from kdcli.figures import find_figure
+from kdcli.figures.canvas import described
 from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subject, View
 from kdcli.metrics import METRICS, Metric, measure
 from kdcli.runs.experiment import Experiment
@@ -82,9 +83,11 @@ def render(figure: Figure, file_format: str) -> bytes:
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
-    undated: dict[str, None] = dict.fromkeys(UNWRITTEN[file_format])
+    metadata: dict[str, str | None] = dict.fromkeys(UNWRITTEN[file_format])
+    if file_format == "svg":  # for whoever cannot see it
+        metadata["Title"] = described(figure)
     with rc_context({"svg.hashsalt": "kd"}):  # ids that are not random
-        figure.savefig(buffer, format=file_format, metadata=undated)
+        figure.savefig(buffer, format=file_format, metadata=metadata)
     return buffer.getvalue()
 
 
