@@ -7,6 +7,7 @@ from kdcli import workers
 from kdcli.data import DATASETS
 from kdcli.exports import FORMATS as EXPORTS
 from kdcli.figures import FIGURES, FORMATS, STUDY_FIGURES
+from kdcli.glossary import terms
 from kdcli.metrics import METRICS
 from kdcli.models import FAMILIES
 from kdcli.runs.completion import recipe_files, run_names, student_set_names, trained_models
@@ -46,6 +47,10 @@ def _sweeps(store: Store, run: str | None) -> list[str]:
 
 def _controls(store: Store, run: str | None) -> list[str]:
     return [*TARGETS, *student_set_names(store, run)]
+
+
+def _terms(store: Store, run: str | None) -> list[str]:
+    return [term.anchor for term in terms()]
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,13 @@ class Options:
         "where all runs are to have the same bits: on machines like this one, or on all processors of a "
         "family, by the instructions that they share",
         choices=("machine", "portable"),
+    )
+    term: str | None = setting(
+        None,
+        "the word to explain, such as temperature, or several that belong together; default: list all terms",
+        argument="[TERM]...",
+        joined_by=" ",
+        completion=_terms,
     )
     run_to_delete: str | None = setting(
         None, "the run to delete", flag="--run", argument="[RUN]", panel=RUN, completion=run_names
