@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
@@ -19,7 +20,7 @@ from kdcli.evidence.gather import Evidence
 from kdcli.evidence.measures import estimate_metric
 from kdcli.evidence.tested import bayes_on_test_splits, draws_of, on_test_splits
 from kdcli.evidence.verdicts import by_group
-from kdcli.figures import find_figure
+from kdcli.figures import FigureKind, StudyFigureKind, find_figure
 from kdcli.figures.canvas import described
 from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subject, View
 from kdcli.metrics import METRICS, Metric, measure
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     TeacherLogits: TypeAlias = Callable[[], torch.Tensor | None]  # on the test split of each draw
 
 
+INLINE = "inline svg"  # a format of figures within a page
 UNWRITTEN = {"svg": ("Date", "Creator", "Format", "Type"), "pdf": ("CreationDate",), "png": ()}  # of files
 
 
@@ -70,24 +72,37 @@ def draw_part(task: Mapping[str, Any], shared: Mapping[str, torch.Tensor], tell:
     view, _ = collect(experiment, task["models"])
     view = replace(view, differences=lambda: [Difference(**given) for given in task["differences"]])
     kinds = {name: find_figure(name) for name in task["figures"]}
-    files = {name: render(kind.draw(kind.seen(view)), task["format"]) for name, kind in kinds.items()}
+    files = {name: drawn(kind, kind.seen(view), task["format"]) for name, kind in kinds.items()}
     tensors = {name: torch.frombuffer(bytearray(file), dtype=torch.uint8) for name, file in files.items()}
     return Result(None, tensors)
+
+
+def drawn(kind: FigureKind | StudyFigureKind, view: Any, file_format: str) -> bytes:
+    """Draw a figure of this kind as a file; see `render`.
+
+    Where the font lacks a character of a name, a box stands for it.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        return render(kind.draw(view), file_format)
 
 
 def render(figure: Figure, file_format: str) -> bytes:
     """Return a figure as a file of this format: the same figure gives the same bytes, whenever it is drawn.
 
-    An SVG file holds all that it shows and refers to nothing elsewhere.
+    An SVG file holds all that it shows and refers to nothing elsewhere. Its letters are drawn; in one that is
+    INLINE they are text, for a page whose reader has fonts.
     """
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
-    metadata: dict[str, str | None] = dict.fromkeys(UNWRITTEN[file_format])
-    if file_format == "svg":  # for whoever cannot see it
+    kind = "svg" if file_format == INLINE else file_format
+    metadata: dict[str, str | None] = dict.fromkeys(UNWRITTEN[kind])
+    if kind == "svg":  # for whoever cannot see it
         metadata["Title"] = described(figure)
-    with rc_context({"svg.hashsalt": "kd"}):  # ids that are not random
-        figure.savefig(buffer, format=file_format, metadata=metadata)
+    letters = "none" if file_format == INLINE else "path"
+    with rc_context({"svg.hashsalt": "kd", "svg.fonttype": letters}):  # ids that are not random
+        figure.savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()
 
 
