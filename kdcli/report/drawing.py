@@ -26,7 +26,7 @@ from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subjec
 from kdcli.metrics import METRICS, Metric, measure
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.stored import Data, Trained, TrainedStudents, TrainedTeacher
-from kdcli.scored import Scored, bin_sums, confidences, hits, top_bins
+from kdcli.scored import BINS, Scored, bin_sums, confidences, hits, top_bins
 from kdcli.store import Run, Store
 from kdcli.workers import Result, Tell
 
@@ -217,9 +217,7 @@ def _differences(evidence: Evidence) -> list[Difference]:
 
 
 def _subject_of_teacher(teacher: TrainedTeacher, data: Data, taught: TeacherLogits) -> Subject:
-    return _subject(
-        teacher, data, taught, title="teacher", loss="cross-entropy", settings=teacher.record.to_record()
-    )
+    return _subject(teacher, data, taught, title="teacher", settings=teacher.record.to_record())
 
 
 def _subject_of_students(
@@ -231,7 +229,6 @@ def _subject_of_students(
         data,
         taught,
         title=students.title,
-        loss="loss",
         settings=students.set.to_record(),
         shown=students.set.seeds.index(seed) if seed is not None else 0,
         variant=students.set.variant(students.folder),
@@ -245,7 +242,6 @@ def _subject(
     taught: TeacherLogits,
     *,
     title: str,
-    loss: str,
     settings: Mapping[str, Any],
     shown: int = 0,
     variant: str = "",
@@ -263,7 +259,6 @@ def _subject(
     return Subject(
         title=title,
         model=str(trained.model),
-        loss=loss,
         settings=settings,
         recorded={name: np.array(values) for name, values in trained.metrics.items()},
         logits=lambda: logits()[0].numpy(),
@@ -284,7 +279,7 @@ def _curves(trained: Trained[Any]) -> Curves | None:
     history = trained.load_history()
     if history is None:
         return None
-    return Curves(history["epochs"].numpy(), history["train"].numpy(), history["val"].numpy())
+    return Curves(**{name: curve.numpy() for name, curve in history.items()})
 
 
 def _distinct_tests(data: Data) -> int:
@@ -304,6 +299,7 @@ def measure_reliability(scored: Sequence[Scored], examples: int) -> Reliability:
     count, confidence, accuracy = (
         bin_sums(values, bins).numpy() for values in (torch.ones_like(top), top, correct)
     )
-    used = count > 0
+    (used,) = np.nonzero(count)
     count, confidence, accuracy = count[used], confidence[used], accuracy[used]
-    return Reliability(confidence / count, accuracy / count, count, len(top) / examples)
+    means = {"confidence": confidence / count, "accuracy": accuracy / count}
+    return Reliability(used / BINS, 1 / BINS, **means, count=count, each=len(top) / examples)

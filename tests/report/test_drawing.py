@@ -285,6 +285,8 @@ def test_reliability_adds_up_to_accuracy_and_calibration_error() -> None:
     scored = scored_at_random(0)
     reliability = measure_reliability([scored], 500)
     assert (reliability.each, reliability.count.sum()) == (2, 1000)
+    assert bool((reliability.left < reliability.confidence).all())
+    assert bool((reliability.confidence <= reliability.left + reliability.width).all())
     accuracy = (reliability.accuracy * reliability.count).sum() / 1000
     assert accuracy == pytest.approx(np.mean(measure(scored)["accuracy"]))
     of_one = Scored(scored.logits[:1], scored.y)
