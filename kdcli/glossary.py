@@ -18,12 +18,10 @@ ALSO, SEE = "Also: ", "See also: "
 TARGETS = "Targets"  # the group whose terms may have a temperature, a model and more behind them
 
 # Words that mean something else in most sentences, and so are no links where they stand alone.
-ORDINARY = frozenset(
-    """
-    batch better beyond bytes chance choose column cost differs distill fold kd leaves loss n newer older p point
-    points proof random rest run self set size spread test tie train val w worse
-    """.split()
-)
+ORDINARY = """
+    batch better beyond bytes chance choose column cost differs distill fold kd leaves loss n newer older p
+    point points proof random rest run self set size spread test tie train val w worse
+"""
 
 
 @dataclass(frozen=True)
@@ -143,9 +141,10 @@ def linked(text: str, without: Collection[str] = ()) -> list[tuple[str, str | No
 def _pattern() -> re.Pattern[str]:
     """Return what finds code, and the name of any term."""
     names = [name for term in terms() for name in term.names if not name.startswith("-")]
-    forms = {form for name in names if name.casefold() not in ORDINARY for form in (name, *_plurals(name))}
+    ordinary = set(ORDINARY.split())
+    forms = {form for name in names if name.casefold() not in ordinary for form in (name, *_plurals(name))}
     choices = "|".join(
         rf"(?-i:{re.escape(form)})" if len(form) == 1 else re.sub(r"(\\[ -])+", r"[\\s-]+", re.escape(form))
-        for form in sorted(forms - ORDINARY, key=len, reverse=True)
+        for form in sorted(forms - ordinary, key=len, reverse=True)
     )
     return re.compile(rf"`[^`]*`|(?<![\w/.:=-])(?P<name>{choices})(?![\w-]|[/.:=]\w)", re.IGNORECASE)
