@@ -85,8 +85,8 @@ def find(name: str) -> Term:
         if term and term.group == TARGETS:
             return term
     names = [name for term in terms() for name in term.names]
-    message = f"kd has no term '{name}'{nearest(name, names)}"
-    raise UsageError(message, (Command("explain"), " lists all terms"))
+    suggested = nearest(name, names) or nearest(name.casefold(), map(str.casefold, names))
+    raise UsageError(f"kd has no term '{name}'{suggested}", (Command("explain"), " lists all terms"))
 
 
 @cache

@@ -104,7 +104,13 @@ def test_a_term_is_found_as_it_is_written(written: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "suggested"),
-    [("temprature", "temperature"), ("holms corection", "Holm's correction"), ("xyzzy", ""), (" ", "")],
+    [
+        ("temprature", "temperature"),
+        ("holms corection", "Holm's correction"),
+        ("TEMPRATURE", "temperature"),
+        ("xyzzy", ""),
+        (" ", ""),
+    ],
 )
 def test_an_unknown_term_gets_a_suggestion(written: str, suggested: str) -> None:
     with pytest.raises(UsageError) as raised:
