@@ -81,10 +81,7 @@ def test_help_lists_the_choices_of_the_library(kd: Kd, command: str, choices: di
     assert all(name in words for name in choices)
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [["--help"], ["distill", "--help"], ["run", "--help"], ["--version"], ["explain", "T"], ["explain"]],
-)
+@pytest.mark.parametrize("arguments", [["--help"], ["distill", "--help"], ["run", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     script = (
         "import sys\nfrom kdcli.cli.main import main\n"
