@@ -6,17 +6,18 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import GREY, legend, line_look, percent_ticks, wide_panel
+from kdcli.figures.canvas import percent_ticks, wide_panel
 from kdcli.figures.captions import (
     MOST_PANELS,
     caption_of_room,
-    filled,
     fitting_students,
     interval_sources,
     note_of_room,
     size_of_test,
 )
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
+from kdcli.figures.looks import GREY, line_look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,7 @@ def note(view: View) -> Text:
 def draw(view: View) -> Figure:
     """Draw a point for each student set."""
     students = fitting_students(view.students, ROOM)
-    bars = filled(f"Bars: 95 % intervals over {interval_sources(view)}.")
+    bars = f"Bars: 95 % intervals over {interval_sources(view)}."
     figure, ax = wide_panel(
         title=f"{finding(view)}, run {view.run}",
         caption=f"{bars}\n{CAPTION}{caption_of_room(view.students, ROOM)}",
@@ -98,4 +99,12 @@ def _points(ax: Axes, students: Sequence[Subject]) -> None:
         )
 
 
-FIGURE = FigureKind("test accuracy of students against agreement with their teacher", draw, obstacle, note)
+SEE = (
+    "Points that rise towards the right show students that are accurate because they imitate the "
+    "teacher. A student far up on the left is accurate in a way of its own, and one far down on the "
+    "right copies the teacher's mistakes."
+)
+
+FIGURE = FigureKind(
+    "test accuracy of students against agreement with their teacher", SEE, draw, obstacle, note
+)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import BLUE, GREY, ORANGE, legend, rows
+from kdcli.figures.canvas import rows
 from kdcli.figures.captions import caption_of_shown
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
+from kdcli.figures.looks import BLUE, GREY, ORANGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
 EXAMPLES, REPEATS, SHOWN = 2000, 3, 15
 LOOKS = ((GREY, "o", True), (ORANGE, "s", False), (BLUE, "^", True))  # colour, marker, whether it is filled
 CAPTION = (
-    "Points: by how much test accuracy falls when the values of a column are shuffled among the examples,\n"
-    "its features together (mean of {} shufflings, {:,} examples). A column near 0 is not needed, or\n"
+    "Points: by how much test accuracy falls when the values of a column are shuffled among the examples, "
+    "its features together (mean of {} shufflings, {:,} examples). A column near 0 is not needed, or "
     "another tells the same. {}"
 )
 
@@ -91,4 +93,11 @@ def _points(ax: Axes, falls: Sequence[float], name: str, color: str, marker: str
     ax.plot(falls, ax.get_yticks(), linestyle="none", label=name, **look)
 
 
-FIGURE = FigureKind("how much each column matters to the teacher and to students", draw, obstacle, asks=True)
+SEE = (
+    "The further right a point is, the more a model relies on that column. Where student and teacher "
+    "have points far apart, the student reaches its predictions in another way than its teacher."
+)
+
+FIGURE = FigureKind(
+    "how much each column matters to the teacher and to students", SEE, draw, obstacle, asks=True
+)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import GREY, legend, line_look, percent_ticks, wide_panel
-from kdcli.figures.captions import MOST_PANELS, filled, interval_sources, size_of_test
+from kdcli.figures.canvas import percent_ticks, wide_panel
+from kdcli.figures.captions import MOST_PANELS, interval_sources, size_of_test
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
+from kdcli.figures.looks import GREY, line_look
 from kdcli.words import counted, ratio, readable_size
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def draw(view: View) -> Figure:
 
     Where there are many sets, those on the line are named.
     """
-    bars = filled(f"Bars: 95 % intervals over {interval_sources(view)}.")
+    bars = f"Bars: 95 % intervals over {interval_sources(view)}."
     figure, ax = wide_panel(title=f"{finding(view)}, run {view.run}", caption=f"{bars}\n{CAPTION}")
     sized = [subject for subject in view.subjects if subject.size() is not None]
     line = frontier([_place(subject) for subject in sized])
@@ -119,4 +121,10 @@ def _size_axis(ax: Axes) -> None:
     ax.set_xlabel("size of the model (bytes of its numbers)")
 
 
-FIGURE = FigureKind("test accuracy of students and teacher against their size", draw, obstacle)
+SEE = (
+    "Good models are up and to the left: accurate and small. Each corner of the stepped line is the "
+    "most accurate model of at most that size. Where the line is nearly flat, a larger model buys "
+    "little accuracy."
+)
+
+FIGURE = FigureKind("test accuracy of students and teacher against their size", SEE, draw, obstacle)

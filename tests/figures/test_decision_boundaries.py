@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from kdcli.commands import text
-from kdcli.figures.canvas import CLASS_COLORS
 from kdcli.figures.decision_boundaries import draw, finding, note, obstacle, tints
+from kdcli.figures.looks import CLASS_COLORS
 from kdcli.figures.view import Examples, View
 
 
@@ -24,7 +24,7 @@ def points(ax: Axes) -> list[Any]:
 def test_probability_accuracy_and_both_boundaries_of_two_classes(view: View) -> None:
     figure = draw(view)
     titles = [ax.get_title() for ax in figure.axes[:-1]]
-    assert titles[0] == "Bayes optimum\ntest accuracy 97.72%"
+    assert titles[0] == "Bayes optimum\ntest accuracy 97.72 %"
     assert titles[1] == "teacher (mlp:4)\ntest accuracy 95.01%"
     assert len(titles) == 9
     assert titles[4] == "labels (tree)\ntest accuracy 79.00%"
@@ -49,12 +49,12 @@ def test_probability_accuracy_and_both_boundaries_of_two_classes(view: View) -> 
 
 def test_the_accuracy_is_that_of_the_seed_that_is_shown(view: View) -> None:
     second = students("labels", shown=1)
-    assert draw(replace(view, students=[second])).axes[2].get_title().endswith("90.00%")
+    assert draw(replace(view, students=[second])).axes[2].get_title().endswith("90.00 %")
 
 
 def test_all_is_of_the_first_draw_and_said_to_be(draws: View) -> None:
     figure = draw(draws)
-    assert figure.axes[0].get_title() == "Bayes optimum\ntest accuracy 97.72%"
+    assert figure.axes[0].get_title() == "Bayes optimum\ntest accuracy 97.72 %"
     assert figure.axes[1].get_title() == "teacher (mlp:4)\ntest accuracy 95.01%"
     assert caption(figure).startswith("Shown is draw 0 of 2: its teacher and seed 0 of each set.")
 
