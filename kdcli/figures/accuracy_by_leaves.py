@@ -6,11 +6,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import Text
+from kdcli.figures.apart import moved_line
 from kdcli.figures.canvas import percent_ticks, wide_panel
 from kdcli.figures.captions import counted_sets, percent, replicates, size_of_test, spoken
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.legends import legend
 from kdcli.figures.looks import GREY, line_look
+from kdcli.figures.wrapping import SMALL
 from kdcli.words import counted, listed
 
 if TYPE_CHECKING:
@@ -22,9 +24,9 @@ if TYPE_CHECKING:
     from kdcli.figures.view import Subject, View
 
 CAPTION = (
-    "Points: mean over {}; bars: range, often smaller than a point. A tree without a limit "
-    "grows until all targets in a leaf are equal: with one-hot targets, until each leaf holds one class; "
-    "with probabilities, until nearly every training example has its own leaf."
+    "Points: mean over {}; bars: range, often smaller than a point. Lines are moved apart a little. A "
+    "tree without a limit grows until all targets in a leaf are equal: with one-hot targets, until each "
+    "leaf holds one class; with probabilities, until nearly every training example has its own leaf."
 )
 
 
@@ -68,7 +70,7 @@ def draw(view: View) -> Figure:
         caption=CAPTION.format(replicates(view)),
     )
     for k, (title, subjects) in enumerate(lines.items()):
-        _line(ax, title, subjects, line_look(k))
+        _line(ax, title, moved_line(list(map(_leaves, subjects)), k, len(lines)), subjects, line_look(k))
     if view.teacher:
         ax.axhline(view.teacher.recorded["accuracy"].mean(), color=GREY, linestyle="-.", label="teacher")
     if view.bayes:
@@ -118,19 +120,22 @@ def _most_accurate(trees: Sequence[Subject]) -> str:
     return titles[0] if len(titles) == 1 else ""
 
 
-def _line(ax: Axes, title: str, subjects: Sequence[Subject], look: dict[str, Any]) -> None:
-    """Draw the accuracy of trees of one target by their size."""
+def _line(
+    ax: Axes, title: str, leaves: Sequence[float], subjects: Sequence[Subject], look: dict[str, Any]
+) -> None:
+    """Draw the accuracy of trees of one target by their size, at these places."""
     import numpy as np
+    from matplotlib.patheffects import withStroke
 
-    leaves = [_leaves(subject) for subject in subjects]
     accuracies = [subject.recorded["accuracy"] for subject in subjects]
     mean, low, high = np.array([[a.mean(), a.min(), a.max()] for a in accuracies]).T
     spread = np.maximum([mean - low, high - mean], 0)  # rounding may put a mean outside of the range
     ax.errorbar(leaves, mean, spread, label=title, capsize=3, **look)
     for subject, x, y in zip(subjects, leaves, mean, strict=True):
         if subject.limited_by == "nothing":
-            place: dict[str, Any] = {"xytext": (8, -14), "textcoords": "offset points"}
-            ax.annotate("no limit", (x, y), color=look["color"], fontsize="small", **place)
+            place: dict[str, Any] = {"xytext": (7, -15), "textcoords": "offset points"}
+            halo = [withStroke(linewidth=3, foreground="white")]  # over the lines
+            ax.annotate("no limit", (x, y), fontsize=SMALL.size, path_effects=halo, **place)
 
 
 SEE = (

@@ -273,6 +273,12 @@ def percent_ticks(*axes: Axis) -> None:
         axis.set_major_formatter(Percent())
 
 
+def number_size(cells: int, digits: int) -> float:
+    """Return the size in points of numbers of so many `digits` in the cells of a square panel."""
+    cell = 72 * WIDTH / cells
+    return min(9.0, 0.6 * cell, cell / (0.7 * digits))
+
+
 def class_ticks(names: Sequence[str]) -> dict[int, str]:
     """Return the classes, by their index, that have room for their names along an axis: all, or every kth.
 

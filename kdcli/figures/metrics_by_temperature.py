@@ -6,6 +6,7 @@ import math
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from kdcli.figures.apart import moved_line
 from kdcli.figures.canvas import abreast, percent_ticks
 from kdcli.figures.captions import caption_of_failures, interval_sources, percent, size_of_test
 from kdcli.figures.kind import FigureKind
@@ -119,7 +120,8 @@ def _lines_with_bars(ax: Axes, lines: Lines, metric: str) -> None:
         mean[~np.isfinite(mean)] = np.nan
         bars = [mean - low, high - mean]
         look = line_look(k) | {"linestyle": "-"}
-        ax.errorbar([s.temperature for s in sets], mean, bars, label=_label(key), capsize=3, **look)
+        places = moved_line([s.temperature for s in sets], k, len(lines))
+        ax.errorbar(places, mean, bars, label=_label(key), capsize=3, **look)
 
 
 def _levels(ax: Axes, view: View, lines: Lines, controls: Sequence[Subject], metric: str) -> None:
