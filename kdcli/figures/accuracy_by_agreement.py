@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import GREY, legend, line_look, percent_ticks, wide_panel
+from kdcli.figures.canvas import GREY, line_look, percent_ticks, wide_panel
 from kdcli.figures.captions import (
     MOST_PANELS,
     caption_of_room,
@@ -17,6 +17,7 @@ from kdcli.figures.captions import (
     size_of_test,
 )
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,4 +99,12 @@ def _points(ax: Axes, students: Sequence[Subject]) -> None:
         )
 
 
-FIGURE = FigureKind("test accuracy of students against agreement with their teacher", draw, obstacle, note)
+SEE = (
+    "Points that rise towards the right show students that are accurate because they imitate the "
+    "teacher. A student far up on the left is accurate in a way of its own, and one far down on the "
+    "right copies the teacher's mistakes."
+)
+
+FIGURE = FigureKind(
+    "test accuracy of students against agreement with their teacher", SEE, draw, obstacle, note
+)

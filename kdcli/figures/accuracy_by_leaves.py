@@ -6,9 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import GREY, legend, line_look, percent_ticks, wide_panel
+from kdcli.figures.canvas import GREY, line_look, percent_ticks, wide_panel
 from kdcli.figures.captions import counted_sets, percent, replicates, size_of_test, spoken
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
 from kdcli.words import counted, listed
 
 if TYPE_CHECKING:
@@ -131,4 +132,12 @@ def _line(ax: Axes, title: str, subjects: Sequence[Subject], look: dict[str, Any
             ax.annotate("no limit", (x, y), color=look["color"], fontsize="small", **place)
 
 
-FIGURE = FigureKind("test accuracy of trees against their number of leaves, by target", draw, obstacle, note)
+SEE = (
+    "Each line is one target, and each point a tree size. Where the line of a teacher's target lies "
+    "above that of the labels, the teacher helps trees of that size. Trees with many leaves can "
+    "memorise noisy labels, so the lines often part at the right."
+)
+
+FIGURE = FigureKind(
+    "test accuracy of trees against their number of leaves, by target", SEE, draw, obstacle, note
+)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.wrapping import BOLD, MEDIUM, TITLE, Font, text_width, wrapped
+from kdcli.figures.wrapping import BOLD, MEDIUM, TITLE, Font, wrapped
+from kdcli.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
@@ -27,6 +27,7 @@ MARKERS = "os^Dv*"
 CLASS_COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW)
 CLASS_MARKERS = "o^sDvP*X"
 DASHES = ("-", "--", "-.", ":")
+COLOR_BAR = "<colorbar>"  # label of its axes
 PROBABILITY = "cividis"  # even in lightness, and alike with and without colour blindness
 
 COLUMNS = 4
@@ -42,8 +43,6 @@ PANEL_TITLE_LINES = 2  # that have room above every panel
 NAME_LINE = 0.2  # of further lines of a panel's title, and of names of rows and in legends
 NAMES = 2.9  # to the left of rows, for their names and the label of the axis
 NAMES_ROOM = 2.5  # of that for the names
-LEGEND_COLUMNS, LEGEND_ROW = 4, 0.22
-LEGEND_HANDLE, LEGEND_BETWEEN, LEGEND_MARGIN = 0.4, 0.28, 0.15
 BETWEEN_COLUMNS, BETWEEN_ROWS = 0.8, 1.0
 OVERHANG = 0.2  # of a panel's title on both sides
 CHARACTERS = 30  # that have room below a panel
@@ -89,7 +88,7 @@ def panels(
     rows = math.ceil(len(titles) / COLUMNS)
     columns = max(least, math.ceil(len(titles) / rows))
     width = LEFT + columns * WIDTH + (columns - 1) * between + right
-    (title, top), bottom = _headed(title, width, TOP + further), _bottom(caption) + below
+    top, bottom = _top(title, width, TOP + further), _bottom(caption) + below
     whole = top + rows * height + (rows - 1) * (BETWEEN_ROWS + further + below) + bottom
     figure = _figure(width, whole, title, caption)
     sides = {"left": LEFT / width, "right": 1 - right / width}
@@ -122,13 +121,13 @@ def beside(figure: Figure) -> Axes:
     """Make room for a colour bar at the right edge of the panels, as high as the first row."""
     box = figure.axes[0].get_position()
     width = figure.get_figwidth()
-    return figure.add_axes((1 - 0.85 / width, box.y0, 0.16 / width, box.height), label="<colorbar>")
+    return figure.add_axes((1 - 0.85 / width, box.y0, 0.16 / width, box.height), label=COLOR_BAR)
 
 
 def wide_panel(*, title: str, caption: str) -> tuple[Figure, Axes]:
     """Make a figure of one wide panel, with a title and a caption."""
     width, left = 10.0, 1.0
-    (title, top), bottom = _headed(title, width), _bottom(caption)
+    top, bottom = _top(title, width), _bottom(caption)
     height = top + 3.55 + bottom
     figure = _figure(width, height, title, caption)
     box = (left / width, bottom / height, 1 - (left + RIGHT) / width, 1 - (top + bottom) / height)
@@ -187,8 +186,7 @@ def _row(
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure of one row of panels of this width and height, with these margins, in inches."""
     whole = left + count * width + (count - 1) * between + RIGHT
-    title, top = _headed(title, whole, top)
-    high = top + height + bottom
+    high = _top(title, whole, top) + height + bottom
     figure = _figure(whole, high, title, caption)
     return figure, [
         figure.add_axes(((left + k * (width + between)) / whole, bottom / high, width / whole, height / high))
@@ -205,17 +203,45 @@ def _figure(width: float, height: float, title: str, caption: str) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=120)
+    figure.set_label(title)
     place = {"y": 1 - 0.12 / height, "va": "top"}
     # Names may hold a "$".
-    figure.suptitle(title, fontsize=TITLE.size, fontweight=TITLE.weight, parse_math=False, **place)
+    look: dict[str, Any] = {"fontsize": TITLE.size, "fontweight": TITLE.weight, "parse_math": False}
+    figure.suptitle(_title_lines(title, width), **look, **place)
     figure.text(0.5, 0.1 / height, caption, ha="center", va="bottom", fontsize="small", color=GREY)
     return figure
 
 
-def _headed(title: str, width: float, margin: float = BARE_TOP) -> tuple[str, float]:
-    """Break a title into lines, and return it with a margin that has room for more than one, in inches."""
-    title = wrapped(title, width - 2 * TITLE_MARGIN, TITLE, sentence=True)
-    return title, margin + TITLE_LINE * title.count("\n")
+def title_of(figure: Figure) -> str:
+    """Return the title of a figure, which tells its finding, in one line."""
+    return str(figure.get_label())
+
+
+def described(figure: Figure) -> str:
+    """Describe a figure for whoever cannot see it: its title, and what its panels show."""
+    panels: Counter[str] = Counter()
+    across = up = ""
+    for ax in figure.axes:
+        if ax.get_label() == COLOR_BAR:
+            continue
+        # Panels in a row have the labels of the first one.
+        across, up = (_in_one_line(ax.get_xlabel()) or across, _in_one_line(ax.get_ylabel()) or up)
+        panels[f"{up} against {across}"] += 1
+    told = "; ".join(f"{counted(count, 'panel')} of {axes}" for axes, count in panels.items())
+    return f"{title_of(figure)}. {told}."
+
+
+def _in_one_line(label: str) -> str:
+    return " ".join(label.split())
+
+
+def _title_lines(title: str, width: float) -> str:
+    return wrapped(title, width - 2 * TITLE_MARGIN, TITLE, sentence=True)
+
+
+def _top(title: str, width: float, margin: float = BARE_TOP) -> float:
+    """Return the margin above the panels, which has room for all lines of a title, in inches."""
+    return margin + TITLE_LINE * _title_lines(title, width).count("\n")
 
 
 def percent_ticks(*axes: Axis) -> None:
@@ -230,58 +256,3 @@ def class_ticks(names: Sequence[str]) -> dict[int, str]:
     """Return the classes, by their index, that have room for their names along an axis: all, or every kth."""
     step = math.ceil(sum(len(name) + 1 for name in names) / CHARACTERS)
     return dict(list(enumerate(names))[::step])
-
-
-def legend(
-    figure: Figure, handles: Sequence[Artist], labels: Sequence[str], most: int = LEGEND_COLUMNS
-) -> None:
-    """Put a legend between the panels and the caption, which is the last text of the figure.
-
-    It has at `most` so many columns, and fewer where labels are long. It makes room for its further rows.
-    """
-    labels, columns = _arranged(labels, figure.get_figwidth() - 2 * LEGEND_MARGIN, most)
-    _deepen(figure, _legend_height(labels, columns) - LEGEND_ROW)
-    lines = figure.texts[-1].get_text().count("\n") + 1
-    place = (0.5, (0.15 + CAPTION_LINE * lines) / figure.get_figheight())
-    made = figure.legend(
-        handles, labels, loc="lower center", bbox_to_anchor=place, ncols=columns, frameon=False
-    )
-    box: Any = made.get_children()[0]
-    box.get_children()[1].align = "top"  # else columns stand on the baseline of their first entries
-
-
-def _arranged(labels: Sequence[str], room: float, most: int) -> tuple[Sequence[str], int]:
-    """Return in how many columns labels fit into `room` inches, and the labels: in lines if two are many."""
-    for columns in range(min(len(labels), most), 1, -1):
-        widths = [max(map(text_width, column)) for column in _columns(labels, columns)]
-        if sum(widths) + LEGEND_HANDLE * columns + LEGEND_BETWEEN * (columns - 1) <= room:
-            return labels, columns
-    columns = min(len(labels), 2)
-    share = (room + LEGEND_BETWEEN) / columns - LEGEND_BETWEEN - LEGEND_HANDLE
-    return [wrapped(label, share) for label in labels], columns
-
-
-def _legend_height(labels: Sequence[str], columns: int) -> float:
-    further = [sum(label.count("\n") for label in column) for column in _columns(labels, columns)]
-    return LEGEND_ROW * math.ceil(len(labels) / columns) + NAME_LINE * max(further)
-
-
-def _columns(labels: Sequence[str], count: int) -> list[Sequence[str]]:
-    """Divide labels among columns as matplotlib does: the first ones have one more where it is uneven."""
-    short, longer = divmod(len(labels), count)
-    starts = [short * k + min(k, longer) for k in range(count + 1)]
-    return [labels[start:end] for start, end in pairwise(starts)]
-
-
-def _deepen(figure: Figure, more: float) -> None:
-    """Make a figure higher by so many inches, below its panels and above its caption."""
-    before = figure.get_figheight()
-    after = before + more
-    figure.set_figheight(after)
-    for ax in figure.axes:
-        box = ax.get_position(original=True)
-        ax.set_position((box.x0, (box.y0 * before + more) / after, box.width, box.height * before / after))
-    *above, caption = figure.texts
-    for text in above:
-        text.set_y((text.get_position()[1] * before + more) / after)
-    caption.set_y(caption.get_position()[1] * before / after)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import BLUE, GREY, ORANGE, legend, rows
+from kdcli.figures.canvas import BLUE, GREY, ORANGE, rows
 from kdcli.figures.captions import caption_of_shown
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,4 +92,11 @@ def _points(ax: Axes, falls: Sequence[float], name: str, color: str, marker: str
     ax.plot(falls, ax.get_yticks(), linestyle="none", label=name, **look)
 
 
-FIGURE = FigureKind("how much each column matters to the teacher and to students", draw, obstacle, asks=True)
+SEE = (
+    "The further right a point is, the more a model relies on that column. Where student and teacher "
+    "have points far apart, the student reaches its predictions in another way than its teacher."
+)
+
+FIGURE = FigureKind(
+    "how much each column matters to the teacher and to students", SEE, draw, obstacle, asks=True
+)

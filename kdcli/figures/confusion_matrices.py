@@ -117,4 +117,9 @@ def _panel(ax: Axes, counts: Array) -> None:
         ax.text(column, row, count, ha="center", va="center", fontsize=size, color=color)
 
 
-FIGURE = FigureKind("which classes the teacher and a student of each set confuse", draw, obstacle, note)
+SEE = (
+    "Correct predictions are on the diagonal. A strongly coloured cell beside it is a pair of classes "
+    "that a model confuses. Look whether a student makes its teacher's mistakes or mistakes of its own."
+)
+
+FIGURE = FigureKind("which classes the teacher and a student of each set confuse", SEE, draw, obstacle, note)

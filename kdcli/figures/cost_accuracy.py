@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import GREY, legend, line_look, percent_ticks, wide_panel
+from kdcli.figures.canvas import GREY, line_look, percent_ticks, wide_panel
 from kdcli.figures.captions import MOST_PANELS, filled, interval_sources, size_of_test
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
 from kdcli.words import counted, ratio, readable_size
 
 if TYPE_CHECKING:
@@ -119,4 +120,10 @@ def _size_axis(ax: Axes) -> None:
     ax.set_xlabel("size of the model (bytes of its numbers)")
 
 
-FIGURE = FigureKind("test accuracy of students and teacher against their size", draw, obstacle)
+SEE = (
+    "Good models are up and to the left: accurate and small. Each corner of the stepped line is the "
+    "most accurate model of at most that size. Where the line is nearly flat, a larger model buys "
+    "little accuracy."
+)
+
+FIGURE = FigureKind("test accuracy of students and teacher against their size", SEE, draw, obstacle)

@@ -101,4 +101,12 @@ def mean_probabilities(logits: Array, y: Array, n_classes: int, temperature: flo
     return np.stack([p[y == k].mean(0) for k in range(n_classes)])
 
 
-FIGURE = FigureKind("how probable the teacher finds the other classes, at two temperatures", draw, obstacle)
+SEE = (
+    "Each row shows how the teacher divides its probability among the classes for examples of one "
+    "class. Strongly coloured cells are classes that it finds similar. A high temperature raises these "
+    "small probabilities, so that a student can learn the similarities."
+)
+
+FIGURE = FigureKind(
+    "how probable the teacher finds the other classes, at two temperatures", SEE, draw, obstacle
+)

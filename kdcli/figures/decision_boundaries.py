@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import PROBABILITY, beside, class_look, legend, panels
+from kdcli.figures.canvas import PROBABILITY, beside, class_look, panels
 from kdcli.figures.captions import (
     MOST_PANELS,
     caption_of_room,
@@ -16,6 +16,7 @@ from kdcli.figures.captions import (
     percent,
 )
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
 from kdcli.words import listed
 
 if TYPE_CHECKING:
@@ -236,6 +237,18 @@ def _color_bar(figure: Figure, view: View) -> None:
     cax.set_ylabel("probability of the predicted class")
 
 
+SEE = (
+    "The solid line is where a model changes from one class to the other, and the background shows how "
+    "sure it is. A good student's line follows the teacher's, and the dashed Bayes boundary where it is "
+    "known. Islands of one class within the other are noise in the labels that a model has memorised."
+)
+
 FIGURE = FigureKind(
-    "what the teacher and a student of each set predict over the plane", draw, obstacle, note, asks=True
+    "what the teacher and a student of each set predict over the plane",
+    SEE,
+    draw,
+    obstacle,
+    note,
+    asks=True,
+    shows=True,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdcli.figures.canvas import legend
 from kdcli.figures.captions import caption_of_failures, filled, interval_sources
 from kdcli.figures.forest import (
     LOOKS,
@@ -16,6 +15,7 @@ from kdcli.figures.forest import (
     verdict_entries,
 )
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
 from kdcli.words import capitalised, counted
 
 if TYPE_CHECKING:
@@ -55,8 +55,15 @@ def finding(view: View) -> str:
     return f"{capitalised(metric)} against the control: {', '.join(told)}"
 
 
+SEE = (
+    "Each row is the difference between a student set and its control, which stands at 0. The further "
+    "an interval lies from 0, the clearer the effect; the shape of the marker is the verdict, which "
+    "allows for the number of comparisons."
+)
+
 FIGURE = FigureKind(
     "differences of student sets from their control, with intervals and verdicts",
+    SEE,
     draw,
     obstacle,
     compares=True,

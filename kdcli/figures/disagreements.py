@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import BLUE, GREY, ORANGE, class_ticks, legend, panels
+from kdcli.figures.canvas import BLUE, GREY, ORANGE, class_ticks, panels
 from kdcli.figures.captions import caption_of_shown
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
 from kdcli.figures.wrapping import SMALL
 
 if TYPE_CHECKING:
@@ -103,6 +104,16 @@ def _panel(ax: Axes, view: View, image: int, p: Array, labels: Sequence[str]) ->
     inset.set_yticks([])
 
 
+SEE = (
+    "Each panel is a test image on which students and teacher predict different classes. Look whether "
+    "the image is hard for a person too, and whether each model spreads its probability or is sure of "
+    "one class."
+)
+
 FIGURE = FigureKind(
-    "test images on which teacher and students disagree, with their probabilities", draw, obstacle
+    "test images on which teacher and students disagree, with their probabilities",
+    SEE,
+    draw,
+    obstacle,
+    shows=True,
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import legend
 from kdcli.figures.captions import caption_of_failures, filled, interval_sources
 from kdcli.figures.forest import WORDS, caption_of_verdicts, forest, mark, verdict_entries
 from kdcli.figures.forest import obstacle as obstacle_to_comparing
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
 from kdcli.words import counted
 
 if TYPE_CHECKING:
@@ -94,8 +94,15 @@ def _caption(view: View, differences: Sequence[Difference]) -> str:
     return "\n".join(map(filled, texts)) + verdicts + caption_of_failures(view.students)
 
 
+SEE = (
+    "Each small circle is the difference from the control in one draw of the data. Circles on one side "
+    "of 0 in nearly every draw show an effect that can be expected of other data too. Circles on both "
+    "sides show an effect that depends on the sample."
+)
+
 FIGURE = FigureKind(
     "differences from the control in each draw of the data, with their mean",
+    SEE,
     draw,
     obstacle,
     compares=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdcli.errors import Text, joined
-from kdcli.figures.canvas import BLUE, ORANGE, legend, panels
+from kdcli.figures.canvas import BLUE, ORANGE, panels
 from kdcli.figures.captions import (
     MOST_PANELS,
     caption_of_room,
@@ -15,6 +15,7 @@ from kdcli.figures.captions import (
     replicates,
 )
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
 from kdcli.words import counted
 
 if TYPE_CHECKING:
@@ -137,4 +138,10 @@ def _label_losses(axes: Sequence[Axes]) -> None:
         ax.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
 
 
-FIGURE = FigureKind("training and validation loss of the teacher and of each set", draw, obstacle, note)
+SEE = (
+    "Training and validation loss should fall together and level off. A validation loss that rises "
+    "again while the training loss still falls is overfitting. Each loss is measured against the target "
+    "of its own panel, so compare the shapes of the curves between panels rather than their heights."
+)
+
+FIGURE = FigureKind("training and validation loss of the teacher and of each set", SEE, draw, obstacle, note)

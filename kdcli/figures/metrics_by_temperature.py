@@ -6,9 +6,10 @@ import math
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from kdcli.figures.canvas import GREY, abreast, legend, line_look, percent_ticks
+from kdcli.figures.canvas import GREY, abreast, line_look, percent_ticks
 from kdcli.figures.captions import caption_of_failures, filled, interval_sources, percent, size_of_test
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
 from kdcli.words import listed
 
 if TYPE_CHECKING:
@@ -150,6 +151,15 @@ def _temperature_axis(ax: Axes, temperatures: Sequence[float]) -> None:
     ax.grid(alpha=0.3)
 
 
+SEE = (
+    "Look for temperatures at which a line is on the better side of its dashed control: above it in "
+    "accuracy, below it in negative log-likelihood. Where the bars overlap, the data do not tell which "
+    "temperature is best."
+)
+
 FIGURE = FigureKind(
-    "accuracy and likelihood of soft targets against their temperature, beside the control", draw, obstacle
+    "accuracy and likelihood of soft targets against their temperature, beside the control",
+    SEE,
+    draw,
+    obstacle,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import BLUE, GREY, legend, panels, percent_ticks
+from kdcli.figures.canvas import BLUE, GREY, panels, percent_ticks
 from kdcli.figures.captions import (
     MOST_PANELS,
     caption_of_room,
@@ -15,6 +15,7 @@ from kdcli.figures.captions import (
     replicates,
 )
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
 from kdcli.words import listed
 
 if TYPE_CHECKING:
@@ -107,4 +108,10 @@ def _panel(ax: Axes, subject: Subject, least: float) -> None:
     ax.grid(alpha=0.3)
 
 
-FIGURE = FigureKind("accuracy of the teacher and of each set by their confidence", draw, obstacle, note)
+SEE = (
+    "A calibrated model's points lie on the diagonal. Points below it show overconfidence: the model is "
+    "right less often than it claims. The bars at the bottom show how many predictions have each "
+    "confidence, and so which points matter most."
+)
+
+FIGURE = FigureKind("accuracy of the teacher and of each set by their confidence", SEE, draw, obstacle, note)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import ABREAST, GREY, WIDTH, abreast, legend, line_look, panels, percent_ticks
+from kdcli.figures.canvas import ABREAST, GREY, WIDTH, abreast, line_look, panels, percent_ticks
 from kdcli.figures.captions import MOST_PANELS, filled
 from kdcli.figures.kind import StudyFigureKind
+from kdcli.figures.legends import legend
 from kdcli.figures.study_axes import apart, positions, tick_lines, value_axis
 from kdcli.figures.study_gains import (
     OVERESTIMATE,
@@ -183,6 +184,15 @@ def _hollow(view: StudyView, second: int | None) -> str:
     return "Hollow: a mean that lacks such a run." if lacking & set(by_spot(view, second)) else ""
 
 
+SEE = (
+    "Each line is one target, and the dashed line is the control. Look where a line parts from its "
+    "control: there distillation makes a difference, for better or worse. Bars that overlap much leave "
+    "it open whether it does."
+)
+
 FIGURE = StudyFigureKind(
-    "test accuracy and likelihood of students against a key that varies, beside their control", draw, obstacle
+    "test accuracy and likelihood of students against a key that varies, beside their control",
+    SEE,
+    draw,
+    obstacle,
 )

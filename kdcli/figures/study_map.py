@@ -156,6 +156,12 @@ def _size(view: StudyView, second: int) -> int:
     return len(view.keys[view.across].values) * len(view.keys[second].values)
 
 
+SEE = (
+    "Each cell is one pair of settings, and its number is what distillation gains there in accuracy. "
+    "Violet cells gain and orange cells lose. Trust the cells with a triangle: there the difference is "
+    "statistically confirmed."
+)
+
 FIGURE = StudyFigureKind(
-    "what a treatment gains over its control at each pair of values of two keys", draw, obstacle
+    "what a treatment gains over its control at each pair of values of two keys", SEE, draw, obstacle
 )

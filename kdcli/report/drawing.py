@@ -20,6 +20,7 @@ from kdcli.evidence.measures import estimate_metric
 from kdcli.evidence.tested import bayes_on_test_splits, draws_of, on_test_splits
 from kdcli.evidence.verdicts import by_group
 from kdcli.figures import find_figure
+from kdcli.figures.canvas import described
 from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subject, View
 from kdcli.metrics import METRICS, Metric, measure
 from kdcli.runs.experiment import Experiment
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     TeacherLogits: TypeAlias = Callable[[], torch.Tensor | None]  # on the test split of each draw
+
+
+UNWRITTEN = {"svg": ("Date", "Creator", "Format", "Type"), "pdf": ("CreationDate",), "png": ()}  # of files
 
 
 def draw(
@@ -72,13 +76,18 @@ def draw_part(task: Mapping[str, Any], shared: Mapping[str, torch.Tensor], tell:
 
 
 def render(figure: Figure, file_format: str) -> bytes:
-    """Return a figure as a file of this format: the same figure gives the same bytes."""
+    """Return a figure as a file of this format: the same figure gives the same bytes, whenever it is drawn.
+
+    An SVG file holds all that it shows and refers to nothing elsewhere.
+    """
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
-    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[file_format]
+    metadata: dict[str, str | None] = dict.fromkeys(UNWRITTEN[file_format])
+    if file_format == "svg":  # for whoever cannot see it
+        metadata["Title"] = described(figure)
     with rc_context({"svg.hashsalt": "kd"}):  # ids that are not random
-        figure.savefig(buffer, format=file_format, metadata=undated)
+        figure.savefig(buffer, format=file_format, metadata=metadata)
     return buffer.getvalue()
 
 

@@ -56,7 +56,7 @@ def test_arguments_that_are_missing_or_too_many_are_answered_with_what_the_comma
     for line in ("predict new.csv", "predict soft-T4 new.csv other.csv"):
         outcome = kd(*line.split())
         assert outcome.code == 2
-        assert "it is used as `kd predict [OPTIONS] SET FILE`; see `kd predict --help`" in outcome.err
+        assert "usage: `kd predict [OPTIONS] SET FILE`; see `kd predict --help`" in outcome.err
 
 
 @pytest.mark.parametrize(
