@@ -38,7 +38,7 @@ class Term:
     @property
     def anchor(self) -> str:
         """What a link to the term is named by, such as "temperature-scaling"."""
-        return re.sub(r"[^\w]+", "-", self.name.replace("²", "2").casefold()).strip("-")
+        return re.sub(r"\W+", "-", _plain(self.name)).strip("-")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -103,7 +103,11 @@ def _known() -> Mapping[str, Term]:
 
 def _key(name: str) -> str:
     """Return what spellings have in common that differ only in case, hyphens, spaces or line breaks."""
-    return re.sub(r"[\s_,-]+", "", name.casefold()).strip(".")
+    return re.sub(r"[\s_,-]+", "", _plain(name)).strip(".")
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("²", "2").replace("'", "")
 
 
 def _plurals(name: str) -> list[str]:

@@ -6,11 +6,10 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import GREY, line_look, percent_ticks, wide_panel
+from kdcli.figures.canvas import percent_ticks, wide_panel
 from kdcli.figures.captions import (
     MOST_PANELS,
     caption_of_room,
-    filled,
     fitting_students,
     interval_sources,
     note_of_room,
@@ -18,6 +17,7 @@ from kdcli.figures.captions import (
 )
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.legends import legend
+from kdcli.figures.looks import GREY, line_look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,7 @@ def note(view: View) -> Text:
 def draw(view: View) -> Figure:
     """Draw a point for each student set."""
     students = fitting_students(view.students, ROOM)
-    bars = filled(f"Bars: 95 % intervals over {interval_sources(view)}.")
+    bars = f"Bars: 95 % intervals over {interval_sources(view)}."
     figure, ax = wide_panel(
         title=f"{finding(view)}, run {view.run}",
         caption=f"{bars}\n{CAPTION}{caption_of_room(view.students, ROOM)}",

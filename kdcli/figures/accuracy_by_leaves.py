@@ -6,10 +6,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import GREY, line_look, percent_ticks, wide_panel
+from kdcli.figures.canvas import percent_ticks, wide_panel
 from kdcli.figures.captions import counted_sets, percent, replicates, size_of_test, spoken
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.legends import legend
+from kdcli.figures.looks import GREY, line_look
 from kdcli.words import counted, listed
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from kdcli.figures.view import Subject, View
 
 CAPTION = (
-    "Points: mean over {}; bars: range, often smaller than a point. A tree without a limit\n"
-    "grows until all targets in a leaf are equal: with one-hot targets, until each leaf holds one class;\n"
+    "Points: mean over {}; bars: range, often smaller than a point. A tree without a limit "
+    "grows until all targets in a leaf are equal: with one-hot targets, until each leaf holds one class; "
     "with probabilities, until nearly every training example has its own leaf."
 )
 

@@ -1,4 +1,4 @@
-"""The look that all figures share: sizes, colours and lines that survive colour blindness and grey print."""
+"""The canvas of all figures: sizes and places of panels, title and caption, and ticks of their axes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.wrapping import BOLD, MEDIUM, TITLE, Font, wrapped
+from kdcli.figures.looks import GREY
+from kdcli.figures.wrapping import BOLD, MEDIUM, SMALL, TITLE, Font, paragraphs, text_width, wrapped
 from kdcli.words import counted
 
 if TYPE_CHECKING:
@@ -16,50 +17,27 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-# Colours of Okabe and Ito's palette, apart in hue for every common kind of colour vision; the first two
-# are far apart in lightness as well, for grey print.
-BLUE = "#0072B2"
-ORANGE = "#E69F00"
-GREY = "0.35"
-GREEN, VERMILION, SKY, PURPLE, YELLOW = "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442"
-COLORS = (ORANGE, GREEN, BLUE, VERMILION, SKY)  # of lines on one panel
-MARKERS = "os^Dv*"
-CLASS_COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW)
-CLASS_MARKERS = "o^sDvP*X"
-DASHES = ("-", "--", "-.", ":")
 COLOR_BAR = "<colorbar>"  # label of its axes
-PROBABILITY = "cividis"  # even in lightness, and alike with and without colour blindness
 
-COLUMNS = 4
+COLUMNS = 3  # of panels: with more, texts are too small to read on a page
 
 # Sizes in inches. The margins are fixed rather than fitted: fitting them draws every figure twice.
-WIDTH, HEIGHT = 2.75, 2.3  # of one panel
-ABREAST = 4.6  # width of a panel of few
+WIDTH, HEIGHT = 2.5, 2.2  # of one panel
+ABREAST = 3.4  # width of a panel of few
+WIDE = 8.4  # width of a figure of a single one
 LEFT, RIGHT, TOP, BOTTOM = 0.85, 0.25, 0.95, 0.95  # BOTTOM without the caption
 BARE_TOP = 0.55  # of panels without titles of their own
 LINE, CAPTION_LINE, TITLE_LINE = 0.18, 0.16, 0.2
-TITLE_MARGIN = 0.3  # on both sides of a title
+TITLE_MARGIN = 0.3  # on both sides of a title and of a caption
+MEASURE = 7.2  # of a caption: longer lines are hard to follow
+LEAST = 2  # columns that have room, for the sake of title and caption
 PANEL_TITLE_LINES = 2  # that have room above every panel
 NAME_LINE = 0.2  # of further lines of a panel's title, and of names of rows and in legends
-NAMES = 2.9  # to the left of rows, for their names and the label of the axis
-NAMES_ROOM = 2.5  # of that for the names
+NAMES_ROOM, NAMES_MARGIN = 2.1, 0.5  # to the left of rows, for their names and for the label of the axis
 BETWEEN_COLUMNS, BETWEEN_ROWS = 0.8, 1.0
-OVERHANG = 0.2  # of a panel's title on both sides
+BETWEEN_SHARING = 0.4  # columns of which the first one alone has ticks with numbers
+OVERHANG = 0.17  # of a panel's title on both sides
 CHARACTERS = 30  # that have room below a panel
-
-
-def line_look(k: int) -> dict[str, Any]:
-    """Return colour, marker and dashes of the kth line on a panel: no two of sixty lines look alike."""
-    return {
-        "color": COLORS[k % len(COLORS)],
-        "marker": MARKERS[k % len(MARKERS)],
-        "linestyle": DASHES[k % len(DASHES)],
-    }
-
-
-def class_look(k: int) -> dict[str, str]:
-    """Return colour and marker of the kth class: no two of 56 classes look alike."""
-    return {"color": CLASS_COLORS[k % len(CLASS_COLORS)], "marker": CLASS_MARKERS[k % len(CLASS_MARKERS)]}
 
 
 def panels(
@@ -70,25 +48,25 @@ def panels(
     right: float = RIGHT,
     height: float = HEIGHT,
     shared: bool = True,
-    least: int = 3,
-    between: float = BETWEEN_COLUMNS,
+    between: float | None = None,
     font: Font = MEDIUM,
     tick_lines: int = 1,
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure with panels of these `titles` in rows of at most COLUMNS, and a caption below.
 
     In inches, `right` is the margin on that side, `height` that of a panel, and `between` the room between
-    columns. There are at `least` so many columns, for the caption's sake. The vertical axes have one scale
-    if they are `shared`. The `font` is that of the panels' titles. The horizontal axes' ticks have
-    `tick_lines`.
+    columns. The vertical axes have one scale if they are `shared`, and those on the left alone its numbers.
+    The `font` is that of the panels' titles. The horizontal axes' ticks have `tick_lines`.
     """
+    if between is None:
+        between = BETWEEN_SHARING if shared else BETWEEN_COLUMNS
     titles = [wrapped(name, WIDTH + 2 * OVERHANG, font) for name in titles]
     further = NAME_LINE * max(0, *(name.count("\n") + 1 - PANEL_TITLE_LINES for name in titles))
     below = LINE * (tick_lines - 1)
     rows = math.ceil(len(titles) / COLUMNS)
-    columns = max(least, math.ceil(len(titles) / rows))
+    columns = max(LEAST, math.ceil(len(titles) / rows))
     width = LEFT + columns * WIDTH + (columns - 1) * between + right
-    top, bottom = _top(title, width, TOP + further), _bottom(caption) + below
+    top, bottom = _top(title, width, TOP + further), _bottom(caption, width) + below
     whole = top + rows * height + (rows - 1) * (BETWEEN_ROWS + further + below) + bottom
     figure = _figure(width, whole, title, caption)
     sides = {"left": LEFT / width, "right": 1 - right / width}
@@ -98,8 +76,12 @@ def panels(
     first = (columns - len(titles)) // 2 if rows == 1 else 0  # a single panel stands in the middle
     axes: list[Axes] = []
     for k, name in enumerate(titles, first):
-        axes.append(figure.add_subplot(grid[k], sharey=axes[0] if axes and shared else None))
-        axes[-1].set_title(name, fontsize=font.size, parse_math=False)
+        ax = figure.add_subplot(grid[k], sharey=axes[0] if axes and shared else None)
+        ax.set_title(name, fontsize=font.size, parse_math=False)
+        if shared and axes and k % columns:
+            ax.tick_params(labelleft=False)
+            ax.yaxis.label.set_visible(False)
+        axes.append(ax)
     return figure, axes
 
 
@@ -109,12 +91,11 @@ def square_panels(
     title: str,
     caption: str,
     right: float = 1.1,
-    least: int = 3,
     between: float = BETWEEN_COLUMNS,
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure of panels with these titles for matrices, with room for a colour bar at the right."""
     shape: dict[str, Any] = {"right": right, "height": WIDTH, "between": between}
-    return panels(titles, title=title, caption=caption, shared=False, least=least, **shape)
+    return panels(titles, title=title, caption=caption, shared=False, **shape)
 
 
 def beside(figure: Figure) -> Axes:
@@ -126,18 +107,18 @@ def beside(figure: Figure) -> Axes:
 
 def wide_panel(*, title: str, caption: str) -> tuple[Figure, Axes]:
     """Make a figure of one wide panel, with a title and a caption."""
-    width, left = 10.0, 1.0
-    top, bottom = _top(title, width), _bottom(caption)
-    height = top + 3.55 + bottom
-    figure = _figure(width, height, title, caption)
-    box = (left / width, bottom / height, 1 - (left + RIGHT) / width, 1 - (top + bottom) / height)
+    left = 1.0
+    top, bottom = _top(title, WIDE), _bottom(caption, WIDE)
+    height = top + 3.4 + bottom
+    figure = _figure(WIDE, height, title, caption)
+    box = (left / WIDE, bottom / height, 1 - (left + RIGHT) / WIDE, 1 - (top + bottom) / height)
     return figure, figure.add_axes(box)
 
 
 def abreast(count: int, *, title: str, caption: str, tick_lines: int = 1) -> tuple[Figure, list[Axes]]:
     """Make a figure of `count` panels beside each other, with `tick_lines` of ticks of horizontal axes."""
-    bottom = _bottom(caption) + LINE * (tick_lines - 1)
-    return _row(count, ABREAST, 3.4, bottom, left=0.9, between=0.9, title=title, caption=caption)
+    more = LINE * (tick_lines - 1)
+    return _row(count, ABREAST, 3.0, more, left=0.9, between=0.9, title=title, caption=caption)
 
 
 def rows(
@@ -160,9 +141,10 @@ def rows(
     """
     names = [wrapped(name, NAMES_ROOM, BOLD if k in headings else MEDIUM) for k, name in enumerate(names)]
     heights = [max(1.0, NAME_LINE * (name.count("\n") + 1) / line) for name in names]
-    height, bottom = max(1.2, line * sum(heights)), _bottom(caption) + LINE * (axis_lines - 1)
-    shape: dict[str, Any] = {"left": NAMES, "between": 0.25, "top": BARE_TOP + LINE}
-    figure, axes = _row(count, 3.6, height, bottom, **shape, title=title, caption=caption)
+    height, more = max(1.2, line * sum(heights)), LINE * (axis_lines - 1)
+    longest = max(text_width(part, BOLD) for name in names for part in name.split("\n"))
+    shape: dict[str, Any] = {"left": longest + NAMES_MARGIN, "between": 0.3, "top": BARE_TOP + LINE}
+    figure, axes = _row(count, 3.0, height, more, **shape, title=title, caption=caption)
     for ax in axes[1:]:
         ax.sharey(axes[0])
     axes[0].set_yticks([0.5 - sum(heights[:k]) - own / 2 for k, own in enumerate(heights)], names)
@@ -176,7 +158,7 @@ def _row(
     count: int,
     width: float,
     height: float,
-    bottom: float,
+    more: float,
     *,
     left: float,
     between: float,
@@ -184,8 +166,12 @@ def _row(
     caption: str,
     top: float = BARE_TOP,
 ) -> tuple[Figure, list[Axes]]:
-    """Make a figure of one row of panels of this width and height, with these margins, in inches."""
+    """Make a figure of one row of panels of this width and height, with these margins, in inches.
+
+    There is so much `more` room below the panels.
+    """
     whole = left + count * width + (count - 1) * between + RIGHT
+    bottom = _bottom(caption, whole) + more
     high = _top(title, whole, top) + height + bottom
     figure = _figure(whole, high, title, caption)
     return figure, [
@@ -194,9 +180,27 @@ def _row(
     ]
 
 
-def _bottom(caption: str) -> float:
+def under(figure: Figure, ax: Axes, share: float, gap: float) -> Axes:
+    """Divide a panel: make one below it, with the same horizontal axis.
+
+    It takes this `share` of the height, and there is a `gap` of so many inches. Ticks of the horizontal axis
+    are on the lower one alone.
+    """
+    box = ax.get_position()
+    between = gap / figure.get_figheight()
+    low = share * (box.height - between)
+    ax.set_position((box.x0, box.y0 + low + between, box.width, box.height - low - between))
+    lower: Axes = figure.add_axes((box.x0, box.y0, box.width, low), sharex=ax)
+    ax.tick_params(labelbottom=False)
+    ax.xaxis.label.set_visible(False)
+    lower.tick_params(labelleft=ax.yaxis.label.get_visible())
+    lower.yaxis.label.set_visible(ax.yaxis.label.get_visible())
+    return lower
+
+
+def _bottom(caption: str, width: float) -> float:
     """Room below the panels for their axis, a row of a legend and the caption, in inches."""
-    return BOTTOM + CAPTION_LINE * (caption.count("\n") + 1)
+    return BOTTOM + CAPTION_LINE * (_caption_lines(caption, width).count("\n") + 1)
 
 
 def _figure(width: float, height: float, title: str, caption: str) -> Figure:
@@ -208,7 +212,10 @@ def _figure(width: float, height: float, title: str, caption: str) -> Figure:
     # Names may hold a "$".
     look: dict[str, Any] = {"fontsize": TITLE.size, "fontweight": TITLE.weight, "parse_math": False}
     figure.suptitle(_title_lines(title, width), **look, **place)
-    figure.text(0.5, 0.1 / height, caption, ha="center", va="bottom", fontsize="small", color=GREY)
+    lines = _caption_lines(caption, width)
+    figure.text(
+        0.5, 0.1 / height, lines, ha="center", va="bottom", fontsize=SMALL.size, color=GREY, parse_math=False
+    )
     return figure
 
 
@@ -239,17 +246,29 @@ def _title_lines(title: str, width: float) -> str:
     return wrapped(title, width - 2 * TITLE_MARGIN, TITLE, sentence=True)
 
 
+def _caption_lines(caption: str, width: float) -> str:
+    return paragraphs(caption, min(MEASURE, width - 2 * TITLE_MARGIN), SMALL)
+
+
 def _top(title: str, width: float, margin: float = BARE_TOP) -> float:
     """Return the margin above the panels, which has room for all lines of a title, in inches."""
     return margin + TITLE_LINE * _title_lines(title, width).count("\n")
 
 
 def percent_ticks(*axes: Axis) -> None:
-    """Write the ticks of axes of shares in percent, with as many digits as they need."""
-    from matplotlib.ticker import FuncFormatter
+    """Write the ticks of axes of shares in percent, all with as many digits as one of them needs."""
+    from matplotlib.ticker import Formatter
+
+    class Percent(Formatter):
+        def __call__(self, share: float, pos: int | None = None) -> str:
+            return f"{100 * share:.6g} %"
+
+        def format_ticks(self, values: Sequence[float]) -> list[str]:
+            digits = max((len(f"{100 * share:.6g}".partition(".")[2]) for share in values), default=0)
+            return [f"{100 * share:.{digits}f} %" for share in values]
 
     for axis in axes:
-        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.6g}%"))
+        axis.set_major_formatter(Percent())
 
 
 def class_ticks(names: Sequence[str]) -> dict[int, str]:

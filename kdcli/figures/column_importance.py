@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import BLUE, GREY, ORANGE, rows
+from kdcli.figures.canvas import rows
 from kdcli.figures.captions import caption_of_shown
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.legends import legend
+from kdcli.figures.looks import BLUE, GREY, ORANGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 EXAMPLES, REPEATS, SHOWN = 2000, 3, 15
 LOOKS = ((GREY, "o", True), (ORANGE, "s", False), (BLUE, "^", True))  # colour, marker, whether it is filled
 CAPTION = (
-    "Points: by how much test accuracy falls when the values of a column are shuffled among the examples,\n"
-    "its features together (mean of {} shufflings, {:,} examples). A column near 0 is not needed, or\n"
+    "Points: by how much test accuracy falls when the values of a column are shuffled among the examples, "
+    "its features together (mean of {} shufflings, {:,} examples). A column near 0 is not needed, or "
     "another tells the same. {}"
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import PROBABILITY, beside, class_ticks, square_panels
+from kdcli.figures.canvas import beside, class_ticks, square_panels
 from kdcli.figures.captions import (
     MOST_PANELS,
     caption_of_room,
@@ -14,6 +14,7 @@ from kdcli.figures.captions import (
     note_of_room,
 )
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.looks import PROBABILITY
 from kdcli.words import counted, listed
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 ROOM = MOST_PANELS - 1  # besides the teacher
 MOST_CLASSES = 20
-CAPTION = "Numbers: test examples; empty cells: none. Colour: share of the true class (square-root scale).\n"
+CAPTION = "Numbers: test examples; empty cells: none. Colour: share of the true class (square-root scale). "
 
 
 def obstacle(view: View) -> str:

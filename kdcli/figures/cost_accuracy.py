@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import GREY, line_look, percent_ticks, wide_panel
-from kdcli.figures.captions import MOST_PANELS, filled, interval_sources, size_of_test
+from kdcli.figures.canvas import percent_ticks, wide_panel
+from kdcli.figures.captions import MOST_PANELS, interval_sources, size_of_test
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.legends import legend
+from kdcli.figures.looks import GREY, line_look
 from kdcli.words import counted, ratio, readable_size
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def draw(view: View) -> Figure:
 
     Where there are many sets, those on the line are named.
     """
-    bars = filled(f"Bars: 95 % intervals over {interval_sources(view)}.")
+    bars = f"Bars: 95 % intervals over {interval_sources(view)}."
     figure, ax = wide_panel(title=f"{finding(view)}, run {view.run}", caption=f"{bars}\n{CAPTION}")
     sized = [subject for subject in view.subjects if subject.size() is not None]
     line = frontier([_place(subject) for subject in sized])

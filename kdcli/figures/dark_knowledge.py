@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import PROBABILITY, class_ticks, square_panels
+from kdcli.figures.canvas import class_ticks, square_panels
 from kdcli.figures.captions import percent
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.looks import PROBABILITY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
 
     from kdcli.figures.view import Array, View
 
-ROOM: dict[str, Any] = {"least": 2, "between": 1.9, "right": 1.5}  # for a colour bar beside each panel
+ROOM: dict[str, Any] = {"between": 1.9, "right": 1.5}  # for a colour bar beside each panel
 FLOOR = 1e-6  # smaller probabilities are drawn like this one
 CAPTION = (
-    "Mean over the training examples of each class. Colour: the other classes, with a log scale of its own\n"
-    "for each panel; numbers on the diagonal: the true class, in percent. Soft targets teach both. T = 1 is\n"
+    "Mean over the training examples of each class. Colour: the other classes, with a log scale of its own "
+    "for each panel; numbers on the diagonal: the true class, in percent. Soft targets teach both. T = 1 is "
     "what the teacher predicts; a higher T shows more clearly which classes it finds similar.{}"
 )
 

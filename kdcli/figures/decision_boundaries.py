@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import PROBABILITY, beside, class_look, panels
+from kdcli.figures.canvas import beside, panels
 from kdcli.figures.captions import (
     MOST_PANELS,
     caption_of_room,
@@ -17,6 +17,7 @@ from kdcli.figures.captions import (
 )
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.legends import legend
+from kdcli.figures.looks import PROBABILITY, class_look
 from kdcli.words import listed
 
 if TYPE_CHECKING:

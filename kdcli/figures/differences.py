@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdcli.figures.captions import caption_of_failures, filled, interval_sources
+from kdcli.figures.captions import caption_of_failures, interval_sources
 from kdcli.figures.forest import (
     LOOKS,
     WORDS,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def draw(view: View) -> Figure:
     """Draw a panel for each metric, with a row for each student set under the name of its group."""
     differences = view.differences()
-    caption = filled(f"Bars: 95 % intervals over {interval_sources(view)}.")
+    caption = f"Bars: 95 % intervals over {interval_sources(view)}."
     figure, panels = forest(
         differences,
         title=f"{finding(view)}, run {view.run}",

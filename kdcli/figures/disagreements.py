@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import BLUE, GREY, ORANGE, class_ticks, panels
+from kdcli.figures.canvas import class_ticks, panels
 from kdcli.figures.captions import caption_of_shown
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.legends import legend
+from kdcli.figures.looks import BLUE, GREY, ORANGE
 from kdcli.figures.wrapping import SMALL
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 SHOWN = 12
 LOOKS = ((GREY, ""), (ORANGE, "//"), (BLUE, ".."))  # colour and hatch of each model
 CAPTION = (
-    "The test images on which most student sets disagree with the teacher. {}\n"
-    "Bars: predicted probability of each class. Titles: true class, number of sets that disagree, and the\n"
+    "The test images on which most student sets disagree with the teacher. {} "
+    "Bars: predicted probability of each class. Titles: true class, number of sets that disagree, and the "
     "classes predicted by the models of the legend, in its order."
 )
 

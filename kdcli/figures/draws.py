@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.captions import caption_of_failures, filled, interval_sources
+from kdcli.figures.captions import caption_of_failures, interval_sources
 from kdcli.figures.forest import WORDS, caption_of_verdicts, forest, mark, verdict_entries
 from kdcli.figures.forest import obstacle as obstacle_to_comparing
 from kdcli.figures.kind import FigureKind
@@ -91,7 +91,7 @@ def _caption(view: View, differences: Sequence[Difference]) -> str:
     if left_out:
         texts.append(f"Left out: {counted(left_out, 'infinite or undefined difference')}.")
     verdicts = caption_of_verdicts(differences)
-    return "\n".join(map(filled, texts)) + verdicts + caption_of_failures(view.students)
+    return "\n".join(texts) + verdicts + caption_of_failures(view.students)
 
 
 SEE = (

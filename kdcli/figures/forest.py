@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import BLUE, GREY, ORANGE, rows
+from kdcli.figures.canvas import rows
+from kdcli.figures.looks import BLUE, GREY, ORANGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

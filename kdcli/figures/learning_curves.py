@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdcli.errors import Text, joined
-from kdcli.figures.canvas import BLUE, ORANGE, panels
+from kdcli.figures.canvas import panels
 from kdcli.figures.captions import (
     MOST_PANELS,
     caption_of_room,
@@ -16,6 +16,7 @@ from kdcli.figures.captions import (
 )
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.legends import legend
+from kdcli.figures.looks import BLUE, ORANGE
 from kdcli.words import counted
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from kdcli.figures.view import Array, Curves, Subject, View
 
 CAPTION = (
-    "Lines: median over {}; bands: 10th to 90th percentile. The loss is T² · KL(target ‖ prediction),\n"
-    "mixed with the cross-entropy of the labels where there is a weight w. It is 0 at a perfect match; with\n"
-    "one-hot targets it is the cross-entropy, which noisy labels keep above 0. Validation loss ends clearly\n"
+    "Lines: median over {}; bands: 10th to 90th percentile. The loss is T² · KL(target ‖ prediction), "
+    "mixed with the cross-entropy of the labels where there is a weight w. It is 0 at a perfect match; with "
+    "one-hot targets it is the cross-entropy, which noisy labels keep above 0. Validation loss ends clearly "
     "above its minimum where its last tenth is more than 10 % above the lowest stretch of this length."
 )
 RISEN = 1.1  # how many times its lowest loss a line has to end at

@@ -6,10 +6,11 @@ import math
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from kdcli.figures.canvas import GREY, abreast, line_look, percent_ticks
-from kdcli.figures.captions import caption_of_failures, filled, interval_sources, percent, size_of_test
+from kdcli.figures.canvas import abreast, percent_ticks
+from kdcli.figures.captions import caption_of_failures, interval_sources, percent, size_of_test
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.legends import legend
+from kdcli.figures.looks import GREY, line_look
 from kdcli.words import listed
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def draw(view: View) -> Figure:
     figure, (left, right) = abreast(
         2,
         title=f"{finding(view)}, run {view.run}",
-        caption=filled(CAPTION.format(interval_sources(view)))
+        caption=CAPTION.format(interval_sources(view))
         + caption_of_failures([*chain(*lines.values()), *controls]),
     )
     for ax, metric in ((left, "accuracy"), (right, "nll")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import BLUE, GREY, panels, percent_ticks
+from kdcli.figures.canvas import panels, percent_ticks
 from kdcli.figures.captions import (
     MOST_PANELS,
     caption_of_room,
@@ -16,6 +16,7 @@ from kdcli.figures.captions import (
 )
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.legends import legend
+from kdcli.figures.looks import BLUE, GREY
 from kdcli.words import listed
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from kdcli.figures.view import Array, Subject, View
 
 CAPTION = (
-    "Test predictions of all {0}, in bins of their confidence: the probability of the predicted class.\n"
-    "Point area: share of all predictions; bars: 95 % intervals over test examples alone. A model below the\n"
-    "diagonal is overconfident. ECE: expected calibration error, the mean distance from the diagonal, for\n"
+    "Test predictions of all {0}, in bins of their confidence: the probability of the predicted class. "
+    "Point area: share of all predictions; bars: 95 % intervals over test examples alone. A model below the "
+    "diagonal is overconfident. ECE: expected calibration error, the mean distance from the diagonal, for "
     "each model alone and averaged over {0}; it is too large on few test examples."
 )
 ROOM = MOST_PANELS - 1  # besides the teacher

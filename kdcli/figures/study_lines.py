@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import ABREAST, GREY, WIDTH, abreast, line_look, panels, percent_ticks
-from kdcli.figures.captions import MOST_PANELS, filled
+from kdcli.figures.canvas import ABREAST, WIDTH, abreast, panels, percent_ticks
+from kdcli.figures.captions import MOST_PANELS
 from kdcli.figures.kind import StudyFigureKind
 from kdcli.figures.legends import legend
+from kdcli.figures.looks import GREY, line_look
 from kdcli.figures.study_axes import apart, positions, tick_lines, value_axis
 from kdcli.figures.study_gains import (
     OVERESTIMATE,
@@ -175,7 +176,7 @@ def _caption(view: StudyView, second: int | None, metrics: list[str]) -> str:
         left_out if len(drawn) < len(view.treatments) else "",
         OVERESTIMATE if gains(view, second) else "",
     ]
-    return filled(" ".join(filter(None, texts)))
+    return " ".join(filter(None, texts))
 
 
 def _hollow(view: StudyView, second: int | None) -> str:

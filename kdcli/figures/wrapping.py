@@ -35,6 +35,17 @@ def wrapped(text: str, room: float, font: Font = MEDIUM, *, sentence: bool = Fal
     return "\n".join(broken for line in text.split("\n") for broken in _lines(line, room, font, starts))
 
 
+def paragraphs(text: str, room: float, font: Font = MEDIUM) -> str:
+    """Break each line of a long text into lines that are as full as fits into `room` inches."""
+    lines = []
+    for line in text.split("\n"):
+        pieces = [
+            piece for part in WORDS.split(UNBROKEN.sub(STUCK, line)) for piece in _pieces(part, room, font)
+        ]
+        lines += [filled.replace(STUCK, " ") for filled in _filled(pieces, room, font)]
+    return "\n".join(lines)
+
+
 @cache
 def text_width(line: str, font: Font = MEDIUM) -> float:
     """Return the width of a line in inches."""

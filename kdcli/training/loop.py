@@ -85,7 +85,7 @@ class _Run:
     keeper: Keeper | None
 
     def start(self) -> None:
-        """Go on from the state that was kept; without one, record the losses before training."""
+        """Go on from the state that was kept; without one, record losses and accuracies before training."""
         if self.keeper and (kept := self.keeper.load()):
             self.state.restore(kept)
             if self.state.epoch <= self.training.epochs:
@@ -95,7 +95,7 @@ class _Run:
         self.report(self.state.steps, self.state.curves.mean_loss)
 
     def train_epoch(self, epoch: int) -> None:
-        """Take the steps of an epoch that are left, and record its losses if they are due."""
+        """Take the steps of an epoch that are left, and record its curves if they are due."""
         state, optimizer, training = self.state, self.state.optimizer, self.training
         steps = training.epochs * steps_in_epoch(len(self.examples), training.batch_size)
         state.begin(epoch)
@@ -114,7 +114,7 @@ class _Run:
             self.report(state.steps, state.curves.mean_loss)
 
     def record(self, epoch: int) -> None:
-        """Measure the losses after an epoch, and keep what is best where that is wanted."""
+        """Measure losses and accuracies after an epoch, and keep what is best where that is wanted."""
         self.state.curves.record(epoch)
         if self.state.best:
             self.state.best.look()

@@ -10,14 +10,13 @@ from kdcli.figures.canvas import (
     CHARACTERS,
     TITLE_MARGIN,
     beside,
-    class_look,
     class_ticks,
     described,
-    line_look,
     panels,
     percent_ticks,
     rows,
     title_of,
+    under,
     wide_panel,
 )
 
@@ -29,11 +28,6 @@ def test_names_of_many_classes_have_room(n_classes: int, shown: int) -> None:
     assert len({later - before for before, later in pairwise(ticks)}) == 1
     assert len(ticks) == shown
     assert len(" ".join(ticks.values())) <= CHARACTERS + 2
-
-
-def test_lines_and_classes_differ_in_looks() -> None:
-    assert len({tuple(line_look(k).values()) for k in range(60)}) == 60
-    assert len({tuple(class_look(k).values()) for k in range(56)}) == 56
 
 
 def test_rows_go_down_by_one_and_by_more_where_names_take_several_lines() -> None:
@@ -82,13 +76,14 @@ def test_no_title_is_cut_and_panels_leave_it_room(
 
 
 def test_ticks_in_percent_have_the_digits_that_they_need() -> None:
-    figure, (ax,) = panels(["panel"], title="title", caption="caption", least=1)
+    figure, (ax,) = panels(["panel"], title="title", caption="caption")
     percent_ticks(ax.yaxis)
     ax.set_ylim(0.9755, 0.979)
     laid_out(figure)
     labels = [label.get_text() for label in ax.get_yticklabels()]
-    assert "97.75%" in labels
+    assert "97.75 %" in labels
     assert len(set(labels)) == len(labels)
+    assert {len(label.partition(".")[2]) for label in labels} == {len("75 %")}
 
 
 def test_the_title_can_be_read_in_one_line_as_it_was_given() -> None:
@@ -107,3 +102,44 @@ def test_the_description_tells_the_title_and_the_axes_of_the_panels() -> None:
     assert described(figure) == (
         "Soft targets help. 2 panels of loss (nats) against epoch; 1 panel of loss (nats) against T."
     )
+
+
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (2, 2), (3, 3), (4, 2), (5, 3), (7, 3), (12, 3)])
+def test_panels_stand_in_rows_that_fit_a_page_and_the_first_of_each_has_numbers(
+    count: int, columns: int
+) -> None:
+    figure, axes = panels(["panel"] * count, title="title", caption="caption")
+    for ax in axes:
+        ax.plot([0, 1], [0, 1])
+        ax.set_ylabel("loss")
+    lefts = [round(ax.get_position().x0, 3) for ax in laid_out(figure).axes]
+    assert len(set(lefts)) == columns
+    assert figure.get_figwidth() <= 9.5
+    numbered = [ax.yaxis.label.get_visible() for ax in axes]
+    assert numbered == [left == lefts[0] for left in lefts]
+    assert numbered == [any(tick.label1.get_visible() for tick in ax.yaxis.get_major_ticks()) for ax in axes]
+
+
+def test_a_long_caption_is_broken_into_lines_that_have_room() -> None:
+    text = "Bars: 95 % intervals over ten draws of the data. " * 12
+    figure, (ax,) = panels(["panel"], title="title", caption=text)
+    box = laid_out(figure).texts[-1].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
+    assert box.y0 >= 0
+    assert box.y1 < ax.get_tightbbox().y0
+
+
+def test_a_panel_under_another_shares_its_horizontal_axis() -> None:
+    figure, axes = panels(["a", "b"], title="title", caption="caption", height=3.0)
+    lower = [under(figure, ax, 0.4, 0.2) for ax in axes]
+    for ax, below in zip(axes, lower, strict=True):
+        ax.set_xlim(0, 7)
+        assert below.get_xlim() == (0, 7)
+        assert not ax.xaxis.label.get_visible()
+    laid_out(figure)
+    top, bottom = axes[0].bbox, lower[0].bbox
+    assert (top.y0 - bottom.y1) / figure.dpi == pytest.approx(0.2)
+    assert bottom.height / (top.height + bottom.height) == pytest.approx(0.4)
+    assert (top.y1 - bottom.y0) / figure.dpi == pytest.approx(3.0)
+    assert [below.yaxis.label.get_visible() for below in lower] == [True, False]

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from kdcli.commands import text
-from kdcli.figures.canvas import CLASS_COLORS
 from kdcli.figures.decision_boundaries import draw, finding, note, obstacle, tints
+from kdcli.figures.looks import CLASS_COLORS
 from kdcli.figures.view import Examples, View
 
 

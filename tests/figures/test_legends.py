@@ -34,8 +34,8 @@ def test_a_legend_has_room_between_panels_and_caption(entries: int, name: str) -
     [
         (["a"] * 3, 3),
         (["a"] * 9, 4),
-        (["m" * 15] * 9, 4),
-        (["m" * 20] * 9, 3),
+        (["m" * 11] * 9, 4),
+        (["m" * 16] * 9, 3),
         ([NAME * 3] * 9, 2),
         ([NAME * 3], 1),
     ],
