@@ -59,7 +59,9 @@ def _comparison(evidence: StudyEvidence) -> Iterator[Block]:
 def _cautions(evidence: StudyEvidence) -> Iterator[Block]:
     folder = evidence.study.folder
     if evidence.missing:
-        yield Paragraph(f"{counted(len(evidence.missing), 'run')} of the plan are not there yet.", "caution")
+        missing = len(evidence.missing)
+        verb = "is" if missing == 1 else "are"
+        yield Paragraph(f"{counted(missing, 'run')} of the plan {verb} not there yet.", "caution")
     for name, (error, hint) in evidence.unread.items():
         failed, helps = failure_of(folder.run(name))
         told = joined(f"{name} is left out: {failed or error}; ", helps if failed else hint)
