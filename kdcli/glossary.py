@@ -17,7 +17,7 @@ FILE = Path(__file__).with_name("glossary.md")
 ALSO, SEE = "Also: ", "See also: "
 TARGETS = "Targets"  # the group whose terms may have a temperature, a model and more behind them
 
-# Words that mean something else in most sentences, and so are no links where they stand alone.
+# Words that often mean something else, and so are no links where they stand alone.
 ORDINARY = """
     batch better beyond bytes chance choose column cost differs distill fold kd leaves loss n newer older p
     point points proof random rest run self set size spread test tie train val w worse
@@ -143,8 +143,12 @@ def _pattern() -> re.Pattern[str]:
     names = [name for term in terms() for name in term.names if not name.startswith("-")]
     ordinary = set(ORDINARY.split())
     forms = {form for name in names if name.casefold() not in ordinary for form in (name, *_plurals(name))}
-    choices = "|".join(
+    choices = [
         rf"(?-i:{re.escape(form)})" if len(form) == 1 else re.sub(r"(\\[ -])+", r"[\\s-]+", re.escape(form))
         for form in sorted(forms - ordinary, key=len, reverse=True)
+    ]
+    # In a name such as "spread, T = 4" there is no doubt.
+    choices += [rf"{term.name}(?=,?\s(at\s)?T\s=)" for term in terms() if term.group == TARGETS]
+    return re.compile(
+        rf"`[^`]*`|(?<![\w/.:=-])(?P<name>{'|'.join(choices)})(?![\w-]|[/.:=]\w)", re.IGNORECASE
     )
-    return re.compile(rf"`[^`]*`|(?<![\w/.:=-])(?P<name>{choices})(?![\w-]|[/.:=]\w)", re.IGNORECASE)

@@ -209,6 +209,8 @@ def test_what_is_no_word_of_its_own_is_not_linked(text: str) -> None:
         ("“accuracies”", "accuracies"),
         ("a teacher.", "teacher"),
         ("targets: soft", "targets"),
+        ("spread, T = 4", "spread"),
+        ("Random at T = 4", "Random"),
     ],
 )
 def test_a_whole_word_is_linked_wherever_it_stands(text: str, piece: str) -> None:
