@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import Text
-from kdcli.figures.apart import moved_line
+from kdcli.figures.apart import moved_lines
 from kdcli.figures.canvas import percent_ticks, wide_panel
 from kdcli.figures.captions import counted_sets, percent, replicates, size_of_test, spoken
 from kdcli.figures.kind import FigureKind
@@ -69,8 +69,9 @@ def draw(view: View) -> Figure:
         title=f"{finding(view)}, run {view.run}",
         caption=CAPTION.format(replicates(view)),
     )
+    places = moved_lines([list(map(_leaves, subjects)) for subjects in lines.values()])
     for k, (title, subjects) in enumerate(lines.items()):
-        _line(ax, title, moved_line(list(map(_leaves, subjects)), k, len(lines)), subjects, line_look(k))
+        _line(ax, title, places[k], subjects, line_look(k))
     if view.teacher:
         ax.axhline(view.teacher.recorded["accuracy"].mean(), color=GREY, linestyle="-.", label="teacher")
     if view.bayes:
@@ -78,7 +79,7 @@ def draw(view: View) -> Figure:
     ax.set_xscale("log", base=2)
     ax.xaxis.set_major_locator(LogLocator(base=2, numticks=20))
     ax.xaxis.set_major_formatter(ScalarFormatter())
-    ax.margins(x=0.08, y=0.12)
+    ax.margins(x=0.11, y=0.12)
     percent_ticks(ax.yaxis)
     ax.set_xlabel("number of leaves (log scale)")
     ax.set_ylabel(f"test accuracy ({size_of_test(view)})")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 NEAR = 0.012  # of an axis: points that are nearer count as in the same place
 STEP = 0.018  # of an axis between the points of one place
 ROOM = 0.8  # of the smallest gap between places, for all points of one place
-RINGS = 4.0  # points of type by which markers around each other differ in size
+RINGS = 3.0  # points of type by which markers around each other differ in size
 
 
 def side_by_side(values: Sequence[float]) -> list[float]:
@@ -35,16 +35,20 @@ def side_by_side(values: Sequence[float]) -> list[float]:
     return moved
 
 
-def moved_line(values: Sequence[float], k: int, count: int) -> list[float]:
-    """Return the places of the kth of several lines over positive values of a logarithmic axis.
+def moved_lines(lines: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Return the places of lines over positive values of a logarithmic axis, moved by a factor each.
 
-    They are moved by the same factor, so that the bars of lines stand beside each other.
+    So the bars of several lines at one value stand beside each other.
     """
-    logs = sorted({math.log(value) for value in values})
-    span = logs[-1] - logs[0] or 1.0
-    gap = min((b - a for a, b in pairwise(logs)), default=span)
+    logs = [math.log(value) for line in lines for value in line]
+    span, count = max(logs) - min(logs) or 1.0, len(lines)
+    own = (pairwise(sorted(math.log(value) for value in line)) for line in lines)
+    gaps = (b - a for pairs in own for a, b in pairs)
+    gap = min((gap for gap in gaps if gap > NEAR * span), default=span)
     step = min(STEP * span, ROOM * gap / count)
-    return [value * math.exp(step * (k - (count - 1) / 2)) for value in values]
+    return [
+        [value * math.exp(step * (k - (count - 1) / 2)) for value in line] for k, line in enumerate(lines)
+    ]
 
 
 def rings(points: Sequence[tuple[float, float]], spans: tuple[float, float]) -> list[int]:

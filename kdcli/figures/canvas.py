@@ -33,6 +33,7 @@ MEASURE = 7.2  # of a caption: longer lines are hard to follow
 LEAST = 2  # columns that have room, for the sake of title and caption
 PANEL_TITLE_LINES = 2  # that have room above every panel
 NAME_LINE = 0.2  # of further lines of a panel's title, and of names of rows and in legends
+ROW_WIDTH = 3.0  # of a panel of rows, beside others
 NAMES_ROOM, NAMES_MARGIN = 2.1, 0.5  # to the left of rows, for their names and for the label of the axis
 BETWEEN_COLUMNS, BETWEEN_ROWS = 0.8, 1.0
 BETWEEN_SHARING = 0.4  # columns of which the first one alone has ticks with numbers
@@ -146,7 +147,8 @@ def rows(
     height, more = max(1.2, line * sum(heights)), LINE * (axis_lines - 1)
     longest = max(text_width(part, BOLD) for name in names for part in name.split("\n"))
     shape: dict[str, Any] = {"left": longest + NAMES_MARGIN, "between": 0.3, "top": BARE_TOP + LINE}
-    figure, axes = _row(count, 3.0, height, more, **shape, title=title, caption=caption)
+    width = ROW_WIDTH if count > 1 else 1.5 * ROW_WIDTH
+    figure, axes = _row(count, width, height, more, **shape, title=title, caption=caption)
     for ax in axes[1:]:
         ax.sharey(axes[0])
     axes[0].set_yticks([0.5 - sum(heights[:k]) - own / 2 for k, own in enumerate(heights)], names)

@@ -9,6 +9,7 @@ from kdcli.figures.captions import caption_of_shown
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.legends import legend
 from kdcli.figures.looks import BLUE, GREY, ORANGE
+from kdcli.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +64,13 @@ def finding(names: Sequence[str], measured: Mapping[str, Mapping[str, float]]) -
     most = {name: max(measured[name], key=lambda column: measured[name][column]) for name in names}
     if len(set(most.values())) == 1:
         return f"'{most[names[0]]}' matters most to {'all models shown' if len(names) > 1 else names[0]}"
-    return "; ".join(f"{name} relies most on '{column}'" for name, column in most.items())
+    by_column: dict[str, list[str]] = {}
+    for name, column in most.items():
+        by_column.setdefault(column, []).append(name)
+    return "; ".join(
+        f"{listed(models)} {'relies' if len(models) == 1 else 'rely'} most on '{column}'"
+        for column, models in by_column.items()
+    )
 
 
 def draw(view: View) -> Figure:

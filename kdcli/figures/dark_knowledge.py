@@ -82,6 +82,7 @@ def _panel(ax: Axes, p: Array) -> None:
     others = np.ma.masked_array(p.clip(FLOOR), mask=np.eye(n_classes, dtype=bool))
     low, high = float(others.min()), float(others.max())
     image = ax.imshow(others, cmap=SHARES, norm=LogNorm(low, max(high, 1.01 * low)))
+    ax.set_facecolor("0.9")  # of the diagonal, which has no colour of the scale
     size = number_size(n_classes, 4)
     for k in range(n_classes):
         ax.text(k, k, f"{100 * p[k, k]:.3g}", ha="center", va="center", fontsize=size)

@@ -89,8 +89,8 @@ def draw(view: View) -> Figure:
         + caption_of_room(view.students, ROOM),
         right=1.1,
     )
-    for ax, (_, predict) in zip(axes, models, strict=True):
-        p = bayes if bayes is not None and predict is view.posterior else plane.evaluate(predict)
+    for k, (ax, (_, predict)) in enumerate(zip(axes, models, strict=True)):
+        p = bayes if bayes is not None and k == 0 else plane.evaluate(predict)
         _panel(ax, view, plane, p, bayes)
     _legend(figure, view)
     _color_bar(figure, view)

@@ -118,7 +118,7 @@ def finding(view: StudyView, gained: Sequence[SpotGain], second: int | None) -> 
     if second is not None:
         where += f", {view.keys[second].at(other)}"
     verb = "gains" if gain.gain > 0 else "loses"
-    return f"{gain.treatment} {verb} most at {where}: {size} points{_confirmed(gain)}"
+    return f"{gain.treatment} {verb} most at {where}: {size} points of accuracy{_confirmed(gain)}"
 
 
 def _confirmed(gain: SpotGain) -> str:

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 
-from kdcli.figures.apart import moved_line, rings, side_by_side
+from kdcli.figures.apart import moved_lines, rings, side_by_side
 
 
 def test_points_of_one_place_stand_beside_each_other_around_it() -> None:
@@ -28,12 +28,16 @@ def test_points_keep_their_order_where_places_are_close_to_each_other() -> None:
 
 def test_all_points_of_a_line_are_moved_alike() -> None:
     values = [1.0, 2.0, 20.0]
-    lines = [moved_line(values, k, 3) for k in range(3)]
-    assert lines[1] == pytest.approx(values)
-    for line, factor in ((lines[0], lines[0][0]), (lines[2], lines[2][0])):
-        assert line == pytest.approx([factor * value for value in values])
-    assert lines[0][0] < 1 < lines[2][0] < lines[0][1]
-    assert moved_line(values, 0, 1) == values
+    left, middle, right = moved_lines([values, values, values[:2]])
+    assert middle == pytest.approx(values)
+    assert left == pytest.approx([left[0] * value for value in values])
+    assert right == pytest.approx([right[0] * value for value in values[:2]])
+    assert left[0] < 1 < right[0] < left[1]
+    assert left[0] * right[0] == pytest.approx(1)
+    assert moved_lines([values]) == [values]
+    left, right = moved_lines([[1.0, 2.0, 2.0, 20.0], values])  # the second and third in one place
+    assert left[0] < 1 < right[0]
+    assert right[0] - left[0] > 0.03
 
 
 def test_markers_in_one_place_are_rings_of_their_own() -> None:

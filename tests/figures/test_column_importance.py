@@ -53,6 +53,9 @@ def test_the_finding_names_the_column_that_matters_most() -> None:
     assert finding(["teacher"], alike) == "'a' matters most to teacher"
     apart = {"teacher": {"a": 0.2, "b": 0.1}, "soft (mlp:4)": {"a": 0.0, "b": 0.3}}
     assert finding(list(apart), apart) == "teacher relies most on 'a'; soft (mlp:4) relies most on 'b'"
+    two = {**apart, "hard (mlp:4)": alike["teacher"]}
+    told = "teacher and hard (mlp:4) rely most on 'a'; soft (mlp:4) relies most on 'b'"
+    assert finding(list(two), two) == told
 
 
 def test_a_point_for_each_model_and_column_the_most_important_on_top(table: View) -> None:
