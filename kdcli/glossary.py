@@ -19,8 +19,8 @@ TARGETS = "Targets"  # the group whose terms may have a temperature, a model and
 
 # Words that often mean something else, and so are no links where they stand alone.
 ORDINARY = """
-    batch better beyond bytes chance choose column cost differs distill fold kd leaves loss n newer older p
-    point points proof random rest run self set size spread test tie train val w worse
+    batch better beyond bytes chance choose column cost differs distill fold hard kd leaves loss n newer
+    older p point points proof random rest run self set size spread test tie train val w worse
 """
 
 

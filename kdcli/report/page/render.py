@@ -11,19 +11,20 @@ import hashlib
 import math
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from kdcli.commands import spell
-from kdcli.errors import Command, Text
-from kdcli.glossary import linked, terms
+from kdcli.errors import Command, Text, UsageError
+from kdcli.glossary import find, linked, terms
 from kdcli.report.page.blocks import Block, Chapter, Figure, Page
 from kdcli.report.page.inline import inlined
 from kdcli.report.page.visible import plain
 from kdcli.report.table import Cell, Table
 
-if TYPE_CHECKING:
-    from markupsafe import Markup
-
+WORD = Markup('<a class="word" href="#word-{}">{}</a>')
 FOLDER = Path(__file__).parent  # of templates, style and script
 LONG = 12  # rows above which a table can be folded
 FOLDED = 30  # rows above which it is, until a reader opens it
@@ -52,8 +53,6 @@ class _Renderer:
     """Renders one page; it knows which words have a link in the chapter at hand, and in the whole page."""
 
     def __init__(self) -> None:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
         self._environment = Environment(
             loader=FileSystemLoader(FOLDER),
             autoescape=True,
@@ -64,6 +63,7 @@ class _Renderer:
         self._environment.filters |= {
             "block": self._block,
             "words": self._words,
+            "term": self._term,
             "code": _code,
             "plain": plain,
             "broken": _broken,
@@ -90,31 +90,33 @@ class _Renderer:
         )
 
     def _chapter(self, chapter: Chapter) -> Markup:
-        from markupsafe import Markup
-
         self._linked = set()
         return Markup("").join(map(self._block, chapter.blocks))
 
     def _block(self, block: Block) -> Markup:
         """Return a block as HTML: what the macro of its name writes. A table is in parts where it is wide."""
-        from markupsafe import Markup
-
         parts = _parts(block) if isinstance(block, Table) else [block]
         macro = getattr(self._macros, type(block).__name__.lower())
         return Markup("").join(macro(part) for part in parts)
 
+    def _term(self, name: str) -> Markup:
+        """Write a name of kd's own, such as that of a metric or a target, as a link to what it means."""
+        try:
+            anchor = find(name).anchor
+        except UsageError:
+            return escape(plain(name))
+        self._used.add(anchor)
+        return WORD.format(anchor, plain(name))
+
     def _words(self, text: Text) -> Markup:
         """Write a text, its commands as code; the first of each of kd's words links to what it means."""
-        from markupsafe import Markup, escape
-
         parts: list[Markup] = []
         for part in (text,) if isinstance(text, str) else text:
             if isinstance(part, Command):
                 parts.append(Markup("<code>{}</code>").format(plain(spell(part))))
                 continue
             for piece, anchor in linked(part, self._linked):
-                link = Markup('<a class="word" href="#word-{}">{}</a>')
-                parts.append(link.format(anchor, plain(piece)) if anchor else escape(plain(piece)))
+                parts.append(WORD.format(anchor, plain(piece)) if anchor else escape(plain(piece)))
                 self._linked |= {anchor} if anchor else set()
         self._used |= self._linked
         return Markup("").join(parts)
@@ -122,16 +124,12 @@ class _Renderer:
 
 def _broken(text: str) -> Markup:
     """Write a text whose long words may be broken, for narrow columns, where other words are kept whole."""
-    from markupsafe import Markup, escape
-
     pieces = re.split(rf"(?<=\S{{{LONGEST}}})(?=\S)", plain(text))
     return Markup("<wbr>").join(map(escape, pieces))
 
 
 def _code(paragraph: str) -> Markup:
     """Write a paragraph of the glossary, with code where backquotes are."""
-    from markupsafe import Markup, escape
-
     parts = paragraph.split("`")
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if k % 2 else escape(part) for k, part in enumerate(parts)
@@ -153,12 +151,8 @@ def _count(table: Table) -> int:
 
 def _source(name: str) -> Markup:
     """Return one of kd's own files, which are not escaped."""
-    from markupsafe import Markup
-
     return Markup((FOLDER / name).read_text(encoding="utf-8"))  # noqa: S704 it is kd's own
 
 
 def _inlined(figure: Figure) -> Markup:
-    from markupsafe import Markup
-
     return Markup(inlined(figure.svg, figure.name))  # noqa: S704 kd drew it, and its names are escaped
