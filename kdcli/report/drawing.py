@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
@@ -20,10 +18,10 @@ from kdcli.evidence.gather import Evidence
 from kdcli.evidence.measures import estimate_metric
 from kdcli.evidence.tested import bayes_on_test_splits, draws_of, on_test_splits
 from kdcli.evidence.verdicts import by_group
-from kdcli.figures import FigureKind, StudyFigureKind, find_figure
-from kdcli.figures.canvas import described
+from kdcli.figures import find_figure
 from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subject, View
 from kdcli.metrics import METRICS, Metric, measure
+from kdcli.report.figure_files import drawn
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.stored import Data, Trained, TrainedStudents, TrainedTeacher
 from kdcli.scored import BINS, Scored, bin_sums, confidences, hits, top_bins
@@ -31,13 +29,7 @@ from kdcli.store import Run, Store
 from kdcli.workers import Result, Tell
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     TeacherLogits: TypeAlias = Callable[[], torch.Tensor | None]  # on the test split of each draw
-
-
-INLINE = "inline svg"  # a format of figures within a page
-UNWRITTEN = {"svg": ("Date", "Creator", "Format", "Type"), "pdf": ("CreationDate",), "png": ()}  # of files
 
 
 def draw(
@@ -75,35 +67,6 @@ def draw_part(task: Mapping[str, Any], shared: Mapping[str, torch.Tensor], tell:
     files = {name: drawn(kind, kind.seen(view), task["format"]) for name, kind in kinds.items()}
     tensors = {name: torch.frombuffer(bytearray(file), dtype=torch.uint8) for name, file in files.items()}
     return Result(None, tensors)
-
-
-def drawn(kind: FigureKind | StudyFigureKind, view: Any, file_format: str) -> bytes:
-    """Draw a figure of this kind as a file; see `render`.
-
-    Where the font lacks a character of a name, a box stands for it.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        return render(kind.draw(view), file_format)
-
-
-def render(figure: Figure, file_format: str) -> bytes:
-    """Return a figure as a file of this format: the same figure gives the same bytes, whenever it is drawn.
-
-    An SVG file holds all that it shows and refers to nothing elsewhere. Its letters are drawn; in one that is
-    INLINE they are text, for a page whose reader has fonts.
-    """
-    from matplotlib import rc_context
-
-    buffer = io.BytesIO()
-    kind = "svg" if file_format == INLINE else file_format
-    metadata: dict[str, str | None] = dict.fromkeys(UNWRITTEN[kind])
-    if kind == "svg":  # for whoever cannot see it
-        metadata["Title"] = described(figure)
-    letters = "none" if file_format == INLINE else "path"
-    with rc_context({"svg.hashsalt": "kd", "svg.fonttype": letters}):  # ids that are not random
-        figure.savefig(buffer, format=kind, metadata=metadata)
-    return buffer.getvalue()
 
 
 def collect(

@@ -13,7 +13,7 @@ from kdcli.errors import Text
 from kdcli.evidence.conclusions import conclude
 from kdcli.evidence.gather import gather
 from kdcli.figures import FIGURES
-from kdcli.report.drawing import INLINE
+from kdcli.report.figure_files import INLINE
 from kdcli.report.page.figures import Figures
 from kdcli.report.page.render import render
 from kdcli.report.page.run import run_page

@@ -12,7 +12,7 @@ from kdcli.errors import Text, UsageError, joined
 from kdcli.evidence.study import StudyEvidence, StudyRow, gather_study
 from kdcli.figures import STUDY_FIGURES, find_study_figure
 from kdcli.figures.study_view import Key, Place, Score, SetOfRun, StudyRun, StudyView
-from kdcli.report.drawing import drawn
+from kdcli.report.figure_files import drawn
 from kdcli.report.study import leaf, value_text
 from kdcli.report.told import Line, Told
 from kdcli.report.words import wrote

@@ -2,7 +2,7 @@
 
 from kdcli.evidence.study import gather_study
 from kdcli.figures import STUDY_FIGURES
-from kdcli.report.drawing import INLINE, drawn
+from kdcli.report.figure_files import INLINE, drawn
 from kdcli.report.page.figures import Figures
 from kdcli.report.page.render import render as as_html
 from kdcli.report.page.study import study_page

@@ -35,7 +35,7 @@ def study_page(evidence: StudyEvidence, figures: Figures) -> Page:
         *figures.chapters(),
         Chapter("What varies", [Facts([(key, _values(values)) for key, values in study.varied.items()])]),
         Chapter("Cautions", list(_cautions(evidence))),
-        _again(study),
+        again(study),
     ]
     varied = listed([leaf(key) for key in study.varied])
     subtitle = f"A study of knowledge distillation: {counted(runs, 'run')} that differ in {varied}."
@@ -70,7 +70,7 @@ def _cautions(evidence: StudyEvidence) -> Iterator[Block]:
         yield Paragraph("All runs of the plan are there, and none is left out.")
 
 
-def _again(study: Study) -> Chapter:
+def again(study: Study) -> Chapter:
     """Return the chapter on how a study is made again, and how one knows that it is the same."""
     source = next((name for name in study_names() if _same(study, name)), "")
     options = {} if study.reproducible == EXACT else {"reproducible": study.reproducible}

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from kdcli.figures.canvas import abreast
-from kdcli.report.drawing import INLINE, render
+from kdcli.report.figure_files import INLINE, render
 from kdcli.report.page.inline import SVG, inlined
 
 

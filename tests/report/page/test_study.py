@@ -7,7 +7,7 @@ from sweeping import SEEDS, TEMPERATURES, digests, made, run_of
 from kdcli.evidence.study import gather_study
 from kdcli.report.page.blocks import Code, Facts, Fold, Page, Paragraph
 from kdcli.report.page.figures import Figures
-from kdcli.report.page.study import study_page
+from kdcli.report.page.study import again, study_page
 from kdcli.report.table import Table
 from kdcli.runs.studies import Study
 from kdcli.store import Store, StudyFolder
@@ -64,6 +64,4 @@ def test_its_sweep_file_makes_the_same_runs(
 
 def test_a_study_that_comes_with_kd_is_named(outputs: Path) -> None:
     study = Study.planned(StudyFolder(Store(outputs), "mine"), "moons-noise")
-    from kdcli.report.page.study import _again
-
-    assert Code("kd sweep moons-noise") in _again(study).blocks
+    assert Code("kd sweep moons-noise") in again(study).blocks
