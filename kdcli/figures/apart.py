@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NEAR = 0.012  # of an axis: points that are nearer count as in the same place
-STEP = 0.018  # of an axis between the points of one place
+STEP = 0.018  # of an axis between the points of one place, or
+LINE_STEP = 0.01  # between those of two lines at one value
 ROOM = 0.8  # of the smallest gap between places, for all points of one place
 RINGS = 3.0  # points of type by which markers around each other differ in size
 
@@ -45,7 +46,7 @@ def moved_lines(lines: Sequence[Sequence[float]]) -> list[list[float]]:
     own = (pairwise(sorted(math.log(value) for value in line)) for line in lines)
     gaps = (b - a for pairs in own for a, b in pairs)
     gap = min((gap for gap in gaps if gap > NEAR * span), default=span)
-    step = min(STEP * span, ROOM * gap / count)
+    step = min(LINE_STEP * span, ROOM * gap / count)
     return [
         [value * math.exp(step * (k - (count - 1) / 2)) for value in line] for k, line in enumerate(lines)
     ]
