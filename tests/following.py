@@ -13,24 +13,26 @@ from typing import Any
 
 import pytest
 from customers import customers
+from data.made import own_images
 from harness import Kd, idx_files, write_files
-from pages import ALWAYS_SMALLER, NOT_RUN, Block, blocks, words_of
+from pages import ALWAYS_SMALLER, NOT_RUN, SMALLER, SMALLER_FILES, Block, blocks, words_of
 
 # What a page may take for granted, by the word that names it there.
 STAND_INS: Mapping[str, Callable[[str], object]] = {
     "customers.csv": lambda name: customers(name, 400),
     "new.csv": lambda name: customers(name, 20, seed=1),
     "mnist-files": lambda name: write_files(Path(name), idx_files(10)),
+    "photos": lambda name: Path(own_images()).rename(name),
 }
 
 
 @dataclass
 class Reader:
-    """One who follows a page; `smaller` are the commands that are run in place of those of the page."""
+    """One who follows a page, to the letter or, to be `quick`, with smaller commands and files."""
 
     kd: Kd
     environment: pytest.MonkeyPatch
-    smaller: Mapping[str, str]
+    quick: bool
     printed: str = ""
     names: dict[str, Any] = field(default_factory=dict)
 
@@ -50,10 +52,10 @@ class Reader:
         """Do what a block is there for."""
         if block.file:
             Path(block.file).parent.mkdir(parents=True, exist_ok=True)
-            Path(block.file).write_text(block.text, encoding="utf-8")
+            Path(block.file).write_text(self.edited(block), encoding="utf-8")
         for command in block.commands:
             if command not in NOT_RUN:
-                self.run({**self.smaller, **ALWAYS_SMALLER}.get(command, command))
+                self.run({**(SMALLER if self.quick else {}), **ALWAYS_SMALLER}.get(command, command))
         if block.language == "toml":
             tomllib.loads(block.text)
             assert block.file, "name the file in the first line, so that a reader knows where to put it"
@@ -62,6 +64,13 @@ class Reader:
             with redirect_stdout(printed):
                 exec(compile(block.text, block.page, "exec"), self.names)  # noqa: S102 it is our own
             self.printed += printed.getvalue()
+
+    def edited(self, block: Block) -> str:
+        """Return the text of a file, smaller where this reader is quick."""
+        text = block.text
+        for old, new in SMALLER_FILES.get(block.file, {}).items() if self.quick else ():
+            text = text.replace(old, new)
+        return text
 
     def run(self, command: str) -> None:
         """Run a command line: kd in this process, anything else in one of its own."""

@@ -28,15 +28,57 @@ class Instead:
 
 
 # Commands that take long, and what a quick test runs in their place. A long test runs them as they are.
-SMALLER: Mapping[str, str] = {}
+SMALLER: Mapping[str, str] = {
+    "kd run gaussians": "kd run gaussians --draws 2 --seeds 1 --n-samples 200 --n-test 500",
+    "kd run moons": "kd run moons --draws 2 --seeds 1 --n-samples 200 --n-test 500",
+    "kd run digits": "kd run digits --draws 1 --seeds 1",
+    "kd gen-data digits --run question": "kd gen-data digits --run question --draws 2",
+    "kd distill --model mlp:100 --target labels,smooth,hard,shuffled,spread,self,soft --temperature 4 "
+    "--transfer train:200 --epochs 300 --seeds 2": "kd distill --model mlp:100 --target labels,smooth,hard,"
+    "shuffled,spread,self,soft --temperature 4 --transfer train:200 --epochs 2 --seeds 2",
+    "kd run train.csv --label churned --val val.csv --test test.csv --from teacher.py:predict --seeds 20": ""
+    "kd run train.csv --label churned --val val.csv --test test.csv --from teacher.py:predict --seeds 2",
+}
+
+# What a quick test changes in the files of pages; a long test takes them as they are.
+SMALLER_FILES: Mapping[str, Mapping[str, str]] = {
+    "labels.toml": {"[students]": "[data]\ndraws = 2\n\n[students]", "epochs = 300": "epochs = 2"},
+    "train_big.py": {"RandomForestClassifier(1000,": "RandomForestClassifier(20,"},
+}
 
 # Commands that take too long for any test, and what all tests run in their place.
-ALWAYS_SMALLER: Mapping[str, str] = {}
+ALWAYS_SMALLER: Mapping[str, str] = {
+    "kd gen-data mnist --source mnist-files": "kd gen-data mnist --source mnist-files --n-val 50",
+    "kd run customers.csv --label left": "kd run customers.csv --label left --draws 1 --seeds 1",
+    "kd run customers.csv --label left --draws 1": "kd run customers.csv --label left --draws 1 --seeds 2",
+    "kd run customers.csv --label left --draws 10": "kd run customers.csv --label left --draws 1 --seeds 1",
+    "kd run breast-cancer --draws 5": "kd run breast-cancer --draws 2",
+    "kd sweep mine.toml --shard slurm --jobs 4 --outputs /shared/outputs": "kd sweep mine.toml --shard slurm "
+    "--jobs 4 --outputs shared",
+}
+
+TESTED = "the gate, line by line: .ci/run"
+DASK = "tests/sweeps/test_on_dask.py, which starts a scheduler and workers"
+
+MNIST = "docs/tasks/own-images.md, which reads such files, and `kd run digits`, which does the same with less"
 
 # Commands that no test runs from the page.
 NOT_RUN: Mapping[str, Instead] = {
-    GATE[0]: Instead("installs packages", "the gate, line by line: .ci/run"),
-    GATE[1]: Instead("runs this very test", "the gate, line by line: .ci/run"),
+    GATE[0]: Instead("installs packages", TESTED),
+    GATE[1]: Instead("runs this very test", TESTED),
+    "pytest": Instead("runs this very test", TESTED),
+    "pytest -m 'not long'": Instead("runs this very test", TESTED),
+    "kd run mnist-few --source mnist-files": Instead("takes minutes and 1.5 GB of memory", MNIST),
+    "kd distill --recipe mnist-few --target smooth,shuffled": Instead("needs that run", MNIST),
+    "pip install 'kdcli[dask]'": Instead("installs packages", "test_extras_exist"),
+    "dask scheduler": Instead("does not end", DASK),
+    "dask worker tcp://HOST:8786 --nthreads 1": Instead("does not end", DASK),
+    "kd sweep mine.toml --engine dask --address tcp://HOST:8786": Instead("needs a scheduler", DASK),
+    "python benchmarks/structure.py": Instead("counts the checkout", "tests/test_structure.py"),
+    "python tests/reference.py": Instead(
+        "writes into the checkout", "test_the_reference_is_in_step_with_the_code"
+    ),
+    "python tests/pages.py": Instead("reads the checkout", "test_the_list_says_how_each_command_is_tested"),
 }
 
 
@@ -83,7 +125,11 @@ def commands(page: str) -> list[str]:
 
 def followed() -> list[str]:
     """Return the pages that have something to run."""
-    return [page for page in PAGES if any(block.language != "text" for block in blocks(page))]
+    return [
+        page
+        for page in PAGES
+        if not page.startswith(GENERATED) and any(block.language != "text" for block in blocks(page))
+    ]
 
 
 def long_pages() -> list[str]:
@@ -101,6 +147,8 @@ def how(command: str) -> str:
     if command in NOT_RUN:
         instead = NOT_RUN[command]
         return f"not run from the page, since it {instead.reason}; tested by {instead.tested_by}"
+    if not any(command in commands(page) for page in followed()):
+        return "an example of a help page, whose options are looked up there"
     if command in ALWAYS_SMALLER:
         return f"run smaller: `{ALWAYS_SMALLER[command]}`"
     if command in SMALLER:
@@ -112,7 +160,7 @@ def main() -> None:
     """Print every command of every page, and how it is tested."""
     for page in PAGES:
         listed = commands(page)
-        if listed and not page.startswith(GENERATED):
+        if listed:
             print(f"\n{page}")
             for command in listed:
                 print(f"  {command}\n      {how(command)}")
