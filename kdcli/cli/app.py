@@ -1,4 +1,4 @@
-"""The app: kd with the options of its own, and how commands are added to it."""
+"""The Typer app: kd's own options, and how commands are added to it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Signature
@@ -47,37 +47,37 @@ def _kd(
         ),
     ] = False,
 ) -> None:
-    """Distil knowledge in the terminal: from data to a small student, with the evidence that it helped."""
+    """Knowledge distillation in the terminal: from data to a small student, and whether distilling helped."""
 
 
 class StrictCommand(HelpCommand):
-    """A command that refuses an option with one value that is given twice, rather than take the last."""
+    """A command that refuses a single-valued option given twice, instead of taking the last value."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse a command line as Typer does; raises `UsageError` for an option that is given twice."""
         rest: list[str] = super().parse_args(ctx, list(args))
-        if not ctx.resilient_parsing:  # else it is being completed
+        if not ctx.resilient_parsing:  # true during shell completion
             _, _, given = self.make_parser(ctx).parse_args(list(args))
             for option in self.params:
                 single = isinstance(option, TyperOption) and not (option.is_flag or option.multiple)
                 if single and given.count(option) > 1:
                     raise UsageError(
-                        f"{option.opts[0]} is given {given.count(option)} times, and takes one value",
+                        f"{option.opts[0]} is given {given.count(option)} times but takes one value",
                         f"keep one of them; see `{ctx.command_path} --help`",
                     )
         return rest
 
 
 class App(typer.Typer):
-    """The app of kd, whose commands are functions of one `Call`."""
+    """kd's app; each command is a function of one `Call`."""
 
     def __init__(self) -> None:
         super().__init__(
             name="kd",
             cls=HelpGroup,
             epilog="kd run\nkd run moons\nkd distill --help",
-            # Declared at `_kd` instead: Typer's own options are converted by pydantic even where they are not
-            # given, and importing it takes longer than the rest of a help page.
+            # Declared on `_kd` instead: Typer converts its own options with pydantic even when they are not
+            # given, and importing pydantic takes longer than the rest of a help page.
             add_completion=False,
             add_help_option=False,
             pretty_exceptions_enable=False,
@@ -95,8 +95,8 @@ class App(typer.Typer):
     ) -> Callable[[Function], Function]:
         """Add a function as the command `name`; its docstring is the command's purpose.
 
-        The command has an option for every setting of the classes `settings`, which are those that a section
-        of the recipe may have, by name, and then the named `options` of `Options`, in that class's order.
+        `settings` maps names to the classes that a section of the recipe may have. The command gets an option
+        for each of their settings, then the named `options` of `Options`, in the order of that class.
         """
         of_recipe = list(recipe_parameters(settings or {}).values())
         others = [OPTIONS[option] for option in sorted(options, key=list(OPTIONS).index)]

@@ -1,4 +1,4 @@
-"""Calls of commands: what a command line asks for, and the run and recipe that this means."""
+"""Command calls: what a command line asks for, and the run and recipe that it refers to."""
 
 import os
 import re
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a command: its `settings` for a section of the recipe, by key, and its other options.
+    """One call of a command: the settings given for a section of the recipe, by key, and the other options.
 
-    Settings that are not given are missing.
+    `settings` has only the keys that were given.
     """
 
     settings: Mapping[str, Any]
@@ -37,7 +37,7 @@ class Call:
     def from_line(
         cls, given: Mapping[str, Any], settings: Sequence[Parameter], options: Sequence[Parameter]
     ) -> Self:
-        """Return the call for what Typer read from a command line, as its parameters declare it.
+        """Build a call from the values that Typer parsed, using the declared parameters.
 
         Raises `UsageError` for an option that is out of range; settings are checked with their section.
         """
@@ -48,7 +48,7 @@ class Call:
 
     @cached_property
     def screen(self) -> Screen:
-        """Where the command prints."""
+        """The screen that the command prints to."""
         return Screen(self.options.quiet, self.options.as_json)
 
     @cached_property
@@ -57,7 +57,7 @@ class Call:
         return Store(self.options.outputs)
 
     def passed(self, *keys: str) -> dict[str, Any]:
-        """Return some of the options as keyword arguments, for a stage that calls them the same."""
+        """Return the named options as keyword arguments, for a stage that uses the same names."""
         return {key: getattr(self.options, key) for key in keys}
 
     def opened(self, run: Run) -> "Experiment":
@@ -67,10 +67,12 @@ class Call:
         return Experiment.open(run)
 
     def run_to_make(self, name: str) -> Run:
-        """Return the run of this name, there or not; raises `UsageError` for one in a study that is not."""
+        """Return the run of this name, which need not exist; raises `UsageError` if its study does not."""
         run, (study, slash, _) = self.store.run(name), name.partition("/")
         if slash and study not in self.store.studies():
-            raise UsageError(f"{name}: there is no study {study}", "the names of other runs have no /")
+            raise UsageError(
+                f"{name}: there is no study {study}", "only names of runs in a study contain a /"
+            )
         return run
 
     def recipe_of(self, name: str) -> Recipe | None:
@@ -80,7 +82,7 @@ class Call:
 
     @contextmanager
     def working_on(self, run: Run) -> Iterator["Experiment"]:
-        """Say which run it is, and open it to work on it while no other kd does."""
+        """Announce the run, lock it against other kd processes, and open it."""
 
         def waiting() -> None:
             self.screen.hint(f"another kd is working on run {run.name}; waiting for it to finish")
@@ -88,7 +90,7 @@ class Call:
         self.screen.working_on(run)
         with run.locked(wait=not self.options.no_wait, waiting=waiting) as leftovers:
             if leftovers:
-                self.screen.hint(f"cleared up after a command that was cut off: {', '.join(leftovers)}")
+                self.screen.hint(f"removed leftovers of an interrupted command: {', '.join(leftovers)}")
             yield self.opened(run)
 
 
@@ -99,7 +101,7 @@ def _values(given: Mapping[str, Any], parameters: Sequence[Parameter]) -> dict[s
 
 @dataclass(frozen=True)
 class Source:
-    """What a command makes data from: a recipe, settings of its data section, and a folder of IDX files."""
+    """The source of a run's data: a recipe, settings for its data section, and a folder of IDX files."""
 
     recipe: Recipe
     settings: Mapping[str, Any]
@@ -108,17 +110,17 @@ class Source:
 
 
 def is_path(source: str) -> bool:
-    """Whether a source is a file or folder of data, rather than a recipe's or dataset's name, or a recipe.
+    """Whether a source is a file or folder of data, rather than a recipe file or the name of a recipe.
 
-    A folder that is called like a dataset needs a path, such as ./moons.
+    A folder with the name of a dataset must be given as a path, such as ./moons.
     """
     return not names_recipe(source) and ("/" in source or "." in source or os.path.isdir(source))
 
 
 def source_of(source: str, given: str | None, run: Callable[[str], Recipe | None]) -> Source:
-    """Return what a file or folder of the user's own is made from, in a run named after it or as `given`.
+    """Return the source for a file or folder of the user's own; the run is named `given` or after the file.
 
-    `run` gives the recipe of a run that is there with such data.
+    `run` returns the recipe of an existing run; it is used if it is for the same kind of data.
     """
     path = Path(source)
     if not os.path.exists(path):
@@ -133,7 +135,7 @@ def source_of(source: str, given: str | None, run: Callable[[str], Recipe | None
 
 
 def run_name(source: str, given: str | None) -> str:
-    """Return the name of a recipe's run: the one given, KD_RUN's, the recipe's own, or that of its file."""
+    """Return the name of a recipe's run: `given`, else KD_RUN, else the name of the recipe or of its file."""
     given = given or named_run()
     name = given or (Path(source).stem if source.endswith(SUFFIX) else source)
     if given is None and not NAME.fullmatch(name):
@@ -142,10 +144,10 @@ def run_name(source: str, given: str | None) -> str:
 
 
 def recipe_for_data(call: Call) -> Source:
-    """Return what gen-data makes data from.
+    """Return the source of gen-data's data.
 
-    That is --recipe if given, else the recipe of the run if it exists, else the dataset's. The run is the
-    one that --run or KD_RUN names, or that of the recipe, the dataset, or the file.
+    Its recipe is --recipe if given, else the recipe of the run if that exists, else the dataset's. The run is
+    named by --run or KD_RUN, else after the recipe, the dataset or the file.
     """
     dataset, source, name = call.options.dataset, call.options.recipe, call.options.new_run
     if dataset is not None and is_path(dataset):

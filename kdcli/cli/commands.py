@@ -1,4 +1,4 @@
-"""The commands that make things: runs, studies and what they hold."""
+"""The commands that make runs, studies and their artefacts."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -38,7 +38,7 @@ DATA = {name: dataset.config for name, dataset in DATASETS.items()}  # classes o
     examples=("kd run", "kd run mine.toml --draws 20", "kd run customers.csv --label churned"),
 )
 def run(call: Call) -> None:
-    """Run every stage on a recipe or your own data, showing the command for each; ends with the verdict."""
+    """Run every stage on a recipe or your own data, print the command for each, and end with the verdict."""
     source = _source_of_run(call)
     with call.working_on(call.run_to_make(source.name)) as experiment:
         _take(_steps(call, experiment, source), call.screen)
@@ -73,7 +73,7 @@ def _steps(call: Call, experiment: "Experiment", source: Source) -> "Sequence[St
 
 
 def _take(steps: "Sequence[Step]", screen: Screen) -> None:
-    """Take the steps of a run and print what comes of each, after the command that does the same."""
+    """Run the steps; print before each the command that does the same, and after it the result."""
     lines = Screen(screen.quiet or screen.as_json)
     documents = {}
     for step in steps:
@@ -83,7 +83,10 @@ def _take(steps: "Sequence[Step]", screen: Screen) -> None:
         lines.say()
         documents[step.command.name] = result.document()
     commands = [spell(step.command) for step in steps]
-    lines.hint((Command("choose"), " names the smallest good students, ", EXPORT, " sends one off."))
+    lines.hint((Command("report"), " puts all of it into one HTML file to share."))
+    lines.hint(
+        (Command("choose"), " finds the smallest good student; ", EXPORT, " writes a student to a file.")
+    )
     figures = documents["plot"]["figures"]
     screen.document({**documents["compare"], "commands": commands, "figures": figures})
 
@@ -95,7 +98,7 @@ def _take(steps: "Sequence[Step]", screen: Screen) -> None:
     examples=("kd sweep noise.toml --jobs 4", "kd sweep moons-noise --dry-run", "kd sweep FILE --shard 3/16"),
 )
 def sweep(call: Call) -> None:
-    """Make a study: many runs that differ in what a file varies. What is there is not made again."""
+    """Make a study: many runs that differ in the settings a file varies. Finished runs are reused."""
     from kdcli.sweeps.merging import merge
     from kdcli.sweeps.order import shard_of
     from kdcli.sweeps.sweep import look
@@ -107,9 +110,7 @@ def sweep(call: Call) -> None:
         call.screen.show(look(study, jobs=options.jobs or jobs(), shard=options.shard))
         return
     if options.merge and (options.shard or options.dry_run):
-        raise UsageError(
-            "--merge takes what other folders have of all runs", "leave out --shard and --dry-run"
-        )
+        raise UsageError("--merge collects finished runs and makes none", "leave out --shard and --dry-run")
     if options.merge:
         merged = merge(study, options.merge)
         call.screen.show(merged)
@@ -125,14 +126,14 @@ def sweep(call: Call) -> None:
 
 
 def _engine(call: Call) -> "Engine":
-    """Return what makes the runs of a sweep."""
+    """Return the engine that makes the runs of a sweep."""
     from kdcli.sweeps import local, on_dask
 
     options = call.options
     if options.engine == "dask":
         return on_dask.engine(options.address)
     if options.address:
-        raise UsageError("--address is for --engine dask", "leave it out, or name the engine")
+        raise UsageError("--address needs --engine dask", "add --engine dask, or leave out --address")
     return local.engine(options.jobs or jobs())
 
 

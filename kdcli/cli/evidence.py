@@ -15,6 +15,7 @@ __all__ = ["app"]
 if TYPE_CHECKING:
     from kdcli.stages.compare import Compared
     from kdcli.stages.plot import Plotted
+    from kdcli.stages.report import Reported
     from kdcli.sweeps.compare import StudyCompared
     from kdcli.sweeps.plot import StudyPlotted
 
@@ -57,7 +58,8 @@ def _plotted_study(call: Call, name: str) -> "StudyPlotted":
 
     if call.options.models:
         raise UsageError(
-            f"{name} is a study, whose figures show all models", f"--run {name}/NAME draws those of a run"
+            f"{name} is a study, and its figures show all models",
+            f"leave out --model, or draw the figures of one run with --run {name}/NAME",
         )
     study = Study.open(StudyFolder(call.store, name))
     return stage(study, call.options.figures, call.options.by_key, call.options.file_format)
@@ -78,8 +80,8 @@ def _compared_study(call: Call) -> "StudyCompared":
     idle = [key for key in ("models", "metrics", "control", "unpaired") if getattr(call.options, key)]
     if idle:
         raise UsageError(
-            f"{call.options.run_to_show} is a study, whose runs are compared with their labels alone",
-            "--by KEY, --full, --csv and --json apply to it",
+            f"{call.options.run_to_show} is a study: its students are compared with the labels control only",
+            "a study takes --by KEY, --full, --csv and --json",
         )
     study = Study.open(StudyFolder(call.store, str(call.options.run_to_show)))
     return stage(study, **call.passed("by", "full"))
@@ -93,13 +95,41 @@ def _compared_study(call: Call) -> "StudyCompared":
 def compare(call: Call) -> None:
     """Compare students with their control, with confidence intervals: the evidence for distillation."""
     if call.options.as_csv and call.options.as_json:
-        raise UsageError("--csv and --json are two documents", "choose one of them")
+        raise UsageError("--csv and --json cannot be combined", "choose one of them")
     if call.options.as_csv and call.options.by:
-        raise UsageError("--csv has no groups", "--by with --json has")
+        raise UsageError("--csv cannot be combined with --by", "use --json with --by")
     if call.options.by and (call.options.metrics or call.options.full):
-        raise UsageError("--by compares accuracies alone", "leave out --metric and --full")
+        raise UsageError("--by compares accuracy only", "leave out --metric and --full")
     made = _compared_study(call) if call.options.run_to_show in call.store.studies() else _compared(call)
     if call.options.as_csv:
         print(made.csv(), end="")
     else:
         call.screen.show(made)
+
+
+@app.add(
+    "report",
+    *("reported", "open_report", "jobs", *WORK),
+    examples=("kd report", "kd report gaussians --open", "kd report STUDY"),
+)
+def report(call: Call) -> None:
+    """Write one HTML file to share: the finding, the evidence, the figures, and how to make it again."""
+    name = call.options.reported or call.store.chosen
+    made = _reported_study(call, name) if name in call.store.studies() else _reported(call)
+    call.screen.show(made)
+    if call.options.open_report:
+        typer.launch(str(made.path))
+
+
+def _reported(call: Call) -> "Reported":
+    from kdcli.stages.report import report as stage
+
+    with call.working_on(call.store.existing_run(call.options.reported)) as experiment:
+        return stage(experiment)
+
+
+def _reported_study(call: Call, name: str) -> "Reported":
+    from kdcli.runs.studies import Study
+    from kdcli.sweeps.report import report_study as stage
+
+    return stage(Study.open(StudyFolder(call.store, name)))

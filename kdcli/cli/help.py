@@ -14,16 +14,16 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from kdcli.report.layout import narrow
 from kdcli.report.terminal import console, fitted
 
-WIDEST = 100  # columns, beyond which lines are hard to read
+WIDEST = 100  # columns; longer lines are hard to read
 
-# Panels of a command's own options, and of --help, which Typer declares; others come from the options.
+# Panels of a command's own options and of Typer's --help; options name the other panels themselves.
 OWN, OF_HELP = "Options", "Behaviour"
 
-Row = tuple[str, str]  # what is written on the command line, and what it means
+Row = tuple[str, str]  # a parameter as it is typed, and its meaning
 
 
 class _Page:
-    """Replaces the help pages of Typer, which cut options where the terminal is narrow."""
+    """Replaces Typer's help pages, which truncate options in a narrow terminal."""
 
     def get_help_option(self, ctx: Any) -> TyperOption | None:
         option: TyperOption | None = super().get_help_option(ctx)  # type: ignore[misc]
@@ -53,19 +53,10 @@ def _print(context: Any) -> None:
     command = context.command
     terminal = console()
     width = min(terminal.width, WIDEST)
-    parameters = [parameter for parameter in command.get_params(context) if not parameter.hidden]
-    arguments = _arguments(context)
-    options = [parameter for parameter in parameters if isinstance(parameter, TyperOption)]
-    commands = list(command.commands.values()) if isinstance(command, TyperGroup) else []
     terminal.print(Text.assemble(("Usage: ", "yellow"), (usage(context), "bold")), width=width)
     terminal.print()
     terminal.print(fitted(command.help), width=width)
-    panels: dict[str, list[Row]] = {
-        "Commands": [(str(subcommand.name), str(subcommand.help)) for subcommand in commands],
-        "Arguments": _rows(arguments),
-        **{title: _rows(group) for title, group in _grouped(options).items()},
-    }
-    for title, rows in panels.items():
+    for title, rows in panels(context).items():
         if rows:
             terminal.print()
             _print_panel(terminal, title, rows, width)
@@ -75,15 +66,28 @@ def _print(context: Any) -> None:
             terminal.print(Text(f"  {example}"), soft_wrap=True)
 
 
+def panels(context: Any) -> dict[str, list[Row]]:
+    """Return the rows of each panel of the help page of a context's command, by its title."""
+    command = context.command
+    parameters = [parameter for parameter in command.get_params(context) if not parameter.hidden]
+    options = [parameter for parameter in parameters if isinstance(parameter, TyperOption)]
+    commands = list(command.commands.values()) if isinstance(command, TyperGroup) else []
+    return {
+        "Commands": [(str(subcommand.name), str(subcommand.help)) for subcommand in commands],
+        "Arguments": _rows(_arguments(context)),
+        **{title: _rows(group) for title, group in _grouped(options).items()},
+    }
+
+
 def usage(context: Any) -> str:
-    """Write how a context's command is used: "kd predict [OPTIONS] SET FILE"."""
+    """Return the usage line of a context's command: "kd predict [OPTIONS] SET FILE"."""
     words = [context.command_path, "[OPTIONS]", *map(_written, _arguments(context))]
     return " ".join([*words, *(["COMMAND ..."] if isinstance(context.command, TyperGroup) else [])])
 
 
 def _arguments(context: Any) -> list[TyperArgument]:
     parameters = context.command.get_params(context)
-    return [one for one in parameters if isinstance(one, TyperArgument) and not one.hidden]
+    return [each for each in parameters if isinstance(each, TyperArgument) and not each.hidden]
 
 
 def _rows(parameters: Sequence[TyperArgument | TyperOption]) -> list[Row]:
@@ -91,7 +95,7 @@ def _rows(parameters: Sequence[TyperArgument | TyperOption]) -> list[Row]:
 
 
 def _grouped(options: list[TyperOption]) -> dict[str, list[TyperOption]]:
-    """Return the options by the titles of their panels, those that are a command's own first."""
+    """Group options by the title of their panel, the command's own options first."""
     groups: dict[str, list[TyperOption]] = {OWN: []}
     for option in options:
         groups.setdefault(option.rich_help_panel or OWN, []).append(option)
@@ -99,7 +103,7 @@ def _grouped(options: list[TyperOption]) -> dict[str, list[TyperOption]]:
 
 
 def _written(parameter: TyperArgument | TyperOption) -> str:
-    """Write a parameter as it is given, such as "-t, --target NAME,..."."""
+    """Write a parameter as it is typed, such as "-t, --target NAME,..."."""
     if isinstance(parameter, TyperArgument):
         return parameter.display_name_raw
     names = ", ".join([*sorted(parameter.opts, key=len), *parameter.secondary_opts])
@@ -116,7 +120,7 @@ def _meaning(parameter: TyperArgument | TyperOption) -> str:
 
 
 def _print_panel(terminal: Console, title: str, rows: list[Row], width: int) -> None:
-    """Print a panel of two columns, or in a narrow terminal a list that cuts no word."""
+    """Print a panel of two columns; in a narrow terminal, a list that breaks no words."""
     if narrow(terminal):
         terminal.print(Text(title, style="bold"))
         for written, meaning in rows:

@@ -1,4 +1,4 @@
-"""The commands that show runs and keep them in order."""
+"""The commands that show and manage runs, and those that show recipes and words."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @app.add("show", "run_to_show", *STORE, examples=("kd show", "kd show gaussians", "kd show --json"))
 def show_run(call: Call) -> None:
-    """Show what a run holds and in what state, with the commands that renew what is not fresh."""
+    """Show what a run holds and its state, with the commands that update what is out of date."""
     from kdcli.stages.show import show_run as stage
 
     run = call.store.existing_run(call.options.run_to_show)
@@ -27,7 +27,7 @@ def show_run(call: Call) -> None:
 
 @app.add("runs", "study_to_list", *STORE, examples=("kd runs", "kd runs noise", "kd runs --json"))
 def runs(call: Call) -> None:
-    """List the runs in the outputs folder, or those of a study with how far they are."""
+    """List the runs in the outputs folder, or the runs of a study with their progress."""
     from kdcli.stages.runs import list_runs
     from kdcli.sweeps.listing import list_study
 
@@ -58,7 +58,7 @@ def delete(call: Call) -> None:
 
     name = call.options.run_to_delete
     if name is None:
-        raise UsageError("name the run to delete", ("such as ", Command("delete", ("gaussians",))))
+        raise UsageError("name the run to delete", ("for example ", Command("delete", ("gaussians",))))
     run = to_delete(call.store, name)
     if not call.options.yes:
         _confirm(call.screen, weigh(run))
@@ -103,3 +103,15 @@ def show_recipe(call: Call) -> None:
     from kdcli.stages.recipe import recipe as stage
 
     call.screen.show(stage(call.options.any_recipe))
+
+
+@app.add(
+    "explain",
+    *("term", *SCREEN),
+    examples=("kd explain", "kd explain temperature scaling", "kd explain inconclusive --json"),
+)
+def explain(call: Call) -> None:
+    """Explain a word that kd uses, such as a metric, a target or a verdict, or list all of them."""
+    from kdcli.stages.explain import explain as stage
+
+    call.screen.show(stage(call.options.term))

@@ -1,4 +1,4 @@
-"""The command line: runs what is given to it, and turns errors into messages and exit codes."""
+"""The entry point: runs a command line, and turns errors into messages and exit codes."""
 
 import sys
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ COMMANDS = tuple(str(command.name) for command in app.registered_commands)
 
 
 def _refuse_empty(given: Sequence[str]) -> None:
-    """Raise `UsageError` for an empty argument: an unset variable of a script, never what is meant."""
+    """Raise `UsageError` for an empty argument, which usually comes from an unset shell variable."""
     for before, word in pairwise(["", *given]):
         option, equals, value = word.partition("=") if word.startswith("--") else (before, "=", word)
         if equals and not value:
@@ -28,7 +28,7 @@ def _refuse_empty(given: Sequence[str]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run kd and exit: 0 done, 1 the command could not do it, 2 wrong usage, 130 interrupted.
 
-    The exit code is 141 if the reader of the output went away, as of a program that SIGPIPE ends.
+    The exit code is 141 if the reader of the output went away, like that of a program ended by SIGPIPE.
     """
     workers.compute_on_one_thread()
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -66,15 +66,15 @@ def _outcome(given: list[str]) -> int:
 
 
 def _usage(error: typer.TyperException) -> str:
-    """Say what the command takes that an error came from, which only usage errors know."""
+    """Return the usage of the command that raised an error; usage errors alone know their command."""
     context = getattr(error, "ctx", None)
     if context is None:
         return "see `kd --help`"
-    return f"it is used as `{usage(context)}`; see `{context.command_path} --help`"
+    return f"usage: `{usage(context)}`; see `{context.command_path} --help`"
 
 
 def _interruption() -> KdError:
     return KdError(
-        "interrupted; what was finished is kept",
-        "run the same command again to resume: a training goes on from its last saved state",
+        "interrupted; finished work is kept",
+        "run the same command again to resume; training continues from its last saved state",
     )

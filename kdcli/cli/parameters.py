@@ -1,4 +1,4 @@
-"""From settings to the parameters of a command: their names, help and completion, and the values given."""
+"""Command-line parameters made from settings: their names, help, completion and values."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -22,11 +22,11 @@ METAVARS = {int: "N", float: "X", str: "NAME", Path: "PATH"}
 
 @dataclass(frozen=True)
 class Parameter:
-    """A setting as commands take it: as an option, as a positional argument, or as either.
+    """A setting on the command line: an option, a positional argument, or both.
 
-    `kind` is the type of its value, or of each item where it `is_list`. `rules` are those of all classes
-    that have the setting; what belongs to the option itself comes from the first. `default` is what Typer
-    hands on where nothing is given, unless the recipe then decides, which `recipe_default` describes.
+    `kind` is the type of the value, or of each item if the setting `is_list`. `rules` come from all classes
+    that have the setting; the form of the option itself is that of the first. `default` is the value if
+    nothing is given; where the recipe decides instead, `recipe_default` describes what it says.
     """
 
     key: str
@@ -40,17 +40,17 @@ class Parameter:
 
     @property
     def name(self) -> str:
-        """The name of its option in Typer, such as 'run' of --run, whichever setting that is."""
+        """The name of the option in Typer, such as 'run' for --run, whatever the key of the setting."""
         name = self.flag.removeprefix("--").replace("-", "_")
         return name + "_" if iskeyword(name) else name
 
     @property
     def argument_name(self) -> str:
-        """The name of its positional argument in Typer."""
+        """The name of the positional argument in Typer."""
         return f"{self.name}_argument"
 
     def declared(self) -> list[SignatureParameter]:
-        """Return its option and its positional argument, of those that it has, as Typer reads them."""
+        """Return the option, the positional argument, or both, in the form that Typer reads."""
         rule = self.rules[0]
         declared = {}
         if rule.argument:
@@ -74,10 +74,10 @@ class Parameter:
         ]
 
     def value(self, given: Mapping[str, Any]) -> Any:
-        """Return its value among those that Typer hands to a command; None where it is not given.
+        """Return the value from those that Typer passes to a command; None if it is not given.
 
-        Raises `UsageError` for an option and an argument that contradict each other, and for items of a list
-        that are not of their type, or what is neither a number nor a word in its place.
+        Raises `UsageError` if the option and the argument contradict each other, or if a value or an item of
+        a list has the wrong type.
         """
         option, argument = given.get(self.name), given.get(self.argument_name)
         if option is not None and argument is not None and option != argument:
@@ -102,7 +102,7 @@ class Parameter:
     def _described(self) -> dict[str, Any]:
         return {
             "help": self.help,
-            # Typer examines each function that it is given, which start-up would wait for.
+            # Typer inspects every completion function, which slows start-up, so pass one only where needed.
             "autocompletion": self._complete
             if any(r.completion or r.choices or r.words for r in self.rules)
             else None,
@@ -110,7 +110,7 @@ class Parameter:
         }
 
     def _spellings(self) -> list[str]:
-        # What the recipe may switch on can be switched off as well.
+        # A flag that the recipe may switch on also needs a --no- form.
         off = f"/--no-{self.flag.removeprefix('--')}" if self.kind is bool and self.recipe_default else ""
         return [self.flag + off, *filter(None, [self.rules[0].short])]
 
@@ -129,7 +129,7 @@ class Parameter:
             kinds = " or ".join(["numbers", *rule.words])
             raise UsageError(
                 f"{self.flag}: '{', '.join(values)}' is not a list of {kinds}",
-                f"separate numbers by commas, such as {self.flag} 1,4,20",
+                f"separate numbers with commas, as in {self.flag} 1,4,20",
             ) from None
 
     def _item(self, value: str) -> Any:
@@ -143,11 +143,11 @@ class Parameter:
         return item if item in self.rules[0].words else self.kind(item)
 
     def _complete(self, context: typer.Context, incomplete: str) -> list[str]:
-        """Complete one word, or the last word of a list with one that the list does not have yet."""
+        """Complete a word, or the last item of a list with items that the list does not have yet."""
         words = self._completion(context)
         if not self.is_list:
             return [word for word in words if word.startswith(incomplete)]
-        # Items may contain commas, so what is typed may be one item, or a list and an item.
+        # Items may contain commas, so the text may be one item, or a list followed by an item.
         starts = {0, *(comma.end() for comma in re.finditer(",", incomplete))}
         return [
             incomplete[:start] + word
@@ -158,7 +158,7 @@ class Parameter:
         ]
 
     def _completion(self, context: typer.Context) -> list[str]:
-        """Return the words to offer. Completion never fails: what needs a run that cannot be read is none."""
+        """Return the words to offer. Completion never fails: an unreadable run contributes no words."""
         words: dict[str, None] = {}
         for rule in self.rules:
             completion = rule.completion or rule.choices or rule.words
@@ -180,7 +180,7 @@ def split(text: str, item_starts: Sequence[str] = ()) -> list[str]:
 
 
 def parameters(config: type) -> dict[str, Parameter]:
-    """Return a parameter for every setting of a class, by key, for settings that are in no recipe."""
+    """Return a parameter for every setting, by key, of a class that is not part of a recipe."""
     return {
         key: _parameter(key, {"": declared}, default=None if declared.is_list else declared.default)
         for key, declared in _declarations(config).items()
@@ -190,9 +190,9 @@ def parameters(config: type) -> dict[str, Parameter]:
 def recipe_parameters(configs: Mapping[str, type]) -> dict[str, Parameter]:
     """Return a parameter for every setting of a section of a recipe, by key.
 
-    `configs` are the classes that the section may have, by name. A setting that several have is one
-    parameter, whose help says which of them have it and where they differ. Raises TypeError where its type
-    or flag differs.
+    `configs` are the classes that the section may have, by name. A setting that several classes share becomes
+    one parameter; its help says which classes have it and how they differ. Raises TypeError if its type or
+    flag differs between classes.
     """
     by_key: dict[str, dict[str, _Declaration]] = {}
     for name, config in configs.items():
@@ -210,7 +210,7 @@ def recipe_parameters(configs: Mapping[str, type]) -> dict[str, Parameter]:
 
 
 class _Declaration(NamedTuple):
-    """A setting as a class declares it: `kind` is the type of its value, or of its items in a list."""
+    """A setting as a class declares it; `kind` is the type of the value, or of a list's items."""
 
     rule: Rule
     flag: str
@@ -238,7 +238,7 @@ def _kind(hint: Any) -> tuple[type, bool]:
 def _parameter(
     key: str, variants: Mapping[str, _Declaration], everywhere: bool = True, **default: Any
 ) -> Parameter:
-    """Return the parameter of a setting, of which each of the classes by name has a variant."""
+    """Return the parameter of a setting; `variants` are its declarations by the name of their class."""
     forms = {(variant.flag, variant.kind, variant.is_list) for variant in variants.values()}
     if len(forms) > 1:
         raise TypeError(f"the setting {key} differs in type or flag between {listed(list(variants))}")
@@ -249,7 +249,7 @@ def _parameter(
 
 
 def _help(variants: Mapping[str, Rule], everywhere: bool) -> str:
-    """Say what a setting means and which values it takes, for each of those that differ by name."""
+    """Describe the meaning and the allowed values of a setting, naming the variants where they differ."""
     meanings: dict[str, dict[str, str]] = {}  # ranges by name, by meaning
     for name, rule in variants.items():
         meaning = f"{rule.help}: {rule.values}" if rule.values else rule.help
@@ -258,13 +258,14 @@ def _help(variants: Mapping[str, Rule], everywhere: bool) -> str:
     for meaning, ranges in meanings.items():
         allowed = _by_name(ranges)
         text = f"{meaning} ({allowed})" if allowed else meaning
-        everyone = (everywhere and len(meanings) == 1) or len(set(ranges.values())) > 1  # are named already
+        # No names are needed if everything has the setting, or if the ranges name their variants already.
+        everyone = (everywhere and len(meanings) == 1) or len(set(ranges.values())) > 1
         texts.append(text if everyone else f"{text}; only for {listed(list(ranges))}")
     return "; ".join(texts)
 
 
 def _by_name(texts: Mapping[str, str]) -> str:
-    """Write texts by name as one: the text itself where all are the same."""
+    """Join texts by name into one; if all are equal, return just that text."""
     names: dict[str, list[str]] = {}
     for name, text in texts.items():
         names.setdefault(text or "any value", []).append(name)

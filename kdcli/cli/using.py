@@ -1,4 +1,4 @@
-"""The commands that use students: choose one, predict with it, let it leave."""
+"""The commands that use students: choose one, predict with it, export it."""
 
 import typer
 
@@ -50,12 +50,12 @@ def choose(call: Call) -> None:
     ),
 )
 def export(call: Call) -> None:
-    """Write a student as one file for elsewhere, with proof that it says the same there, and a model card."""
+    """Export a student as one file, with a model card and proof that it predicts the same outside kd."""
     from kdcli.stages.export import export as stage
 
     options = call.options
     if options.export_file == "-" and options.as_json:
-        raise UsageError("--json and the export cannot both be on stdout", "name a file with --out")
+        raise UsageError("--json and the export cannot both go to stdout", "name a file with --out")
     with call.working_on(call.store.existing_run(options.run)) as experiment:
         made = stage(
             experiment,
@@ -87,7 +87,7 @@ def predict(call: Call) -> None:
 
     options = call.options
     if options.out == STDIO and options.as_json:
-        raise UsageError("--json and predictions cannot both be on stdout", "name a file with --out")
+        raise UsageError("--json and predictions cannot both go to stdout", "name a file with --out")
     asked = Asked(options.rows_file, options.out, options.keep, options.score or "")
     made = stage(
         call.opened(call.store.existing_run(options.run)),

@@ -39,6 +39,8 @@ BETWEEN_COLUMNS, BETWEEN_ROWS = 0.8, 1.0
 BETWEEN_SHARING = 0.4  # columns of which the first one alone has ticks with numbers
 OVERHANG = 0.17  # of a panel's title on both sides
 CHARACTERS = 30  # that have room below a panel
+LONGEST = 12  # characters of a class that can have room at a tick
+TICK_ROOM = 0.5  # inches beside a vertical axis, for the name of a class
 
 
 def panels(
@@ -280,6 +282,17 @@ def number_size(cells: int, digits: int) -> float:
 
 
 def class_ticks(names: Sequence[str]) -> dict[int, str]:
-    """Return the classes, by their index, that have room for their names along an axis: all, or every kth."""
+    """Return the classes, by their index, that have room for their names along an axis: all, or every kth.
+
+    Of a long name the beginning and the end are written.
+    """
+    names = list(map(_tick, names))
     step = math.ceil(sum(len(name) + 1 for name in names) / CHARACTERS)
     return dict(list(enumerate(names))[::step])
+
+
+def _tick(name: str) -> str:
+    """Return as much of a name as has room at a tick."""
+    cut = [f"{name[: kept - kept // 3]}…{name[-(kept // 3) :]}" for kept in range(LONGEST, 2, -1)]
+    choices = [name, *cut] if len(name) <= LONGEST else cut
+    return next((text for text in choices if text_width(text) <= TICK_ROOM), "…")

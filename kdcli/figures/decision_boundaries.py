@@ -248,5 +248,11 @@ SEE = (
 )
 
 FIGURE = FigureKind(
-    "what the teacher and a student of each set predict over the plane", SEE, draw, obstacle, note, asks=True
+    "what the teacher and a student of each set predict over the plane",
+    SEE,
+    draw,
+    obstacle,
+    note,
+    asks=True,
+    shows=True,
 )

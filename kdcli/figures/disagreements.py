@@ -112,5 +112,9 @@ SEE = (
 )
 
 FIGURE = FigureKind(
-    "test images on which teacher and students disagree, with their probabilities", SEE, draw, obstacle
+    "test images on which teacher and students disagree, with their probabilities",
+    SEE,
+    draw,
+    obstacle,
+    shows=True,
 )

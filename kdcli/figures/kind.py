@@ -22,7 +22,8 @@ class FigureKind:
     `see` says in one to three sentences what a reader is to look for in the figure, and how to read it.
     `obstacle` says why a run has no such figure, or is empty; `note` says what of the run the figure leaves
     out, and why, or is empty. `compares` marks a figure that draws `View.differences`, which take measuring,
-    and `asks` one that asks models about other examples than those of the run.
+    and `asks` one that asks models about other examples than those of the run. One that draws single
+    examples `shows` them.
     """
 
     summary: str
@@ -32,6 +33,7 @@ class FigureKind:
     note: Callable[[View], Text] = lambda view: ""
     compares: bool = False
     asks: bool = False
+    shows: bool = False
 
     def seen(self, view: View) -> View:
         """Return what of a run the figure may draw."""

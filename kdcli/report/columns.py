@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdcli.data.tables.columns import LEARNED
 from kdcli.report.table import Cell, Column, Row, Section, Table
 from kdcli.words import counted
 
@@ -22,17 +23,18 @@ LONG = 20  # characters of a name above which it may be folded
 LEFT_OUT = "left out"
 
 
-def columns_table(description: Description) -> Table:
+def columns_table(description: Description, *, public: bool = False) -> Table:
     """Make a table of the columns: those that are learned from, then those that are left out.
 
-    A column of the table that would be empty is omitted. Flags stand without the name, which the row has.
+    A column of the table that would be empty is omitted. Flags stand without the name, which the row has. One
+    that is `public` quotes no values of columns that name rows or describe them, and no flags.
     """
     features = {encoded.name: len(encoded.features) for encoded in description.encodings}
     used: list[Row] = []
     unused: list[Row] = []
     for decided in description.decisions:
         rows = used if decided.name in features else unused
-        rows.append(_row(decided, features.get(decided.name, 0)))
+        rows.append(_row(decided, features.get(decided.name, 0), public=public))
     sections = [Section(used), *([Section(unused, LEFT_OUT)] if unused else [])]
     numbers = counted(sum(features.values()), "feature")
     title = f"{counted(len(used), 'column')} to learn from, which become {numbers} (→)"
@@ -44,9 +46,10 @@ def columns_table(description: Description) -> Table:
     return table.part(told)
 
 
-def _row(column: Decided, features: int) -> Row:
+def _row(column: Decided, features: int, *, public: bool) -> Row:
     missing = f"{100 * column.missing:.1f} %" if column.missing else ""
     kind = f"{column.kind} → {features}" if features > 1 else column.kind
-    flag = column.hint.partition(" ")[0]
+    flag = "" if public else column.hint.partition(" ")[0]
+    values = "" if public and column.kind not in LEARNED else column.values
     why = "; ".join(filter(None, [column.why, flag]))
-    return Row(Cell(column.name), [Cell(text) for text in (kind, missing, column.values, why)])
+    return Row(Cell(column.name), [Cell(text) for text in (kind, missing, values, why)])

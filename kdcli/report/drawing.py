@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
@@ -22,6 +21,7 @@ from kdcli.evidence.verdicts import by_group
 from kdcli.figures import find_figure
 from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subject, View
 from kdcli.metrics import METRICS, Metric, measure
+from kdcli.report.figure_files import drawn
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.stored import Data, Trained, TrainedStudents, TrainedTeacher
 from kdcli.scored import BINS, Scored, bin_sums, confidences, hits, top_bins
@@ -29,12 +29,7 @@ from kdcli.store import Run, Store
 from kdcli.workers import Result, Tell
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     TeacherLogits: TypeAlias = Callable[[], torch.Tensor | None]  # on the test split of each draw
-
-
-UNWRITTEN = {"svg": ("Date", "Creator", "Format", "Type"), "pdf": ("CreationDate",), "png": ()}  # of files
 
 
 def draw(
@@ -69,23 +64,9 @@ def draw_part(task: Mapping[str, Any], shared: Mapping[str, torch.Tensor], tell:
     view, _ = collect(experiment, task["models"])
     view = replace(view, differences=lambda: [Difference(**given) for given in task["differences"]])
     kinds = {name: find_figure(name) for name in task["figures"]}
-    files = {name: render(kind.draw(kind.seen(view)), task["format"]) for name, kind in kinds.items()}
+    files = {name: drawn(kind, kind.seen(view), task["format"]) for name, kind in kinds.items()}
     tensors = {name: torch.frombuffer(bytearray(file), dtype=torch.uint8) for name, file in files.items()}
     return Result(None, tensors)
-
-
-def render(figure: Figure, file_format: str) -> bytes:
-    """Return a figure as a file of this format: the same figure gives the same bytes, whenever it is drawn.
-
-    An SVG file holds all that it shows and refers to nothing elsewhere.
-    """
-    from matplotlib import rc_context
-
-    buffer = io.BytesIO()
-    undated: dict[str, None] = dict.fromkeys(UNWRITTEN[file_format])
-    with rc_context({"svg.hashsalt": "kd"}):  # ids that are not random
-        figure.savefig(buffer, format=file_format, metadata=undated)
-    return buffer.getvalue()
 
 
 def collect(

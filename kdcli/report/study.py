@@ -82,6 +82,16 @@ def _most(row: StudyRow, metric: str, evidence: StudyEvidence) -> str:
     return f" (most at {where}: {amount(metric, abs(versus.gain))} {ends(versus, gain=versus.gain > 0)})"
 
 
+def study_coverage(evidence: StudyEvidence, *, averages: bool) -> str:
+    """Say what verdicts cover, and what `averages` over runs have, where there are any."""
+    return (
+        f"Verdicts hold at 95 % for the {counted(evidence.tests, 'comparison')} of all runs together "
+        "(Holm's correction); inconclusive does not mean equal. What is best among many on validation "
+        "examples is on average a little worse on others."
+        + (" An average has the mean of its runs' intervals, as if all erred alike." if averages else "")
+    )
+
+
 def study_table(evidence: StudyEvidence, *, full: bool = False) -> Table:
     """Make the table: a row for each run, with its values, the control, and what each treatment brings."""
     runs: dict[str, list[StudyRow]] = {}

@@ -22,10 +22,10 @@ DEVICES = ("auto", "cpu", "cuda")
 SCHEDULES = ("constant", "linear")
 SELECTIONS = ("last", "best")
 CLASS_WEIGHTS = ("none", "balanced")
-BY_TARGET, BY_TEACHER, ORIGINAL = "target", "teacher", "original"  # whose labels examples have
+BY_TARGET, BY_TEACHER, ORIGINAL = "target", "teacher", "original"  # where training labels come from
 SCALINGS = ("unit", "raw")
-EXISTING = "A teacher that exists"  # a panel of the help pages, with its settings
-PANEL = "Training"  # of the help pages, for what most people leave as it is
+EXISTING = "An existing teacher"  # the help panel of its settings
+PANEL = "Training"  # the help panel of settings that most people leave as they are
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Training:
     )
     class_weight: str = setting(
         "none",
-        "weights of examples in the loss; balanced: classes count alike, rare ones too",
+        "weights of examples in the loss; balanced: all classes count equally, however rare",
         choices=CLASS_WEIGHTS,
         panel=PANEL,
         of="model",
@@ -68,7 +68,7 @@ class Teacher(Training):
 
     model: str = setting(
         "mlp:64,64",
-        "the teacher's model; several that are given, or joined by +, are averaged",
+        "the teacher's model; several models, given separately or joined by +, are averaged",
         check=parse_teacher,
         values=TEACHERS,
         metavar="MODEL",
@@ -77,20 +77,20 @@ class Teacher(Training):
     )
     ensemble: int = setting(
         1,
-        "members of an ensemble of this model, with different seeds, whose probabilities are averaged; of "
-        "several models, members of each",
+        "number of models in an ensemble, trained with different seeds and averaged in probability; with "
+        "several models, the number of each",
         minimum=1,
         maximum=MOST_MEMBERS,
     )
     seed: int = setting(
         0,
-        "random seed of the initial weights and the batch order; of a tree, which takes all rows, of ties",
+        "random seed of the initial weights and the batch order; for a single tree, of how ties are broken",
         minimum=0,
     )
     folds: int = setting(
         0,
-        "label training rows by teachers that have not seen them, each trained on all but one of so many "
-        "folds; 1: by the teacher itself; 0: five folds for forests and boosted trees, else one",
+        "number of folds: training rows are labelled out of fold, by teachers trained on the other folds; "
+        "1: by the teacher itself; 0: five folds for forests and boosted trees, else one",
         minimum=0,
         maximum=100,
     )
@@ -103,7 +103,7 @@ class Teacher(Training):
     device: str = setting("auto", "device to train on", choices=DEVICES, panel=PANEL, of="model")
     source: str = setting(
         "",
-        "a teacher that exists, instead of one that is trained: a file of predictions, MODEL.onnx, "
+        "an existing teacher, instead of training one: a file of predictions, MODEL.onnx, "
         "package.module:function or FILE.py:function of your own, or command:COMMAND",
         flag="--from",
         metavar="WHAT",
@@ -112,33 +112,40 @@ class Teacher(Training):
     )
     id_column: str = setting(
         "",
-        "column by which rows of a file of predictions are matched; empty: by their order",
+        "column that matches the rows of a prediction file to the data; empty: match them by order",
         flag="--id",
         metavar="COLUMN",
         panel=EXISTING,
     )
-    logits: bool = setting(False, "take its answers for logits instead of probabilities", panel=EXISTING)
+    logits: bool = setting(
+        False, "read the existing teacher's outputs as logits instead of probabilities", panel=EXISTING
+    )
     trust_order: bool = setting(
-        False, "take its answers even if another order of classes or rows fits better", panel=EXISTING
+        False,
+        "accept the existing teacher's outputs even if another order of classes or rows fits better",
+        panel=EXISTING,
     )
     timeout: float = setting(
-        600.0, "seconds that a command may take for 10,000 rows", above=0, panel=EXISTING
+        600.0, "time limit of a teacher command for 10,000 rows, in seconds", above=0, panel=EXISTING
     )
     scaling: str = setting(
-        "unit", "pixels that an ONNX model gets: from 0 to 1, or raw", choices=SCALINGS, panel=EXISTING
+        "unit",
+        "scale of the pixels passed to an ONNX model: from 0 to 1, or raw",
+        choices=SCALINGS,
+        panel=EXISTING,
     )
-    digest: str = setting("", "SHA-256 of a teacher that exists; empty: whatever it is", panel=EXISTING)
+    digest: str = setting("", "SHA-256 of the existing teacher; empty: not checked", panel=EXISTING)
 
     @property
     def keys(self) -> list[str]:
-        """The settings that have an effect: those of training, or those of a teacher that exists."""
+        """The settings that have an effect: those of training, or those of an existing teacher."""
         kind = source_kind(self.source) if self.source else ""
         own = (key for key, rule in rules(Teacher).items() if (rule.panel == EXISTING) == bool(kind))
         return [key for key in own if ONLY_OF.get(key, kind) == kind]
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong with the model and the number of its members together."""
+        """Problems with the combination of the model and the size of the ensemble."""
         try:
             parse_teacher(self.model, self.ensemble)
         except KdError as error:
@@ -179,8 +186,8 @@ class Students(Training):
     )
     temperatures: tuple[float | str, ...] = setting(
         (4.0,),
-        "temperature of soft targets, one student set for each; auto is the one of "
-        f"{candidates(TEMPERATURES)} with the best validation NLL",
+        "temperatures of soft targets, one student set for each; auto picks from "
+        f"{candidates(TEMPERATURES)} by validation NLL",
         minimum=0.01,
         maximum=1000,
         words=(AUTO,),
@@ -193,8 +200,8 @@ class Students(Training):
     )
     smoothing: float | str = setting(
         0.1,
-        "ε of smooth targets: the probability spread evenly over all classes; auto is the one of "
-        f"{candidates(SMOOTHING)} with the best validation NLL",
+        "ε of smooth targets: the probability spread evenly over all classes; auto picks from "
+        f"{candidates(SMOOTHING)} by validation NLL",
         above=0,
         below=1,
         words=(AUTO,),
@@ -208,8 +215,9 @@ class Students(Training):
     )
     transfer: str = setting(
         "train",
-        "the examples to teach on: train or train:N of the training split, and joined by + further ones that "
-        "the teacher labels: rest (other training examples), munge:K (new rows), pool:FILE; or duplicate:K",
+        "the examples to teach on: train or train:N of the training split, and optionally, joined by +, "
+        "examples that the teacher labels: rest (the other training examples), munge:K (synthetic rows), "
+        "pool:FILE; or duplicate:K (copies)",
         check=transfer.check,
         metavar="EXAMPLES",
         completion=("train", "train:1000", "train+munge:5", "train+duplicate:5"),
@@ -222,7 +230,7 @@ class Students(Training):
     )
     labels_from: str = setting(
         BY_TARGET,
-        "whose labels training examples have: as the target says, the teacher's, or the original ones",
+        "source of the labels of training examples: as the target says, the teacher, or the original labels",
         choices=(BY_TARGET, BY_TEACHER, ORIGINAL),
         panel=PANEL,
         tag="from-",

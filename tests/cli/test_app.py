@@ -19,7 +19,7 @@ def test_an_option_with_one_value_is_given_once(
 ) -> None:
     outcome = kd(*arguments)
     assert outcome.code == 2
-    assert f"{option} is given 2 times, and takes one value" in outcome.err
+    assert f"{option} is given 2 times but takes one value" in outcome.err
     assert f"`kd {arguments[0]} --help`" in outcome.err
     assert kd(*arguments, "--help").code == 0
 

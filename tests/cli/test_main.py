@@ -165,7 +165,7 @@ def test_interrupted(kd: Kd, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     before = (tiny / "teacher/meta.json").read_bytes()
     outcome = kd("train-teacher", "--epochs", "3", "--force")
     assert outcome.code == 130
-    assert "what was finished is kept" in outcome.err
+    assert "finished work is kept" in outcome.err
     assert (tiny / "teacher/meta.json").read_bytes() == before
     assert not list(tiny.glob(".*"))
 

@@ -1,6 +1,5 @@
 import json
 import math
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,14 +7,12 @@ import numpy as np
 import pytest
 import torch
 from harness import Kd, forge
-from matplotlib.figure import Figure
 from safetensors.torch import load_file, save
 
 from kdcli.errors import KdError, UsageError
 from kdcli.evidence.gather import gather
-from kdcli.figures import FORMATS
 from kdcli.metrics import measure
-from kdcli.report.drawing import collect, draw, measure_reliability, render
+from kdcli.report.drawing import collect, draw, measure_reliability
 from kdcli.runs.experiment import Experiment
 from kdcli.scored import Scored
 from kdcli.store import Store
@@ -264,28 +261,6 @@ def test_differences_that_are_infinite_or_undefined_reach_the_figure_of_the_draw
     odd = [accuracy, replace(nll, mean=math.inf, low=None, high=None, by_draw=[math.inf, math.nan])]
     files = draw(of_two_draws.run, [], lambda: (["draws"], odd), models=[], file_format="svg")
     assert files["draws"].startswith(b"<?xml")
-
-
-@pytest.mark.parametrize("file_format", FORMATS)
-def test_the_same_figure_gives_the_same_bytes(file_format: str) -> None:
-    def file() -> bytes:
-        figure = Figure()
-        figure.add_subplot().plot([0, 1])
-        return render(figure, file_format)
-
-    assert file() == file()
-
-
-def test_an_svg_file_holds_all_that_it_shows_and_no_date() -> None:
-    figure = Figure()
-    figure.add_subplot().imshow([[0, 1], [1, 0]])
-    file = render(figure, "svg").decode()
-    references = re.findall(r'(?:href="|url\()(.)', file)
-    assert references
-    assert set(references) <= {"#", "d"}  # to what is in the file, or "data:"
-    assert "data:image/png;base64" in file
-    assert "<dc:" not in file  # where a date would be
-    assert not re.search(r"20\d\d-\d\d-\d\d", file)
 
 
 def scored_at_random(seed: int) -> Scored:

@@ -150,7 +150,7 @@ def test_an_export_that_disagrees_leaves_nothing(kd: Kd, own: Path, monkeypatch:
         (["labels-line"], "no student set 'labels-line'; did you mean labels-linear?"),
         (["labels-linear", "--seed", "7"], "labels-linear has no seed 7"),
         (["labels-linear", "--draw", "2"], "there is no draw 2"),
-        (["labels-linear", "--out", "-", "--json"], "cannot both be on stdout"),
+        (["labels-linear", "--out", "-", "--json"], "cannot both go to stdout"),
         (["labels-linear", "--format", "onnx", "--out", "-"], "is no text to be printed"),
         (["labels-linear", "--out", "mine/MODEL_CARD.md"], "is the name of the model card"),
         (["labels-linear", "--out", "mine/"], "mine/ is a folder"),

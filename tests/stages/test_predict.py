@@ -170,7 +170,7 @@ def test_images_are_those_of_a_folder(kd: Kd, outputs: Path) -> None:
         (["labels-mlp4", "customers.csv", "--seed", "7"], "labels-mlp4 has no seed 7"),
         (["labels-mlp4", "customers.csv", "--draw", "2"], "there is no draw 2"),
         (["labels-mlp4", "customers.csv", "--out", "p.txt"], "p.txt ends in none of"),
-        (["labels-mlp4", "customers.csv", "--json"], "cannot both be on stdout"),
+        (["labels-mlp4", "customers.csv", "--json"], "cannot both go to stdout"),
         (["labels-mlp4", "short.csv"], "no column 'age' in"),
         (["labels-mlp4", "odd.csv"], "odd.csv, line 2: column 'age' has 'old'"),
         (["labels-mlp4", "customers.csv", "--score", "plan"], "is no class"),

@@ -74,7 +74,7 @@ def test_leftovers_of_a_command_that_was_cut_off_are_cleared_and_named(kd: Kd, t
     assert outcome.code == 0
     assert "up to date" in outcome.out
     assert (
-        "cleared up after a command that was cut off: .teacher.replaced, .soft-T4-mlp4.new-x1" in outcome.err
+        "removed leftovers of an interrupted command: .teacher.replaced, .soft-T4-mlp4.new-x1" in outcome.err
     )
     assert not list(tiny.rglob(".*"))
     assert "cleared up" not in kd("train-teacher").err

@@ -112,7 +112,7 @@ def test_where_nobody_answers_that_is_said(kd: Kd, outputs: Path, monkeypatch: p
     assert "name its scheduler: --address tcp://HOST:8786" in nobody.err
     here = kd("sweep", "mine.toml", "--address", "tcp://127.0.0.1:1")
     assert here.code == 2
-    assert "--address is for --engine dask" in here.err
+    assert "--address needs --engine dask" in here.err
     monkeypatch.setitem(sys.modules, "distributed", None)
     missing = kd("sweep", "mine.toml", "--engine", "dask", "--address", "tcp://127.0.0.1:1")
     assert missing.code == 1
