@@ -15,7 +15,7 @@ import pytest
 from customers import customers
 from data.made import own_images
 from harness import Kd, idx_files, write_files
-from pages import ALWAYS_SMALLER, NOT_RUN, SMALLER, SMALLER_FILES, Block, blocks, words_of
+from pages import NOT_RUN, SMALLER, SMALLER_FILES, Block, blocks, words_of
 
 # What a page may take for granted, by the word that names it there.
 STAND_INS: Mapping[str, Callable[[str], object]] = {
@@ -55,7 +55,7 @@ class Reader:
             Path(block.file).write_text(self.edited(block), encoding="utf-8")
         for command in block.commands:
             if command not in NOT_RUN:
-                self.run({**(SMALLER if self.quick else {}), **ALWAYS_SMALLER}.get(command, command))
+                self.run(SMALLER.get(command, command) if self.quick else command)
         if block.language == "toml":
             tomllib.loads(block.text)
             assert block.file, "name the file in the first line, so that a reader knows where to put it"

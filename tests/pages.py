@@ -27,10 +27,16 @@ class Instead:
     tested_by: str
 
 
-# Commands that take long, and what a quick test runs in their place. A long test runs them as they are.
+TO_THE_LETTER = "docs/tutorials/"  # pages that a long test follows without any change
+
+# Commands that take long, and what a quick test runs in their place.
 SMALLER: Mapping[str, str] = {
-    "kd run gaussians": "kd run gaussians --draws 2 --seeds 1 --n-samples 200 --n-test 500",
-    "kd run moons": "kd run moons --draws 2 --seeds 1 --n-samples 200 --n-test 500",
+    "kd run gaussians": "kd run gaussians --draws 2 --seeds 1 --n-samples 100 --n-test 200",
+    "kd gen-data gaussians": "kd gen-data gaussians --draws 2 --n-samples 100 --n-test 200",
+    "kd gen-data gaussians --n-samples 400 --draws 20 --run few": "kd gen-data gaussians --n-samples 400 "
+    "--draws 2 --n-test 200 --run few",
+    "kd distill --target labels,hard,bayes,soft": "kd distill --target labels,hard,bayes,soft --epochs 200",
+    "kd run moons": "kd run moons --draws 2 --seeds 1 --n-samples 100 --n-test 200",
     "kd run digits": "kd run digits --draws 1 --seeds 1",
     "kd gen-data digits --run question": "kd gen-data digits --run question --draws 2",
     "kd distill --model mlp:100 --target labels,smooth,hard,shuffled,spread,self,soft --temperature 4 "
@@ -38,23 +44,21 @@ SMALLER: Mapping[str, str] = {
     "shuffled,spread,self,soft --temperature 4 --transfer train:200 --epochs 2 --seeds 2",
     "kd run train.csv --label churned --val val.csv --test test.csv --from teacher.py:predict --seeds 20": ""
     "kd run train.csv --label churned --val val.csv --test test.csv --from teacher.py:predict --seeds 2",
-}
-
-# What a quick test changes in the files of pages; a long test takes them as they are.
-SMALLER_FILES: Mapping[str, Mapping[str, str]] = {
-    "labels.toml": {"[students]": "[data]\ndraws = 2\n\n[students]", "epochs = 300": "epochs = 2"},
-    "train_big.py": {"RandomForestClassifier(1000,": "RandomForestClassifier(20,"},
-}
-
-# Commands that take too long for any test, and what all tests run in their place.
-ALWAYS_SMALLER: Mapping[str, str] = {
     "kd gen-data mnist --source mnist-files": "kd gen-data mnist --source mnist-files --n-val 50",
     "kd run customers.csv --label left": "kd run customers.csv --label left --draws 1 --seeds 1",
     "kd run customers.csv --label left --draws 1": "kd run customers.csv --label left --draws 1 --seeds 2",
     "kd run customers.csv --label left --draws 10": "kd run customers.csv --label left --draws 1 --seeds 1",
     "kd run breast-cancer --draws 5": "kd run breast-cancer --draws 2",
+    "kd run wine --draws 3": "kd run wine --draws 2",
     "kd sweep mine.toml --shard slurm --jobs 4 --outputs /shared/outputs": "kd sweep mine.toml --shard slurm "
     "--jobs 4 --outputs shared",
+}
+
+# What a quick test changes in the files of pages.
+SMALLER_FILES: Mapping[str, Mapping[str, str]] = {
+    "labels.toml": {"[students]": "[data]\ndraws = 2\n\n[students]", "epochs = 300": "epochs = 2"},
+    "mine.toml": {"[students]": "[data]\ndraws = 1\nn_samples = 1500\nn_test = 200\n\n[students]"},
+    "train_big.py": {"RandomForestClassifier(1000,": "RandomForestClassifier(20,"},
 }
 
 TESTED = "the gate, line by line: .ci/run"
@@ -132,28 +136,21 @@ def followed() -> list[str]:
     ]
 
 
-def long_pages() -> list[str]:
-    """Return the pages with commands that only a long test runs as they are."""
-    return [page for page in followed() if SMALLER.keys() & set(commands(page))]
-
-
 def words_of(command: str) -> list[str]:
     """Split a command line into words, as a shell does."""
     return shlex.split(command)
 
 
-def how(command: str) -> str:
-    """Say in a line how a command is tested."""
+def how(page: str, command: str) -> str:
+    """Say in a line how a command of a page is tested."""
+    if page not in followed():
+        return "an example of a help page, whose options are looked up there"
     if command in NOT_RUN:
         instead = NOT_RUN[command]
         return f"not run from the page, since it {instead.reason}; tested by {instead.tested_by}"
-    if not any(command in commands(page) for page in followed()):
-        return "an example of a help page, whose options are looked up there"
-    if command in ALWAYS_SMALLER:
-        return f"run smaller: `{ALWAYS_SMALLER[command]}`"
-    if command in SMALLER:
+    if command in SMALLER and page.startswith(TO_THE_LETTER):
         return f"run as written by a long test, and smaller by a quick one: `{SMALLER[command]}`"
-    return "run as written"
+    return f"run smaller: `{SMALLER[command]}`" if command in SMALLER else "run as written"
 
 
 def main() -> None:
@@ -163,7 +160,7 @@ def main() -> None:
         if listed:
             print(f"\n{page}")
             for command in listed:
-                print(f"  {command}\n      {how(command)}")
+                print(f"  {command}\n      {how(page, command)}")
 
 
 if __name__ == "__main__":
