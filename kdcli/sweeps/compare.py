@@ -20,7 +20,7 @@ from kdcli.words import counted
 
 @dataclass(frozen=True)
 class StudyCompared:
-    """What `kd compare` found in a study: all of it, or `by` the values of a key."""
+    """The result of `kd compare` on a study, as a whole or `by` the values of a key."""
 
     path: Path
     evidence: StudyEvidence
@@ -43,7 +43,7 @@ class StudyCompared:
                 more = folder.store.command("compare", folder.name, full=True)
                 yield Line((f"and {counted(runs - LISTED, 'more run')}: ", more))
         if evidence.missing:
-            yield f"! {counted(len(evidence.missing), 'run')} not there yet"
+            yield f"! {counted(len(evidence.missing), 'run')} not made yet"
         for name, (error, hint) in evidence.unread.items():
             failed, helps = failure_of(folder.run(name))
             yield Line(
@@ -51,9 +51,9 @@ class StudyCompared:
             )
         yield Line(
             f"Verdicts hold at 95 % for the {counted(evidence.tests, 'comparison')} of all runs together "
-            "(Holm's correction); inconclusive does not mean equal. What is best among many on validation "
-            "examples is on average a little worse on others."
-            + (" An average has the mean of its runs' intervals, as if all erred alike." if self.by else ""),
+            "(Holm's correction); inconclusive does not mean equal. The best of many on validation examples "
+            "is on average a little worse on new examples."
+            + (" Averages have the mean of their runs' intervals, as if errors agreed." if self.by else ""),
             wrap=True,
         )
         yield wrote(self.path)

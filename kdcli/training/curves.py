@@ -14,7 +14,7 @@ CURVE_POINTS = 150  # a curve has at most about this many points, however many e
 
 
 class DivergedError(Exception):
-    """The loss of some members stopped being a finite number."""
+    """The loss of some members became non-finite."""
 
     def __init__(self, epoch: int, members: list[int]) -> None:
         super().__init__(f"non-finite loss at epoch {epoch} in members {members}")
@@ -23,9 +23,9 @@ class DivergedError(Exception):
 
 
 class Curves:
-    """The losses of each member at some epochs, on the examples that it trains on and on validation examples.
+    """The losses of each member at some epochs, on its training examples and on validation examples.
 
-    A loss that is not finite raises `DivergedError`, unless training is to `keep_going`.
+    A non-finite loss raises `DivergedError`, unless `keep_going`.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Curves:
         self._add(epoch, train, val)
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from the tensors of `history`."""
+        """Restore the curves from the tensors of `history`."""
         history = History(**tensors)
         points = zip(history.epochs.tolist(), history.train.unbind(1), history.val.unbind(1), strict=True)
         for epoch, train, val in points:
