@@ -152,7 +152,7 @@ def test_a_description_that_no_stage_wrote_is_damage(tiny: Path) -> None:
     forge(tiny / "data", {"description.json": b"{}"})
     held = items(tiny)
     assert held["data"].state == "damaged"
-    assert "description.json is damaged: it is no description of data" in held["data"].problems[0]
+    assert "description.json is damaged: it is not a description of data" in held["data"].problems[0]
 
 
 @pytest.mark.parametrize("name", ["data", "teacher", "students/labels-mlp4", "students/soft-T4-mlp4"])

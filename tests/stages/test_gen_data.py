@@ -308,14 +308,14 @@ def test_the_columns_are_told_once(kd: Kd) -> None:
 
 NEAREST = "customers.csv has no column 'agee'; did you mean age?"
 WRONG = {
-    ("customers.csv",): (2, "has the labels?", "--label COLUMN"),
-    ("customers.csv", "--label", "agee"): (1, f"--label: {NEAREST}", "a place from 1 to 6"),
+    ("customers.csv",): (2, "needs a label column", "--label COLUMN"),
+    ("customers.csv", "--label", "agee"): (1, f"--label: {NEAREST}", "a number from 1 to 6"),
     ("customers.csv", "--label", "7"): (1, "has no column '7'", "columns: customerID, age, plan, active"),
     ("customers.csv", *LABEL, "--drop", "agee"): (1, f"--drop: {NEAREST}", "columns:"),
-    ("customers.csv", "--label", "customerID"): (1, "has 200 different values", "kd classifies"),
+    ("customers.csv", "--label", "customerID"): (1, "has 200 different values", "kd is for classification"),
     ("absent.csv", *LABEL): (1, "there is no file or folder absent.csv", "check the path"),
     ("absent/",): (1, "there is no file or folder absent/", "check the path"),
-    ("customers.xlsx", *LABEL): (1, "customers.xlsx is of no kind that kd reads", ".csv, .tsv"),
+    ("customers.xlsx", *LABEL): (1, "customers.xlsx is not of a kind that kd reads", ".csv, .tsv"),
     ("empty",): (1, "has no folders of images", "a folder for each class"),
     ("empty", *LABEL): (2, "--label does not apply here", "--image-size"),
     ("moons", *LABEL): (2, "--label does not apply here", "--noise"),

@@ -174,7 +174,7 @@ def test_input_need_not_be_read() -> None:
             "stdout has 3 answers for 4 rows; its first line, a,b, has the names of the columns",
         ),
         ("0.5,0.5\n" * 5, "stdout has 5 answers for 4 rows"),
-        ("0,1\n0,1\n0\n0,1\n", "stdout, line 3: 1 columns, where line 1 has 2"),
+        ("0,1\n0,1\n0\n0,1\n", "stdout, line 3: 1 columns, but line 1 has 2"),
         ("0,1\n0,1\n\n0,1\n", "stdout has 3 answers for 4 rows"),
         ("a,b\n0,1\n0,oops\n0,1\n0,1\n", ", row 2: column 'b' has 'oops', which is not a number"),
         ("maybe,1\n" * 4, ", row 1: column 'column 1' has 'maybe', which is not a number"),

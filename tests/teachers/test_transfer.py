@@ -226,7 +226,7 @@ def test_a_pool_of_images_is_a_folder_of_them_in_any_folders(kd: Kd, outputs: Pa
     assert made.x.shape == (47, 6, 6)
     outcome = kd("distill", "--transfer", "train+pool:large", "--model", "mlp:4", "--target", "soft")
     assert outcome.code == 1
-    assert "have the shape (8, 8), and those of the data (6, 6)" in outcome.err
+    assert "have the shape (8, 8), but those of the data (6, 6)" in outcome.err
     outcome = kd("distill", "--transfer", "train+pool:nowhere", "--model", "mlp:4", "--target", "soft")
     assert outcome.code == 1
     assert "nowhere" in outcome.err
