@@ -1,4 +1,4 @@
-"""Figures of a run: what they draw, collected from its artefacts, and drawing them in worker processes."""
+"""Figures of a run: collects what they show from its artefacts, and draws them in worker processes."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def draw(
     models: Sequence[str],
     file_format: str,
 ) -> dict[str, bytes]:
-    """Draw figures in workers, and return the content of a file for each name.
+    """Draw figures in workers, and return the content of each file by the figure's name.
 
-    `compare` is called while workers draw the first: it returns the names of figures that compare student
-    sets, which are drawn as well, and the differences that they show.
+    `compare` is called while workers draw the figures in `names`. It returns the names of the figures that
+    compare student sets, which are then drawn too, and the differences that these show.
     """
     common = {"outputs": str(run.store.root), "run": run.name, "models": list(models), "format": file_format}
     share = min(len(names), workers.jobs())
@@ -72,10 +72,10 @@ def draw_part(task: Mapping[str, Any], shared: Mapping[str, torch.Tensor], tell:
 def collect(
     experiment: Experiment, models: Sequence[str] = (), evidence: Callable[[], Evidence] | None = None
 ) -> tuple[View, dict[str, Text]]:
-    """Collect what figures may draw of a run, and why student sets are left out, by artefact.
+    """Collect what figures may show of a run, and why student sets are left out, by artefact.
 
-    The students are those of `models`, or all. Differences come from the `evidence`, where it is given.
-    Raises `KdError` where the data are missing or the data or teacher are stale, or nothing is trained, and
+    `models` selects students; empty selects all. Differences come from `evidence`, if it is given. Raises
+    `KdError` if the data are missing, the data or the teacher are stale, or nothing is trained, and
     `UsageError` for a model that no student has.
     """
     data, run = experiment.data, experiment.run
@@ -129,7 +129,7 @@ def _view_of_data(data: Data) -> View:
 
 
 def _columns(data: Data) -> dict[str, list[int]]:
-    """Return the features of each column of a table; of others with names, each is a column of its own."""
+    """Return the feature indices of each column; named features without columns count as one column each."""
     description = data.description
     if not description.standardise:
         return {}
@@ -149,7 +149,7 @@ def _bayes_scores(data: Data) -> dict[str, Any] | None:
 
 
 def _differences(evidence: Evidence) -> list[Difference]:
-    """Return the comparisons of an evidence as a figure draws them."""
+    """Return the comparisons of the evidence in the form that figures take."""
     differences = []
     for group, sets in by_group(evidence.students).items():
         for students in sets:
@@ -186,7 +186,7 @@ def _subject_of_teacher(teacher: TrainedTeacher, data: Data, taught: TeacherLogi
 def _subject_of_students(
     students: TrainedStudents, data: Data, taught: TeacherLogits, seed: int | None
 ) -> Subject:
-    """Return a student set, of which this `seed`, or the first, is shown where one is."""
+    """Return a student set for figures; where they show one student, it has this `seed`, else the first."""
     return _subject(
         students,
         data,
@@ -210,7 +210,7 @@ def _subject(
     variant: str = "",
     partial: bool = False,
 ) -> Subject:
-    """Return a teacher or a student set; where a single model of it is drawn, that is the one `shown`."""
+    """Return a teacher or a student set for figures; `shown` is the model to draw where they draw one."""
     member = cache(lambda: trained.member(trained.load_model(), shown))
     logits = cache(trained.load_tested)
     scored = cache(lambda: on_test_splits(data, logits(), taught()))
@@ -251,9 +251,9 @@ def _distinct_tests(data: Data) -> int:
 
 
 def measure_reliability(scored: Sequence[Scored], examples: int) -> Reliability:
-    """Return confidence and accuracy of the predictions of all draws, by bins.
+    """Return the confidence and accuracy of the predictions of all draws, by bin.
 
-    They are of so many different `examples`.
+    `examples` is the number of distinct test examples.
     """
     top, correct, bins = (
         torch.cat([values(of_draw).flatten() for of_draw in scored])
