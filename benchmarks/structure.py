@@ -37,6 +37,7 @@ FAMILIES = {"Tree", "CNN", "MLP", "Network", "tree", "cnn", "mlp"}
 KINDS = {"data", "teacher", "students", "students/"}
 VAGUE = {"one", "found", "chosen", "there", "those", "of"}
 WHOLE = {
+    "browser",
     "docs",
     "fuzz",
     "house",

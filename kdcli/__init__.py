@@ -31,11 +31,11 @@ __all__ = ["KdError", "UsageError", "__version__", "open_run"]
 
 
 def open_run(name: str | None = None, outputs: str | Path | None = None) -> OpenRun:
-    """Open a run by its name; None is the run that commands work on: that of KD_RUN, or the current one.
+    """Open a run by its name; None is the default run of commands: KD_RUN, or else the current run.
 
-    `outputs` is the folder of all runs; None is that of KD_OUTPUTS, or `outputs` in the working folder.
-    Raises `KdError` if there is no such run. What the run holds is read when it is asked for; loading it
-    runs no code.
+    `outputs` is the folder that holds all runs; None is KD_OUTPUTS, or else `outputs` in the working folder.
+    Raises `KdError` if there is no such run. The contents of the run are read on demand; loading them runs no
+    code.
     """
     from kdcli.public import OpenRun
 

@@ -1,7 +1,7 @@
 """The text of commands: the one place that spells them.
 
-Nouns name a remedy as data (`errors.Command`). Here it becomes what a person can copy, with the flags that
-are needed where it is shown: those of the run and the outputs folder only if others are the defaults.
+Library code names a remedy as data (`errors.Command`). Here it becomes text that a person can copy, with the
+flags of the run and the outputs folder if they differ from the defaults.
 """
 
 import shlex
@@ -14,8 +14,8 @@ from kdcli.runs.recipe import Students, Teacher
 from kdcli.settings import flag, rules
 from kdcli.store import Store, default_root
 
-SECTIONS = {"train-teacher": Teacher, "distill": Students}  # whose settings are options of a command
-LAST = ("force",)  # options that stand at the end, where a person adds them
+SECTIONS = {"train-teacher": Teacher, "distill": Students}  # commands with a section's settings as options
+LAST = ("force",)  # options that are written last, where a person would add them
 
 
 def spell(command: Command) -> str:
@@ -57,7 +57,7 @@ def _value(value: Any) -> str:
 
 
 def _place(command: Command) -> Iterator[str]:
-    """Name the run and the outputs folder, where they are not those that the command would use."""
+    """Yield the flags of the run and the outputs folder, if they differ from the command's defaults."""
     root = command.outputs or default_root()
     if command.run and (command.name == "gen-data" or command.run != _chosen(root)):
         yield from ("--run", command.run)

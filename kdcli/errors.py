@@ -1,8 +1,8 @@
 """Everything that can go wrong for a user, as one family of exceptions, and the remedies as data.
 
 The command line turns a `KdError` into a message and an exit code. Any other exception is a programming
-error and keeps its traceback. What helps may be a command: nouns name it as a `Command`, and `commands`
-spells it where it is shown.
+error and keeps its traceback. A remedy may be a command: library code names it as a `Command`, and
+`commands` spells it where it is shown.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,9 +15,9 @@ from typing import Any, TypeAlias
 class Command:
     """A command of kd as data.
 
-    `options` are named by the keys of settings or by their flags without dashes; an option that is True is a
-    flag of its own, and one that is None, False or empty is left out. `run` is the run to work on, `outputs`
-    the folder that has it; empty and None stand for those that commands use unless told otherwise.
+    `options` are named by the keys of settings or by their flags without dashes; True gives a bare flag, and
+    options that are None, False or empty are left out. `run` is the run to work on, `outputs` the folder that
+    holds it; empty and None mean the defaults of the command line.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Command:
 
 
 Text: TypeAlias = str | tuple[str | Command, ...]
-"""Words for a person in which commands may stand."""
+"""A text for a person that may contain commands."""
 
 
 class KdError(Exception):
@@ -58,9 +58,9 @@ class UsageError(KdError):
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """Suggest the allowed name nearest to a mistyped one, as the end of a sentence; empty if none is near.
 
-    A name of three letters or more also stands for the first that begins with it.
+    A name of three letters or more also matches the first allowed name that begins with it.
     """
-    from difflib import get_close_matches  # which help pages need not wait for
+    from difflib import get_close_matches  # imported late, since help pages do not need it
 
     names = list(allowed)
     begun = [known for known in names if len(name) >= 3 and known.startswith(name)]
@@ -80,7 +80,7 @@ def unknown(kind: str, name: str, allowed: Iterable[str], hint: Text = "") -> Us
 
 
 def joined(*parts: Text | Command) -> Text:
-    """Return texts one after the other as one."""
+    """Concatenate texts and commands into one text."""
     flat: list[str | Command] = []
     for part in parts:
         flat += [part] if isinstance(part, (str, Command)) else part

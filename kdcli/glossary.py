@@ -17,9 +17,11 @@ FILE = Path(__file__).with_name("glossary.md")
 ALSO, SEE = "Also: ", "See also: "
 TARGETS = "Targets"  # the group whose terms may have a temperature, a model and more behind them
 
-# Words that mean something else in most sentences, and so are no links where they stand alone.
-ORDINARY = frozenset({"better", "bytes", "chance", "cost", "loss", "newer", "older", "random", "rest", "run"})
-ORDINARY |= {"self", "set", "size", "spread", "worse", "n", "p", "w"}
+# Words that often mean something else, and so are no links where they stand alone.
+ORDINARY = """
+    batch better beyond bytes chance choose column cost differs distill fold hard kd leaves loss n newer
+    older p point points proof random rest run self set size spread test tie train val w worse
+"""
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,8 @@ def find(name: str) -> Term:
         if term and term.group == TARGETS:
             return term
     names = [name for term in terms() for name in term.names]
-    message = f"kd has no term '{name}'{nearest(name, names)}"
-    raise UsageError(message, (Command("explain"), " lists all terms"))
+    suggested = nearest(name, names) or nearest(name.casefold(), map(str.casefold, names))
+    raise UsageError(f"kd has no term '{name}'{suggested}", (Command("explain"), " lists all terms"))
 
 
 @cache
@@ -138,11 +140,15 @@ def linked(text: str, without: Collection[str] = ()) -> list[tuple[str, str | No
 @cache
 def _pattern() -> re.Pattern[str]:
     """Return what finds code, and the name of any term."""
-    names = [name for term in terms() for name in term.names if name.lstrip("-") == name]
-    names = [name for name in names if name.casefold() not in ORDINARY]
-    forms = sorted({form for name in names for form in (name, *_plurals(name))}, key=len, reverse=True)
-    choices = "|".join(
+    names = [name for term in terms() for name in term.names if not name.startswith("-")]
+    ordinary = set(ORDINARY.split())
+    forms = {form for name in names if name.casefold() not in ordinary for form in (name, *_plurals(name))}
+    choices = [
         rf"(?-i:{re.escape(form)})" if len(form) == 1 else re.sub(r"(\\[ -])+", r"[\\s-]+", re.escape(form))
-        for form in forms
+        for form in sorted(forms - ordinary, key=len, reverse=True)
+    ]
+    # In a name such as "spread, T = 4" there is no doubt.
+    choices += [rf"{term.name}(?=,?\s(at\s)?T\s=)" for term in terms() if term.group == TARGETS]
+    return re.compile(
+        rf"`[^`]*`|(?<![\w/.:=-])(?P<name>{'|'.join(choices)})(?![\w-]|[/.:=]\w)", re.IGNORECASE
     )
-    return re.compile(rf"`[^`]*`|(?<![\w/.:=-])(?P<name>{choices})(?![\w-]|[/.:=]\w)", re.IGNORECASE)

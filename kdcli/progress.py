@@ -1,4 +1,4 @@
-"""Progress of long work, as those who do it report it and a display shows it."""
+"""Progress of long computations: how it is reported, and the displays that show it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Protocol, TypeAlias
 
 
 class Report(Protocol):
-    """Is told how far a training is."""
+    """Receives the progress of a training."""
 
     def __call__(self, done: int, loss: float | None) -> None:
-        """Take the steps or models done, and the mean training loss recorded last, if there is one."""
+        """Receive the steps or models done, and the mean training loss recorded last, if there is one."""
 
     def resumed(self, epoch: int) -> None:
-        """Take the epoch at which an interrupted training is resumed."""
+        """Receive the epoch at which an interrupted training is resumed."""
 
 
 Watch: TypeAlias = Callable[[str, int, str, int], AbstractContextManager[Report]]
-"""Opens a display, given a title, a number of units, what a unit is called, and the steps of each unit."""
+"""Opens a display, given a title, the number of units, the name of a unit, and the steps of each unit."""
 
 
 class Silence:
-    """Reports to nobody."""
+    """Ignores all progress."""
 
     def __call__(self, done: int, loss: float | None) -> None:
         """Ignore it."""

@@ -14,12 +14,12 @@ from kdcli.errors import KdError, UsageError, nearest
 
 C = TypeVar("C")
 
-LARGEST = 10**300  # whole number of either sign that can be computed with, as with other numbers
+LARGEST = 10**300  # largest magnitude of a whole number, which must be convertible to a float
 WORDS = MappingProxyType({int: "a whole number", float: "a number", str: "a text", bool: "true or false"})
 
 
 class Problem(NamedTuple):
-    """What is wrong with a value, and what is allowed instead if that is not said already."""
+    """What is wrong with a value, and a hint at what is allowed, unless the text says it."""
 
     text: str
     hint: str = ""
@@ -29,9 +29,9 @@ class Problem(NamedTuple):
 class Rule:
     """What a setting means, which values it takes, and how the command line offers it.
 
-    `minimum` and `maximum` are allowed themselves, `above` and `below` are not. `choices` are the only values
-    allowed. `check` raises a `KdError` for a value it refuses, and `values` says in words which it takes.
-    `words` may stand in place of a number. For a list the rule holds for every item.
+    `minimum` and `maximum` are inclusive, `above` and `below` exclusive. `choices` are the only values
+    allowed. `check` raises a `KdError` for a value it refuses, and `values` describes the allowed values.
+    `words` are allowed in place of a number. For a list, the rule applies to every item.
 
     On the command line the setting is the option `flag` (by default its key), or `short`, with its value
     written as `metavar`, in the help panel `panel`. `argument` is the metavar of a positional argument:
@@ -41,12 +41,12 @@ class Rule:
     commas themselves, only a comma before one of the words `item_starts` separates. Values of an option that
     is given several times are joined by `joined_by`.
 
-    The rest tells what a setting means for a set of students, which has a value of its own for each. `each`
-    is what a setting that lists several is called where it has one. `of` says whether targets or models take
-    it, each naming the `settings` it takes; all sets have the others. `tag` stands for it in the names of
-    folders, `sign` in titles if that differs; sets that do not share a `paired` one cannot be paired, and
-    those that do not share a `grouping` one stand in tables of their own. `named` writes a value in names,
-    with the sign of equality that stands in them, and `alike` says what of a value paired sets have to share.
+    The other fields say what a setting means for a student set, which has one value of each setting. `each`
+    is the singular name of a setting that lists several values. `of` says that only some targets or models
+    take the setting; all sets have the others. `tag` is its abbreviation in folder names, `sign` that in
+    titles if it differs. Sets that differ in a `paired` setting cannot be paired, and sets that differ in a
+    `grouping` setting are shown in separate tables. `named` writes a value in names, given the equals sign
+    used in them, and `alike` returns the part of a value that paired sets must share.
     """
 
     help: str
@@ -82,7 +82,7 @@ class Rule:
         return " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
 
     def tagged(self, value: Any, equals: str) -> str:
-        """Write the setting with its value as names have it; " = " in titles, and nothing in folders."""
+        """Write the setting and its value for a name; `equals` is " = " in titles, empty in folders."""
         if self.named:
             return self.named(value, equals)
         tag = self.sign if self.sign and equals.strip() else self.tag
@@ -113,14 +113,14 @@ class Rule:
 
 
 def written(value: float | str) -> str:
-    """Write a number without decimals that say nothing; a text as it is."""
+    """Write a number without needless decimals; a text is unchanged."""
     if isinstance(value, str):
         return value
     return str(int(value)) if float(value).is_integer() else repr(value)
 
 
 def choices_text(choices: Sequence[str]) -> str:
-    """List choices, in quotes where some are empty or signs."""
+    """List choices, in quotes if some are empty or begin with a sign."""
     plain = all(choice[:1].isalnum() for choice in choices)
     return ", ".join(choices if plain else [f"'{choice}'" for choice in choices])
 
@@ -201,14 +201,14 @@ def _check(config: type, table: Mapping[str, Any]) -> tuple[dict[str, Any], dict
             hints = dict.fromkeys(problem.hint for problem in refused if problem.hint)
             problems[key] = Problem("; ".join(problem.text for problem in refused), "; ".join(hints))
         elif not items and defaults[key] != ():
-            problems[key] = Problem("must name at least one")
+            problems[key] = Problem("must list at least one value")
     return values, problems
 
 
 def _convert(raw: Any, kind: Any, words: Sequence[str]) -> Any:
     """Convert a TOML or JSON value to a setting's type; raises TypeError saying what was expected.
 
-    With `words`, that is a type of numbers or a text.
+    With `words`, the type is a number type or a text.
     """
     if get_origin(kind) is tuple:
         if not isinstance(raw, (list, tuple)):
@@ -228,9 +228,9 @@ def _convert(raw: Any, kind: Any, words: Sequence[str]) -> Any:
 
 
 def shown(raw: Any) -> str:
-    """Write a value that may be anything within a message."""
+    """Write a value of any type for a message."""
     try:
         text = repr(raw)
-    except ValueError:  # Python writes no whole number of more than 4300 digits
+    except ValueError:  # Python refuses to write whole numbers of more than 4300 digits
         return "a number of thousands of digits"
     return text if len(text) <= 100 else text[:99] + "…"

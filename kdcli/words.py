@@ -41,7 +41,7 @@ def capitalised(text: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """Return a text on one line, cut off after as many characters."""
+    """Return a text on one line, cut off after `most` characters."""
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[:most]} …"
 

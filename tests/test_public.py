@@ -152,7 +152,7 @@ def test_a_run_of_an_earlier_kd_is_refused_with_the_command_that_makes_it_again(
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 5}))
     run = kdcli.open_run()
     for call in (lambda: run.split("test"), lambda: run.draws, lambda: run.classes, lambda: run.student_sets):
-        with pytest.raises(kdcli.KdError, match="format 5 of an earlier kd, and this one reads 7") as refused:
+        with pytest.raises(kdcli.KdError, match="format 5 of an earlier kd; this kd reads 7") as refused:
             call()
         assert refused.value.hint == "make it again with `kd gen-data --run tiny --force`"
 

@@ -26,7 +26,7 @@ def test_read_reports_every_problem_with_its_key() -> None:
         "here.sise: no such key; did you mean size?",
         "here.size: must be at least 1, not 0",
         "here.share: must be a number, not 'big'",
-        "here.names: must name at least one",
+        "here.names: must list at least one value",
     ]
 
 

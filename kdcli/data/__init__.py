@@ -44,7 +44,7 @@ DATASETS: MappingProxyType[str, Dataset[Any]] = MappingProxyType(
 
 
 def kind_of_source(path: Path) -> str:
-    """Return the dataset that a file or folder of the user's is; raises `KdError` for one that is none."""
+    """Return the kind of dataset of a user's file or folder; raises `KdError` if kd cannot read it."""
     if os.path.isdir(path):
         names = [file.name for file in path.iterdir()]
         return "mnist" if any("idx3" in name for name in names) else "images"
@@ -52,9 +52,9 @@ def kind_of_source(path: Path) -> str:
         return "table"
     if path.suffix.lower() == ".npz":
         return "arrays"
-    there = "is of no kind that kd reads" if os.path.exists(path) else "is not there"
+    problem = "is not of a kind that kd reads" if os.path.exists(path) else "does not exist"
     kinds = ", ".join((*TEXT, *SUFFIXES, ".npz"))
-    raise KdError(f"{path} {there}", f"kd reads {kinds}, folders of images, and folders with IDX files")
+    raise KdError(f"{path} {problem}", f"kd reads {kinds}, folders of images, and folders with IDX files")
 
 
 def find_dataset(name: str) -> Dataset[Any]:

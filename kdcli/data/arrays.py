@@ -1,4 +1,4 @@
-"""Arrays of the user's own in an NPZ file: `x` and `y`, or `x_train`, `y_train` and so on, as in Keras."""
+"""The user's own arrays in an NPZ file: `x` and `y`, or `x_train`, `y_train` and so on, as in Keras."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ PARTS = {
     "val": ("x_val", "y_val"),
     "test": ("x_test", "y_test"),
 }
-AGAIN = "save them again with `np.savez(file, x=x, y=y)`, x of numbers, y of whole numbers or texts"
+AGAIN = "save them again with `np.savez(file, x=x, y=y)`: numbers in x, whole numbers or text in y"
 
 
 @dataclass(frozen=True)
 class Arrays(Owned):
-    """Options of arrays of the user's own."""
+    """Options of the user's own arrays."""
 
     file: str = setting("", "the NPZ file", metavar="FILE")
 
@@ -37,7 +37,7 @@ class Arrays(Owned):
 def opened(config: Arrays, watch: Watch = unwatched) -> tuple[Arrays, Callable[[], Sample]]:
     """Read the file that the options name, as `Dataset.opened` says."""
     if not config.file:
-        raise UsageError("name a file of arrays", ("such as ", Command("gen-data", ("FILE.npz",))))
+        raise UsageError("name a file of arrays", ("for example ", Command("gen-data", ("FILE.npz",))))
     path = Path(config.file).absolute()
     config = replace(config, file=str(path), digest=digest_of([path], config.digest))
     found = _read(path)
@@ -47,7 +47,7 @@ def opened(config: Arrays, watch: Watch = unwatched) -> tuple[Arrays, Callable[[
 
 
 def _read(path: Path) -> dict[str, tuple[Any, Any]]:
-    """Return x and y of each part of the file; raises `KdError` where it has none, or objects."""
+    """Return x and y of each part of the file; raises `KdError` if arrays are missing or unusable."""
     import numpy as np
 
     arrays = read_arrays(path, AGAIN)
@@ -59,15 +59,15 @@ def _read(path: Path) -> dict[str, tuple[Any, Any]]:
         )
     for part, (x, y) in found.items():
         _check(path, part, x, y)
-    (one, first), *others = ((PARTS[part][0], x) for part, (x, _) in found.items())
-    for other, x in others:
+    (first_name, first), *others = ((PARTS[part][0], x) for part, (x, _) in found.items())
+    for name, x in others:
         for what, differ in (
             ("shapes", x.shape[1:] != first.shape[1:]),
             ("types", (x.dtype == np.uint8) != (first.dtype == np.uint8)),
         ):
             if differ:
                 raise KdError(
-                    f"{path}: {one} and {other} have other {what}: {first.shape} {first.dtype} and "
+                    f"{path}: {first_name} and {name} have different {what}: {first.shape} {first.dtype} and "
                     f"{x.shape} {x.dtype}",
                     AGAIN,
                 )
@@ -84,7 +84,7 @@ def _check(path: Path, part: str, x: np.ndarray[Any, Any], y: np.ndarray[Any, An
             "x needs (n, features), (n, rows, columns) or (n, rows, columns, channels), and y (n,)",
         )
     if x.dtype.kind not in "biuf" or y.dtype.kind not in "biufSU":
-        raise KdError(f"{path}: {names} are of the types {x.dtype} and {y.dtype}", AGAIN)
+        raise KdError(f"{path}: {names} have the types {x.dtype} and {y.dtype}", AGAIN)
     for name, values in zip(PARTS[part], (x, y), strict=True):
         if values.dtype.kind != "f":
             continue
@@ -92,8 +92,8 @@ def _check(path: Path, part: str, x: np.ndarray[Any, Any], y: np.ndarray[Any, An
             finite = np.isfinite(values.astype(np.float32)).reshape(len(values), -1).all(1)
         if not finite.all():
             raise KdError(
-                f"{path}: {name} has a value in row {int(finite.argmin()) + 1} that is no finite number of "
-                "32 bits",
+                f"{path}: {name} has a value in row {int(finite.argmin()) + 1} that is not a finite 32-bit "
+                "number",
                 AGAIN,
             )
 
@@ -114,7 +114,7 @@ def _as_text(label: Any) -> str:
 
 
 def _as_tensor(x: np.ndarray[Any, Any]) -> Tensor:
-    """Return images of bytes as they are, channels first, and all else as float32."""
+    """Return images of uint8 as they are, and everything else as float32; channels come first."""
     import numpy as np
     import torch
 

@@ -1,4 +1,4 @@
-"""What a dataset is: its options, how it is sampled, and what is known of it exactly."""
+"""Datasets: their options, how they are sampled, and the exact posterior where it is known."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ PLANE = ("x₁", "x₂")  # names of the features of points in the plane
 
 
 class Sample(NamedTuple):
-    """What a dataset gives: its examples in all draws, and what its classes and features are called.
+    """The examples of a dataset in all draws, with the names of its classes and features.
 
-    Features that are pixels have no names. Of a table, `encodings` say how its columns became features,
-    `decisions` what each column was taken for, and `notes` what else was recognised. `drawing` is how the
-    draws come about, where that depends on the options.
+    Features that are pixels have no names. For a table, `encodings` are how its columns became features,
+    `decisions` the kind of each column, and `notes` whatever else the user should know. `drawing` is how the
+    draws come about, if that depends on the options.
     """
 
     pool: Pool
@@ -45,11 +45,11 @@ class Sample(NamedTuple):
 
 
 class Source(NamedTuple):
-    """The rows that examples were made from, as they stand in their files.
+    """The rows that examples were made from, as they are in their files.
 
-    `frame` has a row for each example, in the order of the run, without the labels; None of images. An
-    example stands in the row `position (n,)` of all files together, which have so many rows `in_all`.
-    `values` returns any column as text, where there are columns, and `place` names an example.
+    `frame` has a row for each example, in the order of the run, without the labels; it is None for images.
+    `position (n,)` is the row of each example in all files together, which have `in_all` rows. `values`
+    returns any column as text, if there are columns, and `place` returns where an example was read.
     """
 
     frame: pl.DataFrame | None
@@ -71,15 +71,15 @@ class Further(Protocol[D]):
         names: Sequence[str],
         watch: Watch,
     ) -> tuple[pl.DataFrame | None, Tensor]:
-        """Return the rows that were read, of a table, and `x (n, *shape)`.
+        """Return the rows that were read (None for images), and `x (n, *shape)`.
 
-        `names` are those of the columns of the data besides the label, in their order. Raises `KdError` for
-        rows without a column that is encoded, or with labels, and for other images.
+        `names` are the columns of the data without the label, in their order. Raises `KdError` if the rows
+        lack a column that is encoded or have labels, or if the images have another shape.
         """
 
 
 class Optimum(NamedTuple):
-    """What the Bayes classifier scores over the whole distribution."""
+    """The scores of the Bayes classifier over the whole distribution."""
 
     accuracy: float
     nll: float  # nats
@@ -96,19 +96,19 @@ class File:
 
 @dataclass(frozen=True)
 class Dataset(Generic[C]):
-    """A kind of dataset: how its data are made. What the data of a run are is in their `Description`.
+    """A kind of dataset: how its data are made. The `Description` describes the data of one run.
 
-    `config` is the dataclass of its options, which has a `seed` and a number of `draws`. `problems` finds
-    what single ranges cannot express. `sample` returns the splits train, val and test of each draw, with the
-    names of classes and features; how the draws come about is the `drawing`. A dataset that is read from
-    `files` gets their contents by name as a second argument, and raises ValueError if they are not what they
-    should be; data of other files than the published ones are called `others`. `points` counts what it
-    samples anew, by the setting that asks for it. Data of the user's own are `opened`: read from the files
-    that the options name, which a display may watch. That gives the options with nothing left open, and what
-    samples; they are `called` after their file, `rows` reads the rows of a table again, and `further`
-    another file, or folder, of such examples; text has the `dialect` of the options. Networks `standardise`
-    features that are of many kinds. Where the truth is known, `posterior` maps x `(n, *features)` to P(y|x)
-    `(n, n_classes)` and `optimum` gives the exact Bayes scores.
+    `config` is the dataclass of its options, which has a `seed` and a number of `draws`. `problems` returns
+    invalid combinations of options. `sample` returns the splits train, val and test of each draw, with the
+    names of classes and features; `drawing` is how the draws come about. If the dataset is read from `files`,
+    `sample` gets their contents by name as a second argument, and raises ValueError if they are not as they
+    should be; data from other files than the published ones are called `others`. `points` counts the points
+    sampled in each draw, by the setting that asks for them. For the user's own data, `opened` reads the files
+    that the options name, and reports progress; it returns the options with their defaults filled in, and a
+    function that makes the sample. `called` is the name of such data, `rows` reads the rows of a table again,
+    `further` reads more examples from another file or folder, and `dialect` is how text is read. With
+    `standardise`, networks standardise the features. Where the truth is known, `posterior` maps
+    x `(n, *features)` to P(y|x) `(n, n_classes)`, and `optimum` returns the exact Bayes scores.
     """
 
     summary: str
@@ -154,13 +154,13 @@ class Sampling(Drawn):
 
 
 def sampling_problems(config: Sampling, n_classes: int = 2) -> list[str]:
-    """Every class must appear in training, in validation and in the test set."""
+    """Return problems of the options: every class must appear in training, validation and the test set."""
     problems = []
-    smallest = min(config.n_samples // n_classes, 2**52)  # beyond it a share is no exact number any more
+    smallest = min(config.n_samples // n_classes, 2**52)  # above it, shares are no longer exact
     if not 0 < round(config.val_fraction * smallest) < smallest:
         problems.append(
             f"{config.n_samples} samples with a validation fraction of {config.val_fraction:g} leave a split "
-            f"without one of the {n_classes} classes; take more samples or another fraction"
+            f"without one of the {n_classes} classes; use more samples or another fraction"
         )
     if config.n_test < n_classes:
         problems.append(f"{config.n_test} test examples are fewer than the {n_classes} classes")
@@ -180,11 +180,11 @@ def sampled_pool(
     classes: tuple[str, ...] = ("0", "1"),
     feature_names: tuple[str, ...] = PLANE,
 ) -> Sample:
-    """Sample classes of equal size in every draw: validation stratified, the test set afresh.
+    """Sample classes of equal size, a stratified validation split, and a test set in every draw.
 
-    `points(n, stream, draw)` gives shuffled points `x (n, features)` with their labels `y (n,)` from a draw's
-    random stream of that name, as even as n allows: the first classes have one more. `posterior` gives their
-    P(y|x).
+    `points(n, stream, draw)` returns shuffled points `x (n, features)` with their labels `y (n,)` from a
+    draw's random stream of that name. The classes are as equal as n allows: the first may have one point
+    more. `posterior` returns P(y|x) of points.
     """
     import torch
 

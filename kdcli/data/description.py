@@ -1,4 +1,4 @@
-"""What the data of a run are: classes, features and sizes, stored with them as `description.json`."""
+"""The description of the data of a run: classes, features and sizes, stored as `description.json`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from kdcli.data.tables.encoding import Encoded
 
 @dataclass(frozen=True)
 class Description:
-    """What the data of a run are.
+    """The description of the data of a run.
 
-    `name` is what they are called, `shape` that of one example, `feature_names` its numbers (empty for
-    pixels), `classes` the names of the classes in the order of their indices, and `sizes` the number of
-    examples in each split of a draw. There are so many `draws`, and `drawing` says how they come about.
-    `bayes` scores the Bayes classifier over the whole distribution; None where the posterior is not known.
-    `own_files` says that the data were read from other files than the published ones. Networks `standardise`
-    the features if they are of many kinds. Of a table, `encodings`
-    say how its columns became features, `decisions` what each was taken for, and `notes` what was recognised.
+    `shape` is that of one example; `feature_names` is empty for pixels; `classes` are in the order of their
+    indices. `sizes` has the number of examples in each split of a draw, `draws` the number of draws, and
+    `drawing` how they come about. `bayes` has the scores of the Bayes classifier over the whole distribution;
+    None if the posterior is not known. With `own_files`, the data were read from other files than the
+    published ones. With `standardise`, networks standardise the features. For a table, `encodings` are how
+    its columns became features, `decisions` the kind of each, and `notes` whatever else the user should know.
     """
 
     name: str
@@ -52,9 +51,9 @@ class Description:
 
     @classmethod
     def from_record(cls, record: Any) -> Description:
-        """Read what `to_record` gave; raises ValueError saying what it would not have written."""
+        """Read a record that `to_record` returned; raises ValueError if it is not valid."""
         if not isinstance(record, dict) or set(record) != {*cls.__dataclass_fields__}:
-            raise ValueError("it is no description of data")
+            raise ValueError("it is not a description of data")
         shape, names, classes = (record[key] for key in ("shape", "feature_names", "classes"))
         if not _all(int, shape) or any(size < 1 for size in shape):
             raise ValueError("shape must list whole numbers above 0")
@@ -67,7 +66,7 @@ class Description:
         if not counts or not _all(int, counts) or any(count < 1 for count in counts):
             raise ValueError("sizes must count the examples of train, val and test")
         if type(record["draws"]) is not int or record["draws"] < 1 or record["drawing"] not in DRAWINGS:
-            raise ValueError(f"draws must count them, and drawing be one of {', '.join(DRAWINGS)}")
+            raise ValueError(f"draws must be whole and above 0, and drawing one of {', '.join(DRAWINGS)}")
         _check_rest(record)
         if bayes is not None and not (
             isinstance(bayes, dict) and set(bayes) == set(Optimum._fields) and _all(float, bayes.values())
@@ -90,7 +89,7 @@ class Description:
         )
 
     def facts(self) -> dict[str, Any]:
-        """Return what programs are told of the data besides their name."""
+        """Return what JSON output has about the data, apart from their name."""
         return {
             **{f"n_{split}": size for split, size in self.sizes.items()},
             "n_classes": self.n_classes,
@@ -105,16 +104,16 @@ class Description:
 
 
 def _check_rest(record: dict[str, Any]) -> None:
-    """Check what stands beside classes, features and sizes."""
+    """Check the other parts of a record: name, notes, encodings, decisions, and true or false."""
     truths = all(isinstance(record[key], bool) for key in ("own_files", "standardise"))
     if not isinstance(record["name"], str) or not truths:
-        raise ValueError("name must be a text, own_files and standardise true or false")
+        raise ValueError("name must be text, and own_files and standardise true or false")
     if not _all(str, record["notes"]) or not all(_all(dict, record[k]) for k in ("encodings", "decisions")):
-        raise ValueError("encodings and decisions must be lists of tables, notes of texts")
+        raise ValueError("encodings and decisions must be lists of objects, and notes a list of texts")
 
 
 def _all(kind: type, values: Any) -> bool:
-    """Whether these are a list, or the like, of values of exactly this type."""
+    """Whether these are a list or tuple of values of exactly this type."""
     return (
         not isinstance(values, (str, dict, int, float))
         and values is not None

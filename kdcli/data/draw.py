@@ -1,20 +1,20 @@
-"""Draws: which sample or split of the data, and which teacher, the students of a run learn from."""
+"""Draws: each is a sample or split of the data, with a teacher that its students learn from."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 Drawing = Literal["sampled", "split", "test kept"]
-"""How draws come about: each is sampled anew, or splits one pool anew, or all of it but the test set."""
+"""How draws come about: each is a new sample, a new split of all examples, or of all but the test set."""
 
 DRAWINGS: tuple[Drawing, ...] = get_args(Drawing)
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One draw: its number, and the seeds `data` of the samples and splits and `teacher` of the trainings.
+    """One draw: its number, the seed `data` of samples and splits, and the seed `teacher` of training.
 
-    What is left to chance on the data, such as a transfer set, depends on the data's seed and the draw's
-    number alone: all students of a draw share it.
+    Random choices that concern the data, such as a transfer set, depend only on the data's seed and the
+    draw's number: all students of a draw share them.
     """
 
     number: int

@@ -35,7 +35,7 @@ class Gaussians(Sampling):
 
 
 def sample(config: Gaussians) -> Sample:
-    """Sample each draw: balanced classes, shuffled, validation stratified, the test set afresh."""
+    """Sample each draw: balanced classes, a stratified validation split, and a test set of its own."""
     import torch
 
     from kdcli.rng import generator

@@ -1,7 +1,7 @@
 """IDX, the format of the MNIST files: a magic number, the sizes of the axes, and the values themselves.
 
 After LeCun's description of the MNIST database. All numbers are big-endian. The magic number is two
-zero bytes, the type of the values (8 for unsigned bytes), and how many axes there are.
+zero bytes, the type of the values (8 for unsigned bytes), and the number of axes.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ GZIP = b"\x1f\x8b"
 
 
 def unpacked(content: bytes) -> bytes:
-    """Return the content of a file that may be gzipped; raises ValueError for gzip that is damaged.
+    """Return the content of a file that may be gzipped; raises ValueError if the gzip is damaged.
 
-    Gzip may have several members, one after the other, and zeros after the last, as gzip(1) reads it.
+    As for gzip(1), there may be several members, one after the other, and zeros after the last.
     """
     if not content.startswith(GZIP):
         return content
@@ -43,7 +43,7 @@ def unpacked(content: bytes) -> bytes:
     while content.startswith(GZIP):
         unpacker = zlib.decompressobj(wbits=31)
         try:
-            parts.append(unpacker.decompress(content, room + 1))  # a limit of 0 would be none
+            parts.append(unpacker.decompress(content, room + 1))  # 0 would mean no limit
         except zlib.error as error:
             raise ValueError(f"its gzip is damaged: {error}") from None
         room -= len(parts[-1])
@@ -60,7 +60,7 @@ def unpacked(content: bytes) -> bytes:
 def parse(content: bytes, magic: int) -> Tensor:
     """Read labels `(n,)` or images `(n, rows, columns)`, in the type that the file has.
 
-    `magic` is LABELS or IMAGES, and tells how many axes are expected. Raises ValueError saying what the file
+    `magic` is LABELS or IMAGES, and determines the number of axes. Raises ValueError with what the file
     holds and what was expected.
     """
     import numpy as np
@@ -73,8 +73,8 @@ def parse(content: bytes, magic: int) -> Tensor:
     if code not in TYPES or found_axes != axes:
         types = ", ".join(name for name, _ in TYPES.values())
         raise ValueError(
-            f"it holds {_held(content)}, not {WORDS[magic]}: expected are {axes} "
-            f"ax{'i' if axes == 1 else 'e'}s of {types} (of uint8 the magic number is {magic})"
+            f"it holds {_held(content)}, not {WORDS[magic]}: kd expects {axes} "
+            f"ax{'i' if axes == 1 else 'e'}s of {types} (the magic number for uint8 is {magic})"
         )
     start, dtype = 4 + 4 * axes, np.dtype(TYPES[code][1])
     if len(content) < start:
@@ -82,7 +82,7 @@ def parse(content: bytes, magic: int) -> Tensor:
     sizes = struct.unpack_from(f">{axes}I", content, 4)
     if len(content) - start != math.prod(sizes) * dtype.itemsize:
         width = "" if dtype.itemsize == 1 else f" × {dtype.itemsize}"
-        raise ValueError(f"it should hold {_shape(sizes)}{width} bytes, and holds {len(content) - start}")
+        raise ValueError(f"it should hold {_shape(sizes)}{width} bytes, but holds {len(content) - start}")
     if not math.prod(sizes):
         raise ValueError(f"it is empty: its shape is {_shape(sizes)}")
     values = np.frombuffer(content, dtype, offset=start).reshape(sizes)
@@ -90,13 +90,13 @@ def parse(content: bytes, magic: int) -> Tensor:
 
 
 def _header(content: bytes) -> tuple[int, int]:
-    """Return the code of the type and the number of axes; a code that no type has where there is none."""
+    """Return the code of the type and the number of axes; without a header, a code that no type has."""
     magic = int.from_bytes(content[:4], "big") if len(content) >= 4 else 0
     return magic >> 8, magic & 0xFF
 
 
 def _held(content: bytes) -> str:
-    """Say what a file holds by its header: magic number, type and shape."""
+    """Describe what a file holds according to its header: magic number, type and shape."""
     code, axes = _header(content)
     if code not in TYPES:
         start = str(int.from_bytes(content[:4], "big")) if len(content) >= 4 else f"{len(content)} bytes only"

@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from kdcli.data.tables.encoding import Encoded
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
-MOST_PIXELS = 100_000_000  # of one image
+MOST_PIXELS = 100_000_000  # that one image may have
 SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I")
 
 
 @dataclass(frozen=True)
 class Images(Owned):
-    """Options of images of the user's own."""
+    """Options of the user's own images."""
 
     file: str = setting("", "the folder with the images", metavar="FOLDER")
     image_size: int = setting(
-        0, "rows and columns to scale images to; 0: they are all of one size", minimum=0, maximum=1024
+        0, "scale images to N × N pixels; 0: they all have the same size", minimum=0, maximum=1024
     )
-    grey: bool = setting(False, "turn colours into grey")
+    grey: bool = setting(False, "convert colour images to grey")
 
 
 class Found(NamedTuple):
@@ -48,7 +48,7 @@ class Found(NamedTuple):
 def opened(config: Images, watch: Watch = unwatched) -> tuple[Images, Callable[[], Sample]]:
     """Find the images in the folder that the options name, as `Dataset.opened` says."""
     if not config.file:
-        raise UsageError("name a folder of images", ("such as ", Command("gen-data", ("FOLDER",))))
+        raise UsageError("name a folder of images", ("for example ", Command("gen-data", ("FOLDER",))))
     folder = Path(config.file).absolute()
     notes: list[str] = []
     found = find(folder, notes)
@@ -59,13 +59,14 @@ def opened(config: Images, watch: Watch = unwatched) -> tuple[Images, Callable[[
 
 
 def find(folder: Path, notes: list[str]) -> list[Found]:
-    """Return the images of a folder, in the order of their names; says which files are none."""
+    """Return the images of a folder, in the order of their names; `notes` get the files that are none."""
     inner = _folders(folder)
     named = {path: SPLIT_OF.get(path.name.lower()) for path in inner}
     if any(named.values()):
         if odd := [path.name for path, split in named.items() if split is None]:
             raise KdError(
-                f"{folder} has folders of splits and others besides: {', '.join(odd)}", "move them elsewhere"
+                f"{folder} has folders of splits and also other folders: {', '.join(odd)}",
+                "move the others elsewhere",
             )
         classes = [(path, split or "") for outer, split in named.items() for path in _folders(outer)]
     else:
@@ -76,7 +77,7 @@ def find(folder: Path, notes: list[str]) -> list[Found]:
         images = [file for file in files if file.suffix.lower() in SUFFIXES and file.is_file()]
         passed += [file for file in files if file not in images]
         if not images:
-            raise KdError(f"{path} has no images, and its place says that it is a class", "move it elsewhere")
+            raise KdError(f"{path} stands for a class, but has no images", "move it elsewhere")
         found += [Found(file, path.name, part) for file in images]
     if not found:
         raise KdError(f"{folder} has no folders of images", "it needs a folder for each class")
@@ -123,8 +124,8 @@ def further(
     x = _stacked(found, list(_read_all(config, found, watch)), grey=len(shape) == 2)
     if x.shape[1:] != tuple(shape):
         raise KdError(
-            f"the images in {path} have the shape {tuple(x.shape[1:])}, and those of the data {tuple(shape)}",
-            "rows and columns must be the same, and colours where there are some",
+            f"the images in {path} have the shape {tuple(x.shape[1:])}, but those of the data {tuple(shape)}",
+            "they must have the same rows, columns and colour channels",
         )
     return None, x
 
@@ -135,29 +136,29 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def _stacked(found: Sequence[Found], read: Sequence[Tensor], *, grey: bool) -> Tensor:
-    """Return images as one tensor, those in grey as colours unless all are to be `grey`."""
+    """Return images as one tensor; unless all are `grey`, grey ones get three equal colour channels."""
     import torch
 
     shapes: dict[Any, Path] = {}
     for image, pixels in zip(found, read, strict=True):
         shapes.setdefault(pixels.shape[-2:], image.path)
     if len(shapes) > 1:
-        (one, first), (two, second) = list(shapes.items())[:2]
+        (size, first), (other, second) = list(shapes.items())[:2]
         raise KdError(
-            f"the images have different sizes: {first.parent.name}/{first.name} {one[0]} × {one[1]} pixels, "
-            f"{second.parent.name}/{second.name} {two[0]} × {two[1]}",
+            f"the images have different sizes: {first.parent.name}/{first.name} {size[0]} × {size[1]} "
+            f"pixels, {second.parent.name}/{second.name} {other[0]} × {other[1]}",
             "--image-size N scales all of them",
         )
     return torch.stack([pixels if grey or pixels.ndim == 3 else pixels.expand(3, -1, -1) for pixels in read])
 
 
 def _read_all(config: Images, found: Sequence[Found], watch: Watch) -> Iterator[Tensor]:
-    """Read the images; refuses more than memory has room for, if they are as large as the first."""
+    """Read the images; raises `KdError` if memory is too small for them, all as large as the first."""
     with watch(f"reading {Path(config.file).name}", len(found), "image", 1) as report:
         for k, image in enumerate(found):
             pixels = _read(image.path, config)
             if k == 0:
-                needed = 2 * len(found) * pixels.numel()  # one by one, and then as one tensor
+                needed = 2 * len(found) * pixels.numel()  # the single images, and then one tensor of all
                 check_memory(
                     f"reading {len(found):,} images",
                     needed,
@@ -175,11 +176,11 @@ def _read(path: Path, config: Images) -> Tensor:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is then checked here
+            warnings.simplefilter("ignore")  # about large images, which are checked below
             with Image.open(path) as found:
                 if found.width * found.height > MOST_PIXELS:
                     raise KdError(
-                        f"{path} has {found.width:,} × {found.height:,} pixels", "scale it down before"
+                        f"{path} has {found.width:,} × {found.height:,} pixels", "scale it down first"
                     )
                 image: Any = ImageOps.exif_transpose(found)
                 if image.mode in SIXTEEN_BITS:
@@ -195,13 +196,13 @@ def _read(path: Path, config: Images) -> Tensor:
         raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise KdError(
-            f"{path} is damaged, or no image: {error}", "fetch it again, or move it elsewhere"
+            f"{path} is damaged, or not an image: {error}", "fetch it again, or move it elsewhere"
         ) from None
     return pixels.movedim(-1, 0).contiguous() if pixels.ndim == 3 else pixels
 
 
 def _without_transparency(image: Any) -> Any:
-    """Return an image on white where it is transparent."""
+    """Return an image with a white background in place of transparency."""
     from PIL import Image
 
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:

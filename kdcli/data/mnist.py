@@ -1,7 +1,7 @@
 """MNIST: 70 000 handwritten digits of 28×28 pixels (LeCun, Cortes and Burges).
 
-Read from its four files in the IDX format. Others of that format, with images and classes of their own, are
-read in the same way, and are not called MNIST.
+It is read from its four files in the IDX format. Other IDX files, with other images and classes, are read in
+the same way, but are not called MNIST.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ CONTENTS = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-PARTS = ("train", "t10k")  # what the files to train on and to test on are called
+PARTS = ("train", "t10k")  # how the names of the training and the test files start
 IMAGES = {part: f"{part}-images-idx3-ubyte" for part in PARTS}
 LABELS = {part: f"{part}-labels-idx1-ubyte" for part in PARTS}
-LARGEST_LABEL = 2**53  # of a float type, which has every whole number up to it
+LARGEST_LABEL = 2**53  # for labels of a float type: float64 has every whole number up to it
 SHOWN = 5  # labels that a message names
 
 
@@ -49,7 +49,7 @@ def sample(config: MNIST, files: Mapping[str, bytes]) -> Sample:
     """Read the four files; x `(n, rows, columns)` is uint8, or float32 where the files have fractions.
 
     The classes are the labels of the training files in ascending order. The test images are those of the
-    test files. Raises ValueError naming the file that is not what it should be, and `UsageError` if `n_val`
+    test files. Raises ValueError naming a file that is not as it should be, and `UsageError` if `n_val`
     leaves a class without examples.
     """
     import torch
@@ -80,13 +80,13 @@ def sample(config: MNIST, files: Mapping[str, bytes]) -> Sample:
 
 
 def _read(files: Mapping[str, bytes]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return the labels and the images of both parts; raises ValueError where they do not fit together."""
+    """Return the labels and the images of both parts; raises ValueError if they do not match."""
     labels = {part: _labels(files, part) for part in PARTS}
     images = {part: _parsed(files, IMAGES[part], idx.IMAGES) for part in PARTS}
     for part in PARTS:
         if len(images[part]) != len(labels[part]):
             raise ValueError(
-                f"{IMAGES[part]} holds {len(images[part]):,} images, and {LABELS[part]} "
+                f"{IMAGES[part]} holds {len(images[part]):,} images, but {LABELS[part]} "
                 f"{len(labels[part]):,} labels"
             )
     train, test = (" × ".join(map(str, images[part].shape[1:])) for part in PARTS)
@@ -102,7 +102,7 @@ def _read(files: Mapping[str, bytes]) -> tuple[dict[str, Tensor], dict[str, Tens
 
 
 def _check_classes(split: str, y: Tensor, index: Tensor, classes: Tensor) -> None:
-    """Raise `UsageError` for a split, by the `index` of its images, that has none of some class."""
+    """Raise `UsageError` if some class has no images in a split, whose images are those of `index`."""
     counts = y[index].bincount(minlength=len(classes))
     if bool(counts.all()):
         return
@@ -111,14 +111,14 @@ def _check_classes(split: str, y: Tensor, index: Tensor, classes: Tensor) -> Non
     more = f"keep {'fewer' if split == 'training' else 'more'} for validation"
     raise UsageError(
         f"--n-val: with {len(y) - len(index) if split == 'training' else len(index)} of {len(y)} images for "
-        f"validation the {split} split has none of the label {int(classes[missing])}, of which there are "
-        f"{images}",
-        more if images > 1 else "two images of a label are the least: to train and to validate on",
+        f"validation the {split} split has no image with the label {int(classes[missing])} (there are "
+        f"{images} in all)",
+        more if images > 1 else "each label needs at least two images: for training and for validation",
     )
 
 
 def _parsed(files: Mapping[str, bytes], name: str, magic: int) -> Tensor:
-    """Read one of the files; raises ValueError naming it."""
+    """Read one of the files; raises ValueError with its name if it is damaged."""
     try:
         return idx.parse(files[name], magic)
     except ValueError as error:
@@ -138,7 +138,7 @@ def _labels(files: Mapping[str, bytes], part: str) -> Tensor:
 
 
 def _classes(labels: Mapping[str, Tensor]) -> Tensor:
-    """Return the distinct labels of the training files; raises ValueError unless the test has the same."""
+    """Return the distinct labels of the training files; raises ValueError if the test files have others."""
     import torch
 
     found = {part: torch.unique(y, return_counts=True) for part, y in labels.items()}
@@ -150,16 +150,16 @@ def _classes(labels: Mapping[str, Tensor]) -> Tensor:
             "at least two classes are needed"
         )
     for part, other in (("t10k", "train"), ("train", "t10k")):
-        of, there = found[part], found[other][0]
-        alone = [
+        (own, numbers), others = found[part], found[other][0]
+        extra = [
             f"{label} ({counted(count, 'time')})"
-            for label, count in zip(of[0].tolist(), of[1].tolist(), strict=True)
-            if not bool((there == label).any())
+            for label, count in zip(own.tolist(), numbers.tolist(), strict=True)
+            if not bool((others == label).any())
         ]
-        if alone:
-            more = f" and {len(alone) - SHOWN} more" if len(alone) > SHOWN else ""
+        if extra:
+            more = f" and {len(extra) - SHOWN} more" if len(extra) > SHOWN else ""
             raise ValueError(
-                f"{LABELS[part]} holds labels that {LABELS[other]} does not: {', '.join(alone[:SHOWN])}{more}"
+                f"{LABELS[part]} holds labels that {LABELS[other]} does not: {', '.join(extra[:SHOWN])}{more}"
             )
     return classes
 
@@ -167,8 +167,8 @@ def _classes(labels: Mapping[str, Tensor]) -> Tensor:
 def _pixels(images: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     """Return the images of the training and the test files, as uint8 or as float32.
 
-    Whole numbers from 0 to 255 are bytes, whatever type the files have. Numbers of a float type are
-    taken as they are, unless they are bytes. That goes for both files together: they share one scale.
+    Whole numbers from 0 to 255 become uint8, whatever type the files have; other numbers of a float type stay
+    as they are. Both files are treated in the same way, so that they share one scale.
     """
     import torch
 
@@ -192,8 +192,8 @@ def _pixels(images: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     if not all(floats):
         first, second = (f"{str(x.dtype).removeprefix('torch.')}" for x in (train, test))
         raise ValueError(
-            f"{IMAGES['train']} holds {first} and {IMAGES['t10k']} {second}, of which the float ones "
-            "are not whole numbers from 0 to 255: the two have different scales"
+            f"{IMAGES['train']} holds {first} and {IMAGES['t10k']} {second}, and the float values are not "
+            "whole numbers from 0 to 255: the two have different scales"
         )
     return train.float(), test.float()
 

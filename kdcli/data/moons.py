@@ -40,7 +40,7 @@ class Moons(Sampling):
 
 
 def sample(config: Moons) -> Sample:
-    """Sample each draw: balanced classes, shuffled, validation stratified, the test set afresh."""
+    """Sample each draw: balanced classes, a stratified validation split, and a test set of its own."""
     import torch
     from sklearn.datasets import make_moons
 

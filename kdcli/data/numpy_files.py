@@ -1,4 +1,4 @@
-"""Arrays from files of NumPy, which may be damaged and are never unpickled."""
+"""Arrays from NumPy files, which may be damaged and are never unpickled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-DAMAGED = (  # what NumPy and the modules that it unpacks with raise
+DAMAGED = (  # what NumPy, and the modules that it decompresses with, raise
     OSError,
     ValueError,
     zipfile.BadZipFile,
@@ -48,7 +48,7 @@ def read_arrays(path: Path, again: str) -> dict[str, Array]:
             hint = "check the path, and that it may be read"
             raise KdError(f"cannot read {path}: {error.strerror}", hint) from None
         kind = "NPY" if single else "NPZ"
-        raise KdError(f"{path} is no {kind} file, or damaged: {error}", again) from None
+        raise KdError(f"{path} is damaged, or not an {kind} file: {error}", again) from None
 
 
 def _single(path: Path) -> Array:
@@ -65,5 +65,5 @@ def _several(path: Path) -> dict[str, Array]:
     with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
         arrays: dict[str, Array] = {name: file[name] for name in file.files}
     if odd := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
-        raise ValueError(f"{odd[0]} is no array")
+        raise ValueError(f"{odd[0]} is not an array")
     return arrays

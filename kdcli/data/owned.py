@@ -1,4 +1,4 @@
-"""What all data of the user's own have in common: where they were read from, and how they are split."""
+"""What all of the user's own data have in common: where they were read from, and how they are split."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
     from kdcli.data.tables.text import Dialect
 
-FEW_ROWS = 5000  # up to which there are TEN draws unless told otherwise
+FEW_ROWS = 5000  # up to this number of rows, TEN draws are the default
 TEN = 10
-IDX_STREAM = "mnist/split"  # so that images are split alike from whatever files they are read
+IDX_STREAM = "mnist/split"  # images are split in the same way whatever kind of file they come from
 MOST_CLASSES = 100
 SHOWN = 5
-TOO_FEW = "kd classifies: labels are a few different values"
+TOO_FEW = f"kd is for classification: labels have from 2 to {MOST_CLASSES} different values"
 
 C = TypeVar("C", bound="Owned")
 
 
 @dataclass(frozen=True)
 class Owned(Drawn):
-    """Options of all data of the user's own."""
+    """Options that all of the user's own data have."""
 
     draws: int = setting(
         0,
@@ -42,7 +42,7 @@ class Owned(Drawn):
         minimum=0,
         maximum=1000,
     )
-    digest: str = setting("", "SHA-256 of what the data were read from; empty: whatever it is")
+    digest: str = setting("", "SHA-256 of the files that the data were read from; empty: not checked")
     test_fraction: float = setting(0.2, "share of the rows that is held out for the test", above=0, below=1)
     val_fraction: float = setting(
         0.2, "share of the other rows that is held out for validation", above=0, below=1
@@ -54,7 +54,7 @@ class Owned(Drawn):
         return (self.test_fraction, self.val_fraction)
 
     def resolved(self, rows: int) -> Self:
-        """Return the options with the number of draws that so many rows have."""
+        """Return the options with the number of draws filled in: the default for this number of rows."""
         return self if self.draws else replace(self, draws=TEN if rows <= FEW_ROWS else 1)
 
 
@@ -67,7 +67,7 @@ def dataset_of(
     further: Further[C] | None = None,
     dialect: Callable[[C], Dialect] | None = None,
 ) -> Dataset[C]:
-    """Return a kind of dataset of the user's own: opened, split at random, and called after its file."""
+    """Return a dataset of the user's own data, which is split at random and called after its file."""
     return Dataset(
         summary=summary,
         config=config,
@@ -83,19 +83,19 @@ def dataset_of(
 
 
 def called(config: Any) -> str:
-    """Return what data are called: after their file or folder."""
+    """Return the name of the data: that of their file or folder."""
     return stem(Path(config.file))
 
 
 def stem(path: Path) -> str:
-    """Return the name of a file or folder without what it ends in."""
+    """Return the name of a file or folder without its suffix."""
     return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
 
 
 def digest_of(paths: Iterable[Path], expected: str, places: Sequence[str] = ()) -> str:
-    """Return one SHA-256 of files, and of the places that say what they are.
+    """Return one SHA-256 of files, and of the `places` that say what split and class each belongs to.
 
-    Raises `KdError` unless it is as expected, or where a file cannot be read.
+    Raises `KdError` if it is not the `expected` one, or if a file cannot be read.
     """
     digests = []
     for path in paths:
@@ -108,18 +108,18 @@ def digest_of(paths: Iterable[Path], expected: str, places: Sequence[str] = ()) 
     digest = hashlib.sha256("\n".join([*digests, *places]).encode("utf-8", "surrogateescape")).hexdigest()
     if expected and digest != expected:
         raise KdError(
-            "the files of the data are not what they were made from (the SHA-256 differs)",
-            "put them back, or make the data again with --force, of a recipe without `digest`",
+            "the files of the data have changed since the data were made (the SHA-256 differs)",
+            "restore them, or make the data again with --force and a recipe without `digest`",
         )
     return digest
 
 
 def check_memory(what: str, needed: int, hint: str) -> None:
-    """Raise `KdError` for what needs more bytes of memory than there are."""
+    """Raise `KdError` if something needs more bytes of memory than are free."""
     free = free_memory()
     if free is not None and needed > free:
         raise KdError(
-            f"{what} takes about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free", hint
+            f"{what} takes about {needed / 1e9:.1f} GB of memory, but only {free / 1e9:.1f} GB are free", hint
         )
 
 
@@ -128,7 +128,7 @@ def pooled(
 ) -> tuple[Pool, tuple[str, ...], Drawing]:
     """Split examples `x (n, *features)` with these labels in every draw.
 
-    `parts` says where each belongs: to the split of this name, or to "rows", which are split at random.
+    `parts` names the split that each example belongs to, or "rows" for those that are split at random.
     Returns the examples, the names of the classes, and how the draws come about.
     """
     import torch
@@ -147,7 +147,10 @@ def pooled(
 
 
 def classes_of(labels: Iterable[str], named: str) -> tuple[str, ...]:
-    """Return the names of classes: numbers in their order, texts sorted; raises `KdError` unless usable."""
+    """Return the names of the classes in order: numbers by size, texts by the alphabet.
+
+    Raises `KdError` if the labels have fewer than two different values, or more than MOST_CLASSES.
+    """
     classes = sorted(set(labels))
     if len(classes) < 2:
         only = f"only '{classes[0]}'" if classes else "no value"
@@ -155,7 +158,7 @@ def classes_of(labels: Iterable[str], named: str) -> tuple[str, ...]:
     if len(classes) > MOST_CLASSES:
         some = ", ".join(f"'{label}'" for label in classes[:SHOWN])
         raise KdError(
-            f"{named} has {len(classes):,} different values ({some}, …): are they numbers, or names of rows?",
+            f"{named} has {len(classes):,} different values ({some}, …): are they measures, or row names?",
             TOO_FEW,
         )
     try:

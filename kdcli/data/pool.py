@@ -1,4 +1,4 @@
-"""The examples of a run, each once, and which of them make up the splits of each draw."""
+"""The examples of a run, each stored once, and the splits of each draw as indices of them."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class Pool:
-    """All examples of a run, as `Split` has those of one, and which of them each draw has in each split.
+    """All examples of a run, in the same form as a `Split`, with the splits of each draw.
 
-    index  (draws, n) int64 for each split; (1, n) of a test set that all draws share
-    group  (examples,) int64: examples of one group are kept together; None where there are no groups
+    index  (draws, n) int64 indices of the examples of each split; (1, n) if all draws share the test set
+    group  (examples,) int64: examples of one group are kept together; None if there are no groups
     """
 
     x: Tensor
@@ -45,7 +45,7 @@ class Pool:
         return len(self.index["train"])
 
     def rows(self, split: str, draw: int = 0) -> Tensor:
-        """Return which examples a draw has in a split, `(n,)`."""
+        """Return the indices of the examples in a split of one draw, `(n,)`."""
         index = self.index[split]
         return index[draw if len(index) > 1 else 0]
 
@@ -60,7 +60,7 @@ class Pool:
 
 
 def joined(draws: Sequence[Pool]) -> Pool:
-    """Return pools of one draw each as one pool of all of them."""
+    """Join pools of one draw each into a pool of all these draws."""
     import torch
 
     starts, start = [], 0

@@ -1,4 +1,4 @@
-"""Files that a dataset is read from: in a folder of the user's, or downloaded once and kept."""
+"""Files that a dataset is read from: in the user's folder, or downloaded once and kept."""
 
 import hashlib
 import os
@@ -27,7 +27,7 @@ def unseen(title: str) -> AbstractContextManager[Any]:
 def read_files(dataset: Dataset[Any], folder: Path | None, bar: Bar = unseen) -> dict[str, bytes]:
     """Return the contents of a dataset's files by name, unpacked.
 
-    Raises `KdError` if `folder` lacks one or holds damaged gzip, or if a download fails.
+    Raises `KdError` if a file is missing or damaged in the `folder`, or if a download fails.
     """
     if folder is not None:
         return {file.name: _read(folder, file.name) for file in dataset.files}
@@ -35,12 +35,12 @@ def read_files(dataset: Dataset[Any], folder: Path | None, bar: Bar = unseen) ->
 
 
 def fingerprint(contents: Mapping[str, bytes]) -> str:
-    """Return one SHA-256 that tells these contents from all others."""
+    """Return one SHA-256 that identifies these contents."""
     return _joint({name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})
 
 
 def published(dataset: Dataset[Any]) -> str:
-    """Return the fingerprint of the files as they are published."""
+    """Return the fingerprint of the published files."""
     return _joint({file.name: file.sha256 for file in dataset.files})
 
 
@@ -50,28 +50,28 @@ def _joint(digests: Mapping[str, str]) -> str:
 
 
 def _read(folder: Path, name: str) -> bytes:
-    """Read a file of the folder, as it is or gzipped, by the names it is found under.
+    """Read a file of the folder, gzipped or not, under any spelling of its name.
 
-    Raises `KdError` where it is found under several with different contents.
+    Raises `KdError` if several spellings exist and their contents differ.
     """
     names = [f"{spelling}{end}" for spelling in (name, name.replace("-idx", ".idx")) for end in ("", ".gz")]
-    there = [folder / one for one in names if os.path.lexists(folder / one)]
-    files = [path for path in there if os.path.isfile(path)]
+    paths = [folder / spelling for spelling in names if os.path.lexists(folder / spelling)]
+    files = [path for path in paths if os.path.isfile(path)]
     if not files:
         what = (
             f"{folder} has no {name}, gzipped or not"
             if os.path.isdir(folder)
             else f"{folder} is not a folder"
         )
-        if there:
-            what = f"{there[0]} is not a file"
+        if paths:
+            what = f"{paths[0]} is not a file"
         raise KdError(what, "--source names the folder with the four files of the dataset")
     content = _content(files[0])
     for other in files[1:]:
         if _content(other) != content:
             raise KdError(
                 f"{files[0]} and {other} have different contents, and either could be the {name} to read",
-                "move the one that is not meant to another folder",
+                "move the wrong one to another folder",
             )
     return content
 
@@ -117,7 +117,7 @@ def _download(file: File, bar: Bar) -> bytes:
     except OSError as error:
         raise KdError(
             f"cannot keep the download in {kept.parent}: {error.strerror}",
-            "make room there, or name a folder with the files by --source DIR",
+            "make room there, or name a folder with the files with --source DIR",
         ) from None
     raise KdError(
         f"cannot download {file.name}:" + "".join(f"\n  {problem}" for problem in problems),
@@ -130,7 +130,7 @@ def _is(content: bytes, file: File) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """Say what went wrong in a line; the network's errors nest theirs over many."""
+    """Return what went wrong in one line; network errors wrap several others."""
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:

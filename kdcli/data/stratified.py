@@ -1,4 +1,4 @@
-"""Splits in which each class has its share."""
+"""Stratified splits, in which each class has its share."""
 
 from __future__ import annotations
 

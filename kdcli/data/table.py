@@ -1,4 +1,4 @@
-"""A table of the user's own, with a column of labels."""
+"""The user's own table, with a column of labels."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-NEEDED, PACKED = 3, 5  # bytes of memory for a byte of text, and of text for one of a packed file
+NEEDED, PACKED = 3, 5  # bytes of memory for a byte of text, and bytes of text for a compressed byte
 FEWER = "--n-rows N reads the first N rows of each file"
-ENCODED = 8  # bytes of memory for a number that is encoded: once by columns, once by rows
+ENCODED = 8  # bytes of memory for an encoded number: four by columns, and four again by rows
 
 
 def opened(config: Tabular, watch: Watch = unwatched) -> tuple[Tabular, Callable[[], Sample]]:
     """Read the files that the options name.
 
-    Returns the options with nothing left open, and what samples from the files. Raises `UsageError` or
-    `KdError` where a file, a column or a label is not what it should be.
+    Returns the options with their defaults filled in, and a function that makes the sample from the files.
+    Raises `UsageError` or `KdError` if a file, a column or a label is not what it should be.
     """
     if not config.file or not config.label:
-        what = f"which column of {config.file} has the labels?" if config.file else "a table needs a file"
+        what = f"{config.file} needs a label column" if config.file else "a table needs a file"
         example = Command("gen-data", (Path(config.file).name or "FILE",), {"label": "COLUMN"})
-        raise UsageError(what, ("name it, such as ", example, "; a place counted from 1 will do"))
+        raise UsageError(what, ("for example ", example, "; its number, counted from 1, works too"))
     ways = {
         "--test or --val": config.test or config.val,
         "--split": config.split,
@@ -50,7 +50,7 @@ def opened(config: Tabular, watch: Watch = unwatched) -> tuple[Tabular, Callable
         "--group or --together": config.group or config.together,
     }
     if len(asked := [way for way, given in ways.items() if given]) > 1:
-        raise UsageError(f"{asked[0]} and {asked[1]} both say which rows are tested on", "give one of them")
+        raise UsageError(f"{asked[0]} and {asked[1]} both choose the test rows", "give one of them")
     files = files_of(config)
     digest = digest_of(files.values(), config.digest)
     if not config.n_rows:
@@ -59,14 +59,14 @@ def opened(config: Tabular, watch: Watch = unwatched) -> tuple[Tabular, Callable
     config = replace(config, digest=digest, file=file, val=val, test=test)
     read = read_files(config, files, watch)
     rows = sum(len(labels) - labels.null_count() for labels in read.labels.values())
-    if config.time or config.split:  # nothing is left to chance: another draw would have the same rows
+    if config.time or config.split:  # nothing is random: another draw would have the same rows
         config = replace(config, draws=config.draws or 1)
     config = config.resolved(rows)
     return config, lambda: _sample(config, read)
 
 
 def rows(config: Tabular, watch: Watch = unwatched) -> Source:
-    """Read the rows of a table again; raises `KdError` where its files are no longer what they were."""
+    """Read the rows of a table again; raises `KdError` if its files have changed."""
     files = files_of(config)
     digest_of(files.values(), config.digest)
     read = read_files(config, files, watch)
@@ -89,7 +89,7 @@ def further(
     names: Sequence[str],
     watch: Watch,
 ) -> tuple[pl.DataFrame, Tensor]:
-    """Read rows without labels from another file, all of them, as `Further` says."""
+    """Read all rows, which have no labels, from another file, as `Further` says."""
     table = read_table(path, replace(dialect_of(config), rows=0), watch)
     columns, without = table.frame.columns, "the teacher labels its rows: leave that column out of the file"
     if labels := [name for name in columns if name.casefold() == config.label.casefold()]:
@@ -98,8 +98,8 @@ def further(
         table = replace(table, frame=table.frame.rename(dict(zip(columns, names, strict=True))))
     elif not table.headed:
         raise KdError(
-            f"{path.name} has {counted(len(columns), 'column')} without names, and the data have "
-            f"{len(names)} besides the label",
+            f"{path.name} has {counted(len(columns), 'column')} without names, but the data have "
+            f"{len(names)} without the label",
             without if len(columns) == len(names) + 1 else "give them names in the first line",
         )
     return table.frame, applied(table, encodings)
@@ -112,7 +112,7 @@ def _needed(files: Mapping[str, Path]) -> int:
 
 
 def _sample(config: Tabular, read: Files) -> Sample:
-    """Split and encode the rows; the tables that were read are given up for it, column by column."""
+    """Split and encode the rows; this frees the tables that were read, column by column."""
     import polars as pl
 
     notes = list(read.notes)
@@ -148,7 +148,7 @@ def _sample(config: Tabular, read: Files) -> Sample:
 
 
 def _decided(table: Table, config: Tabular, label: str) -> list[Column]:
-    """Decide what each column is; those that say how to split are left out."""
+    """Decide the kind of each column, apart from those that determine the split."""
     apart = {label} | {
         named(table, column, flag)
         for column, flag in ((config.split, "--split"), (config.group, "--group"))
@@ -166,7 +166,7 @@ def _decided(table: Table, config: Tabular, label: str) -> list[Column]:
 
 
 def _groups(config: Tabular, table: Table) -> Tensor | None:
-    """Return of which group each row is, `(n,)`, where rows of one group are kept together."""
+    """Return the group of each row, `(n,)`; None if no rows are kept together."""
     import torch
 
     if not (config.group or config.together):
@@ -196,7 +196,9 @@ def _index(
         column = named(table, config.time, "--time")
         (kind,) = recognised(table, {*table.frame.columns} - {column}, Wishes())
         if table.frame[column].dtype == pl.String and kind.kind != "date":
-            raise UsageError(f"--time: column '{column}' has neither dates nor numbers", "name one that does")
+            raise UsageError(
+                f"--time: column '{column}' has neither dates nor numbers", "name a column that has either"
+            )
         time = as_numbers(kind.kind, table.frame[column], kind.format)
         fixed = splitting.in_order(torch.from_numpy(time.fill_null(strategy="min").to_numpy().copy()), shares)
     elif group is not None:

@@ -1,4 +1,4 @@
-"""The files of a table of the user's own: what they are told to be, their rows, and their labels."""
+"""The files of the user's own table: the options of reading them, their rows, and their labels."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tabular(Owned):
-    """Options of a table of the user's own."""
+    """Options of the user's own table."""
 
     file: str = setting("", "the table: CSV, TSV (gzipped or not), Parquet, or Arrow", metavar="FILE")
     label: str = setting(
-        "", "the column of the labels: its name, or its place counted from 1", metavar="COLUMN"
+        "", "the column of the labels: its name, or its number counted from 1", metavar="COLUMN"
     )
-    test: str = setting("", "another file with the rows to test on", metavar="FILE")
-    val: str = setting("", "another file with the rows to validate on", metavar="FILE")
-    split: str = setting("", "a column that says train, val or test of each row", metavar="COLUMN")
-    group: str = setting("", "a column whose equal values stay in one split", metavar="COLUMN")
-    time: str = setting("", "a column by which later rows are validated and tested on", metavar="COLUMN")
+    test: str = setting("", "a separate file with the test rows", metavar="FILE")
+    val: str = setting("", "a separate file with the validation rows", metavar="FILE")
+    split: str = setting("", "a column with the split of each row: train, val or test", metavar="COLUMN")
+    group: str = setting("", "a column of groups: rows of a group stay in one split", metavar="COLUMN")
+    time: str = setting("", "a column of times: validate and test on the latest rows", metavar="COLUMN")
     together: bool = setting(False, "keep equal rows in one split")
     drop: tuple[str, ...] = setting((), "columns to leave out", metavar="COLUMN")
-    numeric: tuple[str, ...] = setting((), "columns to take for numbers", metavar="COLUMN")
-    categorical: tuple[str, ...] = setting((), "columns to take for categories", metavar="COLUMN")
+    numeric: tuple[str, ...] = setting((), "columns to read as numbers", metavar="COLUMN")
+    categorical: tuple[str, ...] = setting((), "columns to read as categories", metavar="COLUMN")
     missing: tuple[str, ...] = setting(
-        (), "texts that stand for a missing value, besides ?, NA and blanks", metavar="TEXT"
+        (), "texts that stand for a missing value, in addition to ?, NA and blanks", metavar="TEXT"
     )
-    header: bool = setting(True, "take the first line for names of columns, unless it has numbers")
-    separator: str = setting("", "what separates columns; empty: recognised", metavar="TEXT")
-    decimal: str = setting("", "the decimal sign; empty: recognised", choices=("", ".", ","))
+    header: bool = setting(True, "read the first line as column names, unless it has numbers")
+    separator: str = setting("", "the character that separates columns; empty: detected", metavar="TEXT")
+    decimal: str = setting("", "the decimal sign; empty: detected", choices=("", ".", ","))
     n_rows: int = setting(0, "rows to read from the start of each file; 0: all", minimum=0)
 
 
 @dataclass(frozen=True)
 class Files:
-    """The tables that were read, by split: all rows without a split of their own are "rows"."""
+    """The tables that were read, by split; "rows" is the table whose rows are yet to be split."""
 
     tables: dict[str, Table]
     labels: dict[str, pl.Series]
@@ -61,18 +61,18 @@ class Files:
 
 
 def files_of(config: Tabular) -> dict[str, Path]:
-    """Return the files that options name, by split; all rows without a split of their own are "rows"."""
+    """Return the files that the options name, by split; "rows" is the file whose rows are yet to be split."""
     paths = {"rows": config.file, "val": config.val, "test": config.test}
     return {part: Path(path).absolute() for part, path in paths.items() if path}
 
 
 def dialect_of(config: Tabular) -> Dialect:
-    """Return how options say that files of text are to be read."""
+    """Return how text files are to be read, according to the options."""
     return Dialect(config.separator, config.decimal, config.header, config.missing, config.n_rows)
 
 
 def read_files(config: Tabular, files: dict[str, Path], watch: Watch) -> Files:
-    """Read the files, and their labels, spelled alike."""
+    """Read the files and their labels, which get the same spelling in all files."""
     dialect = dialect_of(config)
     tables = {part: read_table(path, dialect, watch) for part, path in files.items()}
     notes = [
@@ -88,7 +88,7 @@ def read_files(config: Tabular, files: dict[str, Path], watch: Watch) -> Files:
 
 
 def _like(first: Table, table: Table, dropped: Sequence[str]) -> Table:
-    """Return a table with the columns of the first, in its order; raises `KdError` for other columns."""
+    """Return a table with the columns of the `first`, in that order; raises `KdError` if it lacks any."""
     import polars as pl
 
     names, own = first.frame.columns, table.frame.columns
@@ -100,16 +100,16 @@ def _like(first: Table, table: Table, dropped: Sequence[str]) -> Table:
         raise KdError(
             f"{table.path.name} lacks columns of {first.path.name}: {', '.join(lacking)}"
             + (f"; it has others: {', '.join(more)}" if more else ""),
-            "both files need the same columns; --drop leaves one out of both",
+            "both files need the same columns; --drop leaves a column out of both",
         )
-    # Not by `select`, which takes some names for patterns.
+    # `select` would read some names as patterns.
     empty = pl.Series([None] * table.frame.height, dtype=pl.String)
     columns = [table.frame.get_column(name) if name in own else empty.alias(name) for name in names]
     return replace(table, frame=pl.DataFrame(columns))
 
 
 def joined(tables: Sequence[Table]) -> Table:
-    """Return the rows of tables with the same columns as one, each named by the place where it was read."""
+    """Return the rows of tables with the same columns as one table; errors name the file of each row."""
     import polars as pl
 
     starts = list(accumulate((table.frame.height for table in tables), initial=0))
@@ -124,9 +124,9 @@ def joined(tables: Sequence[Table]) -> Table:
 
 
 class Labelled(NamedTuple):
-    """The classes of the rows that have one, `(n,)`, and their names.
+    """The labels of the rows that have one: `y (n,)` indexes the names of the `classes`.
 
-    `position (n,)` is the place of each among all rows, and `parts` the rows of each file that was read.
+    `position (n,)` is the index of each row among all rows, and `parts` has the rows of each file.
     """
 
     y: Tensor
@@ -136,7 +136,7 @@ class Labelled(NamedTuple):
 
 
 def labelled(whole: Table, read: Files, notes: list[str]) -> tuple[Table, Labelled]:
-    """Return the rows that have a label, and what these are."""
+    """Return the rows that have a label, and their labels."""
     import polars as pl
     import torch
 

@@ -1,4 +1,4 @@
-"""Where a reader of the evidence would go wrong, as data; `report.cautions` says it in words."""
+"""Cautions about the evidence, as data; `report.cautions` puts them into words."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,21 +15,21 @@ from kdcli.inference import compare
 from kdcli.stats import LEVEL, Source, holm
 
 NEARLY_HARD = 0.99  # mean top probability from which soft labels are hardly soft
-COARSE = 0.01  # difference of accuracy that a comparison should be able to show
-ALIKE = 1e-3  # relative difference below which two scores are taken for the same
-TEN = 10  # seeds that are advised
+COARSE = 0.01  # difference in accuracy that a comparison should be able to detect
+ALIKE = 1e-3  # relative difference below which two scores count as equal
+TEN = 10  # recommended number of seeds
 
 
 @dataclass(frozen=True)
 class Edited:
-    """What was made with other settings than the run's recipe has."""
+    """Artefacts that were made with other settings than the run's recipe has."""
 
     note: Text
 
 
 @dataclass(frozen=True)
 class SeedsLeftOut:
-    """A set that lacks seeds, by what became of them; with `overflowed` ones the test split decided."""
+    """A set that lacks seeds, by the reason; which seeds `overflowed` was decided on the test split."""
 
     students: StudentsMeasured
     seeds: Mapping[str, Sequence[int]]
@@ -45,10 +45,9 @@ class SingleSeed:
 
 @dataclass(frozen=True)
 class Coarse:
-    """The smallest difference of accuracy that all comparisons would show, and what limits it.
+    """The smallest difference in accuracy that all comparisons have the power to detect, and what limits it.
 
-    More draws do little where they split the same examples and their `overlapping` counts for more than their
-    number.
+    With `overlapping`, the draws split the same examples and overlap so much that more draws help little.
     """
 
     detectable: float
@@ -67,7 +66,7 @@ class NearlyHard:
 
 @dataclass(frozen=True)
 class SameScores:
-    """Two sets that differ only in temperature, and score alike."""
+    """Two sets that differ only in temperature and have the same scores."""
 
     students: StudentsMeasured
     other: StudentsMeasured
@@ -84,7 +83,7 @@ class BeyondTeacher:
 
 @dataclass(frozen=True)
 class WeakTeacher:
-    """A control, which learned from labels alone, whose accuracy is above that of the teacher."""
+    """A control, which learned from labels only, with an accuracy above the teacher's."""
 
     control: StudentsMeasured
     difference: float
@@ -93,14 +92,14 @@ class WeakTeacher:
 
 @dataclass(frozen=True)
 class OneDraw:
-    """All verdicts rest on one draw of the data; the command makes several."""
+    """All verdicts rest on one draw of the data; the command makes several draws."""
 
     more_draws: Command
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A verdict on NLL that another one replaces once both sets are calibrated: `scaled`, or none."""
+    """A verdict on NLL that changes once both sets are calibrated; the new verdict is `scaled`, or None."""
 
     students: StudentsMeasured
     verdict: Verdict
@@ -127,7 +126,7 @@ Caution: TypeAlias = (
 
 
 def cautions(evidence: Evidence) -> list[Caution]:
-    """Return where a user of these results would go wrong, as far as the evidence tells."""
+    """Return the cautions that follow from the evidence."""
     return [
         *map(Edited, evidence.edits),
         *(SeedsLeftOut(s, s.set.lost) for s in evidence.students if s.set.lost),
@@ -142,7 +141,7 @@ def cautions(evidence: Evidence) -> list[Caution]:
 
 
 def _calibration(evidence: Evidence) -> list[Calibration]:
-    """Find verdicts on NLL that scaling changes, where the scaled NLL is compared too."""
+    """Find verdicts on NLL that change with temperature scaling, if the scaled NLL is compared too."""
     found = []
     for students in evidence.students:
         raw, scaled = students.versus.get("nll"), students.versus.get(SCALED)
@@ -160,7 +159,7 @@ def _single_seeds(evidence: Evidence) -> list[SingleSeed]:
 
 
 def _coarse(evidence: Evidence) -> list[Coarse]:
-    """Find a comparison that could not have shown a difference of accuracy of a point."""
+    """Find the comparison with the least power, if it cannot detect a point of accuracy."""
     limits = {
         versus.detectable: _limited_by(versus, LEVEL / evidence.tests)
         for s in evidence.students
@@ -173,7 +172,7 @@ def _coarse(evidence: Evidence) -> list[Coarse]:
 
 
 def _limited_by(versus: Versus, level: float) -> Source:
-    """Return what most of the uncertainty comes from; examples where they alone are too few to show more."""
+    """Return the main source of uncertainty; "examples" if they alone are too few to show more."""
     if versus.sampled is None or versus.sampled.detectable(level) < (versus.detectable or 0.0):
         return "examples"
     return versus.sampled.limited_by(level)
@@ -213,7 +212,7 @@ def _softened(evidence: Evidence) -> list[StudentsMeasured]:
 
 
 def _beyond_teacher(evidence: Evidence) -> list[BeyondTeacher | WeakTeacher]:
-    """Find students that are better than the teacher: those who learned from it, and controls."""
+    """Find students that are better than the teacher: those that learned from it, and controls."""
     if evidence.teacher is None:
         return []
     theirs, how = evidence.teacher.values["accuracy"], evidence.teacher.how

@@ -1,4 +1,4 @@
-"""The smallest students that are good enough, by validation examples: the test split has no part in it."""
+"""The smallest students that are good enough, chosen on validation examples; the test split is not used."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,10 @@ UNBOUNDED = float("inf")
 
 @dataclass(frozen=True)
 class Budget:
-    """What a student may cost, and how far it may be behind on a metric.
+    """The limits on a student's cost, and on its distance from a reference on a metric.
 
-    `within` is in the metric's values, so .005 is half a point of accuracy: behind the best set, or behind
-    the teacher with `of_teacher`. A prediction may take so many `latency_ms` (the median), and a student may
-    have so many bytes (`size`).
+    `within` is in the metric's values, so .005 is half a point of accuracy; the reference is the best set, or
+    the teacher with `of_teacher`. `latency_ms` limits the median prediction, `size` the bytes of a student.
     """
 
     metric: str = "accuracy"
@@ -32,7 +31,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A student set with its mean on validation examples and its cost; `misses` say what is too much."""
+    """A student set with its mean on validation examples and its cost; `misses` are the limits it exceeds."""
 
     trained: TrainedStudents
     value: float
@@ -47,7 +46,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choice:
-    """All sets by size, the smallest first, and what the budget is held against on the metric."""
+    """All sets by size, the smallest first, and the value of the metric that they are compared with."""
 
     candidates: Sequence[Candidate]
     reference: float
@@ -55,18 +54,18 @@ class Choice:
 
     @property
     def chosen(self) -> Candidate | None:
-        """The smallest set within the budget; None where there is none."""
+        """The smallest set within the budget; None if there is none."""
         return next((candidate for candidate in self.candidates if candidate.fits), None)
 
 
 def choose(experiment: Experiment, budget: Budget) -> Choice:
-    """Measure sets on the validation split and weigh them; of two of a size the better one comes first.
+    """Measure and time the sets, and sort them by size; of equal size, the better set comes first.
 
     Raises `KdError` without students that are not stale.
     """
     sets = [trained for trained in student_sets(experiment)[0] if trained.set.taught.teaches]
     if not sets:
-        raise KdError(f"run {experiment.run.name} has no students that a teacher or labels taught")
+        raise KdError(f"run {experiment.run.name} has no students taught by a teacher or by labels")
     data, metric = experiment.data, METRICS[budget.metric]
     sign = 1 if metric.better == "higher" else -1
     costs = measure_costs(sets, data)
@@ -89,7 +88,7 @@ def choose(experiment: Experiment, budget: Budget) -> Choice:
 
 
 def _misses(budget: Budget, cost: Cost, behind: float) -> Iterable[str]:
-    """Yield what is too much of a set: how far it is behind, its latency, or its size."""
+    """Yield the limits that a set exceeds: the distance on the metric, the latency, or the size."""
     if behind > budget.within + 1e-12:
         yield "metric"
     if cost.latency_ms > budget.latency_ms:
@@ -99,7 +98,7 @@ def _misses(budget: Budget, cost: Cost, behind: float) -> Iterable[str]:
 
 
 def _of_teacher(experiment: Experiment, name: str) -> float | None:
-    """Return the mean of a metric of the teacher on validation examples; None without one."""
+    """Return the teacher's mean of a metric on validation examples; None without a teacher."""
     if not experiment.has_teacher:
         return None
     return mean_on_validation(experiment.data, experiment.teacher.logits["val"], name)

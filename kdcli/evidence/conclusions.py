@@ -1,4 +1,4 @@
-"""All that a comparison comes to: the evidence, what it shows, where it misleads, and what models cost."""
+"""The conclusions of a comparison: the evidence, findings, cautions, and the costs of the models."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from kdcli.runs.stored import TrainedStudents
 
 @dataclass(frozen=True)
 class Conclusions:
-    """What the evidence comes to; `costs` are by student set, by folder, `brought` is by new examples."""
+    """Conclusions from the evidence; `costs` are by the student set's folder, `brought` by new examples."""
 
     evidence: Evidence
     groups: Sequence[GroupFindings]
@@ -28,7 +28,7 @@ class Conclusions:
 
 
 def conclude(experiment: Experiment, evidence: Evidence) -> Conclusions:
-    """Measure what the models of an evidence cost, and say what it comes to."""
+    """Measure the costs of the models in the evidence, and draw the conclusions."""
     stored = (experiment.stored(f"{STUDENTS}/{students.name}") for students in evidence.students)
     students = [trained for trained in stored if isinstance(trained, TrainedStudents)]
     teacher = experiment.teacher if evidence.teacher else None

@@ -1,4 +1,4 @@
-"""What a model costs where it is used: its size, and the time that one prediction takes."""
+"""The costs of using a model: its size, and the time of a prediction."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from kdcli.runs.stored import Data, Trained
 
 K = TypeVar("K")
 
-WARM_UP = 5  # rounds before any is timed
+WARM_UP = 5  # untimed rounds at the start
 LEAST, MOST = 40, 1000  # timed predictions of a model
-SECONDS = 0.05  # for each model, after which no further round is timed
-BATCH = 64  # rows that are predicted at once
-BATCHES = 10  # rounds of single predictions for one of a batch
+SECONDS = 0.05  # time budget for each model, after which timing stops
+BATCH = 64  # rows in a batch
+BATCHES = 10  # rounds of single predictions for each round of batches
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of one model: means over seeds where these differ, as those of trees do.
+    """The cost of one model; where seeds differ, as trees do, means over seeds.
 
     `latency_ms` is the median of single predictions in PyTorch on one thread of the CPU, and
-    `latency_p95_ms` their 95th percentile. Most of that is the call, of a small model: a further row among 64
-    takes `latency_row_us` microseconds, which is what the model takes.
+    `latency_p95_ms` their 95th percentile. For a small model, most of that is overhead of the call; the model
+    itself takes `latency_row_us` microseconds, the time of a further row in a batch of 64.
     """
 
     parameters: int
@@ -42,10 +42,10 @@ class Cost:
 
 
 def measure_costs(models: Iterable[Trained[Any]], data: Data) -> dict[str, Cost]:
-    """Count the numbers and operations of the models that are kept, by folder, and time their first seeds.
+    """Count the parameters and operations of the stored models, by folder, and time their first seeds.
 
-    Models of one shape and size cost the same: they are timed once, and all in turn, so that what else the
-    machine does falls on each alike.
+    Models of one shape and size cost the same and are timed once. All are timed in turn, so that other load
+    on the machine affects them equally.
     """
     of_shape: dict[tuple[Any, ...], tuple[Model, int, int]] = {}
     shapes: dict[str, tuple[Any, ...]] = {}
@@ -91,7 +91,7 @@ class _Times:
 
 @torch.inference_mode()
 def _latencies(stacks: Mapping[K, Stack], data: Data) -> dict[K, _Times]:
-    """Time predictions of test examples, of one model after the other in each round."""
+    """Time predictions of test examples; each round times every model once."""
     x = data.pool.split("test").x
     many = x[torch.arange(BATCH) % len(x)].unsqueeze(0)
     times = {key: _Times() for key in stacks}

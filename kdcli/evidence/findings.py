@@ -1,4 +1,4 @@
-"""What the evidence comes to: what differs from its control, and where gains of soft targets come from."""
+"""Findings: which sets differ from their control, and where the gains of soft targets come from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +19,8 @@ from kdcli.evidence.verdicts import (
 from kdcli.runs.student_sets import StudentSet
 from kdcli.targets import AUTO, SMOOTHING, TARGETS
 
-USUAL = ("smooth", "hard", "spread", "shuffled")  # do less than soft targets, may explain their gain
-RIVALS = (*USUAL, "self", "random")  # and those that do it without a large teacher
+USUAL = ("smooth", "hard", "spread", "shuffled")  # do part of what soft targets do, may explain a gain
+RIVALS = (*USUAL, "self", "random")  # also targets that do without a large teacher
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Decided:
 
     @property
     def detectable(self) -> float:
-        """The smallest difference that each comparison would show; 0 where that is not known.
+        """The smallest difference that every comparison has the power to detect; 0 if it is unknown.
 
-        Students of untrained teachers differ so much that they would hide what the others show.
+        Students of untrained teachers are left out: they vary so much that they would hide the others' power.
         """
         taught = (measured.versus[self.metric] for measured in self.students if measured.set.taught.teaches)
         return max((versus.detectable or 0.0 for versus in taught), default=0.0)
@@ -49,9 +49,9 @@ class Decided:
 
 @dataclass(frozen=True)
 class Share:
-    """How another target compares with the control of a gain, and what the gaining set has beyond it.
+    """Another target's share of a gain: `versus` compares it with the control, `beyond` the soft set with it.
 
-    The verdict of `versus` is the table's.
+    The verdict of `versus` is that of the table.
     """
 
     rival: StudentsMeasured
@@ -61,11 +61,11 @@ class Share:
 
 @dataclass(frozen=True)
 class Attribution:
-    """Where the gain of soft targets over their control comes from.
+    """The attribution of the gain of soft targets over their control.
 
-    All differences are on the `seeds` that every set has which is named, so that they add up; they rest on so
-    many seeds in `common`. An `obstacle` keeps the gain from being shared out: too few "seeds" in common, or
-    "no gain" on those. The soft targets are those of `among` sets that are best on validation examples.
+    All differences are on the `seeds` that all sets involved share, so that they add up; `common` is their
+    number. An `obstacle` prevents the attribution: too few "seeds" in common, or "no gain" on them. The soft
+    targets are the best on validation examples `among` so many sets.
     """
 
     soft: StudentsMeasured
@@ -81,9 +81,9 @@ class Attribution:
 
 @dataclass(frozen=True)
 class GroupFindings:
-    """What the comparisons of one model and transfer set come to.
+    """The findings on one model and transfer set.
 
-    `tells` is the command that trains targets which may explain a gain and are not there.
+    `tells` is the command that trains missing targets which may explain a gain.
     """
 
     group: str
@@ -93,7 +93,7 @@ class GroupFindings:
 
 
 def findings(evidence: Evidence) -> list[GroupFindings]:
-    """Return what each group of sets comes to."""
+    """Return the findings on each group of sets."""
     explained = attributions(evidence)
     groups = []
     for group, sets in by_group(evidence.students).items():
@@ -104,7 +104,7 @@ def findings(evidence: Evidence) -> list[GroupFindings]:
 
 
 def _decided(evidence: Evidence, sets: Sequence[StudentsMeasured], metric: str) -> list[Decided]:
-    """Put the sets together that have one verdict and one control."""
+    """Group the sets by verdict and control."""
     judged = [measured for measured in sets if metric in measured.versus]
     judged.sort(key=lambda measured: -abs(measured.versus[metric].gain))
     verdicts: tuple[Verdict, ...] = ("better", "worse", UNDECIDED)
@@ -130,12 +130,12 @@ class _Case:
 
     @property
     def versus(self) -> Versus:
-        """The comparison of the soft targets with their control, as the table has it."""
+        """The table's comparison of the soft targets with their control."""
         return self.soft.versus[self.metric]
 
     @property
     def lacking(self) -> set[int]:
-        """The seeds that one of the sets left out."""
+        """The seeds that any of the sets lacks."""
         sets = (self.soft, self.control, *self.rivals)
         return {seed for measured in sets for seed in chain(*measured.set.lost.values())}
 
@@ -143,11 +143,11 @@ class _Case:
         return contrast(students, other, self.metric, self.lacking)
 
     def on_validation(self, evidence: Evidence) -> float:
-        """Return the metric of the soft targets on validation examples, higher where it is better."""
+        """Return the metric of the soft targets on validation examples, signed so that higher is better."""
         return self.versus.sign * evidence.on_validation(self.soft.name, self.metric)
 
     def attribution(self, beyond: Mapping[str, Versus]) -> Attribution:
-        """Share the gain out among the rivals; `beyond` is what the soft targets have beyond each."""
+        """Attribute the gain to the rivals; `beyond` compares the soft targets with each rival."""
         gain = self.contrast(self.soft, self.control)
         shares: list[Share] = []
         obstacle: Literal["", "seeds", "no gain"] = ""
@@ -169,8 +169,8 @@ class _Case:
 def attributions(evidence: Evidence) -> list[Attribution]:
     """Explain the gain of soft targets in each group by the gains of other targets.
 
-    Of several temperatures it is the one that is best on validation examples: the largest gain on the test
-    examples would be too large on average, having been chosen by them.
+    Of several temperatures, the one that is best on validation examples is explained: the largest gain on the
+    test examples would be overestimated, since it would be selected on them.
     """
     cases = [
         _Case(
@@ -183,7 +183,7 @@ def attributions(evidence: Evidence) -> list[Attribution]:
         for metric in COMPARED
         if soft.set.target == "soft" and metric in soft.versus and soft.versus[metric].interval
     ]
-    # All are corrected for, since which gains are explained depends on where one is shown.
+    # The correction covers all cases, since the verdicts decide which gains are explained.
     beyond = decide(
         {
             (k, rival.name): case.contrast(case.soft, rival)
@@ -208,7 +208,7 @@ def attributions(evidence: Evidence) -> list[Attribution]:
 
 
 def _explains(rival: StudentsMeasured, soft: StudentsMeasured, metric: str) -> bool:
-    """Whether a set's gain may explain that of another: the same control, a target that does less."""
+    """Whether a set's gain may explain that of soft targets: the same control, and a rival target."""
     return (
         metric in rival.versus
         and rival.versus[metric].interval is not None
@@ -221,12 +221,12 @@ def _explains(rival: StudentsMeasured, soft: StudentsMeasured, metric: str) -> b
 
 
 def _same_temperature(rival: StudentSet, soft: StudentSet) -> bool:
-    """Whether two sets have one temperature, or each chose the best for itself."""
+    """Whether two sets have the same temperature, or each chose its own best one."""
     return rival.temperature == soft.temperature or bool(rival.chosen and soft.chosen)
 
 
 def _rivals(soft: StudentsMeasured, metric: str, evidence: Evidence) -> list[StudentsMeasured]:
-    """Return the sets that may explain a gain; of several ε the one that is best on validation examples."""
+    """Return the sets that may explain a gain; of several ε, the best on validation examples."""
     rivals = [rival for rival in evidence.students if _explains(rival, soft, metric)]
     smoothed = [rival for rival in rivals if rival.set.taught.setting == SMOOTHING]
     if len(smoothed) < 2:
@@ -238,7 +238,7 @@ def _rivals(soft: StudentsMeasured, metric: str, evidence: Evidence) -> list[Stu
 
 
 def _tells(evidence: Evidence, explained: Sequence[Attribution]) -> Command | None:
-    """Return the command that trains what else may explain a gain of accuracy; None if all is there."""
+    """Return the command that trains missing targets which may explain a gain in accuracy, if any."""
     for attribution in explained:
         trained = {share.rival.set.target for share in attribution.shares}
         missing = [

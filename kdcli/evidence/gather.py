@@ -1,4 +1,4 @@
-"""All that is known of a run's students on its test split: what `kd compare` tells and figures draw."""
+"""The measurements of a run's students on its test split, for `kd compare` and for figures."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from kdcli.scored import Scored
 from kdcli.training.processor import keep_freed_memory
 
 COMPARED = ("accuracy", "nll")
-SCALED = "nll_scaled"  # which takes predictions of validation examples, and is measured where asked for
+SCALED = "nll_scaled"  # measured only on request, since it needs predictions on validation examples
 IMBALANCED = ("balanced_accuracy", "average_precision")
-RARE = 0.2  # of an even share of the examples
+RARE = 0.2  # fraction of an even share of the examples, below which a class is rare
 
 
 class Training(Protocol):
@@ -58,10 +58,10 @@ class StaleSet:
 class Evidence:
     """A run's students, measured and compared.
 
-    `heading` is what a heading calls the run. `bayes` measures the exact posterior on the test split, and is
-    None where it is not known. `teacher` is None without one, and so are its `teacher_logits` on the training
-    split, `(draws, n, n_classes)`. `compared` are the metrics that have verdicts. `edits` say what was made
-    with other settings than the run's recipe has, `training` gives commands that train what is missing,
+    `heading` is the run's name for headings. `bayes` measures the exact posterior on the test split, and is
+    None if that is unknown. `teacher` is None if there is none, and so are its `teacher_logits` on the
+    training split, `(draws, n, n_classes)`. `compared` are the metrics that have verdicts. `edits` are notes
+    on artefacts that differ from the run's recipe, `training` gives commands that train missing sets,
     `more_draws` makes a run of several draws, and `on_validation` measures the set in a folder by a metric.
     """
 
@@ -79,7 +79,7 @@ class Evidence:
     on_validation: Callable[[str, str], float]
     stale: Sequence[StaleSet] = ()
     edits: Sequence[Text] = ()
-    one_teacher: bool = False  # which exists elsewhere, and is the same in all draws
+    one_teacher: bool = False  # an existing teacher, the same in all draws
 
     @property
     def n_test(self) -> int:
@@ -111,10 +111,10 @@ def gather(
 ) -> Evidence:
     """Measure the students of a run, of these models or of all, and compare each set with its control.
 
-    `metrics` are compared besides accuracy and NLL. `control` is "labels" unless told otherwise (see
-    `verdicts.candidates`). Sets that cannot be paired with theirs are compared if `unpaired` allows it.
-    Raises `UsageError` for models, metrics and controls that are not there, and `KdError` where data,
-    teacher or all students are missing or stale.
+    `metrics` are compared in addition to accuracy and NLL. `control` is "labels" by default (see
+    `verdicts.candidates`). Sets that cannot be paired with their control are compared if `unpaired`. Raises
+    `UsageError` for unknown models, metrics and controls, and `KdError` if the data, the teacher or all
+    students are missing or stale.
     """
     keep_freed_memory()
     data = experiment.data
@@ -143,7 +143,7 @@ def gather(
 
 
 def _validation(data: Data, sets: Sequence[TrainedStudents]) -> Callable[[str, str], float]:
-    trained = {one.folder: one for one in sets}
+    trained = {each.folder: each for each in sets}
     return lambda folder, metric: on_validation(data, trained[folder], metric)
 
 
@@ -154,7 +154,7 @@ def _compared(
     asked: str | None,
     unpaired: bool,
 ) -> list[StudentsMeasured]:
-    """Compare sets with their controls, and give those without one the command that trains it."""
+    """Compare sets with their controls; sets without a control get the command that trains it."""
     if asked:
         _check_control(experiment, students, asked)
     control = asked or CONTROL
@@ -165,21 +165,21 @@ def _compared(
 def student_sets(
     experiment: Experiment, models: Sequence[str] = ()
 ) -> tuple[list[TrainedStudents], list[TrainedStudents]]:
-    """Return the fresh sets of these models, or of all, and the stale ones; raises unless some are fresh."""
+    """Return the fresh and the stale sets of these models, or of all; raises `KdError` if none is fresh."""
     run, sets = experiment.run, experiment.students(models)
     if not sets:
         raise KdError(f"run {run.name} has no students yet", ("train them with ", run.command("distill")))
     stale = [trained for trained in sets if trained.stale]
     if len(stale) == len(sets):
         raise KdError(
-            f"all students of run {run.name} are stale: what they were made from was since replaced",
-            ("renew them, such as with ", sets[0].command.adding(force=True)),
+            f"all students of run {run.name} are stale: what they were made from has been replaced since",
+            ("renew them, for example with ", sets[0].command.adding(force=True)),
         )
     return [trained for trained in sets if trained not in stale], stale
 
 
 def _for_imbalance(data: Data) -> tuple[str, ...]:
-    """Return the metrics that tell more than accuracy where a class is rare: a fifth of an even share."""
+    """Return metrics that say more than accuracy if a class is rare, with a fifth of an even share."""
     counts = data.pool.labels("train").bincount(minlength=data.n_classes)
     rare = int(counts.min()) < RARE * int(counts.sum()) / data.n_classes
     return IMBALANCED if rare and data.dataset.opened else ()
@@ -194,11 +194,11 @@ def _check_metrics(metrics: Sequence[str], data: Data, teacher: TrainedTeacher |
         if not METRICS[name].inferred:
             usable = ", ".join(name for name, metric in METRICS.items() if metric.inferred)
             raise UsageError(
-                f"{name} has no interval, and so no verdict; it stands in the table of other metrics",
+                f"{name} has no interval, and so no verdict; it is in the table of other metrics",
                 f"metrics with an interval: {usable}",
             )
         if not known[needs]:
-            posterior = f"the exact posterior, which is not known for {data.description.name}"
+            posterior = f"the exact posterior, which is unknown for {data.description.name}"
             what = "a teacher" if needs == "teacher" else posterior
             usable = ", ".join(name for name, metric in METRICS.items() if known[metric.needs])
             raise UsageError(f"the metric {name} needs {what}", f"metrics of this run: {usable}")

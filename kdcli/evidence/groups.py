@@ -1,6 +1,6 @@
-"""Who gains and who loses: comparisons within groups of the test examples.
+"""Comparisons within groups of the test examples: which groups gain, and which lose.
 
-A student may be as good as its control on the whole and worse for some, since what a small model gives up is
+A student may be as good as its control overall and worse for some groups, since a small model's losses are
 not spread evenly. Groups are the classes, or the values of a column.
 """
 
@@ -33,20 +33,20 @@ QUARTILES = (0.25, 0.5, 0.75)
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Some of the test examples: which of each draw, `(n,)` bool."""
+    """A group of test examples: its members in each draw, `(n,)` bool."""
 
     name: str
     members: Sequence[Tensor]
 
     @property
     def examples(self) -> list[int]:
-        """How many there are in each draw."""
+        """The number of examples in each draw."""
         return [int(of_draw.sum()) for of_draw in self.members]
 
 
 @dataclass(frozen=True)
 class Within:
-    """How a set compares with its control within a group; means over draws and seeds of the accuracy."""
+    """The comparison of a set with its control within a group; accuracies are means over draws and seeds."""
 
     students: StudentsMeasured
     group: Group
@@ -60,8 +60,7 @@ class Within:
 class ByGroup:
     """All comparisons within groups by a column, or `by_class`, with one correction.
 
-    Of the others `small` have too few test examples, and so many `more` are beyond the number of groups that
-    are compared.
+    Of the other groups, `small` have too few test examples; `more` is the number of groups beyond the limit.
     """
 
     by: str
@@ -79,8 +78,8 @@ class ByGroup:
 def by_groups(experiment: Experiment, evidence: Evidence, by: str, watch: Watch = unwatched) -> ByGroup:
     """Compare each set with its control within the groups of the test examples by a column, or by class.
 
-    Raises `UsageError` for a column that is not there, and `KdError` where all groups are small, or the file
-    with the column is no longer what it was.
+    Raises `UsageError` for an unknown column, and `KdError` if all groups are small, or if the file with the
+    column has changed.
     """
     by_class = _is_class(experiment.data, by)
     everything = [group for group in groups_by(experiment.data, by, watch) if any(group.examples)]
@@ -89,7 +88,7 @@ def by_groups(experiment: Experiment, evidence: Evidence, by: str, watch: Watch 
     chosen = {id(group) for group in large[:MOST]}
     groups = [group for group in everything if id(group) in chosen]
     if not groups:
-        raise KdError(f"no group by {by} has {LEAST} test examples in each draw", "take another column")
+        raise KdError(f"no group by {by} has {LEAST} test examples in each draw", "choose another column")
     pairs = [
         (students, evidence.named(students.control), group)
         for students in evidence.students
@@ -117,7 +116,7 @@ def by_groups(experiment: Experiment, evidence: Evidence, by: str, watch: Watch 
 
 
 def _of(group: Group, measured: M) -> M:
-    """Return what was measured on the examples of a group alone."""
+    """Return the measurements on only the examples of a group."""
     values = [v[:, of_draw] for v, of_draw in zip(measured.values[METRIC], group.members, strict=True)]
     return replace(measured, values={METRIC: values})
 
@@ -127,7 +126,7 @@ def _mean(measured: Measured) -> float:
 
 
 def _is_class(data: Data, by: str) -> bool:
-    """Whether groups are to be the classes: no column that is learned from has this name."""
+    """Whether `by` means the classes: it names them, and no input column has this name."""
     label = data.record.config.label if data.dataset.dialect else CLASS
     return by in (CLASS, label) and all(column.name != by for column in data.description.encodings)
 
@@ -151,7 +150,7 @@ def groups_by(data: Data, by: str, watch: Watch = unwatched) -> Iterator[Group]:
 
 
 def _of_column(column: Encoded, train: Tensor, xs: Sequence[Tensor]) -> Iterator[Group]:
-    """Yield the groups by a column that is encoded as these features: categories, or quarters of numbers."""
+    """Yield the groups by an encoded column: its categories, or quarters of its numbers."""
     lacking = [x[:, -1] > 0 if column.missing else torch.zeros(len(x), dtype=torch.bool) for x in xs]
     if column.kind == "category":
         for k, level in enumerate(column.levels):
@@ -191,18 +190,18 @@ def _quarters(
 
 
 def _texts(data: Data, by: str, watch: Watch) -> Sequence[str]:
-    """Return the values of a column that no model learns from, of all examples, as their file has them."""
+    """Return the values of an unused column for all examples, as they are in the file."""
     columns = [column.name for column in data.description.decisions]
     if by not in columns or data.dataset.rows is None:
         raise unknown("group", by, [CLASS, *columns])
     values = data.dataset.rows(data.record.config, watch).values
     if values is None:
-        raise UsageError(f"the data have no column '{by}'", f"--by {CLASS} is by class")
+        raise UsageError(f"the data have no column '{by}'", f"--by {CLASS} groups by class")
     return ["" if value is None else str(value) for value in values(by)]
 
 
 def _of_texts(texts: Sequence[str], data: Data) -> Iterator[Group]:
-    """Yield the groups by texts of all examples, the most frequent first, of all others but a few."""
+    """Yield the groups by the examples' texts, the most frequent first, up to twice the groups compared."""
     codes = {text: k for k, text in enumerate(dict.fromkeys(texts))}
     coded = torch.tensor([codes[text] for text in texts])
     of_tests = [coded[data.pool.rows("test", draw)] for draw in range(data.description.draws)]

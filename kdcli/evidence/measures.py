@@ -1,4 +1,4 @@
-"""Metrics of models on the test splits of all draws, each with its interval where it has one."""
+"""Metrics of models on the test splits of all draws, with intervals where a metric has them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kdcli.stats import Draws, Estimate
 
 
 def recalls(scored: Sequence[Scored], how: Draws) -> list[Estimate]:
-    """Estimate the recall of each class: the share of its examples that are got right."""
+    """Estimate the recall of each class: the share of its examples that are predicted correctly."""
     right = [hits(of_draw) for of_draw in scored]
 
     def recall(k: int) -> Estimate:
@@ -28,9 +28,9 @@ def recalls(scored: Sequence[Scored], how: Draws) -> list[Estimate]:
 def measure(
     scored: Sequence[Scored], compared: Sequence[str], how: Draws, *, own: bool = False
 ) -> tuple[dict[str, Estimate], dict[str, list[list[float]]], dict[str, list[Tensor]]]:
-    """Return every metric that applies with its interval, by draw and seed, and the values of those compared.
+    """Return the metrics that apply, with intervals, their means by draw and seed, and the compared values.
 
-    There is one of `scored` for each draw. Of data of one's `own` more is measured.
+    `scored` has one item for each draw. For the user's `own` data, more metrics are measured.
     """
     first = scored[0]
     given = {
@@ -44,7 +44,7 @@ def measure(
         if given[metric.needs] is None or (metric.for_own and not own and name not in compared):
             continue
         values = [metric.values(of_draw) for of_draw in scored]
-        if any(of_draw.shape[-1] == 0 for of_draw in values):  # such as where the teacher is never wrong
+        if any(of_draw.shape[-1] == 0 for of_draw in values):  # for example, if the teacher is never wrong
             continue
         estimates[name] = estimate_metric(metric, values, how)
         per_seed[name] = [_means(metric, of_draw) for of_draw in values]

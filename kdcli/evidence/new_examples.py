@@ -1,4 +1,4 @@
-"""What new examples in a transfer set bring: the same students without them are the comparison."""
+"""The effect of new examples in a transfer set, compared with the same students without them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,9 +12,9 @@ COMPARED = ("accuracy", "nll")
 
 @dataclass(frozen=True)
 class NewExamples:
-    """Students that are taught new examples, and the same without them: taught as many copies, or none.
+    """Students that are taught new examples, and the same students taught as many copies instead, or none.
 
-    Their verdicts are corrected for each other, and apart from those of the table.
+    These verdicts are corrected for each other, separately from those of the table.
     """
 
     students: StudentsMeasured
@@ -43,7 +43,7 @@ def new_examples(evidence: Evidence) -> list[NewExamples]:
 
 
 def _without(students: StudentsMeasured, others: Sequence[StudentsMeasured]) -> StudentsMeasured | None:
-    """Return the set that is the same but for the new examples; None where there is none."""
+    """Return the set that is the same except for the new examples; None if there is none."""
     transfer = students.set.transfer
     for same in (transfer.alike, Transfer(transfer.size)):
         if same == transfer:

@@ -13,14 +13,14 @@ from kdcli.runs.student_sets import CONTROL, StudentSet
 from kdcli.store import fitting
 from kdcli.teachers.memory import Memory, memory_of
 
-DRAWS = 10  # that are advised
+DRAWS = 10  # recommended number of draws
 
 
 @dataclass(frozen=True)
 class Remembers:
-    """A teacher that is far surer of the rows that it was trained on.
+    """A teacher that is much more certain on its training rows than on others.
 
-    The command trains the same on folds; None where it was, or where it was not trained here.
+    The command trains the same teacher with folds; None if it was, or if kd did not train it.
     """
 
     memory: Memory
@@ -28,10 +28,10 @@ class Remembers:
 
 
 def training(experiment: Experiment, *sets: StudentSet, folder: str = "") -> Command:
-    """Return the command that trains the students of these sets, of one model; a single one in this `folder`.
+    """Return the command that trains the students of these sets of one model; a single set in this `folder`.
 
-    Where the run's recipe is illegible, what the command takes from it is unknown, and it names the targets
-    alone.
+    If the run's recipe cannot be read, the defaults that it gives the command are unknown, and only the
+    targets are named.
     """
     options: dict[str, Any] = {"targets": tuple(dict.fromkeys(wanted.target for wanted in sets))}
     with suppress(KdError):
@@ -44,7 +44,7 @@ def training(experiment: Experiment, *sets: StudentSet, folder: str = "") -> Com
 
 
 def remembers(experiment: Experiment) -> Remembers | None:
-    """Return what a run's teacher remembers, and the command that helps; None if it is nothing."""
+    """Return how much a run's teacher has memorised, and the command that helps; None if it is nothing."""
     teacher = experiment.teacher
     memory = memory_of(teacher)
     folded = experiment.teacher_source or teacher.record.folds > 1
@@ -53,7 +53,7 @@ def remembers(experiment: Experiment) -> Remembers | None:
 
 
 def several_draws(experiment: Experiment) -> Command:
-    """Return the command that does all that a run's recipe says on several draws, in a run beside it."""
+    """Return the command that runs a run's recipe on several draws, in another run."""
     run = experiment.run
     source = "FOLDER" if experiment.data.record.own_files else ""
     options = {"source": source, "from": experiment.teacher_source, "draws": DRAWS}
@@ -62,7 +62,7 @@ def several_draws(experiment: Experiment) -> Command:
 
 
 def control_of(experiment: Experiment, students: StudentsMeasured, control: str) -> Command | None:
-    """Return the command that trains a control for a set, where that is one trained on labels."""
+    """Return the command that trains a control for a set, if the control is trained on labels."""
     if control != CONTROL:
         return None
     wanted = students.set.taught_instead(CONTROL).with_seeds(len(students.set.seeds_asked))

@@ -1,4 +1,4 @@
-"""The evidence of a study: the students of many runs, with one correction for all of their comparisons."""
+"""The evidence of a study: the students of many runs, with one correction for all comparisons."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ BEST_BY = "accuracy"  # on validation examples
 
 @dataclass(frozen=True)
 class StudyRow:
-    """A student set of a run: what varied, and how it compares with its control there.
+    """A student set of a run, with the varied values of the run.
 
-    `treatment` is what it has in common with sets of other runs, such as "soft, T = 4"; `validation` its
-    accuracy on validation examples, None of what is not measured there.
+    `treatment` is what the set shares with sets of other runs, such as "soft, T = 4"; `validation` is its
+    accuracy on validation examples, None if that is not measured.
     """
 
     run: str
@@ -36,17 +36,17 @@ class StudyRow:
 
     @property
     def compared(self) -> Sequence[Versus]:
-        """Its comparisons that have a p-value."""
+        """The set's comparisons that have a p-value."""
         return [versus for versus in self.students.versus.values() if versus.p_value is not None]
 
 
 @dataclass(frozen=True)
 class StudyEvidence:
-    """All that is known of a study: `rows` of the runs that are there, with the `keys` that vary.
+    """The evidence of a study: `rows` of the existing runs, with the `keys` that vary.
 
-    `missing` are runs that are not there, `unread` those that cannot be compared, with the reason. The
-    largest accuracy on validation examples has `best`, None where the data vary: on easy ones all are good.
-    `bayes` is the exact optimum of each run, where known.
+    `missing` are runs not made yet, `unread` runs that cannot be compared, with the reason. `best` has the
+    largest accuracy on validation examples, and is None if the data vary, since all students are good on easy
+    data. `bayes` is the exact optimum of each run, where known.
     """
 
     study: Study
@@ -69,7 +69,7 @@ class StudyEvidence:
 
     @property
     def treatments(self) -> list[str]:
-        """What students are taught, controls first."""
+        """The treatments of the students, controls first."""
         ordered = sorted(self.rows, key=lambda row: not row.students.is_control)
         return list(dict.fromkeys(row.treatment for row in ordered))
 
@@ -85,9 +85,9 @@ class StudyEvidence:
 
 @dataclass(frozen=True)
 class ByValue:
-    """What a treatment brings over the runs that have one value of a key, on average.
+    """The average effect of a treatment over the runs with one value of a key.
 
-    The interval is as wide as if all runs erred in the same way, since they may share data.
+    The interval is as wide as if the errors of all runs were the same, since runs may share data.
     """
 
     value: Any
@@ -101,7 +101,7 @@ class ByValue:
 
 
 def gather_study(study: Study) -> StudyEvidence:
-    """Measure the students of all runs that are there; raises `KdError` where that is none."""
+    """Measure the students of all runs that are made; raises `KdError` if none can be compared."""
     rows: list[StudyRow] = []
     missing, unread, teachers, bayes = [], {}, {}, {}
     for planned in study.runs:
@@ -110,7 +110,7 @@ def gather_study(study: Study) -> StudyEvidence:
             missing.append(planned.name)
             continue
         if not is_made(run, planned.recipe):
-            unread[planned.name] = ("it is not there as it was planned", study.anew(run))
+            unread[planned.name] = ("it differs from its plan", study.anew(run))
             continue
         try:
             evidence = gather(Experiment.open(run))
@@ -124,7 +124,7 @@ def gather_study(study: Study) -> StudyEvidence:
             bayes[planned.name] = evidence.description.bayes.accuracy
     if not rows:
         sweep = study.folder.store.command("sweep", "FILE", study=study.folder.name)
-        raise KdError(f"no run of the study {study.folder.name} can be compared", ("go on with ", sweep))
+        raise KdError(f"no run of the study {study.folder.name} can be compared", ("make them with ", sweep))
     decided = _decided(_named(rows))
     best = max(decided, key=lambda row: row.validation or 0.0)
     of_data = any(key.startswith("data.") and key != "data.seed" for key in study.varied)
@@ -132,13 +132,13 @@ def gather_study(study: Study) -> StudyEvidence:
 
 
 def _rows(run: str, varied: Mapping[str, Any], evidence: Evidence, made: Made | None) -> list[StudyRow]:
-    """Return the sets that were made with a run; others were added by hand."""
+    """Return the sets that a sweep made in a run, without those added by hand."""
     return [
         StudyRow(
             run,
             varied,
             "",
-            replace(students, values={}),  # of all examples of all runs there would be too many
+            replace(students, values={}),  # the values of all runs would take too much memory
             evidence.on_validation(students.name, BEST_BY),
         )
         for students in evidence.students
@@ -147,9 +147,9 @@ def _rows(run: str, varied: Mapping[str, Any], evidence: Evidence, made: Made | 
 
 
 def _named(rows: Sequence[StudyRow]) -> list[StudyRow]:
-    """Name what each set has in common with others: by what tells sets of one run apart, in any run.
+    """Name the treatment of each set, by the settings that distinguish sets within any one run.
 
-    What differs between runs alone is what varies.
+    Settings that only differ between runs belong to the varied keys.
     """
     runs: dict[str, list[StudentSet]] = {}
     for row in rows:
@@ -174,7 +174,7 @@ def _named(rows: Sequence[StudyRow]) -> list[StudyRow]:
 
 
 def _decided(rows: Sequence[StudyRow]) -> list[StudyRow]:
-    """Give the verdicts anew, corrected for the comparisons of all runs together."""
+    """Decide the verdicts again, corrected for the comparisons of all runs together."""
     comparisons = {
         (k, metric): replace(
             versus, adjusted=None, verdict=None if versus.p_value is not None else versus.verdict
@@ -193,7 +193,7 @@ def _decided(rows: Sequence[StudyRow]) -> list[StudyRow]:
 
 
 def by_value(evidence: StudyEvidence, key: str, metric: str = "accuracy") -> list[ByValue]:
-    """Return what each treatment brings for each value of a key; raises `UsageError` for one that is none."""
+    """Return each treatment's average effect by value of a key; raises `UsageError` if it does not vary."""
     key = check_key(key, evidence.keys)
     values = evidence.study.varied[key]
     found = []
@@ -227,5 +227,5 @@ def _averaged(rows: Sequence[StudyRow], value: Any, treatment: str, metric: str)
 
 
 def undecided(evidence: StudyEvidence, metric: str) -> int:
-    """Return how many comparisons on a metric show no difference."""
+    """Return the number of inconclusive comparisons on a metric."""
     return len(evidence.verdicts(metric, UNDECIDED))

@@ -1,4 +1,4 @@
-"""What models say of the test splits and of validation examples, and what it is held against."""
+"""Model outputs on the test splits and on validation examples, with the labels to score them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from kdcli.stats import Draws
 
 
 def draws_of(description: Description) -> Draws:
-    """Return how the draws of such data vary."""
+    """Return how the draws of data with this description vary."""
     sizes = description.sizes
     overlap = sizes["test"] / sizes["train"] if description.drawing == "split" else 0.0
     return Draws(overlap, shared_test=description.drawing == "test kept")
 
 
 def bayes_on_test_splits(data: Data) -> list[Scored] | None:
-    """Score the exact posterior on the test split of each draw; None where it is not known."""
+    """Score the exact posterior on the test split of each draw; None if it is unknown."""
     import torch
 
     pool = data.pool
@@ -36,10 +36,10 @@ def bayes_on_test_splits(data: Data) -> list[Scored] | None:
 def on_test_splits(
     data: Data, logits: Tensor, teacher: Tensor | None = None, scaling: Sequence[Tensor] | None = None
 ) -> list[Scored]:
-    """Return what is said of the test split of each draw, and what it is held against.
+    """Return the outputs on the test split of each draw, with the labels and references to score them.
 
-    `logits (draws, seeds, n, n_classes)`, those of the `teacher` `(draws, n, n_classes)`; `scaling (seeds,)`
-    are temperatures of each draw.
+    Shapes: `logits (draws, seeds, n, n_classes)`, those of the `teacher (draws, n, n_classes)`, and for each
+    draw the temperatures `scaling (seeds,)`.
     """
     splits = (data.pool.split("test", draw) for draw in range(len(logits)))
     return [
@@ -55,12 +55,12 @@ def on_test_splits(
 
 
 def scaling_of_students(data: Data, trained: TrainedStudents) -> list[Tensor]:
-    """Return the temperatures of each draw that calibrate students on its validation examples, `(seeds,)`."""
+    """Return for each draw the temperatures that calibrate students on validation examples, `(seeds,)`."""
     return _scaling(data, _of_validation(data, trained))
 
 
 def scaling_of_teacher(data: Data, teacher: TrainedTeacher) -> list[Tensor]:
-    """Return the temperature of each draw that calibrates its teacher on its validation examples, `(1,)`."""
+    """Return for each draw the temperature that calibrates the teacher on validation examples, `(1,)`."""
     return _scaling(data, teacher.logits["val"].unsqueeze(1))
 
 

@@ -1,4 +1,4 @@
-"""Trainings that make a comparison say less than it seems to: cut short, gone too far, or of no avail."""
+"""Trainings that weaken a comparison: stopped too early, overfitted, or no better than chance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +14,11 @@ from kdcli.runs.experiment import Experiment
 from kdcli.runs.kinds import STUDENTS
 from kdcli.runs.stored import TrainedStudents
 
-LATE = 0.9  # of the epochs, after which a loss should hardly fall any more
-FALLING = 0.03  # of its whole fall that a validation loss still falls after that
-RISEN = 0.05  # above its lowest that a validation loss has risen at the end, and of its whole fall
-NO_BETTER = 0.97  # of the entropy of the classes, above which a model's NLL is hardly below chance
-LITTLE = 0.03  # of what the most frequent class leaves to be got right
+LATE = 0.9  # fraction of the epochs after which a loss should hardly fall
+FALLING = 0.03  # fraction of its whole fall by which a validation loss must still fall after that
+RISEN = 0.05  # fraction of its minimum, and of its whole fall, by which a validation loss must end above it
+NO_BETTER = 0.97  # fraction of the entropy of the classes, above which an NLL is hardly better than chance
+LITTLE = 0.03  # fraction of the examples outside the most frequent class
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Overfitted:
 
 @dataclass(frozen=True)
 class NearChance:
-    """Models that are hardly better than always saying how frequent the classes are."""
+    """Models that are hardly better than always predicting the class frequencies."""
 
     models: Sequence[Measured]
 
 
 @dataclass(frozen=True)
 class SameLabels:
-    """The teacher has the class of every training example right: hard labels are the labels."""
+    """The teacher classifies every training example correctly, so hard labels equal the true labels."""
 
     n_train: int
 
@@ -55,7 +55,7 @@ class SameLabels:
 def of_trainings(
     experiment: Experiment, evidence: Evidence
 ) -> list[StillFalling | Overfitted | NearChance | SameLabels]:
-    """Return what is to be told of how models were trained, and what came of it."""
+    """Return the cautions about how models were trained, and with what result."""
     curves = _curves(experiment, evidence)
     return [
         *_still_falling(evidence, curves),
@@ -66,7 +66,7 @@ def of_trainings(
 
 
 def _curves(experiment: Experiment, evidence: Evidence) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return the epochs and the mean validation loss over draws and seeds, of sets that have curves."""
+    """Return the epochs and the mean validation loss over draws and seeds, for sets that have curves."""
     curves = {}
     for students in evidence.students:
         stored = experiment.stored(f"{STUDENTS}/{students.name}")
@@ -118,7 +118,7 @@ def _overfitted(evidence: Evidence, curves: Mapping[str, tuple[Tensor, Tensor]])
 
 
 def _near_chance(experiment: Experiment, evidence: Evidence) -> list[NearChance]:
-    """Find models that are no better than the frequencies of the classes, in NLL and in accuracy."""
+    """Find models that are hardly better than the class frequencies, in both NLL and accuracy."""
     pool = experiment.data.pool
     shares = [
         pool.labels("test", draw).bincount(minlength=evidence.description.n_classes).double()

@@ -1,4 +1,4 @@
-"""Verdicts: which student set is compared with which, and whether a difference is shown."""
+"""Verdicts: which student sets are compared, and whether a difference is shown."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ UNDECIDED: Verdict = "no difference shown"
 
 @dataclass(frozen=True)
 class Measured:
-    """A model, or the students of one set, on the test split: each metric with its interval, and by seed.
+    """The measurements of a model, or of the students of one set, on the test split.
 
-    `group` names its model, of students with their transfer set. `per_seed` has a value for each draw and
-    seed. `values` are those of the compared metrics on every seed and example, `(seeds, n)` for each draw.
-    `how` the draws vary is the same for all models of a run. `recall` is that of each class, of the user's
-    own data. Of the `rarest` class there are so many test examples in a draw at least.
+    `group` names the model, for students with their transfer set. `per_seed` has a value for each draw and
+    seed. `values` has the compared metrics on every seed and example, `(seeds, n)` for each draw. `how` says
+    how draws vary, the same for all models of a run. `recall` is by class, for the user's own data. `rarest`
+    is the smallest number of test examples of any class in any draw.
     """
 
     title: str
@@ -52,15 +52,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class Versus:
-    """How one student set compares with another on one metric.
+    """The comparison of one student set with another on one metric.
 
-    `difference` is its mean minus the other's; None where both are infinite. `seeds` is how many it rests on:
-    those that both have if they are paired, else the smaller number of the two. `interval` has the ends of
-    the 95 % interval, where there are any. `adjusted` is the p-value by which the verdict is given, corrected
-    for the other comparisons. Without a verdict, `why` says what is in the way. `detectable` is the smallest
-    difference that would be shown with a probability of 80 %, among so many comparisons. `by_draw` has the
-    difference in each draw, and `another` the ends between which that of another draw is to be expected (95
-    %), where there are several. A single example adds `least` to a share that all seeds agree on.
+    `difference` is its mean minus the other's, None if both are infinite. `seeds` is the number of seeds it
+    rests on: those in common if the sets are paired, else the smaller number. `interval` has the ends of the
+    95 % interval, if there is one. `adjusted` is the p-value of the verdict, corrected for the other
+    comparisons. Without a verdict, `why` gives the reason. `detectable` is the smallest difference detected
+    with 80 % power, among so many comparisons. `by_draw` has the difference in each draw, and `another` the
+    ends of the 95 % prediction interval for another draw, if there are several. `least` is what a single
+    example adds to a share that all seeds agree on.
     """
 
     metric: str
@@ -80,8 +80,8 @@ class Versus:
     least: float = 0.0
 
     def detectable_at(self, level: float) -> float | None:
-        """Return the smallest difference that would be shown with a probability of 80 % at this level."""
-        agreeing = math.ceil(math.log2(2 / level)) * self.least  # so many examples, all one way
+        """Return the smallest difference that is detected with 80 % power at this level."""
+        agreeing = math.ceil(math.log2(2 / level)) * self.least  # enough examples that all agree
         return max(self.sampled.detectable(level), agreeing) if self.sampled else None
 
     @property
@@ -96,12 +96,12 @@ class Versus:
 
     @property
     def gain(self) -> float:
-        """The difference, positive where it is for the better; 0 where it has no value."""
+        """The difference, positive if it is an improvement; 0 if it has no value."""
         return self.sign * (self.difference or 0.0)
 
     @property
     def gain_interval(self) -> tuple[float, float] | None:
-        """The ends of the gain's 95 % interval, where there are any."""
+        """The ends of the gain's 95 % interval, if there is one."""
         if self.interval is None:
             return None
         low, high = sorted(self.sign * end for end in self.interval)
@@ -109,16 +109,16 @@ class Versus:
 
     @property
     def sign(self) -> int:
-        """1 where a higher value is better, else −1."""
+        """1 if a higher value is better, else −1."""
         return 1 if METRICS[self.metric].better == "higher" else -1
 
 
 @dataclass(frozen=True)
 class StudentsMeasured(Measured):
-    """The students of one set, and how they compare with their control on each compared metric.
+    """The students of one set, and their comparison with their control on each compared metric.
 
-    `name` is the set's folder. Without a comparison `why` says what is in the way, and `remedy` what to run;
-    both are empty for a control itself.
+    `name` is the set's folder. Without a comparison, `why` gives the reason, and `remedy` the command to run;
+    both are empty for a control.
     """
 
     name: str
@@ -134,16 +134,16 @@ class StudentsMeasured(Measured):
 
     @property
     def control(self) -> str:
-        """Folder of the set that it is compared with; empty if there is none."""
+        """The folder of the set that this set is compared with; empty if there is none."""
         return next((versus.other for versus in self.versus.values()), "")
 
     @property
     def is_control(self) -> bool:
-        """Whether others may be compared with it, and it with none."""
+        """Whether this set is a control, which is not compared itself."""
         return not (self.versus or self.why)
 
     def of_seeds(self, metric: str, seeds: Sequence[int]) -> list[Tensor]:
-        """Return the values of a metric of these seeds, `(seeds, n)` for each draw."""
+        """Return the values of a metric for these seeds, `(seeds, n)` for each draw."""
         places = [self.set.seeds.index(seed) for seed in seeds]
         scale = METRICS[metric].scale
         return [scale(values) * values[places] for values in self.values[metric]]
@@ -200,15 +200,15 @@ def contrast(
 
 
 def _too_rare(students: StudentsMeasured, metric: str) -> str:
-    """Say why a metric that weighs classes alike has no verdict on one test set; empty if it has one."""
+    """Say why a metric that weights classes equally has no verdict on one test set; empty if it has one."""
     several = len(students.values[metric]) > 1 and not students.how.shared_test
     if not METRICS[metric].by_class or several or students.rarest is None or students.rarest >= INFORMATIVE:
         return ""
-    return f"rare class: it has {counted(students.rarest, 'test example')}, and {INFORMATIVE} are needed"
+    return f"rare class: it has {counted(students.rarest, 'test example')}, but {INFORMATIVE} are needed"
 
 
 def decide(comparisons: Mapping[K, Versus]) -> dict[K, Versus]:
-    """Give the verdicts of a table, corrected for the number of its comparisons."""
+    """Decide the verdicts of a table, corrected for the number of its comparisons."""
     tested = {key: versus.p_value for key, versus in comparisons.items() if versus.p_value is not None}
     adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
     decided = dict(comparisons)
@@ -219,17 +219,17 @@ def decide(comparisons: Mapping[K, Versus]) -> dict[K, Versus]:
             versus,
             adjusted=p,
             verdict=shown if p <= LEVEL else UNDECIDED,
-            # At the level of Holm's first step, which each comparison may have to pass.
+            # At the level of Holm's first step, which any comparison may have to pass.
             detectable=versus.detectable_at(LEVEL / len(tested)),
         )
     return decided
 
 
 def candidates(students: Sequence[StudentsMeasured], control: str) -> list[StudentsMeasured]:
-    """Return the sets that a control's name stands for, those with their usual names first.
+    """Return the sets that a control's name stands for, sets with their usual names first.
 
-    That is one folder, or all sets of a target and temperature, such as "labels" or "soft-T4", which are
-    the controls of their own model and transfer set.
+    The name is that of one folder, or of a target and temperature, such as "labels" or "soft-T4"; then each
+    set is the control of its own model and transfer set.
     """
     exact = [measured for measured in students if measured.name == control]
     named = [measured for measured in students if control in _names(measured.set)]
@@ -237,7 +237,7 @@ def candidates(students: Sequence[StudentsMeasured], control: str) -> list[Stude
 
 
 def _names(student_set: StudentSet) -> tuple[str, ...]:
-    """Return the names of what a set is taught; a weight of the labels makes no other target of labels."""
+    """Return the names of a set's target; for `labels`, a label weight makes no other target."""
     relabelled = student_set.settings.labels_from == BY_TEACHER
     plain = (CONTROL,) if student_set.target == CONTROL and not relabelled else ()
     return (student_set.stem(), student_set.stem(whole=False), *plain)
@@ -281,7 +281,7 @@ def against_control(
 def _control_of(
     students: StudentsMeasured, controls: Sequence[StudentsMeasured], name: str, unpaired: bool
 ) -> tuple[StudentsMeasured | None, str]:
-    """Return a set's control among those that there are, or None and why there is none."""
+    """Return a set's control among `controls`, or None and the reason."""
     if not controls:
         return None, f"there is no set '{name}' to compare with"
 

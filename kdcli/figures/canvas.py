@@ -22,7 +22,7 @@ COLOR_BAR = "<colorbar>"  # label of its axes
 COLUMNS = 3  # of panels: with more, texts are too small to read on a page
 
 # Sizes in inches. The margins are fixed rather than fitted: fitting them draws every figure twice.
-WIDTH, HEIGHT = 2.5, 2.2  # of one panel
+WIDTH, HEIGHT = 2.52, 2.2  # of one panel; at 2.5, rounding decides how many ticks there is room for
 ABREAST = 3.4  # width of a panel of few
 WIDE = 8.4  # width of a figure of a single one
 LEFT, RIGHT, TOP, BOTTOM = 0.85, 0.25, 0.95, 0.95  # BOTTOM without the caption
@@ -33,11 +33,14 @@ MEASURE = 7.2  # of a caption: longer lines are hard to follow
 LEAST = 2  # columns that have room, for the sake of title and caption
 PANEL_TITLE_LINES = 2  # that have room above every panel
 NAME_LINE = 0.2  # of further lines of a panel's title, and of names of rows and in legends
+ROW_WIDTH = 3.0  # of a panel of rows, beside others
 NAMES_ROOM, NAMES_MARGIN = 2.1, 0.5  # to the left of rows, for their names and for the label of the axis
 BETWEEN_COLUMNS, BETWEEN_ROWS = 0.8, 1.0
 BETWEEN_SHARING = 0.4  # columns of which the first one alone has ticks with numbers
 OVERHANG = 0.17  # of a panel's title on both sides
 CHARACTERS = 30  # that have room below a panel
+LONGEST = 12  # characters of a class that can have room at a tick
+TICK_ROOM = 0.5  # inches beside a vertical axis, for the name of a class
 
 
 def panels(
@@ -79,7 +82,7 @@ def panels(
         ax = figure.add_subplot(grid[k], sharey=axes[0] if axes and shared else None)
         ax.set_title(name, fontsize=font.size, parse_math=False)
         if shared and axes and k % columns:
-            ax.tick_params(labelleft=False)
+            ax.tick_params("y", labelleft=False)
             ax.yaxis.label.set_visible(False)
         axes.append(ax)
     return figure, axes
@@ -144,7 +147,8 @@ def rows(
     height, more = max(1.2, line * sum(heights)), LINE * (axis_lines - 1)
     longest = max(text_width(part, BOLD) for name in names for part in name.split("\n"))
     shape: dict[str, Any] = {"left": longest + NAMES_MARGIN, "between": 0.3, "top": BARE_TOP + LINE}
-    figure, axes = _row(count, 3.0, height, more, **shape, title=title, caption=caption)
+    width = ROW_WIDTH if count > 1 else 1.5 * ROW_WIDTH
+    figure, axes = _row(count, width, height, more, **shape, title=title, caption=caption)
     for ax in axes[1:]:
         ax.sharey(axes[0])
     axes[0].set_yticks([0.5 - sum(heights[:k]) - own / 2 for k, own in enumerate(heights)], names)
@@ -191,9 +195,9 @@ def under(figure: Figure, ax: Axes, share: float, gap: float) -> Axes:
     low = share * (box.height - between)
     ax.set_position((box.x0, box.y0 + low + between, box.width, box.height - low - between))
     lower: Axes = figure.add_axes((box.x0, box.y0, box.width, low), sharex=ax)
-    ax.tick_params(labelbottom=False)
+    ax.tick_params("x", labelbottom=False)
     ax.xaxis.label.set_visible(False)
-    lower.tick_params(labelleft=ax.yaxis.label.get_visible())
+    lower.tick_params("y", labelleft=ax.yaxis.label.get_visible())
     lower.yaxis.label.set_visible(ax.yaxis.label.get_visible())
     return lower
 
@@ -271,7 +275,24 @@ def percent_ticks(*axes: Axis) -> None:
         axis.set_major_formatter(Percent())
 
 
+def number_size(cells: int, digits: int) -> float:
+    """Return the size in points of numbers of so many `digits` in the cells of a square panel."""
+    cell = 72 * WIDTH / cells
+    return min(9.0, 0.6 * cell, cell / (0.7 * digits))
+
+
 def class_ticks(names: Sequence[str]) -> dict[int, str]:
-    """Return the classes, by their index, that have room for their names along an axis: all, or every kth."""
+    """Return the classes, by their index, that have room for their names along an axis: all, or every kth.
+
+    Of a long name the beginning and the end are written.
+    """
+    names = list(map(_tick, names))
     step = math.ceil(sum(len(name) + 1 for name in names) / CHARACTERS)
     return dict(list(enumerate(names))[::step])
+
+
+def _tick(name: str) -> str:
+    """Return as much of a name as has room at a tick."""
+    cut = [f"{name[: kept - kept // 3]}…{name[-(kept // 3) :]}" for kept in range(LONGEST, 2, -1)]
+    choices = [name, *cut] if len(name) <= LONGEST else cut
+    return next((text for text in choices if text_width(text) <= TICK_ROOM), "…")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import class_ticks, square_panels
+from kdcli.figures.canvas import class_ticks, number_size, square_panels
 from kdcli.figures.captions import percent
 from kdcli.figures.kind import FigureKind
-from kdcli.figures.looks import PROBABILITY
+from kdcli.figures.looks import SHARES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,8 +81,9 @@ def _panel(ax: Axes, p: Array) -> None:
     n_classes = len(p)
     others = np.ma.masked_array(p.clip(FLOOR), mask=np.eye(n_classes, dtype=bool))
     low, high = float(others.min()), float(others.max())
-    image = ax.imshow(others, cmap=PROBABILITY, norm=LogNorm(low, max(high, 1.01 * low)))
-    size = 6.5 * min(1, 22 / n_classes)
+    image = ax.imshow(others, cmap=SHARES, norm=LogNorm(low, max(high, 1.01 * low)))
+    ax.set_facecolor("0.9")  # of the diagonal, which has no colour of the scale
+    size = number_size(n_classes, 4)
     for k in range(n_classes):
         ax.text(k, k, f"{100 * p[k, k]:.3g}", ha="center", va="center", fontsize=size)
     percent = FuncFormatter(lambda share, _: f"{100 * share:.3g} %")

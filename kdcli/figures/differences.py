@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from kdcli.figures.captions import caption_of_failures, interval_sources
@@ -36,6 +37,8 @@ def draw(view: View) -> Figure:
     for ax, own in panels:
         for d, y in own:
             mark(ax, d, y)
+        if not any(d.mean is not None and math.isfinite(d.mean) for d, _ in own):
+            ax.set_xticks([0])  # nothing is to be read off a scale
     legend(figure, *verdict_entries(differences))
     return figure
 
@@ -49,7 +52,7 @@ def finding(view: View) -> str:
         (verdicts.count(verdict), WORDS[verdict]) for verdict in LOOKS if verdict and verdict in verdicts
     ]
     if not counts:
-        return "Differences from the control"
+        return f"{capitalised(metric)} against the control: no verdict"
     (first, word), *others = counts
     told = [f"{counted(first, 'set')} {word}", *(f"{count} {word}" for count, word in others)]
     return f"{capitalised(metric)} against the control: {', '.join(told)}"

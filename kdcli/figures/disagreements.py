@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from kdcli.figures.view import Array, View
 
-SHOWN = 12
+SHOWN = 9
 LOOKS = ((GREY, ""), (ORANGE, "//"), (BLUE, ".."))  # colour and hatch of each model
 CAPTION = (
     "The test images on which most student sets disagree with the teacher. {} "

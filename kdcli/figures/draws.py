@@ -59,7 +59,7 @@ def finding(view: View) -> str:
     metric = differences[0].metric
     known = [(d, d.mean) for d in differences if d.metric == metric and d.by_draw and d.mean is not None]
     if not known:
-        return "Differences from the control in each draw"
+        return f"No difference in {metric} from the control has a mean that is known"
     weights = {"better": 2, "worse": 1}
     d, mean = max(known, key=lambda pair: (weights.get(pair[0].verdict or "", 0), abs(pair[1])))
     name, draws = f"{d.title} ({d.group})", f"{len(d.by_draw)} draws"

@@ -37,7 +37,8 @@ def legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str], mos
 
 def _arranged(labels: Sequence[str], room: float, most: int) -> tuple[Sequence[str], int]:
     """Return in how many columns labels fit into `room` inches, and the labels: in lines if two are many."""
-    for columns in range(min(len(labels), most), 1, -1):
+    for most_columns in range(min(len(labels), most), 1, -1):
+        columns = math.ceil(len(labels) / math.ceil(len(labels) / most_columns))  # as many in each as can be
         widths = [max(map(text_width, column)) for column in _columns(labels, columns)]
         if sum(widths) + HANDLE * columns + BETWEEN * (columns - 1) <= room:
             return labels, columns

@@ -15,6 +15,7 @@ MARKERS = "os^Dv*"
 CLASS_COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW)
 CLASS_MARKERS = "o^sDvP*X"
 DASHES = ("-", "--", "-.", ":")
+SHARES = "Blues"  # of matrices, from white: numbers are read on it, in print as well
 PROBABILITY = "cividis"  # even in lightness, and alike with and without colour blindness
 
 

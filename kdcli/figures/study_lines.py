@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kdcli.figures.study_view import StudyView
 
 METRICS = {"accuracy": "test accuracy", "nll": "test NLL (nats)"}
-MOST_BESIDE = 4  # values of a second key, up to which NLL has panels as well
+MOST_BESIDE = 3  # values of a second key, up to which NLL has panels as well
 CONTROL_MARKERS = "Xdp"
 LEVELS: dict[str, dict[str, Any]] = {
     "teacher": {"color": GREY, "linestyle": "-."},

@@ -37,13 +37,13 @@ TEACHERS = f"{SYNTAX}; or as an ensemble, whose probabilities are averaged: {Ens
 
 
 def parse_teacher(text: str, times: int = 1) -> Model:
-    """Parse a model or an ensemble such as "5*mlp:64,64+gbdt", each of its models so many times.
+    """Parse a model or an ensemble such as "5*mlp:64,64+gbdt", with each count multiplied by `times`.
 
     Raises `UsageError` as `parse_model` does, and for counts that are wrong or given in both ways.
     """
     if times > 1 and "*" in text:
         raise UsageError(
-            f"model '{text}' has counts, and an ensemble of {times} of each is asked for",
+            f"model '{text}' has counts, but --ensemble {times} is given too",
             "give counts in one way: with --ensemble, or in the model with --ensemble 1",
         )
     counted = [(count * times, model) for count, model in map(_counted, text.split("+"))]
@@ -69,7 +69,7 @@ def _counted(text: str) -> tuple[int, Model]:
 def parse_model(text: str) -> Model:
     """Parse a model such as "mlp:64,64"; raises `UsageError` saying how its family is written."""
     if "+" in text or "*" in text:
-        raise UsageError(f"model '{text}' is an ensemble, and only teachers may be", "name a single model")
+        raise UsageError(f"model '{text}' is an ensemble, which only a teacher can be", "name a single model")
     family, _, arguments = text.partition(":")
     if family not in FAMILIES:
         raise unknown("model", family, FAMILIES, f"Write it as {SYNTAX}")

@@ -1,8 +1,7 @@
-"""Boosting trees on class probabilities, by XGBoost.
+"""Boosts trees on class probabilities, with XGBoost.
 
 Chen and Guestrin, "XGBoost: a scalable tree boosting system" (2016). Each round fits trees to the gradient
-and the curvature of the distillation loss at the margins so far, which XGBoost's own objectives do for labels
-alone.
+and the curvature of the distillation loss at the current margins; XGBoost's own objectives only take labels.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,13 +23,13 @@ from kdcli.models.tree_arrays import WAYS
 from kdcli.rng import state
 
 ROWS, COLUMNS = 0.8, 0.8  # the shares of rows and of columns that each round draws
-LARGE = 5 * 10**9  # examples times features times rounds, from which on threads are worth while
+LARGE = 5 * 10**9  # examples times features times rounds, from which threads are worthwhile
 FLAT = 1e-16  # the least curvature
 
 
 @dataclass(frozen=True)
 class Boosting:
-    """How trees are boosted: at most so many `rounds`, with trees of so many `leaves`."""
+    """The settings of boosting: the maximal number of `rounds`, the `leaves` of a tree, the learning rate."""
 
     rounds: int
     leaves: int
@@ -43,7 +42,7 @@ class Boosting:
 
 
 def start(taught: Taught) -> Tensor:
-    """Return the margins `(margins,)` of the mean target, one example of each class added."""
+    """Return the margins `(margins,)` of the mean target, with one added example of each class."""
     weights = torch.ones(len(taught.target)) if taught.weights is None else taught.weights
     logits = taught.temperature * (taught.target.mT @ weights.double() + 1).log()
     return (logits - logits[0])[1:] if len(logits) == 2 else logits - logits.mean()
@@ -53,8 +52,8 @@ def derivatives(taught: Taught, margins: Tensor) -> tuple[Tensor, Tensor]:
     """Return gradient and curvature of each example's loss in the `margins (n, margins)`, of the same shape.
 
     The gradient of T² · KL(q ‖ p), with p = softmax(z / T), is T · (p − q), and its derivative in the same
-    margin p · (1 − p). Where there are more than two classes, which move together, twice that is taken for
-    the curvature, as XGBoost does of labels.
+    margin p · (1 − p). With more than two classes, whose margins change together, the curvature is twice
+    that, as in XGBoost's objective for labels.
     """
     logits, several = as_logits(margins), margins.shape[1]
     gradient, curvature = torch.zeros_like(margins), torch.zeros_like(margins)
@@ -68,7 +67,7 @@ def derivatives(taught: Taught, margins: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def boost_sets(boosting: Boosting, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
-    """Boost the models of one set after the other."""
+    """Boost the models set by set."""
     work = teaching.n_train * teaching.x[0].numel() * boosting.rounds
     threads = workers.jobs() if work >= LARGE else 1
     grow = partial(boost, boosting, teaching, threads)
@@ -125,7 +124,7 @@ def _boosted(
     held_out: tuple[Any, Taught],
     done: Callable[[int], None],
 ) -> int:
-    """Boost as long as the validation loss falls; returns the number of rounds with the lowest."""
+    """Boost while the validation loss falls; returns the number of rounds with the lowest loss."""
 
     def margins(matrix: Any) -> Tensor:
         predicted = booster.predict(matrix, output_margin=True)
@@ -148,7 +147,7 @@ def _boosted(
 
 
 def arrays_of(booster: Any, trees: int, base: Tensor) -> Arrays:
-    """Return the first trees that XGBoost grew as arrays, read from its JSON."""
+    """Return the first `trees` that XGBoost grew, as arrays, read from its JSON."""
     import json
 
     model = json.loads(bytes(booster.save_raw("json")))["learner"]["gradient_booster"]["model"]
@@ -161,8 +160,8 @@ def arrays_of(booster: Any, trees: int, base: Tensor) -> Arrays:
 def _tree(tree: Mapping[str, Any]) -> dict[str, Tensor]:
     """Return one of XGBoost's trees as arrays.
 
-    It goes left where a feature is below a threshold, both float32; the arrays where it is at most the number
-    before that.
+    XGBoost goes left if a feature is below a threshold, both float32; the arrays go left if it is at most the
+    next smaller float.
     """
     branches = torch.tensor([tree["left_children"], tree["right_children"]]).T
     leaf = branches[:, 0] < 0
@@ -177,12 +176,12 @@ def _tree(tree: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _filled(tensor: Tensor, size: int) -> Tensor:
-    """Fill the first axis of a tensor up with zeros."""
+    """Pad the first axis of a tensor with zeros."""
     return pad(tensor, (*(0, 0) * (tensor.ndim - 1), 0, size - len(tensor)))
 
 
 def stacked(models: Sequence[Arrays]) -> StackedBoosted:
-    """Return models as one stack, whose arrays are filled up to those of the model with most trees."""
+    """Return models as one stack, with arrays padded to the largest model's."""
     trees, nodes = (max(arrays["feature"].shape[k] for arrays in models) for k in (0, 1))
 
     def both(tensor: Tensor) -> Tensor:

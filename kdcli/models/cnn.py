@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CNN(Network):
-    """Filters of 3×3, then hidden layers of these widths with dropout; for images, grey or in colours."""
+    """Filters of 3×3, then hidden layers of these widths with dropout; for grey or colour images."""
 
     filters: int
     hidden: tuple[int, ...]
@@ -28,7 +28,7 @@ class CNN(Network):
         """Read filters and widths from "32,1200,1200"; raises ValueError saying what is wrong."""
         filters, *hidden = parse_widths(arguments)
         if not hidden:
-            raise ValueError("after the filters it needs the width of at least one hidden layer")
+            raise ValueError("the width of at least one hidden layer must follow the filters")
         return cls(filters, tuple(hidden))
 
     def __str__(self) -> str:
@@ -48,12 +48,12 @@ class CNN(Network):
         )
 
     def multiply_adds(self, features: Sequence[int], n_classes: int) -> int:
-        """Count the multiplications with an addition that predicting one example takes."""
+        """Count the multiply-adds of predicting one example."""
         _, pixels, *widths = self.outputs(features, n_classes)
         return pixels * _channels(features) * KERNEL**2 + products((pixels, *widths))
 
     def outputs(self, features: Sequence[int], n_classes: int) -> tuple[int, ...]:
-        """Count the numbers that one example becomes layer by layer, from the input to the logits."""
+        """Return the number of activations of one example in each layer, from the input to the logits."""
         pixels = self.filters * math.prod(side - KERNEL + 1 for side in features[-2:])
         return (math.prod(features), pixels, *self.hidden, n_classes)
 

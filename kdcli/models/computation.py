@@ -1,4 +1,4 @@
-"""What a single model computes, as plain arrays: what is left of it where it runs without kd."""
+"""The computation of a single model as plain arrays, for exports that run without kd."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Array: TypeAlias = np.ndarray
 
 @dataclass(frozen=True)
 class Dense:
-    """A layer that gives `weight (out, in) · x + bias (out,)`, float32."""
+    """A layer that computes `weight (out, in) · x + bias (out,)`, float32."""
 
     weight: Array
     bias: Array
 
     def about(self, x: Array) -> tuple[Array, Dense]:
-        """Return a centre `(in,)` and the layer that gives for x − centre what this gives for x.
+        """Return a centre `(in,)` and a layer that computes from x − centre what this layer computes from x.
 
-        Where numbers are large and vary little, such as years or days, their products with weights lose most
-        of their digits to the bias in a sum of 32 bits; differences from the centre do not. It is that of the
-        rows `x (n, in)`, or 0 where they vary as much as they are large.
+        Large numbers that vary little, such as years, lose most of their digits when their products with
+        weights cancel with the bias in a 32-bit sum; differences from the centre do not. The centre is the
+        mean of the rows `x (n, in)`, or 0 for features that are not large compared with their deviation.
         """
         mean, deviation = x.mean(0, dtype=np.float64), x.std(0, dtype=np.float64)
         centre = np.where(abs(mean) > 2 * deviation, mean, 0.0).astype(np.float32)
@@ -34,7 +34,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class Convolution:
-    """Filters `(n, channels, side, side)` without padding, with a bias each; then ReLU, and all in one row.
+    """Filters `(n, channels, side, side)` without padding, each with a bias; then ReLU, and flattening.
 
     Its input has the `size` `(channels, rows, columns)`.
     """
@@ -45,25 +45,25 @@ class Convolution:
 
     @property
     def output(self) -> tuple[int, int, int]:
-        """The size of its output, `(n, rows − side + 1, columns − side + 1)`."""
+        """The size of the output, `(n, rows − side + 1, columns − side + 1)`."""
         n, _, side, _ = self.filters.shape
         return n, self.size[1] - side + 1, self.size[2] - side + 1
 
 
 @dataclass(frozen=True)
 class Trees:
-    """Decision trees whose leaves are added up, the inner nodes and the leaves of all in one list each.
+    """Decision trees whose leaves are added up, with one list of all inner nodes and one of all leaves.
 
-    An inner node goes left where its feature is at most its threshold. Where a node leads, and where a tree
-    has its root, is the number of an inner node, or −1 − k for the leaf k.
+    An inner node goes left if its feature is at most its threshold. Branches and roots are numbers of inner
+    nodes, or −1 − k for leaf k.
 
-    feature    (inner,)          the feature that it looks at
-    threshold  (inner,)          float32: no value of 32 bits lies between it and the one that was stored
+    feature    (inner,)          the feature that the node compares
+    threshold  (inner,)          float32: no 32-bit value lies between it and the stored threshold
     branches   (inner, 2)        left and right
     roots      (trees,)
     value      (leaves, width)   float32: what a leaf adds to the outputs
-    first      (trees,)          the first of the outputs that a tree adds to
-    base       (outputs,)        float32: what is there without any tree
+    first      (trees,)          the first output that a tree adds to
+    base       (outputs,)        float32: the outputs without any tree
     """
 
     feature: Array
@@ -76,9 +76,9 @@ class Trees:
 
     @classmethod
     def of(cls, arrays: Mapping[str, Tensor], value: Tensor, first: Array, base: Array) -> Trees:
-        """Take over trees whose `arrays` are as `StackedTrees` has them, with a value for each node.
+        """Convert trees from the `arrays` of `StackedTrees`, with a value for each node.
 
-        `value (trees, nodes, width)`. Nodes that only fill up are left out.
+        `value (trees, nodes, width)`. Padding nodes are left out.
         """
         feature, threshold, branches = (arrays[k].numpy() for k in ("feature", "threshold", "branches"))
         inner = branches[..., 0] > 0
@@ -111,9 +111,9 @@ class Trees:
 
 @dataclass(frozen=True)
 class Computation:
-    """All that a model computes: a network's layers, with ReLU between them, or trees.
+    """The computation of a model: a network's layers, with ReLU between them, or trees.
 
-    What comes out are logits where there is a `softmax`, else probabilities.
+    The outputs are logits, to which a `softmax` is applied, or else probabilities.
     """
 
     softmax: bool
@@ -122,9 +122,9 @@ class Computation:
     trees: Trees | None = None
 
     def taking_bytes(self) -> Computation:
-        """Return what gives for bytes of images what this gives for numbers from 0 to 1.
+        """Return the same computation for inputs as bytes instead of numbers from 0 to 1.
 
-        Trees look at bytes as they are.
+        Trees take bytes unchanged.
         """
         if self.convolution:
             filters = (self.convolution.filters / 255.0).astype(np.float32)
@@ -138,12 +138,12 @@ class Computation:
 
     @property
     def tree(self) -> Trees | None:
-        """The trees, where these are a single one with probabilities in its leaves."""
+        """The trees, if this is a single tree with probabilities in its leaves; else None."""
         return self.trees if self.trees and len(self.trees.roots) == 1 and not self.softmax else None
 
     @property
     def affine(self) -> Dense | None:
-        """The only layer, where that is all."""
+        """The only layer, if this is a single linear layer; else None."""
         return self.layers[0] if len(self.layers) == 1 and not self.convolution else None
 
 
@@ -154,7 +154,7 @@ def as_array(parameter: Tensor) -> Array:
 
 
 def floor32(values: Array) -> Array:
-    """Return the largest finite 32-bit floats up to these values: they divide 32-bit floats alike."""
+    """Return the largest finite 32-bit floats up to these values, which split 32-bit floats as they do."""
     largest = np.finfo(np.float32).max
     rounded = values.clip(-largest, largest).astype(np.float32)
     above = rounded.astype(np.float64) > values

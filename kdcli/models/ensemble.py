@@ -18,9 +18,9 @@ MOST_MEMBERS = 100
 
 @dataclass(frozen=True)
 class Ensemble(Model):
-    """Different models, each so many times: `components` are pairs of a count and a model.
+    """Several models, each with a count: `components` are pairs of a count and a model.
 
-    All members count alike. Those of one model differ in their seeds: member k of K has the seed
+    All members have equal weight. Members of one model differ in their seeds: member k of K has the seed
     `seed · K + k`, where `seed` is that of the ensemble.
     """
 
@@ -28,11 +28,11 @@ class Ensemble(Model):
 
     EXAMPLE: ClassVar[str] = "5*mlp:64,64"
     SYNTAX: ClassVar[str] = f"COUNT*MODEL or MODEL+MODEL, for example {EXAMPLE} or mlp:64,64+2*gbdt"
-    SEEDS: ClassVar[str] = "what the seeds of each of its models vary"
+    SEEDS: ClassVar[str] = "the same as for each of its models"
 
     @classmethod
     def of(cls, counted: Iterable[tuple[int, Model]]) -> Model:
-        """Return the ensemble of counted models, or the model itself where there is a single one.
+        """Return the ensemble of counted models, or the model itself if it is the only member.
 
         Raises ValueError for more than `MOST_MEMBERS` members.
         """
@@ -41,7 +41,7 @@ class Ensemble(Model):
             counts[model] = counts.get(model, 0) + count
         members = sum(counts.values())
         if members > MOST_MEMBERS:
-            raise ValueError(f"{members} members, and {MOST_MEMBERS} is the most")
+            raise ValueError(f"{members} members are more than the maximum of {MOST_MEMBERS}")
         if members == 1:
             return next(iter(counts))
         return cls(tuple((count, model) for model, count in counts.items()))
@@ -61,7 +61,7 @@ class Ensemble(Model):
 
     @property
     def factored(self) -> tuple[int, Model]:
-        """How many times there are the same models, and these models: 5 and mlp:64,64 of 5*mlp:64,64."""
+        """The common count of all models, and the models without it: 5 and mlp:64,64 for 5*mlp:64,64."""
         counts = {count for count, _ in self.components}
         if len(counts) > 1:
             return 1, self
@@ -69,7 +69,7 @@ class Ensemble(Model):
 
     @property
     def remembers(self) -> bool:
-        """Whether any of its models is near the labels of the rows that it has seen."""
+        """Whether any of its models memorises the labels of its training rows."""
         return any(model.remembers for _, model in self.components)
 
     def takes(self, setting: str) -> bool:
@@ -86,9 +86,9 @@ class Ensemble(Model):
         return sum(count * model.multiply_adds(features, n_classes) for count, model in self.components)
 
     def train(self, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
-        """Train the members of one model after those of another; trees of one model draw their rows.
+        """Train the members model by model; trees of one model draw their rows.
 
-        A seed must not be lost: the workshop raises an error instead.
+        No seed may be lost: the workshop raises an error instead.
         """
         from kdcli.models.stacked_ensembles import joined
 
@@ -103,7 +103,7 @@ class Ensemble(Model):
     def restore(
         self, tensors: Mapping[str, Tensor], features: Sequence[int], n_classes: int, members: int
     ) -> StackedEnsembles:
-        """Build the ensembles that have these stored tensors; raises ValueError if these are none."""
+        """Build the ensembles that have these stored tensors; raises ValueError if the tensors do not fit."""
         from kdcli.models.stacked_ensembles import StackedEnsembles, of_component
 
         stacks = [
@@ -114,7 +114,7 @@ class Ensemble(Model):
         ]
         numbers = {str(number) for number in range(len(stacks))}
         if odd := [name for name in tensors if name.partition(".")[0] not in numbers]:
-            raise ValueError(f"{odd[0]} is of none of the models of {self}")
+            raise ValueError(f"{odd[0]} belongs to none of the models of {self}")
         return StackedEnsembles(stacks, [count for count, _ in self.components])
 
     def least_bytes(self, features: Sequence[int], n_classes: int, n_train: int) -> int:
@@ -124,7 +124,7 @@ class Ensemble(Model):
         )
 
     def needs(self, sizes: Sizes) -> Need:
-        """Return a lower bound of what training takes: the members of one model at a time are in memory."""
+        """Return a lower bound of training's needs: the members of one model at a time are in memory."""
         each = self.least_bytes(sizes.features, sizes.n_classes, sizes.train)
         needs = [model.needs(replace(sizes, seeds=count * sizes.seeds)) for count, model in self.components]
         return Need(
@@ -134,6 +134,6 @@ class Ensemble(Model):
 
 
 def _taught(teaching: Teaching, count: int) -> Teaching:
-    """Return what so many members for each seed are taught."""
+    """Return the teaching of `count` members for each seed."""
     seeds = [seed * count + k for seed in teaching.seeds for k in range(count)]
     return replace(teaching, seeds=seeds, replicates=teaching.replicates or count > 1)

@@ -1,6 +1,6 @@
-"""The protocol of a family of models, and what passes between a family and those who train it.
+"""The protocol of a family of models, and the data passed between a family and its callers.
 
-Nobody outside a family's own file asks which family a model is of: everything that differs between families
+No code outside a family's own file depends on the family of a model: everything that differs between families
 is a method or a constant here. A new family is one file with a frozen dataclass derived from `Model`, and one
 line in `FAMILIES`. The command line reads them for its help, so their files import torch inside functions.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kdcli.models.network import Network
     from kdcli.models.stack import Stack
 
-LOGIT_BYTES = 16  # of a logit while models are trained: float32 in parts and joined, float64 to be scored
+LOGIT_BYTES = 16  # per logit in training: float32 in parts and joined, float64 for scoring
 
 
 class History(NamedTuple):
@@ -41,7 +41,7 @@ class History(NamedTuple):
 
     @property
     def diverged(self) -> dict[int, int]:
-        """The members whose loss stopped being finite, each with the epoch by which it had."""
+        """The members whose loss became non-finite, each with the epoch by which it had."""
         lost = ~(self.train.isfinite() & self.val.isfinite())
         members = lost.any(dim=1).nonzero().flatten().tolist()
         return {member: int(self.epochs[lost[member].nonzero()[0, 0]]) for member in members}
@@ -53,11 +53,11 @@ class History(NamedTuple):
 
 @dataclass(frozen=True)
 class Lesson:
-    """What the models of one set are taught.
+    """The targets of the models of one set.
 
     `targets` has, for the splits "train" and "val", class probabilities `(draws, n, n_classes)` float64 with
-    rows that sum to 1, softened at `temperature`; `(draws, seeds, n, n_classes)` where each seed is taught
-    its own. `label_weight` is the weight of the true labels beside them.
+    rows that sum to 1, softened at `temperature`; `(draws, seeds, n, n_classes)` if each seed has its own.
+    `label_weight` is the weight of the true labels in the loss.
     """
 
     targets: Mapping[str, Tensor]
@@ -66,32 +66,33 @@ class Lesson:
 
     @property
     def by_seed(self) -> bool:
-        """Whether each seed is taught its own targets."""
+        """Whether each seed has its own targets."""
         return any(target.ndim == 4 for target in self.targets.values())
 
     def target(self, split: str, draw: int, place: int) -> Tensor:
-        """Return what the seed at this place is taught in a draw, `(n, n_classes)`."""
+        """Return the target of the seed with this index in a draw, `(n, n_classes)`."""
         target = self.targets[split][draw]
         return target[place] if self.by_seed else target
 
 
 @dataclass(frozen=True)
 class Teaching:
-    """All that a family needs to train one model for each draw and seed of each set.
+    """Everything that a family needs to train one model for each draw and seed of each set.
 
-    x          `(examples, *features)`, those of all draws; float32, or uint8 images
-    index      `(draws, n)`: which of them each draw has in every split, in "train" those that are taught; it
-               is `(1, n)` for "test" where all draws share it
+    x          `(examples, *features)` of all draws; float32, or uint8 images
+    index      `(draws, n)`: the examples of each draw in every split, in "train" those that are taught; it is
+               `(1, n)` for "test" if all draws share it
     labels     `(draws, n, n_classes)` one-hot float64 for "train" and "val"
     lessons    one for each set
     seeds      of each set and draw; they name the random streams, together with `role` and the draw
     role       "teacher" or "student"
-    predicted  the splits whose logits are wanted
+    predicted  the splits whose logits are needed
     replicates  whether the seeds are replicates, so that trees draw their rows; a single model, such as a
-               teacher, is to be as good as it can be
-    loss       the loss of what is trained by gradients, a name in LOSSES
-    standardise  whether what is trained by gradients learns from features of mean 0 and deviation 1
-    weights    of the examples in the loss, `(draws, n)` float64 for "train" and "val"; None if all are 1
+               teacher, should be as good as possible
+    loss       the loss of models trained by gradients, a name in LOSSES
+    standardise  whether models trained by gradients learn from features of mean 0 and deviation 1
+    weights    weights of the examples in the loss, `(draws, n)` float64 for "train" and "val"; None if all
+               are 1
     """
 
     x: Tensor
@@ -134,10 +135,10 @@ class Fitted:
     tensors    their state, each tensor with leading axes `(draws, seeds, ...)`
     logits     `(draws, seeds, n, n_classes)` for each predicted split
     seconds    spent on this set
-    history    learning curves, `(draws, seeds, points)`; None of a family that has none
-    described  numbers of each seed of each draw, by the names of the model's `described`
-    used       what was chosen for the hardware, such as device and precision
-    lost       seeds without a usable model in some draw, by what became of them: "diverged" or "overflowed"
+    history    learning curves, `(draws, seeds, points)`; None if the family has none
+    described  numbers for each seed of each draw, by the names in the model's `described`
+    used       values chosen for the hardware, such as device and precision
+    lost       seeds without a usable model in some draw, by reason: "diverged" or "overflowed"
     """
 
     seeds: Sequence[int]
@@ -151,21 +152,21 @@ class Fitted:
 
 
 class Workshop(Protocol):
-    """What a family may use to train its models."""
+    """The services that a family uses to train its models."""
 
     def by_gradients(self, model: Network, teaching: Teaching) -> Iterable[Fitted]:
         """Train networks by gradients, as one stack in worker processes."""
 
     def watch(self, total: int, unit: str) -> AbstractContextManager[Report]:
-        """Open a progress display for a total of units, such as trees."""
+        """Open a progress display for `total` units, such as trees."""
 
     def component(self, number: int, model: Model) -> Workshop:
-        """Return the workshop for the members of an ensemble that are of this model, one of several."""
+        """Return the workshop for the members of this model in an ensemble of several models."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sizes that decide what a training takes.
+    """The sizes that determine the needs of a training.
 
     `features` is the shape of one example. `train` and `val` count examples, `predicted` those whose logits
     are kept. Each of the `sets` has a model for each of the `seeds` of each of the `draws`, and targets for
@@ -189,7 +190,7 @@ class Sizes:
 
 
 class Need(NamedTuple):
-    """What a training takes at least, in bytes."""
+    """The least needs of a training, in bytes."""
 
     memory: int
     disk: int
@@ -200,13 +201,13 @@ class Model(ABC):
 
     SYNTAX     how it is written, with an example
     EXAMPLE    a model of this family
-    SEEDS      what the seeds of students vary, in words: what their spread is a spread over
-    COPIES     of the parameters that are in memory during training
+    SEEDS      what the seeds of students vary, in words: the source of the spread over seeds
+    COPIES     copies of the parameters in memory during training
     CURVES     whether training gives learning curves
-    REMEMBERS  whether its models are near the labels of the rows that they have seen, and so as teachers are
-               to label rows that they have not
-    DESCRIBED  names of numbers that each trained model is described by, such as leaves; () where all models
-               of one shape are of the same size
+    REMEMBERS  whether its models memorise the labels of their training rows, so that as teachers they should
+               only label rows that they have not seen
+    DESCRIBED  names of numbers that describe each trained model, such as leaves; () if all models of one
+               shape have the same size
     """
 
     SYNTAX: ClassVar[str]
@@ -220,7 +221,7 @@ class Model(ABC):
     @classmethod
     @abstractmethod
     def parse(cls, arguments: str) -> Self:
-        """Read what follows "family:"; raises ValueError saying what is wrong."""
+        """Parse the arguments after "family:"; raises ValueError saying what is wrong."""
 
     @abstractmethod
     def __str__(self) -> str:
@@ -233,7 +234,7 @@ class Model(ABC):
 
     @abstractmethod
     def train(self, teaching: Teaching, workshop: Workshop) -> Iterable[Fitted]:
-        """Train a model for each seed of each set, on class probabilities; gives the sets in order."""
+        """Train a model for each seed of each set, on class probabilities; returns the sets in order."""
 
     @abstractmethod
     def restore(
@@ -243,11 +244,11 @@ class Model(ABC):
 
     @abstractmethod
     def least_bytes(self, features: Sequence[int], n_classes: int, n_train: int) -> int:
-        """Return a lower bound of the bytes that one trained model is stored in."""
+        """Return a lower bound of the stored bytes of one trained model."""
 
     @abstractmethod
     def multiply_adds(self, features: Sequence[int], n_classes: int) -> int:
-        """Count the multiplications with an addition that predicting one example takes."""
+        """Count the multiply-adds of predicting one example."""
 
     @property
     def described(self) -> tuple[str, ...]:
@@ -256,17 +257,17 @@ class Model(ABC):
 
     @property
     def limited_by(self) -> str:
-        """What keeps it from growing: "nothing", the number of "leaves" alone, or something "else"."""
+        """What limits the growth of the model: "nothing", only the "leaves", or something "else"."""
         return "else"
 
     @property
     def remembers(self) -> bool:
-        """Whether such models are near the labels of the rows that they have seen: `REMEMBERS`, or more."""
+        """Whether such models memorise the labels of their training rows: `REMEMBERS` by default."""
         return self.REMEMBERS
 
     @property
     def factored(self) -> tuple[int, Model]:
-        """How many times an ensemble has the same models, and these models; 1 and itself of all others."""
+        """The common count of an ensemble's models, and the models without it; else 1 and itself."""
         return 1, self
 
     def takes(self, setting: str) -> bool:
@@ -278,10 +279,10 @@ class Model(ABC):
         return ""
 
     def needs(self, sizes: Sizes) -> Need:
-        """Return a lower bound of what training takes: parameters, targets and logits."""
+        """Return a lower bound of training's needs: parameters, targets and logits."""
         logits = sizes.n_classes * sizes.predicted
         each = self.least_bytes(sizes.features, sizes.n_classes, sizes.train)
-        # Targets of each seed are made one after the other, and then laid out for the stack.
+        # Targets of each seed are made one by one, and then laid out for the stack.
         taught = 2 * sizes.members if sizes.by_seed else sizes.draws * sizes.sets
         targets = 8 * taught * sizes.n_classes * (sizes.train + sizes.val)
         return Need(

@@ -20,7 +20,7 @@ MOST_TREES = 10_000
 
 @dataclass(frozen=True)
 class Forest(Model):
-    """So many trees, each within the limits of `each`, grown on a bootstrap sample of the examples."""
+    """A number of trees, each within the limits of `each`, grown on bootstrap samples of the examples."""
 
     trees: int
     each: Tree = field(default_factory=Tree)
@@ -42,7 +42,7 @@ class Forest(Model):
             raise ValueError(f"the trees must be a whole number from 1 to {MOST_TREES}, not {shown}")
         each = Tree.parse(limits)
         if each.shrink:
-            raise ValueError("shrink is for single trees, and not for those of a forest")
+            raise ValueError("shrink is for single trees, not for those of a forest")
         return cls(int(trees), each)
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ class Forest(Model):
         return f"forest{self.trees}{dash}{limits}"
 
     def takes(self, setting: str) -> bool:
-        """Whether a setting of training has an effect: those that have on a tree."""
+        """Whether a setting of training has an effect, as on a single tree."""
         return self.each.takes(setting)
 
     def problem(self, features: Sequence[int], n_train: int) -> str:
@@ -68,7 +68,7 @@ class Forest(Model):
         return 0
 
     def train(self, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
-        """Grow the forests of one set after the other; a seed draws the rows and columns of each tree."""
+        """Grow the forests set by set; a seed draws the rows and columns of each tree."""
         from kdcli.models.stacked_forests import grow_sets
 
         return grow_sets(self.trees, self.each.limits, teaching, workshop)
@@ -76,7 +76,7 @@ class Forest(Model):
     def restore(
         self, tensors: Mapping[str, Tensor], features: Sequence[int], n_classes: int, members: int
     ) -> StackedForests:
-        """Build the forests that have these stored tensors; raises ValueError if these are none."""
+        """Build the forests that have these stored tensors; raises ValueError if the tensors do not fit."""
         from kdcli.models.stacked_forests import restore
 
         return restore(tensors, math.prod(features), n_classes, (members, self.trees))
@@ -86,5 +86,5 @@ class Forest(Model):
         return self.trees * self.each.least_bytes(features, n_classes, n_train)
 
     def needs(self, sizes: Sizes) -> Need:
-        """Return a lower bound of what growing takes: the forests of one set at a time are in memory."""
+        """Return a lower bound of the needs: the forests of one set at a time are in memory."""
         return Need(super().needs(replace(sizes, sets=1)).memory, super().needs(sizes).disk)

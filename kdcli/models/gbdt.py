@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from kdcli.models.stacked_boosted import StackedBoosted
 
 NODE_BYTES = 40  # a feature, a threshold, two branches and a value
-WHOLE_WAY = 15.0  # the usual product of rounds and learning rate
+WHOLE_WAY = 15.0  # the default product of rounds and learning rate
 RATE = re.compile(r"[0-9]*\.?[0-9]+(e-?[0-9]+)?")
 MOST = {"rounds": (1, 10_000), "leaves": (2, 1000)}
 
 
 @dataclass(frozen=True)
 class Gbdt(Model):
-    """Boosted trees: at most so many rounds, each a tree with so many leaves for every class.
+    """Boosted trees: at most `rounds` rounds, each with a tree of `leaves` leaves for every class.
 
-    Two classes share a tree. Of the rounds as many are kept as the validation loss allows. Fewer rounds take
-    larger steps unless a learning rate is given.
+    Two classes share a tree. Rounds after the lowest validation loss are dropped. Fewer rounds take larger
+    steps, unless a learning rate is given.
     """
 
     rounds: int = 300
@@ -63,12 +63,12 @@ class Gbdt(Model):
 
     @property
     def learning_rate(self) -> float:
-        """The step of a round; unless it is given, .05 with 300 rounds, and .3 with 50 or fewer."""
+        """The learning rate; by default .05 with 300 rounds, and .3 with 50 or fewer."""
         return self.given_rate or min(0.3, max(0.01, WHOLE_WAY / self.rounds))
 
     @property
     def _unusual(self) -> dict[str, float]:
-        """What differs from the defaults, in the order of the fields."""
+        """The values that differ from the defaults, in the order of the fields."""
         usual = Gbdt()
         sizes = {name: getattr(self, name) for name in MOST if getattr(self, name) != getattr(usual, name)}
         return sizes | ({"learning_rate": self.given_rate} if self.given_rate else {})
@@ -94,7 +94,7 @@ class Gbdt(Model):
         return 0
 
     def train(self, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
-        """Boost the models of one set after the other; a seed draws the rows and columns of each round."""
+        """Boost the models set by set; a seed draws the rows and columns of each round."""
         from kdcli.models.boosting import Boosting, boost_sets
 
         boosting = Boosting(self.rounds, self.leaves, self.learning_rate)
@@ -103,17 +103,17 @@ class Gbdt(Model):
     def restore(
         self, tensors: Mapping[str, Tensor], features: Sequence[int], n_classes: int, members: int
     ) -> StackedBoosted:
-        """Build the models that have these stored tensors; raises ValueError if these are none."""
+        """Build the models that have these stored tensors; raises ValueError if the tensors do not fit."""
         from kdcli.models.stacked_boosted import restore
 
         return restore(tensors, math.prod(features), n_classes, members)
 
     def least_bytes(self, features: Sequence[int], n_classes: int, n_train: int) -> int:
-        """Return the bytes of a single round, after which the validation loss may rise."""
+        """Return the bytes of a single round, since only one may be kept."""
         return NODE_BYTES * (n_classes if n_classes > 2 else 1)
 
     def needs(self, sizes: Sizes) -> Need:
-        """Return a lower bound of what boosting takes: one set at a time is in memory."""
+        """Return a lower bound of the needs: one set at a time is in memory."""
         return Need(super().needs(replace(sizes, sets=1)).memory, super().needs(sizes).disk)
 
 

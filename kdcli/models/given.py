@@ -1,4 +1,4 @@
-"""A model that was made elsewhere, of which only answers are known: a teacher, never a student."""
+"""An existing model of which only predictions are known: a teacher, never a student."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Given(Model):
-    """A model by the text that says where its answers come from."""
+    """A model, identified by the text that names the source of its predictions."""
 
     source: str
 
@@ -26,7 +26,7 @@ class Given(Model):
 
     @classmethod
     def parse(cls, arguments: str) -> Given:
-        """Read where the answers come from."""
+        """Take the source of the predictions."""
         return cls(arguments)
 
     def __str__(self) -> str:
@@ -38,19 +38,19 @@ class Given(Model):
         return "given"
 
     def train(self, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
-        """Raise `KdError`: there is nothing to be trained."""
-        raise KdError(f"{self} is not trained here", "its answers are stored")
+        """Raise `KdError`: there is nothing to train."""
+        raise KdError(f"{self} is not trained by kd", "its predictions are stored")
 
     def restore(
         self, tensors: Mapping[str, Tensor], features: Sequence[int], n_classes: int, members: int
     ) -> Stack:
-        """Raise ValueError: only answers are stored."""
-        raise ValueError("a model that was made elsewhere has no tensors")
+        """Raise ValueError: only predictions are stored."""
+        raise ValueError("an existing model has no tensors")
 
     def least_bytes(self, features: Sequence[int], n_classes: int, n_train: int) -> int:
-        """Return 0: only answers are stored."""
+        """Return 0: only predictions are stored."""
         return 0
 
     def multiply_adds(self, features: Sequence[int], n_classes: int) -> int:
-        """Return 0: nobody knows."""
+        """Return 0: it is unknown."""
         return 0

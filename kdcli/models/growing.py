@@ -1,4 +1,4 @@
-"""What the families of trees have in common: their models are grown one after the other."""
+"""Shared by the families of trees: their models are grown one after the other."""
 
 import time
 from abc import ABC, abstractmethod
@@ -14,11 +14,11 @@ from kdcli.models.stack import Stack
 from kdcli.progress import Report
 
 Arrays: TypeAlias = Mapping[str, Tensor]
-"""One tree, as `StackedTrees` has the arrays of several, with its λ if it is shrunk; or those of
-a model, or of a stack."""
+"""The arrays of one tree, in the form of `StackedTrees`, with its λ if it is shrunk; or those of a
+model, or of a stack."""
 
 Growing: TypeAlias = Callable[[Lesson, int, Callable[[int], None]], Iterator[Arrays]]
-"""Grows what is taught in a lesson and a draw, model by model; tells how much more is done each time."""
+"""Grows the models of a lesson in a draw one by one, and reports each time how much more is done."""
 
 
 class Grown(Stack, ABC):
@@ -27,12 +27,12 @@ class Grown(Stack, ABC):
     @property
     @abstractmethod
     def arrays(self) -> Arrays:
-        """What is stored of it, each array with a leading axis of members."""
+        """The arrays to be stored, each with a leading member axis."""
 
     @property
     @abstractmethod
     def described(self) -> Mapping[str, Tensor]:
-        """Numbers of each member, `(members,)`, by the names in the model's `described`."""
+        """Numbers that describe each member, `(members,)`, by the names in the model's `described`."""
 
 
 def grow_each(
@@ -43,9 +43,9 @@ def grow_each(
     stacked: Callable[[Sequence[Arrays]], Grown],
     unit: str = "tree",
 ) -> Iterator[Fitted]:
-    """Grow the models of one set after the other, each of so many units as its `size`.
+    """Grow the models set by set; the progress of each model counts `size` units.
 
-    `stacked` makes a stack of what `grow` gives of all draws.
+    `stacked` makes a stack of the models that `grow` yields for all draws.
     """
     draws = teaching.draws
     with workshop.watch(len(teaching.lessons) * draws * len(teaching.seeds) * size, unit) as report:
@@ -72,12 +72,12 @@ def grow_each(
 
 @dataclass
 class _Done:
-    """Counts what is grown, and reports it."""
+    """Counts the units that are grown, and reports them."""
 
     report: Report
     count: int = 0
 
     def __call__(self, more: int) -> None:
-        """Report that so many more are grown."""
+        """Report `more` grown units."""
         self.count += more
         self.report(self.count, None)

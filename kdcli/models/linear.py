@@ -24,7 +24,7 @@ class Linear(Network):
     def parse(cls, arguments: str) -> Linear:
         """Read no arguments; raises ValueError for any."""
         if arguments:
-            raise ValueError(f"it takes no arguments, and '{arguments}' is given")
+            raise ValueError(f"it takes no arguments, but '{arguments}' is given")
         return cls()
 
     def __str__(self) -> str:
@@ -36,7 +36,7 @@ class Linear(Network):
         return "linear"
 
     def multiply_adds(self, features: Sequence[int], n_classes: int) -> int:
-        """Count the multiplications with an addition that predicting one example takes."""
+        """Count the multiply-adds of predicting one example."""
         return math.prod(features) * n_classes
 
     def parameters(self, features: Sequence[int], n_classes: int) -> int:

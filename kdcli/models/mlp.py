@@ -36,11 +36,11 @@ class MLP(Network):
         return "mlp" + "-".join(map(str, self.hidden))
 
     def multiply_adds(self, features: Sequence[int], n_classes: int) -> int:
-        """Count the multiplications with an addition that predicting one example takes."""
+        """Count the multiply-adds of predicting one example."""
         return products((math.prod(features), *self.hidden, n_classes))
 
     def outputs(self, features: Sequence[int], n_classes: int) -> tuple[int, ...]:
-        """Count the numbers that one example becomes layer by layer, from the input to the logits."""
+        """Return the number of activations of one example in each layer, from the input to the logits."""
         return (math.prod(features), *self.hidden, n_classes)
 
     def parameters(self, features: Sequence[int], n_classes: int) -> int:

@@ -1,4 +1,4 @@
-"""What the families of networks have in common: they are trained by gradients."""
+"""Shared by the families of networks: they are trained by gradients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_WIDTH = 1_000_000
 
 
 class Network(Model):
-    """A model that is trained by gradients, for which it builds a stack."""
+    """A model that is trained by gradients, as part of a stack that it builds."""
 
     COPIES: ClassVar[int] = 4  # parameters, their gradients, and Adam's two moments
     CURVES: ClassVar[bool] = True
@@ -34,7 +34,7 @@ class Network(Model):
         """Build an untrained stack for inputs of shape `features`."""
 
     def takes(self, setting: str) -> bool:
-        """Whether a setting of training has an effect: all of them have."""
+        """Whether a setting of training has an effect: all of them do."""
         return True
 
     def train(self, teaching: Teaching, workshop: Workshop) -> Iterable[Fitted]:
@@ -45,7 +45,7 @@ class Network(Model):
         self, tensors: Mapping[str, Tensor], features: Sequence[int], n_classes: int, members: int
     ) -> StackedNetwork:
         """Build the stack that has these stored tensors; raises ValueError if they do not fit the model."""
-        # Before memory is taken for what the model claims to be.
+        # Check before allocating memory for the claimed size of the model.
         claimed = members * self.parameters(features, n_classes)
         stored = sum(tensor.numel() for tensor in tensors.values())
         if claimed != stored:
@@ -72,5 +72,5 @@ def parse_widths(arguments: str) -> tuple[int, ...]:
 
 
 def products(widths: Sequence[int]) -> int:
-    """Count the multiplications of one example's pass through layers of these widths."""
+    """Count the multiply-adds of one example in layers of these widths."""
     return sum(fan_in * out for fan_in, out in pairwise(widths))

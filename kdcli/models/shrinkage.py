@@ -1,6 +1,6 @@
-"""Hierarchical shrinkage of a decision tree: what a leaf predicts gives way to the nodes above it.
+"""Hierarchical shrinkage of a decision tree: a leaf's prediction is pulled towards the nodes above it.
 
-With the nodes 0 … L on the way from the root to a leaf, of means μ and with N training examples each,
+With the nodes 0 … L on the path from the root to a leaf, with means μ and N training examples each,
 
     f = μ_0 + Σ (μ_i − μ_{i−1}) / (1 + λ / N_{i−1})    over i = 1 … L
 
@@ -14,19 +14,19 @@ import torch
 from torch import Tensor
 
 Shrink: TypeAlias = float | str
-"""λ, which is 0 where nothing is to be shrunk, or "auto" for the one that validation chooses."""
+"""λ: 0 for no shrinkage, or "auto" for the value selected by validation."""
 
 STRENGTHS = (0.0, 0.1, 1.0, 10.0, 50.0, 100.0, 500.0)
-"""The λ that validation chooses among, as in the paper, and none."""
+"""The candidate values of λ, as in the paper, and 0."""
 
 
 def shrunk(means: Tensor, count: Tensor, branches: Tensor, strength: float) -> Tensor:
     """Return the shrunk means of all nodes of a tree, `(nodes, k)`.
 
     `means (nodes, k)` and `count (nodes,)` are those of the training examples in each node, `branches
-    (nodes, 2)` its children as `StackedTrees` has them, and `strength` is λ. The sum above is taken as a mean
-    of the nodes on the way, with the weights a_i − a_{i+1} of a_i = 1 / (1 + λ / N_{i−1}), a_0 = 1 and
-    a_{L+1} = 0: none is negative, and with λ = 0 a leaf keeps its mean to the last bit.
+    (nodes, 2)` its children in the form of `StackedTrees`, and `strength` is λ. The sum above is computed as
+    a weighted mean of the nodes on the path, with the weights a_i − a_{i+1} for a_i = 1 / (1 + λ / N_{i−1}),
+    a_0 = 1 and a_{L+1} = 0: no weight is negative, and with λ = 0 a leaf keeps its mean to the last bit.
     """
     above = torch.zeros_like(means)
     passed = torch.ones_like(count)
@@ -40,7 +40,7 @@ def shrunk(means: Tensor, count: Tensor, branches: Tensor, strength: float) -> T
 
 
 def node_means(means: Tensor, count: Tensor, branches: Tensor) -> Tensor:
-    """Return the means of all nodes, `(nodes, k)`, where `means` has those of the leaves."""
+    """Return the means of all nodes, `(nodes, k)`, given the means of the leaves."""
     means = means.clone()
     for inner in reversed(_levels(branches)):
         share = count[branches[inner]] / count[inner].unsqueeze(1)
@@ -49,7 +49,7 @@ def node_means(means: Tensor, count: Tensor, branches: Tensor) -> Tensor:
 
 
 def _levels(branches: Tensor) -> list[Tensor]:
-    """Return the inner nodes of a tree by their depth, that of the root first."""
+    """Return the inner nodes of a tree by depth, beginning with the root."""
     levels = []
     level = torch.zeros(1, dtype=torch.int64)
     while len(level := level[branches[level, 0] > 0]):

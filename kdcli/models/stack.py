@@ -1,4 +1,4 @@
-"""What all models are once they are built: several of one shape, computed together."""
+"""Stacks: several models of one shape, computed together. Every built model is a stack."""
 
 import math
 from abc import ABC, abstractmethod
@@ -11,9 +11,9 @@ from torch import Generator, Tensor, nn
 
 from kdcli.models.computation import Computation
 
-AT_ONCE = 16_384  # examples that trees look at together
-WORKING_SET = 2**19  # numbers of all activations of a piece: 2 MiB, about what a core's cache holds
-LEAST_PIECE = 256  # examples, so that products stay worth their calls
+AT_ONCE = 16_384  # examples that trees process at a time
+WORKING_SET = 2**19  # activations of a piece: 2 MiB of numbers, about the size of a core's cache
+LEAST_PIECE = 256  # examples; fewer would not be worth the overhead of a call
 
 Upstream: TypeAlias = Callable[[Tensor], Tensor]
 """Gives the gradient of a loss in the logits `(members, n_classes, batch)`, float32 both."""
@@ -21,10 +21,10 @@ Upstream: TypeAlias = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Backward:
-    """How the gradients of a loss in the parameters of a stack are computed.
+    """How to compute the gradients of a loss with respect to the parameters of a stack.
 
-    There is one of `gradients` for each parameter, in the order and the shape of `parameters()`; what they
-    hold before counts for nothing if they are to be `fresh`. Matrix products are computed in `precision`.
+    `gradients` has a tensor for each parameter, in the order and the shape of `parameters()`; if `fresh`,
+    their previous content is overwritten. Matrix products are computed in `precision`.
     """
 
     upstream: Upstream
@@ -36,9 +36,9 @@ class Backward:
 class Stack(nn.Module):
     """`members` models of one shape.
 
-    Called with `x (groups, batch, *features)` it gives logits `(members, n_classes, batch)`, the members
-    split evenly over the groups, in order. Every tensor of its state has a leading member axis. `piece`
-    is how many examples are computed at once: as many as stay in a processor's cache.
+    Called with `x (groups, batch, *features)` it returns logits `(members, n_classes, batch)`, with the
+    members split evenly over the groups, in order. Every tensor of its state has a leading member axis.
+    `piece` is the number of examples computed at a time, so that they fit in a processor's cache.
     """
 
     members: int
@@ -51,7 +51,7 @@ class Stack(nn.Module):
 
     @property
     def computation(self) -> Computation:
-        """What the first member computes; raises NotImplementedError for what runs in kd alone."""
+        """The computation of the first member; raises NotImplementedError for models that only run in kd."""
         raise NotImplementedError(f"{type(self).__name__} has no plain computation")
 
     def parameters_of(self, members: Sequence[int]) -> dict[str, Tensor]:
@@ -62,7 +62,7 @@ class Stack(nn.Module):
     def predict(self, x: Tensor, index: Tensor | None = None) -> Tensor:
         """Return logits `(members, n, n_classes)` for `x (n, *features)`, in evaluation mode, on the CPU.
 
-        With an `index (groups, n)`, those for the examples that each group of members has in x.
+        With an `index (groups, n)`, each group of members predicts its own examples of x.
         """
         self.eval()
         n = len(x) if index is None else index.shape[1]
@@ -70,7 +70,7 @@ class Stack(nn.Module):
         return torch.cat(parts, dim=1).contiguous().cpu()
 
     def numbers(self) -> tuple[float, float]:
-        """Return how many numbers a member consists of, and how many bytes: means over members."""
+        """Return the size of a member in numbers and in bytes: means over members."""
         tensors = self.state_dict().values()
         count = sum(tensor.numel() for tensor in tensors)
         size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
@@ -85,7 +85,7 @@ class StackedNetwork(Stack, ABC):
         """Draw one set of weights per generator; consecutive members share them evenly."""
 
     def take_raw(self, shift: Tensor, scale: Tensor) -> None:
-        """Turn models that take (x − shift) / scale, `(members, features)` each, into ones that take x."""
+        """Turn models of (x − shift) / scale, `(members, features)` each, into models of x."""
         raise NotImplementedError(f"{type(self).__name__} does not learn from standardised features")
 
     @abstractmethod
@@ -94,14 +94,14 @@ class StackedNetwork(Stack, ABC):
 
 
 def pieces(examples: int, most: int) -> Iterator[tuple[int, int]]:
-    """Cut so many examples into runs of at most `most`, of even size; yields start and stop of each."""
+    """Split a number of examples into even pieces of at most `most`; yields the start and stop of each."""
     size = math.ceil(examples / math.ceil(examples / most))
     for start in range(0, examples, size):
         yield start, min(start + size, examples)
 
 
 def batch_of(x: Tensor, index: Tensor | None, start: int, stop: int) -> Tensor:
-    """Return a run of the examples `x (n, *features)`, or of those of an `index (groups, n)`, by group."""
+    """Return consecutive examples of `x (n, *features)`, or of an `index (groups, n)` into it, by group."""
     if index is None:
         return x[start:stop].unsqueeze(0)
     rows = index[:, start:stop]
@@ -109,17 +109,17 @@ def batch_of(x: Tensor, index: Tensor | None, start: int, stop: int) -> Tensor:
 
 
 def piece_of(outputs: Sequence[int], parameters: int, members: int) -> int:
-    """Return how many examples a stack computes at once, whose members make these `outputs`, input first.
+    """Return the number of examples that a stack computes at a time; `outputs` are the sizes of its layers.
 
-    All activations stay in the cache, unless the parameters do not either: then there are as many examples
-    as outweigh reading those.
+    All activations fit in the cache, unless the parameters do not: then there are enough examples to outweigh
+    reading the parameters.
     """
     numbers = members * sum(outputs[1:])
     return max(LEAST_PIECE, WORKING_SET // numbers, members * parameters // numbers)
 
 
 def as_input(x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Return what a network computes on, of a type: bytes of images are numbers from 0 to 1."""
+    """Return the input of a network in a type; bytes of images become numbers from 0 to 1."""
     return x.to(dtype) if x.is_floating_point() else x.to(dtype).div_(255)
 
 

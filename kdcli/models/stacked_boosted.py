@@ -1,7 +1,7 @@
 """Boosted trees as plain arrays, several models as one module: a stack.
 
-XGBoost grows them (`boosting`); what it grew is kept in the arrays that trees and forests are kept in too,
-which predict without XGBoost, and which are checked before anything is made of them.
+XGBoost grows the trees (`boosting`). They are kept in the same arrays as trees and forests, which predict
+without XGBoost and are checked before they are used.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,29 +13,29 @@ from kdcli.models.computation import Computation, Trees
 from kdcli.models.growing import Arrays, Grown
 from kdcli.models.tree_arrays import WAYS, end_nodes, leaves_of
 
-AT_ONCE = 2**19  # trees times examples that are looked at together
-LARGEST = 3.5e38  # of a float32: sums of so many stay finite
+AT_ONCE = 2**19  # trees times examples processed at a time
+LARGEST = 3.5e38  # largest magnitude of a float32 value; sums in float64 stay finite
 ARRAYS = (*WAYS, "value", "base")
 
 
 def margins_of(n_classes: int) -> int:
-    """Return how many numbers a round adds to: the log-odds of two classes, or one for each class."""
+    """Return the number of margins that a round adds to: the log-odds of two classes, or one per class."""
     return 1 if n_classes == 2 else n_classes
 
 
 def as_logits(margins: Tensor) -> Tensor:
-    """Return the logits `(..., n_classes)` of margins; of two classes they are 0 and the log-odds."""
+    """Return the logits `(..., n_classes)` of margins; for two classes they are 0 and the log-odds."""
     return torch.cat([torch.zeros_like(margins), margins], -1) if margins.shape[-1] == 1 else margins
 
 
 class StackedBoosted(Grown):
     """The trees of each member, round by round, in each round one for every margin.
 
-    feature, threshold, branches  (members, trees, nodes[, 2])  as `StackedTrees` has them
+    feature, threshold, branches  (members, trees, nodes[, 2])  as in `StackedTrees`
     value                         (members, trees, nodes)       what a leaf adds to its tree's margin
-    base                          (members, margins)            where the margins start
+    base                          (members, margins)            the initial margins
 
-    Members with fewer trees are filled up with trees of one leaf that adds 0.
+    Members with fewer trees are padded with trees of one leaf that adds 0.
     """
 
     feature: Tensor
@@ -66,7 +66,7 @@ class StackedBoosted(Grown):
 
     @property
     def computation(self) -> Computation:
-        """The trees of the first member that add something, and the logits where they start."""
+        """The first member's trees, without padding, and its initial logits."""
         margins, of_first = self.base.shape[1], {name: self.arrays[name][0] for name in (*WAYS, "value")}
         there = (of_first["branches"][:, 0, 0] > 0) | (of_first["value"][:, 0] != 0)
         first = (torch.arange(self.trees) % margins + (margins == 1))[there]
@@ -83,13 +83,13 @@ class StackedBoosted(Grown):
 
     @property
     def described(self) -> Mapping[str, Tensor]:
-        """Rounds and leaves of each member; a tree that only fills up has neither."""
+        """Rounds and leaves of each member, without padding trees."""
         there = (self._splits > 0) | (self.value[..., 0] != 0)
         rounds = there.view(self.members, -1, self.base.shape[1]).any(2).sum(1)
         return {"rounds": rounds, "leaves": (self._splits + there).sum(1)}
 
     def numbers(self) -> tuple[float, float]:
-        """Count a feature and a threshold of each inner node, and the value of each leaf."""
+        """Count a feature and a threshold for each inner node, and a value for each leaf."""
         inner = float(self._splits.double().sum(1).mean())
         leaves = float(self.described["leaves"].double().mean())
         each = sum(tensor[0, 0, 0].numel() * tensor.element_size() for tensor in self._by_node)
@@ -118,5 +118,5 @@ def restore(arrays: Mapping[str, Tensor], n_features: int, n_classes: int, membe
     flat = {name: arrays[name].flatten(0, 1) for name in (*WAYS, "value")}
     end_nodes(flat, {"value": ()}, n_features, members * trees)
     if not bool((flat["value"].abs() <= LARGEST).all() and (base.abs() <= LARGEST).all()):
-        raise ValueError("a leaf adds what is no finite number, or none that XGBoost has")
+        raise ValueError("a leaf adds a non-finite number, or one outside the range of XGBoost")
     return StackedBoosted(arrays)

@@ -51,7 +51,7 @@ class StackedCNN(StackedNetwork):
 
     @property
     def generators(self) -> Sequence[Generator]:
-        """The generators of dropped activations."""
+        """The generators for dropout."""
         return self.head.generators
 
     def forward(self, x: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from kdcli.models.stack import Stack
 
 
 class StackedEnsembles(Stack):
-    """An ensemble for each member: of every stack, so many consecutive members as its count says."""
+    """An ensemble for each member, made of `count` consecutive members of every stack."""
 
     def __init__(self, stacks: Sequence[Stack], counts: Sequence[int]) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class StackedEnsembles(Stack):
         return log_mean(predicted, classes=-1)
 
     def parameters_of(self, members: Sequence[int]) -> dict[str, Tensor]:
-        """Return the tensors of some ensembles, as `Ensemble.restore` takes them."""
+        """Return the tensors of some ensembles, in the form that `Ensemble.restore` takes."""
         tensors: dict[str, Tensor] = {}
         for number, (count, stack) in enumerate(self._counted):
             own = stack.parameters_of([member * count + k for member in members for k in range(count)])
@@ -44,7 +44,7 @@ class StackedEnsembles(Stack):
         return tensors
 
     def numbers(self) -> tuple[float, float]:
-        """Return how many numbers an ensemble consists of, and how many bytes: those of all its models."""
+        """Return the size of an ensemble in numbers and in bytes: those of all its models."""
         each = [(count, *stack.numbers()) for count, stack in self._counted]
         return sum(count * n for count, n, _ in each), sum(count * size for count, _, size in each)
 
@@ -52,7 +52,7 @@ class StackedEnsembles(Stack):
 def log_mean(logits: Sequence[Tensor], classes: int) -> Tensor:
     """Return the logarithms of mean probabilities, float64, of logits that differ in the third last axis.
 
-    The means are over that axis of all logits alike; `classes` is the axis of the classes, -1 or -2.
+    The mean is over that axis of all logits together; `classes` is the axis of the classes, -1 or -2.
     """
     log_p = torch.cat([values.double().log_softmax(classes) for values in logits], -3)
     mean: Tensor = log_p.logsumexp(-3) - math.log(log_p.shape[-3])
@@ -60,10 +60,10 @@ def log_mean(logits: Sequence[Tensor], classes: int) -> Tensor:
 
 
 def joined(seeds: Sequence[int], counts: Sequence[int], trained: Sequence[Fitted]) -> Fitted:
-    """Return the ensembles of these seeds, of which each of `trained` has so many members for a seed.
+    """Return the ensembles of these seeds; each of `trained` has `count` members for a seed.
 
-    Tensors of a model have the axes `(draws, seeds, count, ...)`; curves are means over the members, where
-    all have some.
+    Tensors of a model have the axes `(draws, seeds, count, ...)`; curves are means over the members, if all
+    have curves.
     """
     counted = list(zip(counts, trained, strict=True))
     used: dict[str, list[str]] = {}
@@ -104,22 +104,22 @@ def _mean(histories: Sequence[tuple[int, History | None]]) -> History | None:
 
 
 def of_component(number: int, shape: tuple[int, int], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors of the members of one model of ensembles, whose `shape` is `(ensembles, count)`.
+    """Return the tensors of the members of one model in ensembles; `shape` is `(ensembles, count)`.
 
-    Raises ValueError where they have another.
+    Raises ValueError if the tensors have another shape.
     """
     start = _name(number, "")
     own = {name: tensor for name, tensor in tensors.items() if name.startswith(start)}
     if odd := [name for name, tensor in own.items() if tuple(tensor.shape[:2]) != shape]:
-        raise ValueError(f"{odd[0]} is not that of {shape[0]} ensembles with {shape[1]} such members")
+        raise ValueError(f"{odd[0]} does not fit {shape[0]} ensembles with {shape[1]} such members")
     return {name.removeprefix(start): tensor.flatten(0, 1) for name, tensor in own.items()}
 
 
 def unflattened(tensor: Tensor, axis: int, size: int) -> Tensor:
-    """Split an axis into two, the second of them of this size."""
+    """Split an axis into two, of which the second has this size."""
     return tensor.reshape(*tensor.shape[:axis], -1, size, *tensor.shape[axis + 1 :])
 
 
 def _name(number: int, name: str) -> str:
-    """Return what a tensor of a model is called among those of the ensemble."""
+    """Return the name of a model's tensor within the ensemble."""
     return f"{number}.{name}"

@@ -1,6 +1,6 @@
 """Random forests as plain arrays, several of them as one module: a stack.
 
-A forest's probabilities are the means of those of its trees. Breiman, "Random forests" (2001).
+A forest's probabilities are the means of its trees' probabilities. Breiman, "Random forests" (2001).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +17,8 @@ from kdcli.models.stacked_trees import StackedTrees, mean_of_trees
 from kdcli.models.tree_growth import Limits, growths
 from kdcli.rng import state
 
-AT_ONCE = 2048  # examples, each in every tree of every member
-COLUMNS = "sqrt"  # of the number of columns is how many a split chooses among
+AT_ONCE = 2048  # examples times members processed at a time, each in every tree
+COLUMNS = "sqrt"  # a split chooses among the square root of the number of columns
 
 
 class StackedForests(Grown):
@@ -37,7 +37,7 @@ class StackedForests(Grown):
         return mean
 
     def parameters_of(self, members: Sequence[int]) -> dict[str, Tensor]:
-        """Return the arrays of some members, as `restore` takes them."""
+        """Return the arrays of some members, in the form that `restore` takes."""
         return {name: tensor[list(members)] for name, tensor in self.arrays.items()}
 
     @property
@@ -61,13 +61,13 @@ class StackedForests(Grown):
         return self.grown.leaves.view(self.members, self.trees).sum(1)
 
     def numbers(self) -> tuple[float, float]:
-        """Return how many numbers a member consists of, and how many bytes: those of its trees."""
+        """Return the size of a member in numbers and in bytes: those of its trees."""
         count, size = self.grown.numbers()
         return self.trees * count, self.trees * size
 
 
 def grow_sets(trees: int, limits: Limits, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
-    """Grow the forests of one set after the other, each of so many trees within these limits."""
+    """Grow the forests set by set, each with this number of trees within these limits."""
 
     def stacked(grown: Sequence[Arrays]) -> StackedForests:
         arrays = stacked_trees.stacked(grown).arrays
@@ -77,7 +77,7 @@ def grow_sets(trees: int, limits: Limits, teaching: Teaching, workshop: Workshop
 
 
 def _split(tensor: Tensor, size: int) -> Tensor:
-    """Split the first axis into two, the second of them of this size."""
+    """Split the first axis into two, of which the second has this size."""
     return tensor.view(-1, size, *tensor.shape[1:])
 
 
@@ -86,8 +86,8 @@ def grow(
 ) -> Iterator[Arrays]:
     """Grow the trees of a set in one draw, those of the first seed first.
 
-    A tree is taught as a single one is, on a bootstrap sample of the rows; each of its splits chooses among a
-    random part of the columns.
+    A tree is grown like a single tree, on a bootstrap sample of the rows; each of its splits chooses among a
+    random subset of the columns.
     """
     limits = {**limits, "max_features": COLUMNS}
     for seed, growth in growths(teaching, lesson, draw):
@@ -102,11 +102,11 @@ def restore(
 ) -> StackedForests:
     """Build the forests that stored arrays describe, `shape` being `(members, trees)`.
 
-    Raises ValueError unless their trees are such as `stacked_trees.restore` takes.
+    Raises ValueError unless `stacked_trees.restore` accepts their trees.
     """
     odd = [name for name, tensor in arrays.items() if tuple(tensor.shape[:2]) != shape]
     if odd:
-        raise ValueError(f"{odd[0]} is not that of {shape[0]} forests of {shape[1]} trees")
+        raise ValueError(f"{odd[0]} does not fit {shape[0]} forests of {shape[1]} trees")
     flat = {name: tensor.flatten(0, 1) for name, tensor in arrays.items()}
     stacked_trees.restore(flat, n_features, n_classes, shape[0] * shape[1])
     return StackedForests(arrays)

@@ -29,14 +29,14 @@ class StackedMLP(StackedNetwork):
     biases[k]   (members, widths[k + 1])
 
     In training mode each hidden activation is dropped with probability `dropout`, and the others are
-    scaled up so that the expectation stays.
+    scaled up to keep the expectation.
     """
 
     def __init__(self, widths: Sequence[int], members: int = 1, dropout: float = 0.0) -> None:
         super().__init__()
         self.members = members
         self.dropout = dropout
-        self.masks: Sequence[Generator] = ()  # of each seed
+        self.masks: Sequence[Generator] = ()  # one generator for each seed
         pairs = list(pairwise(widths))
         self.weights = nn.ParameterList(torch.empty(members, out, fan_in) for fan_in, out in pairs)
         self.biases = nn.ParameterList(torch.empty(members, out) for _, out in pairs)
@@ -55,7 +55,7 @@ class StackedMLP(StackedNetwork):
 
     @property
     def generators(self) -> Sequence[Generator]:
-        """The generators of dropped activations, one for each seed; none without dropout."""
+        """The generators for dropout, one for each seed; none without dropout."""
         return self.masks if self.dropout else ()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ class StackedMLP(StackedNetwork):
 
     @torch.no_grad()
     def take_raw(self, shift: Tensor, scale: Tensor) -> None:
-        """Turn perceptrons that take (x − shift) / scale, `(members, fan_in)` each, into ones that take x."""
+        """Turn perceptrons of (x − shift) / scale, `(members, fan_in)` each, into perceptrons of x."""
         weight, bias = self.layers[0]
         weight.div_(scale.unsqueeze(1))
         bias.sub_((weight.double() @ shift.double().unsqueeze(2)).squeeze(2).to(bias.dtype))
@@ -94,7 +94,7 @@ class StackedMLP(StackedNetwork):
         self.propagate(x, backward)
 
     def propagate(self, x: Tensor, backward: Backward, *, to_input: bool = False) -> Tensor:
-        """Do what `add_gradients` does; `to_input`, return the gradient in x as `(groups, fan_in, batch)`."""
+        """Do what `add_gradients` does; `to_input` returns the gradient of x `(groups, fan_in, batch)`."""
         layers, h = self.layers, as_input(x).flatten(2).mT
         if backward.precision != torch.float32:
             layers = tuple((w.to(backward.precision), b.to(backward.precision)) for w, b in layers)
@@ -132,7 +132,7 @@ class StackedMLP(StackedNetwork):
         return torch.baddbmm(bias_rows, weight_rows, h).view(self.members, -1, batch)
 
     def _mask(self, h: Tensor) -> Tensor:
-        """Return what keeps an activation of `h (members, features, batch)`, scaled, or drops it."""
+        """Return the dropout mask of `h (members, features, batch)`: 0 to drop, or the scale to keep."""
         kept = 1 - self.dropout
         draws = [torch.empty(h.shape[1:]).bernoulli_(kept, generator=mask) for mask in self.masks]
         mask = torch.stack(draws).div_(kept).to(h)

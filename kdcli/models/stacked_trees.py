@@ -1,7 +1,7 @@
 """Decision trees as plain arrays, several of them as one module: a stack.
 
-scikit-learn grows them; what it grew is kept as arrays, which are stored as tensors like every
-other model, name no code, and predict without scikit-learn.
+scikit-learn grows the trees. They are kept as arrays, which are stored as tensors like every other model,
+name no code, and predict without scikit-learn.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,13 +26,13 @@ DTYPES = WAYS | {"log_p": torch.float64}
 class StackedTrees(Grown):
     """A tree for each member, with the node 0 as its root.
 
-    feature    (members, nodes)             the feature that an inner node looks at
-    threshold  (members, nodes)             it goes left where the feature is at most this
+    feature    (members, nodes)             the feature that an inner node compares
+    threshold  (members, nodes)             it goes left if the feature is at most this
     branches   (members, nodes, 2)          left and right, numbered above their parent; 0, 0 in a leaf
     log_p      (members, nodes, n_classes)  log-probabilities in the leaves, 0 elsewhere
 
-    `chosen` has numbers of each member, `(members,)`, that do not follow from these, such as the λ of
-    shrinkage; trees that are restored have none.
+    `chosen` has numbers of each member, `(members,)`, that do not follow from these arrays, such as the λ of
+    shrinkage; restored trees have none.
     """
 
     feature: Tensor
@@ -79,7 +79,7 @@ class StackedTrees(Grown):
     def numbers(self) -> tuple[float, float]:
         """Count a feature and a threshold of each inner node, and the probabilities of each leaf.
 
-        Bytes are those of every node's arrays, without what fills them up to the largest member's.
+        Bytes are those of all nodes' arrays, without padding.
         """
         leaves = float(self.leaves.double().mean())
         nodes = 2 * leaves - 1
@@ -91,32 +91,32 @@ class StackedTrees(Grown):
 
     @property
     def depth(self) -> Tensor:
-        """Longest way from the root to a leaf, in splits, `(members,)`."""
+        """The longest path from the root to a leaf, in splits, `(members,)`."""
         depth = torch.zeros(self.members, dtype=torch.int64)
         level = torch.zeros_like(self.feature, dtype=torch.bool)
         level[:, 0] = True
         while bool(level.any()):
             below = (self.branches * level.unsqueeze(2)).flatten(1)
             level = torch.zeros_like(level).scatter_(1, below, True)
-            level[:, 0] = False  # nobody's child, but where a leaf's children point
+            level[:, 0] = False  # not a child of any node, but leaves point to it
             depth += level.any(1)
         return depth
 
 
 def mean_of_trees(arrays: Arrays) -> Computation:
-    """Return what computes the mean probabilities of trees, of arrays as `StackedTrees` has them."""
+    """Return the computation of the mean probabilities of trees, given arrays as in `StackedTrees`."""
     p = arrays["log_p"].exp() / len(arrays["log_p"])
     first, base = np.zeros(len(p), dtype=np.int64), np.zeros(p.shape[2])
     return Computation(softmax=False, trees=Trees.of(arrays, p, first, base))
 
 
 def grow_sets(limits: Limits, shrink: Shrink, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
-    """Grow the trees of one set after the other."""
+    """Grow the trees set by set."""
     return grow_each(teaching, workshop, 1, partial(grow, limits, shrink, teaching), stacked)
 
 
 def stacked(trees: Sequence[Arrays]) -> StackedTrees:
-    """Return trees as one stack, whose arrays are filled up to the largest tree's."""
+    """Return trees as one stack, with arrays padded to the largest tree's."""
     arrays = {name: pad_sequence([tree[name] for tree in trees], True) for name in DTYPES}
     chosen = {SHRINK: torch.stack([tree[SHRINK] for tree in trees])} if SHRINK in trees[0] else {}
     return StackedTrees(arrays, chosen)
@@ -133,7 +133,7 @@ def grow(
     """Grow the trees of a set in one draw, one for each seed.
 
     Students are replicates: a seed draws the rows of its tree, the same for all sets. A teacher has one seed
-    and is to be as good as it can: it is grown on all rows, and its seed decides between equally good splits.
+    and should be as good as possible: it is grown on all rows, and its seed decides between equal splits.
     """
     for seed, growth in growths(teaching, lesson, draw):
         if teaching.replicates:

@@ -1,4 +1,4 @@
-"""What a lesson teaches on one split in one draw, to models that are trained one after the other."""
+"""The examples and targets of a lesson on one split in one draw, for models trained one by one."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +12,10 @@ from kdcli.models.family import Lesson, Teaching
 
 @dataclass(frozen=True)
 class Taught:
-    """What is taught at `points (n, features)`, as scikit-learn and XGBoost take them.
+    """Targets at `points (n, features)`, in the form for scikit-learn and XGBoost.
 
-    `target` and `labels` are `(n, n_classes)`, float64; examples count by their `weights (n,)`, if there are
-    any. The target was softened at a temperature, and the labels have a weight beside it.
+    `target` and `labels` are `(n, n_classes)`, float64; `weights (n,)` are those of the examples, if there
+    are any. The target was softened at `temperature`; `label_weight` is the weight of the labels in the loss.
     """
 
     points: Any
@@ -27,7 +27,7 @@ class Taught:
 
     @classmethod
     def of(cls, teaching: Teaching, lesson: Lesson, draw: int, split: str, place: int = 0) -> "Taught":
-        """Return what a lesson teaches the seed at a place."""
+        """Return the targets of a lesson for the seed with index `place`."""
         return cls(
             teaching.x[teaching.index[split][draw]].flatten(1).float().numpy(),
             lesson.target(split, draw, place),
@@ -39,7 +39,7 @@ class Taught:
 
     @property
     def parts(self) -> list[tuple[float, Tensor, float]]:
-        """The target and the labels, each with its weight in the loss and temperature; none of weight 0."""
+        """The target and the labels with their weights in the loss and temperatures, without zero weights."""
         parts = [
             (1 - self.label_weight, self.target, self.temperature),
             (self.label_weight, self.labels, 1.0),

@@ -66,12 +66,12 @@ class Tree(Model):
 
     @property
     def limits(self) -> dict[str, int | None]:
-        """The limits of its growth, as scikit-learn names them."""
+        """The limits of the tree's growth, by scikit-learn's names."""
         return {name: getattr(self, name) for name in SMALLEST}
 
     @property
     def _given(self) -> dict[str, str]:
-        """What differs from a tree without limits, as it is written, in the order of the fields."""
+        """The settings that differ from a tree without limits, as text, in the order of the fields."""
         none = asdict(Tree())
         values = {name: value for name, value in asdict(self).items() if value != none[name]}
         return {name: _written(value) for name, value in values.items()}
@@ -88,12 +88,12 @@ class Tree(Model):
 
     @property
     def described(self) -> tuple[str, ...]:
-        """Names of numbers that each tree is described by; of a shrunk one λ as well."""
+        """Names of the numbers that describe each tree; for a shrunk tree also λ."""
         return (*self.DESCRIBED, "shrink") if self.shrink else self.DESCRIBED
 
     @property
     def limited_by(self) -> str:
-        """What keeps it from growing: "nothing", "leaves" alone, or something "else"."""
+        """What limits the growth of the tree: "nothing", only "leaves", or something "else"."""
         if self.max_depth is not None or self.min_samples_leaf > 1:
             return "else"
         return "nothing" if self.max_leaf_nodes is None else "leaves"
@@ -104,7 +104,7 @@ class Tree(Model):
             return ""
         return (
             f"min_samples_leaf={self.min_samples_leaf} allows no split of {n_train} training examples; "
-            f"{n_train // 2} is the most"
+            f"use at most {n_train // 2}"
         )
 
     def multiply_adds(self, features: Sequence[int], n_classes: int) -> int:
@@ -116,7 +116,7 @@ class Tree(Model):
         return setting == "class_weight"
 
     def train(self, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
-        """Grow the trees of one set after the other; the seed of a student draws its rows."""
+        """Grow the trees set by set; the seed of a student draws its rows."""
         from kdcli.models.stacked_trees import grow_sets
 
         return grow_sets(self.limits, self.shrink, teaching, workshop)
@@ -124,7 +124,7 @@ class Tree(Model):
     def restore(
         self, tensors: Mapping[str, Tensor], features: Sequence[int], n_classes: int, members: int
     ) -> StackedTrees:
-        """Build the trees that have these stored tensors; raises ValueError if these are none."""
+        """Build the trees that have these stored tensors; raises ValueError if the tensors do not fit."""
         from kdcli.models import stacked_trees
 
         return stacked_trees.restore(tensors, math.prod(features), n_classes, members)
@@ -139,7 +139,7 @@ class Tree(Model):
         return (2 * leaves - 1) * 8 * (4 + n_classes)
 
     def needs(self, sizes: Sizes) -> Need:
-        """Return a lower bound of what growing takes: the trees of one set at a time are in memory."""
+        """Return a lower bound of the needs: the trees of one set at a time are in memory."""
         return Need(super().needs(replace(sizes, sets=1)).memory, super().needs(sizes).disk)
 
 

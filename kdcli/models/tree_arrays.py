@@ -1,4 +1,4 @@
-"""Trees as arrays, several at once: the way of an example to a leaf, and what stored arrays must be."""
+"""Several trees as arrays: the path of an example to a leaf, and checks of stored arrays."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 
 WAYS = {"feature": torch.int64, "threshold": torch.float64, "branches": torch.int64}
-"""What leads from a root to a leaf, `(trees, nodes)`, of branches `(trees, nodes, 2)`: see `StackedTrees`."""
+"""The arrays that lead from root to leaf, `(trees, nodes)`, and branches with an axis of 2."""
 
 
 def leaves_of(arrays: Mapping[str, Tensor], x: Tensor) -> Tensor:
-    """Return in which leaf of each tree the examples `x (groups, batch, features)` end, `(trees, batch)`.
+    """Return the leaf of each tree that the examples `x (groups, batch, features)` reach, `(trees, batch)`.
 
-    The trees are split evenly over the groups, in order. Examples that are in a leaf are not looked at again.
+    The trees are split evenly over the groups, in order. Examples that have reached a leaf are skipped.
     """
     (trees, nodes), (groups, n, features) = arrays["feature"].shape, x.shape
     places = max(x.numel(), 2 * trees * nodes, trees * n)
-    kind = torch.int32 if places < 2**31 else torch.int64  # what is gathered by fewer bytes is there sooner
+    kind = torch.int32 if places < 2**31 else torch.int64  # smaller indices are gathered faster
     feature, branches = (arrays[name].flatten().to(kind) for name in ("feature", "branches"))
     threshold, x = arrays["threshold"].flatten(), x.flatten()
     tree = torch.arange(trees, dtype=kind).unsqueeze(1)
@@ -56,16 +56,16 @@ def end_nodes(
     leaf = (branches == 0).all(2)
     below = (branches > torch.arange(nodes).view(1, -1, 1)).all(2) & (branches < nodes).all(2)
     if not bool((leaf | below).all()):
-        raise ValueError("a child is not numbered above its parent, or is not there")
+        raise ValueError("a child is not numbered above its parent, or does not exist")
     if not bool(((feature >= 0) & (feature < n_features)).all()):
-        raise ValueError(f"a node looks at a feature outside 0 to {n_features - 1}")
+        raise ValueError(f"a node compares a feature outside 0 to {n_features - 1}")
     if not bool(threshold.isfinite().all()):
         raise ValueError("a threshold is not a finite number")
     ways = torch.zeros_like(feature).scatter_add_(
         1, branches.flatten(1), torch.ones_like(branches).flatten(1)
     )
     if bool((ways[:, 1:] > 1).any()):
-        raise ValueError("two ways lead to one node")
+        raise ValueError("two branches lead to one node")
     reached = ways > 0
-    reached[:, 0] = True  # the root, to which no way leads but where a leaf's branches point
+    reached[:, 0] = True  # the root is reached, and leaves point to it
     return leaf & reached

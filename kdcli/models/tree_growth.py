@@ -1,4 +1,4 @@
-"""How scikit-learn grows a decision tree on class probabilities, which is then kept as arrays."""
+"""Grows decision trees on class probabilities with scikit-learn, and converts them to arrays."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,19 +14,19 @@ from kdcli.models.growing import Arrays
 from kdcli.models.shrinkage import STRENGTHS, Shrink, node_means, shrunk
 from kdcli.models.taught import Taught
 
-SHRINK = "shrink"  # what the λ of a shrunk tree is called
+SHRINK = "shrink"  # the name of a shrunk tree's λ
 
 Limits: TypeAlias = Mapping[str, Any]
-"""The limits of a tree's growth, as scikit-learn names them; None is no limit."""
+"""The limits of a tree's growth, by scikit-learn's names; None is no limit."""
 
 
 @dataclass(frozen=True)
 class Growth:
-    """How the trees of a set, that of a lesson, are grown in one draw, for the seed at a place.
+    """The growth of the trees of a lesson's set in one draw, for the seed with index `place`.
 
-    They are taught the matrix (1 − w) · target + w · labels, all `(n, n_classes)`, with the w of the lesson.
-    Where it is one-hot it is learned by a classification tree (Gini impurity), else by a regression tree with
-    an output for each class (squared error). Examples count by their weights, where there are any.
+    They learn the matrix (1 − w) · target + w · labels, all `(n, n_classes)`, with the w of the lesson. If it
+    is one-hot, it is learned by a classification tree (Gini impurity), else by a regression tree with an
+    output for each class (squared error). Examples have weights, if there are any.
     """
 
     teaching: Teaching
@@ -36,12 +36,12 @@ class Growth:
 
     @cached_property
     def train(self) -> Taught:
-        """What is taught on the training split."""
+        """The targets on the training split."""
         return Taught.of(self.teaching, self.lesson, self.draw, "train", self.place)
 
     @cached_property
     def val(self) -> Taught:
-        """What is taught on the validation split."""
+        """The targets on the validation split."""
         return Taught.of(self.teaching, self.lesson, self.draw, "val", self.place)
 
     @cached_property
@@ -52,7 +52,7 @@ class Growth:
 
     @cached_property
     def one_hot(self) -> bool:
-        """Whether each example is taught one class."""
+        """Whether each example's target is a single class."""
         return bool(np.isin(self.matrix, (0.0, 1.0)).all())
 
     def grow_on_sample(self, limits: Limits, random: np.random.Generator, shrink: Shrink = 0.0) -> Arrays:
@@ -67,15 +67,15 @@ class Growth:
     def grow(
         self, limits: Limits, random_state: int, counts: Tensor | None = None, shrink: Shrink = 0.0
     ) -> Arrays:
-        """Grow a tree, with each example as often as `counts (n,)` say; `shrink` shrinks its leaves.
+        """Grow a tree, with examples repeated by `counts (n,)`; `shrink` shrinks its leaves.
 
-        scikit-learn leaves out what counts 0 times, so every leaf has an example that counts; a class that
-        has none keeps its place. A shrunk tree has its λ beside the arrays.
+        scikit-learn ignores examples with a count of 0, so every leaf has an example that counts; a class
+        without examples keeps its column. A shrunk tree has its λ in addition to the arrays.
         """
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
         if limits["max_leaf_nodes"] is not None:
-            # scikit-learn takes memory for as many leaves as it may make; there are no more than examples.
+            # scikit-learn allocates memory for the limit; there cannot be more leaves than examples.
             most = max(2, len(self.train.points))
             limits = {**limits, "max_leaf_nodes": min(limits["max_leaf_nodes"], most)}
         kind = DecisionTreeClassifier if self.one_hot else DecisionTreeRegressor
@@ -96,9 +96,9 @@ class Growth:
         """Return the log-probabilities of leaves with these means of targets and labels, `(k, n_classes)`.
 
         A leaf predicts the mean target of its training examples. If the target was softened at
-        temperature T, so is that mean q, and it is brought back to T = 1 as a network's output is,
-        p ∝ q^T; then the mean of the leaf's labels is mixed in with weight w. A class that no target in
-        the leaf allows has probability 0.
+        temperature T, so is the mean q, and it is brought back to T = 1 like a network's output,
+        p ∝ q^T; then the mean of the leaf's labels is mixed in with weight w. A class that has no
+        probability in any target of the leaf has probability 0.
         """
         log_p = (self.lesson.temperature * target.log()).log_softmax(1)
         if weight := self.lesson.label_weight:
@@ -107,9 +107,9 @@ class Growth:
         return log_p
 
     def _shrunk(self, grown: Any, leaves: Tensor, means: tuple[Tensor, Tensor], shrink: Shrink) -> Arrays:
-        """Return a tree whose leaves' `means` of targets and labels are shrunk; "auto" by the best λ.
+        """Return a tree whose leaves' `means` of targets and labels are shrunk, by the best λ for "auto".
 
-        That is the one with the lowest loss on the validation split, the least of several.
+        The best λ has the lowest loss on the validation split; of several, it is the smallest.
         """
         branches, count = _branches(grown), torch.from_numpy(grown.weighted_n_node_samples)
         of_nodes = [
@@ -126,10 +126,10 @@ class Growth:
         return {**_arrays(grown, leaves, log_p(shrink)[leaves]), **chosen}
 
     def _validation_loss(self, log_p: Tensor) -> tuple[int, float]:
-        """Return on how many validation examples the loss is infinite, and its mean over the others.
+        """Return the number of validation examples with an infinite loss, and the mean loss of the others.
 
-        It is the loss that networks minimise (see `kdcli.losses`), of `log_p (n, n_classes)`. An example of a
-        class that no training example allows has an infinite one whatever λ is, and must not decide.
+        The loss is that of networks (see `kdcli.losses`), for `log_p (n, n_classes)`. An example of a class
+        without probability in training has an infinite loss for any λ, and must not decide.
         """
         losses = self.val.losses(log_p)
         finite = losses.isfinite()
@@ -137,14 +137,14 @@ class Growth:
 
 
 def growths(teaching: Teaching, lesson: Lesson, draw: int) -> Iterator[tuple[int, Growth]]:
-    """Yield each seed with how its trees are grown: all in one way where they are taught the same."""
+    """Yield each seed with the growth of its trees, shared by all seeds if their targets are the same."""
     growth = Growth(teaching, lesson, draw)
     for place, seed in enumerate(teaching.seeds):
         yield seed, replace(growth, place=place) if lesson.by_seed else growth
 
 
 def _arrays(grown: Any, leaves: Tensor, log_p: Tensor) -> Arrays:
-    """Return a tree that scikit-learn grew as arrays, with what its `leaves`, nodes `(k,)`, predict."""
+    """Return a tree of scikit-learn as arrays, with the predictions of its `leaves`, nodes `(k,)`."""
     return {
         "feature": torch.from_numpy(grown.feature.clip(min=0)).long(),
         "threshold": torch.from_numpy(grown.threshold),
@@ -160,12 +160,12 @@ def _branches(grown: Any) -> Tensor:
 
 
 def _at(leaves: Tensor, rows: Tensor, nodes: int) -> Tensor:
-    """Return `rows (k, n_classes)` at the places of the `leaves (k,)`, `(nodes, n_classes)`; 0 elsewhere."""
+    """Scatter `rows (k, n_classes)` to the nodes of the `leaves (k,)`, `(nodes, n_classes)`; 0 elsewhere."""
     return rows.new_zeros(nodes, rows.shape[1]).index_copy_(0, leaves, rows)
 
 
 def _means(rows: Tensor, group: Tensor, weights: Tensor | None) -> Tensor:
-    """Return the mean of the `rows (n, k)` of each group, `(groups, k)`; rows count by `weights (n,)`."""
+    """Return the mean of the `rows (n, k)` of each group, `(groups, k)`, weighted by `weights (n,)`."""
     count = group.bincount(weights)
     weighted = rows if weights is None else rows * weights.unsqueeze(1)
     return rows.new_zeros(len(count), rows.shape[1]).index_add_(0, group, weighted) / count.unsqueeze(1)

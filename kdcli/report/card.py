@@ -1,4 +1,4 @@
-"""The model card: what goes with an exported student, for those who are to use it and do not know it.
+"""The model card of an exported student, for people who use it without having trained it.
 
 Mitchell et al., "Model cards for model reporting" (2019).
 """
@@ -33,34 +33,34 @@ if TYPE_CHECKING:
 
 NAME = "MODEL_CARD.md"
 INTENDED = "Intended use"
-EVEN = 0.05  # points of confidence above accuracy that are none
+EVEN = 0.05  # points between confidence and accuracy below which they count as equal
 SCORES = ("accuracy", "nll", "brier", "ece")
 LONGEST = 200  # characters of a name
 MOST_LEVELS = 8  # classes that are named at once
-MOST_CLASSES = 10  # whose recall is told
+MOST_CLASSES = 10  # whose recall is listed
 TO_FILL_IN = (
-    "Decisions that it is for:",
-    "People or things that it must not be used on:",
-    "What happens where it is wrong, and who notices:",
-    "Who answers for it, and when it is measured again:",
+    "Decisions it is meant to support:",
+    "People or cases it must not be used for:",
+    "Consequences of a wrong prediction, and who notices it:",
+    "Who is responsible for it, and when it is evaluated next:",
 )
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a card tells.
+    """The contents of a model card.
 
-    file        the name of the export
+    file        the name of the exported file
     kind        its format
     student     the student that was exported
     folder      its student set
-    scores      of this one student on the test split, by metric, with its mean `confidence`
-    shares      of the classes among the test examples, and the `recall` of each
-    target      what it was taught, in words
-    evidence    of the run
-    teacher     what taught it; empty if nothing did
-    proof       that the export says what the student says in kd
-    costs       of the student and of the teacher, in kd
+    scores      this student's scores on the test split, by metric, with its mean `confidence`
+    shares      the share of each class among the test examples, with the `recall` of each
+    target      the student's target, in words
+    evidence    the evidence of the run
+    teacher     the student's teacher; empty if it had none
+    proof       the proof that the export predicts what the student predicts in kd
+    costs       the costs of the student and of the teacher in kd
     """
 
     file: str
@@ -78,9 +78,9 @@ class Card:
     costs: Mapping[str, Cost]
 
     def text(self, digest: str, intended: str = "") -> str:
-        """Return the card as Markdown, with the SHA-256 of the file, and what somebody wrote on its use."""
+        """Return the card as Markdown, with the SHA-256 of the file and the text on its intended use."""
         facts = self.student.facts
-        questions = "\n".join(["To be filled in by who ships it.", "", *(f"- {q} …" for q in TO_FILL_IN)])
+        questions = "\n".join(["To be filled in by whoever ships it.", "", *(f"- {q} …" for q in TO_FILL_IN)])
         sections = {
             "Performance": self._performance(),
             "Calibration": [self._calibration()],
@@ -92,8 +92,8 @@ class Card:
                 f"- kd {facts['kd']}, run {markdown(facts['run'])}, student set {markdown(self.folder)}, "
                 f"seed {facts['seed']}, draw {facts['draw']}",
                 f"- SHA-256 of this file: {digest}",
-                f"- what kd knows the data of the run by: {facts['digests']['data']}",
-                f"- what kd knows the student set by: {facts['digests']['students']}",
+                f"- digest of the run's data in kd: {facts['digests']['data']}",
+                f"- digest of the student set in kd: {facts['digests']['students']}",
             ],
         }
         title = f"# {markdown(self.folder)} ({markdown(self.file)})"
@@ -126,7 +126,7 @@ class Card:
     def _performance(self) -> Iterator[str]:
         """Yield the table of scores, and how the set compares with its control."""
         evidence, students = self.evidence, self._measured
-        yield f"On {counted(evidence.n_test, 'test example')}, which had no part in training or choosing:"
+        yield f"On {counted(evidence.n_test, 'test example')}, used for neither training nor selection:"
         yield ""
         own = [Cell(self.scores[name], METRICS[name].unit) for name in SCORES]
         several = counted(students.seeds * evidence.draws, "student")
@@ -140,40 +140,40 @@ class Card:
         yield ""
         names = [markdown(name) for name in self.student.classes]
         most = max(range(len(names)), key=self.shares.__getitem__)
-        yield f"Always saying {names[most]} would be right in {100 * self.shares[most]:.2f} %."
+        yield f"Always predicting {names[most]} would be right in {100 * self.shares[most]:.2f} %."
         if len(names) <= MOST_CLASSES:
             found = (f"{name} {100 * share:.1f} %" for name, share in zip(names, self.recall, strict=True))
-            yield f"Of the examples of each class this student finds: {', '.join(found)}."
+            yield f"Recall of this student by class: {', '.join(found)}."
         yield ""
         yield from self._versus()
 
     def _versus(self) -> Iterator[str]:
         students = self._measured
         if students.is_control:
-            yield "It is a control itself: others are compared with it, and it with none."
+            yield "This student set is a control: other sets are compared with it."
             return
         if students.why:
             yield f"It is not compared with a control: {students.why}."
             return
         control = markdown(students.control)
-        yield f"Compared with its control, {control}: the same students with another target."
+        yield f"Compared with its control, {control}: the same students trained on another target."
         yield ""
         for name, versus in students.versus.items():
             title = METRICS[name].title
             if versus.difference is None:
-                yield f"- {title}: no difference can be told, since both are infinite"
+                yield f"- {title}: both are infinite, so the difference is unknown"
                 continue
             word = {"better": "better", "worse": "worse"}.get(versus.verdict or "", "inconclusive")
             if versus.interval is None:
-                why = "that of one of the two is infinite" if math.isinf(versus.difference) else versus.why
+                why = "infinite for one of the two" if math.isinf(versus.difference) else versus.why
                 yield f"- {title}: **{word}**{f' ({why})' if why else ''}"
                 continue
             gain = amount(name, versus.gain)
             seeds = counted(versus.seeds, "seed")
             told = f"{gain} {ends(versus)}{in_draws(versus)}"
-            yield f"- {title}: **{word}**, {told} ({seeds}; above 0 is a gain)"
+            yield f"- {title}: **{word}**, {told} ({seeds}; positive is a gain)"
         yield ""
-        yield "In brackets are 95 % intervals; verdicts are corrected for all comparisons of the run (Holm)."
+        yield "Brackets show 95 % intervals; verdicts are corrected for all comparisons of the run (Holm)."
 
     def _calibration(self) -> str:
         accuracy, points = self.scores["accuracy"], 100 * (self.confidence - self.scores["accuracy"])
@@ -189,18 +189,18 @@ class Card:
     def _inputs(self) -> Iterator[str]:
         if not self.student.columns:
             shape = " × ".join(map(str, self.student.shape))
-            kind = "bytes from 0 to 255" if self.student.is_bytes else "numbers as those it was taught"
-            planes = "channel after channel, and " if len(self.student.shape) > 2 else ""
-            yield f"Images of {shape} pixels, {planes}row after row, {kind}."
+            kind = "bytes from 0 to 255" if self.student.is_bytes else "numbers like those in training"
+            planes = "channel by channel, " if len(self.student.shape) > 2 else ""
+            yield f"Images of {shape} pixels, {planes}row by row, {kind}."
         else:
             yield from self._columns()
         yield ""
-        yield f"Classes, in their order: {', '.join(markdown(name) for name in self.student.classes)}."
+        yield f"Classes, in order: {', '.join(markdown(name) for name in self.student.classes)}."
 
     def _columns(self) -> Iterator[str]:
         student = self.student
         types = None if student.encoded else self.kind.type_of
-        yield f"| column | {'type | ' if types else ''}kind | values | where missing |"
+        yield f"| column | {'type | ' if types else ''}kind | values | if missing |"
         yield f"|---|{'---|' if types else ''}---|---|---|"
         for column, place in placed(student.columns):
             values = ", ".join(markdown(level) for level in column.levels) + " or another" * column.others
@@ -212,9 +212,9 @@ class Card:
             yield f"| {markdown(column.name)} | {typed}{column.kind} | {values} | {filled} |"
         if student.fills:
             yield ""
-            yield f"- yes is {', '.join(YES)}; no is {', '.join(NO)}, in capitals too."
-            yield "- A category that is not in the list is no error: it is another, or none of them."
-            yield "- Where a value is missing, the one in the last column stands for it."
+            yield f"- yes is {', '.join(YES)}; no is {', '.join(NO)}; capitals are accepted too."
+            yield "- A category outside the list is no error: it counts as another, or as none of them."
+            yield "- A missing value is replaced by the value in the last column."
 
 
 def _row(title: str, measured: Measured) -> Row:
@@ -226,7 +226,7 @@ def _row(title: str, measured: Measured) -> Row:
 
 
 def markdown_table(table: Table) -> Iterator[str]:
-    """Yield the lines of a table of values in Markdown, on one line each."""
+    """Yield the lines of a table of values in Markdown, one for each row."""
     titles = [table.head.title if table.head else "", *(column.title for column in table.columns)]
     yield f"| {' | '.join(' '.join(title.split()) for title in titles)} |"
     yield f"|---{'|---:' * len(table.columns)}|"
@@ -235,25 +235,25 @@ def markdown_table(table: Table) -> Iterator[str]:
 
 
 def mark_of(file: str) -> str:
-    """Return the first line of the card of a file, by which it is known again."""
+    """Return the first line of a file's card, which identifies it as the card of that file."""
     name = in_comment(file).replace("-", "[U+002D]") if "--" in file else in_comment(file)
     return f"<!-- model card of {name} -->"
 
 
 def intended_use(card: str) -> str:
-    """Return what a card says on the intended use of its model."""
+    """Return the text of a card's section on intended use."""
     _, _, rest = card.partition(f"\n## {INTENDED}\n")
     return rest.partition("\n## ")[0].strip()
 
 
 def plain_file(file: str, suffix: str) -> str:
-    """Return a file's name where it is plain enough to stand in code, else a name that stands for it."""
+    """Return a file's name if it needs no quoting in code, else a placeholder."""
     return file if re.fullmatch(r"[A-Za-z0-9._-]+", file) and file.endswith(suffix) else f"FILE{suffix}"
 
 
 def markdown(text: str) -> str:
-    """Write a name so that it stays a name in Markdown, and in the HTML that is made of it."""
+    """Escape a name for Markdown, and for the HTML that is made of it."""
     line = shortened("".join(c if c.isprintable() else f"[U+{ord(c):04X}]" for c in text), LONGEST)
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    line = line.replace("://", "&#58;//").replace("www.", "www&#46;")  # which would be links
+    line = line.replace("://", "&#58;//").replace("www.", "www&#46;")  # else they become links
     return re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", line)

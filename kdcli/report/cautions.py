@@ -1,4 +1,4 @@
-"""Where a reader of the evidence would go wrong, in words."""
+"""Cautions about the evidence, in words."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def caution_text(caution: Caution) -> Text:
         case SeedsLeftOut():
             return _seeds_left_out(caution)
         case SingleSeed(students, more_seeds):
-            told = f"No verdict for {spoken_list(students)}: one seed does not show how much trainings vary; "
+            told = f"No verdict for {spoken_list(students)}: one seed cannot show how much training varies; "
             return (told, more_seeds, " trains ten.")
         case OneDraw(more_draws):
             told = "These verdicts hold for one draw of the data; another, with its own teacher, may differ. "
-            return (told, more_draws, " tells it for ten draws of what the recipe says.")
+            return (told, more_draws, " repeats the recipe on ten draws.")
         case Coarse():
             return _coarse(caution)
         case NearlyHard() | Remembers() | BeyondTeacher() | WeakTeacher():
@@ -68,21 +68,19 @@ def caution_text(caution: Caution) -> Text:
 
 
 def _of_calibration(caution: Calibration) -> str:
-    raw, after = (CALIBRATED[one or ""] for one in (caution.verdict, caution.scaled))
-    told = f"in NLL {spoken(caution.students)} {raw}, after temperature scaling it {after}"
+    raw, after = (CALIBRATED[verdict or ""] for verdict in (caution.verdict, caution.scaled))
+    told = f"in NLL, {spoken(caution.students)} {raw}; after temperature scaling, it {after}"
     explains = caution.verdict in VERBS and caution.scaled == UNDECIDED
-    return f"{caution.students.group}: {told}{'; calibration may explain it' if explains else ''}."
+    return f"{caution.students.group}: {told}{', so calibration may explain it' if explains else ''}."
 
 
 def _of_training(caution: StillFalling | Overfitted | NearChance | SameLabels) -> Text:
     match caution:
         case StillFalling(students, longer):
-            named = listed([f"{spoken(one)} ({one.group})" for one in students[:MOST_NAMED]])
+            named = listed([f"{spoken(each)} ({each.group})" for each in students[:MOST_NAMED]])
             more = f" and {len(students) - MOST_NAMED} other sets" if len(students) > MOST_NAMED else ""
-            told = (
-                f"The validation loss of {named}{more} still falls at the last epoch, so a comparison may be "
-            )
-            return (f"{told}one of speed. ", longer, " trains twice as long.")
+            told = f"The validation loss of {named}{more} still falls at the last epoch, so a comparison "
+            return (f"{told}may be one of training speed. ", longer, " trains twice as long.")
         case Overfitted(control, risen, best):
             return (
                 f"{control.group}: the validation loss of {spoken(control)}, the control, ends "
@@ -91,13 +89,13 @@ def _of_training(caution: StillFalling | Overfitted | NearChance | SameLabels) -
                 " keeps the best epoch.",
             )
         case NearChance(models):
-            named = listed([f"{one.title} ({one.group})" for one in models[:MOST_NAMED]])
+            named = listed([f"{each.title} ({each.group})" for each in models[:MOST_NAMED]])
             more = f" and {len(models) - MOST_NAMED} others" if len(models) > MOST_NAMED else ""
-            return f"Hardly better than chance: {named}{more}. Nothing can be learned from comparing them."
+            return f"Hardly better than chance: {named}{more}. Comparing them shows nothing."
         case SameLabels(n_train):
             return (
-                f"The teacher has the class of every one of the {n_train:,} training examples right: hard "
-                "labels are the labels here, and their students the same."
+                f"The teacher classifies all {n_train:,} training examples correctly, so hard labels equal "
+                "the true labels here, and their students are the same."
             )
     assert_never(caution)
 
@@ -108,12 +106,12 @@ def _of_teacher(caution: NearlyHard | Remembers | BeyondTeacher | WeakTeacher) -
             return (
                 f"At T = {temperature:g} the teacher's soft labels are nearly hard: its top class has "
                 f"probability {top:.4f} on average on the training data. A higher temperature shows more of "
-                "the others."
+                "the other classes."
             )
         case Remembers(memory, in_folds):
             return (
-                f"The teacher remembers its training rows: the entropy of its labels is {memory.train:.3f} "
-                f"nats on them, and {memory.val:.3f} on validation rows. ",
+                f"The teacher has memorised its training rows: the entropy of its labels is "
+                f"{memory.train:.3f} nats on them, but {memory.val:.3f} nats on validation rows. ",
                 *_unseen(in_folds),
             )
         case BeyondTeacher(students, difference, interval):
@@ -128,15 +126,15 @@ def _of_teacher(caution: NearlyHard | Remembers | BeyondTeacher | WeakTeacher) -
             return (
                 f"{control.group}: {spoken(control)}, the control, is better than the teacher by "
                 f"{amount('accuracy', difference)} [{low}, {high}]: such a teacher has little to teach. "
-                "Train a better one first."
+                "Train a better teacher first."
             )
     assert_never(caution)
 
 
 def _unseen(in_folds: Command | None) -> tuple[str | Command, ...]:
     if in_folds is None:
-        return ("Students learn more from answers to them by teachers that have not seen them.",)
-    return (in_folds, " labels each row by a teacher that has not seen it.")
+        return ("Students learn more if teachers that have not seen these rows label them.",)
+    return (in_folds, " labels each row with a teacher that has not seen it.")
 
 
 def _seeds_left_out(caution: SeedsLeftOut) -> str:
@@ -144,7 +142,7 @@ def _seeds_left_out(caution: SeedsLeftOut) -> str:
     reasons = "; ".join(
         f"{numbered('seed', seeds)} left out: {LOST[why]}" for why, seeds in caution.seeds.items()
     )
-    test = " The test split decided which were left out." if students.set.overflowed else ""
+    test = " The test split decided which seeds were left out." if students.set.overflowed else ""
     return (
         f"{students.group}: {spoken(students)}: {reasons}. Sets are compared on the seeds that were trained "
         f"successfully in both.{test}"
@@ -158,10 +156,7 @@ def _coarse(caution: Coarse) -> str:
     elif caution.limited_by == "draws" and caution.overlapping:
         remedy = "more examples to split"
     size = amount("accuracy", caution.detectable)
-    return (
-        f"The least certain comparison shows differences from {size} on four times in five; {remedy} would "
-        "help most."
-    )
+    return f"The least certain comparison has 80 % power to detect {size}; {remedy} would help most."
 
 
 def not_compared(evidence: Evidence) -> Iterator[Text]:

@@ -1,4 +1,4 @@
-"""The columns of a table as a person reads them: what each is taken for, and what becomes of it."""
+"""A table of a dataset's columns: how each is read, how it is encoded, and why."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
     from kdcli.data import Description
     from kdcli.data.tables.columns import Column as Decided
 
-FOLDED = 13  # characters that are kept in a line: those of --categorical
+FOLDED = 13  # characters that are never folded: the length of --categorical
 COLUMNS = (
     Column("kind", left=True),
     Column("missing"),
     Column("values", left=True, folds=True, least=FOLDED),
-    Column("why, and what changes it", left=True, folds=True, least=FOLDED),
+    Column("why, and how to change it", left=True, folds=True, least=FOLDED),
 )
-LONG = 20  # characters of a name above which it may be folded
+LONG = 20  # characters; longer names may be folded
 LEFT_OUT = "left out"
 
 
 def columns_table(description: Description, *, public: bool = False) -> Table:
-    """Make a table of the columns: those that are learned from, then those that are left out.
+    """Make a table of a dataset's columns: first the inputs, then those that are left out.
 
-    A column of the table that would be empty is omitted. Flags stand without the name, which the row has. One
-    that is `public` quotes no values of columns that name rows or describe them, and no flags.
+    Table columns that would be empty are omitted. Flags are written without the column's name, which the row
+    has. With `public`, omit flags, and the values of columns that identify or describe rows.
     """
     features = {encoded.name: len(encoded.features) for encoded in description.encodings}
     used: list[Row] = []
@@ -37,7 +37,7 @@ def columns_table(description: Description, *, public: bool = False) -> Table:
         rows.append(_row(decided, features.get(decided.name, 0), public=public))
     sections = [Section(used), *([Section(unused, LEFT_OUT)] if unused else [])]
     numbers = counted(sum(features.values()), "feature")
-    title = f"{counted(len(used), 'column')} to learn from, which become {numbers} (→)"
+    title = f"{counted(len(used), 'input column')}, encoded as {numbers} (→)"
     widths = [len(row.title.text) for row in used] + [len(row.title.text) + 2 for row in unused]
     folds = max(widths, default=0) > LONG
     head = Column("column", left=True, folds=folds, least=FOLDED if folds else 0)

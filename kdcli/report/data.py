@@ -22,7 +22,7 @@ HOW: Mapping[Drawing, str] = {
 
 
 def sizes_text(description: Description) -> str:
-    """Say how many classes there are, how many examples in each split, and how draws come about."""
+    """Write the number of classes, the examples in each split, and how draws are made."""
     train, val, test = description.sizes.values()
     examples = f"{train:,} training, {val:,} validation and {test:,} test examples"
     draws = f" in each of {description.draws} draws, {HOW[description.drawing]}"

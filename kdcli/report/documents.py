@@ -1,4 +1,4 @@
-"""The evidence for programs, as JSON and as CSV: what the cells of its tables hold."""
+"""The evidence as JSON and CSV, from the cells of its tables."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ CSV_COLUMNS = (
 
 
 def document(conclusions: Conclusions) -> dict[str, Any]:
-    """Return the evidence as `compare.json` holds it."""
+    """Return the evidence in the form of `compare.json`."""
     evidence = conclusions.evidence
     bayes, teacher = evidence.bayes, evidence.teacher
     rows, classes = _rows(evidence), evidence.description.classes
@@ -86,7 +86,7 @@ def document(conclusions: Conclusions) -> dict[str, Any]:
 
 
 def _brought(brought: NewExamples) -> dict[str, Any]:
-    """Return what new examples bring to a set, against the same set without them."""
+    """Return the effect of new examples on a set, compared with the same set without them."""
     versus = {metric: _comparison(versus) for metric, versus in brought.versus.items()}
     return {"students": brought.students.name, "without": brought.without.name, **versus}
 

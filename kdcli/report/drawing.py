@@ -1,8 +1,7 @@
-"""Figures of a run: what they draw, collected from its artefacts, and drawing them in worker processes."""
+"""Figures of a run: collects what they show from its artefacts, and draws them in worker processes."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
@@ -20,22 +19,17 @@ from kdcli.evidence.measures import estimate_metric
 from kdcli.evidence.tested import bayes_on_test_splits, draws_of, on_test_splits
 from kdcli.evidence.verdicts import by_group
 from kdcli.figures import find_figure
-from kdcli.figures.canvas import described
 from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subject, View
 from kdcli.metrics import METRICS, Metric, measure
+from kdcli.report.figure_files import drawn
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.stored import Data, Trained, TrainedStudents, TrainedTeacher
-from kdcli.scored import Scored, bin_sums, confidences, hits, top_bins
+from kdcli.scored import BINS, Scored, bin_sums, confidences, hits, top_bins
 from kdcli.store import Run, Store
 from kdcli.workers import Result, Tell
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     TeacherLogits: TypeAlias = Callable[[], torch.Tensor | None]  # on the test split of each draw
-
-
-UNWRITTEN = {"svg": ("Date", "Creator", "Format", "Type"), "pdf": ("CreationDate",), "png": ()}  # of files
 
 
 def draw(
@@ -46,10 +40,10 @@ def draw(
     models: Sequence[str],
     file_format: str,
 ) -> dict[str, bytes]:
-    """Draw figures in workers, and return the content of a file for each name.
+    """Draw figures in workers, and return the content of each file by the figure's name.
 
-    `compare` is called while workers draw the first: it returns the names of figures that compare student
-    sets, which are drawn as well, and the differences that they show.
+    `compare` is called while workers draw the figures in `names`. It returns the names of the figures that
+    compare student sets, which are then drawn too, and the differences that these show.
     """
     common = {"outputs": str(run.store.root), "run": run.name, "models": list(models), "format": file_format}
     share = min(len(names), workers.jobs())
@@ -70,34 +64,18 @@ def draw_part(task: Mapping[str, Any], shared: Mapping[str, torch.Tensor], tell:
     view, _ = collect(experiment, task["models"])
     view = replace(view, differences=lambda: [Difference(**given) for given in task["differences"]])
     kinds = {name: find_figure(name) for name in task["figures"]}
-    files = {name: render(kind.draw(kind.seen(view)), task["format"]) for name, kind in kinds.items()}
+    files = {name: drawn(kind, kind.seen(view), task["format"]) for name, kind in kinds.items()}
     tensors = {name: torch.frombuffer(bytearray(file), dtype=torch.uint8) for name, file in files.items()}
     return Result(None, tensors)
-
-
-def render(figure: Figure, file_format: str) -> bytes:
-    """Return a figure as a file of this format: the same figure gives the same bytes, whenever it is drawn.
-
-    An SVG file holds all that it shows and refers to nothing elsewhere.
-    """
-    from matplotlib import rc_context
-
-    buffer = io.BytesIO()
-    metadata: dict[str, str | None] = dict.fromkeys(UNWRITTEN[file_format])
-    if file_format == "svg":  # for whoever cannot see it
-        metadata["Title"] = described(figure)
-    with rc_context({"svg.hashsalt": "kd"}):  # ids that are not random
-        figure.savefig(buffer, format=file_format, metadata=metadata)
-    return buffer.getvalue()
 
 
 def collect(
     experiment: Experiment, models: Sequence[str] = (), evidence: Callable[[], Evidence] | None = None
 ) -> tuple[View, dict[str, Text]]:
-    """Collect what figures may draw of a run, and why student sets are left out, by artefact.
+    """Collect what figures may show of a run, and why student sets are left out, by artefact.
 
-    The students are those of `models`, or all. Differences come from the `evidence`, where it is given.
-    Raises `KdError` where the data are missing or the data or teacher are stale, or nothing is trained, and
+    `models` selects students; empty selects all. Differences come from `evidence`, if it is given. Raises
+    `KdError` if the data are missing, the data or the teacher are stale, or nothing is trained, and
     `UsageError` for a model that no student has.
     """
     data, run = experiment.data, experiment.run
@@ -151,7 +129,7 @@ def _view_of_data(data: Data) -> View:
 
 
 def _columns(data: Data) -> dict[str, list[int]]:
-    """Return the features of each column of a table; of others with names, each is a column of its own."""
+    """Return the feature indices of each column; named features without columns count as one column each."""
     description = data.description
     if not description.standardise:
         return {}
@@ -171,7 +149,7 @@ def _bayes_scores(data: Data) -> dict[str, Any] | None:
 
 
 def _differences(evidence: Evidence) -> list[Difference]:
-    """Return the comparisons of an evidence as a figure draws them."""
+    """Return the comparisons of the evidence in the form that figures take."""
     differences = []
     for group, sets in by_group(evidence.students).items():
         for students in sets:
@@ -202,21 +180,18 @@ def _differences(evidence: Evidence) -> list[Difference]:
 
 
 def _subject_of_teacher(teacher: TrainedTeacher, data: Data, taught: TeacherLogits) -> Subject:
-    return _subject(
-        teacher, data, taught, title="teacher", loss="cross-entropy", settings=teacher.record.to_record()
-    )
+    return _subject(teacher, data, taught, title="teacher", settings=teacher.record.to_record())
 
 
 def _subject_of_students(
     students: TrainedStudents, data: Data, taught: TeacherLogits, seed: int | None
 ) -> Subject:
-    """Return a student set, of which this `seed`, or the first, is shown where one is."""
+    """Return a student set for figures; where they show one student, it has this `seed`, else the first."""
     return _subject(
         students,
         data,
         taught,
         title=students.title,
-        loss="loss",
         settings=students.set.to_record(),
         shown=students.set.seeds.index(seed) if seed is not None else 0,
         variant=students.set.variant(students.folder),
@@ -230,13 +205,12 @@ def _subject(
     taught: TeacherLogits,
     *,
     title: str,
-    loss: str,
     settings: Mapping[str, Any],
     shown: int = 0,
     variant: str = "",
     partial: bool = False,
 ) -> Subject:
-    """Return a teacher or a student set; where a single model of it is drawn, that is the one `shown`."""
+    """Return a teacher or a student set for figures; `shown` is the model to draw where they draw one."""
     member = cache(lambda: trained.member(trained.load_model(), shown))
     logits = cache(trained.load_tested)
     scored = cache(lambda: on_test_splits(data, logits(), taught()))
@@ -248,7 +222,6 @@ def _subject(
     return Subject(
         title=title,
         model=str(trained.model),
-        loss=loss,
         settings=settings,
         recorded={name: np.array(values) for name, values in trained.metrics.items()},
         logits=lambda: logits()[0].numpy(),
@@ -269,7 +242,7 @@ def _curves(trained: Trained[Any]) -> Curves | None:
     history = trained.load_history()
     if history is None:
         return None
-    return Curves(history["epochs"].numpy(), history["train"].numpy(), history["val"].numpy())
+    return Curves(**{name: curve.numpy() for name, curve in history.items()})
 
 
 def _distinct_tests(data: Data) -> int:
@@ -278,9 +251,9 @@ def _distinct_tests(data: Data) -> int:
 
 
 def measure_reliability(scored: Sequence[Scored], examples: int) -> Reliability:
-    """Return confidence and accuracy of the predictions of all draws, by bins.
+    """Return the confidence and accuracy of the predictions of all draws, by bin.
 
-    They are of so many different `examples`.
+    `examples` is the number of distinct test examples.
     """
     top, correct, bins = (
         torch.cat([values(of_draw).flatten() for of_draw in scored])
@@ -289,6 +262,7 @@ def measure_reliability(scored: Sequence[Scored], examples: int) -> Reliability:
     count, confidence, accuracy = (
         bin_sums(values, bins).numpy() for values in (torch.ones_like(top), top, correct)
     )
-    used = count > 0
+    (used,) = np.nonzero(count)
     count, confidence, accuracy = count[used], confidence[used], accuracy[used]
-    return Reliability(confidence / count, accuracy / count, count, len(top) / examples)
+    means = {"confidence": confidence / count, "accuracy": accuracy / count}
+    return Reliability(used / BINS, 1 / BINS, **means, count=count, each=len(top) / examples)

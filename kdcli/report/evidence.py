@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from kdcli.evidence.verdicts import Measured, StudentsMeasured, Versus
     from kdcli.runs.student_sets import StudentSet
 
-MOST_CLASSES = 10  # that a table shows the recall of
-COSTS = {  # what the table shows of a cost, with its unit
+MOST_CLASSES = 10  # whose recall a table shows
+COSTS = {  # column titles and units of the cost table
     "parameters": ("parameters", "count"),
     "multiply_adds": ("multiply-\nadds", "count"),
     "bytes": ("bytes", "bytes"),
-    "latency_ms": ("latency of\na call", "ms"),
-    "latency_row_us": ("a row\nof 64", "µs"),
+    "latency_ms": ("latency\nper call", "ms"),
+    "latency_row_us": ("per row\nof 64", "µs"),
 }
 
 
@@ -47,7 +47,7 @@ def _group_sections(evidence: Evidence, row: Callable[[StudentsMeasured], Row]) 
 
 
 def verdict_table(evidence: Evidence, table: Table) -> Table:
-    """Return the part of a table of all metrics that has verdicts."""
+    """Return the metrics with verdicts, as part of the table of all metrics."""
     replicates = either((students.seeds for students in evidence.students), "seed")
     tests = counted(evidence.n_test, "test example")
     if evidence.draws > 1:
@@ -68,7 +68,7 @@ def verdict_table(evidence: Evidence, table: Table) -> Table:
 
 
 def means_table(evidence: Evidence, table: Table) -> Table | None:
-    """Return the part of a table of all metrics that has no verdicts, as means; None if there is nothing."""
+    """Return the means of the metrics without verdicts, as part of that table; None if there are none."""
     known = evidence.students[0].estimates
     names = [
         name
@@ -94,36 +94,36 @@ def means_table(evidence: Evidence, table: Table) -> Table | None:
 
 
 def recall_table(evidence: Evidence) -> Table | None:
-    """Make the table of the recall of each class, of many those of the lowest; None if it is not measured."""
+    """Make the table of recall by class; of many classes, the lowest. None if recall is not measured."""
     measured = [*([evidence.teacher] if evidence.teacher else []), *evidence.students]
-    if not all(one.recall for one in measured):
+    if not all(each.recall for each in measured):
         return None
     classes = evidence.description.classes
     lowest = sorted(range(len(classes)), key=lambda k: measured[0].recall[k].mean)
     shown = sorted(lowest[:MOST_CLASSES])
 
-    def row(one: Measured) -> Row:
-        recalls = [one.recall[k] for k in shown]
-        return Row(Cell(one.title), [Cell(mean, "%", (low, high)) for mean, low, high in recalls])
+    def row(model: Measured) -> Row:
+        recalls = [model.recall[k] for k in shown]
+        return Row(Cell(model.title), [Cell(mean, "%", (low, high)) for mean, low, high in recalls])
 
     sections = [Section([row(evidence.teacher)])] if evidence.teacher else []
     sections += _group_sections(evidence, row)
-    of = "each class" if len(shown) == len(classes) else f"the {len(shown)} classes where it is lowest"
-    return Table([Column(classes[k]) for k in shown], sections, f"recall of {of}", splits=True)
+    which = "each class" if len(shown) == len(classes) else f"the {len(shown)} classes where it is lowest"
+    return Table([Column(classes[k]) for k in shown], sections, f"recall of {which}", splits=True)
 
 
 def new_examples_table(brought: Sequence[NewExamples]) -> Table:
-    """Make the table of what new examples bring, against the same students without them."""
+    """Make the table of the effect of new examples, compared with the same students without them."""
     sections: dict[str, list[Row]] = {}
     for new in brought:
         against = ", ".join(map(str, new.without.set.transfer.more)) or "none"
         differences = [_difference(name, versus) for name, versus in new.versus.items()]
-        row = Row(Cell(f"{new.students.title}, against {against}"), differences)
+        row = Row(Cell(f"{new.students.title} vs {against}"), differences)
         sections.setdefault(new.students.group, []).append(row)
     return Table(
         [Column(f"{METRICS[name].title} difference") for name in brought[0].versus],
         [Section(rows, title=group) for group, rows in sections.items()],
-        "what new examples bring, against as many copies, or none (verdicts corrected apart)",
+        "effect of new examples, vs as many copies, or none (verdicts corrected separately)",
         splits=True,
     )
 
@@ -199,7 +199,7 @@ def _smoothing(student_set: StudentSet) -> dict[str, Any]:
 
 
 def set_facts(name: str, student_set: StudentSet) -> dict[str, Any]:
-    """Return what programs are told of a student set in the folder `name`."""
+    """Return the facts of the student set in the folder `name`, for JSON and CSV."""
     return {
         "name": name,
         "target": student_set.target,

@@ -21,7 +21,7 @@ MOST_NAMED = 5
 
 
 def groups_text(found: ByGroup, evidence: Evidence) -> Iterator[str]:
-    """Say of each set where it gains and where it loses, and what was left out."""
+    """Say in which groups each set gains and loses, and which groups were left out."""
     silent = []
     for students in evidence.students:
         rows = found.of(students)
@@ -35,19 +35,19 @@ def groups_text(found: ByGroup, evidence: Evidence) -> Iterator[str]:
             silent.append(name)
     if len(silent) > MOST_NAMED:
         sets = counted(len(silent), "set")
-        yield f"For {sets} no difference is shown in any group; that does not mean that there is none."
+        yield f"For {sets}, all groups are inconclusive, which does not mean that they are equal."
     elif silent:
         named = listed(silent)
-        yield f"For {named} no difference is shown in any group; that does not mean that there is none."
+        yield f"For {named}, all groups are inconclusive, which does not mean that they are equal."
     if found.more:
-        yield f"{counted(found.more, 'smaller group')} more, beyond the largest, were not compared."
+        yield f"Only the largest groups are compared; {counted(found.more, 'smaller group')} left out."
     if found.small:
         few = ", ".join(found.small[:MOST_NAMED]) + (", …" if len(found.small) > MOST_NAMED else "")
-        yield f"Left out, with few test examples in some draw: {few}."
+        yield f"Left out, for too few test examples in some draw: {few}."
 
 
 def _told(rows: Sequence[Within], verdict: str, verb: str) -> Iterator[str]:
-    """Say in how many groups a set has a verdict, and where most."""
+    """Say in how many groups a set has this verdict, and where the difference is largest."""
     shown = sorted(
         (row for row in rows if row.versus.verdict == verdict), key=lambda row: -abs(row.versus.gain)
     )
@@ -58,7 +58,7 @@ def _told(rows: Sequence[Within], verdict: str, verb: str) -> Iterator[str]:
 
 
 def groups_table(found: ByGroup, evidence: Evidence) -> Table:
-    """Make the table: for each set a section, with a row for each group."""
+    """Make the table: a section for each set, with a row for each group."""
     columns = [
         Column("n"),
         *([Column("teacher")] if evidence.teacher else []),
@@ -94,7 +94,7 @@ def _row(row: Within) -> Row:
 
 
 def groups_document(found: ByGroup) -> dict[str, Any]:
-    """Return the comparisons as `compare.json` holds them."""
+    """Return the comparisons in the form of `compare.json`."""
     return {
         "by": found.by,
         "left_out": list(found.small),

@@ -1,4 +1,4 @@
-"""The finding in brief, which opens a comparison."""
+"""The finding in brief, printed at the top of a comparison."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ NEARLY_ALL = 0.9  # of a gain
 
 
 def headline(evidence: Evidence, groups: Sequence[GroupFindings]) -> str:
-    """Say in a few sentences which targets help, by how much and why; empty where there is no verdict.
+    """Say in a few sentences which targets help, by how much and why; empty if there is no verdict.
 
-    A later metric is told only where those before it show no difference.
+    A metric is mentioned only if the metrics before it are inconclusive.
     """
     groups = list(map(_taught_something, groups))
     undecided: list[str] = []
@@ -43,12 +43,12 @@ def headline(evidence: Evidence, groups: Sequence[GroupFindings]) -> str:
 
 
 def _taught_something(group: GroupFindings) -> GroupFindings:
-    """Leave out the students of untrained teachers: that they learn nothing is no news."""
+    """Leave out the students of untrained teachers: it is no news that they learn nothing."""
     decided = [
-        replace(one, students=[students for students in one.students if students.set.taught.teaches])
-        for one in group.decided
+        replace(each, students=[students for students in each.students if students.set.taught.teaches])
+        for each in group.decided
     ]
-    return replace(group, decided=[one for one in decided if one.students])
+    return replace(group, decided=[each for each in decided if each.students])
 
 
 def _judged(metric: str, groups: Sequence[GroupFindings]) -> list[GroupFindings]:
@@ -57,7 +57,7 @@ def _judged(metric: str, groups: Sequence[GroupFindings]) -> list[GroupFindings]
 
 
 def _shown(groups: Sequence[GroupFindings], metric: str, verdict: Verdict) -> list[tuple[str, Decided]]:
-    """Return the sets of this verdict by group, the largest difference first."""
+    """Return the sets that have this verdict, with their groups, the largest difference first."""
     shown = [
         (group.group, decided)
         for group in groups
@@ -78,7 +78,7 @@ def _largest(found: Sequence[tuple[str, Decided]]) -> str:
     control = _taught(decided.control)
     if versus.interval is None:
         title = METRICS[decided.metric].title
-        return f"{subject}: " + (f"only with {control} is" if helps else "only with them is") + f" {title} ∞"
+        return f"{subject}: {title} is ∞ only with {control if helps else 'them'}"
     size = amount(decided.metric, abs(versus.gain))
     on_average = " on average" if versus.draws > 1 else ""
     against = f"{'over' if helps else 'against'} {control}{on_average} {ends(versus, gain=helps)}"
@@ -86,7 +86,7 @@ def _largest(found: Sequence[tuple[str, Decided]]) -> str:
 
 
 def _harm(losses: Sequence[tuple[str, Decided]]) -> list[str]:
-    """Name the targets that harm a model, beside others that help."""
+    """Name the targets that harm a model, next to those that help."""
     if not losses:
         return []
     decided = [found for _, found in losses]
@@ -119,15 +119,18 @@ def _around(gains: Sequence[tuple[str, Decided]], judged: Sequence[GroupFindings
     if len(judged) > 1:
         gaining, others = len({group for group, _ in gains} - {name}), len(judged) - 1
         if others == 1:
-            told.append(f"The other model {'gains by some' if gaining else 'does not gain by any'} target.")
+            gain = "gains from some" if gaining else "does not gain from any"
+            told.append(f"The other model {gain} target.")
         else:
-            gain = {0: "none gains by any", 1: "1 gains by some"}.get(gaining, f"{gaining} gain by some")
+            gain = {0: "none gains from any", 1: "1 gains from some"}.get(
+                gaining, f"{gaining} gain from some"
+            )
             told.append(f"Of {counted(others, 'other model')}, {gain} target.")
     return told
 
 
 def _source(attribution: Attribution, largest: StudentsMeasured) -> list[str]:
-    """Name the target that brings most of a gain by itself."""
+    """Name the target that brings most of a gain on its own."""
     shown = [share for share in attribution.shares if share.versus.verdict == "better"]
     if not shown:
         return []
@@ -140,7 +143,7 @@ def _source(attribution: Attribution, largest: StudentsMeasured) -> list[str]:
 
 
 def _undecided(here: str, metrics: Sequence[str], groups: Sequence[GroupFindings]) -> str:
-    """Say that no difference is shown in these metrics, and which ones would have been."""
+    """Say that these metrics are inconclusive, and which differences they had the power to detect."""
     judged = _judged(metrics[0], groups)
     models = judged[0].group if len(judged) == 1 else f"any of {counted(len(judged), 'model')}"
     titles = listed([METRICS[metric].title for metric in metrics], "or")
@@ -153,5 +156,5 @@ def _undecided(here: str, metrics: Sequence[str], groups: Sequence[GroupFindings
         if visible(metric, size) and attainable(metric, size)
     ]
     if sizes:
-        told += f"; a difference of {listed(sizes, 'or')} would be shown four times in five"
+        told += f" (80 % power to detect {listed(sizes, 'or')})"
     return f"{told}."

@@ -1,4 +1,4 @@
-"""The artefacts of a run and their states in words, as `kd show` and `kd check` tell them."""
+"""The artefacts of a run and their states in words, as `kd show` and `kd check` report them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ RESUMABLE = (
     "unfinished training; rerun the command to resume, unless it is still running (after a non-finite loss, "
     "with --keep-going):"
 )
-NEWER = "unfinished training of a newer kd; update kd to resume it:"
+NEWER = "unfinished training by a newer kd; update kd to resume it:"
 SPOILT = "not a valid training state; harmless, and safe to delete:"
 LEFTOVERS = (
     "left by a command that was interrupted or is still running; harmless, and removed by the next one:"
 )
-DIFFERS = "differs"  # from the recipe, and is fresh otherwise
-EMPHASIS: dict[str, Emphasis] = {"fresh": "good", "damaged": "bad"}  # of all others "warning"
+DIFFERS = "differs"  # differs from the recipe, but is fresh otherwise
+EMPHASIS: dict[str, Emphasis] = {"fresh": "good", "damaged": "bad"}  # "warning" for all others
 
 
 def state_cell(item: Item) -> Cell:
@@ -35,7 +35,7 @@ def state_cell(item: Item) -> Cell:
 
 
 def problems(items: Iterable[Item]) -> Iterator[Told]:
-    """Say of everything that is not fresh, or differs from the recipe, why, and what to do."""
+    """Explain why artefacts are not fresh or differ from the recipe, and what to do about it."""
     for item in items:
         if item.differences:
             yield Line(f"{item.name} differs from the recipe:", emphasis="warning")
@@ -51,14 +51,14 @@ def problems(items: Iterable[Item]) -> Iterator[Told]:
 
 
 def training_states(states: Sequence[KeptState]) -> Iterator[Told]:
-    """Name what trainings can be resumed from, and what they cannot."""
+    """List the training states that can be resumed, and those that cannot."""
     kept = states_document(states)
     for key, words in (("resumable", RESUMABLE), ("newer", NEWER), ("spoilt", SPOILT)):
         yield from paths(kept[key], words)
 
 
 def states_document(states: Sequence[KeptState]) -> dict[str, list[Path]]:
-    """Return the training states by what they are good for."""
+    """Return the paths of the training states, by whether they can be resumed."""
     readable = [state for state in states if not state.newer]
     return {
         "resumable": [state.path for state in readable if state.whole],

@@ -1,4 +1,4 @@
-"""Tables as wide as the terminal allows: where there is no room for one, a list says the same."""
+"""Tables fitted to the width of the terminal; where a table does not fit, a list shows the same."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
@@ -12,8 +12,8 @@ from rich.text import Text
 from kdcli.report.table import Cell, Column, Emphasis, Row, Table
 from kdcli.report.terminal import console, fitted
 
-NARROW = 60  # columns below which a list is read better than a table
-NAME = 24  # columns that a longer name needs at least, folded into as many lines as it takes
+NARROW = 60  # columns; below, a list is easier to read than a table
+NAME = 24  # columns that a folded name needs at least
 Place: TypeAlias = Literal["abreast", "below", "stacked"]
 """Where verdicts stand: beside the values, or below them, with the draws in the same line or the next."""
 
@@ -46,7 +46,7 @@ def draw(table: Table) -> None:
 def _grids(table: Table, terminal: Console) -> list[Grid]:
     """Lay a table out: whole if it fits, with verdicts abreast or below the values, else in parts.
 
-    A part has as many columns as the terminal has room for, and one if need be.
+    A part has as many columns as the terminal has room for, and at least one.
     """
     whole = _grid(table, "abreast")
     if not table.splits or narrow(terminal) or _in_one_line(whole, terminal):
@@ -64,7 +64,7 @@ def _grids(table: Table, terminal: Console) -> list[Grid]:
 
 
 def _in_one_line(grid: Grid, terminal: Console) -> bool:
-    """Whether the terminal has room for a table with all its words in one line."""
+    """Whether the terminal is wide enough for a table without folding any text."""
     wide = terminal.options.update(width=1000)
     return Measurement.get(terminal, wide, grid).maximum <= terminal.width
 
@@ -136,7 +136,7 @@ def _text(cell: Cell) -> Text:
 
 
 def _narrowest(grid: Grid) -> int:
-    """Return the columns that a table takes without cutting a number, or a name to next to nothing."""
+    """Return the least width of a table that cuts no number and keeps names readable."""
     widths = []
     for k, column in enumerate(grid.columns):
         least = column.min_width if k and column.min_width else NAME
@@ -144,18 +144,18 @@ def _narrowest(grid: Grid) -> int:
         longest = max(map(cell_len, lines))
         widths.append(longest if column.no_wrap else min(longest, least))
     folding = sum(not column.no_wrap for column in grid.columns)
-    uneven = max(folding - 1, 0)  # characters by which Rich's shares of the room differ
+    uneven = max(folding - 1, 0)  # characters by which Rich divides the width unevenly
     return sum(widths) + uneven + 3 * len(widths) + 1
 
 
 def _as_list(grid: Grid, width: int, *, marked: bool) -> Iterator[Text]:
-    """Yield the lines of a list: each row's title, and below it what the columns say of it."""
+    """Yield the lines of a list: each row's title, and below it the row's values by column."""
     if grid.title:
         yield Text(str(grid.title), style="bold")
     heads = [str(column.header).replace("-\n", "-").replace("\n", " ") for column in grid.columns]
     for title, *cells in zip(*(column.cells for column in grid.columns), strict=True):
         name = _as_text(title)
-        if marked and name.plain.startswith("  "):  # no mark, which needs no room here
+        if marked and name.plain.startswith("  "):  # an unmarked row needs no room for a mark here
             name = name[2:]
         yield name
         margin = " " * (len(name.plain) - len(name.plain.lstrip(" ")) + 2)

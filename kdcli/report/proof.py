@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def proof_text(proof: Proof | Unproven) -> str:
-    """Say what was compared and how it came out, or why nothing was."""
+    """Say what was compared and with what result, or why nothing was compared."""
     from kdcli.exports.proof import Unproven
 
     if isinstance(proof, Unproven):
@@ -24,11 +24,13 @@ def proof_text(proof: Proof | Unproven) -> str:
     tested = counted(proof.tested, "test example")
     if proof.tested < proof.of:
         tested = f"the first {tested} of {proof.of:,}"
-    made, odd = counted(proof.made, "made row"), proof.near - proof.near_alike
+    made, odd = counted(proof.made, "synthetic row"), proof.near - proof.near_alike
     which = f"all but {odd:,}" if odd else "all"
-    ties = f" (those are ties: their best two classes are less than {TIE} apart)" if odd else ""
+    ties = f" (the rest are ties, with less than {TIE} between their top two classes)" if odd else ""
     difference = f"{proof.difference:.1e}" if proof.difference else "0"
-    built = f" Compiled for size it has {readable_size(proof.built)} of code and data." if proof.built else ""
+    built = (
+        f" Compiled for size, it takes {readable_size(proof.built)} of code and data." if proof.built else ""
+    )
     return (
         f"Proven by {proof.by}: of {tested} and {made}, {which} have the same class as in kd{ties}. "
         f"The largest difference in probability is {difference}.{built}"
@@ -36,7 +38,7 @@ def proof_text(proof: Proof | Unproven) -> str:
 
 
 def proof_table(file: str, proof: Proof | Unproven, costs: Mapping[str, Cost]) -> Table:
-    """Make a table of what an export costs, beside the `costs` in kd of what has these names."""
+    """Make a table of the cost of an export, next to the `costs` of models in kd by their names."""
     columns = [Column("bytes"), Column("latency\nmedian"), Column("95th\npercentile")]
     rows = [Row(Cell(file), [Cell(float(proof.size), "bytes"), *_latencies(proof)])]
     for name, cost in costs.items():

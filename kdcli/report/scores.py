@@ -1,4 +1,4 @@
-"""The table of what student sets score, as they were trained: means and standard deviations over seeds."""
+"""The table of student sets' scores after training: means and standard deviations over seeds."""
 
 import math
 import statistics
@@ -17,7 +17,7 @@ class ScoredSet(Protocol):
 
     @property
     def title(self) -> str:
-        """What the set is called."""
+        """The set's title."""
 
     @property
     def model(self) -> str:
@@ -29,7 +29,7 @@ class ScoredSet(Protocol):
 
 
 def score_table(sets: Iterable[ScoredSet]) -> Table:
-    """Make a table of scores; where models are described by numbers, with these instead of the errors."""
+    """Make a table of scores; numbers that describe the models, if there are any, replace the errors."""
     sets = list(sets)
     described = dict.fromkeys(name for scored in sets for name in scored.metrics if name not in RECORDED)
     names = ["accuracy", *([] if described else ["errors"]), "nll", *described]
@@ -56,7 +56,7 @@ def _score(name: str, metrics: Mapping[str, Sequence[Sequence[float]]]) -> Cell:
 def spread(values: Sequence[float], form: str, unit: str = "", scale: float = 1) -> str:
     """Write the mean and standard deviation of values, or the only value; ∞ where any is infinite.
 
-    The standard deviation stands in brackets: after a ± stands half the width of an interval.
+    The standard deviation is in brackets, since ± is reserved for intervals.
     """
     if math.isinf(max(values)):
         return "∞"

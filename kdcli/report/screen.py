@@ -1,4 +1,4 @@
-"""Where output goes: people's words, one JSON document, progress, and errors."""
+"""The output of commands: text for people, one JSON document, progress, and errors."""
 
 import json
 import sys
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
     from kdcli.progress import Report
 
-BAR = 10  # characters that a progress bar is worth its place with
+BAR = 10  # least width at which a progress bar is worth its place
 
 
 @dataclass(frozen=True)
 class Screen:
-    """Where output goes: people's words to stdout unless quiet or JSON, progress to stderr."""
+    """The output of a command: text to stdout unless quiet or JSON, progress to stderr."""
 
     quiet: bool = False
     as_json: bool = False
 
     def show(self, result: Result, **more: Any) -> None:
-        """Print what a command came to: to a person what it tells, to a program its document with `more`."""
+        """Print a command's result: as text for a person, or as a JSON document with `more`."""
         if not (self.quiet or self.as_json):
             self.tell(*result.told())
         if self.as_json:
             self.document({**result.document(), **more})
 
     def tell(self, *parts: Told) -> None:
-        """Print lines and tables for a person: a table as a list in a narrow terminal."""
+        """Print lines and tables for a person; in a narrow terminal, tables become lists."""
         for told in parts if not (self.quiet or self.as_json) else ():
             match told:
                 case Table():
@@ -55,11 +55,11 @@ class Screen:
                     console().print(fitted(told), soft_wrap=True)
 
     def say(self, words: str = "") -> None:
-        """Print a line for a person, whole so that a path or a command can be copied."""
+        """Print a line for a person without wrapping it, so that a path or a command can be copied."""
         self.tell(words)
 
     def hint(self, words: Advice) -> None:
-        """Tell a person on stderr of what goes on, apart from the results."""
+        """Print a message for a person on stderr, apart from the results."""
         if not self.quiet:
             console(stderr=True).print(text(words), soft_wrap=True)
 
@@ -69,12 +69,12 @@ class Screen:
         if named is None:
             why = ", the current one" if is_current(run) else ""
         else:
-            why = ", as KD_RUN says" if named == run.name else f", not on {named} as KD_RUN says"
+            why = " (set by KD_RUN)" if named == run.name else f", not {named} set by KD_RUN"
         if not self.as_json or console(stderr=True).is_terminal:
             self.hint(f"working on run {run.name}{why}")
 
     def confirmed(self, question: str) -> bool:
-        """Ask a person on stderr; whatever is not yes is no, and no answer at all is an interruption."""
+        """Ask a person on stderr; any answer but yes is no, and end of input is an interruption."""
         console(stderr=True).print(f"{question} [y/N]: ", soft_wrap=True, end="")
         answer = sys.stdin.readline()
         if not answer:
@@ -89,9 +89,9 @@ class Screen:
 
     @contextmanager
     def watch(self, title: str, total: int, unit: str, steps: int) -> Iterator["Report"]:
-        """Show a progress bar with the loss, if there is one, and the time left, where stderr is a terminal.
+        """Show a progress bar with the loss, if there is one, and the time left, if stderr is a terminal.
 
-        There are a `total` of units, such as epochs, trees or images, each of so many `steps`.
+        `total` is the number of units, such as epochs, trees or images; each has so many `steps`.
         """
         from rich import progress
 
@@ -117,7 +117,7 @@ class Screen:
 
     @contextmanager
     def runs(self, total: int) -> Iterator["_Runs"]:
-        """Show a line with the runs that are done, at work and failed, and the time left, on a terminal."""
+        """On a terminal, show how many runs are finished, running and failed, and the time left."""
         from rich import progress
 
         terminal = console(stderr=True)
@@ -126,7 +126,7 @@ class Screen:
                 terminal.width,
                 (progress.TextColumn("{task.completed} of {task.total} runs"), 2 * len(str(total)) + 8, 1),
                 (progress.BarColumn(), BAR, 4),
-                (progress.TextColumn("{task.description}"), len("99 at work, 999 failed"), 2),
+                (progress.TextColumn("{task.description}"), len("99 running, 999 failed"), 2),
                 (progress.TimeRemainingColumn(), len("0:00:00"), 3),
             ),
             console=terminal,
@@ -138,7 +138,7 @@ class Screen:
 
     @contextmanager
     def download(self, title: str) -> Iterator["_Download"]:
-        """Show a progress bar of a download, where stderr is a terminal."""
+        """Show the progress bar of a download, if stderr is a terminal."""
         from rich import progress
 
         terminal = console(stderr=True)
@@ -160,7 +160,7 @@ class Screen:
 
 @dataclass(frozen=True)
 class _Training:
-    """What shows a training: told the steps done and the loss."""
+    """The progress bar of a training; called with the steps done and the loss."""
 
     screen: Screen
     bar: Any
@@ -178,7 +178,7 @@ class _Training:
 
 
 def _at(done: int, total: int, unit: str, steps: int) -> str:
-    """Say how far a training of a `total` of units is, each of so many steps: "epoch 3/60, batch 12/40"."""
+    """Write the progress of a training, such as "epoch 3/60, batch 12/40"."""
     whole, batches = divmod(done, steps)
     if steps > 1 and whole < total:
         return f"{unit} {whole + 1}/{total}, batch {batches:,}/{steps:,}"
@@ -186,9 +186,9 @@ def _at(done: int, total: int, unit: str, steps: int) -> str:
 
 
 def _that_fit(width: int, *columns: tuple["ProgressColumn", int, int]) -> list["ProgressColumn"]:
-    """Return the columns of a progress bar that a terminal has room for.
+    """Return the columns of a progress bar that fit into a terminal.
 
-    Each is given with the characters that it takes and its rank: those of the lowest ranks stay.
+    Each column comes with its width in characters and its rank; the lowest ranks are kept.
     """
     kept: list[ProgressColumn] = []
     for column, needed, _ in sorted(columns, key=lambda given: given[2]):
@@ -200,18 +200,18 @@ def _that_fit(width: int, *columns: tuple["ProgressColumn", int, int]) -> list["
 
 @dataclass(frozen=True)
 class _Runs:
-    """What shows a sweep: told the runs that are over, at work, and failed."""
+    """The progress line of a sweep; called with the numbers of finished, running and failed runs."""
 
     bar: Any
     task: Any
 
     def __call__(self, over: int, at_work: int, failed: int) -> None:
-        told = f"{at_work} at work" + (f", {failed} failed" if failed else "")
+        told = f"{at_work} running" + (f", {failed} failed" if failed else "")
         self.bar.update(self.task, completed=over, description=told)
 
 
 class _Download:
-    """What shows a download: told its `total` in bytes, and then each part that arrived."""
+    """The progress bar of a download: set `total` in bytes, then update it with each part that arrives."""
 
     def __init__(self, bar: Any, title: str) -> None:
         self._bar = bar

@@ -1,4 +1,4 @@
-"""What the evidence comes to, in sentences."""
+"""The evidence in sentences."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from kdcli.evidence.gather import Evidence
     from kdcli.evidence.verdicts import StudentsMeasured, Versus
 
-MECHANISMS = {  # by which a target may bring what soft targets gain
+MECHANISMS = {  # how another target may bring the gain of soft targets
     "smooth": "regularisation",
     "hard": "label cleaning",
     "spread": "the teacher's confidence without its dark knowledge",
     "shuffled": "the teacher's confidence, with noise in the other classes",
     "self": "a teacher, however small",
-    "random": "soft labels as such, whatever they say",
+    "random": "soft labels as such, whatever their content",
 }
 VERBS = {"better": "beats", "worse": "is worse than"}
 
 
 def sentences(evidence: Evidence, groups: Iterable[GroupFindings]) -> dict[str, list[Text]]:
-    """Say of each group what beats its control, what falls behind, what is open, and why gains are there."""
+    """State by group what beats its control, what is worse, what is inconclusive, and why gains occur."""
     texts: dict[str, list[Text]] = {}
     for group in groups:
         said: list[Text] = [text for decided in group.decided for text in decided_text(decided, evidence)]
@@ -38,7 +38,7 @@ def sentences(evidence: Evidence, groups: Iterable[GroupFindings]) -> dict[str, 
             if attribution.shares or attribution.obstacle
         ]
         if group.tells:
-            said.append(("To see what else could bring the gain, run ", group.tells, "."))
+            said.append(("To test other explanations of the gain, run ", group.tells, "."))
         if said:
             texts[group.group] = said
     return texts
@@ -72,9 +72,9 @@ def _differences(decided: Decided, verb: str) -> str:
         mark = "" if versus.paired else " (unpaired)"
         metric = versus.metric
         if versus.interval is None:
-            whose = "of the control" if versus.gain > 0 else "of the students"
+            whose = "the control" if versus.gain > 0 else "the students"
             title = METRICS[metric].title
-            parts.append(f"{spoken(students)} {verb} in {title}{mark}: only that {whose} is ∞")
+            parts.append(f"{spoken(students)} {verb} in {title}{mark}: it is ∞ only for {whose}")
             continue
         size = abs(versus.gain)
         by = f"by {number(size, METRICS[metric].unit)}" if parts else f"{verb} by {amount(metric, size)}"
@@ -84,7 +84,7 @@ def _differences(decided: Decided, verb: str) -> str:
 
 
 def in_draws(versus: Versus) -> str:
-    """Say in how many draws the difference goes the same way; empty with one draw."""
+    """Say in how many draws the difference has the same sign; empty with one draw."""
     if versus.draws < 2:
         return ""
     if versus.alike == versus.draws:
@@ -93,7 +93,7 @@ def in_draws(versus: Versus) -> str:
 
 
 def _expected(versus: Versus) -> str:
-    """Say what difference to expect of another draw; empty where that is not known."""
+    """Say which difference to expect in another draw; empty if it is not known."""
     if versus.another is None:
         return ""
     unit, sign = METRICS[versus.metric].unit, 1 if (versus.difference or 0) > 0 else -1
@@ -128,23 +128,23 @@ def _undecided(decided: Decided) -> list[str]:
 
 
 def attainable(metric: str, difference: float) -> bool:
-    """Whether two values of a metric can differ as much: shares cannot by 100 points or more."""
+    """Whether two values of a metric can differ by this much: shares cannot by 100 points or more."""
     return METRICS[metric].total or difference < METRICS[metric].most
 
 
 def obstacle_text(attribution: Attribution) -> str:
-    """Say what keeps a gain from being shared out; empty if nothing does."""
+    """Say why a gain cannot be attributed; empty if it can."""
     common = counted(attribution.common, "seed")
     return {
         "": "",
-        "seeds": f"the sets that could tell have {common if attribution.common else 'no seed'} in common",
+        "seeds": f"the sets to explain it with have {common if attribution.common else 'no seed'} in common",
         "no gain": f"there is no gain on the {common} that the sets have in common",
     }[attribution.obstacle]
 
 
 def attribution_text(attribution: Attribution) -> str:
-    """Say how much of a gain the other targets bring, and what soft targets add to that."""
-    chosen = f" (of {attribution.among} such sets the best on validation)" if attribution.among > 1 else ""
+    """Say how much of a gain the other targets bring, and how much soft targets add to it."""
+    chosen = f" (the best of {attribution.among} such sets on validation)" if attribution.among > 1 else ""
     gained = f"{spoken(attribution.soft)}{chosen} gains over {spoken(attribution.control)}"
     metric = attribution.metric
     if attribution.obstacle:
@@ -177,7 +177,7 @@ def _share_text(share: Share, attribution: Attribution) -> str:
 
 
 def ends(versus: Versus, *, gain: bool = True) -> str:
-    """Write the ends of the interval of a gain, or of a loss, where it has some."""
+    """Write the ends of the interval of a gain, or of a loss, if it has an interval."""
     if versus.gain_interval is None:
         return "with no interval"
     low, high = versus.gain_interval
@@ -188,15 +188,15 @@ def ends(versus: Versus, *, gain: bool = True) -> str:
 
 
 def coverage(evidence: Evidence, groups: Iterable[GroupFindings] = ()) -> str:
-    """Say what the intervals and verdicts cover, and what not."""
+    """Say what the intervals and verdicts cover, and what they do not."""
     words = [_sources(evidence), *_varied(evidence)]
     if evidence.draws > 1 and evidence.tests:
         most = evidence.draws - evidence.draws // 3
         words.append(f'"+ in {most}/{evidence.draws}": the difference is above 0 in {most} of these draws.')
     if any(math.isinf(s.estimates["nll"].mean) for s in evidence.students):
         words.append(
-            "NLL, the mean −log of the probability of what happened, is ∞ where a model gave it none, as a "
-            "leaf of a single class does."
+            "NLL, the mean −log of the true class's probability, is ∞ where a model gave the true class "
+            "probability 0, as a leaf of a single class does."
         )
     if evidence.tests:
         words.append(
@@ -207,9 +207,9 @@ def coverage(evidence: Evidence, groups: Iterable[GroupFindings] = ()) -> str:
     if evidence.tests > 1:
         words.append("The largest of several differences is on average overestimated.")
     if any(attribution.shares for group in groups for attribution in group.attributions):
-        words.append("What soft targets add to other targets is corrected for by itself, in the same way.")
+        words.append("What soft targets add to other targets is corrected separately, in the same way.")
     if any(students.set.transfer.asks for students in evidence.students):
-        words.append("New examples have the teacher's class where a target is made of labels, controls too.")
+        words.append("With targets made of labels, controls too, new examples have the teacher's class.")
     if any(not versus.paired for students in evidence.students for versus in students.versus.values()):
         words.append("Unpaired sets differ from their control in more than the target.")
     if bayes := evidence.description.bayes:
@@ -238,10 +238,10 @@ def _sources(evidence: Evidence) -> str:
         return {
             "sampled": f"Each draw is a new sample of the data, {own}; {interval} {draws}.",
             "split": f"Each draw is another split of the same examples, {own}; {interval} {draws}, corrected "
-            "for what these share (Nadeau and Bengio).",
+            "for the examples that these share (Nadeau and Bengio).",
             "test kept": f"Each draw is another split of the same training examples, {own}; {interval} "
-            f"{draws} and the test examples, which all share. It holds for these training examples: two "
-            f"draws have about {_shared(evidence)} % of theirs in common.",
+            f"{draws} and the test examples, which all draws share. It holds for these training examples: "
+            f"two draws have about {_shared(evidence)} % of them in common.",
         }[evidence.description.drawing]
     one_seed = all(students.seeds == 1 for students in evidence.students)
     sources = "test examples, for this one seed" if one_seed else "training seeds and test examples"
@@ -249,7 +249,7 @@ def _sources(evidence: Evidence) -> str:
 
 
 def _shared(evidence: Evidence) -> int:
-    """Return which share of its training examples a draw has in common with another, in percent."""
+    """Return the share of a draw's training examples that another draw has too, in percent."""
     sizes = evidence.description.sizes
     return round(100 * sizes["train"] / (sizes["train"] + sizes["val"]))
 

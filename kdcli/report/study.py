@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from kdcli.evidence.study import ByValue, StudyEvidence, StudyRow
 
 METRIC = "accuracy"
-TOLD = 4  # treatments in a sentence on a metric
-LISTED = 40  # runs in a table, unless all are asked for
+TOLD = 4  # treatments named in the sentence on a metric
+LISTED = 40  # runs in a table, unless `full`
 
 
 def leaf(key: str) -> str:
-    """Return the last part of a key, by which a table calls it."""
+    """Return the last part of a key, its name in tables."""
     return key.partition(".")[2]
 
 
 def value_text(value: Any) -> str:
-    """Write a value that varies."""
+    """Write a value of a varied key."""
     if isinstance(value, list):
         return ", ".join(map(value_text, value))
     if value is None:
@@ -40,13 +40,13 @@ def value_text(value: Any) -> str:
 
 
 def at(varied: Mapping[str, Any], keys: Sequence[str]) -> str:
-    """Say at which values a run is: "noise = 0.3, transfer_size = 100"."""
+    """Write the varied values of a run: "noise = 0.3, transfer_size = 100"."""
     short = short_names(keys)
     return ", ".join(f"{short[key]} = {value_text(varied[key])}" for key in keys if key in varied)
 
 
 def study_text(evidence: StudyEvidence) -> Iterator[str]:
-    """Say what each treatment brings, in how many runs, and where most; and which students are best."""
+    """Say how often each treatment helps or harms, where it does most, and which students are best."""
     for metric in ("accuracy", "nll"):
         told = [text for treatment in evidence.treatments for text in _told(evidence, treatment, metric)]
         if told:
@@ -86,14 +86,14 @@ def study_coverage(evidence: StudyEvidence, *, averages: bool) -> str:
     """Say what verdicts cover, and what `averages` over runs have, where there are any."""
     return (
         f"Verdicts hold at 95 % for the {counted(evidence.tests, 'comparison')} of all runs together "
-        "(Holm's correction); inconclusive does not mean equal. What is best among many on validation "
-        "examples is on average a little worse on others."
-        + (" An average has the mean of its runs' intervals, as if all erred alike." if averages else "")
+        "(Holm's correction); inconclusive does not mean equal. The best of many on validation examples "
+        "is on average a little worse on new examples."
+        + (" Averages have the mean of their runs' intervals, as if errors agreed." if averages else "")
     )
 
 
 def study_table(evidence: StudyEvidence, *, full: bool = False) -> Table:
-    """Make the table: a row for each run, with its values, the control, and what each treatment brings."""
+    """Make the table: a row for each run, with its values and its treatments' differences from control."""
     runs: dict[str, list[StudyRow]] = {}
     for row in evidence.rows:
         runs.setdefault(row.run, []).append(row)
@@ -134,7 +134,7 @@ def _cell(sets: Sequence[StudyRow], treatment: str) -> Cell:
 
 
 def by_table(found: Sequence[ByValue], key: str) -> Table:
-    """Make the table of what each treatment brings for each value of a key."""
+    """Make the table of each treatment's gain for each value of a key."""
     sections = []
     for treatment in dict.fromkeys(entry.treatment for entry in found):
         rows = [_by_row(entry) for entry in found if entry.treatment == treatment]

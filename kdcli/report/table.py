@@ -22,11 +22,10 @@ VERDICTS: Mapping[str, tuple[str, Emphasis]] = {  # as a person reads them
 
 @dataclass(frozen=True)
 class Cell:
-    """What a table says at one place: a text, or a value in its `unit`.
+    """A cell of a table: a text, or a value in its `unit`.
 
     `interval` has the ends of the value's 95 % interval, `per_seed` the value of each draw and seed. `versus`
-    compares it with the control's; `note` stands where a verdict would, if there is none. `below` are lines
-    of less weight.
+    compares it with the control; `note` replaces a missing verdict. `below` are dimmed lines below the text.
     """
 
     value: float | str | None = None
@@ -57,7 +56,7 @@ class Cell:
 
     @property
     def verdict(self) -> tuple[str, Emphasis]:
-        """The verdict, or what stands in its place."""
+        """The verdict, or what is written instead, with its emphasis."""
         versus = self.versus
         if versus is None:
             return self.note, ""
@@ -69,9 +68,9 @@ class Cell:
 
     @property
     def draws(self) -> str:
-        """In how many draws the difference has its mean's sign, such as "+ in 9/10".
+        """In how many draws the difference has the sign of the mean, such as "+ in 9/10".
 
-        Empty with one draw, and where the difference is shown without a sign.
+        Empty with one draw, and if the difference is shown without a sign.
         """
         versus, sign = self.versus, self.difference[:1]
         if not versus or versus.draws < 2 or sign not in ("+", "−"):
@@ -81,10 +80,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its title, which `short` has in lines where room is scarce.
+    """A column: its title, and a `short` title for narrow terminals.
 
-    `control` names what its cells are compared with, over several `draws` or one. Text is aligned to the
-    left, and `folds` where it needs more than the room that there is, though not below so many characters.
+    `control` names what the cells are compared with, over several draws if `draws`. `left` aligns text to the
+    left. If the column `folds`, text that does not fit is wrapped, but not to fewer than `least` characters.
     `key` is its name for programs.
     """
 
@@ -100,9 +99,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A row: what it is about, and its cells; `facts` are what else programs are told of it.
+    """A row: its title and cells; `facts` are further values for programs.
 
-    Its `role` stands behind the title, a `mark` such as "*" before it.
+    The `role` is written after the title, a `mark` such as "*" before it.
     """
 
     title: Cell
@@ -122,9 +121,9 @@ class Section:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: the column of its rows' titles, the other columns, and sections of rows.
+    """A table: the column of row titles, the other columns, and sections of rows.
 
-    One that `splits` may be shown in parts, with some of its columns each.
+    A table that `splits` may be shown in parts, each with some of its columns.
     """
 
     columns: Sequence[Column]

@@ -1,7 +1,7 @@
-"""Where text leaves kd: laid out for the terminal's width, and written in the output's encoding.
+"""Text output: laid out for the terminal's width, and written in the output's encoding.
 
-`outlets` puts itself between everything that is printed and the standard streams. Characters that the
-encoding of a stream lacks are replaced by plain ones there, and a stream that takes no more is reported.
+`outlets` wraps the standard streams: characters that a stream's encoding lacks are replaced by plain ones,
+and a stream that can no longer be written is reported.
 """
 
 import errno
@@ -19,10 +19,10 @@ from rich.text import Text
 
 from kdcli.errors import KdError
 
-NARROWEST, WIDEST = 20, 1000  # columns that `COLUMNS` is taken at its word for
-BROKEN_PIPE = 141  # exit code of a program that SIGPIPE ends: 128 + 13
+NARROWEST, WIDEST = 20, 1000  # `COLUMNS` is clipped to this range
+BROKEN_PIPE = 141  # exit code of a program ended by SIGPIPE: 128 + 13
 
-# What is written instead of a character that the encoding lacks; looked up until the encoding has it.
+# Replacements of characters that the encoding lacks, looked up repeatedly until the encoding has one.
 PLAIN = {
     **dict(zip("┏━┳┓┃┡╇┩┗┛╭╮╰╯╸╺", "┌─┬┐│├┼┤└┘┌┐└┘──", strict=True)),
     **dict(zip("┌─┬┐│├┼┤└┴┘", "+-++|++++++", strict=True)),
@@ -42,18 +42,18 @@ PLAIN = {
 
 
 class OutputError(KdError):
-    """The standard output takes no more text, as on a full disk."""
+    """The standard output cannot be written, as on a full disk."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(
             f"cannot write to the standard output: {error.strerror or error}",
-            "what the command made is kept; run it again with its output elsewhere",
+            "what the command made is kept; run it again with its output sent elsewhere",
         )
 
 
 @cache
 def _replacements(encoding: str) -> dict[int, str]:
-    """Return what stands for each character of `PLAIN` that an encoding lacks."""
+    """Return the replacement of each character of `PLAIN` that an encoding lacks."""
     replacements = {}
     for character in PLAIN:
         plain = character
@@ -73,12 +73,12 @@ def _encodes(encoding: str, text: str) -> bool:
 
 
 def spelled(text: str, encoding: str) -> str:
-    r"""Return a text that can be written in an encoding: plain words for signs, `\xe9` for other letters."""
+    r"""Return a text that an encoding can write: plain forms of signs, escapes such as `\xe9` of letters."""
     return text.translate(_replacements(encoding)).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def print_file(content: str) -> None:
-    """Print a text that is to be a file: in UTF-8 where it goes to one, whatever a terminal writes."""
+    """Print the content of a file: always in UTF-8 unless stdout is a terminal."""
     if isinstance(sys.stdout, Outlet) and not sys.stdout.isatty():
         sys.stdout.write_file(content.encode())
     else:
@@ -86,10 +86,10 @@ def print_file(content: str) -> None:
 
 
 class Outlet(io.TextIOWrapper):
-    """A standard stream that spells what its encoding lacks, and takes no text any more once it failed.
+    """A standard stream that replaces characters its encoding lacks, and ignores text after a failure.
 
     Raises `OutputError` if the standard output cannot be written, and `SystemExit` with `BROKEN_PIPE` if
-    its reader went away. The standard error stream fails in silence: nobody is left to be told.
+    its reader went away. The standard error stream fails silently: there is nowhere left to report it.
     """
 
     def __init__(self, stream: TextIO, *, essential: bool) -> None:
@@ -105,7 +105,7 @@ class Outlet(io.TextIOWrapper):
         return len(text)
 
     def write_file(self, content: bytes) -> None:
-        """Write what is to be a file, whatever the encoding of the stream."""
+        """Write the content of a file as it is, whatever the encoding of the stream."""
         self.flush()
         with self._watched():
             self.buffer.write(content)
@@ -128,13 +128,13 @@ class Outlet(io.TextIOWrapper):
             self._discard()
             if not self._essential:
                 return
-            # Windows says that an argument is invalid where others say that the pipe is broken.
+            # Windows reports a broken pipe as an invalid argument.
             if error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL):
                 raise SystemExit(BROKEN_PIPE) from None
             raise OutputError(error) from None
 
     def _discard(self) -> None:
-        """Let go nowhere what is in buffers still, or Python fails on it once more when it exits."""
+        """Send what is still buffered to the null device; otherwise Python fails again when it exits."""
         with suppress(OSError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
@@ -143,7 +143,7 @@ class Outlet(io.TextIOWrapper):
 
 @contextmanager
 def outlets() -> Iterator[None]:
-    """Put an `Outlet` in place of both standard streams that text is written to."""
+    """Replace stdout and stderr by an `Outlet` each."""
     _occupy_closed()
     before = sys.stdout, sys.stderr
     if hasattr(sys.stdout, "buffer"):
@@ -162,15 +162,15 @@ def outlets() -> Iterator[None]:
 
 
 def _occupy_closed() -> None:
-    """Open standard streams that the shell closed on nothing, or the next file would get their number.
+    """Open the null device in place of standard streams that the shell closed, or files get their numbers.
 
-    Libraries write warnings to streams 1 and 2, whatever those are.
+    Libraries write warnings to file descriptors 1 and 2, whatever these are.
     """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is `number`
 
 
 def flush() -> None:
@@ -180,7 +180,7 @@ def flush() -> None:
 
 
 class _Console(Console):
-    """A console that lays out any character: what the encoding lacks is replaced on the way out."""
+    """A console that lays out any character; those that the encoding lacks are replaced on output."""
 
     @property
     def encoding(self) -> str:
@@ -188,16 +188,16 @@ class _Console(Console):
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return what prints text as it is, for the width of the terminal or of `COLUMNS`."""
-    width = height = None  # those of the terminal, also if they change
-    if "COLUMNS" in os.environ:  # which counts if it is a number above 0
+    """Return a console that prints text unchanged, as wide as the terminal or as `COLUMNS` says."""
+    width = height = None  # follow the terminal, even if it is resized
+    if "COLUMNS" in os.environ:  # ignored unless it is a number above 0
         width, height = shutil.get_terminal_size()
         width = min(max(width, NARROWEST), WIDEST)
     return _Console(stderr=stderr, width=width, height=height, highlight=False, markup=False, emoji=False)
 
 
 def fitted(text: str | Text, *, stderr: bool = False) -> Text:
-    """Return a text as it will be written, so that it is as wide as when it is laid out."""
+    """Return a text as it will be written, so that layout sees its true width."""
     encoding = getattr(sys.stderr if stderr else sys.stdout, "encoding", None) or "utf-8"
     if isinstance(text, str):
         return Text(spelled(text, encoding))
@@ -210,5 +210,5 @@ def fitted(text: str | Text, *, stderr: bool = False) -> Text:
 
 
 def asks() -> bool:
-    """Whether there is somebody to answer a question."""
+    """Whether a person can be asked: standard input is a terminal."""
     return sys.stdin is not None and sys.stdin.isatty()

@@ -1,4 +1,4 @@
-"""What commands tell a person: lines and tables as data. Each command's result says its own."""
+"""Command output for a person, as data: lines, tables and files. Each command's result makes its own."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from kdcli.report.table import Emphasis, Table
 
 @dataclass(frozen=True)
 class Line:
-    """A line of text; one that wraps is a sentence, another has a path or a command to copy."""
+    """A line of text. Sentences `wrap`; lines with a path or a command to copy do not."""
 
     text: Text
     wrap: bool = False
@@ -19,7 +19,7 @@ class Line:
 
 @dataclass(frozen=True)
 class File:
-    """A text that is to be a file."""
+    """The content of a file."""
 
     text: str
 
@@ -28,10 +28,10 @@ Told: TypeAlias = str | Line | File | Table
 
 
 class Result(Protocol):
-    """What a command made or found."""
+    """The result of a command."""
 
     def told(self) -> Iterable[Told]:
-        """Return what a person is told."""
+        """Return the output for a person."""
 
     def document(self) -> Mapping[str, Any]:
-        """Return what a program is told, as JSON."""
+        """Return the JSON document for a program."""

@@ -17,13 +17,13 @@ FORMS = {
     "ms": ".3f",
     "µs": ".3f",
     "count": ",.0f",
-}  # by unit; of all others ".4f"
-SUFFIXES = {"%": " %", "ms": " ms", "µs": " µs"}  # units that stand behind every number
-AMOUNTS = {"%": "points of ", "nats": "nats of ", "errors": ""}  # of a metric; of all others "in "
+}  # by unit; ".4f" for all others
+SUFFIXES = {"%": " %", "ms": " ms", "µs": " µs"}  # units written after every number
+AMOUNTS = {"%": "points of ", "nats": "nats of ", "errors": ""}  # by unit; "in " for all others
 
 
 def number(value: float, unit: str = "") -> str:
-    """Write a value or a difference without its unit: "94.50" of "%", "−0.0123", "∞"."""
+    """Write a value or a difference without its unit: "94.50" for "%", "−0.0123", "∞"."""
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if unit == "bytes":
@@ -36,7 +36,7 @@ def number(value: float, unit: str = "") -> str:
 
 
 Ends: TypeAlias = tuple[float, float] | None
-"""The ends of an interval, where there is one."""
+"""The ends of an interval, if there is one."""
 
 
 def quantity(value: float, unit: str = "", ends: Ends = None) -> str:
@@ -54,7 +54,7 @@ def signed(value: float, unit: str = "", ends: Ends = None) -> str:
 
 
 def _interval(value: float, unit: str, ends: Ends) -> str:
-    """Write an interval about a value: half its width, or its ends where one is farther than the other."""
+    """Write the interval of a value: half its width, or both ends if it is not symmetric."""
     if ends is None:
         return ""
     low, high = ends
@@ -69,17 +69,17 @@ def amount(metric: str, value: float) -> str:
 
 
 def visible(metric: str, value: float) -> bool:
-    """Whether a difference is written as anything but 0."""
+    """Whether a difference rounds to anything but 0."""
     return any(digit in number(value, METRICS[metric].unit) for digit in "123456789∞")
 
 
 def seconds(value: float) -> str:
-    """Write how long something took: "3.2 s"."""
+    """Write a duration: "3.2 s"."""
     return f"{value:.1f} s"
 
 
 def place(path: Path) -> str:
-    """Return a path as it is shortest to read from here."""
+    """Return a path relative to the working folder, or the whole path if it lies outside."""
     relative = os.path.relpath(path)
     return legible(str(path) if relative.startswith("..") else relative)
 
@@ -95,12 +95,12 @@ def legible(text: str) -> str:
 
 
 def iso(seconds_since_epoch: float) -> str:
-    """Return a time of the file system as `meta.json` writes times."""
+    """Return a file system time in the format of `meta.json`."""
     return datetime.fromtimestamp(seconds_since_epoch, UTC).isoformat(timespec="seconds")
 
 
 def minute(written: str) -> str:
-    """Return a time of `meta.json` as the clock here shows it; one that cannot be read as it is."""
+    """Return a time of `meta.json` in local time; unchanged if it cannot be parsed."""
     try:
         return datetime.fromisoformat(written).astimezone().strftime("%Y-%m-%d %H:%M")
     except (ValueError, OverflowError):

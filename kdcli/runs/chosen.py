@@ -1,4 +1,4 @@
-"""What a student set chose where the setting of its target is "auto", as its record has it."""
+"""The value that a student set chose for an "auto" setting of its target, as stored in its record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHOSEN = MappingProxyType({TEMPERATURES: "chosen_temperature", SMOOTHING: "chose
 
 
 def read_chosen(record: Mapping[str, Any], settings: Students) -> float | None:
-    """Return what a set of these settings chose; raises ValueError where its record makes no sense."""
+    """Return the value that a set with these settings chose; raises ValueError if its record is invalid."""
     found: float | None = None
     for key, name in CHOSEN.items():
         value = record.get(name)
@@ -24,5 +24,5 @@ def read_chosen(record: Mapping[str, Any], settings: Students) -> float | None:
         else:
             known = name not in record
         if not known:
-            raise ValueError(f"{name} must be a value of {key} where that is {AUTO}, and only there")
+            raise ValueError(f"{name} must be a value of {key} if {key} is {AUTO}, and missing otherwise")
     return found

@@ -1,4 +1,4 @@
-"""What the shell offers to complete: names of runs, of student sets and of models."""
+"""Words for shell completion: names of runs, of student sets and of models."""
 
 from contextlib import suppress
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""What was made with other settings than the run's recipe has: by a flag, or before the recipe was edited.
+"""Artefacts whose settings differ from the run's recipe: made with a flag, or before the recipe was edited.
 
-An edit is a change like a flag. Data that are not those of the recipe stop the stages that train on them.
-Of all else it is told, since a flag may well have asked for it.
+An edit is a change like a flag. Data that differ from the recipe stop the stages that train on them. Other
+artefacts only get a note, since a flag may have been intended.
 """
 
 import json
@@ -17,35 +17,35 @@ from kdcli.store import to_json
 
 
 class Difference(NamedTuple):
-    """A setting that something was made with, where the recipe has another value."""
+    """A setting of an artefact that has another value in the recipe."""
 
     key: str
     made_with: Any
     recipe: Any
 
     def __str__(self) -> str:
-        return f"{self.key} = {json.dumps(self.made_with)}, and the recipe says {json.dumps(self.recipe)}"
+        return f"{self.key} = {json.dumps(self.made_with)}, but the recipe says {json.dumps(self.recipe)}"
 
 
 def differences(stored: Stored[Any]) -> list[Difference]:
-    """Return in which settings an artefact differs from its run's recipe.
+    """Return the settings in which an artefact differs from its run's recipe.
 
-    Of a student set that is none of the recipe's there is nothing to tell, nor of one with more seeds. A
-    setting that does not apply to one of both models is none in which they differ.
+    A student set that the recipe does not have has no differences, and more seeds are none. A setting that
+    does not apply to both models is not compared.
     """
     asked = stored.record.asked(stored.experiment.recipe, stored.folder, stored.meta.used)
     if asked is None:
         return []
     made, now = (to_json(record.settings_of_recipe()) for record in (stored.record, asked))
-    if SEEDS in now:  # more of them than the recipe asks for are no difference
+    if SEEDS in now:  # more seeds than the recipe asks for are no difference
         now[SEEDS] = max(made[SEEDS], stored.experiment.recipe.students.seeds)
-    if made.get("dataset") != now.get("dataset"):  # the other settings are of different kinds then
+    if made.get("dataset") != now.get("dataset"):  # then the other settings cannot be compared
         made, now = ({"dataset": table["dataset"]} for table in (made, now))
     return [Difference(key, made[key], value) for key, value in now.items() if made.get(key, value) != value]
 
 
 def as_the_recipe_says(stored: Stored[Any], different: Iterable[Difference]) -> Command:
-    """Return the command that makes an artefact with these differences as the recipe says."""
+    """Return the command that makes an artefact with these differences again, following the recipe."""
     more = all(difference.key == SEEDS for difference in different)
     return stored.experiment.run.command(kind_of(stored.name).stage, force=not more)
 
@@ -59,15 +59,15 @@ def check_data(experiment: Experiment) -> None:
             f"the data of run {run.name} were made with {_listed(different)} ({recipe})",
             (
                 as_the_recipe_says(data, different),
-                " makes them as the recipe says, ",
+                " makes them again from the recipe; ",
                 run.store.command("gen-data", recipe=recipe, run="NAME"),
-                " makes a run beside this one; or undo the edit",
+                " makes another run; or undo the edit",
             ),
         )
 
 
 def notes(experiment: Experiment, names: Iterable[str]) -> list[Text]:
-    """Say which of these artefacts of a run differ from its recipe, in one sentence if they differ alike."""
+    """Say which of these artefacts differ from the run's recipe; equal differences share one sentence."""
     alike: dict[str, list[Stored[Any]]] = {}
     stored = [artefact for name in names if (artefact := experiment.stored(name))]
     try:
@@ -88,9 +88,9 @@ def notes(experiment: Experiment, names: Iterable[str]) -> list[Text]:
 
 
 def _what_it_does(different: Iterable[Difference]) -> str:
-    """Say what the command does that makes an artefact as the recipe says: it adds seeds, or replaces it."""
+    """Say what the command that follows the recipe does: it adds seeds, or makes the artefact again."""
     more = all(difference.key == SEEDS for difference in different)
-    return " follows the recipe" if more else " would replace that by what the recipe says"
+    return " adds the missing seeds" if more else " would make it again from the recipe"
 
 
 def _listed(different: Iterable[Difference]) -> str:

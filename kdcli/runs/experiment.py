@@ -1,4 +1,4 @@
-"""A run, opened once: its recipe, its records and its tensors, each read a single time and handed on."""
+"""An opened run: its recipe, records and tensors, each read only once."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class Experiment:
 
     @classmethod
     def open(cls, run: Run) -> Experiment:
-        """Open a run; what it holds is read when it is asked for."""
+        """Open a run; its contents are read on demand."""
         return cls(run)
 
     @cached_property
     def recipe(self) -> Recipe:
-        """The recipe that the run keeps; raises `NewerError` for one that only a newer kd can read."""
+        """The recipe of the run; raises `NewerError` if only a newer kd can read it."""
         source = str(self.run.recipe_path)
         try:
             return parse_recipe(decode(self.run.read_recipe(), source), source)
@@ -70,7 +70,7 @@ class Experiment:
         return None
 
     def command(self, name: str) -> Command:
-        """Return the command that makes an artefact again, as it is if it is there and legible."""
+        """Return the command that makes an artefact again, with its own settings if they can be read."""
         options: dict[str, Any] = {}
         if user := self._taught_on(name):
             return self.command(user)
@@ -78,10 +78,13 @@ class Experiment:
             stored = self._stored.get(name) or self._read(self.run.artefact(name))
             options = stored.record.making(self.recipe, stored.folder) if stored else {}
             if stored and any(kind_of(parent) is KINDS[TRANSFER] for parent in stored.record.parents):
-                options["from"] = self.teacher_source  # who labels them anew
+                options["from"] = self.teacher_source  # labels them
         except KdError:
             if wanted := self.recipe_set(name):
-                options = {**wanted.making(self.recipe, wanted.name), "seeds": None}  # those of the recipe
+                options = {
+                    **wanted.making(self.recipe, wanted.name),
+                    "seeds": None,
+                }  # the recipe's number of seeds
         return self.run.command(kind_of(name).stage, **options)
 
     def _taught_on(self, name: str) -> str:
@@ -100,7 +103,7 @@ class Experiment:
         return not kind_of(name).several or self.recipe_set(name) is not None
 
     def recipe_set(self, name: str) -> StudentSet | None:
-        """Return the set of this artefact's name that the recipe asks for; None without one, or a recipe."""
+        """Return the recipe's student set with this artefact's name; None if there is no set or recipe."""
         try:
             return set_named(self.recipe, folder_of(name))
         except KdError:
@@ -108,7 +111,7 @@ class Experiment:
 
     @property
     def recipe_models(self) -> list[str]:
-        """The student models of the recipe, as records spell them; none of a recipe that is illegible."""
+        """The student models of the recipe, as records spell them; empty if the recipe cannot be read."""
         try:
             return [str(parse_model(model)) for model in self.recipe.students.models]
         except KdError:
@@ -116,7 +119,7 @@ class Experiment:
 
     @contextmanager
     def reading(self, name: str, file: str = "meta.json") -> Iterator[None]:
-        """Name the command that makes an artefact again where it is damaged, or of an earlier kd."""
+        """Add the command that makes an artefact again to errors that it is damaged, or of an earlier kd."""
         artefact = self.run.artefact(name)
         try:
             yield
@@ -134,23 +137,21 @@ class Experiment:
         raise DamagedError(path, artefact.path, why, self._removal(artefact))
 
     def _removal(self, artefact: Artefact) -> Text:
-        """Say to remove an artefact, and how it is made again where that is known."""
+        """Advise removing an artefact, with the command that makes it again if one is known."""
         known = artefact.name in self._stored or self.remakes(artefact.name)
         again = (" and make it again with ", self.command(artefact.name)) if known else ""
         return joined(f"remove {shlex.quote(str(artefact.path))}", again)
 
     def stored(self, name: str, *, force: bool = False) -> Stored[Any] | None:
-        """Return an artefact with its record; None if it is not there as a whole.
+        """Return an artefact with its record; None if it is missing or unfinished.
 
-        Raises `DamagedError`, `NewerError` or `OlderError` for one that cannot be read; with `force`, which
-        replaces it, one of an earlier kd counts as none.
+        Raises `DamagedError`, `NewerError` or `OlderError` if it cannot be read; with `force`, an artefact of
+        an earlier kd counts as missing, since it is to be replaced.
         """
         if name not in self._stored:
             artefact = self.run.artefact(name)
             if blocking := in_the_way(artefact.path / "meta.json"):
-                raise KdError(
-                    f"{blocking} is not a folder, as it is to be", "move it elsewhere, or remove it"
-                )
+                raise KdError(f"{blocking} is not a folder, but must be", "move it elsewhere, or remove it")
             if not artefact.finished:
                 return None
             try:
@@ -174,7 +175,7 @@ class Experiment:
         return kind_of(artefact.name).stored(self, artefact, meta, record)
 
     def stale(self, name: str) -> bool:
-        """Whether something an artefact was made from was since replaced, or is itself stale."""
+        """Whether a parent of an artefact has been replaced since, or is itself stale."""
         stored = self.stored(name)
         if stored is None:
             return True
@@ -185,37 +186,37 @@ class Experiment:
         return False
 
     def fresh(self, name: str) -> Stored[Any]:
-        """Return an artefact; raises `KdError` naming the command that makes it fresh if it is not."""
+        """Return a fresh artefact; raises `KdError` naming the command that makes it if it is not fresh."""
         stored = self.stored(name)
         if stored is None:
             raise KdError(f"run {self.run.name} has no {name} yet", ("make it with ", self.command(name)))
         if stored.stale:
             raise KdError(
-                f"{name} of run {self.run.name} is stale: what it was made from was since replaced",
+                f"{name} of run {self.run.name} is stale: what it was made from has been replaced since",
                 ("renew it with ", stored.command.adding(force=True)),
             )
         return stored
 
     @property
     def data(self) -> Data:
-        """The run's data; raises `KdError` naming the command that makes them if they are not there."""
+        """The run's data; raises `KdError` naming the command that makes them if they are missing."""
         return self.fresh(DATA)  # type: ignore[return-value]
 
     @property
     def draws(self) -> list[Draw]:
-        """The run's draws: of its data, and of the teacher that is there or that the recipe asks for."""
+        """The run's draws of data and teacher: the stored teacher, else the recipe's."""
         stored = self.stored(TEACHER)
         teacher = stored.record.settings if isinstance(stored, TrainedTeacher) else self.recipe.teacher
         return [Draw(number, self.data.seed, teacher.seed) for number in range(self.data.draws)]
 
     @property
     def teacher(self) -> TrainedTeacher:
-        """The run's teacher; raises `KdError` naming the command that trains it if it is not there."""
+        """The run's teacher; raises `KdError` naming the command that trains it if it is missing."""
         return self.fresh(TEACHER)  # type: ignore[return-value]
 
     @property
     def teacher_source(self) -> str:
-        """What the run's teacher was taken from, if it is one that exists elsewhere; else empty."""
+        """The source of the run's teacher, if it is an existing teacher; else empty."""
         stored = self.stored(TEACHER)
         return stored.record.settings.source if isinstance(stored, TrainedTeacher) else ""
 
@@ -227,7 +228,7 @@ class Experiment:
     def students(self, models: Sequence[str] = ()) -> list[TrainedStudents]:
         """Read the student sets of these models, or all, in their usual order.
 
-        A folder without tensors is no student set, and passed over. Raises `KdError` for one that lost its
+        A folder without tensors is no student set, and is skipped. Raises `KdError` for a set without a
         `meta.json`, and `UsageError` for a model that no set has.
         """
         sets: list[TrainedStudents] = []
@@ -248,12 +249,12 @@ class Experiment:
 
     def _unfinished(self, artefact: Artefact) -> KdError:
         return KdError(
-            f"{artefact.path} is unfinished: it has tensors, and no meta.json to tell what they are",
+            f"{artefact.path} is unfinished: it has tensors, but no meta.json that describes them",
             joined(self._removal(artefact), f", or move it out of {artefact.path.parent} to keep it"),
         )
 
     def write(self, name: str, record: Record, content: Content) -> None:
-        """Write an artefact with this record in place of one that may be there."""
+        """Write an artefact with this record, replacing an existing one."""
         parents = {parent: self.fresh(parent).meta.digest for parent in record.parents}
         self.run.artefact(name).write(kind_of(name).stage, record.to_record(), parents, content)
         self._stored.pop(name, None)
@@ -265,9 +266,10 @@ class Experiment:
 
 
 def position(student_set: StudentSet, folder: str, models: Sequence[str]) -> tuple[Any, ...]:
-    """Return what orders student sets, where `models` are those of the recipe.
+    """Return the sort key of a student set; `models` are those of the recipe.
 
-    By model (those of the recipe first), then target in the order of TARGETS, then temperature.
+    Sets are sorted by model (those of the recipe first), then by target in the order of TARGETS, then by
+    temperature.
     """
     model = str(student_set.model)
     return (

@@ -1,7 +1,7 @@
-"""What a run holds: every artefact with its state, what it is in words, and the command that mends it.
+"""The contents of a run: every artefact with its state, its description, and the command that repairs it.
 
-`kd show` and `kd check` tell it. Every file is compared with its digest, so that "fresh" is a promise.
-Nothing that lies in the outputs folder makes it fail.
+`kd show` and `kd check` print them. Every file is compared with its digest, so that "fresh" is a promise.
+No content of the outputs folder makes it fail.
 """
 
 import os
@@ -39,11 +39,11 @@ FORCED = ("stale", "older")  # states in which a command replaces an artefact on
 class Item:
     """One artefact of a run.
 
-    `differences` say in which settings it is not as the recipe says, and whether what it was made from is,
-    and `renew` is the command that makes it so; both are told of what is fresh.
+    For a fresh artefact, `differences` are settings that differ from the recipe, in itself or its parents,
+    and `renew` is the command that makes it follow the recipe.
 
-    `again` is the command that makes it again, and `mend` says what to do where it is not fresh; both are
-    empty where there is nothing to do or nothing is known. `words` is its configuration.
+    `again` is the command that makes it again, and `mend` says how to repair one that is not fresh; both are
+    empty if there is nothing to do or no command is known. `words` describes its configuration.
     """
 
     name: str
@@ -60,9 +60,9 @@ class Item:
 
 @dataclass(frozen=True)
 class KeptState:
-    """What a training keeps to go on from, and whether it can: whether it is as it was written.
+    """The saved state of an unfinished training; it can be resumed if it is `whole`, as it was written.
 
-    What is of a `newer` kd only that one can tell.
+    Only the `newer` kd that wrote a state can check it.
     """
 
     path: Path
@@ -71,14 +71,14 @@ class KeptState:
 
 
 def kept_states(run: Run) -> list[KeptState]:
-    """Return what trainings of a run keep that were cut off, or still work."""
+    """Return the saved states of a run's trainings that were interrupted, or are still running."""
     return [KeptState(point.path, point.whole, point.newer is not None) for point in resume_points(run)]
 
 
 def inventory(experiment: Experiment) -> list[Item]:
-    """Return what a run holds: its artefacts, kind by kind, student sets in their usual order.
+    """Return the artefacts of a run, kind by kind, with student sets in their usual order.
 
-    Those whose record cannot be read come last of their kind; the recipe is among the items if it is damaged.
+    Artefacts with unreadable records come last in their kind; the recipe is among the items if it is damaged.
     """
     states = conditions(experiment.run)
     items: list[tuple[Item, Stored[Any] | None]] = []
@@ -108,7 +108,7 @@ def inventory(experiment: Experiment) -> list[Item]:
 def conditions(run: Run) -> list[Condition]:
     """Return the condition of every artefact of a run, kind by kind.
 
-    What is not there is unfinished, if it should be: data, and what something else was made from.
+    A missing artefact is unfinished if it is needed: the data, and parents of other artefacts.
     """
     states: dict[str, Condition] = {}
     for kind, declared in KINDS.items():
@@ -135,35 +135,35 @@ def conditions(run: Run) -> list[Condition]:
 
 
 def _aged(condition: Condition, states: Mapping[str, Condition]) -> Condition:
-    """Return a condition as stale, if it is fresh but for what it was made from."""
+    """Return a fresh condition as stale, or as newer, if the parents of its artefact require it."""
     if condition.state != "fresh" or condition.meta is None:
         return condition
     reasons = []
     for name, digest in condition.meta.parents.items():
         parent = states.get(name)
         if parent and parent.state == "newer":
-            reason = f"{name}, which it was made from, is newer: whether this one is stale cannot be told"
+            reason = f"{name}, which it was made from, is newer: kd cannot know whether this is stale"
             return replace(condition, state="newer", problems=(reason,), remade=False, advice=parent.advice)
         if parent is None or parent.meta is None:
             unusable = {"damaged": "damaged", "older": "in an earlier format"}
-            why = unusable.get(parent.state if parent else "", "not there")
+            why = unusable.get(parent.state if parent else "", "missing")
             reasons.append(f"{name}, which it was made from, is {why}")
         elif parent.meta.digest != digest:
-            reasons.append(f"{name}, which it was made from, was since replaced")
+            reasons.append(f"{name}, which it was made from, has been replaced since")
         elif parent.state == "stale":
             reasons.append(f"{name}, which it was made from, is stale")
     return replace(condition, state="stale", problems=tuple(reasons)) if reasons else condition
 
 
 def _recognised(experiment: Experiment, condition: Condition) -> tuple[Condition, Stored[Any] | None]:
-    """Return a condition as damaged, or as newer, if no stage of this kd would have written its record."""
+    """Return a condition as damaged, or as newer, if no stage of this kd could have written its record."""
     if condition.meta is None:
         return condition, None
     name = condition.artefact.name
     try:
         stored = experiment.stored(name)
         if isinstance(stored, Data):
-            stored.description  # noqa: B018 read as the rest of the record is
+            stored.description  # noqa: B018 read it to see whether it is damaged
         return condition, stored
     except NewerError as error:
         problems = (*condition.problems, error.message)
@@ -209,16 +209,16 @@ def _words(stored: Stored[Any]) -> list[str]:
 
 
 def _known(experiment: Experiment, name: str, stored: Stored[Any] | None) -> bool:
-    """Whether a command is known that makes an artefact; of a set that is illegible, if the recipe has it."""
+    """Whether a command that makes an artefact is known; for an unreadable set, if the recipe has it."""
     try:
-        experiment.recipe  # noqa: B018 which commands read
+        experiment.recipe  # noqa: B018 commands read it
     except KdError:
         return False
     return stored is not None or experiment.remakes(name)
 
 
 def _mend(condition: Condition, again: Command | None) -> Text:
-    """Say how an artefact becomes fresh; empty if it is, or if nothing is known that does."""
+    """Say how to make an artefact fresh; empty if it is fresh, or if no way is known."""
     steps: list[Text] = []
     path = condition.artefact.path
     if condition.remove:
@@ -240,8 +240,8 @@ def _broken_recipe(experiment: Experiment) -> Item | None:
         return Item(path.name, path, "newer", (error.message,), None, error.hint)
     except KdError as error:
         there = os.path.lexists(path)
-        problem = error.message if there else f"{path} is not there"
-        mend = "correct the file, or put back a copy of it" if there else "put back a copy of the file"
+        problem = error.message if there else f"{path} is missing"
+        mend = "correct the file, or restore a copy of it" if there else "restore a copy of the file"
         return Item(path.name, path, "damaged", (problem,), None, mend)
     return None
 
@@ -249,7 +249,7 @@ def _broken_recipe(experiment: Experiment) -> Item | None:
 def _compared_with_recipe(
     items: Sequence[tuple[Item, Stored[Any] | None]],
 ) -> list[tuple[Item, Stored[Any] | None]]:
-    """Return the items with what differs from the recipe, in themselves and in what they were made from."""
+    """Return the items with their differences from the recipe, in themselves and in their parents."""
     told: dict[str, Item] = {}
     for item, stored in items:
         if item.state == "fresh" and item.meta and stored:

@@ -1,6 +1,6 @@
-"""The kinds of artefacts that a run holds: what reads the record of each, and the command that makes it.
+"""The kinds of artefacts of a run: the classes that read each kind, and the command that makes it.
 
-Another kind is one class with the methods of `Record` and one line here.
+To add a kind, write one class with the methods of `Record` and one line here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kdcli.runs.student_sets import StudentSet
 from kdcli.runs.transfer_record import TransferRecord
 from kdcli.store import Artefact, Meta, Run
 
-# Names; a run holds several of students and of transfer examples.
+# Names of kinds; a run may hold several artefacts of the last two.
 DATA, TEACHER, TRANSFER, STUDENTS = "data", "teacher", "transfer", "students"
 
 
@@ -26,8 +26,8 @@ DATA, TEACHER, TRANSFER, STUDENTS = "data", "teacher", "transfer", "students"
 class Kind:
     """A kind of artefact: the class of its records and of what is stored, and the command that makes one.
 
-    There are `several` in a folder of the run, or one of this name. `beside` says how two that differ can
-    both be kept in a run; empty where they cannot.
+    A run has `several` in a folder of this name, or a single one. `beside` says how to keep two that differ;
+    empty if a run cannot keep both.
     """
 
     record: type[Record]
@@ -59,7 +59,7 @@ def kind_of(name: str) -> Kind:
 
 
 def artefacts(run: Run) -> list[Artefact]:
-    """Return the artefacts of a run, kind by kind, there or not."""
+    """Return the artefacts of a run, kind by kind, whether or not they exist."""
     found: list[Artefact] = []
     for name, kind in KINDS.items():
         found += run.artefacts(name) if kind.several else [run.artefact(name)]
@@ -67,10 +67,10 @@ def artefacts(run: Run) -> list[Artefact]:
 
 
 def parse(name: str, meta: Meta) -> Record:
-    """Read what the record of an artefact says.
+    """Read the record of an artefact.
 
-    Raises ValueError or `UsageError` saying what no stage would have written: in its configuration, in what
-    it was made from, or in its scores.
+    Raises ValueError or `UsageError` for content that no stage would have written: in its configuration, its
+    parents, or its scores.
     """
     record = kind_of(name).record.from_record(meta.config)
     if set(meta.parents) != set(record.parents):
@@ -83,11 +83,11 @@ def parse(name: str, meta: Meta) -> Record:
 
 
 def _check_scores(metric: str, draws: Any, models: int) -> None:
-    """Raise ValueError unless these are, for each draw, a number at least 0 for each of so many models."""
+    """Raise ValueError unless each draw has a number of at least 0 for each of the `models`."""
     if not isinstance(draws, list) or not draws:
         raise ValueError(f"{metric} is not scored on any draw")
     for values in draws:
         if not isinstance(values, list) or len(values) != models:
             raise ValueError(f"{metric} is not scored for each of {models} models")
         if any(type(value) not in (int, float) or math.isnan(value) or value < 0 for value in values):
-            raise ValueError(f"{metric} has scores that it cannot have")
+            raise ValueError(f"{metric} has scores that are not numbers, or below 0")

@@ -1,4 +1,4 @@
-"""A student that leaves: all that a format of exports is given, and the rows that prove it."""
+"""A student prepared for export: everything that an export format needs, and the rows for the proof."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-GOLDEN = 16  # made rows that go with an export
+GOLDEN = 16  # synthetic rows that are stored with an export
 MOST_TESTED = 50_000  # test examples that an export is run on
-ENCODING = 50  # operations that go into each feature, roughly
+ENCODING = 50  # rough number of operations that encode a feature
 
 
 @dataclass(frozen=True)
 class Leaving:
-    """A student that leaves, and what it says in kd of made rows and of the first test examples.
+    """A student prepared for export, with its predictions in kd for synthetic rows and test examples.
 
-    There are `n_test` of these in all. A prediction takes so many `operations`, roughly.
+    `test` has the first of the `n_test` test examples. A prediction takes roughly so many `operations`.
     """
 
     student: Exported
@@ -37,7 +37,7 @@ class Leaving:
 
 
 def leaving(trained: TrainedStudents, predictor: Predictor, draw: int, *, encoded: bool) -> Leaving:
-    """Return the student of a predictor with all that leaves with it; `encoded`, it is to take features."""
+    """Prepare the student of a predictor for export; if `encoded`, the export takes features."""
     import numpy as np
 
     from kdcli.exports.made import made, made_features
@@ -93,7 +93,7 @@ def _missing(predictor: Predictor) -> Sequence[str]:
 
 
 def _facts(trained: TrainedStudents, predictor: Predictor, draw: int) -> dict[str, Any]:
-    """Return where a student comes from, and what it scores on the test split."""
+    """Return the origin of a student, and its scores on the test split."""
     data, seed = predictor.data, predictor.seeds[0]
     place = trained.set.seeds.index(seed)
     return {
@@ -119,19 +119,19 @@ def _flat(x: Tensor) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Asking:
-    """Asks the student in kd for its answers."""
+    """Computes the predictions of the student in kd."""
 
     predictor: Predictor
 
     def raw(self, rows: Sequence[Sequence[Any]]) -> Rows:
-        """Ask about rows as they stand in a table."""
+        """Predict rows of raw values, as in a table."""
         from kdcli.exports.made import table_of
 
         features = self.predictor.features(table_of(self.predictor.columns, rows))
         return Rows(rows, _flat(features), self.predictor.log_p(features).exp().numpy())
 
     def features(self, x: np.ndarray) -> Rows:
-        """Ask about features `(n, features)`: of a table about rows that have them."""
+        """Predict features `(n, features)`; for a table, by way of rows that have these features."""
         import numpy as np
         import torch
 

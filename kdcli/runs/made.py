@@ -1,4 +1,4 @@
-"""How the runs of a study were made, as their folders have it, or why they were not."""
+"""Records of how the runs of a study were made, or why they failed, in the folders of the runs."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,9 +16,9 @@ MADE, FAILED = "made.json", "failed.json"  # in the folder of a run
 
 @dataclass(frozen=True)
 class Made:
-    """How a run was made, as `made.json` has it: of which recipe, in how many seconds, on what machine.
+    """The record of a finished run in `made.json`: the key of its recipe, the seconds, and the machine.
 
-    `digests` are those of its artefacts.
+    `digests` are the digests of its artefacts.
     """
 
     recipe: str
@@ -28,7 +28,7 @@ class Made:
 
     @classmethod
     def of(cls, run: Run) -> Self | None:
-        """Read how a run was made; None if it is not there as a whole."""
+        """Read the record of a run; None if it is missing or invalid."""
         try:
             record = json.loads((run.path / MADE).read_bytes())
             made = cls(**{**record, "machine": dict(record["machine"]), "digests": dict(record["digests"])})
@@ -38,7 +38,7 @@ class Made:
 
 
 def is_made(run: Run, recipe: Recipe) -> bool:
-    """Whether a run is there as this recipe says, and as it was when it was made."""
+    """Whether a run was made from this recipe, and is unchanged since."""
     made = Made.of(run)
     if made is None or made.recipe != key_of(recipe):
         return False
@@ -49,17 +49,17 @@ def is_made(run: Run, recipe: Recipe) -> bool:
 
 
 def unmade(study: Study, runs: Sequence[Planned]) -> list[Planned]:
-    """Return those of a study's runs that are not there as they are planned."""
+    """Return the runs of a study that are not made as planned."""
     return [run for run in runs if not is_made(study.folder.run(run.name), run.recipe)]
 
 
 def machines_of(made: Iterable[Made]) -> list[Mapping[str, str]]:
-    """Return the different machines that runs were made on."""
-    return list({repr(sorted(one.machine.items())): one.machine for one in made}.values())
+    """Return the distinct machines that runs were made on."""
+    return list({repr(sorted(record.machine.items())): record.machine for record in made}.values())
 
 
 def state_of(run: Run, recipe: Recipe) -> str:
-    """Say in a word how far a run is: planned, begun, failed, made, or changed since."""
+    """Return the state of a run in a word: planned, begun, failed, made, or changed since."""
     if is_made(run, recipe):
         return "made"
     if Made.of(run):
@@ -70,7 +70,7 @@ def state_of(run: Run, recipe: Recipe) -> str:
 
 
 def failure_of(run: Run) -> tuple[str, str]:
-    """Return why a run failed, and what helps; empty if it did not."""
+    """Return the error of a failed run and its remedy; empty if it did not fail."""
     try:
         record: Any = json.loads((run.path / FAILED).read_bytes())
         return str(record["error"]), str(record["hint"])

@@ -1,7 +1,7 @@
-"""Student sets asked for with another number of seeds than they have: which are missing, and how they join.
+"""Student sets with fewer seeds than requested: which seeds are missing, and how students are joined.
 
-A seed alone determines what is left to chance in a student, its family's `SEEDS`, so the students of a set
-may be trained in several calls.
+A seed alone determines everything random about a student (its family's `SEEDS`), so the students of a set may
+be trained in several calls.
 """
 
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ from kdcli.runs.student_sets import LOST, StudentSet
 
 
 class Members(NamedTuple):
-    """Students of one set: their record, tensors by file, and what is measured while they are made.
+    """Students of one set: their record, tensors by file, and what is measured while they are trained.
 
-    `predictions (draws, seeds, n, n_classes)` are those of the test split. `described` has a number for each
-    of them, such as that of a tree's leaves, by draw and seed. `seconds` is what making all of them took.
+    `predictions (draws, seeds, n, n_classes)` are for the test split. `described` has numbers that describe
+    each student, such as a tree's leaves, by draw and seed. `seconds` is the time to train all of them.
     """
 
     set: StudentSet
@@ -31,10 +31,10 @@ class Members(NamedTuple):
 
 
 def as_stored(wanted: StudentSet, stored: TrainedStudents | None, *, force: bool) -> StudentSet:
-    """Return a set with the seeds of the stored set, which may be reused whatever their number.
+    """Return the wanted set with the seeds of the stored set, so that it is reused whatever their number.
 
-    What the stored set chose is not chosen anew.
-    If it is to be made by `force` as it is asked for, that is only where as many seeds were asked for.
+    A value that the stored set chose is kept. With `force`, the set keeps its wanted seeds unless the stored
+    set was asked for the same ones.
     """
     if stored is None or (force and stored.set.seeds_asked != wanted.seeds):
         return wanted
@@ -44,7 +44,7 @@ def as_stored(wanted: StudentSet, stored: TrainedStudents | None, *, force: bool
 
 
 def stored_members(students: TrainedStudents) -> Members:
-    """Read all that other students are joined with; raises `DamagedError` where it is not to be trusted."""
+    """Read stored students, to join others to them; raises `DamagedError` if they cannot be trusted."""
     tensors: dict[str, Mapping[str, Tensor]] = {"model": students.load_tensors()}
     if history := students.load_history():
         tensors["history"] = history
@@ -52,7 +52,7 @@ def stored_members(students: TrainedStudents) -> Members:
 
 
 def joined(stored: Members, more: Members) -> Members:
-    """Return students of one set and those of further seeds as one; raises ValueError if they do not fit."""
+    """Join the students of a set with those of further seeds; raises ValueError if they do not fit."""
     return Members(
         replace(
             more.set,
@@ -71,9 +71,9 @@ def joined(stored: Members, more: Members) -> Members:
 
 
 def _joined_tensors(stored: Mapping[str, Tensor], more: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Join tensors `(draws, seeds, ...)` along their seeds; the epochs of learning curves are those of all.
+    """Join tensors `(draws, seeds, ...)` along their seeds; all must share the epochs of learning curves.
 
-    Trees have as many nodes as the largest, the others filled up with zeros.
+    Smaller trees are padded with zeros to the number of nodes of the largest.
     """
     if "epochs" in stored and not torch.equal(stored["epochs"], more["epochs"]):
         raise ValueError("its learning curves have other epochs than its configuration")

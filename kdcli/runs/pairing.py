@@ -6,10 +6,10 @@ from kdcli.settings import flag, rules
 
 
 def pairing_differences(one: StudentSet, other: StudentSet) -> list[str]:
-    """Say what keeps two sets from being paired, such as "model (mlp:4, not mlp:8)"; empty if nothing.
+    """Name the differences that keep two sets from being paired, such as "model (mlp:4, not mlp:8)".
 
-    A student of each with the same seed starts alike, sees as many batches and has the same budget, so that
-    paired sets differ only in what they are taught.
+    Students of paired sets with the same seed start alike, see as many batches and have the same budget, so
+    that the sets differ only in what they are taught.
     """
     differences = []
     for key, rule in rules(Students).items():

@@ -1,4 +1,4 @@
-"""What predicts rows as they stand in a file: students of a run, with the preprocessing of its data."""
+"""Predictions for the rows of a file, by students of a run with the preprocessing of its data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Predictor:
-    """The students of some `seeds`, whose probabilities are averaged, and how rows become their features."""
+    """The students of some `seeds`, whose probabilities are averaged, and the preprocessing of their rows."""
 
     data: Data
     stack: Stack
@@ -36,7 +36,7 @@ class Predictor:
     def of(
         cls, trained: TrainedStudents, *, seed: int | None = None, draw: int = 0, ensemble: bool = False
     ) -> Predictor:
-        """Return the student of a seed in a draw, or of all seeds; None is the best on validation examples.
+        """Return the student of a seed in a draw, the best on validation for None, or all as an ensemble.
 
         Raises `UsageError` for a seed or a draw that the set does not have.
         """
@@ -47,7 +47,7 @@ class Predictor:
             raise UsageError(f"{trained.folder} has no seed {seed}", f"seeds: {', '.join(map(str, seeds))}")
 
         def students(chosen: Sequence[int]) -> Stack:
-            tensors = stack.parameters_of([draw * len(seeds) + seeds.index(one) for one in chosen])
+            tensors = stack.parameters_of([draw * len(seeds) + seeds.index(number) for number in chosen])
             return trained.model.restore(tensors, data.features, data.n_classes, len(chosen))
 
         if ensemble:
@@ -64,24 +64,24 @@ class Predictor:
 
     @cached_property
     def _exact(self) -> Stack:
-        """The students in float64, which neither batch size nor processor changes but in the last digits."""
+        """The students in float64: batch size and processor change only the last digits of their outputs."""
         return deepcopy(self.stack).double()
 
     @property
     def columns(self) -> Sequence[Encoded]:
-        """The columns of rows; none of images."""
+        """The columns of rows; empty for images."""
         description = self.data.description
         if len(description.shape) != 1:
             return ()
         return description.encodings or [Encoded(name, "number") for name in self.data.point_names]
 
     def features(self, table: Table) -> Tensor:
-        """Return the features `(n, features)` of rows, whose columns go by name.
+        """Return the features `(n, features)` of rows, whose columns are matched by name.
 
-        Raises `KdError` for a column that is missing, or a value that is not of its kind.
+        Raises `KdError` for a missing column, or a value of the wrong kind.
         """
         if not self.columns:
-            raise KdError(f"{table.path.name} is a table, and the data are images", "name a folder of images")
+            raise KdError(f"{table.path.name} is a table, but the data are images", "name a folder of images")
         x = applied(table, self.columns)
         for point in () if self.data.description.encodings else self.columns:
             if (missing := table.frame.get_column(point.name).is_null().arg_true()).len():
@@ -92,7 +92,7 @@ class Predictor:
 
 
 def students_of(experiment: Experiment, folder: str) -> TrainedStudents:
-    """Return a student set; raises `UsageError` with the nearest name for one that is not there."""
+    """Return a student set; raises `UsageError` with the nearest name if there is none of this name."""
     there = [trained.folder for trained in experiment.students()]
     if not there:
         run = experiment.run
@@ -103,6 +103,6 @@ def students_of(experiment: Experiment, folder: str) -> TrainedStudents:
 
 
 def _best(stack: Stack, data: Data, draw: int) -> int:
-    """Return the place of the student of a draw with the lowest NLL on its validation examples."""
+    """Return the index of the student of a draw with the lowest NLL on its validation examples."""
     logits = stack.predict(data.pool.x, data.pool.index["val"][draw : draw + 1])
     return int(nll(Scored(logits, data.pool.labels("val", draw))).mean(1).argmin())

@@ -22,12 +22,12 @@ def parse(text: str, source: str) -> Recipe:
 
 
 def tables_of(text: str, source: str) -> dict[str, Any]:
-    """Read TOML; raises `RecipeError` naming `source` if it is none."""
+    """Read TOML; raises `RecipeError` naming `source` if it is invalid."""
     import tomllib
 
     try:
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also of a number with too many digits
+    except (ValueError, RecursionError) as error:  # ValueError: also for a number with too many digits
         raise RecipeError(f"{source} is not valid TOML: {error}") from None
 
 
@@ -71,7 +71,7 @@ def from_tables(given: Mapping[str, Any]) -> tuple[Recipe | None, list[str]]:
 
 
 def _with_transfer(table: dict[str, Any]) -> dict[str, Any]:
-    """Return the section of students with the transfer set where it once had a size alone."""
+    """Return the students section with `transfer_size`, a shorter spelling, written as `transfer`."""
     size = table.get("transfer_size")
     if type(size) is not int or "transfer" in table:
         return table

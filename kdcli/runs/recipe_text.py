@@ -1,4 +1,4 @@
-"""Recipes as they are written: every key with a comment that says what it means and which values it takes."""
+"""Recipes as TOML text, with a comment on the meaning and the allowed values of every key."""
 
 import textwrap
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ COMMENT = 100  # columns of a comment in a recipe
 
 
 def dump(recipe: Recipe) -> str:
-    """Write a recipe as TOML that `parse` reads back as it was.
+    """Write a recipe as TOML that `parse` reads back unchanged.
 
-    Above every key a comment says what it means, and which values it takes.
+    A comment above every key gives its meaning and its allowed values.
     """
     kind = find_dataset(recipe.dataset)
     dataset = [*_comment(f"the dataset: {', '.join(DATASETS)}"), f"dataset = {_toml(recipe.dataset)}"]
@@ -38,7 +38,7 @@ def _keys(config: Any) -> Iterator[str]:
 
 
 def _first_line(config: type) -> str:
-    """Return the first line of a docstring as a comment: in small letters, without a full stop."""
+    """Return the first line of a docstring as a comment: beginning in lower case, without a full stop."""
     line = (config.__doc__ or "").splitlines()[0].rstrip(".")
     return line[:1].lower() + line[1:]
 

@@ -1,4 +1,4 @@
-"""Where recipes are found: those that come with kd by their names, and files of the user's own."""
+"""Finding recipes: those that come with kd by name, and the user's own files."""
 
 import codecs
 import os
@@ -15,7 +15,7 @@ SUFFIX = ".toml"
 
 
 def names_recipe(source: str) -> bool:
-    """Whether a name is that of a recipe, built in or a file, rather than of a file or folder of data."""
+    """Whether a source is a recipe, built in or a file, rather than a file or folder of data."""
     return source.endswith(SUFFIX) or source in builtin_names()
 
 
@@ -30,7 +30,7 @@ def builtin(name: str) -> Recipe:
 
 
 def builtin_text(name: str) -> str:
-    """Return a recipe that comes with kd as it is written; raises `UsageError` with the nearest name."""
+    """Return the text of a recipe that comes with kd; raises `UsageError` with the nearest name."""
     if name not in builtin_names():
         raise unknown("recipe", name, builtin_names(), f"A file of your own ends in {SUFFIX}")
     path = BUILTIN / f"{name}{SUFFIX}"
@@ -54,7 +54,7 @@ def load(name: str) -> Recipe:
 
 
 def decode(content: bytes, source: str) -> str:
-    """Return the text of a recipe file, whatever editor wrote it: with a byte-order mark, with any line ends.
+    """Return the text of a recipe file, with or without a byte-order mark and with any line endings.
 
     Raises `RecipeError` naming `source` if it is not UTF-8.
     """

@@ -1,8 +1,8 @@
-"""What the records of data and of a teacher say, and what the records of all kinds have in common.
+"""The records of data and of teachers, and the protocol that the records of all kinds share.
 
-One class for each kind of artefact reads a record (`from_record`), writes it (`to_record`), and says the
-rest: what such an artefact is made from, its configuration in words, and the options that make it again. The
-class is the schema: what it would not have written is refused. The third is `student_sets.StudentSet`.
+One class for each kind of artefact reads a record (`from_record`), writes it (`to_record`), and provides the
+rest: the parents of the artefact, its configuration in words, and the options that make it again. The class
+is the schema: content that it would not have written is refused. Student sets have `student_sets.StudentSet`.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ from kdcli.store import to_json
 from kdcli.words import counted
 
 DIGEST = re.compile("[0-9a-f]{64}")
-FOLDS = 5  # of teachers that would remember the rows that they label
+FOLDS = 5  # the default for teachers that memorise their training rows
 
 C = TypeVar("C")
 
 
 class Record(Protocol):
-    """What the record of one kind of artefact says."""
+    """The record of one kind of artefact."""
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """The names of what the artefact is made from."""
+        """The names of the artefact's parents."""
 
     @property
     def scored(self) -> int:
-        """How many models the artefact has scores of: 0 without any."""
+        """The number of models that the artefact has scores for; 0 if it has none."""
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """Read a record; raises ValueError or `UsageError` saying what no stage would have written."""
+        """Read a record; raises ValueError or `UsageError` for content that no stage would have written."""
 
     def to_record(self) -> dict[str, Any]:
-        """Return what `from_record` reads."""
+        """Return the record in the form that `from_record` reads."""
 
     def asked(self, recipe: Recipe, folder: str, used: Mapping[str, str]) -> Self | None:
-        """Return what a recipe asks for in place of the artefact in `folder`; None if it asks for none.
+        """Return the record that a recipe asks for in place of the artefact in `folder`; None without one.
 
-        Where the recipe leaves a choice, what was `used` is taken for what it asks for.
+        If the recipe leaves a choice open, the value that was `used` counts as asked for.
         """
 
     def settings_of_recipe(self) -> dict[str, Any]:
-        """Return the settings that a recipe has of such an artefact."""
+        """Return the settings of the artefact that a recipe can have."""
 
     def making(self, recipe: Recipe, folder: str) -> dict[str, Any]:
         """Return the options with which a run of this recipe makes the artefact in `folder` again."""
@@ -65,7 +65,7 @@ class Record(Protocol):
 
 @dataclass(frozen=True)
 class DataRecord:
-    """What data were made from: the dataset, its options, and the fingerprint of the files that were read."""
+    """The record of data: the dataset, its options, and the fingerprint of the files that were read."""
 
     dataset: str
     config: Any
@@ -76,7 +76,7 @@ class DataRecord:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """Read a record; raises ValueError or `UsageError` saying what no stage would have written."""
+        """Read a record; raises ValueError or `UsageError` for content that no stage would have written."""
         options = dict(record)
         name, content = options.pop("dataset", None), options.pop("content", "")
         if not isinstance(name, str) or not isinstance(content, str):
@@ -88,7 +88,7 @@ class DataRecord:
         return cls(name, config, content)
 
     def to_record(self) -> dict[str, Any]:
-        """Return what `from_record` reads."""
+        """Return the record in the form that `from_record` reads."""
         content = {"content": self.content} if self.content else {}
         return {"dataset": self.dataset, **asdict(self.config), **content}
 
@@ -105,7 +105,7 @@ class DataRecord:
         return {"source": "FOLDER" if self.own_files else ""}
 
     def words(self, folder: str) -> list[str]:
-        """Return the options that the sizes of the splits do not tell."""
+        """Return the options that the sizes of the splits do not show."""
         sizes = ("val_fraction", "test_fraction", "n_samples", "n_val", "n_test", "draws", "image_size")
         told = {"dataset", "content", "digest", "header", *sizes}
         draws = [counted(self.config.draws, "draw")] if self.config.draws > 1 else []
@@ -121,7 +121,7 @@ class DataRecord:
 
     @property
     def name(self) -> str:
-        """What the data are called."""
+        """The name of the data."""
         kind = find_dataset(self.dataset)
         if kind.called:
             return kind.called(self.config)
@@ -130,7 +130,7 @@ class DataRecord:
 
 @dataclass(frozen=True)
 class TeacherRecord:
-    """What a teacher was made with."""
+    """The record of a teacher: the settings that it was made with."""
 
     settings: Teacher
 
@@ -139,7 +139,7 @@ class TeacherRecord:
 
     @classmethod
     def of(cls, settings: Teacher) -> Self:
-        """Return the record of a teacher with these settings; what does not apply is at its default."""
+        """Return the record of a teacher with these settings, with defaults for those that do not apply."""
         own = {key: getattr(settings, key) for key in settings.keys}
         if settings.source:
             return cls(Teacher(**own))
@@ -150,16 +150,16 @@ class TeacherRecord:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """Read a record; raises ValueError or `UsageError` saying what no stage would have written."""
+        """Read a record; raises ValueError or `UsageError` for content that no stage would have written."""
         settings = read_settings(Teacher, record)
         if settings.source and not DIGEST.fullmatch(settings.digest):
-            raise ValueError("a teacher that exists has its SHA-256 as digest")
+            raise ValueError("an existing teacher must have its SHA-256 as digest")
         made = cls.of(settings)
         check_spelling(record, made.to_record())
         return made
 
     def to_record(self) -> dict[str, Any]:
-        """Return what `from_record` reads: the settings that apply."""
+        """Return the record in the form that `from_record` reads: the settings that apply."""
         return {
             key: getattr(self.settings, key)
             for key in self.settings.keys
@@ -169,7 +169,7 @@ class TeacherRecord:
     def asked(self, recipe: Recipe, folder: str, used: Mapping[str, str]) -> TeacherRecord:
         """Return the teacher that a recipe asks for.
 
-        To ask for what this one chose by itself, as what was `used` tells, is to ask for the same teacher.
+        A recipe that asks for a value which this teacher chose by itself, and `used`, asks for this teacher.
         """
         digest = recipe.teacher.digest or self.settings.digest
         asked = replace(recipe.teacher, source=absolute(recipe.teacher.source), digest=digest)
@@ -201,14 +201,14 @@ class TeacherRecord:
 
     @property
     def folds(self) -> int:
-        """The number of folds that are labelled by teachers which have not seen them; 1 is none."""
+        """The number of folds for out-of-fold labels; 1 means that the teacher labels its own rows."""
         return self.settings.folds or (FOLDS if self.model.remembers else 1)
 
     def as_used(self, stored: TeacherRecord, used: Mapping[str, str]) -> TeacherRecord:
-        """Return the record, with the choices that the stored one left where this asks for what was used.
+        """Return the record with the open choices of the stored one, where this asks for the values used.
 
-        To ask for what the stored teacher chose by itself is to ask for the same teacher; of another model it
-        may be another choice.
+        To ask for a value that the stored teacher chose by itself is to ask for the same teacher, unless the
+        model differs: it may choose another value.
         """
         if self.model != stored.model:
             return self
@@ -218,9 +218,9 @@ class TeacherRecord:
 
 
 def read_settings(config: type[C], table: Mapping[str, Any]) -> C:
-    """Read settings from a record; one that is not there has its default: it may be younger than the record.
+    """Read settings from a record; missing ones have their default, since they may be newer than the record.
 
-    Raises ValueError saying what no stage would have written.
+    Raises ValueError for content that no stage would have written.
     """
     settings, problems = read(config, table, "config")
     if settings is None:
@@ -230,7 +230,7 @@ def read_settings(config: type[C], table: Mapping[str, Any]) -> C:
 
 
 def read_seeds(record: Mapping[str, Any], key: str) -> tuple[int, ...]:
-    """Read seeds from a record, none where it has no such key; raises ValueError if they are no seeds."""
+    """Read seeds from a record, empty if it lacks the key; raises ValueError if they are invalid."""
     seeds = record.get(key, [])
     if not isinstance(seeds, list) or any(type(seed) is not int for seed in seeds) or seeds != sorted(seeds):
         raise ValueError(f"{key} must be a list of whole numbers in ascending order")
@@ -238,7 +238,7 @@ def read_seeds(record: Mapping[str, Any], key: str) -> tuple[int, ...]:
 
 
 def check_spelling(record: Mapping[str, Any], written: Mapping[str, Any]) -> None:
-    """Raise ValueError unless a record has its values as they are `written`, 4.0 and not 4."""
+    """Raise ValueError unless a record spells its values as they are `written`, such as 4.0 and not 4."""
     for key, value in record.items():
         proper = json.dumps(to_json(written.get(key)))
         if json.dumps(value) != proper:
@@ -246,7 +246,7 @@ def check_spelling(record: Mapping[str, Any], written: Mapping[str, Any]) -> Non
 
 
 def training_words(settings: Mapping[str, Any], told: Collection[str]) -> list[str]:
-    """Say how a model was trained, but for what was `told` already."""
+    """Describe how a model was trained, except for the keys in `told`."""
     texts = []
     for key, value in settings.items():
         if key == "epochs":
@@ -256,7 +256,7 @@ def training_words(settings: Mapping[str, Any], told: Collection[str]) -> list[s
         elif key == "select":
             texts += ["best epoch"] if value == "best" else []
         elif key == "class_weight":
-            texts += ["classes weighted alike"] if value == "balanced" and key not in told else []
+            texts += ["classes weighted equally"] if value == "balanced" and key not in told else []
         elif key not in told:
             texts.append(in_words(key, value))
     return texts

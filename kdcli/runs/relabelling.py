@@ -1,4 +1,4 @@
-"""Whose labels training examples have, where that is not left to the target."""
+"""Whether `labels_from` changes the labels of training examples."""
 
 from kdcli.runs.recipe import BY_TEACHER, Students
 from kdcli.runs.transfer import Transfer
@@ -6,11 +6,11 @@ from kdcli.targets import TARGETS
 
 
 def relabels(settings: Students) -> bool:
-    """Whether it makes a difference to the first target whose labels training examples have.
+    """Whether `labels_from` makes a difference to the first target.
 
-    The teacher's are new to targets that are made of labels, and where labels have a weight in the loss, or
-    classes. The original ones are new to targets that are made of the teacher; they teach something else than
-    `labels` only beside examples that have none.
+    The teacher's labels make one for targets made from labels, and where labels or classes have weights in
+    the loss. The original labels make one for targets made from the teacher, but only if the transfer set has
+    examples without labels: otherwise the target is the same as `labels`.
     """
     needs = TARGETS[settings.targets[0]].needs
     if settings.labels_from == BY_TEACHER:

@@ -1,4 +1,4 @@
-"""Whether an artefact that is there is what a command would make, and may be reused."""
+"""Whether an existing artefact is what a command would make, and can be reused."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def reusable(
     force: bool,
     given: Collection[str] | None = None,
 ) -> bool:
-    """Whether an artefact was made with this record from what the run holds now, and may be reused.
+    """Whether an artefact was made with this record from the run's current artefacts, and can be reused.
 
-    `given` are the settings that do not come from the run's recipe, as the others do; with None all do
-    not. False means that it may be made; so may one that lost a file. Raises `KdError` if another one
-    stands under this name and `force` does not allow to replace it, or if a newer kd wrote it.
+    `given` are the settings that do not come from the run's recipe; None means that none do. False means that
+    the artefact may be made, also if it lost a file. Raises `KdError` if another artefact has this name and
+    `force` is not given, or if a newer kd wrote it.
     """
     stored = experiment.stored(name, force=force)
     if stored is None:
@@ -37,7 +37,7 @@ def reusable(
     if force:
         return False
     if same:
-        what = f"{stored.artefact.path} is stale: what it was made from was since replaced"
+        what = f"{stored.artefact.path} is stale: what it was made from has been replaced since"
         raise KdError(what, "--force replaces it")
     raise _made_otherwise(stored, record, given)
 
@@ -53,11 +53,11 @@ def _made_otherwise(stored: Stored[Any], record: Record, given: Collection[str] 
     read = "digest" in shared or ("content" in shared and stored.record.parents)
     if read and not {"file", "source"} & set(changed):  # the same file, with another content
         what = f"{stored.artefact.path} was made from a file that has changed since"
-        return KdError(what, joined("--force reads it anew; ", _keeping_both(stored, bool(edited))))
-    if not shared:  # as a teacher that is trained and one that exists
+        return KdError(what, joined("--force reads it again; ", _keeping_both(stored, bool(edited))))
+    if not shared:  # such as a trained teacher and an existing one
         made, wanted = stored.record.words(stored.folder)[0], record.words(stored.folder)[0]
         keep = joined("--force replaces it; ", _keeping_both(stored, bool(edited)))
-        return KdError(f"{stored.artefact.path} is {made}, and what is asked for is {wanted}", keep)
+        return KdError(f"{stored.artefact.path} is {made}, but the command asks for {wanted}", keep)
     told = "; ".join(
         f"{key} = {json.dumps(then.get(key))}, not {json.dumps(now.get(key))}"
         + (f" as {recipe.name} says" if key in edited else "")
@@ -66,18 +66,18 @@ def _made_otherwise(stored: Stored[Any], record: Record, given: Collection[str] 
     )
     keep = joined("--force replaces it; ", _keeping_both(stored, bool(edited)))
     if changed == ["draws"]:
-        keep = joined(f"--draws {then['draws']} goes on with it; ", keep)
+        keep = joined(f"--draws {then['draws']} reuses it; ", keep)
     return KdError(f"{stored.artefact.path} was made with {told}", keep)
 
 
 def _keeping_both(stored: Stored[Any], edited: bool) -> Text:
-    """Say how an artefact and another one like it can both be kept."""
+    """Say how to keep both a stored artefact and the one that was asked for."""
     run, kind = stored.experiment.run, kind_of(stored.name)
     if edited and not stored.record.parents:
         return (run.store.command("gen-data", recipe=str(run.recipe_path), run="NAME"), " keeps both")
     if kind.beside:
         return kind.beside
-    return (beside(stored.experiment), " starts a run beside this one")
+    return (beside(stored.experiment), " starts another run")
 
 
 def beside(experiment: Opened) -> Command:

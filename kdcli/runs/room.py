@@ -1,7 +1,7 @@
-"""The refusal of what does not fit in the memory or on the disk.
+"""Checks that refuse work that does not fit in memory or on the disk.
 
-A request too large would otherwise end in the allocator's traceback, in swapping, or with the whole session
-killed, after minutes perhaps.
+Otherwise a request that is too large might end, perhaps after minutes, in an allocator's traceback, in
+swapping, or with the whole session killed.
 """
 
 from collections.abc import Callable
@@ -12,28 +12,28 @@ from kdcli.errors import KdError
 from kdcli.models.family import Model, Sizes
 from kdcli.store import free_disk, free_memory
 
-SAFETY = 110  # percent of a need: what allocators round up, and what is not a tensor
+SAFETY = 110  # percent of a need, for the rounding of allocators and for memory outside tensors
 TRAINING = 150  # percent of a family's lower bound: activations, copies between processes, curves
 POINT = 2 * 4 + 8 + 2 * 8  # bytes of a sampled point: x (2,) float32, y int64, posterior (2,) float64
-COPIES = 3  # of points that are written: the tensors, the bytes of each, and the file that is made of them
+COPIES = 3  # copies of points being written: the tensors, their bytes, and the content of the file
 SEED = 200  # bytes of a seed in the records of its set: a number, its text, and its scores
 UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
 def padded(bytes_needed: int) -> int:
-    """Return a need with the factor of safety, in whole numbers: a need may be beyond any float."""
+    """Return a need times the safety factor, in whole numbers, since a need may exceed any float."""
     return bytes_needed * SAFETY // 100
 
 
 def check_memory(what: str, needed: int, hint: Callable[[int], str], free: int | None = None) -> None:
     """Raise `KdError` if `what` needs more memory than there is.
 
-    `hint` gets the bytes that are free, less the factor of safety. `free` is given where it is not the
-    memory of this machine that counts.
+    `hint` gets the free bytes divided by the safety factor. `free` replaces the free memory of this machine,
+    for example by that of a GPU.
     """
     free = free_memory() if free is None else free
     if free is not None and padded(needed) > free:
-        message = f"{what} about {amount(padded(needed))} of memory, and {amount(free)} are free"
+        message = f"{what} about {amount(padded(needed))} of memory, but only {amount(free)} are free"
         raise KdError(message, hint(free * 100 // SAFETY))
 
 
@@ -42,17 +42,18 @@ def check_disk(what: str, needed: int, folder: Path, hint: str) -> None:
     free = free_disk(folder)
     if free is not None and padded(needed) > free:
         raise KdError(
-            f"{what} about {amount(padded(needed))} on disk, and {amount(free)} are free in {folder}", hint
+            f"{what} about {amount(padded(needed))} on disk, but only {amount(free)} are free in {folder}",
+            hint,
         )
 
 
 def sampled(points: int) -> tuple[int, int]:
-    """Return what sampling and storing points of two features and two classes takes: memory and disk."""
+    """Return the bytes of memory and of disk for points of two features and two classes."""
     return COPIES * POINT * points, POINT * points
 
 
 def check_seeds(seeds: int, sets: int) -> None:
-    """Raise `KdError` for more seeds than can be listed, as the record of every set does."""
+    """Raise `KdError` for more seeds than the records of the sets can list in memory."""
     check_memory(
         f"{count(seeds * sets)} students need",
         seeds * sets * SEED,
@@ -61,9 +62,9 @@ def check_seeds(seeds: int, sets: int) -> None:
 
 
 def check_training(model: Model, sizes: Sizes, folder: Path, free: int | None = None) -> None:
-    """Raise `KdError` if training does not fit in memory, or what it stores not on the disk of `folder`.
+    """Raise `KdError` if training does not fit in memory, or its results on the disk of `folder`.
 
-    `free` is the free memory in bytes, where it is not that of this machine that counts.
+    `free` is the free memory in bytes of a device, if that counts instead of this machine's.
     """
     several = sizes.members > 1
     what = f"{count(sizes.members)} models {model} need" if several else f"{model} needs"
@@ -77,7 +78,7 @@ def _memory(model: Model, sizes: Sizes) -> int:
 
 
 def _advice(model: Model, sizes: Sizes, free: int) -> str:
-    """Return the flag to lower so that a training fits in the bytes that are free, and what to."""
+    """Say which flag to lower, and to what, so that a training fits in the free memory."""
 
     def fits(seeds: int, sets: int = sizes.sets) -> bool:
         return _memory(model, replace(sizes, seeds=seeds, sets=sets)) <= free
@@ -91,7 +92,7 @@ def _advice(model: Model, sizes: Sizes, free: int) -> str:
     if sizes.sets > 1 and fits(1, sets=1):
         return "name fewer values of --target and --temperature, or lower --seeds"
     if sizes.draws > 1 and _memory(model, replace(sizes, seeds=1, sets=1, draws=1)) <= free:
-        return "make data of fewer --draws"
+        return "make data with fewer --draws"
     return "name a smaller --model, such as mlp:64,64"
 
 
@@ -105,7 +106,7 @@ def amount(size: int) -> str:
 
 
 def count(number: int) -> str:
-    """Write a count for a person: one beyond all measure by its digits alone."""
+    """Write a count for a person; a huge one as a power of ten."""
     return f"{number:,}" if number < 10**18 else f"10^{len(str(number)) - 1}"
 
 

@@ -1,4 +1,4 @@
-"""What a text names as a teacher that exists: its kind, and its place from any folder."""
+"""Sources of existing teachers: the kind of teacher that a text names, and its absolute path."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from kdcli.data.tables.reading import is_table
 from kdcli.errors import UsageError
 
 COMMAND, FUNCTION, ONNX, PREDICTIONS = "a command", "a function", "an ONNX model", "a file of predictions"
-ONLY_OF = {"id_column": PREDICTIONS, "timeout": COMMAND, "scaling": ONNX}  # settings that others do not have
+ONLY_OF = {"id_column": PREDICTIONS, "timeout": COMMAND, "scaling": ONNX}  # settings of one kind alone
 NUMPY = (".npz", ".npy")
 FORMATS = "CSV, TSV, Parquet, Arrow, NPZ or NPY"
 PREFIX = "command:"
@@ -44,7 +44,7 @@ def runs_code(source: str) -> bool:
 
 
 def absolute(source: str) -> str:
-    """Return the text with the whole path of its file, if it names one; a command is as it is."""
+    """Return the text with an absolute path, if it names a file; a command is unchanged."""
     if not source or source_kind(source) == COMMAND:
         return source
     module, _, _ = source.rpartition(":")
@@ -55,7 +55,7 @@ def absolute(source: str) -> str:
 def _likely(source: str, suffix: str) -> str:
     """Say what is probably meant, as the end of a sentence."""
     if suffix == ".py":
-        return f": which function of it, as in {source}:predict?"
+        return f": name a function in it, such as {source}:predict"
     if suffix in (".pkl", ".pickle", ".joblib", ".pt", ".pth"):
-        return ": reading such a file runs the code in it; write a function that does"
+        return ": reading such a file runs code in it; write a function that loads it"
     return ""

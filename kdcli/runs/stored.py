@@ -1,6 +1,6 @@
-"""Artefacts that are there, with what their records say and how their tensors are read.
+"""Stored artefacts with their records, and how their tensors are read.
 
-Commands that read no tensors use it too, so torch is imported where tensors are.
+Commands that read no tensors use this module too, so torch is imported only where tensors are read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 class Opened(Protocol):
-    """The run that an artefact is of, opened: what it asks of the `Experiment`."""
+    """The opened run of an artefact: the part of `Experiment` that artefacts use."""
 
     @property
     def run(self) -> Run:
@@ -51,15 +51,15 @@ class Opened(Protocol):
         """Return the command that makes an artefact again."""
 
     def stale(self, name: str) -> bool:
-        """Whether something an artefact was made from was since replaced."""
+        """Whether something an artefact was made from has been replaced since."""
 
     def reading(self, name: str, file: str) -> AbstractContextManager[None]:
-        """Name the command that makes an artefact again where a file of it makes no sense."""
+        """Add the command that makes an artefact again to errors that a file of it is damaged."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stored(Generic[R]):
-    """An artefact of a run with what its record says."""
+    """An artefact of a run, with its record."""
 
     experiment: Opened
     artefact: Artefact
@@ -78,27 +78,27 @@ class Stored(Generic[R]):
 
     @property
     def command(self) -> Command:
-        """The command that makes the same again."""
+        """The command that makes the same artefact again."""
         return self.experiment.command(self.name)
 
     @property
     def stale(self) -> bool:
-        """Whether something it was made from was since replaced, or is itself stale."""
+        """Whether something it was made from has been replaced since, or is itself stale."""
         return self.experiment.stale(self.name)
 
     def _load(self, file: str, check: Callable[[Mapping[str, Tensor]], T]) -> tuple[dict[str, Tensor], T]:
-        """Read tensors and what `check` makes of them, which raises ValueError if they make no sense."""
+        """Read tensors, and the result of `check` on them, which raises ValueError if they are invalid."""
         with self.experiment.reading(self.name, file=f"{file}.safetensors"):
             tensors = self.artefact.load(file, self.meta)
             return tensors, check(tensors)
 
 
 class Data(Stored[DataRecord]):
-    """A run's data: what they are, and the splits of each draw."""
+    """A run's data: their description, and the splits of each draw."""
 
     @cached_property
     def description(self) -> Description:
-        """What the data are."""
+        """The description of the data."""
         with self.experiment.reading(self.name, file="description.json"):
             return Description.from_record(self.artefact.load_document("description", self.meta))
 
@@ -109,7 +109,7 @@ class Data(Stored[DataRecord]):
 
     @cached_property
     def splits(self) -> Mapping[str, Split]:
-        """The examples of train, val and test in draw 0, which is the one that is shown where one is."""
+        """The examples of train, val and test in draw 0, the draw that is shown where only one is."""
         return {name: self.pool.split(name) for name in SPLITS}
 
     @property
@@ -125,7 +125,7 @@ class Data(Stored[DataRecord]):
 
     @property
     def dataset(self) -> Dataset[Any]:
-        """The dataset that they come from."""
+        """The dataset that the data come from."""
         return DATASETS[self.record.dataset]
 
     @property
@@ -135,7 +135,7 @@ class Data(Stored[DataRecord]):
 
     @property
     def heading(self) -> str:
-        """What a heading calls the run: its name, and what its data are if they are no dataset of kd."""
+        """The run's name for headings, with the name of its data if they are no dataset of kd."""
         run = self.artefact.run.name
         return f"{run} ({self.description.name})" if self.description.own_files else run
 
@@ -151,13 +151,13 @@ class Data(Stored[DataRecord]):
 
     @property
     def point_names(self) -> tuple[str, ...]:
-        """The names of the features of points; by their place where they have none."""
+        """The names of the features of points, numbered if they have no names."""
         names = self.description.feature_names
         return names or tuple(f"x{k + 1}" for k in range(self.features[0]))
 
     @property
     def posterior(self) -> Callable[[Tensor], Tensor] | None:
-        """P(y|x) `(n, n_classes)` of x `(n, *features)`; None where it is not known."""
+        """P(y|x) `(n, n_classes)` of x `(n, *features)`; None if it is unknown."""
         exact, config = self.dataset.posterior, self.record.config
         return (lambda x: exact(config, x)) if exact is not None else None
 
@@ -191,7 +191,7 @@ class Trained(Stored[R], ABC):
 
     @property
     def is_kept(self) -> bool:
-        """Whether the models themselves are stored, not only their answers."""
+        """Whether the models themselves are stored, not only their predictions."""
         return "model.safetensors" in self.meta.files
 
     @property
@@ -205,14 +205,14 @@ class Trained(Stored[R], ABC):
     def load_model(self) -> Stack:
         """Build the models as they were stored, a member of the stack for each: those of draw 0 first.
 
-        Raises `KdError` where only their answers are stored.
+        Raises `KdError` if only their predictions are stored.
         """
         if not self.is_kept:
-            raise KdError(f"{self.model} is not stored, only its answers to the examples of the run")
+            raise KdError(f"{self.model} is not stored, only its predictions for the examples of the run")
         return self._load("model", self._build)[1]
 
     def member(self, stack: Stack, seed: int, draw: int = 0) -> Stack:
-        """Return one model of all alone, by the places of its seed and draw."""
+        """Return a single model of the stack, by the indices of its seed and draw."""
         data, tensors = self.experiment.data, stack.parameters_of([draw * self.seeds + seed])
         return self.model.restore(tensors, data.features, data.n_classes, 1)
 
@@ -221,7 +221,7 @@ class Trained(Stored[R], ABC):
         for name, tensor in tensors.items():
             if tuple(tensor.shape[:2]) != shape:
                 models, draws = counted(shape[1], "model"), counted(shape[0], "draw")
-                raise ValueError(f"{name} is not that of {models} of each of {draws}")
+                raise ValueError(f"{name} does not have {models} in each of {draws}")
         flat = {name: tensor.flatten(0, 1) for name, tensor in tensors.items()}
         return self.model.restore(flat, data.features, data.n_classes, shape[0] * shape[1])
 
@@ -230,7 +230,7 @@ class Trained(Stored[R], ABC):
         """Read the logits of every model on the test split, `(draws, seeds, n, n_classes)`."""
 
     def load_history(self) -> dict[str, Tensor] | None:
-        """Read the learning curves `(draws, seeds, points)`; None of models that have none."""
+        """Read the learning curves `(draws, seeds, points)`; None if the models have none."""
         if "history.safetensors" not in self.meta.files:
             return None
         return self._load("history", lambda tensors: check_history(tensors, self._shape))[0]
@@ -259,11 +259,11 @@ class TrainedTeacher(Trained[TeacherRecord]):
 
 
 class TransferExamples(Stored[TransferRecord]):
-    """Examples that are none of the run's data, with the teacher's logits."""
+    """Transfer examples from outside the run's data, with the teacher's logits."""
 
     @cached_property
     def tensors(self) -> Mapping[str, Tensor]:
-        """The examples `x (rows, *features)`, those of each draw `index (draws, n)`, and their `logits`."""
+        """The examples `x (rows, *features)`, each draw's indices `index (draws, n)`, and their `logits`."""
         data = self.experiment.data
 
         def check(tensors: Mapping[str, Tensor]) -> None:

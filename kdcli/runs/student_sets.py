@@ -1,7 +1,7 @@
 """Student sets: the students of one target, temperature, transfer set and model, one for each seed.
 
-A set is known by its settings. Each setting's `Rule` says where it shows: in the names of folders, in titles,
-in records, and in whether two sets can be paired; all of that is derived here.
+A set is identified by its settings. Each setting's `Rule` says how it appears in folder names, titles and
+records, and whether it decides on pairing; all of that is derived here.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from kdcli.store import fitting
 from kdcli.targets import AUTO, SMOOTHING, TARGETS, Target
 from kdcli.words import counted, numbered
 
-LOST = {  # seeds that a set was asked for and does not have, by what became of them
+LOST = {  # why a set lacks seeds that it was asked for
     "diverged": "training diverged (non-finite loss)",
     "overflowed": "non-finite test outputs",
 }
 SEEDS = "number of seeds"
 CONTROL = "labels"  # the target of a control
 
-# What a set has one of, and the setting that lists several.
+# The singular key of a set, and the setting that lists several values.
 LISTS = {rule.each: key for key, rule in rules(Students).items() if rule.each}
 
 
@@ -38,10 +38,10 @@ LISTS = {rule.each: key for key, rule in rules(Students).items() if rule.each}
 class StudentSet:
     """The students of one set.
 
-    `settings` lists one model, one target and one temperature, and has what does not apply to them at its
-    default, so that two sets are alike if they are equal. `seeds` are those of the students; those of which
-    there is none any more, since their loss or their outputs stopped being finite, are `diverged` or
-    `overflowed`. Where the setting of its target is "auto", `chosen` is the value that was, once it was.
+    `settings` lists one model, one target and one temperature, with defaults for settings that do not apply,
+    so that sets can be compared by equality. `seeds` are those of the students; seeds whose students were
+    dropped for a non-finite loss or output are `diverged` or `overflowed`. If the setting of its target is
+    "auto", `chosen` is the value chosen for it, once there is one.
     """
 
     settings: Students
@@ -52,9 +52,9 @@ class StudentSet:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> StudentSet:
-        """Read what `to_record` gave; raises ValueError saying what it would not have written.
+        """Read a record of `to_record`; raises ValueError for content that it would not have written.
 
-        A setting that is not there has its default: it may be younger than the record.
+        A missing setting has its default, since it may be newer than the record.
         """
         table = {key: value for key, value in record.items() if key not in ("seeds", *LOST, *CHOSEN.values())}
         if odd := sorted(set(LISTS.values()) & set(table)):
@@ -69,7 +69,7 @@ class StudentSet:
         settings = _own(settings)
         made = cls(settings, seeds, diverged, overflowed, read_chosen(record, settings))
         if not made.seeds or list(made.seeds_asked) != list(range(len(made.seeds_asked))):
-            raise ValueError("seeds must be counted from 0, each there or left out, and some there")
+            raise ValueError("seeds must count from 0, each present or left out, with some present")
         check_spelling(record, made.to_record())
         return made
 
@@ -119,33 +119,33 @@ class StudentSet:
         }
 
     def columns(self) -> dict[str, Any]:
-        """Return the settings that tell sets apart besides target, temperature and model, for programs."""
+        """Return the settings that distinguish sets, besides target, temperature and model, for programs."""
         known = rules(Students)
         return {key: value for key, value in self.described().items() if key in known and known[key].tag}
 
     @property
     def target(self) -> str:
-        """The name of what the students are taught."""
+        """The name of the students' target."""
         return self.settings.targets[0]
 
     @property
     def taught(self) -> Target:
-        """What the students are taught."""
+        """The students' target."""
         return TARGETS[self.target]
 
     @property
     def temperature(self) -> float:
-        """The temperature of the target and of the loss; 1 where the target is not softened."""
+        """The temperature of the target and of the loss; 1 if the target is not softened."""
         return float(self.given_to_target) if self.taught.softened else 1.0
 
     @property
     def smoothing(self) -> float:
-        """The ε of the target; 0 where it is not smoothed."""
+        """The ε of the target; 0 if it is not smoothed."""
         return float(self.given_to_target) if self.taught.setting == SMOOTHING else 0.0
 
     @property
     def given_to_target(self) -> float | str:
-        """The value of the setting that its target takes, the one that was chosen if one was; 0 without."""
+        """The value of the target's setting, or the value chosen for it; 0 if the target has no setting."""
         key = self.taught.setting
         return self.chosen or (self._value(key, rules(Students)[key]) if key else 0.0)
 
@@ -161,23 +161,23 @@ class StudentSet:
 
     @property
     def lost(self) -> dict[str, tuple[int, ...]]:
-        """The seeds that the set was asked for and does not have, by what became of them."""
+        """The requested seeds that the set lacks, by the reason."""
         return {why: seeds for why in LOST if (seeds := getattr(self, why))}
 
     @property
     def seeds_asked(self) -> tuple[int, ...]:
-        """The seeds that the set was asked for, whether it has them or not."""
+        """The requested seeds, whether or not the set has them."""
         return tuple(sorted(chain(self.seeds, *self.lost.values())))
 
     @property
     def needs_teacher(self) -> bool:
-        """Whether the teacher says what some of its examples are taught."""
+        """Whether the teacher labels some of its examples."""
         relabelled = self.settings.labels_from == BY_TEACHER
         return self.taught.needs in ("teacher", "untrained") or relabelled or self.transfer.asks
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """What the set is made from."""
+        """The names of the artefacts that the set is made from."""
         return ("data", *(("teacher",) if self.needs_teacher else ()), *self.transfer.made)
 
     @property
@@ -197,8 +197,8 @@ class StudentSet:
     def title(self, folder: str = "", *, whole: bool = True) -> str:
         """Name the set for a person, such as "soft, T = 4", with its folder if that was named by hand.
 
-        A set that lost seeds says how many are left. With `whole=False`, omit the transfer set, as where sets
-        are shown in their `group`.
+        A set that lost seeds says how many are left. With `whole=False`, omit the transfer set, for tables
+        that show sets by `group`.
         """
         parts = [self.target, *self._tags(" = ", whole=whole)]
         if self.lost:
@@ -212,21 +212,21 @@ class StudentSet:
         return ", ".join([str(self.model), *self._tags(" = ", of=lambda rule: rule.grouping)])
 
     def variant(self, folder: str = "") -> str:
-        """Say what else than target and temperature sets it apart, such as "w = 0.3"; empty if nothing."""
+        """Name the settings other than target and temperature that distinguish it, such as "w = 0.3"."""
         named = [folder] if folder and folder != self.name else []
         return ", ".join(self._tags(" = ", of=lambda rule: rule.of != "target") + named)
 
     def with_seeds(self, count: int) -> StudentSet:
-        """Return the same set with the seeds 0, 1, …, all of them there."""
+        """Return the same set with the seeds 0, 1, …, none of them lost."""
         return replace(self, seeds=tuple(range(count)), diverged=(), overflowed=())
 
     def without(self, seeds: Iterable[int], lost: Mapping[str, Iterable[int]]) -> StudentSet:
-        """Return the same set with these seeds; the others are `lost`, by what became of them."""
+        """Return the same set with these seeds; the others are `lost`, by the reason."""
         gone: dict[str, Any] = {why: tuple(lost.get(why, ())) for why in LOST}
         return replace(self, seeds=tuple(seeds), **gone)
 
     def taught_instead(self, target: str) -> StudentSet:
-        """Return the same students, taught another target at their temperature; of labels, the control."""
+        """Return the same students taught another target at their temperature; for `labels`, the control."""
         same = self.at(self.chosen) if self.chosen else self
         settings = replace(same.settings, targets=(target,))
         if target == CONTROL:
@@ -244,7 +244,7 @@ class StudentSet:
         return value[0] if rule.each else value
 
     def given(self, key: str) -> Any:
-        """Return a setting of the set, or the number of its seeds; "none" for what does not apply to it."""
+        """Return a setting of the set, or the number of its seeds; "none" if it does not apply."""
         rule = rules(Students)[key]
         if key == "seeds":
             return len(self.seeds_asked)
@@ -286,7 +286,7 @@ def set_named(recipe: Recipe, name: str) -> StudentSet | None:
 
 
 def _own(settings: Students) -> Students:
-    """Return the settings of one set, with what does not apply to it at its default."""
+    """Return the settings of one set, with defaults for those that do not apply to it."""
     settings = replace(
         settings,
         models=(str(parse_model(settings.models[0])),),

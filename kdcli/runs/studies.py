@@ -1,4 +1,4 @@
-"""Studies: many runs that differ in what a sweep file varies."""
+"""Studies: many runs that differ in the settings that a sweep file varies."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from kdcli.runs.source import runs_code
 from kdcli.runs.vary import FILES, SECTIONS, Planned, planned, varying
 from kdcli.store import Run, StudyFolder, to_json
 
-FORMAT = 1  # of a plan
+FORMAT = 1  # version of the format of plans
 STUDIES = BUILTIN / "studies"
 PATHS = ("data.file", "data.test", "data.val")
 EXACT, PORTABLE = "machine", "portable"
-KEY = 16  # digits of a digest by which something is known within a study
+KEY = 16  # hexadecimal digits of a digest that serve as a key within a study
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study: its plan, and the folder that its runs are in.
+    """A study: its plan, and the folder of its runs.
 
-    `tables` are those of its sweep file with the base filled in. It is `reproducible` on one kind of
-    "machine", or "portable" between processors.
+    `tables` are those of its sweep file with the base filled in. `reproducible` is "machine" for one kind of
+    machine, or "portable" for all processors of a family.
     """
 
     folder: StudyFolder
@@ -48,33 +48,33 @@ class Study:
         if code := {run.recipe.teacher.source for run in runs if _runs_code(run.recipe)}:
             raise RecipeError(
                 f"{source}: teacher.source names code, {', '.join(sorted(code))}, which a sweep does not run",
-                "store its predictions in a file, and name that",
+                "store its predictions in a file, and name the file",
             )
         return cls(folder, tables, runs, reproducible)
 
     @classmethod
     def open(cls, folder: StudyFolder) -> Study:
-        """Open a study that is there; raises `KdError` where its plan makes no sense."""
+        """Open an existing study; raises `KdError` if its plan is invalid."""
         if not folder.is_there:
             raise unknown("study", folder.name, folder.store.studies())
         path = folder.path / "study.json"
         try:
             record = json.loads(folder.read_plan())
             if record["format"] != FORMAT:
-                raise ValueError("its format is of another kd")
+                raise ValueError("another version of kd wrote it")
             study = cls(
                 folder, record["tables"], planned(record["tables"], str(path)), record["reproducible"]
             )
             if study.digest != record["digest"]:
-                raise ValueError("its runs are not those of its plan with this kd")
+                raise ValueError("this version of kd reads other runs from its plan")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, RecipeError) as error:
             raise KdError(
-                f"{path} makes no sense: {error}", f"move {folder.path} elsewhere, and sweep again"
+                f"{path} is invalid: {error}", f"move {folder.path} elsewhere, and sweep again"
             ) from None
         return study
 
     def store(self) -> None:
-        """Store the plan; raises `KdError` where runs that are made have another one, or no study can be."""
+        """Store the plan; raises `KdError` if existing runs have another plan, or the folder is no study."""
         with self.folder.making("plan"):
             self._store()
 
@@ -88,12 +88,14 @@ class Study:
             begun = any(self.folder.run(run.name).path.exists() for run in there.runs)
             if begun and not (kept and there.reproducible == self.reproducible):
                 raise KdError(
-                    f"the study {self.folder.name} in {self.folder.path} has another plan: "
-                    "only values may be added to those of a key that varies",
-                    ("--study NAME makes one beside it, ", self._delete, " removes the one that is there"),
+                    f"the study {self.folder.name} in {self.folder.path} has another plan, to which "
+                    "only values of varied keys may be added",
+                    ("--study NAME makes another study; ", self._delete, " deletes the existing one"),
                 )
         elif not self._may_be():
-            raise KdError(f"{self.folder.path} is there and is no study", "--study NAME names it otherwise")
+            raise KdError(
+                f"{self.folder.path} exists and is no study", "choose another name with --study NAME"
+            )
         record = {
             "format": FORMAT,
             "reproducible": self.reproducible,
@@ -107,29 +109,29 @@ class Study:
         return self.folder.store.command("delete", self.folder.name)
 
     def _may_be(self) -> bool:
-        """Whether there is nothing in its place but what a sweep that was cut off has left."""
+        """Whether the folder is free, except for leftovers of an interrupted sweep."""
         path = self.folder.path
         return not os.path.lexists(path) or (path.is_dir() and not (path / "recipe.toml").exists())
 
     def anew(self, run: Run) -> Text:
-        """Say how a run is made anew that is not as it was planned."""
+        """Say how to make a run again that differs from its plan."""
         sweep = self.folder.store.command("sweep", "FILE", study=self.folder.name)
-        return (run.store.command("delete", run.name), " and ", sweep, " make it anew")
+        return (run.store.command("delete", run.name), " and ", sweep, " make it again")
 
     @property
     def files(self) -> str:
-        """The folder that a published dataset is read from, instead of a download; empty for others."""
+        """The folder that a published dataset is read from instead of a download; empty otherwise."""
         return str(self.tables.get(FILES, ""))
 
     @cached_property
     def digest(self) -> str:
-        """What tells this plan from others: the names and recipes of all runs."""
+        """The digest of the plan: of the names and recipes of all runs."""
         lines = "".join(f"{run.name} {key_of(run.recipe)}\n" for run in self.runs)
         return hashlib.sha256(lines.encode()).hexdigest()
 
     @cached_property
     def varied(self) -> dict[str, list[Any]]:
-        """The different values of each key that varies."""
+        """The distinct values of each varied key."""
         return varying([run.varied for run in self.runs])
 
 
@@ -138,18 +140,18 @@ def _runs_code(recipe: Recipe) -> bool:
 
 
 def key_of(*parts: Any) -> str:
-    """Return the digest by which recipes, or sections of them, are known as the same."""
+    """Return a digest that is the same for equal recipes, or equal sections of recipes."""
     texts = [json.dumps(to_json(asdict(part) if not isinstance(part, str) else part)) for part in parts]
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:KEY]
 
 
 def data_key(recipe: Recipe) -> str:
-    """Return the key that recipes with the same data have."""
+    """Return a key shared by all recipes with the same data."""
     return f"data-{key_of(recipe.dataset, recipe.data)}"
 
 
 def teacher_key(recipe: Recipe) -> str:
-    """Return the key that recipes with the same data and teacher have."""
+    """Return a key shared by all recipes with the same data and teacher."""
     return f"teacher-{key_of(recipe.dataset, recipe.data, recipe.teacher)}"
 
 
@@ -159,7 +161,7 @@ def study_names() -> list[str]:
 
 
 def sweep_text(source: str) -> str:
-    """Return a sweep file's text, or that of a study which comes with kd."""
+    """Return the text of a sweep file, or of a study that comes with kd."""
     if source.endswith(SUFFIX):
         try:
             return decode(Path(source).read_bytes(), source)
@@ -174,10 +176,10 @@ def sweep_text(source: str) -> str:
 
 
 def filled(tables: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Return the tables of a sweep file with the sections of its base; paths of data are whole."""
+    """Return the tables of a sweep file with the sections of its base, and absolute paths of data."""
     base = tables.get("base", "")
     if not isinstance(base, str):
-        raise RecipeError(f"{source}: base must be a text, the name of a recipe or of a file of data")
+        raise RecipeError(f"{source}: base must be a text that names a recipe or a data file")
     sections = _base(base, source) if base else {}
     for key, table in tables.items():
         if key in SECTIONS and isinstance(table, dict) and isinstance(sections.get(key, {}), dict):
@@ -188,7 +190,7 @@ def filled(tables: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 
 def _with_whole_paths(key: str, value: Any) -> Any:
-    """Return tables with whole paths in place of those of the settings in PATHS, also where they vary."""
+    """Return tables with absolute paths for the settings in PATHS, also where they are varied."""
     if isinstance(value, dict):
         return {
             name: _with_whole_paths(name if "." in name else f"{key}.{name}".removeprefix("vary."), inner)
@@ -200,7 +202,7 @@ def _with_whole_paths(key: str, value: Any) -> Any:
 
 
 def _base(base: str, source: str) -> dict[str, Any]:
-    """Return the sections of a recipe, or of that for a file of data."""
+    """Return the sections of a recipe, or of the recipe for a data file."""
     if base in builtin_names():
         return tables_of(builtin_text(base), base)
     if base.endswith(SUFFIX):
@@ -209,7 +211,7 @@ def _base(base: str, source: str) -> dict[str, Any]:
             raise UsageError(f"{source}: its base {base} is a sweep file itself", "name a recipe")
         return sections
     if not os.path.exists(base):
-        raise unknown("base", base, builtin_names(), "A file of your own needs its path")
+        raise unknown("base", base, builtin_names(), "Give a file of your own by its path")
     kind = kind_of_source(Path(base))
     sections = tables_of(builtin_text(kind), kind)
     if DATASETS[kind].files:

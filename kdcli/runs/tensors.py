@@ -1,7 +1,7 @@
-"""The shapes and types that stored tensors must have, checked before anything is made of them.
+"""Checks of the shapes and types of stored tensors, before they are used.
 
-A digest tells that a file is what its `meta.json` says, not that a stage of kd wrote either: a run may come
-from a stranger. Every function here raises ValueError saying what no stage would have written.
+A digest proves that a file matches its `meta.json`, not that a stage of kd wrote either: a run may come from
+a stranger. Every function here raises ValueError for content that no stage would have written.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def pool_of(tensors: Mapping[str, Tensor], description: Description) -> Pool:
         draws = description.test_draws if split == "test" else description.draws
         _check_shape(split, index, (draws, description.sizes[split]), ("int64",))
         if int(index.min()) < 0 or int(index.max()) >= pool.y.numel():
-            raise ValueError(f"{split} names examples that are not there")
+            raise ValueError(f"{split} names examples that do not exist")
     for draw in range(pool.draws):
         taken = torch.cat([pool.rows(split, draw) for split in SPLITS]).bincount()
         if int(taken.max()) > 1:
@@ -53,29 +53,29 @@ def _check_examples(pool: Pool, description: Description) -> None:
         _check_shape("posterior", pool.posterior, (n, n_classes), ("float64",))
         sums = pool.posterior.sum(1) - 1
         if not bool((pool.posterior >= 0).all()) or not bool((sums.abs() < 1e-6).all()):
-            raise ValueError("posterior has rows that are no probabilities")
+            raise ValueError("posterior has rows that are not probabilities")
 
 
 def check_logits(tensors: Mapping[str, Tensor], shapes: Mapping[str, Sequence[int]]) -> None:
-    """Check logits of these shapes: numbers, of which those of excluded classes may be −∞."""
+    """Check logits of these shapes; logits of excluded classes may be −∞."""
     _check_names(tensors, shapes)
     for name, shape in shapes.items():
         _check_shape(name, tensors[name], shape, ("float32", "float64"))
         if not bool((tensors[name].amax(-1).isfinite()).all()):
-            raise ValueError(f"{name} has rows that are no logits")
+            raise ValueError(f"{name} has rows that are not logits")
 
 
 def check_transfer(
     tensors: Mapping[str, Tensor], features: Sequence[int], kind: torch.dtype, draws: int, n_classes: int
 ) -> None:
-    """Check examples `x (rows, *features)`, those of each draw `index (draws, n)`, and their `logits`."""
+    """Check examples `x (rows, *features)`, each draw's indices `index (draws, n)`, and their `logits`."""
     _check_names(tensors, ("x", "index", "logits"))
     x, index = tensors["x"], tensors["index"]
     n = index.shape[-1] if index.ndim else 0
     _check_shape("x", x, (len(x), *features) if x.ndim else features, (str(kind).removeprefix("torch."),))
     _check_shape("index", index, (draws, n), ("int64",))
     if n == 0 or int(index.min()) < 0 or int(index.max()) >= len(x):
-        raise ValueError("index names examples that are not there")
+        raise ValueError("index names examples that do not exist")
     if x.is_floating_point() and not bool(x.isfinite().all()):
         raise ValueError("x has values that are not finite")
     check_logits({"logits": tensors["logits"]}, {"logits": (draws, n, n_classes)})

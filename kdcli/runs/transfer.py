@@ -1,12 +1,12 @@
 """Transfer sets: the examples that students are taught on, written such as "train:500+munge:5".
 
-train       the training split, or so many of it, class by class: `train:500`
+train       the training split, or a stratified part of it: `train:500`
 rest        the other training examples, without their labels
-duplicate   the examples of `train` again, so many times: the control of new examples
-munge       so many new rows for each of them, made from it and its nearest neighbour (tables)
+duplicate   copies of the examples of `train`, so many of each: the control for new examples
+munge       synthetic rows, so many for each row, made from it and its nearest neighbour (tables)
 pool        other rows, or images of a folder, without labels: `pool:unlabelled.csv`
 
-The teacher labels what has no label.
+The teacher labels the examples without labels.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from kdcli.errors import UsageError, nearest
 from kdcli.store import fitting
 
 TRAIN, REST, DUPLICATE, MUNGE, POOL = "train", "rest", "duplicate", "munge", "pool"
-KINDS = (TRAIN, REST, POOL, MUNGE, DUPLICATE)  # in the order in which a set has them
-MOST = MappingProxyType({TRAIN: 10**9, DUPLICATE: 1000, MUNGE: 1000})  # of the number behind each
-WRITTEN = "write it as train, train:N, rest, pool:FILE, munge:K or duplicate:K, joined by + (no path has one)"
+KINDS = (TRAIN, REST, POOL, MUNGE, DUPLICATE)  # in the order of the examples in a set
+MOST = MappingProxyType({TRAIN: 10**9, DUPLICATE: 1000, MUNGE: 1000})  # largest number after each kind
+WRITTEN = "write it as train, train:N, rest, pool:FILE, munge:K or duplicate:K, joined by + (no path has a +)"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One kind of examples in a transfer set, with what stands behind the colon."""
+    """One kind of examples in a transfer set, with the argument after the colon."""
 
     kind: str
     argument: str = ""
@@ -40,17 +40,17 @@ class Part:
 
     @property
     def number(self) -> int:
-        """The number behind the colon; 0 without one."""
+        """The number after the colon; 0 if there is none."""
         return int(self.argument or 0)
 
     @property
     def is_made(self) -> bool:
-        """Whether its examples are none of the run's data, and stored as an artefact."""
+        """Whether its examples come from outside the run's data, and are stored as an artefact."""
         return self.kind in (MUNGE, POOL)
 
     @property
     def slug(self) -> str:
-        """The part in the name of a folder; of a pool also a digest of its path, which may have namesakes."""
+        """The part in a folder name; for a pool with a digest of its path, since file names may repeat."""
         if self.kind == TRAIN:
             return f"n{self.argument}"
         if self.kind == POOL:
@@ -61,7 +61,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Transfer:
-    """A transfer set: so many training examples (`size`; 0 is all), and `more` of other kinds."""
+    """A transfer set: `size` training examples (0 is all), and `more` parts of other kinds."""
 
     size: int = 0
     more: tuple[Part, ...] = ()
@@ -77,7 +77,9 @@ class Transfer:
         ]:
             raise UsageError(f"'{text}' has {twice[0].kind} twice", WRITTEN)
         if not first.number and Part(REST) in more:
-            raise UsageError(f"'{text}' leaves no other training examples", "such as train:500+rest")
+            raise UsageError(
+                f"'{text}' leaves no other training examples", "write train:500+rest, for example"
+            )
         return cls(first.number, tuple(sorted(more, key=lambda part: KINDS.index(part.kind))))
 
     def __str__(self) -> str:
@@ -86,7 +88,7 @@ class Transfer:
 
     @property
     def made(self) -> Mapping[str, Part]:
-        """The parts whose examples are stored as artefacts, by the names of these."""
+        """The parts that are stored as artefacts, by the artefacts' names."""
         base = f"n{self.size}-" if self.size else ""
         names = {part: part.slug if part.kind == POOL else base + part.slug for part in self.more}
         return {f"transfer/{fitting(name)}": part for part, name in names.items() if part.is_made}
@@ -98,13 +100,13 @@ class Transfer:
 
     @property
     def alike(self) -> Transfer:
-        """What two sets share that can be paired: new rows cost as many steps as the same rows again."""
+        """The part that paired sets must share; new rows count like copies, which cost as many steps."""
         copies = sum(part.number for part in self.more if part.kind in (DUPLICATE, MUNGE))
         others = tuple(part for part in self.more if part.kind not in (DUPLICATE, MUNGE))
         return replace(self, more=(*others, Part(DUPLICATE, str(copies))) if copies else others)
 
     def named(self, equals: str) -> str:
-        """Name it in the name of a folder, or where `equals` is " = ", for a person."""
+        """Write the transfer set for a folder name, or for a title if `equals` is " = "."""
         if equals:
             size = f"n{equals}{self.size}" if self.size else "all"
             more = [f"pool:{Path(p.argument).name}" if p.kind == POOL else str(p) for p in self.more]
@@ -119,7 +121,7 @@ def check(text: str) -> None:
 
 
 def resolved(text: str) -> str:
-    """Return a transfer set as records spell it, with whole paths."""
+    """Return a transfer set as records spell it, with absolute paths."""
     transfer = Transfer.parse(text)
     more = tuple(
         replace(p, argument=str(Path(p.argument).absolute())) if p.kind == POOL else p for p in transfer.more
@@ -128,12 +130,12 @@ def resolved(text: str) -> str:
 
 
 def named(value: Any, equals: str) -> str:
-    """Name a transfer set as `Transfer.named` does."""
+    """Write a transfer set as `Transfer.named` does."""
     return Transfer.parse(value).named(equals)
 
 
 def alike(value: Any) -> Transfer:
-    """Return what two transfer sets share that can be paired."""
+    """Return the part of a transfer set that paired sets must share."""
     return Transfer.parse(value).alike
 
 
@@ -143,11 +145,11 @@ def _part(text: str) -> Part:
         raise UsageError(f"no part of a transfer set is called '{kind}'{nearest(kind, KINDS)}", WRITTEN)
     if kind == POOL:
         if not argument:
-            raise UsageError("pool: which file?", WRITTEN)
+            raise UsageError("pool needs a file", WRITTEN)
         return Part(kind, argument)
     if kind == REST or (kind == TRAIN and not colon):
         if colon:
-            raise UsageError(f"'{text}': rest takes nothing behind it", WRITTEN)
+            raise UsageError(f"'{text}': rest takes no argument", WRITTEN)
         return Part(kind)
     most = MOST[kind]
     digits = argument.isascii() and argument.isdigit() and len(argument) <= 10
@@ -158,5 +160,5 @@ def _part(text: str) -> Part:
 
 
 def _plain(text: str) -> str:
-    """Return a text with the characters that names of folders may have."""
+    """Write a text with only the characters that folder names may have."""
     return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.") or "file"

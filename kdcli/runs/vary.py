@@ -1,11 +1,11 @@
-"""Sweep files: a recipe, or what one is based on, and what varies from run to run.
+"""Sweep files: a recipe, or a base and changes to it, and the settings that vary from run to run.
 
     base = "moons"                               # a built-in recipe, a recipe file, or a file of data
     [vary]
     "data.noise" = [0.1, 0.2, 0.3]               # any key of a recipe
     "students.transfer_size" = {from = 100, to = 1000, steps = 3, scale = "log"}
 
-A section `[vary]` stands for all combinations of its values; several sections `[[vary]]` for those of each.
+A section `[vary]` makes all combinations of its values; of several sections `[[vary]]`, each makes its own.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from kdcli.store import fitting
 MOST_RUNS = 100_000
 RANGE = frozenset({"from", "to", "steps", "scale"})
 SCALES = ("linear", "log")
-DIGITS = 6  # of a number in a range, so that names are short; its ends are as they are given
-TOLD = 20  # problems in a message
+DIGITS = 6  # significant digits inside a range, to keep names short; its ends are kept exactly
+TOLD = 20  # problems listed in a message
 SECTIONS = ("data", "teacher", "students")
-FILES = "files"  # beside them: the folder of a published dataset
+FILES = "files"  # a key beside the sections: the folder of a published dataset
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Planned:
 
 
 def planned(tables: Mapping[str, Any], source: str) -> list[Planned]:
-    """Return the runs of a sweep file whose base is filled in; they have names of their own.
+    """Return the runs of a sweep file whose base is filled in, with distinct names.
 
     Raises `RecipeError` naming `source` and **all** problems of all runs, or the number of runs if that is
     too large.
@@ -56,7 +56,8 @@ def planned(tables: Mapping[str, Any], source: str) -> list[Planned]:
     count = sum(math.prod(map(len, product.values())) for product in products)
     if count > MOST_RUNS:
         raise RecipeError(
-            f"{source} asks for {count:,} runs, and a study has up to {MOST_RUNS:,}", "vary less at a time"
+            f"{source} asks for {count:,} runs, but a study has at most {MOST_RUNS:,}",
+            "vary fewer keys or values at a time",
         )
     combinations = list(_combinations(products))
     recipes, found = [], dict[str, None]()
@@ -80,9 +81,10 @@ def planned(tables: Mapping[str, Any], source: str) -> list[Planned]:
 
 
 def _in_recipe(recipe: Recipe, keys: Sequence[str], varied: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of keys as a recipe has them, also of those that vary in other sections alone.
+    """Return the values of keys in a recipe, including keys that only other [[vary]] sections vary.
 
-    A list of one item is written as the item. What a recipe knows by another name is as it was given.
+    A list of one item is written as the item. A key that the recipe stores under another name keeps its given
+    value.
     """
     values = {}
     for key in keys:
@@ -103,7 +105,7 @@ def _products(vary: Any) -> tuple[list[dict[str, list[Any]]], list[str]]:
     """Return the values of each key in each section, or all problems."""
     sections = vary if isinstance(vary, list) else [vary]
     if not sections or not all(isinstance(section, dict) and section for section in sections):
-        return [], ['vary: a section [vary] is to say what varies, such as "data.noise" = [0.1, 0.2]']
+        return [], ['vary: a section [vary] must say what varies, such as "data.noise" = [0.1, 0.2]']
     products, problems = [], []
     for section in sections:
         values = {}
@@ -116,7 +118,7 @@ def _products(vary: Any) -> tuple[list[dict[str, list[Any]]], list[str]]:
 
 
 def _flat(section: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield keys such as "data.noise" with what stands behind them, quoted in the file or not."""
+    """Yield keys such as "data.noise" with their values, whether the file quotes them or nests tables."""
     for key, value in section.items():
         if isinstance(value, dict) and value and RANGE.isdisjoint(value):
             yield from _flat(value, f"{start}{key}.")
@@ -137,7 +139,7 @@ def _values(key: str, raw: Any) -> tuple[list[Any], str]:
 
 
 def _range(raw: Mapping[str, Any]) -> tuple[list[Any], str]:
-    """Return the numbers of a range, whole ones if its ends are."""
+    """Return the numbers of a range; they are whole if its ends are."""
     low: Any = raw.get("from")
     high: Any = raw.get("to")
     steps, scale = raw.get("steps"), raw.get("scale", SCALES[0])
@@ -145,13 +147,13 @@ def _range(raw: Mapping[str, Any]) -> tuple[list[Any], str]:
     if other := sorted(set(raw) - RANGE):
         return [], f"a range has no key {', '.join(other)}; keys: from, to, steps, scale"
     if not all(type(end) in (int, float) and abs(end) <= LARGEST for end in ends):
-        return [], "a range has numbers `from` and `to`"
+        return [], "a range needs numbers `from` and `to`"
     if type(steps) is not int or not 2 <= steps <= MOST_RUNS:
-        return [], f"a range has from 2 to {MOST_RUNS:,} `steps`, not {shown(steps)}"
+        return [], f"a range needs from 2 to {MOST_RUNS:,} `steps`, not {shown(steps)}"
     if scale not in SCALES:
         return [], f"`scale` must be one of {', '.join(SCALES)}, not {shown(scale)}"
     if scale == "log" and min(ends) <= 0:
-        return [], "a range on a logarithmic scale has ends above 0"
+        return [], "a range on a logarithmic scale needs ends above 0"
     whole = all(type(end) is int for end in ends)
     between = [_between(low, high, k / (steps - 1), scale) for k in range(1, steps - 1)]
     inner = [round(value) if whole else float(f"{value:.{DIGITS}g}") for value in between]
@@ -177,7 +179,7 @@ def _combinations(products: Sequence[Mapping[str, list[Any]]]) -> Iterator[dict[
 
 
 def _with(base: Mapping[str, Any], varied: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sections of a recipe with these values; of a key that takes a list, a list of one."""
+    """Return the sections of a recipe with these values; keys that take a list get a list of one item."""
     tables = deepcopy(dict(base))
     students = tables.get("students")
     if isinstance(students, dict) and not {"students.transfer", "students.transfer_size"}.isdisjoint(varied):
@@ -198,14 +200,14 @@ def _with(base: Mapping[str, Any], varied: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kind_of_data(tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the class of the settings of data, by their section; empty without a known dataset."""
+    """Return the config class of the data section, by its name; empty if the dataset is unknown."""
     data = tables.get("data")
     dataset = data.get("dataset") if isinstance(data, dict) else None
     return {"data": DATASETS[dataset].config} if isinstance(dataset, str) and dataset in DATASETS else {}
 
 
 def _names(combinations: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Name runs after what varies, such as "noise-0.1_transfer-size-300"; no two alike."""
+    """Name runs after the values that vary, such as "noise-0.1_transfer-size-300"; names are distinct."""
     keys = list(varying(combinations))
     short = short_names(keys)
     names: dict[str, None] = {}
@@ -218,7 +220,7 @@ def _names(combinations: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _plain(value: Any) -> str:
-    """Return a key or a value with the characters that names may have."""
+    """Write a key or a value with only the characters that names may have."""
     if isinstance(value, list):
         return "-".join(map(_plain, value))
     text = f"{value:g}".replace("+", "") if isinstance(value, float) else str(value)
@@ -226,13 +228,13 @@ def _plain(value: Any) -> str:
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """Return what keys are called: by their last parts, or as a whole where two end alike."""
+    """Return short names of keys: their last parts, or the whole keys if two have the same last part."""
     leaves = [key.partition(".")[2] for key in keys]
     return {key: leaf if leaves.count(leaf) == 1 else key for key, leaf in zip(keys, leaves, strict=True)}
 
 
 def values_of(combinations: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return the different values of each key, in their order."""
+    """Return the distinct values of each key, in order."""
     values: dict[str, dict[str, Any]] = {}
     for varied in combinations:
         for key, value in varied.items():
@@ -241,7 +243,7 @@ def values_of(combinations: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]
 
 
 def varying(combinations: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return the values of the keys that have several, or that not all runs have; of all if none."""
+    """Return the values of keys that have several, or that some runs lack; if there are none, of all keys."""
     values = values_of(combinations)
     shared = {key for key in values if all(key in varied for varied in combinations)}
     several = {key: known for key, known in values.items() if len(known) > 1 or key not in shared}
@@ -249,10 +251,10 @@ def varying(combinations: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def check_key(key: str, known: Sequence[str]) -> str:
-    """Return the key that varies by its whole name or its last part; raises `UsageError` for none of them."""
+    """Return the varied key with this name or last part; raises `UsageError` if there is not exactly one."""
     matches = [full for full in known if key in (full, full.partition(".")[2])]
     if len(matches) > 1:
-        raise UsageError(f"--by {key}: which of {' and '.join(matches)}?", "name it as a whole")
+        raise UsageError(f"--by {key} could be {' or '.join(matches)}", "give the whole key")
     if not matches:
-        raise UsageError(f"--by {key}: nothing of that name varies", f"what varies: {', '.join(known)}")
+        raise UsageError(f"--by {key}: no varied key has this name", f"varied keys: {', '.join(known)}")
     return matches[0]

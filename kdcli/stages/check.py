@@ -1,4 +1,4 @@
-"""`kd check`: compare every file of every artefact with the digest that its `meta.json` has."""
+"""`kd check`: compare every file of every artefact with its digest in `meta.json`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from kdcli.words import counted
 
 @dataclass(frozen=True)
 class RunChecked:
-    """What one run's artefacts came to, states of unfinished trainings, and what cut-off commands left."""
+    """The states of a run's artefacts, unfinished trainings, and leftovers of interrupted commands."""
 
     run: str
     artefacts: Sequence[Item]
@@ -54,7 +54,7 @@ class RunChecked:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found; `problem` and `leftovers` are of the outputs folder itself."""
+    """The result of a check; `problem` and `leftovers` concern the outputs folder itself."""
 
     path: Path
     runs: Sequence[RunChecked]
@@ -64,21 +64,21 @@ class Checked:
 
     @property
     def damaged(self) -> int:
-        """How many artefacts and other files are not what kd wrote."""
+        """The number of damaged artefacts and other files."""
         return self._in_state("damaged") + bool(self.problem)
 
     @property
     def older(self) -> int:
-        """How many artefacts could not be checked, since an earlier kd wrote them."""
+        """The number of artefacts that could not be checked because an earlier kd wrote them."""
         return self._in_state("older")
 
     @property
     def newer(self) -> int:
-        """How many artefacts could not be checked, since a newer kd wrote them."""
+        """The number of artefacts that could not be checked because a newer kd wrote them."""
         return self._in_state("newer")
 
     def told(self) -> Iterator[Told]:
-        """Return what was found in each run and beside them, and how much of it is damaged."""
+        """Return the state of each run and of the outputs folder, and how much is damaged."""
         if not self.runs:
             yield Line((f"there are no runs in {place(self.path)}; ", self.start, " makes one"))
         for run in self.runs:
@@ -92,11 +92,11 @@ class Checked:
             parts = [f"{self.damaged} damaged" if self.damaged else "no damage found"]
             for count, age in ((self.newer, "a newer"), (self.older, "an earlier")):
                 if count:
-                    parts.append(f"{counted(count, 'artefact')} of {age} kd could not be checked")
+                    parts.append(f"{counted(count, 'artefact')} by {age} kd could not be checked")
             yield "; ".join(parts)
 
     def document(self) -> dict[str, Any]:
-        """Return what was found in each run and beside them."""
+        """Return the state of each run and of the outputs folder."""
         return {
             "runs": [run.document() for run in self.runs],
             "problems": [self.problem] if self.problem else [],
@@ -111,7 +111,7 @@ class Checked:
 
 
 def check(store: Store, name: str | None = None) -> Checked:
-    """Check one run, or all and what lies beside them; raises `KdError` if there is no such run."""
+    """Check a run or study, or all runs and the outputs folder; raises `KdError` if there is no such run."""
     of_studies = {study: study_runs(store, study) for study in store.studies()}
     names = [*run_folders(store), *chain(*of_studies.values())]
     wanted = names

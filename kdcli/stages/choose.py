@@ -14,7 +14,7 @@ from kdcli.report.told import Line, Told
 from kdcli.report.words import number, quantity
 from kdcli.runs.experiment import Experiment
 
-UNITS = {  # of what --latency and --size take, in milliseconds and bytes
+UNITS = {  # units that --latency and --size take, in milliseconds and bytes
     "latency": {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3},
     "size": {"b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9},
 }
@@ -24,7 +24,7 @@ MISSED = {"metric": "not good enough", "latency": "too slow", "size": "too large
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which student set is the smallest within a budget, and how all of them stand."""
+    """The smallest student set within a budget, and all candidates."""
 
     run: str
     budget: Budget
@@ -38,7 +38,7 @@ class Chosen:
         yield self._table
         if self.predict:
             export = replace(self.predict, name="export", arguments=self.predict.arguments[:1])
-            yield Line((self.predict, " predicts with it, ", export, " lets it leave."), wrap=True)
+            yield Line((self.predict, " predicts with it; ", export, " writes it to a file."), wrap=True)
 
     @property
     def _finding(self) -> Text:
@@ -112,14 +112,18 @@ def choose(
     latency: str = "",
     size: str = "",
 ) -> Chosen:
-    """Choose the smallest student set whose `metric` is `within` so much of the best, or of the teacher.
+    """Choose the smallest student set whose `metric` is `within` a distance of the best, or of the teacher.
 
-    That is in points where the metric is a share, on validation examples. Raises `UsageError` for a metric
-    that needs more than labels, and for what is no time or size, and `KdError` without students.
+    The metric is measured on validation examples; the distance is in points if it is a share. Raises
+    `UsageError` for a metric that needs more than labels and for an invalid time or size, and `KdError`
+    without students.
     """
     kind = find_metric(metric)
     if kind.needs != "labels" or kind.total or not kind.inferred:
-        raise UsageError(f"--metric: {metric} cannot be chosen by", "such as accuracy, nll or roc_auc")
+        raise UsageError(
+            f"--metric: students cannot be chosen by {metric}",
+            "choose by accuracy, nll or roc_auc, for example",
+        )
     budget = Budget(
         metric,
         within / 100 if kind.unit == "%" else within,
@@ -128,7 +132,7 @@ def choose(
         _measure(size, "size"),
     )
     if budget.of_teacher and not experiment.has_teacher:
-        raise KdError(f"run {experiment.run.name} has no teacher", "--of best needs none")
+        raise KdError(f"run {experiment.run.name} has no teacher", "use --of best, which needs none")
     choice = weigh(experiment, budget)
     chosen = choice.chosen
     predict = experiment.run.command("predict", chosen.trained.folder, "FILE") if chosen else None
@@ -136,12 +140,12 @@ def choose(
 
 
 def _measure(text: str, what: str) -> float:
-    """Read a time in milliseconds or a size in bytes, such as "1ms" or "100kB"; no text is no bound."""
+    """Parse a time into milliseconds or a size into bytes, such as "1ms" or "100kB"; empty is no bound."""
     if not text:
         return UNBOUNDED
     units = UNITS[what]
     match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([a-zµ]+)", text.strip().lower())
     if not match or match[2] not in units:
         example = {"latency": "0.5ms", "size": "100kB"}[what]
-        raise UsageError(f"--{what}: '{text}' has no number with a unit", f"such as {example}")
+        raise UsageError(f"--{what}: '{text}' is not a number with a unit", f"for example {example}")
     return float(match[1]) * units[match[2]]

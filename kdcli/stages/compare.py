@@ -32,16 +32,16 @@ from kdcli.runs.experiment import Experiment
 from kdcli.store import fitting, spelled, to_json
 
 CORRECTED = (
-    "Verdicts hold at 95 % for all groups and sets of the table together (Holm's correction). A group with "
-    "few examples shows only large differences."
+    "Verdicts hold at 95 % for all groups and sets of the table together (Holm's correction). In a group "
+    "with few examples, only large differences can be detected."
 )
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What `kd compare` found, and the file that it wrote.
+    """The result of `kd compare`, and the file that it wrote.
 
-    `more` is the command that tells the rest; None where all is told.
+    `more` is the command that shows the rest; None if everything is shown.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class Compared:
     groups: ByGroup | None = None
 
     def told(self) -> Iterator[Told]:
-        """Return the finding, the table that proves it, and where a reader would go wrong."""
+        """Return the finding, the table that proves it, and cautions."""
         conclusions, evidence = self.conclusions, self.conclusions.evidence
         if self.groups:
             yield from (_sentence("", text) for text in groups_text(self.groups, evidence))
@@ -72,12 +72,12 @@ class Compared:
         yield from self._cautions()
         yield _sentence("", coverage(evidence, () if self.more else conclusions.groups))
         if self.more:
-            rest = " adds the other metrics, what models cost, where gains come from and what could be shown."
+            rest = " adds the other metrics, costs, where gains come from, and power."
             yield _sentence("", (self.more, rest))
         yield wrote(self.path)
 
     def _cautions(self) -> Iterator[Told]:
-        """Return where a reader would go wrong, and what was left out."""
+        """Return cautions, and what was left out."""
         evidence = self.conclusions.evidence
         if reasons := list(not_compared(evidence)):
             yield Line("not compared", emphasis="strong")
@@ -87,7 +87,7 @@ class Compared:
             yield _sentence(f"! left out {old.artefact}: stale; ", (old.renew, " renews it"))
 
     def _rest(self, table: Table) -> Iterator[Told]:
-        """Return the means of the other metrics, the costs, and what each group comes to."""
+        """Return the means of the other metrics, the costs, and the sentences on each group."""
         conclusions, evidence = self.conclusions, self.conclusions.evidence
         if means := means_table(evidence, table):
             yield means
@@ -99,11 +99,11 @@ class Compared:
             yield from (_sentence("• ", text) for text in texts)
 
     def document(self) -> dict[str, Any]:
-        """Return what `compare.json` holds, and its path."""
+        """Return the content of `compare.json`, and its path."""
         return {**self.content(), "path": self.path}
 
     def content(self) -> dict[str, Any]:
-        """Return what `compare.json` holds."""
+        """Return the content of `compare.json`."""
         groups = {"groups": groups_document(self.groups)} if self.groups else {}
         return {**document(self.conclusions), **groups}
 
@@ -125,9 +125,9 @@ def compare(
 ) -> Compared:
     """Compare a run's students with their controls, and write `compare.json`.
 
-    For the options and errors see `evidence.gather`; raises `KdError` besides where no set has a control.
-    With `models` the file is named after them. All of the evidence is told if it is `full`, or instead of it
-    the comparisons within groups `by` class or a column.
+    See `evidence.gather` for the options and errors; raises `KdError` also if no set has a control. The file
+    is named after `models`. `full` shows all of the evidence; `by` compares within groups instead, by class
+    or by a column.
     """
     evidence = gather(experiment, models=models, metrics=metrics, control=control, unpaired=unpaired)
     unmatched = [students for students in evidence.students if students.why]

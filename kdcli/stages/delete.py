@@ -16,7 +16,7 @@ from kdcli.words import counted, readable_size
 
 @dataclass(frozen=True)
 class Doomed:
-    """A run that is to be deleted, or a study of some `runs`, which is None for a run, and what is lost."""
+    """A run or study to be deleted, and what it holds; `runs` is the size of a study, None for a run."""
 
     run: Run
     extent: Extent
@@ -27,7 +27,7 @@ class Doomed:
 
     @property
     def kind(self) -> str:
-        """What it is: run or study."""
+        """The word for it: run or study."""
         return "run" if self.runs is None else "study"
 
     def told(self) -> Iterator[Told]:
@@ -48,7 +48,7 @@ class Doomed:
 
     @property
     def question(self) -> str:
-        """What a person is asked before the run is deleted."""
+        """The question that asks for confirmation."""
         return f"permanently delete {self.kind} {self.run.name} ({readable_size(self.extent.size)})?"
 
 
@@ -63,7 +63,7 @@ class RunDeleted:
     was_current: bool
 
     def told(self) -> Iterator[Told]:
-        """Return what was deleted, and whether a run is current still."""
+        """Return what was deleted, and that no run is current if that is so."""
         yield f"deleted {self.kind} {self.run}: {readable_size(self.size)}"
         if self.was_current:
             yield Line(("no run is current now; ", Command("use", ("RUN",)), " makes one current"))
@@ -74,15 +74,15 @@ class RunDeleted:
 
 
 def to_delete(store: Store, name: str) -> Run:
-    """Return the run or study of this name; raises `KdError` unless it is a run, and a folder of its own."""
+    """Return the run or study of this name; raises `KdError` if it is missing, in use, or a symbolic link."""
     run = store.run(name)
     if not (run.recipe_path.is_file() or name in store.studies()):
         raise unknown("run", name, [*store.runs(), *store.studies()])
     if at_work := [named for named in study_runs(store, name) if store.run(named).is_locked]:
-        raise KdError(f"a process works on run {at_work[0]} of this study", "wait for it, or end it")
+        raise KdError(f"a process is working on run {at_work[0]} of this study", "wait for it, or stop it")
     if run.path.is_symlink():
         raise KdError(
-            f"{run.path} is a symbolic link to {run.path.resolve()}, and kd deletes only what lies here",
+            f"{run.path} is a symbolic link to {run.path.resolve()}, and kd deletes no linked folders",
             f"`rm {shlex.quote(str(run.path))}` removes the link",
         )
     return run
@@ -97,6 +97,6 @@ def weigh(run: Run) -> Doomed:
 
 
 def delete_run(doomed: Doomed) -> RunDeleted:
-    """Delete a run; cut off, it leaves the run as it was or only a hidden rest of it."""
+    """Delete a run; if interrupted, the run is unchanged, or only a hidden remainder is left."""
     remove_run(doomed.run)
     return RunDeleted(doomed.kind, doomed.run.name, doomed.run.path, doomed.extent.size, doomed.current)

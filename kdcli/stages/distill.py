@@ -35,8 +35,8 @@ from kdcli.words import counted, numbered
 class SetMade:
     """One student set that `kd distill` trained or found up to date; metrics have a value per draw and seed.
 
-    `left_out` are the seeds that are missing, by what became of them, and `notes` say it in words, and
-    where there are more seeds than were asked for.
+    `left_out` are the missing seeds by reason; `notes` name them in words, and say if the set has more seeds
+    than requested.
     """
 
     name: str
@@ -52,9 +52,9 @@ class SetMade:
 
 @dataclass(frozen=True)
 class Distilled:
-    """What `kd distill` wrote; `epochs` is 0 where no student is trained by gradients.
+    """The result of `kd distill`; `epochs` is 0 if no student is trained by gradients.
 
-    A `brief` one leaves the scores to the comparison that follows.
+    If `brief`, the scores are left to the comparison that follows.
     """
 
     run: str
@@ -66,9 +66,9 @@ class Distilled:
     brief: bool = False
 
     def told(self) -> Iterator[Told]:
-        """Return what was trained, the scores, the paths, and what is missing."""
+        """Return what was trained, the scores, the paths, and the missing seeds."""
         models = dict.fromkeys(made.model for made in self.students)
-        model = next(iter(models)) if len(models) == 1 else f"of {len(models)} models"
+        model = f"of {next(iter(models)) if len(models) == 1 else f'{len(models)} models'}"
         if self.students_trained:
             epochs = f", {counted(self.epochs, 'epoch')}" if self.epochs else ""
             took = seconds(self.training_seconds)
@@ -83,7 +83,7 @@ class Distilled:
             yield from (Line(f"! {made.title}: {note}", wrap=True) for note in made.notes)
 
     def document(self) -> dict[str, Any]:
-        """Return the sets by name, and what training them took."""
+        """Return the sets by name, and the effort of training them."""
         sets = [
             {
                 "name": made.name,
@@ -115,13 +115,13 @@ def distill(
 ) -> Distilled:
     """Train `students`, or those of the run's recipe, changed by `options`; up-to-date sets are reused.
 
-    A set with fewer seeds than requested gets the missing ones; one with more is up to date. With `force`
-    both are made anew. `name` is for the folder of a single set, and `source` names a teacher that is code,
-    which labels what is new in the transfer set. With `keep_going`, seeds whose loss or outputs are not
-    finite are left out of their set. Raises `UsageError` for targets and models that this dataset cannot
-    have, and `KdError` where an artefact is missing or stale, the data are not the recipe's, another set has
-    the same name without `force`, memory or the disk has no room for the students, or a loss or output is not
-    finite: of one student, or, with `keep_going`, of a whole set.
+    A set with fewer seeds than requested gets the missing ones; a set with more is up to date. With `force`,
+    both are retrained. `name` is the folder of a single set, and `source` names the code of an existing
+    teacher, which labels the new examples of the transfer set. With `keep_going`, seeds with non-finite
+    losses or outputs are left out of their set. Raises `UsageError` for targets and models that this dataset
+    does not allow, and `KdError` if an artefact is missing or stale, the data differ from the recipe, another
+    set has the same name (without `force`), the students do not fit in memory or on the disk, or a loss or
+    output is not finite: for any student, or, with `keep_going`, for a whole set.
     """
     crew.start()
     own = students is None
@@ -147,12 +147,12 @@ def distill(
 def _sets(
     students: Students, options: Mapping[str, Any], name: str | None, source: str | None
 ) -> list[StudentSet]:
-    """Return the sets that are asked for; refuses too many seeds, and options that do not apply."""
+    """Return the requested sets; refuses too many seeds, and options that do not apply."""
     listed = (students.models, students.targets, students.temperatures)
     room.check_seeds(students.seeds, math.prod(map(len, listed)))
     sets = student_sets(students)
     if source and not sets[0].transfer.made:
-        raise UsageError("--from: the teacher is asked about nothing new here", "leave it out")
+        raise UsageError("--from: the transfer set has no new examples to label", "leave it out")
     refusals.check_options(sets, options)
     refusals.check_labels(students, options)
     refusals.check_settings(options, Students, (s.model for s in sets))
@@ -161,20 +161,20 @@ def _sets(
 
 
 def _given(options: Mapping[str, Any]) -> list[str]:
-    """Return the keys of a set's record that options give."""
+    """Return the keys of a set's record that the options set."""
     singular = {several: key for key, several in LISTS.items()}
     return [singular.get(key, key) for key in flags_given(options)]
 
 
 def _material(experiment: Experiment, students: Students, sets: list[StudentSet]) -> Material:
-    """Read what the students learn from, but for examples that are none of the run's data.
+    """Read the students' training material, except examples from outside the run's data.
 
     Refuses targets, models and transfer sets that these data do not allow.
     """
     data = experiment.data
     check_data(experiment)
     refusals.check_targets(sets, data)
-    transfer = sets[0].transfer  # which all share
+    transfer = sets[0].transfer  # shared by all sets
     needs_teacher = any(s.needs_teacher for s in sets)
     teacher = experiment.teacher if needs_teacher else None
     material = Material(experiment, teacher, transfer, students.class_weight, students.labels_from)
@@ -185,7 +185,7 @@ def _material(experiment: Experiment, students: Students, sets: list[StudentSet]
 
 
 def _with_examples(material: Material, force: bool, again: Command, watch: Watch) -> Material:
-    """Return what the students learn from, with the examples that are none of the run's data."""
+    """Return the students' training material, with the examples from outside the run's data."""
     transfer = material.transfer
     if not transfer.made:
         return material
@@ -196,11 +196,11 @@ def _with_examples(material: Material, force: bool, again: Command, watch: Watch
 
 def _refuse_if_lost(lost: list[str], sets: int, students: Students, draws: int) -> None:
     if lost:
-        why = "no loss or output stayed a finite number"
+        why = "every seed had a non-finite loss or output"
         if draws > 1:
             why = "no seed had finite losses and outputs in every draw"
         raise KdError(
-            f"no student is left of {' and of '.join(lost)}: {why}",
+            f"no student of {' and of '.join(lost)} is left: {why}",
             f"{'the other sets are stored' if len(lost) < sets else 'nothing was written'}; "
             f"{smaller_step(students)}",
         )
@@ -228,7 +228,7 @@ def _made(experiment: Experiment, name: str, up_to_date: bool, asked: int) -> Se
     stored = len(trained.set.seeds_asked)
     notes = [f"{numbered('seed', seeds)} left out: {LOST[why]}" for why, seeds in trained.set.lost.items()]
     wanted = "1 seed was" if asked == 1 else f"{asked} seeds were"
-    few = f"{wanted} asked for, and {stored} are there; --force trains it with {asked}"
+    few = f"{wanted} requested, but the set has {stored}; --force retrains it with {asked}"
     return SetMade(
         name=trained.folder,
         path=trained.artefact.path,

@@ -1,4 +1,4 @@
-"""`kd export`: a student as one file for elsewhere, with proof that it says the same there."""
+"""`kd export`: a student as one file, with proof that it predicts the same outside kd."""
 
 import hashlib
 import json
@@ -32,14 +32,14 @@ from kdcli.scored import Scored
 from kdcli.store import replacing, to_json, write_synced
 
 STDOUT, DEFAULT = "-", "python"
-ELSEWHERE = "a model that exists elsewhere"  # whose name may be a command, and is nobody's business
+ELSEWHERE = "an external model"  # not named, since its name may be a private command
 
 
 @dataclass(frozen=True)
 class StudentExported:
-    """What `kd export` wrote: `content` where it goes to stdout, else files, the export itself first.
+    """The result of `kd export`: `content` if it goes to stdout, else the files, the export itself first.
 
-    `choose` is the command that shows why this student set was chosen; None where it was named.
+    `choose` is the command that shows why this student set was chosen; None if the set was named.
     """
 
     student: Exported
@@ -57,7 +57,7 @@ class StudentExported:
             return
         yield Line(f"{self.student.who}: {self.file_format}", wrap=True)
         if self.choose:
-            chosen = ("The set is the smallest within half a point of the best: ", self.choose, " shows all.")
+            chosen = ("The set is the smallest within half a point of the best; ", self.choose, " shows all.")
             yield Line(chosen, wrap=True)
         yield Line(self.proven, wrap=True)
         yield ""
@@ -66,11 +66,11 @@ class StudentExported:
 
     @property
     def proven(self) -> str:
-        """What was compared, and how it came out."""
+        """The proof in words."""
         return proof_text(self.proof)
 
     def document(self) -> dict[str, Any]:
-        """Return all of it; the content is in the file."""
+        """Return the proof, the costs and the paths; the content only if no file was written."""
         facts = self.student.facts
         return {
             **{key: facts[key] for key in ("run", "students", "seed", "draw")},
@@ -96,12 +96,12 @@ def export(
     force: bool = False,
     watch: Watch = unwatched,
 ) -> StudentExported:
-    """Write a student of the set in `folder`, or of the smallest good one, as one file, with a model card.
+    """Export a student of the set in `folder`, or of the smallest good set, as one file with a model card.
 
-    It is the student of a seed, or the best on validation examples. It is written to the file `out`, whose
-    name may tell the format, or to a folder of the run. Raises `UsageError` for a set, seed, draw or format
-    that is not there, or that cannot have the student, and `KdError` where the file says something else than
-    the student, or would replace something else without `force`: then nothing is written.
+    The student is that of `seed`, else the best on validation examples. It is written to the file `out`,
+    whose suffix may give the format, or to a folder of the run. Raises `UsageError` for an unknown set, seed,
+    draw or format, or a format that cannot hold the student, and `KdError` if the file predicts something
+    else than the student, or would replace another file without `force`; then nothing is written.
     """
     file_format = _format_of(file_format, out)
     kind = find_format(file_format)
@@ -126,43 +126,43 @@ def export(
 
 
 def _format_of(named: str | None, out: str | None) -> str:
-    """Return the format that is named, or that a file's name tells; raises `UsageError` if they differ."""
+    """Return the named format, or that of the file's suffix; raises `UsageError` if they differ."""
     suffix = Path(out).suffix.lower() if out and out != STDOUT else ""
     told = {**{kind.suffix: name for name, kind in FORMATS.items()}, ".js": "javascript"}.get(suffix)
     if named and told and named != told:
         raise UsageError(
-            f"--out: {suffix} is the end of {told}, and --format says {named}", "leave out one of them"
+            f"--out: {suffix} is the suffix of {told}, but --format is {named}", "leave out one of them"
         )
     return named or told or DEFAULT
 
 
 def _check_replaced(out: str | None, student: Exported, *, force: bool) -> None:
-    """Raise `KdError` where a file would replace something else than an export of the same set."""
+    """Raise `KdError` if the file would replace anything but an export of the same set."""
     if force or not out or out == STDOUT or not os.path.isfile(out):
         return
     with suppress(OSError, ValueError, KeyError, TypeError):
         before = json.loads(Path(f"{out}.golden.json").read_text(encoding="utf-8"))["from"]
         if all(before[key] == student.facts[key] for key in ("run", "students")):
             return
-    raise KdError(f"{out} is there, and no export of {student.facts['students']}", "--force replaces it")
+    raise KdError(f"{out} exists and is no export of {student.facts['students']}", "--force replaces it")
 
 
 def _check(kind: FormatKind, out: str | None, *, encoded: bool) -> None:
     """Raise `UsageError` for what a format does not offer."""
     if encoded and not kind.encodes:
-        raise UsageError(f"--encoded has no meaning for {kind.summary}", "it is of --format onnx alone")
+        raise UsageError(f"--encoded does not apply to {kind.summary}", "it needs --format onnx")
     if out and Path(out).name.endswith(NAME):
-        raise UsageError(f"--out: {NAME} is the name of the model card", "name the export otherwise")
+        raise UsageError(f"--out: {NAME} is the name of the model card", "give the export another name")
     if out and out.endswith(("/", os.sep)):
         raise UsageError(f"--out: {out} is a folder", f"name a file in it, such as {out}student{kind.suffix}")
     if out == STDOUT and not kind.is_text:
-        raise UsageError(f"{kind.summary} is no text to be printed", "name a file with --out")
+        raise UsageError(f"{kind.summary} is not text and cannot be printed", "name a file with --out")
 
 
 def _existing_card(place: Path, file: str, folder: str) -> tuple[str, str]:
-    """Return what the card of a file is called, and what stands there on the intended use of the set.
+    """Return the name of a file's model card, and its text on the intended use of the set.
 
-    Where another file has its card in this place, the file's is called after it.
+    If the plain name is taken by another file's card, the card is named after its file.
     """
     for name in (NAME, f"{file}.{NAME}"):
         try:
@@ -185,7 +185,7 @@ def _prepared(
     *,
     encoded: bool,
 ) -> tuple[TrainedStudents, Leaving]:
-    """Return the first of these sets that the format can have, and its student as it leaves."""
+    """Return the first of these sets that the format can hold, and its student, prepared for export."""
     obstacle = ""
     for name in names:
         trained = students_of(experiment, name)
@@ -194,11 +194,13 @@ def _prepared(
         if not obstacle:
             return trained, left
     which = names[0] if len(names) == 1 else "none of the sets within half a point of the best"
-    raise UsageError(f"{which} cannot be exported in this format: {obstacle}", "take another set or --format")
+    raise UsageError(
+        f"{which} cannot be exported in this format: {obstacle}", "choose another set or another --format"
+    )
 
 
 def _proven(kind: FormatKind, file: str, content: bytes, left: Leaving) -> Proof | Unproven:
-    """Run an export in a folder that goes afterwards."""
+    """Run an export in a temporary folder."""
     with TemporaryDirectory() as folder:
         path = Path(folder, f"student{kind.suffix}")
         path.write_bytes(content)
@@ -206,7 +208,7 @@ def _proven(kind: FormatKind, file: str, content: bytes, left: Leaving) -> Proof
 
 
 def _costs(experiment: Experiment, trained: TrainedStudents) -> dict[str, Cost]:
-    """Measure what the students and the teacher cost in kd, where the teacher is kept."""
+    """Measure the costs in kd of the students, and of the teacher if it is stored."""
     models: list[Trained[Any]] = [trained, *([experiment.teacher] if experiment.has_teacher else [])]
     names = {trained.folder: "student", "teacher": "teacher"}
     return {names[name]: cost for name, cost in measure_costs(models, experiment.data).items()}
@@ -246,7 +248,7 @@ def _card(
 
 
 def golden_vectors(student: Exported) -> bytes:
-    """Return the golden vectors as JSON: made rows, their features, and the student's answers."""
+    """Return the golden vectors as JSON: synthetic rows, their features, and the student's predictions."""
     golden, classes = student.golden, student.classes
     rows = [
         {
@@ -266,7 +268,7 @@ def golden_vectors(student: Exported) -> bytes:
 def _written(
     experiment: Experiment, out: str | None, name: str, content: bytes, card: Card
 ) -> tuple[Path, ...]:
-    """Write the files beside each other: in the folder of `out`, or in one of the run's with this name."""
+    """Write the files into one folder: that of `out`, or the run's export folder of this name."""
     place = Path(out).parent if out else experiment.run.export_path(name)
     model_card, intended = _existing_card(place, card.file, card.folder)
     contents = {

@@ -64,22 +64,22 @@ class DataMade:
 
 
 def _recognised(description: Description) -> Iterator[Told]:
-    """Tell what the columns of a table were taken for, and what else was recognised."""
+    """Show how the columns of a table are read, and what else was recognised."""
     if description.decisions:
         yield columns_table(description)
     if hints := [column.hint for column in description.decisions if column.hint]:
-        yield Line(f"• a flag takes the name of the column: {hints[0]}", wrap=True)
+        yield Line(f"• flags take the name of the column: {hints[0]}", wrap=True)
     yield from (Line(f"• {note}", wrap=True) for note in description.notes)
 
 
 @dataclass(frozen=True)
 class Looked:
-    """What data would be, before anything is written."""
+    """The description of data, before anything is written."""
 
     description: Description
 
     def told(self) -> Iterator[Told]:
-        """Return what each column is taken for, and what else was recognised."""
+        """Return how each column is read, and what else was recognised."""
         yield from _recognised(self.description)
         yield f"{self.description.name}, {sizes_text(self.description)}"
         yield "nothing was written"
@@ -90,11 +90,11 @@ class Looked:
 
 
 def look(recipe: Recipe, options: Mapping[str, Any], watch: Watch = unwatched) -> Looked:
-    """Read data of the user's own as `gen_data` does, and write nothing."""
+    """Read the user's own data as `gen_data` does, but write nothing."""
     dataset = DATASETS[recipe.dataset]
     if not dataset.opened:
         example = Command("gen-data", ("FILE",), {"label": "COLUMN", "dry_run": True})
-        raise UsageError("--dry-run is for data of your own", ("such as ", example))
+        raise UsageError("--dry-run is for data of your own", ("for example ", example))
     config, sample = dataset.opened(override(recipe.data, options), watch)
     return Looked(_described(DataRecord(recipe.dataset, config), sample()))
 
@@ -113,11 +113,11 @@ def gen_data(
 ) -> DataMade:
     """Make a run's data from a recipe, its data section changed by `options`.
 
-    The run becomes the current one, if it is to be `current` and KD_RUN names none. One that is there keeps
-    the rest of its recipe, unless this one is to be `adopt`ed. A dataset that is read from files finds them
-    in the folder `source`, or downloads them. Raises `UsageError` for options that the dataset does not have,
-    and `KdError` where the run holds other data or is to adopt another recipe, and `force` does not allow it,
-    or where the data would not fit in memory or on the disk.
+    With `current`, the run becomes the current one unless KD_RUN is set. An existing run keeps the rest of
+    its recipe, unless `adopt` replaces it by this one. A dataset that is read from files takes them from the
+    folder `source`, or downloads them. Raises `UsageError` for options that the dataset does not have, and
+    `KdError` if the run holds other data or another recipe and `force` is not given, or if the data would not
+    fit in memory or on the disk.
     """
     run = experiment.run.no_study()
     dataset = DATASETS[recipe.dataset]
@@ -136,13 +136,13 @@ def gen_data(
         _make(experiment, recipe, record, sample or (lambda: _sampled(experiment, record, contents, bar)))
     elif adopts:
         experiment.adopt(dump(recipe))
-    if current and named_run() is None:  # a shell with a run of its own leaves that of all others alone
+    if current and named_run() is None:  # a shell with its own KD_RUN does not change that of other shells
         run.store.make_current(run.name)
     return DataMade(run.name, run.artefact(DATA).path, up_to_date, experiment.data.description)
 
 
 def _with_paths(recipe: Recipe, config: Any, adopt: bool) -> Recipe:
-    """Return a recipe with these data; the files that one to be adopted names are found from any folder."""
+    """Return a recipe with these data; a recipe to be adopted names its files by absolute paths."""
     if not adopt:
         return replace(recipe, data=config)
     students = replace(recipe.students, transfer=resolved(recipe.students.transfer))
@@ -151,7 +151,7 @@ def _with_paths(recipe: Recipe, config: Any, adopt: bool) -> Recipe:
 
 
 def _sampled(experiment: Experiment, record: DataRecord, contents: Mapping[str, bytes], bar: Bar) -> Sample:
-    """Sample data of kd's own, or read them from the published files or others like them."""
+    """Sample one of kd's problems, or read data from the published files or others like them."""
     dataset, config = DATASETS[record.dataset], record.config
     if dataset.files and not contents:
         if record.own_files:
@@ -172,7 +172,7 @@ def _make(experiment: Experiment, recipe: Recipe, record: DataRecord, sampled: C
     pool = sample.pool
     tensors = {"x": pool.x, "y": pool.y, **pool.index}
     tensors |= {name: more for name in ("posterior", "group") if (more := getattr(pool, name)) is not None}
-    # Before the data: a run cut off in between is made again by the same command.
+    # The recipe comes before the data, so that the same command repeats a run interrupted in between.
     experiment.adopt(dump(recipe))
     documents = {"description": description.to_record()}
     content = Content({"tensors": tensors}, {}, time.perf_counter() - start, documents=documents)
@@ -199,9 +199,10 @@ def _described(record: DataRecord, sample: Sample) -> Description:
 
 
 def _replaces(experiment: Experiment, recipe: Recipe, force: bool) -> bool:
-    """Say whether this recipe takes the place of the run's own, which may be another teacher that exists.
+    """Return whether this recipe replaces the run's own.
 
-    Raises `KdError` for any other recipe unless by `force`, and where the run's is one of a newer kd.
+    Without `force`, it may differ only by an existing teacher, in a run without a teacher. Raises `KdError`
+    for any other recipe, and for a recipe written by a newer kd.
     """
     try:
         own = experiment.recipe
@@ -210,14 +211,14 @@ def _replaces(experiment: Experiment, recipe: Recipe, force: bool) -> bool:
     except KdError:
         if not force:
             raise
-        return True  # what cannot be read may be replaced
+        return True  # an unreadable recipe may be replaced
     first = recipe.teacher.source and not experiment.has_teacher
     same = replace(own, teacher=recipe.teacher) == recipe if first else own == recipe
     if not same and not force:
         run = experiment.run
         raise KdError(
             f"run {run.name} has another recipe, {run.recipe_path}",
-            "--run NAME makes a run beside it; --force replaces the recipe and what was made differently",
+            "--run NAME makes another run; --force replaces the recipe and the artefacts that differ",
         )
     return force or own != recipe
 
@@ -250,14 +251,14 @@ def _contents(name: str, source: Path | None) -> dict[str, bytes]:
         return {}
     if not DATASETS[name].files:
         from_files = ", ".join(known for known, kind in DATASETS.items() if kind.files)
-        raise UsageError(f"--source does not apply to {name}", f"read from files: {from_files}")
+        raise UsageError(f"--source does not apply to {name}", f"datasets read from files: {from_files}")
     return read_files(DATASETS[name], source)
 
 
 def _fingerprint(dataset: Dataset[Any], contents: Mapping[str, bytes], experiment: Experiment) -> str:
     """Return the fingerprint of the files that the data come from; empty for a dataset without files.
 
-    Without a source it is that of the data which are there: what they came from will do.
+    Without `contents`, it is that of the stored data, else that of the published files.
     """
     if not dataset.files:
         return ""
@@ -269,11 +270,11 @@ def _fingerprint(dataset: Dataset[Any], contents: Mapping[str, bytes], experimen
 
 
 def _read(dataset: Dataset[Any], config: Any, contents: Mapping[str, bytes]) -> Sample:
-    """Return the sample of a dataset that is read from files; raises `KdError` for one that is damaged."""
+    """Return the sample of a dataset that is read from files; raises `KdError` if a file is damaged."""
     try:
         return dataset.sample(config, contents)
     except ValueError as error:
         raise KdError(
             str(error),
-            "--source names a folder with four IDX files: images and labels to train and to test on",
+            "--source names a folder with four IDX files: images and labels for training and for testing",
         ) from None

@@ -36,14 +36,14 @@ class Plotted:
     notes: dict[str, Text]
 
     def told(self) -> Iterator[Told]:
-        """Return the figures, and what is not drawn and why."""
+        """Return the figures, and which are not drawn and why."""
         yield f"run {self.run}: {counted(len(self.figures), 'figure')}"
         yield from map(wrote, self.figures)
         yield from (Line(joined(f"left out {name}: ", reason)) for name, reason in self.left_out.items())
         yield from (Line(joined(f"{name} ", note)) for name, note in self.notes.items())
 
     def document(self) -> dict[str, Any]:
-        """Return the paths of the figures, and what is not drawn and why."""
+        """Return the paths of the figures, and which are not drawn and why."""
         return {
             **asdict(self),
             "left_out": {name: text(reason) for name, reason in self.left_out.items()},
@@ -74,12 +74,12 @@ def plot(
     file_format: str = "png",
     evidence: Callable[[], Evidence] | None = None,
 ) -> Plotted:
-    """Draw figures of a run: those named, or all that apply; of all students, or those of some models.
+    """Draw the named figures of a run, or all that apply, for all students or those of some models.
 
-    `evidence` gives what is known of these students, if it is needed elsewhere too.
+    `evidence` returns the evidence on these students, if the caller needs it too.
 
-    Raises `UsageError` for an unknown figure, model or format, or a named one that does not apply, and
-    `KdError` where the data are missing or stale, or nothing is trained.
+    Raises `UsageError` for an unknown figure, model or format and for a named figure that does not apply, and
+    `KdError` if the data are missing or stale, or nothing is trained.
     """
     check_format(file_format)
     crew.start()
@@ -112,7 +112,7 @@ def draw_figures(
     view, left_out = collect(experiment, models, evidence or (lambda: gather(experiment, models=models)))
     plain = _select(kinds, view, compares=False)
     comparing = cache(lambda: _select(kinds, view, compares=True))  # which measures the differences
-    if named:  # before any is drawn
+    if named:  # refuse before drawing any
         _refuse(plain.obstacles | comparing().obstacles)
 
     def compare() -> tuple[list[str], Sequence[Difference]]:
@@ -128,12 +128,12 @@ def draw_figures(
     )
 
 
-UNASKED = "leaves out the teacher, of which only the answers are stored"
+UNASKED = "leaves out the teacher, since only its predictions are stored"
 
 
 @dataclass
 class _Selection:
-    """Figures that can be drawn, why others cannot, and what those that can leave out."""
+    """Figures that can be drawn with notes on what they leave out, and why others cannot be drawn."""
 
     drawable: list[str] = field(default_factory=list)
     obstacles: dict[str, str] = field(default_factory=dict)
@@ -141,7 +141,7 @@ class _Selection:
 
 
 def _select(kinds: Mapping[str, FigureKind], view: View, *, compares: bool) -> _Selection:
-    """Look at the figures that compare student sets with their control, or at those that do not."""
+    """Select from the figures that compare student sets with their control, or from the others."""
     selection = _Selection()
     for name, kind in kinds.items():
         if kind.compares != compares:

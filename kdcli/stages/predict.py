@@ -40,10 +40,9 @@ SCORED = (*RECORDED, "brier", "roc_auc")
 
 @dataclass(frozen=True)
 class Asked:
-    """What is predicted and how it is written: the rows of `file` to `out`, each "-" for stdin and stdout.
+    """A request for predictions of the rows of `file`, written to `out`; "-" is stdin or stdout.
 
-    `keep` are columns that are copied beside the predictions. Where there is a `label` column, predictions
-    are scored.
+    `keep` are columns to copy beside the predictions. With a `label` column, predictions are scored.
     """
 
     file: str
@@ -65,7 +64,7 @@ class Predicted:
     unseen: dict[str, tuple[int, str]]
 
     def told(self) -> Iterator[Told]:
-        """Return who predicted how many rows, how well, and the path."""
+        """Return the number of rows, the student that predicted them, the scores, and the path."""
         who = named_seed(self.seeds[0], 0, 1) if len(self.seeds) == 1 else counted(len(self.seeds), "seed")
         yield f"run {self.run}: {counted(self.rows, 'row')} predicted by {self.students}, {who}"
         for column, (count, first) in self.unseen.items():
@@ -77,7 +76,7 @@ class Predicted:
             yield wrote(Path(self.out))
 
     def document(self) -> dict[str, Any]:
-        """Return all of it."""
+        """Return the same for programs."""
         return {
             "run": self.run,
             "path": self.out,
@@ -101,9 +100,8 @@ def predict(
 ) -> Predicted:
     """Predict rows or images with a student of the set in `folder`, piece by piece.
 
-    That is the student of a seed, or the best on validation examples, or all of them averaged. Raises
-    `UsageError` for a set, a seed or a format that is not there, and `KdError` for rows that are not such as
-    the students were trained on.
+    The student is that of `seed`, else the best on validation examples; with `ensemble`, all are averaged.
+    Raises `UsageError` for an unknown set, seed or format, and `KdError` for rows unlike the training data.
     """
     trained = students_of(experiment, folder)
     predictor = Predictor.of(trained, seed=seed, draw=draw, ensemble=ensemble)
@@ -125,9 +123,9 @@ def predict(
 def _answers(
     predictor: Predictor, asked: Asked, unseen: dict[str, tuple[int, str]]
 ) -> Iterator[tuple[pl.DataFrame, Tensor, pl.Series | None]]:
-    """Yield the columns to be kept, the log-probabilities and the labels of each piece of a file.
+    """Yield the columns to keep, the log-probabilities and the labels of each piece of a file.
 
-    Adds to `unseen` the values of categories that no training row had: their number, and the first.
+    Adds to `unseen`, by column, the number of category values that no training row had, and the first one.
     """
     path, data = Path(asked.file), predictor.data
     if os.path.isdir(path):
@@ -148,12 +146,12 @@ def _answers(
 
 
 def _kept(table: Table, names: Sequence[str]) -> pl.DataFrame:
-    """Return the columns of a table that are copied beside the predictions."""
+    """Return the columns of a table to copy beside the predictions."""
     return pl.DataFrame([table.frame.get_column(named(table, name, "--keep")) for name in names])
 
 
 def _labels(table: Table, label: str) -> pl.Series | None:
-    """Return the labels of a table as text; None where they are not asked for."""
+    """Return the labels of a table as text; None if they were not requested."""
     return labels_of(table, named(table, label, "--score"), []) if label else None
 
 
@@ -161,7 +159,7 @@ def _images(predictor: Predictor, folder: Path) -> Iterator[tuple[pl.DataFrame, 
     """Yield the paths of the images in a folder, with their log-probabilities."""
     data = predictor.data
     if data.dataset.further is None or len(data.features) == 1:
-        raise UsageError(f"{folder} is a folder, and the data are a table", "name a file")
+        raise UsageError(f"{folder} is a folder, but the run's data are a table", "name a file")
     description = data.description
     _, x = data.dataset.further(
         data.record.config, folder, data.features, description.encodings, (), unwatched
@@ -185,7 +183,7 @@ class _Scores:
         there = labels.is_not_null()
         known = without_stop(labels, self.classes)
         if odd := known.filter(~known.is_in(self.classes)).drop_nulls().head(1).to_list():
-            raise KdError(f"the label '{odd[0]}' is no class", f"classes: {', '.join(self.classes)}")
+            raise KdError(f"the label '{odd[0]}' is not a class", f"classes: {', '.join(self.classes)}")
         codes = known.drop_nulls().replace_strict(
             self.classes, range(len(self.classes)), return_dtype=pl.Int64
         )
@@ -194,7 +192,7 @@ class _Scores:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The metrics over all rows that have a label; nothing without any."""
+        """The metrics over all rows that have a label; empty if there are none."""
         if not self.y or not sum(map(len, self.y)):
             return {}
         scored = Scored(torch.cat(self.log_p).unsqueeze(0), torch.cat(self.y))
@@ -206,7 +204,7 @@ Write = Callable[[pl.DataFrame], None]
 
 @contextmanager
 def _writer(out: str) -> Iterator[Write]:
-    """Open what writes frames, one after the other, as the name of a file says; "-" is CSV on stdout."""
+    """Yield a function that writes frame after frame, in the format of the file's suffix; "-" is stdout."""
     if out == STDIO:
         header = iter([True])
         yield lambda frame: print_file(frame.write_csv(include_header=next(header, False)))
@@ -214,7 +212,9 @@ def _writer(out: str) -> Iterator[Write]:
     path = Path(out)
     suffix = suffix_of(path)
     if suffix not in FORMATS or path.suffix == ".gz":
-        raise UsageError(f"--out: {out} ends in none of {', '.join(FORMATS)}", "such as predictions.csv")
+        raise UsageError(
+            f"--out: {out} ends in none of {', '.join(FORMATS)}", "name it predictions.csv, for example"
+        )
     with replacing(path) as temporary:
         if suffix == ".parquet":
             frames: list[pl.DataFrame] = []
@@ -226,6 +226,6 @@ def _writer(out: str) -> Iterator[Write]:
 
 
 def _csv(file: IO[bytes]) -> Write:
-    """Return what writes frames as CSV, the first with a header."""
+    """Return a function that writes frames as CSV, the first with a header."""
     first = iter([True])
     return lambda frame: frame.write_csv(file, include_header=next(first, False))

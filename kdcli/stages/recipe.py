@@ -1,4 +1,4 @@
-"""`kd recipe`: a recipe with every key, what it means and which values it takes."""
+"""`kd recipe`: a recipe with every key, its meaning and its allowed values."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ from kdcli.runs.recipes import builtin_text, load
 
 @dataclass(frozen=True)
 class RecipeShown:
-    """A recipe, and the commented TOML that is read back as the same."""
+    """A recipe, and its text as commented TOML."""
 
     name: str
     recipe: Recipe
@@ -37,7 +37,7 @@ class RecipeShown:
 
 
 def recipe(name: str) -> RecipeShown:
-    """Return a built-in recipe, or that of a file whose name ends in .toml; raises `KdError` if not there."""
+    """Return a built-in recipe, or that of a .toml file; raises `KdError` if there is none."""
     shown = load(name)
     head = []
     if not name.endswith(".toml"):

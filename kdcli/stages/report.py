@@ -13,6 +13,7 @@ from kdcli.errors import Text
 from kdcli.evidence.conclusions import conclude
 from kdcli.evidence.gather import gather
 from kdcli.figures import FIGURES
+from kdcli.report.figure_files import INLINE
 from kdcli.report.page.figures import Figures
 from kdcli.report.page.render import render
 from kdcli.report.page.run import run_page
@@ -58,7 +59,7 @@ def report(experiment: Experiment) -> Reported:
     data = experiment.data
     hidden = [name for name, kind in FIGURES.items() if kind.shows] if data.is_own else []
     kinds = {name: kind for name, kind in FIGURES.items() if name not in hidden}
-    drawn = draw_figures(experiment, kinds, file_format="svg", evidence=lambda: evidence)
+    drawn = draw_figures(experiment, kinds, file_format=INLINE, evidence=lambda: evidence)
     left_out = {name: reason for name, reason in drawn.left_out.items() if name in FIGURES}
     left_out |= dict.fromkeys(hidden, PRIVATE)
     figures = Figures(drawn.files, kinds, left_out, drawn.notes)

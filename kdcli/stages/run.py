@@ -30,14 +30,14 @@ Result = DataMade | TeacherTrained | Distilled | Plotted | Compared
 
 
 def with_teacher(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
-    """Return a recipe whose teacher has these settings; the file that it comes from has its whole path."""
+    """Return a recipe with these teacher settings, and with an absolute path of an existing teacher."""
     teacher = override(recipe.teacher, options)
     return replace(recipe, teacher=replace(teacher, source=absolute(teacher.source)))
 
 
 @dataclass(frozen=True)
 class Step:
-    """One stage of a run: the command it stands for, and the call that does it."""
+    """One stage of a run: the equivalent command, and the call that does it."""
 
     command: Command
     call: Callable[[], Result]
@@ -47,11 +47,11 @@ class Step:
 class WholeRun:
     """All stages of a recipe on one run.
 
-    `source` is the recipe's name or file, or the file or folder that the data are in, `files` the folder that
-    its dataset is read from. `settings` are instead of those of the recipe's data section, and those of them
-    that were `given` by hand; `seeds` instead of those of its students. The settings of a `teacher` that
-    exists are those of this call, and may name code. A run that is there with the same
-    data and teacher keeps its recipe, and is given these students besides.
+    `source` is the recipe's name or file, or the file or folder of the data; `files` is the folder that a
+    dataset is read from. `settings` override the recipe's data section; `given` are those that the user
+    typed. `seeds` overrides the number of seeds of its students. `teacher` has this call's settings of an
+    existing teacher, which may name code. An existing run with the same data and teacher keeps its recipe,
+    and gets these students in addition.
     """
 
     experiment: Experiment
@@ -69,12 +69,12 @@ class WholeRun:
     bar: Bar = unseen
 
     def steps(self) -> list[Step]:
-        """Return the stages in order, each with the command that does the same."""
+        """Return the stages in order, each with its equivalent command."""
         if self.recipe.teacher.source:
-            resolved(self.recipe.teacher, self.teacher.get("source"))  # or raises before anything is made
+            resolved(self.recipe.teacher, self.teacher.get("source"))  # fails before anything is made
         crew.start(drawing=True)
         joins = self.joins
-        evidence = cache(lambda: gather(self.experiment))  # of the students when they are there
+        evidence = cache(lambda: gather(self.experiment))  # called once the students are trained
         file_format = "" if self.file_format == "png" else self.file_format
         recipe = self.source if names_recipe(self.source) else self.recipe.dataset
         students_of = recipe if joins else ""
@@ -106,10 +106,10 @@ class WholeRun:
 
     @property
     def joins(self) -> bool:
-        """Whether the run is there with another recipe of the same data and teacher."""
+        """Whether the run exists with another recipe that has the same data and teacher."""
         if not self.experiment.run.recipe_path.is_file():
             return False
-        if self._dataset.opened:  # what its options come to is known when the files are read
+        if self._dataset.opened:  # its settings are known only once its files are read
             return False
         own, recipe = self.experiment.recipe, self._with_settings
         return own != recipe and (own.data, own.teacher) == (recipe.data, recipe.teacher)
@@ -120,7 +120,7 @@ class WholeRun:
 
     @property
     def _with_settings(self) -> Recipe:
-        """The recipe with the settings that were asked for instead of its own."""
+        """The recipe with the requested settings in place of its own."""
         return replace(self.recipe, data=override(self.recipe.data, self.settings))
 
     def _making(self, joins: bool) -> Command:
@@ -138,7 +138,7 @@ class WholeRun:
         return Command("gen-data", arguments, options, run=named, outputs=run.store.root)
 
     def _later(self, name: str, **options: object) -> Command:
-        """Return a command that works on the run when it is made, which makes it current."""
+        """Return a command for a later stage; the run is current by then."""
         run = self.experiment.run
         named = "" if named_run() in (None, run.name) else run.name
         return Command(name, (), options, run=named, outputs=run.store.root)

@@ -20,9 +20,9 @@ HEAD = Column("run", left=True, folds=True)
 
 @dataclass(frozen=True)
 class RunListed:
-    """One run in a few words; `dataset` and `teacher` are empty where they are not there or not legible.
+    """A summary of one run; `dataset` and `teacher` are empty if they are missing or unreadable.
 
-    `problem` says why something of it is not legible.
+    `problem` says why something is unreadable.
     """
 
     name: str
@@ -63,7 +63,7 @@ class RunListed:
 
 @dataclass(frozen=True)
 class RunsListed:
-    """The runs of an outputs folder, and the number of those in `studies`; `start` makes one."""
+    """The runs of an outputs folder, and the number of runs in each of its `studies`; `start` makes a run."""
 
     path: Path
     runs: Sequence[RunListed]
@@ -72,7 +72,7 @@ class RunsListed:
     studies: Mapping[str, int] = field(default_factory=dict)
 
     def told(self) -> Iterator[Told]:
-        """Return a table of the runs, and what is not legible."""
+        """Return a table of the runs, and what could not be read."""
         if self.runs:
             columns = [
                 Column("dataset", left=True),
@@ -104,7 +104,7 @@ class RunsListed:
 
 
 def list_runs(store: Store) -> RunsListed:
-    """Return every run of an outputs folder, legible or not."""
+    """Return every run of an outputs folder, readable or not."""
     problem = marker_problem(store)
     current = "" if problem else store.current
     runs = [_listed(Run(store, name), current) for name in run_folders(store)]
@@ -117,7 +117,7 @@ def _listed(run: Run, current: str) -> RunListed:
     problems: list[str] = []
 
     def told(read: Callable[[], str]) -> str:
-        """Return what is read; empty, and the problem told, where that is not legible."""
+        """Return what `read` returns; if it fails, note the problem and return an empty text."""
         try:
             return read()
         except KdError as error:

@@ -17,7 +17,7 @@ from kdcli.words import listed, readable_size
 
 @dataclass(frozen=True)
 class File:
-    """A file that is no artefact's: the recipe, a report, a figure."""
+    """A file that belongs to no artefact: the recipe, a report, a figure."""
 
     path: Path
     extent: Extent
@@ -34,7 +34,7 @@ class File:
 
 @dataclass(frozen=True)
 class RunShown:
-    """What a run holds; `sizes` are those of the items, in bytes."""
+    """The contents of a run; `sizes` are the sizes of the items in bytes."""
 
     run: str
     path: Path
@@ -78,7 +78,7 @@ class RunShown:
 
 
 def _row(item: Item, size: int) -> Row:
-    """Return an artefact's row, with what it is and what it was made from below its name."""
+    """Return an artefact's row, with its description and its parents below its name."""
     made_from = f"from {listed(list(item.meta.parents))}" if item.meta and item.meta.parents else ""
     title = Cell(item.name, emphasis="strong", below=[line for line in (item.words, made_from) if line])
     made = minute(item.meta.created) if item.meta else ""

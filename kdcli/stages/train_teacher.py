@@ -37,14 +37,14 @@ from kdcli.training.material import teacher_sizes
 from kdcli.words import capitalised, counted
 
 UNKNOWN = (
-    "kd cannot know which rows this teacher was trained on. On test rows among them it looks better than it "
-    "is, and so do its students. Data with a file of their own to test on (--test FILE) rule that out."
+    "kd cannot know which rows this teacher was trained on. If test rows were among them, it looks better "
+    "than it is, and so do its students. Data with a test file of their own (--test FILE) rule that out."
 )
 
 
 @dataclass(frozen=True)
 class TeacherTrained:
-    """What `kd train-teacher` wrote, one teacher for each draw; metrics are means over their test splits."""
+    """The result of `kd train-teacher`, with a teacher for each draw; metrics are means over test splits."""
 
     run: str
     path: Path
@@ -56,7 +56,7 @@ class TeacherTrained:
     training_seconds: float
     cautions: Sequence[Text]
     memory: Memory
-    taken: bool  # rather than trained: the same in all draws
+    taken: bool  # an existing teacher, the same in all draws
 
     def told(self) -> Iterator[Told]:
         """Return how the teacher was trained, its scores, and the path."""
@@ -70,7 +70,7 @@ class TeacherTrained:
         yield wrote(self.path, self.up_to_date)
 
     def document(self) -> dict[str, Any]:
-        """Return all of it, with the mean entropy of the teacher's labels on training and validation rows."""
+        """Return the same, with the mean entropy of the teacher's labels on training and validation rows."""
         cautions = list(map(text, self.cautions))
         table = asdict(replace(self, cautions=()))
         entropy = {"entropy": table.pop("memory")._asdict()}
@@ -80,12 +80,12 @@ class TeacherTrained:
 def train_teacher(
     experiment: Experiment, options: Mapping[str, Any], *, force: bool = False, watch: Watch = unwatched
 ) -> TeacherTrained:
-    """Train the teacher of the run's recipe, changed by `options`, on the dataset's labels, or take one.
+    """Train the teacher of the run's recipe, changed by `options`, or use an existing teacher.
 
-    One that exists is taken where the recipe or the options name its `source`. Raises `KdError` where the
-    data are missing or stale or not those of the recipe, another teacher is there and `force` does not allow
-    to replace it, memory or the disk has no room for it, the loss stops being finite, or what exists is no
-    teacher of these data.
+    An existing teacher is used if the recipe or the options name its `source`. Raises `KdError` if the data
+    are missing, stale or not those of the recipe, another teacher is stored and `force` is not given, the
+    teacher does not fit in memory or on the disk, the loss becomes non-finite, or an existing teacher does
+    not fit the data.
     """
     config = _settings(experiment, options)
     record, data = TeacherRecord.of(config), experiment.data
@@ -104,7 +104,7 @@ def train_teacher(
 
 
 def _result(experiment: Experiment, up_to_date: bool) -> TeacherTrained:
-    """Return what is there now."""
+    """Describe the stored teacher."""
     teacher, model = experiment.teacher, experiment.teacher.model
     return TeacherTrained(
         run=experiment.run.name,
@@ -122,10 +122,10 @@ def _result(experiment: Experiment, up_to_date: bool) -> TeacherTrained:
 
 
 def _settings(experiment: Experiment, options: Mapping[str, Any]) -> Teacher:
-    """Return the settings of the teacher that is asked for; raises `KdError` for options out of place."""
+    """Return the settings of the requested teacher; raises `KdError` for options that do not apply."""
     config = override(experiment.recipe.teacher, options)
     if options.get("model") and not options.get("source"):
-        config = replace(config, source="")  # one to be trained, whatever the recipe has
+        config = replace(config, source="")  # a model to train, whatever the recipe says
     _check_options(config, options)
     return elsewhere.resolved(config, options.get("source")) if config.source else config
 
@@ -143,13 +143,13 @@ def _check_options(config: Teacher, options: Mapping[str, Any]) -> None:
 
 def _why_idle(config: Teacher, key: str) -> str:
     if rules(Teacher)[key].panel != EXISTING:
-        return "a teacher that exists is not trained"
-    what = ONLY_OF.get(key, "a teacher that exists")
+        return "an existing teacher is not trained"
+    what = ONLY_OF.get(key, "an existing teacher")
     return f"{flag(Teacher, key)} is for {what}" + ("" if config.source else " (--from)")
 
 
 def _made(experiment: Experiment, record: TeacherRecord, watch: Watch) -> Content:
-    """Train a teacher, or take the answers of one that exists."""
+    """Train a teacher, or compute the predictions of an existing one."""
     if record.settings.source:
         return elsewhere.take(experiment, record.settings, watch)
     on_card = record.model.takes("device") and choose_device(record.settings.device).type == "cuda"
@@ -159,7 +159,7 @@ def _made(experiment: Experiment, record: TeacherRecord, watch: Watch) -> Conten
 
 
 def _cautions(experiment: Experiment) -> list[Text]:
-    """Say what this teacher was taken for, and where it would mislead its students."""
+    """Return notes on how this teacher was read, and on how it would mislead its students."""
     data, teacher = experiment.data, experiment.teacher
     pool, logits = data.pool, teacher.logits["test"]
     y = pool.y[pool.index["test"]].expand(len(logits), -1)
@@ -167,7 +167,7 @@ def _cautions(experiment: Experiment) -> list[Text]:
     if note := teacher.meta.used.get(elsewhere.NOTE):
         found.append(f"{capitalised(note)}.")
     if all(map(is_certain, teacher.logits.values())):
-        found.append("Every answer is certain: its soft labels are the same as its hard ones.")
+        found.append("Every prediction is certain: the soft labels are the same as the hard labels.")
     if not teacher.is_kept and data.dataset.opened and data.description.drawing == "split":
         found.append(UNKNOWN)
     if memory := remembers(experiment):

@@ -12,7 +12,7 @@ from kdcli.store import Store, named_run
 
 @dataclass(frozen=True)
 class RunUsed:
-    """The run that `kd use` made current, and which was; `elsewhere` is another that KD_RUN names here."""
+    """The run that `kd use` made current, and the run `before`; `elsewhere` is another that KD_RUN names."""
 
     run: str
     path: Path
@@ -27,7 +27,7 @@ class RunUsed:
             before = f" instead of {self.before}" if self.before else ""
             yield f"run {self.run} is now the current run{before}: {place(self.path)}"
         if self.elsewhere:
-            yield f"but KD_RUN names run {self.elsewhere}: commands in this shell work on that one"
+            yield f"but KD_RUN names run {self.elsewhere}: commands in this shell work on that run"
 
     def document(self) -> dict[str, Any]:
         """Return the run, and which was current."""
@@ -35,7 +35,7 @@ class RunUsed:
 
 
 def use(store: Store, name: str) -> RunUsed:
-    """Make a run current; raises `KdError` if it is not there."""
+    """Make a run current; raises `KdError` if there is no such run."""
     run = store.existing_run(name)
     before = store.current
     store.make_current(name)

@@ -5,8 +5,8 @@
       RUN/
         recipe.toml
         data/  teacher/  students/NAME/     artefacts
-        figures/  compare.json
-        .resume/                            states of trainings that are not finished
+        figures/  compare.json  report.html
+        .resume/                            states of unfinished trainings
       STUDY/                  many runs, and their plan (see `studies`)
       .locks/                 a file for each run, locked by the process that works on it
 

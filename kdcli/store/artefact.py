@@ -1,6 +1,6 @@
-"""Artefacts: what one stage wrote, as a folder of tensors and documents with its `meta.json`.
+"""Artefacts: the results of one stage, in a folder of tensors and documents with a `meta.json`.
 
-The command line opens the store for every command, so torch is imported where tensors are.
+The command line opens the store for every command, so torch is imported only where tensors are used.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PACKAGES = ("kdcli", "torch", "numpy", "safetensors", "scikit-learn")
 
 
 class DamagedError(KdError):
-    """A file of an artefact is not what the stage wrote; `artefact` is the folder to be made again."""
+    """A file of an artefact is not what the stage wrote; `artefact` is the folder to make again."""
 
     def __init__(self, path: Path, artefact: Path, why: str, hint: Text = "") -> None:
         super().__init__(f"{path} is damaged: {why}", hint or f"remove {artefact}, and make it again")
@@ -50,11 +50,11 @@ class DamagedError(KdError):
 
 @dataclass(frozen=True)
 class Meta:
-    """What `meta.json` records of an artefact.
+    """The record of an artefact in `meta.json`.
 
-    `files` maps each file to its SHA-256. `digest` is that of the file list: it tells whether
-    the content is the same, however often it was made. `parents` maps the artefacts it was made
-    from to the digests they had. `used` is what was chosen where the configuration leaves the choice.
+    `files` maps each file to its SHA-256. `digest` is the digest of this list, equal for equal content.
+    `parents` maps the artefacts it was made from to their digests at the time. `used` has the values chosen
+    where the configuration leaves a choice.
     """
 
     stage: str
@@ -71,7 +71,7 @@ class Meta:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Meta:
-        """Read a record; raises ValueError or TypeError for one that no stage wrote."""
+        """Read a record; raises ValueError or TypeError for content that no stage would have written."""
         meta = cls(**{**record, "metrics": from_json(record["metrics"])})
         texts = (meta.files, meta.parents, meta.versions, meta.used)
         sound = (
@@ -88,17 +88,17 @@ class Meta:
         return meta
 
     def to_record(self) -> dict[str, Any]:
-        """Return what `meta.json` holds."""
+        """Return the content of `meta.json`."""
         return {**asdict(self), "metrics": to_json(self.metrics)}
 
 
 @dataclass(frozen=True)
 class Content:
-    """What an artefact is to hold.
+    """The content of an artefact to be written.
 
-    `tensors` and `documents` map file names (without suffix) to named tensors and to what JSON can express.
-    `metrics` are its scores, `seconds` what making it took, and `used` is what was chosen by itself where the
-    configuration leaves the choice.
+    `tensors` and `documents` map file names (without suffix) to named tensors and to JSON values. `metrics`
+    are its scores, `seconds` the time to make it, and `used` the values chosen where the configuration leaves
+    a choice.
     """
 
     tensors: Mapping[str, Mapping[str, Tensor]]
@@ -108,7 +108,7 @@ class Content:
     documents: Mapping[str, Any] = field(default_factory=dict)
 
     def files(self) -> Iterator[tuple[str, Callable[[Path], None]]]:
-        """Yield the name of each file with what writes it; tensors are written from where they lie."""
+        """Yield the name of each file and a function that writes it; tensors are not copied in memory."""
         for file, named in self.tensors.items():
             yield f"{file}.safetensors", partial(write_tensors, named)
         for file, document in self.documents.items():
@@ -117,7 +117,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Artefact:
-    """What one stage wrote: a folder of tensors and documents with its `meta.json`."""
+    """The results of one stage: a folder of tensors and documents with a `meta.json`."""
 
     run: Run
     name: str
@@ -129,18 +129,18 @@ class Artefact:
 
     @property
     def finished(self) -> bool:
-        """Whether it is there as a whole; a folder without `meta.json` is unfinished work."""
+        """Whether it is complete; a folder without `meta.json` is unfinished work."""
         return os.path.isfile(self.path / "meta.json")  # False for a name that is too long
 
     @property
     def has_tensors(self) -> bool:
-        """Whether files of tensors are there."""
+        """Whether the folder has files of tensors."""
         return any(self.path.glob("*.safetensors"))
 
     def meta(self) -> Meta:
         """Read `meta.json`.
 
-        Raises `NewerError` or `OlderError` if it is of another kd, `KdError` if it is missing or damaged.
+        Raises `NewerError` or `OlderError` if another kd wrote it, `KdError` if it is missing or damaged.
         """
         path = self.path / "meta.json"
         follow_no_link(path, self.run.store.root)
@@ -149,7 +149,7 @@ class Artefact:
             record = json.loads(text)
             number, versions = record["format"], record.get("versions")
             if not isinstance(number, int):
-                raise ValueError("its format is no number")
+                raise ValueError("its format is not a number")
             meta = Meta.from_record(record) if number == FORMAT else None
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise self.damaged(path) from None
@@ -191,9 +191,9 @@ class Artefact:
     def write(
         self, stage: str, config: Mapping[str, Any], parents: Mapping[str, str], content: Content
     ) -> Meta:
-        """Write the artefact as a whole, in place of one that may be there; returns its record.
+        """Write the complete artefact, replacing an existing one; returns its record.
 
-        `parents` maps what it was made from to the digests that these have.
+        `parents` maps the artefacts that it was made from to their digests.
         """
         follow_no_link(self.path, self.run.store.root)
         with told_apart(self.path), new_folder(self.path) as folder:
@@ -218,7 +218,7 @@ class Artefact:
         return meta
 
     def damaged(self, path: Path, why: str = "it is not what the stage wrote") -> DamagedError:
-        """Build the error for a file that makes no sense."""
+        """Build the error for a damaged file."""
         return DamagedError(path, self.path, why)
 
 
@@ -235,6 +235,6 @@ def _json(document: Any) -> bytes:
 
 
 def digest_of(files: Mapping[str, str]) -> str:
-    """Return one SHA-256 for files by name, each with its own."""
+    """Return a single SHA-256 for the digests of files by name."""
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
     return hashlib.sha256(lines.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Files written so that a reader, a crash or a full disk never sees or leaves a half."""
+"""Atomic file writes: no reader, crash or full disk ever sees or leaves half a file."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from kdcli.store.space import free_memory
 if TYPE_CHECKING:
     from torch import Tensor
 
-# In hidden names beside a file or folder: what is being written, what it takes the place of, what goes.
+# Parts of hidden names beside a file or folder: being written, being replaced, being deleted.
 NEW, REPLACED, DELETED = ".new-", ".replaced", ".deleted-"
 LARGEST_RECORD = 2**26  # bytes
 
 
 def write_file(path: Path, *content: bytes) -> None:
-    """Write one file, part after part, so that a reader sees the old content or the new and no mixture."""
+    """Write one file, part by part, so that a reader sees the old content or the new, never a mixture."""
     with replacing(path) as temporary:
         write_synced(temporary, *content)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Let another file be written that takes the place of this one when it is whole."""
+    """Yield a temporary file to write, which replaces this one once it is complete."""
     with told_apart(path):
         if os.path.isdir(path):
             raise IsADirectoryError
         if os.path.exists(path) and not os.path.isfile(path):
-            raise KdError(f"{path} is a device or the like, which no file can replace", "name another file")
+            raise KdError(f"{path} is not a regular file, and cannot be replaced", "name another file")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}{NEW}", dir=path.parent)
         os.close(handle)
@@ -49,35 +49,33 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def read_record(path: Path) -> bytes:
-    """Read a small file, such as `meta.json`; raises `KdError` for one that no stage would write so large."""
+    """Read a small file, such as `meta.json`; raises `KdError` if it is larger than any stage would write."""
     with told_apart(path):
         size = path.stat().st_size
         if size > LARGEST_RECORD:
-            raise KdError(
-                f"{path} has {size:,} bytes, more than kd writes or reads", "remove it, or the run it is of"
-            )
+            raise KdError(f"{path} has {size:,} bytes, more than kd writes or reads", "remove it, or its run")
         return path.read_bytes()
 
 
 def read_whole(path: Path) -> bytes:
-    """Read a file of tensors; raises `KdError` for one that memory has no room for."""
+    """Read a file of tensors; raises `KdError` if it does not fit in memory."""
     with told_apart(path):
         size, free = path.stat().st_size, free_memory()
         if free is not None and size > free:
             raise KdError(
-                f"{path} has {size:,} bytes, and memory has {free:,} free",
+                f"{path} has {size:,} bytes, but only {free:,} bytes of memory are free",
                 "close other programs, or make it again with fewer examples or students",
             )
         return path.read_bytes()
 
 
 def follow_no_link(path: Path, root: Path) -> None:
-    """Raise `KdError` if a symbolic link leads from the folder `root` to what lies in it at `path`."""
+    """Raise `KdError` if there is a symbolic link on the way from the folder `root` to `path` inside it."""
     while path != root and path != path.parent:
         if path.is_symlink():
             raise KdError(
-                f"{path} is a symbolic link, and kd follows none in its outputs folder",
-                "put what it leads to in its place, or move the whole folder with --outputs",
+                f"{path} is a symbolic link, and kd follows no links in its outputs folder",
+                "replace the link by its target, or use another outputs folder with --outputs",
             )
         path = path.parent
 
@@ -97,7 +95,7 @@ def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
 
     try:
         save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, path)
-    except SafetensorError as error:  # such as of a full disk
+    except SafetensorError as error:  # for example, a full disk
         raise OSError(errno.EIO, str(error)) from None
     path.chmod(0o666 & ~_umask())
     with path.open("rb") as file:
@@ -106,7 +104,7 @@ def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary sibling of `path` to fill, and move it to `path` when that went well."""
+    """Yield a temporary sibling folder to fill, and move it to `path` if that succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{path.name}{NEW}", dir=path.parent))
     try:
@@ -126,7 +124,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def replaced_path(path: Path) -> Path:
-    """Return where the old folder lies while a new one takes its place."""
+    """Return the path of the old folder while a new one takes its place."""
     return path.with_name(f".{path.name}{REPLACED}")
 
 
@@ -149,7 +147,7 @@ def _umask() -> int:
 
 @contextmanager
 def told_apart(path: Path) -> Iterator[None]:
-    """Turn what the file system refuses into a message about `path`."""
+    """Turn errors of the file system into messages about `path`."""
     try:
         yield
     except FileNotFoundError:
@@ -159,16 +157,14 @@ def told_apart(path: Path) -> Iterator[None]:
         what = "a folder, not a file" if os.path.isdir(blocking) else "not a folder"
         raise KdError(
             f"cannot use {path}: {blocking} is {what}",
-            "move it elsewhere; nothing that was there before was changed",
+            "move it elsewhere; no existing file was changed",
         ) from None
     except OSError as error:
-        raise KdError(
-            f"cannot use {path}: {error.strerror}", "nothing that was there before was changed"
-        ) from None
+        raise KdError(f"cannot use {path}: {error.strerror}", "no existing file was changed") from None
 
 
 def in_the_way(path: Path) -> Path | None:
-    """Return what is no folder and stands where one should be that leads to `path`; None if nothing does."""
+    """Return a parent of `path` that exists but is not a folder; None if there is none."""
     return next((p for p in path.parents if os.path.lexists(p) and not os.path.isdir(p)), None)
 
 
@@ -178,10 +174,10 @@ def _remove(path: Path) -> None:
 
 
 def sweep(folder: Path) -> list[str]:
-    """Clear up what a command that was cut off left in a folder; returns the names of what it cleared.
+    """Remove the leftovers of an interrupted command from a folder; returns their names.
 
-    Only for who has the run to itself. Files and folders that were not finished are removed. An artefact
-    that was moved aside for one that did not come is put back. What a link leads to is left alone.
+    Only for a process that has locked the run. Unfinished files and folders are removed. An artefact that was
+    moved aside for a new one that was never finished is moved back. Links are not followed.
     """
     found = []
     for path in sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []:

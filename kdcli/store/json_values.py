@@ -1,4 +1,4 @@
-"""Values as JSON has them: infinite numbers as words, and texts that are UTF-8."""
+"""Conversion of values for JSON: infinite numbers as words, and texts as valid UTF-8."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 
 def to_json(value: Any) -> Any:
-    r"""Return nested values as JSON has them: tuples as lists, and ±∞ as "Infinity" and "-Infinity".
+    r"""Convert nested values for JSON: tuples to lists, and ±∞ to "Infinity" and "-Infinity".
 
-    JSON has no infinite numbers. Python's `float` and JavaScript's `Number` read these words as such. Nor
-    has it half a surrogate pair, as Python makes of bytes in an argument or a file's name that are not
-    UTF-8: it is spelled out, such as "\udcff".
+    JSON has no infinite numbers; Python's `float` and JavaScript's `Number` read these words as such. JSON
+    has no lone surrogates either, which Python makes of bytes that are not UTF-8 in an argument or a file
+    name: they are escaped, as in "\udcff".
     """
     if isinstance(value, Path):
         value = str(value)
@@ -29,7 +29,7 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(value: Any) -> Any:
-    """Read numbers that `to_json` had to write as words."""
+    """Convert the words that `to_json` writes for infinite numbers back to numbers."""
     if isinstance(value, dict):
         return {key: from_json(item) for key, item in value.items()}
     if isinstance(value, list):

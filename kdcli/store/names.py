@@ -1,4 +1,4 @@
-"""Names of what the store holds: runs, studies, student sets."""
+"""Names of runs, studies and student sets in the store."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from kdcli.errors import UsageError
 
 LONGEST = 100  # characters of a name
 NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST - 1}}}")
-RUN_NAME = re.compile(rf"({NAME.pattern}/)?{NAME.pattern}")  # of a run, which may be one of a study
+RUN_NAME = re.compile(rf"({NAME.pattern}/)?{NAME.pattern}")  # STUDY/NAME for a run of a study
 CURRENT = "current"  # the file that names the current run
 
 
 def fitting(name: str) -> str:
-    """Return a name that is made of others as it is, or, if it is too long, with a digest for its end."""
+    """Return a composed name unchanged, or, if it is too long, with its end replaced by a digest."""
     return name if len(name) <= LONGEST else _with_digest(name, name)
 
 
 def spelled(text: str) -> str:
-    """Return text of any characters as part of a name; if that changes it, a digest keeps it apart."""
+    """Write any text as part of a name; if characters must change, a digest keeps the name distinct."""
     plain = re.sub(r"[^A-Za-z0-9_-]", "_", text)
     return text if plain == text else _with_digest(plain, text)
 
@@ -30,17 +30,17 @@ def _with_digest(name: str, of: str) -> str:
 
 
 def check_run_name(name: str, kind: str) -> None:
-    """Raise `UsageError` unless a run may be named so: as in STUDY/NAME, there may be one level."""
+    """Raise `UsageError` unless a run may have this name, which may be of the form STUDY/NAME."""
     _check(RUN_NAME, name, kind)
 
 
 def check_name(name: str, kind: str) -> None:
-    """Raise `UsageError` unless a study or student set may be named so."""
+    """Raise `UsageError` unless a study or student set may have this name."""
     _check(NAME, name, kind)
 
 
 def check_not_current(name: str, kind: str) -> None:
-    """Raise `UsageError` for a folder that would stand where the marker of the current run does."""
+    """Raise `UsageError` for the name of the file that marks the current run."""
     if name == CURRENT:
         raise UsageError(f"a {kind} cannot be named '{CURRENT}': the file of that name marks the current run")
 

@@ -1,4 +1,4 @@
-"""Runs removed so that a crash leaves the whole run, or a hidden rest that no command takes for one."""
+"""Removing runs so that a crash leaves the whole run, or a hidden remainder that commands ignore."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from kdcli.store.runs import Run
 def remove_run(run: Run) -> None:
     """Remove a run's folder, and the marker if it names this run; links in it are removed, not followed.
 
-    Raises `KdError` where the folder is a link itself, or cannot be moved or emptied.
+    Raises `KdError` if the folder itself is a link, or cannot be moved or emptied.
     """
     if os.path.islink(run.path) or not os.path.isdir(run.path):
-        raise KdError(f"{run.path} is not a folder of its own, or not any more", "nothing was deleted")
+        raise KdError(f"{run.path} is a link, or no longer a folder", "nothing was deleted")
     root = run.path.parent
     aside = root / f".{run.path.name}{DELETED}{secrets.token_hex(4)}"
     with told_apart(run.path):
@@ -32,5 +32,5 @@ def remove_run(run: Run) -> None:
     except OSError as error:
         raise KdError(
             f"run {run.name} is deleted, but not all of its files could be removed: {error.strerror}",
-            f"remove what is left with `rm -r {shlex.quote(str(aside))}`",
+            f"remove the rest with `rm -r {shlex.quote(str(aside))}`",
         ) from None

@@ -1,6 +1,6 @@
-"""Where a long training got to: one file, kept until its result is stored.
+"""The saved state of a long training: one file, kept until the training's result is stored.
 
-The file has the SHA-256 of the rest first, so that a damaged one is not taken for a training.
+The file begins with the SHA-256 of the rest, so that a damaged state is never resumed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ResumePoint:
     path: Path
 
     def save(self, identity: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-        """Keep a state in place of an older one; raises `KdError` where that cannot be."""
+        """Save a state, replacing an older one; raises `KdError` if it cannot be written."""
         from safetensors.torch import save
 
         follow_no_link(self.path.parent, self.path.parent.parent)
@@ -43,10 +43,10 @@ class ResumePoint:
         write_file(self.path, hashlib.sha256(content).digest(), content)
 
     def load(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-        """Return the identity and the state that are kept; None if there are none, or none that is whole.
+        """Return the saved identity and state; None if there is no state, or it is damaged.
 
-        Raises `NewerError` for one of a newer kd, and `KdError` for one that cannot be read now, as when
-        memory has no room for it.
+        Raises `NewerError` for a state of a newer kd, and `KdError` for one that cannot be read now, for
+        example because it does not fit in memory.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load
@@ -59,7 +59,7 @@ class ResumePoint:
             whole = read_whole(self.path)
         except KdError as error:
             path = shlex.quote(str(self.path))
-            raise KdError(error.message, f"see to that, or train from the start: `rm {path}`") from None
+            raise KdError(error.message, f"resolve this, or train from the start: `rm {path}`") from None
         content = whole[DIGEST:]
         if hashlib.sha256(content).digest() != whole[:DIGEST]:
             return None
@@ -71,12 +71,12 @@ class ResumePoint:
             return None
 
     def clear(self) -> None:
-        """Forget the state: its result is stored, or none can come of it."""
+        """Delete the state, once its result is stored or cannot be reached."""
         if os.path.islink(self.path.parent) or self.newer:
             return
-        with suppress(OSError):  # what cannot be removed is no state, or one that leads to the same result
+        with suppress(OSError):  # a state that cannot be removed is harmless: it leads to the same result
             self.path.unlink()
-        with suppress(OSError):  # another training of the run may have its state there
+        with suppress(OSError):  # the folder may have the state of another training
             self.path.parent.rmdir()
 
     def _is_file(self) -> bool:
@@ -84,7 +84,7 @@ class ResumePoint:
 
     @property
     def newer(self) -> NewerError | None:
-        """The error for a state of a newer kd, which may go on from what this one cannot; None for others."""
+        """The error for a state of a newer kd, which may be able to resume it; None for other states."""
         if not self._is_file():
             return None
         try:
@@ -102,7 +102,7 @@ class ResumePoint:
 
     @property
     def whole(self) -> bool:
-        """Whether a training can go on from what is kept: it is what was written."""
+        """Whether the state is intact, so that a training can be resumed from it."""
         if not self._is_file():
             return False
         try:

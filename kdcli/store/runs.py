@@ -1,4 +1,4 @@
-"""The outputs folder: its runs, which of them is current, and what a run holds."""
+"""The outputs folder: its runs, the current run, and the files of a run."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ from kdcli.store.files import (
 from kdcli.store.names import CURRENT, NAME, check_not_current, check_run_name, fitting
 from kdcli.store.resume import ResumePoint
 
-STUDY = "study.json"  # in the folder of a study: its plan
+STUDY = "study.json"  # the plan, in the folder of a study
 LOCKS = ".locks"
-RESUME = ".resume"  # folder of the states of trainings that are not finished
-PARTS = ("", "transfer", "students", "figures", "exports", RESUME)  # of a run, where leftovers can be
+RESUME = ".resume"  # folder of the states of unfinished trainings
+PARTS = ("", "transfer", "students", "figures", "exports", RESUME)  # folders of a run that may have leftovers
 
 
 def default_root() -> Path:
-    """Return the outputs folder that commands use unless told otherwise."""
+    """Return the outputs folder that commands use by default."""
     return Path(os.environ.get("KD_OUTPUTS") or "outputs")
 
 
 def named_run() -> str | None:
-    """Return the run that KD_RUN names for all commands of a shell; None if it names none.
+    """Return the run that KD_RUN names for all commands of a shell; None if it is not set.
 
     Raises `UsageError` for a name that no run can have.
     """
     name = os.environ.get("KD_RUN")
     if not name:
         return None
-    check_run_name(name, "run, as KD_RUN is to")
+    check_run_name(name, "run, as KD_RUN must")
     return name
 
 
 class BusyError(KdError):
-    """Another process works on a run."""
+    """Another process is working on a run."""
 
 
 class Store:
     """An outputs folder: its runs, and which of them is current.
 
-    It need not be there yet. Raises `KdError` for a place where no folder can be, or none that can be read.
+    It need not exist yet. Raises `KdError` if it cannot be a folder, or cannot be read.
     """
 
     def __init__(self, root: Path | None = None) -> None:
@@ -105,28 +105,28 @@ class Store:
 
     @property
     def chosen(self) -> str:
-        """The run that commands work on unless told otherwise: KD_RUN's, or the current one; or empty."""
+        """The run that commands work on by default: KD_RUN, or else the current run; empty without one."""
         return named_run() or self.current
 
     def make_current(self, run: str) -> None:
-        """Make a run the one that commands work on unless told otherwise."""
+        """Make a run the current one."""
         with self._marker() as path:
-            for rest in self.root.glob(f".{CURRENT}{NEW}*"):  # of a command that was cut off
+            for rest in self.root.glob(f".{CURRENT}{NEW}*"):  # leftovers of an interrupted command
                 rest.unlink(missing_ok=True)
             write_file(path, f"{run}\n".encode())
 
     def unmake_current(self, run: str) -> None:
-        """Make no run the current one if it is this, and leave another one that is."""
+        """Let no run be current if this run, or a run of this study, is; leave any other run current."""
         with self._marker() as path:
-            if self.current == run or self.current.startswith(f"{run}/"):  # of a study
+            if self.current == run or self.current.startswith(f"{run}/"):
                 path.unlink(missing_ok=True)
 
     @contextmanager
     def _marker(self) -> Iterator[Path]:
-        """Have the file to oneself that names the current run."""
+        """Lock the file that names the current run."""
         from filelock import FileLock
 
-        path = self.root / LOCKS / CURRENT  # which no run is named
+        path = self.root / LOCKS / CURRENT  # no run has this name
         follow_no_link(path.parent, self.root)
         with told_apart(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,13 +134,13 @@ class Store:
                 yield self.root / CURRENT
 
     def run(self, name: str) -> Run:
-        """Return the run of this name, there or not; raises `UsageError` for a name that cannot be one."""
+        """Return the run of this name, which need not exist; raises `UsageError` for an invalid name."""
         check_run_name(name, "run")
         check_not_current(name.partition("/")[0], "run")
         return Run(self, name)
 
     def existing_run(self, name: str | None) -> Run:
-        """Return the run of this name, or the `chosen` one for None; raises `KdError` if it is not there."""
+        """Return the run of this name, or the `chosen` run for None; raises `KdError` if there is none."""
         by_shell = name is None and named_run() is not None
         if name is None:
             name = self.chosen
@@ -159,7 +159,7 @@ class Store:
 
 @dataclass(frozen=True)
 class Run:
-    """One experiment: a folder in the store, or in that of a study: its name is STUDY/NAME then."""
+    """One experiment: a folder in the store, or in the folder of a study; then its name is STUDY/NAME."""
 
     store: Store
     name: str
@@ -175,7 +175,7 @@ class Run:
         return self.path / "recipe.toml"
 
     def no_study(self) -> Run:
-        """Return the run; raises `UsageError` where its folder is a study's, whose runs have other names."""
+        """Return the run; raises `UsageError` if its folder is a study, whose runs have other names."""
         if os.path.isfile(self.path / STUDY):
             raise UsageError(
                 f"{self.name} is a study: name a run of it, {self.name}/NAME",
@@ -197,11 +197,11 @@ class Run:
         self._write(self.recipe_path, text.encode())
 
     def artefact(self, name: str) -> Artefact:
-        """Return the artefact of this name, such as "data" or "students/soft-T4-mlp4", there or not."""
+        """Return the artefact of this name, such as "students/soft-T4-mlp4", which need not exist."""
         return Artefact(self, name)
 
     def artefacts(self, folder: str) -> list[Artefact]:
-        """Return the artefacts in a folder of the run, sorted by name; unfinished ones are among them."""
+        """Return the artefacts in a folder of the run, including unfinished ones, sorted by name."""
         path = self.path / folder
         with told_apart(path):
             there = list(path.iterdir()) if path.is_dir() else []
@@ -209,16 +209,16 @@ class Run:
         return [self.artefact(f"{folder}/{name}") for name in names]
 
     def resume_point(self, name: str) -> ResumePoint:
-        """Return where the training of this name keeps its state, "teacher" or "students-MODEL"."""
+        """Return the place of a training's saved state; its name is "teacher" or "students-MODEL"."""
         return ResumePoint(self.path / RESUME / name)
 
     @property
     def _lock(self) -> Path:
-        return self.store.root / LOCKS / self.name.replace("/", "@")  # which no name has
+        return self.store.root / LOCKS / self.name.replace("/", "@")  # no name has an @
 
     @property
     def is_locked(self) -> bool:
-        """Whether a process works on the run at this moment."""
+        """Whether a process is working on the run at this moment."""
         from filelock import FileLock, Timeout
 
         if not self._lock.is_file():
@@ -231,10 +231,10 @@ class Run:
 
     @contextmanager
     def locked(self, *, wait: bool = True, waiting: Callable[[], None] = lambda: None) -> Iterator[list[str]]:
-        """Have the run to oneself; gives the names of leftovers that were cleared up.
+        """Lock the run; yields the names of leftovers that were removed.
 
-        While another process has it, calls `waiting` and waits, or raises `KdError` if it is not to `wait`.
-        The system frees the lock of a process that died.
+        If another process has the lock, call `waiting` and wait, or raise `KdError` unless `wait`. The system
+        frees the lock of a process that died.
         """
         from filelock import FileLock, Timeout
 
@@ -261,14 +261,14 @@ class Run:
             yield [rest.name for rest in rests] + swept
         finally:
             lock.release()
-            if first and not self.path.exists():  # refused: no trace is left where there was nothing
+            if first and not self.path.exists():  # nothing was made, so leave no trace
                 with suppress(OSError):
                     path.unlink()
                     path.parent.rmdir()
                     self.store.root.rmdir()
 
     def write_figure(self, file: str, content: bytes) -> Path:
-        """Store one figure; figures are views of the artefacts, and drawn anew at will."""
+        """Store one figure, replacing an older one: figures are views of artefacts and can be drawn again."""
         path = self.path / "figures" / file
         self._write(path, content)
         return path
@@ -278,14 +278,14 @@ class Run:
         return self.path / "exports" / fitting(name)
 
     def write_export(self, path: Path, contents: Mapping[str, bytes]) -> None:
-        """Store the files of an exported student; exports are made anew at will, like figures."""
+        """Store the files of an exported student, replacing older ones: they can be made again."""
         follow_no_link(path, self.store.root)
         with told_apart(path), new_folder(path) as folder:
             for file, content in contents.items():
                 write_synced(folder / file, content)
 
     def write_report(self, file: str, text: str) -> None:
-        """Store a report beside the artefacts that it is drawn from, in place of an older one."""
+        """Store a report in the run's folder, replacing an older one."""
         self._write(self.path / file, text.encode())
 
     def _write(self, path: Path, content: bytes) -> None:

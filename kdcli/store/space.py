@@ -1,4 +1,4 @@
-"""How much memory and disk the machine has free."""
+"""Free memory and free disk space of the machine."""
 
 import os
 import shutil
@@ -9,10 +9,10 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def free_memory() -> int | None:
-    """Return the bytes that may be taken without swapping; None where nobody tells.
+    """Return the bytes that can be allocated without swapping; None if they cannot be determined.
 
-    On Linux what the kernel calls available, or what the control group's limit leaves if that is less;
-    file pages count as free, since they make way. Elsewhere the pages that the system calls free.
+    On Linux this is MemAvailable, or what the control group's limit leaves if that is less; file pages count
+    as free, since they can be evicted. Elsewhere it is the number of free pages.
     """
     there = [found for found in (_available(), _left_in_group()) if found is not None]
     if there:
@@ -25,7 +25,7 @@ def free_memory() -> int | None:
 
 
 def _available() -> int | None:
-    """Read MemAvailable, which is in KiB."""
+    """Read MemAvailable (in KiB) and return it in bytes; None if it is not there to read."""
     try:
         lines = MEMINFO.read_text(encoding="ascii").splitlines()
         return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
@@ -34,7 +34,7 @@ def _available() -> int | None:
 
 
 def _left_in_group() -> int | None:
-    """Read what the control group may still take; None without a limit."""
+    """Return the bytes that the control group may still allocate; None if it has no limit."""
     try:
         limit = int((CGROUP / "memory.max").read_text(encoding="ascii"))  # or the word "max"
         taken = int((CGROUP / "memory.current").read_text(encoding="ascii"))
@@ -46,7 +46,7 @@ def _left_in_group() -> int | None:
 
 
 def free_disk(folder: Path) -> int | None:
-    """Return the bytes that are free where `folder` is, or will be; None where nobody tells."""
+    """Return the free bytes on the disk of `folder`, which need not exist; None if unknown."""
     there = next((place for place in (folder, *folder.absolute().parents) if place.is_dir()), folder)
     try:
         return shutil.disk_usage(there).free

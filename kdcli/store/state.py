@@ -1,7 +1,7 @@
-"""What state a run's artefacts are in, and what commands that were cut off have left beside them.
+"""The states of a run's artefacts, and the leftovers of interrupted commands.
 
 Every file is read and compared with its digest, so that "fresh" is a promise. Nothing is changed, and
-whatever stands where an artefact should be is told rather than raised.
+anything wrong with an artefact is reported rather than raised.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from kdcli.store.versions import NewerError, OlderError
 
 State = Literal["fresh", "stale", "damaged", "unfinished", "older", "newer"]
 
-UNREADABLE = "cannot be read:"  # in a problem that may be none of the content
+UNREADABLE = "cannot be read:"  # marks a problem of access, not of content
 LEFTOVER = re.compile(rf"\..+({re.escape(NEW)}.+|{re.escape(REPLACED)}|{re.escape(DELETED)}.+)")
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What state an artefact is in, and the problems that make it so, each a sentence.
+    """The state of an artefact, and the problems behind it, each a sentence.
 
     fresh       every file is what the stage wrote, and what it was made from is still the same
-    stale       whole, but what it was made from was since replaced
-    damaged     something in its place is not what the stage wrote
+    stale       intact, but what it was made from has been replaced since
+    damaged     some file is not what the stage wrote
     unfinished  there is no `meta.json`, which is written last
-    older       an earlier kd wrote it, in a format that is not read any more
-    newer       a newer kd wrote it, or what it was made from, so that this one cannot tell
+    older       an earlier kd wrote it, in a format that is no longer read
+    newer       a newer kd wrote it, or what it was made from, so that this version cannot judge it
 
-    `meta` is None where there is none that can be read. `remove` is what has to go before it is whole or
-    can be made again, which is so only where it is to be `remade`. `advice` is what else to do.
+    `meta` is None if it cannot be read. `remove` are the files to remove before the artefact is intact or can
+    be made again; `remade` says whether it needs to be made again. `advice` says what else to do.
     """
 
     artefact: Artefact
@@ -54,22 +54,22 @@ class Condition:
 
 @dataclass(frozen=True)
 class Extent:
-    """How many bytes a folder's files have, and when the last was written (seconds of the epoch)."""
+    """The size of a folder's files in bytes, and the time of the last write (seconds since the epoch)."""
 
     size: int
     written: float
 
 
 def run_folders(store: Store) -> list[str]:
-    """Names of the runs and of what is left of runs that lost their recipe, sorted.
+    """Names of the runs, and of folders of runs that lost their recipe, sorted.
 
-    Unlike `Store.runs` it passes over nothing that looks like a run, readable or not.
+    Unlike `Store.runs`, it includes everything that looks like a run, readable or not.
     """
     return sorted(name for name in names_in(store.root) if NAME.fullmatch(name) and _a_run(store.root / name))
 
 
 def study_runs(store: Store, study: str) -> list[str]:
-    """Names of the runs of a study, STUDY/NAME, in the order of their names; of what is there of them."""
+    """Names of the existing runs of a study, STUDY/NAME, sorted."""
     names = sorted(name for name in names_in(store.root / study) if NAME.fullmatch(name))
     return [f"{study}/{name}" for name in names if _a_run(store.root / study / name)]
 
@@ -84,10 +84,10 @@ def _a_run(path: Path) -> bool:
 
 
 def verify(artefact: Artefact) -> Condition:
-    """Compare an artefact with its own `meta.json`, whatever has become of what it was made from."""
+    """Compare an artefact with its own `meta.json`, without looking at its parents."""
     folder, record = artefact.path, artefact.path / "meta.json"
     if not os.path.lexists(folder):
-        return Condition(artefact, "unfinished", (f"{folder} is not there",))
+        return Condition(artefact, "unfinished", (f"{folder} is missing",))
     if not os.path.isdir(folder):
         return damaged(artefact, f"{folder} is not a folder")
     try:
@@ -95,7 +95,7 @@ def verify(artefact: Artefact) -> Condition:
     except OSError as error:
         return _unreadable(artefact, folder, error)
     if record.name not in names:
-        return Condition(artefact, "unfinished", (f"{record} is not there, which is written last",))
+        return Condition(artefact, "unfinished", (f"{record}, which is written last, is missing",))
     if not os.path.isfile(record):
         return damaged(artefact, f"{record} is not a file")
     try:
@@ -106,18 +106,18 @@ def verify(artefact: Artefact) -> Condition:
         return Condition(artefact, "newer", (error.message,), remade=False, advice=error.hint)
     except OlderError as error:
         return Condition(artefact, "older", (error.message,))
-    except KdError as error:  # not to be read: nothing to be removed
+    except KdError as error:  # unreadable, so remove nothing
         return Condition(artefact, "damaged", (error.message,), remade=False, advice=error.hint)
 
 
 def _compared(artefact: Artefact, meta: Meta, names: Sequence[str]) -> Condition:
-    """Compare the files in an artefact's folder, of these `names`, with what its record says of them."""
+    """Compare the files of these `names` in an artefact's folder with the digests in its record."""
     folder = artefact.path
     wrong = [
         problem for file, digest in sorted(meta.files.items()) if (problem := _problem(folder / file, digest))
     ]
     surplus = [folder / name for name in names if name != "meta.json" and name not in meta.files]
-    problems = (*wrong, *(f"{path} is not of this artefact: no stage wrote it" for path in surplus))
+    problems = (*wrong, *(f"{path} does not belong to this artefact: no stage wrote it" for path in surplus))
     if wrong and all(UNREADABLE in problem for problem in wrong):
         return Condition(artefact, "damaged", problems, meta, remade=False, advice="make it readable")
     if wrong:
@@ -128,7 +128,7 @@ def _compared(artefact: Artefact, meta: Meta, names: Sequence[str]) -> Condition
 
 
 def damaged(artefact: Artefact, problem: str, *, remade: bool = True) -> Condition:
-    """Return the condition of an artefact in whose place something else is."""
+    """Return the condition of a damaged artefact."""
     return Condition(artefact, "damaged", (problem,), None, (artefact.path,), remade)
 
 
@@ -152,21 +152,21 @@ def _problem(path: Path, digest: str) -> str:
 
 
 def leftovers(run: Run) -> list[Path]:
-    """Return what commands on a run left that were cut off, or write now if they still work.
+    """Return the leftovers of commands on a run that were interrupted, or the files of running commands.
 
-    The next command that works on the run clears it up, or puts back what was moved aside.
+    The next command that works on the run removes them, or moves back an artefact that was moved aside.
     """
     return [path for part in PARTS for path in _hidden(run.path / part)]
 
 
 def resume_points(run: Run) -> list[ResumePoint]:
-    """Return where trainings keep their states that were cut off, or still work; whole or not."""
+    """Return the saved states of interrupted or running trainings, intact or not."""
     names = sorted(names_in(run.path / RESUME))
     return [run.resume_point(name) for name in names if not name.startswith(".")]
 
 
 def root_leftovers(store: Store) -> list[Path]:
-    """Return what was left in the outputs folder itself: runs that were being deleted, and the like."""
+    """Return leftovers in the outputs folder itself, such as partly deleted runs."""
     return _hidden(store.root)
 
 
@@ -178,12 +178,12 @@ def marker_problem(store: Store) -> str:
     except KdError as error:
         return error.message
     if name and not (RUN_NAME.fullmatch(name) and _a_run(store.root / name)):
-        return f"{path} names the run {name[:100]!r}, which is not there"
+        return f"{path} names the run {name[:100]!r}, which does not exist"
     return ""
 
 
 def is_current(run: Run) -> bool:
-    """Whether a run, or one of a study, is the current one; none is where the marker cannot be read."""
+    """Whether a run, or a run of this study, is the current one; False if the marker cannot be read."""
     try:
         current = run.store.current
         return current == run.name or current.startswith(f"{run.name}/")
@@ -192,7 +192,7 @@ def is_current(run: Run) -> bool:
 
 
 def other_files(run: Run) -> list[Path]:
-    """Return the files that are no artefact's: the recipe, reports, figures and exports."""
+    """Return the files that belong to no artefact: the recipe, reports, figures and exports."""
     exports = run.path / "exports"
     each = [exports / name for name in sorted(names_in(exports)) if os.path.isdir(exports / name)]
     folders = (run.path, run.path / "figures", exports, *each)
@@ -201,7 +201,7 @@ def other_files(run: Run) -> list[Path]:
 
 
 def extent(path: Path) -> Extent:
-    """Measure a file or folder; links count as such, and lead nowhere."""
+    """Measure a file or folder; links count by themselves, and are not followed."""
     size, written = 0, 0.0
     for file in _files(path):
         try:
@@ -226,7 +226,7 @@ def _hidden(folder: Path) -> list[Path]:
 
 
 def names_in(folder: Path) -> list[str]:
-    """Names of what is in a folder; none if it is not there or cannot be read."""
+    """Names of the entries of a folder; empty if it is missing or cannot be read."""
     try:
         return os.listdir(folder)
     except OSError:

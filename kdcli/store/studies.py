@@ -1,12 +1,12 @@
-"""Studies in the store: folders of runs with their plan, and what several runs share.
+"""Studies in the store: folders of runs with their plan, and artefacts that several runs share.
 
     outputs/STUDY/
       study.json              the plan
       NAME/                   a run
-      .shared/                artefacts that several runs have, once each
+      .shared/                one copy of each artefact that several runs have
 
-A shared artefact is linked into each run that has it, or copied where the disk has no hard links: its files
-are never changed in place.
+A shared artefact is hard-linked into each run that has it, or copied where the disk has no hard links. Links
+are safe, since files are never changed in place.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SHARED = ".shared"
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """The folder of a study, there or not; raises `UsageError` for a name that cannot be one."""
+    """The folder of a study, which need not exist; raises `UsageError` for an invalid name."""
 
     store: Store
     name: str
@@ -44,15 +44,15 @@ class StudyFolder:
 
     @property
     def is_there(self) -> bool:
-        """Whether there is such a study."""
+        """Whether the study exists."""
         return (self.path / STUDY).is_file()
 
     def run(self, name: str) -> Run:
-        """Return the run of this name, there or not."""
+        """Return the run of this name, which need not exist."""
         return self.store.run(f"{self.name}/{name}")
 
     def read_plan(self) -> bytes:
-        """Return the plan as it is stored."""
+        """Return the content of the stored plan."""
         follow_no_link(self.path, self.store.root)
         return read_record(self.path / STUDY)
 
@@ -67,7 +67,7 @@ class StudyFolder:
 
     @contextmanager
     def making(self, key: str) -> Iterator[None]:
-        """Be the only process that makes the shared artefact with this key."""
+        """Lock the shared artefact with this key, so that only this process makes it."""
         from filelock import FileLock
 
         path = self.store.root / LOCKS / f"{self.name}@{SHARED}@{key}"
@@ -79,7 +79,7 @@ class StudyFolder:
 
 
 def share(source: Path, target: Path) -> None:
-    """Put the files of an artefact in another place as a whole, as links to the same content if possible."""
+    """Put the files of an artefact atomically in another place, as hard links if possible."""
     with told_apart(target), new_folder(target) as folder:
         for file in source.iterdir():
             try:
@@ -89,7 +89,7 @@ def share(source: Path, target: Path) -> None:
 
 
 def packed(folder: Path) -> dict[str, bytes]:
-    """Return the files of a folder and those in it, by their paths in it; hidden ones are left out."""
+    """Return the files of a folder and its subfolders, by relative path, without hidden ones."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -98,13 +98,13 @@ def packed(folder: Path) -> dict[str, bytes]:
 
 
 def unpack(files: Mapping[str, bytes], target: Path) -> None:
-    """Write the files of a folder as a whole, in place of one that may be there.
+    """Write the files of a folder atomically, replacing an existing one.
 
     Raises `KdError` for a path that leads out of the folder: they come from other machines.
     """
     for name in files:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise KdError(f"{name!r} is no path of a file in {target}", "nothing was written")
+            raise KdError(f"{name!r} is not a path inside {target}", "nothing was written")
     with told_apart(target), new_folder(target) as folder:
         for name, content in files.items():
             path = folder / name

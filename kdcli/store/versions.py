@@ -1,4 +1,4 @@
-"""What another version of kd wrote: it is told from what is damaged, and left alone."""
+"""Files written by other versions of kd: they are told from damaged files, and left unchanged."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from kdcli.errors import KdError, Text
 from kdcli.version import __version__
 
-FORMAT = 7  # of what is stored. 7: the seeds of trees draw rows, and transfer sets have several parts
+FORMAT = 7  # version of stored files. 7: seeds of trees draw rows, and transfer sets have several parts
 
 
 class NewerError(KdError):
-    """A file in the outputs folder was written by a newer kd, which may read what this one cannot."""
+    """A file in the outputs folder was written by a newer kd, and this version cannot read it."""
 
     def __init__(
         self, path: Path, version: str, format: int, why: str = "", hint: Text = "update kd"
@@ -27,10 +27,10 @@ class NewerError(KdError):
 
 
 class OlderError(KdError):
-    """An artefact is in an earlier format, which this kd does not read any more."""
+    """An artefact is in an earlier format, which this kd no longer reads."""
 
     def __init__(self, path: Path, format: int, hint: Text = "make it again") -> None:
-        super().__init__(f"{path} is in format {format} of an earlier kd, and this one reads {FORMAT}", hint)
+        super().__init__(f"{path} is in format {format} of an earlier kd; this kd reads {FORMAT}", hint)
         self.format = format
 
 

@@ -28,7 +28,7 @@ from kdcli.words import counted
 
 @dataclass(frozen=True)
 class StudyCompared:
-    """What `kd compare` found in a study: all of it, or `by` the values of a key."""
+    """The result of `kd compare` on a study, as a whole or `by` the values of a key."""
 
     path: Path
     evidence: StudyEvidence
@@ -51,7 +51,7 @@ class StudyCompared:
                 more = folder.store.command("compare", folder.name, full=True)
                 yield Line((f"and {counted(runs - LISTED, 'more run')}: ", more))
         if evidence.missing:
-            yield f"! {counted(len(evidence.missing), 'run')} not there yet"
+            yield f"! {counted(len(evidence.missing), 'run')} not made yet"
         for name, (error, hint) in evidence.unread.items():
             failed, helps = failure_of(folder.run(name))
             yield Line(

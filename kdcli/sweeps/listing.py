@@ -1,4 +1,4 @@
-"""`kd runs STUDY`: how far the runs of a study are."""
+"""`kd runs STUDY`: the runs of a study and their progress."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,13 +13,14 @@ from kdcli.runs.studies import Study
 from kdcli.store import Store, StudyFolder
 
 EMPHASIS: dict[str, Emphasis] = {"made": "good", "failed": "bad", "at work": "strong", "planned": "weak"}
+WORDS = {"at work": "running"}  # states whose word for a person differs
 
 
 @dataclass(frozen=True)
 class RunState:
-    """How far a run is, in how many seconds it was made or why not.
+    """The state of a run, and the seconds that it took or the error that stopped it.
 
-    It is "planned", "begun", "at work", "failed", "made", or "changed" since.
+    The state is "planned", "begun", "at work", "failed", "made", or "changed" after it was made.
     """
 
     name: str
@@ -36,13 +37,13 @@ class StudyListed:
     runs: Sequence[RunState]
 
     def told(self) -> Iterator[Told]:
-        """Return a table of the runs, and how many are how far."""
+        """Return a table of the runs, and how many are in each state."""
         columns = [Column("state", left=True), Column("took"), Column("error", left=True, folds=True)]
         rows = [
             Row(
                 Cell(run.name),
                 [
-                    Cell(run.state, emphasis=EMPHASIS.get(run.state, "")),
+                    Cell(WORDS.get(run.state, run.state), emphasis=EMPHASIS.get(run.state, "")),
                     Cell("" if run.seconds is None else seconds(run.seconds)),
                     Cell(run.error.strip().splitlines()[-1] if run.error else ""),
                 ],
@@ -62,9 +63,10 @@ class StudyListed:
 
 
 def counts_text(runs: Sequence[RunState]) -> str:
-    """Say how many runs are how far: "12 made, 2 at work, 46 planned"."""
+    """Write how many runs are in each state: "12 made, 2 running, 46 planned"."""
     counts = Counter(run.state for run in runs)
-    return ", ".join(f"{counts[state]:,} {state}" for state in sorted(counts, key=_position))
+    states = sorted(counts, key=_position)
+    return ", ".join(f"{counts[state]:,} {WORDS.get(state, state)}" for state in states)
 
 
 def _position(state: str) -> int:
@@ -73,7 +75,7 @@ def _position(state: str) -> int:
 
 
 def list_study(store: Store, name: str) -> StudyListed:
-    """Return how far the runs of a study are; raises `KdError` if there is none of this name."""
+    """Return the states of a study's runs; raises `KdError` if there is no study of this name."""
     study = Study.open(StudyFolder(store, name))
     states = []
     for planned in study.runs:

@@ -1,4 +1,4 @@
-"""The runs of a study made by several processes of this machine."""
+"""An engine that makes the runs of a study in several processes on this machine."""
 
 import json
 import os
@@ -18,13 +18,13 @@ from kdcli.runs.vary import Planned
 from kdcli.sweeps.making import SAME_INSTRUCTIONS, Outcome, Task
 from kdcli.sweeps.sweep import Engine
 
-ATTEMPTS = 3  # at a run in whose course processes died
-PAUSE = 0.5  # seconds between two looks at runs that another process makes
+ATTEMPTS = 3  # at a run whose processes die
+PAUSE = 0.5  # seconds before a run that another process is making is tried again
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "KD_JOBS": "1"}
 
 
 def engine(jobs: int) -> Engine:
-    """Return what makes runs by so many processes of this machine."""
+    """Return an engine that makes runs in so many processes on this machine."""
 
     def make_here(
         study: Study, runs: Sequence[Planned], heard: Callable[[int, Outcome | None], None]
@@ -35,10 +35,10 @@ def engine(jobs: int) -> Engine:
 
 
 def make_all(tasks: Sequence[Task], jobs: int, heard: Callable[[int, Outcome | None], None]) -> None:
-    """Make runs, so many at a time; `heard` is told how many are at work, with each outcome.
+    """Make runs in `jobs` processes; `heard` is called with the number of running tasks and each outcome.
 
-    A process that dies is replaced, and what it was at is begun again, unless that happened several times.
-    What another command makes is waited for last.
+    A process that dies is replaced, and its run is started again, up to `ATTEMPTS` times. Runs that another
+    command is making are waited for last.
     """
     pool = _Pool(min(jobs, len(tasks)), heard, deque(tasks))
     try:
@@ -49,7 +49,7 @@ def make_all(tasks: Sequence[Task], jobs: int, heard: Callable[[int, Outcome | N
 
 @dataclass
 class _Worker:
-    """A process that makes runs, the task that it is at, and what it says of its troubles."""
+    """A process that makes runs, its current task, and its standard error output."""
 
     process: subprocess.Popen[str]
     troubles: IO[bytes]
@@ -71,11 +71,11 @@ class _Worker:
 
     def give(self, task: Task) -> None:
         self.task = task
-        with suppress(BrokenPipeError):  # it is dead, as reading from it will tell
+        with suppress(BrokenPipeError):  # the process is dead, which `_read` will notice
             print(json.dumps(asdict(task)), file=self.process.stdin, flush=True)
 
     def last_words(self) -> str:
-        """Say how it died."""
+        """Describe how the process died."""
         self.troubles.seek(0)
         told = self.troubles.read().decode(errors="replace").strip()
         code = self.process.wait()
@@ -92,7 +92,7 @@ class _Worker:
 
 @dataclass
 class _Pool:
-    """Processes at work, and the tasks that wait."""
+    """The running processes, and the tasks that wait."""
 
     size: int
     heard: Callable[[int, Outcome | None], None]
@@ -110,7 +110,7 @@ class _Pool:
                 self._read(key.data)
 
     def _hand_out(self) -> None:
-        """Give each idle process a task, starting one if there may be more; those that were busy last."""
+        """Give each idle process a task, and start processes up to the limit; tasks found busy come last."""
         while self.busy and self.busy[0][0] <= time.monotonic():
             self.waiting.append(self.busy.popleft()[1])
         while self.waiting:
@@ -127,7 +127,7 @@ class _Pool:
         """Take an outcome from a process, or note that it is dead."""
         line = worker.process.stdout.readline()  # type: ignore[union-attr]
         task = worker.task
-        if not line.endswith("\n"):  # it died, or while it said what became of its task
+        if not line.endswith("\n"):  # the process died, perhaps while it wrote the outcome
             self._bury(worker, task)
             return
         outcome, worker.task = Outcome(**json.loads(line)), None

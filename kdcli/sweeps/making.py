@@ -1,4 +1,4 @@
-"""One run of a study, made from plain data; what other runs have as well is made once."""
+"""Makes one run of a study from plain data; artefacts that several runs share are made once."""
 
 import json
 import shutil
@@ -28,7 +28,8 @@ from kdcli.stages.train_teacher import train_teacher
 from kdcli.store import BusyError, Run, Store, StudyFolder, share, verify
 from kdcli.training.processor import machine
 
-SAME_INSTRUCTIONS = MappingProxyType(  # which all processors of a family have, so that sums are in one order
+# Instructions that all processors of a family have, so that sums are computed in the same order.
+SAME_INSTRUCTIONS = MappingProxyType(
     {
         "ATEN_CPU_CAPABILITY": "default",
         "MKL_CBWR": "COMPATIBLE",
@@ -40,7 +41,7 @@ SAME_INSTRUCTIONS = MappingProxyType(  # which all processors of a family have, 
 
 @dataclass(frozen=True)
 class Task:
-    """All that a process needs to make a run: plain data, so that it may be on another machine."""
+    """Everything that a process needs to make a run, as plain data that can be sent to another machine."""
 
     root: str
     study: str
@@ -59,9 +60,9 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task: `made`, failed with an `error`, or left as another process is `busy` with it.
+    """The outcome of a task: `made`, failed with an `error`, or skipped as another process is `busy` with it.
 
-    It may have been there as well.
+    None of these holds if the run existed already.
     """
 
     name: str
@@ -73,7 +74,7 @@ class Outcome:
 
 
 def make(task: Task) -> Outcome:
-    """Make a run, in this process and on one thread; whatever goes wrong is the run's own failure."""
+    """Make a run in this process, on one thread; any error becomes the failure of the run."""
     start = time.perf_counter()
     workers.allow(1)
     folder = StudyFolder(Store(Path(task.root)), task.study)
@@ -93,25 +94,25 @@ def make(task: Task) -> Outcome:
         failed = Outcome(task.name, error=traceback.format_exc())
     else:
         return Outcome(task.name, made, time.perf_counter() - start)
-    with suppress(KdError):  # such as of a full disk: then the outcome tells it alone
+    with suppress(KdError):  # such as a full disk; the failure is then only in the outcome
         keep_failure(run, task.recipe, failed)
     return failed
 
 
 def keep_failure(run: Run, recipe: str, failed: Outcome) -> None:
-    """Keep why a run was not made in its folder, and its recipe, so that it can be made by itself."""
+    """Store the failure of a run in its folder, and its recipe, so that it can be made by itself."""
     if not run.recipe_path.is_file():
         run.write_recipe(recipe)
     run.write_report(FAILED, json.dumps({"error": failed.error, "hint": failed.hint}, indent=1) + "\n")
 
 
 def check_instructions(reproducible: str) -> None:
-    """Raise `KdError` where this process computes with other instructions than it is to."""
+    """Raise `KdError` if this process uses other instructions than `reproducible` allows."""
     shared = SAME_INSTRUCTIONS["ATEN_CPU_CAPABILITY"].upper()
     if reproducible == PORTABLE and machine()["instructions"] != shared:
         variables = " ".join(f"{name}={value}" for name, value in SAME_INSTRUCTIONS.items())
         raise KdError(
-            "this process computes with instructions that not all processors of the family have",
+            "this process uses instructions that not all processors of the family have",
             f"start workers with {variables}",
         )
 
@@ -137,16 +138,17 @@ def _make(folder: StudyFolder, run: Run, recipe: Recipe, files: str, start: floa
 
 
 def _once(folder: StudyFolder, run: Run, name: str, key: str, make: Callable[[], object]) -> None:
-    """Make an artefact of a run, or take the one with this key that another run made.
+    """Make an artefact of a run, or share the one with this key that another run made.
 
-    While it is made, no other process makes it. One that is damaged is not taken, and made anew.
+    A lock keeps other processes from making it at the same time. A damaged artefact is not shared but made
+    again.
     """
     shelf, artefact = folder.shelf(key), run.artefact(name)
 
     def taken() -> bool:
-        """Whether the artefact is there now; one that is damaged is put away."""
+        """Whether the artefact is in place, shared if possible; a damaged one is removed."""
         if not artefact.finished and (shelf / "meta.json").is_file():
-            with suppress(KdError):  # another process puts the shelf away
+            with suppress(KdError):  # another process may be removing the shelf
                 share(shelf, artefact.path)
         if verify(artefact).state not in ("damaged", "unfinished"):
             return True
@@ -154,7 +156,7 @@ def _once(folder: StudyFolder, run: Run, name: str, key: str, make: Callable[[],
         return False
 
     if taken() and (shelf / "meta.json").is_file():
-        make()  # which sees that it is what the recipe says
+        make()  # checks that the artefact matches the recipe, and reuses it
         return
     with folder.making(key):
         if not taken():

@@ -1,4 +1,4 @@
-"""`kd sweep --merge`: the runs of a study that several machines made, put together in one folder."""
+"""`kd sweep --merge`: collect the runs of a study from the folders of several machines."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,31 +14,31 @@ from kdcli.store import Store, StudyFolder, packed, share, unpack, verify
 from kdcli.sweeps.sweep import machines_text
 from kdcli.words import counted
 
-NAMED = 5  # runs that are missing
+NAMED = 5  # missing runs that a message names
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What `kd sweep --merge` put together: so many runs taken, and those that no part has."""
+    """The result of `kd sweep --merge`: the number of collected runs, and the runs that no part has."""
 
     study: Study
     taken: int
     missing: Sequence[str]
 
     def told(self) -> Iterator[Told]:
-        """Return how many runs were taken, and what is missing."""
+        """Return how many runs were collected, and which are missing."""
         folder, total = self.study.folder, len(self.study.runs)
-        there = f"{total - len(self.missing):,} of {total:,} are there"
-        yield f"study {folder.name}: took {counted(self.taken, 'run')}, {there}"
+        present = f"{total - len(self.missing):,} of {total:,} are present"
+        yield f"study {folder.name}: collected {counted(self.taken, 'run')}, {present}"
         if self.missing:
             named = ", ".join(self.missing[:NAMED]) + (", …" if len(self.missing) > NAMED else "")
-            yield Line(f"! no part has {named}", wrap=True)
+            yield Line(f"! missing from all parts: {named}", wrap=True)
         else:
             yield Line((folder.store.command("compare", folder.name), " compares them."))
         yield f"in {place(folder.path)}"
 
     def document(self) -> dict[str, Any]:
-        """Return the counts and what is missing."""
+        """Return the counts and the missing runs."""
         folder = self.study.folder
         return {
             "study": folder.name,
@@ -50,10 +50,10 @@ class Merged:
 
 
 def merge(study: Study, parts: Sequence[str]) -> Merged:
-    """Take the runs of a study that other outputs folders have and this one has not.
+    """Copy the runs of a study that other outputs folders have and this one lacks.
 
-    Raises `KdError` where a part is of another plan, was made by other versions or instructions than the
-    others, or is damaged; nothing is taken then.
+    Raises `KdError` if a part has another plan, was made with other versions or instructions than the others,
+    or is damaged; nothing is copied then.
     """
     others = [_opened(Path(part), study) for part in parts]
     study.store()
@@ -75,15 +75,15 @@ def _opened(path: Path, study: Study) -> StudyFolder:
     """Return the folder of the same study in another outputs folder."""
     folder = StudyFolder(Store(path), study.folder.name)
     if not folder.is_there:
-        raise KdError(f"{path} has no study {folder.name}", "--merge takes outputs folders")
+        raise KdError(f"{path} has no study {folder.name}", "name outputs folders with --merge")
     other = Study.open(folder)
     if other.digest != study.digest or other.reproducible != study.reproducible:
-        raise KdError(f"the study in {folder.path} has another plan", "parts are to be of one sweep file")
+        raise KdError(f"the study in {folder.path} has another plan", "all parts need the same sweep file")
     return folder
 
 
 def _check_machines(study: Study, sources: dict[str, StudyFolder]) -> None:
-    """Refuse runs whose bits may differ from those of the others for the machine's sake."""
+    """Refuse runs from machines whose results may differ in the last bits."""
     here = [study.folder.run(run.name) for run in study.runs]
     runs = [*here, *(folder.run(name) for name, folder in sources.items())]
     machines = machines_of(made for run in runs if (made := Made.of(run)))
@@ -92,18 +92,18 @@ def _check_machines(study: Study, sources: dict[str, StudyFolder]) -> None:
 
 
 def _check_whole(folder: StudyFolder, name: str) -> None:
-    """Refuse a run whose artefacts are not those that were made."""
+    """Refuse a run whose artefacts changed after it was made."""
     run = folder.run(name)
     made = Made.of(run)
     for artefact, digest in (made.digests if made else {}).items():
         condition = verify(run.artefact(artefact))
         if condition.state != "fresh" or (condition.meta and condition.meta.digest != digest):
-            told = condition.problems[0] if condition.problems else "it was made anew since"
-            raise KdError(f"{run.path / artefact} is not what was made: {told}", "make that part again")
+            told = condition.problems[0] if condition.problems else "it was made again later"
+            raise KdError(f"{run.path / artefact} changed after it was made: {told}", "make that part again")
 
 
 def _take(target: StudyFolder, source: StudyFolder, name: str, keys: Sequence[str]) -> None:
-    """Copy a run, and what it shares unless it is there."""
+    """Copy a run, and the artefacts that it shares unless the target has them."""
     for key in keys:
         if not (target.shelf(key) / "meta.json").is_file() and (source.shelf(key) / "meta.json").is_file():
             share(source.shelf(key), target.shelf(key))

@@ -1,8 +1,7 @@
-"""The runs of a study made by a Dask cluster: tasks are plain data, and so are their outcomes.
+"""An engine that makes the runs of a study on a Dask cluster; tasks and outcomes are plain data.
 
-Where the workers see the study's folder they write runs there themselves. Elsewhere a run is made in a
-temporary folder, with the data and teacher that it shares sent along, and its files travel back to be stored
-here.
+If the workers see the study's folder, they write runs there themselves. Otherwise a run is made in a
+temporary folder, with the shared data and teacher sent along, and its files are sent back and stored here.
 """
 
 from __future__ import annotations
@@ -29,17 +28,18 @@ from kdcli.sweeps.making import Outcome, Task, make
 from kdcli.sweeps.sweep import Engine
 from kdcli.training.processor import machine
 
-AHEAD = 3  # tasks for each worker that are handed out at a time
-PATIENCE = "10s"  # that the scheduler has to answer
+AHEAD = 3  # tasks submitted at a time for each worker
+PATIENCE = "10s"  # time that the scheduler has to answer
 EXTRA = "pip install 'kdcli[dask]'"
 
 Files = Mapping[str, bytes]
 
 
 def engine(address: str) -> Engine:
-    """Return what makes runs on the cluster whose scheduler is at this address.
+    """Return an engine that makes runs on the cluster whose scheduler is at this address.
 
-    Raises `KdError` where Dask is not installed, nobody answers there, or the workers have other versions.
+    The engine raises `KdError` if Dask is not installed, nothing answers at the address, or the workers have
+    other versions.
     """
 
     def make_there(
@@ -59,12 +59,12 @@ def engine(address: str) -> Engine:
 def _client(address: str) -> Iterator[Any]:
     """Connect to a scheduler."""
     if not address:
-        raise KdError("--engine dask: which cluster?", "name its scheduler: --address tcp://HOST:8786")
+        raise KdError("--engine dask needs a cluster", "name its scheduler with --address tcp://HOST:8786")
     try:
         from distributed import Client
     except ImportError:
         raise KdError("--engine dask: Dask is not installed", f"install it with `{EXTRA}`") from None
-    logging.disable()  # Dask logs tracebacks of what is told in a sentence here
+    logging.disable()  # Dask logs tracebacks of errors that are reported in a sentence here
     try:
         client = Client(address, timeout=PATIENCE)
     except (OSError, ValueError, ImportError) as error:
@@ -76,20 +76,21 @@ def _client(address: str) -> Iterator[Any]:
 
 
 def check_workers(client: Any, address: str) -> None:
-    """Refuse a cluster without workers, with several threads in one, or with versions that are not ours."""
+    """Refuse a cluster without workers, with workers of several threads, or with other versions than ours."""
     workers = client.scheduler_info(n_workers=-1)["workers"]
     if not workers:
         raise KdError(f"the cluster at {address} has no workers", f"start some with `dask worker {address}`")
     if any(worker["nthreads"] != 1 for worker in workers.values()):
         raise KdError(
-            "a Dask worker has several threads, in which kd cannot train",
+            "a Dask worker has several threads, but kd trains on one thread for each process",
             "start workers with `--nthreads 1`, as many as there are processors",
         )
     try:
         others = client.run(machine)
     except Exception as error:  # whatever a worker without this kd raises
         raise KdError(
-            f"a Dask worker does not have this kd: {error}", "install the same version where workers run"
+            f"a Dask worker does not have this version of kd: {error}",
+            "install the same version where workers run",
         ) from None
     own = machine()
     for worker, other in others.items():
@@ -112,14 +113,14 @@ def sees(client: Any, folder: StudyFolder) -> bool:
 
 
 def make_task(task: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a run of plain data; this is what workers do that see the folder."""
+    """Make a run from plain data, in a worker that sees the study's folder."""
     return asdict(make(Task(**task)))
 
 
 def _make_in_place(
     client: Any, study: Study, runs: Sequence[Planned], heard: Callable[[int, Outcome | None], None]
 ) -> None:
-    """Have workers write the runs; what another command is at is asked for again."""
+    """Have workers write the runs; runs that another command is making are submitted again."""
     at_work = _AtWork(client)
 
     def submit(run: Planned) -> None:
@@ -139,7 +140,7 @@ def _make_in_place(
 
 
 class _AtWork:
-    """The runs that workers are at."""
+    """The runs submitted to workers, and those that wait."""
 
     def __init__(self, client: Any) -> None:
         from distributed import as_completed
@@ -152,13 +153,13 @@ class _AtWork:
 
     @property
     def count(self) -> int:
-        """How many runs workers are at."""
+        """The number of runs that workers are making."""
         return min(len(self._runs), self.workers)
 
     def submit(
         self, run: Planned, function: Callable[..., Any], arguments: Callable[[], Sequence[Any]]
     ) -> None:
-        """Have a worker call a function, whose arguments are made when it is its turn."""
+        """Have a worker call a function; its arguments are made when it is submitted."""
         self._queue.append((run, function, arguments))
         self._fill()
 
@@ -170,23 +171,23 @@ class _AtWork:
             self._waiting.add(future)
 
     def over(self) -> Iterator[tuple[Planned, Any, str]]:
-        """Yield each run with what the function returned, or None and why it could not be called."""
+        """Yield each run with the function's result, or with None and the error."""
         for future in self._waiting:
             if future.cancelled():
                 raise KdError(
-                    "the Dask scheduler is gone",
-                    "start it again, and give the same command: what was made is kept",
+                    "the connection to the Dask scheduler is lost",
+                    "start it again, and run the same command: finished runs are kept",
                 )
             run, error = self._runs.pop(future.key), future.exception()
             self._fill()
-            why = f"{type(error).__name__}: {error}" if error else ""  # such as workers that died of it
+            why = f"{type(error).__name__}: {error}" if error else ""  # for example, the worker died
             yield run, None if error else future.result(), why
 
 
 def make_apart(task: Mapping[str, Any], given: Mapping[str, Files]) -> dict[str, Any]:
-    """Make a run in a folder of its own, with what it shares as far as it is `given`, by key.
+    """Make a run in a temporary folder, with the shared artefacts that are `given`, by key.
 
-    Returns the outcome, the files of the run, and of what it shares that was not given.
+    Returns the outcome, the files of the run, and the files of shared artefacts that were not given.
     """
     with tempfile.TemporaryDirectory() as root:
         folder = StudyFolder(Store(Path(root)), task["study"])
@@ -226,7 +227,7 @@ class _Elsewhere:
         for run, result, error in at_work.over():
             outcome = self._stored(run, result) if result else Outcome(run.name, error=error)
             followers = waiting.pop(teacher_key(run.recipe), [])
-            if outcome.error and followers:  # perhaps one of them can
+            if outcome.error and followers:  # let the next run make the data and the teacher
                 waiting[teacher_key(run.recipe)] = followers[1:]
                 followers = followers[:1]
             for follower in followers:
@@ -237,13 +238,13 @@ class _Elsewhere:
         at_work.submit(run, make_apart, lambda: [asdict(Task.of(self.study, run)), self._given(run)])
 
     def _given(self, run: Planned) -> dict[str, Files]:
-        """Return what is there already of what a run shares."""
+        """Return the files of the shared artefacts of a run that exist already, by key."""
         keys = (data_key(run.recipe), teacher_key(run.recipe))
         shelves = {key: self.study.folder.shelf(key) for key in keys}
         return {key: packed(shelf) for key, shelf in shelves.items() if (shelf / "meta.json").is_file()}
 
     def _stored(self, run: Planned, result: Mapping[str, Any]) -> Outcome:
-        """Store a run and what it shares, as a worker made it."""
+        """Store a run and its shared artefacts as a worker sent them."""
         folder = self.study.folder
         for key, files in result["shared"].items():
             with folder.making(key):

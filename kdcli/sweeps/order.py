@@ -1,4 +1,4 @@
-"""In which order the runs of a study are made, and which of them a shard makes."""
+"""The order in which the runs of a study are made, and the runs of a shard."""
 
 import os
 import re
@@ -10,11 +10,11 @@ from kdcli.runs.vary import Planned
 
 SLURM = "slurm"
 VARIABLES = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT")
-STEP = "SLURM_ARRAY_TASK_STEP"  # between the numbers of jobs, as in --array=0-30:2
+STEP = "SLURM_ARRAY_TASK_STEP"  # the step between task numbers, as in --array=0-30:2
 
 
 def ordered(runs: Sequence[Planned]) -> list[Planned]:
-    """Return runs with one for each teacher first: several teachers are trained at the same time then."""
+    """Order runs so that one for each teacher comes first: teachers are then trained in parallel."""
     first: dict[str, Planned] = {}
     for run in runs:
         first.setdefault(teacher_key(run.recipe), run)
@@ -23,9 +23,9 @@ def ordered(runs: Sequence[Planned]) -> list[Planned]:
 
 
 def shard_of(runs: Sequence[Planned], shard: str) -> list[Planned]:
-    """Return the runs of a shard such as "3/16", or of that which Slurm says; those of one teacher together.
+    """Return the runs of a shard such as "3/16" or "slurm"; runs with the same teacher stay together.
 
-    Raises `UsageError` for what is no shard.
+    Raises `UsageError` for an invalid shard.
     """
     number, count = _parsed(shard)
     places: dict[str, int] = {}
@@ -41,7 +41,7 @@ def _parsed(shard: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", shard, re.ASCII)
     number, count = map(int, match.groups()) if match else (0, 0)
     if not 1 <= number <= count:
-        raise UsageError(f"--shard: '{shard}' is no part of a whole", f"write it as 3/16, or {SLURM}")
+        raise UsageError(f"--shard: '{shard}' is not a part K/N", f"write it as 3/16, or {SLURM}")
     return number, count
 
 
@@ -49,8 +49,8 @@ def _of_slurm() -> str:
     values = [os.environ.get(name, "") for name in VARIABLES]
     if not all(value.isascii() and value.isdigit() for value in values):
         raise UsageError(
-            f"--shard {SLURM}: {', '.join(VARIABLES)} say which job of an array this is, and are not set",
-            "submit it as a job array, such as sbatch --array=1-16",
+            f"--shard {SLURM}: this is not a job of an array; {', '.join(VARIABLES)} are not set",
+            "submit a job array, for example with sbatch --array=1-16",
         )
     number, least, count = map(int, values)
     step = os.environ.get(STEP, "")

@@ -12,7 +12,7 @@ from kdcli.errors import Text, UsageError, joined
 from kdcli.evidence.study import StudyEvidence, StudyRow, gather_study
 from kdcli.figures import STUDY_FIGURES, find_study_figure
 from kdcli.figures.study_view import Key, Place, Score, SetOfRun, StudyRun, StudyView
-from kdcli.report.drawing import render
+from kdcli.report.figure_files import drawn
 from kdcli.report.study import leaf, value_text
 from kdcli.report.told import Line, Told
 from kdcli.report.words import wrote
@@ -22,7 +22,7 @@ from kdcli.stages.plot import check_format
 from kdcli.store import fitting, write_file
 from kdcli.words import counted
 
-UNITS = {  # of keys whose names do not say them
+UNITS = {  # of keys whose names do not tell the unit
     "batch_size": "examples",
     "n_rows": "rows",
     "n_samples": "examples",
@@ -37,7 +37,7 @@ SCORES = ("accuracy", "nll")
 
 @dataclass(frozen=True)
 class StudyPlotted:
-    """What `kd plot` drew of a study, and what it left out and why: figures and runs."""
+    """The figures that `kd plot` drew of a study, and the figures and runs left out, with reasons."""
 
     study: str
     path: Path
@@ -45,23 +45,23 @@ class StudyPlotted:
     left_out: dict[str, Text]
 
     def told(self) -> Iterator[Told]:
-        """Return the figures, and what is not drawn and why."""
+        """Return the figures, and what was left out and why."""
         yield f"study {self.study}: {counted(len(self.figures), 'figure')}"
         yield from map(wrote, self.figures)
         yield from (Line(joined(f"left out {name}: ", reason)) for name, reason in self.left_out.items())
 
     def document(self) -> dict[str, Any]:
-        """Return the paths of the figures, and what is not drawn and why."""
+        """Return the paths of the figures, and what was left out and why."""
         return {**asdict(self), "left_out": {name: text(reason) for name, reason in self.left_out.items()}}
 
 
 def plot_study(
     study: Study, names: Sequence[str] = (), by: str | None = None, file_format: str = "png"
 ) -> StudyPlotted:
-    """Draw figures of a study, those named or all that apply, with the key `by` on the horizontal axis.
+    """Draw the named figures of a study, or all that apply, with the key `by` on the horizontal axis.
 
-    Raises `UsageError` for an unknown figure, key or format, or a named one that does not apply, and
-    `KdError` where no run is there.
+    Raises `UsageError` for an unknown figure, key or format and for a named figure that does not apply, and
+    `KdError` if no run is made.
     """
     check_format(file_format)
     kinds = {name: find_study_figure(name) for name in names or STUDY_FIGURES}
@@ -77,13 +77,13 @@ def plot_study(
     for name, kind in kinds.items():
         if name not in obstacles:
             figures.append(folder / f"{name}{suffix}.{file_format}")
-            write_file(figures[-1], render(kind.draw(view), file_format))
+            write_file(figures[-1], drawn(kind, view, file_format))
     unread = {name: joined(f"{error}; ", hint) for name, (error, hint) in evidence.unread.items()}
     return StudyPlotted(study.folder.name, folder, figures, {**obstacles, **unread})
 
 
 def view_of(evidence: StudyEvidence, by: str | None = None) -> StudyView:
-    """Return what figures may draw of a study, with the key `by` on the horizontal axis."""
+    """Return the content of a study's figures, with the key `by` on the horizontal axis."""
     keys = {name: _key(name, values, evidence.keys) for name, values in evidence.study.varied.items()}
     places = {run.name: _place(run.varied, keys) for run in evidence.study.runs}
     rows: dict[str, list[StudyRow]] = {}
@@ -105,7 +105,7 @@ def view_of(evidence: StudyEvidence, by: str | None = None) -> StudyView:
 
 
 def _key(name: str, values: Sequence[Any], names: Sequence[str]) -> Key:
-    """Return a key for figures, numbers in order; it has its whole name where another one ends alike."""
+    """Return a key for figures, with numbers in order, named in full if another key has its last part."""
     last = leaf(name)
     alike = [other for other in names if leaf(other) == last]
     key = Key(last if len(alike) == 1 else name, values, (), UNITS.get(last, ""))
@@ -120,7 +120,7 @@ def _place(varied: Mapping[str, Any], keys: Mapping[str, Key]) -> Place:
 
 
 def _controls(runs: Iterable[Sequence[StudyRow]]) -> dict[str, str]:
-    """Return for each treatment which one is its control."""
+    """Return the control of each treatment."""
     controls: dict[str, str] = {}
     for sets in runs:
         treatments = {row.students.name: row.treatment for row in sets}
@@ -139,6 +139,6 @@ def _set_of_run(row: StudyRow) -> SetOfRun:
 
 
 def _levels(run: str, evidence: StudyEvidence) -> dict[str, float]:
-    """Return the test accuracies that the students of a run are to be seen beside."""
+    """Return the reference test accuracies of a run: its teacher's and the Bayes optimum, where known."""
     known = {"teacher": evidence.teachers.get(run), "Bayes optimum": evidence.bayes.get(run)}
     return {name: accuracy for name, accuracy in known.items() if accuracy is not None}

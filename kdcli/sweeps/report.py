@@ -2,7 +2,7 @@
 
 from kdcli.evidence.study import gather_study
 from kdcli.figures import STUDY_FIGURES
-from kdcli.report.drawing import render
+from kdcli.report.figure_files import INLINE, drawn
 from kdcli.report.page.figures import Figures
 from kdcli.report.page.render import render as as_html
 from kdcli.report.page.study import study_page
@@ -20,9 +20,7 @@ def report_study(study: Study) -> Reported:
     evidence = gather_study(study)
     view = view_of(evidence)
     obstacles = {name: why for name, kind in STUDY_FIGURES.items() if (why := kind.obstacle(view))}
-    files = {
-        name: render(kind.draw(view), "svg") for name, kind in STUDY_FIGURES.items() if name not in obstacles
-    }
+    files = {name: drawn(kind, view, INLINE) for name, kind in STUDY_FIGURES.items() if name not in obstacles}
     page = as_html(study_page(evidence, Figures(files, STUDY_FIGURES, obstacles, {}))).encode()
     path = study.folder.path / NAME
     write_file(path, page)

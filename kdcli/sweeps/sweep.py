@@ -1,4 +1,4 @@
-"""`kd sweep`: make the runs of a study, as far as they are not there."""
+"""`kd sweep`: make the missing runs of a study."""
 
 import tempfile
 import time
@@ -24,20 +24,20 @@ from kdcli.sweeps.making import Outcome, Task, keep_failure, make
 from kdcli.sweeps.order import ordered, shard_of
 from kdcli.words import counted, plural
 
-LISTED = 40  # runs, beyond which a plan is told in part
+LISTED = 40  # runs of a plan, or failures, that are listed
 
 Progress = Callable[[int, int, int], None]
-"""Is told how many runs are over, at work, and failed."""
+"""Called with the numbers of finished, running and failed runs."""
 
 Engine = Callable[[Study, Sequence[Planned], Callable[[int, Outcome | None], None]], None]
-"""Makes runs of a study, and tells how many are at work, with each outcome."""
+"""Makes runs of a study, and reports each outcome with the number of running tasks."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that could not be made: why, and the command that tries it by itself.
+    """A run that could not be made: the error, and the command that makes it by itself.
 
-    For what stands in its place and does not fit the plan, that is the command that removes it.
+    If another run stands in its place and does not fit the plan, the command deletes that run.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Swept:
-    """What `kd sweep` made: so many of the `wanted` runs are `there`, of which this call `made` so many."""
+    """The result of `kd sweep`: of the `wanted` runs, `there` exist, and `made` of these are new."""
 
     study: Study
     wanted: Sequence[Planned]
@@ -60,7 +60,7 @@ class Swept:
     machines: Sequence[Mapping[str, str]]
 
     def told(self) -> Iterator[Told]:
-        """Return how many runs are there, what failed, and what to do next."""
+        """Return how many runs exist, which failed, and what to do next."""
         folder, total = self.study.folder, len(self.wanted)
         took = f", {self.made} of them now in {seconds(self.seconds)}" if self.made else ""
         part = "" if total == len(self.study.runs) else f" of this part of {len(self.study.runs):,}"
@@ -69,7 +69,9 @@ class Swept:
             yield Line(f"! {failure.name}: {failure.error}", wrap=True)
             if failure.hint:
                 yield Line(f"  {failure.hint}", wrap=True)
-            yield Line(("  by itself: " if failure.fits else "  to make it anew: ", failure.alone))
+            yield Line(
+                ("  to try it alone: " if failure.fits else "  delete it to repeat it: ", failure.alone)
+            )
         if len(self.failures) > LISTED:
             yield f"! and {len(self.failures) - LISTED} more"
         if len(self.machines) > 1:
@@ -96,7 +98,7 @@ class Swept:
 
 
 def machines_text(machines: Sequence[Mapping[str, str]]) -> str:
-    """Say in what the machines differ that made the runs."""
+    """Describe how the machines that made the runs differ."""
     first = machines[0]
     keys = [key for key in first if any(other.get(key) != first[key] for other in machines)]
     told = "; ".join(f"{key} {', '.join(sorted({str(m.get(key)) for m in machines}))}" for key in keys)
@@ -110,9 +112,9 @@ def sweep(
     shard: str = "",
     progress: Progress = lambda over, at_work, failed: None,
 ) -> Swept:
-    """Make the runs of a study, or of a shard of it, that are not there.
+    """Make the missing runs of a study, or of a shard of it.
 
-    A run that fails stops no other. Raises `KdError` where the folder has a study with another plan.
+    A failed run does not stop the others. Raises `KdError` if the folder has a study with another plan.
     """
     study.store()
     start = time.perf_counter()
@@ -140,7 +142,7 @@ def sweep(
 
 
 def _keep(study: Study, planned: Planned, outcome: Outcome) -> None:
-    """Keep a failure of which nobody was left to do so, as of a process that died."""
+    """Store a failure that the process of the run could not store itself, because it died."""
     run = study.folder.run(planned.name)
     if failure_of(run) != (outcome.error, outcome.hint):
         with suppress(KdError):
@@ -150,7 +152,7 @@ def _keep(study: Study, planned: Planned, outcome: Outcome) -> None:
 def _swept(
     study: Study, wanted: Sequence[Planned], made_now: int, took: float, failed: Mapping[str, Outcome]
 ) -> Swept:
-    """Return what is there now, and what failed now or before."""
+    """Return which runs exist now, and which failed now or before."""
     folder, failures, there = study.folder, [], list[Made]()
     for planned in wanted:
         run = folder.run(planned.name)
@@ -165,7 +167,7 @@ def _swept(
 
 
 def _fits(run: Run, planned: Planned) -> bool:
-    """Whether what stands in a run's place has the recipe that was planned, and was not made and changed."""
+    """Whether the run in this place has the planned recipe, and is not a finished run that was changed."""
     if Made.of(run):
         return False
     try:
@@ -180,9 +182,9 @@ def _failure(run: Run, outcome: Outcome | None) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """What a sweep would make: its runs, and how many seconds `each` of them and each `teacher` takes.
+    """The plan of a sweep: its runs, and the seconds for `each` run and for each `teacher`.
 
-    That is what the run `sample` took. So many others are `there`.
+    The times are those of the run `sample`. `there` is the number of runs that exist already.
     """
 
     study: Study
@@ -195,7 +197,7 @@ class SweepPlan:
 
     @property
     def estimate(self) -> float:
-        """Seconds that all runs take, each teacher trained once."""
+        """The seconds for all runs, with each teacher trained once."""
         teachers = len({teacher_key(run.recipe) for run in self.runs})
         return (len(self.runs) * self.each + teachers * self.teacher) / min(self.jobs, len(self.runs))
 
@@ -214,10 +216,10 @@ class SweepPlan:
         if len(self.runs) > LISTED:
             yield f"and {len(self.runs) - LISTED:,} more"
         teachers = counted(len({teacher_key(run.recipe) for run in self.runs}), "teacher")
-        there = f", beside {self.there:,} that are made" if self.there else ""
+        there = f"; {self.there:,} more are made already" if self.there else ""
         yield f"{counted(len(self.runs), 'run')} with {teachers}{there}; nothing was written"
         yield (
-            f"about {_duration(self.estimate)} with --jobs {self.jobs}, judging by {self.sample}: "
+            f"about {_duration(self.estimate)} with --jobs {self.jobs}, estimated from {self.sample}: "
             f"{seconds(self.each)}, and {seconds(self.teacher)} for its data and teacher"
         )
 
@@ -228,10 +230,10 @@ class SweepPlan:
 
 
 def look(study: Study, *, jobs: int, shard: str = "") -> SweepPlan:
-    """Return what a sweep would make; one run is made in a folder that is removed, to tell the time."""
+    """Return the plan of a sweep; one run is made in a temporary folder to estimate the time."""
     wanted = shard_of(study.runs, shard) if shard else list(study.runs)
     if not wanted:
-        raise UsageError(f"--shard {shard}: that part has no runs", f"there are {len(study.runs)} in all")
+        raise UsageError(f"--shard {shard}: this part has no runs", f"the study has {len(study.runs)} runs")
     runs = unmade(study, wanted) or wanted
     with tempfile.TemporaryDirectory() as folder:
         sample = runs[len(runs) // 2]

@@ -11,11 +11,11 @@ from kdcli.workers import die_with
 
 
 def main(parent: int) -> None:
-    """Make runs until there are no more tasks, or the process that gives them is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever gives the tasks decides what ends
+    """Make runs until there are no more tasks, or the parent process ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     die_with(parent)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keep output of libraries out of the answers
     for line in sys.stdin:
         print(json.dumps(asdict(make(Task(**json.loads(line))))), file=answers, flush=True)
 

@@ -1,4 +1,4 @@
-"""What a teacher answered, checked and turned into logits: probabilities, percentages, or logits."""
+"""A teacher's answers (probabilities, percentages, or logits), checked and converted to logits."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 SHOWN = 5  # classes that a message names
-CLOSE = 1e-3  # by which the sum of probabilities may differ from 1
-ROUGH = 0.1  # the same of probabilities that were rounded, at most
-ROUNDED = (1e-2, 1e-3, 1e-4, 1e-5)  # to which probabilities may have been rounded
-ROUNDING = 1e-6  # of a number of 32 bits
-SAME = 1e-9  # difference of probabilities that is none
+CLOSE = 1e-3  # tolerance for the sum of probabilities
+ROUGH = 0.1  # largest tolerance for the sum of rounded probabilities
+ROUNDED = (1e-2, 1e-3, 1e-4, 1e-5)  # steps to which probabilities may have been rounded
+ROUNDING = 1e-6  # rounding error of 32-bit numbers
+SAME = 1e-9  # difference below which probabilities count as equal
 
 
 def logits_from(
@@ -30,7 +30,7 @@ def logits_from(
     logits: bool = False,
     place: Callable[[int], str],
 ) -> Tensor:
-    """Return natural-log logits `(n, n_classes)`, float64, of what a teacher answered for n examples.
+    """Return a teacher's answers for n examples as natural-log logits `(n, n_classes)`, float64.
 
     `answers` are probabilities, percentages, or `logits`: `(n, n_classes)`, or for two classes `(n,)` or
     `(n, 1)` with the probability or the log-odds of the second. Probabilities are normalised; the logit of a
@@ -56,7 +56,7 @@ def logits_from(
     probabilities = result.softmax(1)
     if len(values) > 1 and bool(((probabilities - probabilities[0]).abs() <= SAME).all()):
         raise KdError(
-            f"{named} gives every row the same answer", "check that it is the right file, column or model"
+            f"{named} gives the same answer for every row", "check that it is the right file, column or model"
         )
     return result
 
@@ -64,7 +64,7 @@ def logits_from(
 def _as_matrix(answers: Array, classes: Sequence[str], named: str) -> Array:
     """Return answers as float64, a row for each example and a column for each class or for the second.
 
-    They lie in memory row by row, so that sums are rounded alike wherever the answers came from.
+    They are in row-major order, so that sums round in the same way whatever the source of the answers.
     """
     import numpy as np
 
@@ -74,16 +74,16 @@ def _as_matrix(answers: Array, classes: Sequence[str], named: str) -> Array:
     allowed = (1, 2) if len(classes) == 2 else (len(classes),)
     if values.ndim != 2 or values.shape[1] not in allowed:
         more = ", …" if len(classes) > SHOWN else ""
-        only = f", or one alone, for '{classes[1]}'" if len(classes) == 2 else ""
+        only = f", or only one, for '{classes[1]}'" if len(classes) == 2 else ""
         raise KdError(
-            f"{named} has answers of the shape {answers.shape}; {either(allowed, 'column')} would do",
-            f"one for each class, in the order {', '.join(classes[:SHOWN])}{more}{only}",
+            f"{named} has answers of the shape {answers.shape}; {either(allowed, 'column')} are needed",
+            f"give one for each class, in the order {', '.join(classes[:SHOWN])}{more}{only}",
         )
     return np.array(values, np.float64, order="C")
 
 
 def _check_numbers(values: Array, named: str, logits: bool, place: Callable[[int], str]) -> None:
-    """Raise `KdError` for rows with values that are no numbers, or with `logits` of -inf alone."""
+    """Raise `KdError` for rows with values that are not numbers, or whose `logits` are all -inf."""
     import numpy as np
 
     excluded = np.isneginf(values)
@@ -95,17 +95,20 @@ def _check_numbers(values: Array, named: str, logits: bool, place: Callable[[int
             "each class needs an answer in each row",
         )
     if values.shape[1] > 1 and (none := excluded.all(1)).any():
-        raise KdError(f"{_at(place, int(none.argmax()), named)}: -inf for all classes", "leave one possible")
+        raise KdError(
+            f"{_at(place, int(none.argmax()), named)}: -inf for all classes",
+            "one must be finite",
+        )
 
 
 def _at(place: Callable[[int], str], row: int, named: str) -> str:
-    """Name a row, and the teacher, unless its place names that already."""
+    """Name a row, with the teacher unless the name of the row includes it."""
     told = place(row)
     return told if told.startswith(f"{named}, ") else f"{named}: {told}"
 
 
 def _refuse_as_logits(named: str) -> NoReturn:
-    raise KdError(f"{named} has probabilities in every row, not logits", "leave --logits out")
+    raise KdError(f"{named} has probabilities in every row, not logits", "leave out --logits")
 
 
 def of_both_classes(values: Array, named: str, logits: bool, place: Callable[[int], str]) -> Array:
@@ -122,12 +125,12 @@ def of_both_classes(values: Array, named: str, logits: bool, place: Callable[[in
         return np.stack([np.zeros_like(values), values], 1)
     whole = 1 if inside.all() else 100
     odd = (values < 0) | (values > whole * (1 + ROUNDING))
-    if odd.any() or 1 < values.max(initial=0) / (1 + ROUNDING) <= 2:  # such as 1 and 2, which are labels
+    if odd.any() or 1 < values.max(initial=0) / (1 + ROUNDING) <= 2:  # such as labels 1 and 2
         row = int(odd.argmax() if odd.any() else values.argmax())
         raise KdError(
-            f"{_at(place, row, named)}: {values[row]:.6g} is neither a probability nor, beside the other "
+            f"{_at(place, row, named)}: {values[row]:.6g} is neither a probability nor, next to the other "
             "rows, clearly a percentage",
-            "give probabilities from 0 to 1; --logits takes the column for log-odds",
+            "give probabilities from 0 to 1; --logits reads the column as log-odds",
         )
     values = values.clip(0, whole)
     return np.stack([whole - values, values], 1)
@@ -148,7 +151,7 @@ def _check_sums(values: Array, named: str, place: Callable[[int], str]) -> None:
 
 
 def _fits(values: Array, whole: int) -> Array:
-    """Return which rows `(n,)` are parts of a whole, given that all of them were rounded alike.
+    """Return which rows `(n,)` sum to `whole`, allowing for a common rounding of all rows.
 
     The sum of n_classes numbers that were rounded to a step may be off by n_classes / 2 steps.
     """
@@ -157,7 +160,7 @@ def _fits(values: Array, whole: int) -> Array:
     shares = values / whole
     with np.errstate(invalid="ignore", over="ignore"):  # of logits
         rounded = (step for step in ROUNDED if (np.abs(shares / step - np.rint(shares / step)) < 0.01).all())
-        step = next(rounded, 0)
+        step = next(rounded, 0)  # 0 if they were not rounded
     tolerance = max(CLOSE, min(ROUGH, shares.shape[1] * step / 2 * (1 + ROUNDING)))
     fits: Array = (shares >= 0).all(1) & (np.abs(shares.sum(1) - 1) <= tolerance)
     return fits

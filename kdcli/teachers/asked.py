@@ -1,4 +1,4 @@
-"""What an external teacher is asked, and the interface of one that can be called."""
+"""The examples that an external teacher is asked about, and the interface of a callable teacher."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ if TYPE_CHECKING:
 
 
 def unnoted(note: str) -> None:
-    """Pass over what is noted of an answer."""
+    """Ignore a note on an answer."""
 
 
 @dataclass(frozen=True)
 class Asked:
     """Examples that a teacher is asked about.
 
-    `frame` has the rows of a table as they stand in its source, without the label: numbers as numbers, other
-    values as text, nulls where they are missing; None of images. `x (n, *features)` are the encoded features,
+    `frame` has the rows of a table as they are in its source, without the label: numbers as numbers, other
+    values as text, missing values as nulls; None for images. `x (n, *features)` are the encoded features,
     float32, or images, uint8, such as `(n, height, width)` or `(n, channels, height, width)`.
     `feature_names` are those of `x`, and empty for images; `classes` are in the order of their indices. The
-    answers are to be probabilities or percentages, or `logits`; `note` is told what is taken for granted.
+    answers must be probabilities or percentages, or `logits`; `note` is called with assumptions made in
+    reading them.
     """
 
     frame: pl.DataFrame | None
@@ -40,15 +41,15 @@ class CallableTeacher(Protocol):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what answers: a file, or the text of a command."""
+        """SHA-256 of the teacher: of a file, or of the text of a command."""
 
     @property
     def who(self) -> str:
-        """What messages call it."""
+        """The teacher's name in messages."""
 
     def ask(self, asked: Asked) -> np.ndarray:
         """Return answers for `logits_from`: `(n, n_classes)`, or `(n,)` or `(n, 1)` for the second of two.
 
-        About no examples nothing is asked, and the answer is `(0, n_classes)`. Raises `KdError` if the
-        teacher cannot answer, or answers for another number of examples.
+        Without examples the teacher is not called, and the answer is `(0, n_classes)`. Raises `KdError` if
+        the teacher cannot answer, or answers for another number of examples.
         """

@@ -1,4 +1,4 @@
-"""Asking a run's teacher about other examples than those of the run."""
+"""Labels of a run's teacher for examples from outside the run."""
 
 import polars as pl
 import torch
@@ -24,9 +24,9 @@ def ask(
 ) -> Tensor:
     """Return the teachers' logits `(draws, n, n_classes)` of examples `x (rows, *features)`.
 
-    Each draw has those of its `index (draws, n)`. `frame` has the rows as the source of the data does, if
-    that is a table. A teacher that is code is asked only where the call, which `again` repeats, names it.
-    Raises `KdError` where the teacher cannot be asked.
+    Draws take their examples by `index (draws, n)`. `frame` has the rows in the form of the source of the
+    data, if that is a table. A teacher that is code is called only if the command, which `again` repeats,
+    names it. Raises `KdError` if the teacher cannot be called.
     """
     teacher, data = experiment.teacher, experiment.data
     if teacher.is_kept:
@@ -41,24 +41,24 @@ def ask(
 
 
 def _allowed(experiment: Experiment, settings: Teacher, again: Command) -> CallableTeacher:
-    """Return the teacher that may be asked; raises `KdError` where none may."""
+    """Return the teacher if it may be called; raises `KdError` otherwise."""
     asked, source = called(settings), settings.source
     if asked is None:
         raise KdError(
-            f"{experiment.teacher.model} has answers to the examples of the run, and to no others",
-            "a teacher that can be called, or one that is trained here, labels new examples",
+            f"{experiment.teacher.model} has predictions only for the examples of the run",
+            "new examples need a teacher that kd trains or can call",
         )
     check_named(source, again.options.get("from"), again.adding(**{"from": source}))
     if asked.digest != settings.digest:
         raise KdError(
-            f"{source} has changed since its answers to the examples of the run were taken",
-            ("take them again with ", experiment.run.command("train-teacher", source=source, force=True)),
+            f"{source} has changed since its predictions for the run were stored",
+            ("compute them again with ", experiment.run.command("train-teacher", source=source, force=True)),
         )
     return asked
 
 
 def like(frame: pl.DataFrame, source: pl.DataFrame) -> pl.DataFrame:
-    """Return rows with the columns and types of a `source`, in its order; a column that is missing is null.
+    """Return rows with the columns and types of `source`, in its order; a missing column is null.
 
     Raises `KdError` for a value that is not of its column's type.
     """
@@ -70,9 +70,9 @@ def like(frame: pl.DataFrame, source: pl.DataFrame) -> pl.DataFrame:
         if len(odd):
             row = int(odd[0])
             raise KdError(
-                f"new example {row + 1}: column '{name}' has '{given[row]}', where the data have "
+                f"new example {row + 1}: column '{name}' has '{given[row]}', but the data have "
                 f"{'numbers' if kind.is_numeric() else 'other values'}",
-                "correct the value, or leave it empty where it is missing",
+                "correct the value, or leave it empty if it is missing",
             )
         columns.append(column)
     return pl.DataFrame(columns)

@@ -1,4 +1,4 @@
-"""External teachers, as the command line names them."""
+"""External teachers by their names on the command line."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from kdcli.teachers.onnx_inputs import Scaling
 
 
 def opened(what: str, *, timeout: float = TIMEOUT, scaling: Scaling = "unit") -> CallableTeacher | None:
-    """Return the teacher that can be called by this text; None for a file of predictions.
+    """Return the callable teacher that this text names; None for a file of predictions.
 
-    A command may take `timeout` seconds for each chunk of rows; `scaling` is that of the pixels an ONNX model
-    gets. Nothing is run yet. Raises `UsageError` for any other text.
+    A command may take `timeout` seconds for each chunk of rows; `scaling` is the pixel scaling for an ONNX
+    model. Nothing is run yet. Raises `UsageError` for any other text.
     """
     kind = source_kind(what)
     if kind == PREDICTIONS:

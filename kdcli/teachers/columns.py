@@ -1,4 +1,4 @@
-"""Which columns of a table have a teacher's answers: by the names of the classes, else by order."""
+"""Finds the columns of a table that have a teacher's answers: by the names of the classes, else by order."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ LABELS = {
     *("prediction", "predicted", "predict", "pred", "label", "class", "target"),
     *("predicted_label", "predicted_class", "pred_label", "pred_class", "y_pred", "y_true", "y"),
 }
-PLACES = re.compile(r"column[ _]?\d+")  # names that say nothing
+PLACES = re.compile(r"column[ _]?\d+")  # generic names
 SHOWN = 10  # columns that a message names
 
 
 class Answers(NamedTuple):
     """Columns with answers: one for each class, or one for the second of two (the first if `reversed`).
 
-    `note` says where they have names of other things.
+    `note` says which columns were matched to classes of other names.
     """
 
     columns: tuple[str, ...]
@@ -34,9 +34,9 @@ class Answers(NamedTuple):
 def answer_columns(
     columns: Sequence[str], classes: Sequence[str], named: str, *, logits: bool, passed: Sequence[str] = ()
 ) -> Answers:
-    """Find the columns that have the answers for these classes, among those that may have them.
+    """Find the columns with the answers for these classes among the candidate columns.
 
-    Raises `KdError` where they do not, or where several might; it names those that were `passed` over, too.
+    Raises `KdError` if there are none, or if several could be meant; it also names the columns `passed` over.
     """
     for find in (_by_names, _by_numbers, _by_name_of_one):
         candidates = {
@@ -52,10 +52,10 @@ def answer_columns(
     )
     if not named_alike and (len(rest) == len(classes) or (len(rest), len(classes)) == (1, 2)):
         return Answers(tuple(rest), note=_note(rest, classes[-len(rest) :]))
-    others = f", besides {_some(passed)}, passed over as index, id or labels" if passed else ""
+    others = f", apart from {_some(passed)}, skipped as index, id or labels" if passed else ""
     raise KdError(
         f"{named} has no column for each class; its columns are {_some(columns)}{others}",
-        f"name them {_some([f'p_{name}' for name in classes])}, or leave only these, in this order",
+        f"name columns {_some([f'p_{name}' for name in classes])}, or give only these, in this order",
     )
 
 
@@ -66,7 +66,7 @@ def _by_names(columns: Sequence[str], prefix: str, classes: Sequence[str]) -> An
 
 
 def _by_numbers(columns: Sequence[str], prefix: str, classes: Sequence[str]) -> Answers | None:
-    """Find columns that are numbered from 0 in the order of the classes, as pandas does unless told names."""
+    """Find columns that are numbered from 0 in the order of the classes, as pandas names them by default."""
     *names, more = [_named(columns, prefix, str(k)) for k in range(len(classes) + 1)]
     clear = not more and all(len(alike) == 1 for alike in names)
     return Answers(tuple(name for (name,) in names)) if clear else None
@@ -81,7 +81,7 @@ def _by_name_of_one(columns: Sequence[str], prefix: str, classes: Sequence[str])
 
 
 def _name_of_class(columns: Sequence[str], prefix: str, name: str, classes: Sequence[str]) -> str:
-    """Return the column of a class, empty where there is none, or where several differ in case alone."""
+    """Return the column of a class; empty if there is none, or if several differ only in case."""
     alike = _named(columns, prefix, name)
     exact = [column for column in alike if column[len(prefix) :] == name]
     ambiguous = len(alike) > 1 or sum(other.casefold() == name.casefold() for other in classes) > 1
@@ -89,23 +89,23 @@ def _name_of_class(columns: Sequence[str], prefix: str, name: str, classes: Sequ
 
 
 def _named(columns: Sequence[str], prefix: str, name: str) -> list[str]:
-    """Return the columns that are called so, whatever their case."""
+    """Return the columns with this name, ignoring case."""
     return [column for column in columns if column.casefold() == (prefix + name).casefold()]
 
 
 def _preferred(candidates: dict[str, Answers], named: str, logits: bool) -> str:
-    """Return the prefix of the columns that are taken; raises `KdError` where several might be."""
+    """Return the prefix of the columns to use; raises `KdError` if several could be meant."""
     if LOGIT in candidates and (logits or len(candidates) == 1):
         if not logits:
             columns = _some(candidates[LOGIT].columns)
             raise KdError(
-                f"{named} has logits, by the names of its columns: {columns}", "--logits takes them"
+                f"{named} has logits, by the names of its columns: {columns}", "read them with --logits"
             )
         return LOGIT
     prefixes = [prefix for prefix in PREFIXES if prefix in candidates]
     if len(prefixes) > 1:
         columns = _some([candidates[prefix].columns[0] for prefix in prefixes])
-        raise KdError(f"{named} has several columns for a class: {columns}", "leave one of them in the file")
+        raise KdError(f"{named} has several columns for a class: {columns}", "keep only one in the file")
     return prefixes[0] if prefixes else PLAIN
 
 
@@ -113,11 +113,11 @@ def _note(columns: Sequence[str], classes: Sequence[str]) -> str:
     if all(PLACES.fullmatch(name) for name in columns):
         return ""
     if len(columns) == 1:
-        return f"its column {columns[0]} is taken for the class {classes[0]}"
-    return f"its columns {_some(columns)} are taken for the classes {_some(classes)}, in this order"
+        return f"its column {columns[0]} is read as the class {classes[0]}"
+    return f"its columns {_some(columns)} are read as the classes {_some(classes)}, in this order"
 
 
 def _some(names: Sequence[str]) -> str:
-    """List names, the first of them if they are many."""
+    """List names, only the first if there are many."""
     more = ["…"] if len(names) > SHOWN else []
     return listed([*names[:SHOWN], *more]) if names else "none"

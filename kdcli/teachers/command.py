@@ -25,25 +25,25 @@ if TYPE_CHECKING:
     import polars as pl
 
 TIMEOUT = 600.0  # seconds
-CHUNK = 10_000  # rows that one process is asked about
+CHUNK = 10_000  # rows that one process gets
 LONG = 60  # characters of a command that a message shows
 
 
 @dataclass(frozen=True)
 class CommandTeacher:
-    """A command, split as a shell splits it and run without one, which may take `timeout` seconds a chunk."""
+    """A command, split like in a shell but run without one; it may take `timeout` seconds for each chunk."""
 
     command: str
     timeout: float = TIMEOUT
 
     def __post_init__(self) -> None:
-        """Raise `UsageError` for a command that is empty or has an open quotation."""
+        """Raise `UsageError` for a command that is empty or has an unclosed quotation mark."""
         try:
             words = self.words
         except ValueError as error:
             raise UsageError(f"command:{self.command} cannot be split: {error}", "close it") from None
         if not words:
-            raise UsageError("command: names no command", "give one, as in 'command:./score --flag'")
+            raise UsageError("command: no command follows", "give one, as in 'command:./score --flag'")
 
     @cached_property
     def words(self) -> list[str]:
@@ -57,35 +57,35 @@ class CommandTeacher:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the command's text; what it runs is not known."""
+        """SHA-256 of the command's text; the programs that it runs are not covered."""
         return hashlib.sha256(self.command.encode("utf-8", "surrogateescape")).hexdigest()
 
     def ask(self, asked: Asked) -> np.ndarray:
         """Return the command's answer.
 
         Its columns are found by the names of the classes, if its first line has them, or by their order.
-        Raises `KdError` if the command cannot be run, fails, takes too long, or answers with anything else.
+        Raises `KdError` if the command cannot be run, fails, takes too long, or gives an unusable answer.
         """
         import numpy as np
         import polars as pl
 
         if asked.frame is None:
             raise KdError(
-                f"{self.who} cannot be asked about images: a command gets the rows of a table",
-                "a function or an ONNX model can be asked about images",
+                f"{self.who} cannot label images: a command gets the rows of a table",
+                "use a function or an ONNX model for images",
             )
         if not asked.frame.height:
             return np.empty((0, len(asked.classes)))
         starts = range(0, asked.frame.height, CHUNK)
         chunks = [self._answer(asked.frame[start : start + CHUNK], asked.classes) for start in starts]
         if any(chunk.columns != chunks[0].columns for chunk in chunks):
-            raise KdError(f"{self.who} names other columns for some rows", "they must agree")
+            raise KdError(f"{self.who} names different columns for some rows", "they must agree")
         table = pl.concat(chunks, how="vertical_relaxed")
         return table_answers(table, asked.classes, self.who, logits=asked.logits, note=asked.note)
 
     def _answer(self, frame: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame:
-        """Return the table that one process answers with, a row for each of the frame."""
-        # A row whose only value is missing must not be an empty line, which readers of CSV pass over.
+        """Return the table that one process answers with, with a row for each row of the frame."""
+        # A row whose only value is missing must not be an empty line, which CSV readers skip.
         rows = frame.write_csv(null_value='""' if frame.width == 1 else "").encode()
         with (
             tempfile.TemporaryFile() as given,
@@ -106,9 +106,9 @@ class CommandTeacher:
     def _not_started(self, error: OSError) -> KdError:
         program = self.words[0]
         if isinstance(error, FileNotFoundError) and os.path.isfile(program) and os.sep in program:
-            why, hint = "names an interpreter that is not there", "see its first line"
+            why, hint = "names an interpreter that does not exist", "check its first line"
         elif isinstance(error, FileNotFoundError):
-            why = "is not there"
+            why = "is not found"
             here = os.path.isfile(program)
             hint = f"did you mean ./{program}?" if here else "give the path of a program, or one on PATH"
         elif isinstance(error, PermissionError):
@@ -120,10 +120,10 @@ class CommandTeacher:
 
 
 def _table(out: BinaryIO, rows: int, classes: Sequence[str]) -> pl.DataFrame:
-    """Read an answer about so many rows; raises `KdError` where it is no table, or of other rows."""
+    """Read an answer for so many rows; raises `KdError` if it is not a table with this number of rows."""
     lines = [line for line in out if not line.isspace()]
     first = _cells(lines[0]) if lines else []
-    # Other numbers, such as 0,1 of classes that are called no and yes, are a header or an answer.
+    # Other numbers, such as 0,1 for classes named no and yes, may be a header or an answer.
     named = _name(first, classes)
     dialect = dialect_of(classes, header=named or len(lines) > rows)
     out.seek(0)
@@ -142,7 +142,7 @@ def _cells(line: bytes) -> list[str]:
 
 
 def _name(cells: Sequence[str], classes: Sequence[str]) -> bool:
-    """Whether the first line of an answer surely names its columns: it has no number, or the classes."""
+    """Whether the first line of an answer certainly names its columns: it has no numbers, or the classes."""
     numbers, numbers_of_classes = ([_number(text) for text in texts] for texts in (cells, classes))
     return all(cells) and (numbers.count(None) == len(cells) or numbers == numbers_of_classes)
 

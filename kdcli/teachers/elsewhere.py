@@ -1,4 +1,4 @@
-"""Teachers that exist elsewhere: their answers to the examples of a run, taken once and stored."""
+"""Existing teachers: their predictions for the examples of a run, computed once and stored."""
 
 import time
 from collections.abc import Callable
@@ -27,14 +27,14 @@ from kdcli.teachers.predictions import read_predictions
 from kdcli.teachers.source import source_of
 from kdcli.training.scores import scores_on_test
 
-NOTE = "columns"  # among what was used
+NOTE = "columns"  # the key of notes in a record's `used`
 
 
 def resolved(settings: Teacher, named: str | None) -> Teacher:
-    """Return the settings of a teacher that exists, with its place and its digest.
+    """Return the settings of an existing teacher, with its absolute path and its digest.
 
-    Code of the user's own is run only where it is `named` by this call. Raises `KdError` where it is not, or
-    where the teacher is another than the digest says, and `UsageError` for what names no teacher.
+    The user's own code is run only if this call has `named` it. Raises `KdError` if it has not, or if the
+    teacher does not match the digest, and `UsageError` for a text that names no teacher.
     """
     source = absolute(settings.source)
     check_named(settings.source, named, Command("train-teacher", (), {"source": settings.source}))
@@ -43,22 +43,22 @@ def resolved(settings: Teacher, named: str | None) -> Teacher:
     if settings.digest and digest != settings.digest:
         raise KdError(
             f"{settings.source} is not the teacher that the recipe names (its SHA-256 differs)",
-            "a recipe without `digest` takes it as it is now",
+            "remove `digest` from the recipe to accept the teacher as it is now",
         )
     return replace(settings, source=source, digest=digest)
 
 
 def check_named(source: str, named: str | None, naming: Command) -> None:
-    """Raise `KdError` where a source is code that is not `named` by this call, as `naming` does."""
+    """Raise `KdError` if a source is code that this call has not `named`; the command `naming` does."""
     if runs_code(source) and absolute(named or "") != absolute(source):
         raise KdError(
-            f"the teacher is code, {source}, which runs only where the command names it",
+            f"the teacher is code, {source}, which runs only if the command names it",
             ("name it: ", naming),
         )
 
 
 def take(experiment: Experiment, settings: Teacher, watch: Watch) -> Content:
-    """Take a teacher's answers to all examples of a run, as logits of each split of each draw."""
+    """Compute a teacher's logits for all examples of a run, by split and draw."""
     start = time.perf_counter()
     notes: list[str] = []
     data, source = experiment.data, settings.source
@@ -97,10 +97,10 @@ def answers(
     place: Callable[[int], str],
     note: Callable[[str], None] = unnoted,
 ) -> Tensor:
-    """Ask a teacher about examples `x (n, *features)`, whose rows in their source are those of `frame`.
+    """Call a teacher on examples `x (n, *features)`, whose rows in their source are those of `frame`.
 
-    Returns its logits `(n, n_classes)`, float64; `place` names an example, and `note` is told what is taken
-    for granted. Raises `KdError` for other answers than the settings promise.
+    Returns its logits `(n, n_classes)`, float64. `place` names an example, and `note` is called with
+    assumptions made in reading the answers. Raises `KdError` for answers that do not fit the settings.
     """
     description = data.description
     asked = Asked(frame, x, description.feature_names, description.classes, settings.logits, note)
@@ -109,5 +109,5 @@ def answers(
 
 
 def called(settings: Teacher) -> CallableTeacher | None:
-    """Return the teacher that can be called; None for a file of predictions."""
+    """Return the callable teacher of these settings; None for a file of predictions."""
     return opened(settings.source, timeout=settings.timeout, scaling=cast(Scaling, settings.scaling))

@@ -1,4 +1,4 @@
-"""Folds: training examples in parts, each labelled by a teacher that was taught on all others."""
+"""Folds: parts of the training examples, each labelled by a teacher trained on all other parts."""
 
 import warnings
 from collections import defaultdict
@@ -16,9 +16,9 @@ STREAM = "teacher/folds"
 
 @dataclass(frozen=True)
 class Held:
-    """Folds of one size: those examples `apart (folds, m)`, and all `others (folds, n)`.
+    """Folds of one size: the held-out examples `apart (folds, m)`, and all `others (folds, n)`.
 
-    They are places in the training split. Each is fold `numbers` of a draw of `draws`.
+    They are indices into the training split. `draws` and `numbers` identify each fold.
     """
 
     draws: list[int]
@@ -28,26 +28,26 @@ class Held:
 
 
 def stratified_folds(y: Tensor, count: int, seed: int, draw: int) -> Tensor:
-    """Return the fold of each example with the labels `y (n,)`: of even size, and even in each class."""
+    """Return the fold of each example with labels `y (n,)`; folds are equal in size and balanced by class."""
     mixed = torch.randperm(len(y), generator=generator(STREAM, seed, draw))
     order = mixed[y[mixed].argsort(stable=True)]
     return torch.empty_like(order).scatter_(0, order, torch.arange(len(y)) % count)
 
 
 def group_folds(y: Tensor, group: Tensor, count: int, seed: int, draw: int) -> Tensor:
-    """Return the fold of each example, those of one group `(n,)` in one fold, and classes about even.
+    """Return the fold of each example, with each group `(n,)` in one fold, and classes roughly balanced.
 
-    Raises `KdError` where there are fewer groups than folds.
+    Raises `KdError` if there are fewer groups than folds.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
     most = min(len(torch.unique(group)), int(y.bincount().max()))
     if most < count:
-        groups = "groups of training rows, with too few rows of a class"
-        raise KdError(f"{count} folds of {len(torch.unique(group))} {groups}", f"--folds {most} is the most")
+        few = f"{len(torch.unique(group))} groups of training rows, or the rows of each class, are too few"
+        raise KdError(f"{few} for {count} folds", f"use at most --folds {most}")
     folds = torch.empty_like(y)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of classes with fewer groups than folds
+        warnings.simplefilter("ignore")  # about classes with fewer groups than folds
         splitter = StratifiedGroupKFold(count, shuffle=True, random_state=state(STREAM, seed, draw))
         for k, (_, apart) in enumerate(splitter.split(y.numpy(), y.numpy(), group.numpy())):
             folds[torch.from_numpy(apart)] = k
@@ -55,7 +55,7 @@ def group_folds(y: Tensor, group: Tensor, count: int, seed: int, draw: int) -> T
 
 
 def held_out(folds: list[Tensor], count: int) -> Iterator[Held]:
-    """Return the folds of every draw, `(n,)` each, those of one size together, which are trained as one."""
+    """Yield the folds of all draws, `(n,)` each; folds of one size come together, to be trained as one."""
     of_size: dict[int, list[tuple[int, int, Tensor, Tensor]]] = defaultdict(list)
     for draw, fold in enumerate(folds):
         for k in range(count):

@@ -1,4 +1,4 @@
-"""A Python function of the user's as a teacher: `package.module:function` or `path/file.py:function`."""
+"""The user's own Python function as a teacher: `package.module:function` or `path/file.py:function`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kdcli.teachers.running import ARRAY, FAILURE, FRAME, IMAGES, ROWS, is_file
 from kdcli.teachers.tables import table_answers
 from kdcli.words import counted
 
-EACH = "it needs a row for each, with a number for each class"
+EACH = "it must return a row for each, with a number for each class"
 # The import path is that of this process, whatever lies in the current folder.
 START = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
 START += "from kdcli.teachers.running import main; main()"
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FunctionTeacher:
-    """A function that gets a Polars DataFrame of raw rows, or of images the NumPy array, and returns numbers.
+    """A function of a Polars DataFrame of raw rows, or of a NumPy array of images, that returns numbers.
 
     `module` is a module's name, searched in the current folder first, or a path that ends in .py, whose
-    folder is searched for what it imports. `name` may be dotted: `model.predict_proba`. It runs in a process
-    of its own, so that nothing it does to that process, or to the current folder, has an effect on this one.
+    folder is searched for its imports. `name` may be dotted: `model.predict_proba`. The function runs in a
+    process of its own, so that nothing it does to its process or current folder affects this one.
     """
 
     module: str
@@ -56,7 +56,7 @@ class FunctionTeacher:
         return hashlib.sha256(self._file.read_bytes()).hexdigest()
 
     def ask(self, asked: Asked) -> np.ndarray:
-        """Return the function's answer; raises `KdError` for whatever goes wrong.
+        """Return the function's answer; raises `KdError` if anything goes wrong.
 
         The columns of a frame are found by the names of the classes, or by their order.
         """
@@ -78,7 +78,7 @@ class FunctionTeacher:
         return answer
 
     def _answer(self, asked: Asked) -> np.ndarray | pl.DataFrame:
-        """Ask the function in a process of its own, whose output goes to stderr."""
+        """Call the function in a process of its own, whose output goes to stderr."""
         import numpy as np
         import polars as pl
 
@@ -130,8 +130,7 @@ def _file_of_module(module: str) -> Path:
             others = [known.name for known in pkgutil.iter_modules(path or first, package if path else "")]
             raise KdError(
                 f"there is no module {module}{nearest(module, others)}",
-                f"searched in {first[0]} and among installed modules; a file is given as "
-                "path/file.py:function",
+                f"searched in {first[0]} and among installed modules; write a file as path/file.py:function",
             )
         path, package = list(spec.submodule_search_locations or ()), f"{package}{part}."
         origin = spec.origin if spec.has_location else None
@@ -143,5 +142,5 @@ def _file_of_module(module: str) -> Path:
 def _spec_of_installed(module: str) -> ModuleSpec | None:
     try:
         return importlib.util.find_spec(module)
-    except ValueError:  # such as of __main__
+    except ValueError:  # for example, for __main__
         return None

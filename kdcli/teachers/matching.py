@@ -1,4 +1,4 @@
-"""Which row of a file of predictions belongs to which example of a run."""
+"""Matches the rows of a file of predictions to the examples of a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN = 3  # examples that a message names
 
 
 def by_position(height: int, rows: Source, named: str) -> Index:
-    """Return the row `(n,)` of a file of this many rows for each example, by its place in the source.
+    """Return for each example its row `(n,)` in a file of `height` rows, by its position in the source.
 
     The file has a row for each row of the source, or for each example. Raises `KdError` for other files.
     """
@@ -32,17 +32,17 @@ def by_position(height: int, rows: Source, named: str) -> Index:
         return np.arange(n)
     examples = f", {n:,} of them examples" if n != rows.in_all else ""
     raise KdError(
-        f"{named} has {counted(height, 'row')}, and the data have {rows.in_all:,}{examples}",
-        "it needs a row for each; or --id COLUMN matches rows by a column that both have",
+        f"{named} has {counted(height, 'row')}, but the data have {rows.in_all:,}{examples}",
+        "give a row for each, or match rows by a shared column with --id COLUMN",
     )
 
 
 def by_id(
     ids: Sequence[str | None], rows: Source, column: str, named: str, place: Callable[[int], str]
 ) -> Index:
-    """Return the row `(n,)` of a file with these ids for each example; others in the file are left out.
+    """Return for each example its row `(n,)` in a file with these ids; other rows are left out.
 
-    `place` names a row of the file. Raises `KdError` for ids that are missing or there twice.
+    `place` names a row of the file. Raises `KdError` for missing or duplicate ids.
     """
     import numpy as np
 
@@ -63,11 +63,11 @@ def by_id(
 
 
 def _distinct(ids: Sequence[str | None], place: Callable[[int], str], column: str) -> dict[str, int]:
-    """Return the row of each id; raises `KdError` for one that is missing or there twice."""
+    """Return the row of each id; raises `KdError` for a missing or duplicate id."""
     row_of: dict[str, int] = {}
     for row, value in enumerate(ids):
         if value is None:
-            raise KdError(f"{place(row)}: column '{column}' has no value", "--id needs one in each row")
+            raise KdError(f"{place(row)}: column '{column}' has no value", "--id needs a value in each row")
         if (first := row_of.setdefault(value, row)) != row:
             raise KdError(
                 f"column '{column}' has '{value}' twice: {place(first)} and {place(row)}",

@@ -5,8 +5,8 @@ from typing import NamedTuple
 from kdcli.runs.stored import TrainedTeacher
 from kdcli.scored import entropy
 
-FAR_BELOW = 0.75  # share of the entropy on validation examples
-LITTLE = 0.05  # nats, below which the validation examples leave nothing to remember either
+FAR_BELOW = 0.75  # fraction of the entropy on validation examples
+LITTLE = 0.05  # nats; below, the teacher is certain on validation examples too
 
 
 class Memory(NamedTuple):
@@ -17,7 +17,7 @@ class Memory(NamedTuple):
 
     @property
     def tells(self) -> bool:
-        """Whether training examples are labelled as only a teacher can who has seen them."""
+        """Whether the teacher has memorised its training rows: it is much more certain on them."""
         return self.val > LITTLE and self.train < FAR_BELOW * self.val
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BATCH = 4096
 LONG = 300  # characters of a runtime's message that are shown
-FATAL = 4  # of ONNX Runtime's severities: errors come as exceptions, and need not be logged too
+FATAL = 4  # log level of ONNX Runtime: errors are raised as exceptions, and need not be logged too
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class OnnxTeacher:
     def ask(self, asked: Asked) -> np.ndarray:
         """Return the model's answer.
 
-        Raises `KdError` if the file is no model that the runtime knows, if the model needs other files, if
-        its inputs cannot be made from the examples, or if none of its outputs gives probabilities.
+        Raises `KdError` if the runtime cannot load the file, if the model needs other files, if its inputs
+        cannot be made from the examples, or if none of its outputs gives probabilities.
         """
         import numpy as np
 
@@ -61,18 +61,18 @@ class OnnxTeacher:
         )
         answers = []
         for start in range(0, n, fixed or BATCH):
-            # A batch of fixed size is filled up by repeating the last example.
+            # A batch of fixed size is padded by repeating the last example.
             rows = np.arange(start, start + fixed if fixed else min(start + BATCH, n)).clip(max=n - 1)
             answer = self._run(output.name, {name: values[rows] for name, values in arrays.items()})
             if np.shape(answer)[:1] != (len(rows),):
-                raise KdError(f"{self.who} does not answer with a row for each example", "check its outputs")
+                raise KdError(f"{self.who} does not return a row for each example", "check its outputs")
             answers.append(as_rows(answer, asked.classes, self.who))
         return np.concatenate(answers)[:n]
 
     def _run(self, output: str, batch: dict[str, np.ndarray]) -> Any:
         try:
             return self._session.run([output], batch)[0]
-        except Exception as error:  # of many classes, which the runtime keeps to itself
+        except Exception as error:  # the runtime's exception classes are not public
             raise KdError(f"{self.who} fails: {_words_of(error)}", "check the model outside kd") from error
 
     @cached_property
@@ -90,7 +90,7 @@ class OnnxTeacher:
     def _session(self) -> Any:
         """The model in the runtime, from the very bytes that were checked."""
         try:
-            import onnx  # noqa: F401 - which the check needs
+            import onnx  # noqa: F401 - needed by the check
             import onnxruntime
         except ImportError:
             raise KdError("ONNX models need onnx and onnxruntime", "pip install 'kdcli[onnx]'") from None
@@ -104,12 +104,12 @@ class OnnxTeacher:
                 self._content,
                 options,
                 providers=["CPUExecutionProvider"],
-                enable_fallback=0,  # which would tell on stdout that it tries again
+                enable_fallback=0,  # a fallback would print to stdout
             )
-        except Exception as error:  # of many classes, which the runtime keeps to itself
+        except Exception as error:  # the runtime's exception classes are not public
             raise KdError(
                 f"ONNX Runtime {onnxruntime.__version__} cannot load {self.path}: {_words_of(error)}",
-                "convert the model again, for an opset that this runtime knows",
+                "convert the model again, for an opset that this runtime supports",
             ) from error
 
 
@@ -141,7 +141,7 @@ def _check(content: bytes, path: Path) -> None:
 
 
 def _messages(message: Any) -> Iterator[Any]:
-    """Yield every part of a model, those of its functions and of the graphs in its nodes too."""
+    """Yield every part of a model, including its functions and the graphs in its nodes."""
     from google.protobuf.message import Message
 
     yield message

@@ -1,4 +1,4 @@
-"""What an ONNX model gets: columns by name, one matrix of numbers, or images."""
+"""The inputs of an ONNX model: columns by name, one matrix of numbers, or images."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ PIXELS = "tensor(uint8)"
 
 
 def model_inputs(inputs: Sequence[Any], asked: Asked, scaling: Scaling, who: str) -> dict[str, np.ndarray]:
-    """Return what each input of a graph gets, `(n, *its shape)`.
+    """Return the array for each input of a graph, `(n, *its shape)`.
 
-    Several inputs, or one of a single column, are columns of the table by their names. One matrix is the
-    encoded features, or the raw columns that are numbers, by its width. Raises `KdError` saying what fits
-    neither.
+    Several inputs, or one with a single column, get the columns of the table with their names. One matrix
+    gets the encoded features, or the raw numeric columns, whichever has its width. Raises `KdError` for
+    inputs that fit neither.
     """
     if asked.frame is None:
         if len(inputs) != 1:
-            raise KdError(f"{who} has {len(inputs)} inputs: {_named(inputs)}", "images need one")
+            raise KdError(f"{who} has {len(inputs)} inputs: {_named(inputs)}", "images need a single input")
         return {inputs[0].name: _images(inputs[0], asked, scaling, who)}
     columns = {node.name: _column_named(node.name, asked.frame.columns) for node in inputs}
     if len(inputs) == 1 and not (inputs[0].shape[1:] in ([], [1]) and columns[inputs[0].name]):
         return {inputs[0].name: _matrix(inputs[0], asked, asked.frame, who)}
     if not inputs:
-        raise KdError(f"{who} has no input", "it must get the columns of a table, or one matrix")
+        raise KdError(f"{who} has no inputs", "it needs the columns of a table as inputs, or one matrix")
     return {node.name: _column(node, columns[node.name], asked.frame, who) for node in inputs}
 
 
@@ -49,7 +49,7 @@ def _named(inputs: Sequence[Any]) -> str:
 
 
 def _shape(sizes: Sequence[Any]) -> str:
-    """Write a shape with a letter for what the graph leaves open."""
+    """Write a shape, with a letter for sizes that the graph leaves open."""
     return f"({', '.join(str(size or 'N') for size in sizes)})"
 
 
@@ -68,17 +68,17 @@ def _is_column(node: Any) -> bool:
 
 
 def _column(node: Any, name: str | None, frame: pl.DataFrame, who: str) -> np.ndarray:
-    """Return one column as an input has it."""
+    """Return one column in the form of an input."""
     if name is None:
         raise KdError(
-            f"{who} has an input '{node.name}', and the table has no such column"
+            f"{who} has an input '{node.name}', but the table has no such column"
             f"{nearest(node.name, frame.columns)}",
             f"columns: {', '.join(frame.columns)}",
         )
     if not _is_column(node):
         raise KdError(
             f"the input '{node.name}' of {who} has the shape {_shape(node.shape)}",
-            "one of several inputs is one column, (N, 1) or (N,)",
+            "with several inputs, each must be one column, (N, 1) or (N,)",
         )
     values = _values(frame[name], node.type, f"the input '{node.name}' of {who}")
     return values.reshape(-1, 1) if len(node.shape) == 2 else values
@@ -95,31 +95,31 @@ def _values(column: pl.Series, kind: str, what: str) -> np.ndarray:
     name = column.name
     if kind == TEXT:
         if column.dtype.is_float():
-            raise KdError(f"{what} is text, and the column '{name}' has numbers", "make it a float input")
+            raise KdError(f"{what} is text, but the column '{name}' has numbers", "make it a float input")
         return column.cast(pl.String).fill_null("").to_numpy().astype(object)
     if kind not in NUMBERS:
         raise KdError(f"{what} is of type {kind}", f"types: {', '.join([*NUMBERS, TEXT])}")
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
-        raise KdError(f"{what} is of type {kind}, and the column '{name}' has text", f"make it {TEXT}")
+        raise KdError(f"{what} is of type {kind}, but the column '{name}' has text", f"make it {TEXT}")
     dtype = NUMBERS[kind]
     if kind in WHOLE and column.null_count():
         row = column.is_null().arg_max()
         raise KdError(
-            f"{what} is of type {kind}, and the column '{name}' has no value in row {(row or 0) + 1:,}",
+            f"{what} is of type {kind}, but the column '{name}' has no value in row {(row or 0) + 1:,}",
             "make it a float input, which gets NaN for a missing value",
         )
     numbers = column.cast(pl.Float64).to_numpy() if kind in FLOATS else column.to_numpy()
-    with np.errstate(all="ignore"):  # what does not fit is told below
+    with np.errstate(all="ignore"):  # values that do not fit are reported below
         fitted = numbers.astype(dtype)
     wrong = np.isinf(fitted) & ~np.isinf(numbers) if kind in FLOATS else fitted != numbers
     if wrong.any():
         value = numbers[wrong.argmax()]
-        raise KdError(f"{what} is of type {kind}, and the column '{name}' has {value:g}", "use a wider type")
+        raise KdError(f"{what} is of type {kind}, but the column '{name}' has {value:g}", "use a wider type")
     return np.asarray(fitted)
 
 
 def _matrix(node: Any, asked: Asked, frame: pl.DataFrame, who: str) -> np.ndarray:
-    """Return the encoded features or the raw numbers, whichever has as many columns as the one input."""
+    """Return the encoded features or the raw numbers, whichever has as many columns as the single input."""
     import numpy as np
 
     what = f"the input '{node.name}' of {who}"
@@ -141,14 +141,14 @@ def _matrix(node: Any, asked: Asked, frame: pl.DataFrame, who: str) -> np.ndarra
         given = f"{encoded.shape[1]} encoded features and {len(numeric)} raw columns of numbers"
         wanted = f"{width} columns" if isinstance(width, int) else "any number of columns"
         raise KdError(
-            f"{what} gets {wanted}, and the data have {given}, so it is unclear which are meant",
+            f"{what} takes {wanted}, but the data have {given}, so it is unclear which are meant",
             "export the model with an input for each column of the table, named after it",
         )
     return encoded.astype(dtype) if raw is None else raw
 
 
 def _images(node: Any, asked: Asked, scaling: Scaling, who: str) -> np.ndarray:
-    """Return images in the layout and the type of the one input."""
+    """Return images in the layout and the type of the single input."""
     import numpy as np
 
     what, images = f"the input '{node.name}' of {who}", asked.x.numpy()
@@ -164,7 +164,7 @@ def _images(node: Any, asked: Asked, scaling: Scaling, who: str) -> np.ndarray:
     if len(fitting) != 1:
         how = "in more than one way" if fitting else "in no way"
         raise KdError(
-            f"images of the shape {images.shape[1:]} fit {what}, {_shape(node.shape)}, {how}",
+            f"images of shape {images.shape[1:]} fit {what}, {_shape(node.shape)}, {how}",
             "shapes: (N, C, H, W), (N, H, W, C), (N, H, W) of grey images, (N, C·H·W)",
         )
     pixels = fitting[0]
@@ -172,7 +172,7 @@ def _images(node: Any, asked: Asked, scaling: Scaling, who: str) -> np.ndarray:
         return pixels
     if node.type not in FLOATS:
         raise KdError(
-            f"{what} is of type {node.type}, and the images are {pixels.dtype}",
+            f"{what} is of type {node.type}, but the images are {pixels.dtype}",
             f"types: {listed([*FLOATS, PIXELS], 'or')} for whole pixels",
         )
     unit = 255 if scaling == "unit" and pixels.dtype == np.uint8 else 1

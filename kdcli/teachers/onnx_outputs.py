@@ -1,4 +1,4 @@
-"""Which output of an ONNX model has the probabilities, and how they are read."""
+"""Finds the output of an ONNX model that has the probabilities, and reads it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from kdcli.teachers.onnx_inputs import FLOATS
 if TYPE_CHECKING:
     import numpy as np
 
-MAPS = "seq(map("  # of ZipMap, which gives a dict for each example
+MAPS = "seq(map("  # the type of ZipMap outputs: a dict for each example
 
 
 def probability_output(outputs: Sequence[Any], n_classes: int, who: str) -> Any:
     """Return the output that has a number for each class: the only one, or the only one named "prob…".
 
-    Labels, which classifiers give besides, are passed over. Raises `KdError` if there is none, or several.
+    Labels, which classifiers also output, are skipped. Raises `KdError` unless there is one such output.
     """
     numeric = [output for output in outputs if output.type.startswith(MAPS) or _may_be(output, n_classes)]
     if len(numeric) > 1:
@@ -41,7 +41,7 @@ def _may_be(output: Any, n_classes: int) -> bool:
 
 
 def as_rows(answer: Any, classes: Sequence[str], who: str) -> np.ndarray:
-    """Return a batch's answer as an array, `(batch, n_classes)` or as it is.
+    """Return a batch's answer as an array, `(batch, n_classes)` or in its own shape.
 
     The dicts of a ZipMap are read by class name, or by position where their keys count from 0. Raises
     `KdError` for other keys.
@@ -62,6 +62,6 @@ def _order(row: Mapping[Any, float], classes: Sequence[str], who: str) -> list[A
     if set(row) == {*range(len(classes))}:
         return list(range(len(classes)))
     raise KdError(
-        f"{who} knows the classes {', '.join(by_name)}, and the data have {', '.join(classes)}",
-        "their names must be equal, or its own count from 0",
+        f"{who} has the classes {', '.join(by_name)}, but the data have {', '.join(classes)}",
+        "the names must be equal, or those of the model must count from 0",
     )

@@ -1,4 +1,4 @@
-"""Whether a teacher's answers are in the order of the classes and of the rows, judged by the labels."""
+"""Checks by the labels whether a teacher's answers are in the order of the classes and of the rows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from kdcli.words import listed
 if TYPE_CHECKING:
     from torch import Tensor
 
-GAIN = 0.1  # of accuracy by which another order is suspected
-SURE = 1e-4  # probability of such a gain by chance, at most
-DOUBTFUL = 0.01  # the same of a teacher that is worse than naming one class
+GAIN = 0.1  # gain in accuracy from which another order is suspected
+SURE = 1e-4  # largest probability of such a gain by chance
+DOUBTFUL = 0.01  # the same for a teacher that is worse than always predicting one class
 SHOWN = 3  # classes that a message names
 SHIFTS = {
     1: "each answer looks like that of the row before",
@@ -24,11 +24,11 @@ SHIFTS = {
 
 
 def check_order(p: Tensor, y: Tensor, classes: Sequence[str], named: str, shifted: bool = True) -> None:
-    """Raise `KdError` where another order of classes, or of rows, fits the labels much better.
+    """Raise `KdError` if another order of classes, or of rows, fits the labels much better.
 
-    `p (n, n_classes)` are probabilities or logits and `y (n,)` the labels, in the order of the source. Rows
-    are looked at where they may be `shifted`, by one or two. Another order needs `GAIN` more accuracy, and
-    more than chance gives in an exact McNemar test.
+    `p (n, n_classes)` are probabilities or logits and `y (n,)` the labels, in the order of the source. Shifts
+    by one or two rows are tested if rows may be `shifted`. Another order needs `GAIN` more accuracy, and
+    significance in an exact McNemar test.
     """
     answers = p.argmax(1)
     orders = [_classes_permuted(answers, y, classes)]
@@ -38,16 +38,16 @@ def check_order(p: Tensor, y: Tensor, classes: Sequence[str], named: str, shifte
     if suspected:
         order = max(suspected, key=lambda order: order.accuracy)
         raise KdError(
-            f"{named}: {order.words}; its accuracy is {100 * order.as_is:.1f} % as it stands, and would be "
-            f"{100 * order.accuracy:.1f} % with that put right",
-            f"correct the order of {order.what}, or insist on it with --trust-order",
+            f"{named}: {order.words}; its accuracy is {100 * order.as_is:.1f} % as it is, and would be "
+            f"{100 * order.accuracy:.1f} % if corrected",
+            f"correct the order of {order.what}, or accept it with --trust-order",
         )
 
 
 def caution(p: Tensor, y: Tensor) -> str:
-    """Say where a teacher `p (n, n_classes)` is worse than naming the most frequent of the labels `y (n,)`.
+    """Warn if a teacher `p (n, n_classes)` is worse than always predicting the most frequent label `y (n,)`.
 
-    Empty where it is not, or where that may be chance.
+    Empty if it is not, or if that may be chance.
     """
     if not len(y):
         return ""
@@ -55,8 +55,8 @@ def caution(p: Tensor, y: Tensor) -> str:
     if _by_chance(usual, right) > DOUBTFUL:
         return ""
     return (
-        f"the teacher is right in {100 * float(right.double().mean()):.1f} % of examples; always naming "
-        f"the most frequent class would be in {100 * float(usual.double().mean()):.1f} %"
+        f"the teacher is right in {100 * float(right.double().mean()):.1f} % of examples, but always "
+        f"predicting the most frequent class would be in {100 * float(usual.double().mean()):.1f} %"
     )
 
 
@@ -66,7 +66,7 @@ def is_certain(logits: Tensor) -> bool:
 
 
 class _Order(NamedTuple):
-    """Another order: its accuracy and that of the order as it is, and what a person is told."""
+    """Another order: its accuracy, that of the given order, and the words for a message."""
 
     suspected: bool
     as_is: float
@@ -76,7 +76,7 @@ class _Order(NamedTuple):
 
 
 def _is_suspected(before: Tensor, after: Tensor) -> bool:
-    """Whether more rows are right after a change than before, `(n,)` each, by much and not by chance."""
+    """Whether many more rows, `(n,)` each, are right after a change than before, and not by chance."""
     gain = float(after.double().mean() - before.double().mean())
     return gain >= GAIN and _by_chance(after, before) <= SURE
 
@@ -90,7 +90,7 @@ def _by_chance(more: Tensor, fewer: Tensor) -> float:
 
 
 def _rows_shifted(answers: Tensor, y: Tensor, by: int) -> _Order:
-    """Compare answers with the labels of the rows before them, or after where `by` is negative."""
+    """Compare answers with the labels of the rows before them, or after them if `by` is negative."""
     answers, same = (answers[by:], y[by:]) if by > 0 else (answers[:by], y[:by])
     other = y[:-by] if by > 0 else y[-by:]
     before, after = answers == same, answers == other
@@ -101,8 +101,8 @@ def _rows_shifted(answers: Tensor, y: Tensor, by: int) -> _Order:
 def _classes_permuted(answers: Tensor, y: Tensor, classes: Sequence[str]) -> _Order:
     """Compare answers with the labels under the best permutation of classes.
 
-    The best of many permutations gains by chance alone. Whether it is suspected is therefore judged by rows
-    that it was not chosen by: that of each half of the rows is applied to the other half.
+    The best of many permutations gains by chance alone. Suspicion is therefore based on held-out rows: the
+    best permutation on each half of the rows is applied to the other half.
     """
     import torch
 
@@ -124,7 +124,7 @@ def _classes_permuted(answers: Tensor, y: Tensor, classes: Sequence[str]) -> _Or
 
 
 def _best_permutation(answers: Tensor, y: Tensor, n_classes: int) -> Tensor:
-    """Return the class `(n_classes,)` that each answer stands for where most rows are right."""
+    """Return the permutation of classes `(n_classes,)` with which most rows are right."""
     import torch
     from scipy.optimize import linear_sum_assignment
 

@@ -1,4 +1,4 @@
-"""A teacher that exists as a file of predictions: a table, or arrays of NumPy."""
+"""A file of predictions as a teacher: a table, or NumPy arrays."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ AGAIN = "save it again with `np.savez(file, p=p)`, p of shape (rows, classes)"
 
 @dataclass(frozen=True)
 class _Predictions:
-    """A file of predictions: its rows, their ids where asked for, and the answers of those that are wanted.
+    """A file of predictions: its number of rows, their ids if requested, and a function for their answers.
 
-    `place` names a row for a person. `table` is the whole of it, where it is one.
+    `place` names a row for a person. `table` is the whole table, if the file is one.
     """
 
     height: int
@@ -55,12 +55,11 @@ def read_predictions(
     logits: bool = False,
     note: Callable[[str], None] = unnoted,
 ) -> Tensor:
-    """Return the logits `(n, n_classes)`, float64, that a file of predictions has for the examples of a run.
+    """Return the logits `(n, n_classes)`, float64, of a file of predictions for the examples of a run.
 
     The file is a table in CSV, TSV, Parquet or Arrow, or an NPZ or NPY file, of probabilities, percentages,
-    or `logits`. Its rows are those of the source in their order, unless the `id_column` says which they are.
-    `note` is told what is taken for granted. Raises `KdError` saying what in the file is not as it should
-    be.
+    or `logits`. Its rows are in the order of the source, unless `id_column` identifies them. `note` is called
+    with assumptions made in reading it. Raises `KdError` saying what is wrong with the file.
     """
     if path.suffix.lower() in NUMPY:
         predictions = _of_arrays(path, id_column, logits)
@@ -109,18 +108,18 @@ def _check_id(id_column: str, names: Sequence[str], path: Path) -> None:
 
 
 def _check_sorted(table: Table) -> None:
-    """Raise `KdError` where an index has another order than the rows."""
+    """Raise `KdError` if an index column is not in order."""
     for name in index_columns(table.frame):
         odd = ~(table.frame[name].diff().drop_nulls() > 0)
         if odd.any():
             raise KdError(
                 f"{table.place(int(odd.arg_true()[0]) + 1)}: the index in column '{name}' is not in order",
-                "sort the rows as the data have them and remove it, or match rows with --id COLUMN",
+                "sort the rows like the data and remove it, or match rows with --id COLUMN",
             )
 
 
 def _check_order(predictions: _Predictions, rows: Source, index: Array, path: Path) -> None:
-    """Raise `KdError` where a column that tells rows apart is that of the data in another order."""
+    """Raise `KdError` if a column with unique values has those of the data in another order."""
     if predictions.table is None or rows.frame is None:
         return
     for name in set(predictions.table.columns) & set(rows.frame.columns):
@@ -160,7 +159,7 @@ def _texts(ids: Array) -> list[str | None]:
 
 
 def _named(arrays: dict[str, Array], path: Path, logits: bool) -> str:
-    """Return the name of the array that has the answers; raises `KdError` where there is none, or several."""
+    """Return the name of the array with the answers; raises `KdError` unless there is exactly one."""
     names = list(arrays)
     kinds = (LOGITS, PROBABILITIES, ANSWERS) if logits else (PROBABILITIES, ANSWERS, LOGITS)
     known = [[name for name in names if name.casefold() in kind] for kind in kinds]
@@ -170,5 +169,5 @@ def _named(arrays: dict[str, Array], path: Path, logits: bool) -> str:
             f"{path.name} has the arrays {', '.join(names) or 'none'}", "call the answers p; " + AGAIN
         )
     if path.suffix.lower() == ".npz" and suitable[0].casefold() in LOGITS and not logits:
-        raise KdError(f"{path.name} has logits, by the name of its array", "--logits takes them")
+        raise KdError(f"{path.name} has logits, by the name of its array", "read them with --logits")
     return suitable[0]

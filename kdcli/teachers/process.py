@@ -1,4 +1,4 @@
-"""A process that answers for a teacher, apart from this one; whatever it started is ended with it."""
+"""Runs a teacher's program in a separate process group, which is killed as a whole at the end."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def run(
     timeout: float = math.inf,
     told: bool = False,
 ) -> None:
-    """Run a program in a process group of its own, which may take `timeout` seconds.
+    """Run a program in a process group of its own, for at most `timeout` seconds.
 
-    It reads what is `given` and writes into files, since pipes could fill up, or be held open by what it
-    started. What it writes to `errors` is passed on to stderr where it is to be `told`. Raises `OSError` if
-    it cannot be started, and `KdError` unless it ends well in time.
+    It reads from `given` and writes into files, since pipes could fill up, or be held open by processes that
+    it started. If `told`, its output in `errors` is passed on to stderr. Raises `OSError` if it cannot be
+    started, and `KdError` unless it exits successfully in time.
     """
     process = subprocess.Popen(words, stdin=given, stdout=out, stderr=errors, start_new_session=True)  # noqa: S603 - no shell
     tell = _telling(errors) if told else lambda: None
@@ -40,13 +40,13 @@ def run(
     try:
         while process.poll() is None:
             if time.monotonic() > end:
-                raise KdError(f"no answer within {timeout:g} seconds; it was ended")
+                raise KdError(f"no answer within {timeout:g} seconds; it was stopped")
             if max(os.fstat(file.fileno()).st_size for file in (out, errors)) > LARGEST:
-                raise KdError(f"more than {LARGEST / 2**20:g} MiB of output; it was ended")
+                raise KdError(f"more than {LARGEST / 2**20:g} MiB of output; it was stopped")
             tell()
             time.sleep(0.01)
     finally:
-        with suppress(ProcessLookupError, PermissionError):  # if nothing is left of its group
+        with suppress(ProcessLookupError, PermissionError):  # if the group has ended
             os.killpg(process.pid, signal.SIGKILL)
         code = process.wait()
         tell()
@@ -64,12 +64,12 @@ def tail(errors: IO[bytes], what: str = "stderr") -> str:
 
 
 def _telling(file: IO[bytes]) -> Callable[[], None]:
-    """Return what passes on to stderr what was written into a file since it was last called."""
+    """Return a function that passes on to stderr what was written into a file since its last call."""
     decoder, position = codecs.getincrementaldecoder("utf-8")("replace"), 0
 
     def tell() -> None:
         nonlocal position
-        # At a position, since the process writes where a read from the file itself would end.
+        # Read at a position: reading the file itself would move the offset at which the process writes.
         new = os.pread(file.fileno(), os.fstat(file.fileno()).st_size - position, position)
         position += len(new)
         if new and sys.stderr:  # None where it is closed

@@ -1,6 +1,6 @@
-"""The process that a function of the user's runs in; it is the one place in kd that runs such code.
+"""The process that runs the user's own function; it is the only place in kd that runs such code.
 
-The rows lie in a folder, and so does the answer when it is there, or why there is none.
+The rows are in a folder, to which the answer is written, or the reason why there is none.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ def is_file(module: str) -> bool:
 
 
 class _RefusedError(KdError):
-    """What kd itself finds wrong, apart from exceptions of the user's code, which may be those of kd."""
+    """An error that kd itself finds, as opposed to exceptions of the user's code, even a `KdError`."""
 
 
 def main() -> NoReturn:
-    """Answer for the function of this name in a module that is imported by its name, or from its file."""
+    """Call the named function of a module that is imported by its name, or from its file."""
     folder, module, file, name, who = sys.argv[1:]
     del sys.argv[1:]
     try:
-        given = _given(Path(folder))  # before modules of the user's hide what this imports
+        given = _given(Path(folder))  # before the user's modules can shadow imports
         _write(_function(module, file, name)(given), Path(folder), who)
     except BaseException as error:
         refusal = error if isinstance(error, _RefusedError) else _failure(error, file, who)
         Path(folder, FAILURE).write_text(json.dumps([refusal.message, refusal.hint]))
-    os._exit(0)  # threads of the user's code are not waited for
+    os._exit(0)  # do not wait for threads of the user's code
 
 
 def _given(folder: Path) -> pl.DataFrame | np.ndarray:
@@ -74,7 +74,7 @@ def _function(module: str, file: str, name: str) -> Callable[[Any], Any]:
         value = getattr(value, part)
     if not callable(value):
         kind = type(value).__name__
-        raise _RefusedError(f"'{name}' of {module} is not a function, but of type {kind}", "name another")
+        raise _RefusedError(f"'{name}' of {module} is not a function, but of type {kind}", "name a function")
     function: Callable[[Any], Any] = value
     return function
 
@@ -86,9 +86,9 @@ def _imported_module(module: str) -> ModuleType:
 
 
 def _imported_file(path: Path) -> ModuleType:
-    """Import a file, whose folder is searched for what it imports."""
+    """Import a file, whose folder is searched for its imports."""
     sys.path.insert(0, str(path.parent))
-    # A name that is taken would mix up two modules, such as when the file is called random.py.
+    # A file with the name of another module, such as random.py, must not replace it.
     taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
     name = f"teacher_{path.stem}" if taken else path.stem
     spec = importlib.util.spec_from_file_location(name, path)
@@ -101,11 +101,11 @@ def _imported_file(path: Path) -> ModuleType:
 
 
 def _write(answer: Any, folder: Path, who: str) -> None:
-    """Write the answer as a table or as an array; raises `KdError` for one that is neither."""
+    """Write the answer as a table or as an array; raises `KdError` if it is neither."""
     import numpy as np
 
     if answer is None:
-        raise _RefusedError(f"{who} returns None", "it needs to return a number for each class for each row")
+        raise _RefusedError(f"{who} returns None", "it must return a number for each class for each row")
     frame = _as_frame(answer)
     if frame is None:
         np.save(folder / ARRAY, _as_array(answer, who), allow_pickle=False)
@@ -122,12 +122,12 @@ def _as_frame(answer: Any) -> pl.DataFrame | None:
         if not (hasattr(answer, "columns") and hasattr(answer, "to_numpy")):
             return None
         frame = pl.DataFrame({str(name): answer[name].to_list() for name in answer.columns})
-    objects = [column for column in frame if column.dtype == pl.Object]  # which have no place in a file
+    objects = [column for column in frame if column.dtype == pl.Object]  # cannot be written to a file
     return frame.with_columns(pl.Series(each.name, list(map(str, each)), pl.String) for each in objects)
 
 
 def _as_array(answer: Any, who: str) -> np.ndarray:
-    """Return a tensor, or whatever NumPy takes for an array of numbers, as an array."""
+    """Return a tensor, or anything that NumPy can convert to an array of numbers, as an array."""
     import numpy as np
 
     torch = sys.modules.get("torch")
@@ -140,12 +140,12 @@ def _as_array(answer: Any, who: str) -> np.ndarray:
         kind = type(answer).__name__
         raise _RefusedError(
             f"{who} returns no numbers, but {kind}",
-            "it needs to return a number for each class, as predict_proba does",
+            "it must return a number for each class, as predict_proba does",
         ) from None
 
 
 def _failure(error: BaseException, file: str, who: str) -> KdError:
-    """Return what a person is told of an exception in the user's code."""
+    """Return the error message for an exception in the user's code."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""The examples of a run as they stand where they came from, for teachers that were made elsewhere."""
+"""The examples of a run as rows of their source, for existing teachers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def source_of(data: Data, watch: Watch) -> Source:
-    """Return the rows that the examples of a run were made from; of points and images the examples.
+    """Return the rows that the examples of a run were made from; for points and images, the examples.
 
-    Raises `KdError` where the files of a table have changed since the data were made of them.
+    Raises `KdError` if the files of a table have changed since the data were made from them.
     """
     n = len(data.pool.y)
     if data.dataset.rows is None:
@@ -27,12 +27,12 @@ def source_of(data: Data, watch: Watch) -> Source:
         return Source(frame, torch.arange(n), n, None, lambda row: f"example {row + 1}")
     source = data.dataset.rows(data.record.config, watch)
     if len(source.position) != n:
-        raise KdError("the rows of the table are not those of the data", "make the data again with --force")
+        raise KdError("the table no longer has the rows of the data", "make the data again with --force")
     return source
 
 
 def features(data: Data, x: Tensor) -> pl.DataFrame | None:
-    """Return the features of points `x (n, features)` as a table; None of images."""
+    """Return the features of points `x (n, features)` as a table; None for images."""
     import polars as pl
 
     if x.ndim != 2:

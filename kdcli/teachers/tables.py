@@ -1,4 +1,4 @@
-"""A teacher's answers in a table, whether it was read from a file, printed by a command or returned."""
+"""A teacher's answers in a table that was read from a file, printed by a command or returned."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 INDEX = {"index", "unnamed: 0", "__index_level_0__", "row"}
-FEW = 2  # rows in which any numbers may look like an index
+FEW = 2  # rows; in so few, any numbers may look like an index
 
 
 def dialect_of(classes: Sequence[str], *, header: bool = True) -> Dialect:
-    """Return how text with a teacher's answers is read: its header may be numbers, which may name classes."""
+    """Return the dialect for text with a teacher's answers: its header may have numbers as class names."""
     numbers = (*classes, *map(str, range(len(classes))))
     return Dialect(decimal=",", header=header, numbers=numbers, unnamed="index")
 
@@ -40,10 +40,10 @@ def table_answers(
 ) -> Array:
     """Return the answers of a table, or of these `rows (n,)` of it, `(n, n_classes)` or `(n, 1)`, float64.
 
-    Columns that count the rows, have names of classes as values, or stand `apart` have no answers. `named`
-    names the teacher, and `place` a row of the table, for a person; `note` is told where names of columns are
-    those of other things. Raises `KdError` unless each class has a
-    column of numbers, or one of two classes has.
+    Columns that count the rows, have class names as values, or are set `apart` have no answers. `named` names
+    the teacher, and `place` a row of the table, for a person; `note` is called if columns are matched to
+    classes of other names. Raises `KdError` unless each class has a column of numbers, or one of two classes
+    does.
     """
     import numpy as np
 
@@ -78,7 +78,7 @@ def _is_index(column: pl.Series) -> bool:
 
 
 def _has_labels(column: pl.Series, classes: Sequence[str]) -> bool:
-    """Whether a column has names of classes, and so says which is predicted, or is true."""
+    """Whether the values of a column are class names, so that it has predicted or true classes."""
     import polars as pl
 
     labels = column.drop_nulls()

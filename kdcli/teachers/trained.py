@@ -1,4 +1,4 @@
-"""Teachers that are trained here: one for each draw, and where rows are to be unseen, one for each fold."""
+"""Teachers that kd trains: one for each draw, and for out-of-fold labels one for each fold."""
 
 import time
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ from kdcli.training.scores import scores_on_test
 from kdcli.training.workshop import Computation, NotFiniteError, TrainingWorkshop
 from kdcli.words import counted
 
-FOLDED = "train-folds"  # what holds the states of trainings on folds, beside those of the teachers themselves
+FOLDED = "train-folds"  # part of the names of the saved states of trainings on folds
 
 
 def train(experiment: Experiment, record: TeacherRecord, watch: Watch) -> Content:
-    """Train the teachers of all draws; raises `NotFiniteError` where a loss stops being finite."""
+    """Train the teachers of all draws; raises `NotFiniteError` if a loss becomes non-finite."""
     start = time.perf_counter()
     data = experiment.data
     teaching = teacher_teaching(data, record.settings.seed, record.settings.class_weight)
@@ -44,7 +44,7 @@ def train(experiment: Experiment, record: TeacherRecord, watch: Watch) -> Conten
 
 
 def points_of(experiment: Experiment) -> list[ResumePoints]:
-    """Return where the trainings of a run's teacher keep their states."""
+    """Return the resume points of the trainings of a run's teacher."""
     return [ResumePoints(experiment.run, name) for name in (TEACHER, f"{TEACHER}-{FOLDED}")]
 
 
@@ -53,7 +53,7 @@ def _of_unseen(experiment: Experiment, record: TeacherRecord, teaching: Teaching
     pool, seed, count = experiment.data.pool, experiment.data.seed, record.folds
     y, rows = pool.y[pool.index["train"]], pool.index["train"]
     if count > y.shape[1]:
-        raise KdError(f"{count} folds of {y.shape[1]} training examples", "take fewer --folds")
+        raise KdError(f"{y.shape[1]} training examples are too few for {count} folds", "use fewer --folds")
     if pool.group is None:
         folds = [stratified_folds(y[draw], count, seed, draw) for draw in range(len(y))]
     else:
@@ -71,7 +71,7 @@ def _of_unseen(experiment: Experiment, record: TeacherRecord, teaching: Teaching
 
 
 def _taught_without(teaching: Teaching, held: Held) -> Teaching:
-    """Return what the teachers are taught that do not see these folds, as one draw for each."""
+    """Return the teaching of the teachers that do not see these folds, with one draw for each fold."""
     draws = torch.tensor(held.draws)
     train, val = (teaching.index[split][draws] for split in ("train", "val"))
     others = held.others.unsqueeze(2).expand(-1, -1, teaching.n_classes)
@@ -102,7 +102,7 @@ def _fitted(
     name: str,
     held: Held | None = None,
 ) -> Fitted:
-    """Train a teacher for each draw of a teaching, or each fold `held` out, with states of this name."""
+    """Train a teacher for each draw of a teaching, or each fold `held` out; `name` names its saved state."""
     data, model, config = experiment.data, record.model, record.settings
     points, draws = ResumePoints(experiment.run, name), teaching.draws
 
@@ -113,7 +113,7 @@ def _fitted(
 
     workshop = TrainingWorkshop(
         training=config,
-        title=f"{counted(draws, 'teacher')} {model}, of folds" if held else f"teacher {model}",
+        title=f"{counted(draws, 'teacher')} {model}, for folds" if held else f"teacher {model}",
         name_member=lambda k, seed, draw: named(draw),
         open_display=watch,
         points=points,
@@ -123,6 +123,6 @@ def _fitted(
     try:
         (fitted,) = model.train(teaching, workshop)
     except NotFiniteError:
-        points.clear()  # the same command would end there again
+        points.clear()  # the same command would fail there again
         raise
     return fitted

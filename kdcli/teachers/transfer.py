@@ -1,4 +1,4 @@
-"""Examples that are none of a run's data, made or read once and labelled by its teacher."""
+"""Transfer examples from outside a run's data, made or read once and labelled by its teacher."""
 
 import os
 import time
@@ -27,12 +27,12 @@ from kdcli.store import Content
 from kdcli.teachers.asking import ask
 from kdcli.teachers.source import source_of
 
-TABLES = "such as --transfer train+duplicate:5"
+TABLES = "use --transfer train+duplicate:5, for example"
 
 
 @dataclass(frozen=True)
 class _Examples:
-    """Examples `x (rows, *features)`, those of each draw `index (draws, n)`, and the rows of a table."""
+    """Examples `x (rows, *features)`, each draw's indices `index (draws, n)`, and the rows of a table."""
 
     x: Tensor
     index: Tensor
@@ -42,11 +42,11 @@ class _Examples:
 def made_examples(
     experiment: Experiment, transfer: Transfer, taught: Tensor, *, force: bool, again: Command, watch: Watch
 ) -> list[TransferExamples]:
-    """Return the examples of a transfer set that are stored, made where they are not.
+    """Return the stored examples of a transfer set, and make those that are missing.
 
     `taught (draws, n)` are the training examples of the run that the set begins with, and `again` is the
-    command that is carried out. Raises `KdError` where no such examples can be made, where others are stored
-    and `force` does not allow to replace them, or where the teacher cannot be asked about them.
+    current command. Raises `KdError` if such examples cannot be made, if others are stored and `force` is not
+    given, or if the teacher cannot label them.
     """
     found = []
     for name, part in transfer.made.items():
@@ -60,7 +60,7 @@ def made_examples(
 
 
 def _record(experiment: Experiment, name: str, transfer: Transfer, part: Part) -> TransferRecord:
-    """Return what the examples of a part are made from; a file that is gone is that of the stored ones."""
+    """Return the record of the examples of a part; if its file is gone, the stored examples are kept."""
     if part.kind == MUNGE:
         return TransferRecord(part, transfer.size)
     if experiment.data.dataset.further is None:
@@ -83,10 +83,10 @@ def _make(
 
 
 def _munged(data: Data, part: Part, taught: Tensor, watch: Watch) -> _Examples:
-    """Make new rows of those that are taught in each draw; what is not learned stays as it is in these."""
+    """Make synthetic rows from the taught rows of each draw; columns that are no inputs are copied."""
     frame = source_of(data, watch).frame
     if frame is None:
-        raise UsageError("munge makes rows of tables, and not images", TABLES)
+        raise UsageError("munge makes rows of tables, not images", TABLES)
     encodings = data.description.encodings
     learned = [encoded.name for encoded in encodings] or frame.columns
     numeric = {e.name for e in encodings if e.kind == "number"} if encodings else {*learned}
@@ -107,7 +107,7 @@ def _number(column: pl.Series, numeric: bool) -> pl.Series:
 
 
 def _encoded(data: Data, frame: pl.DataFrame) -> Tensor:
-    """Encode rows as models see them."""
+    """Encode rows as features for models."""
     encodings = data.description.encodings
     if not encodings:
         return torch.from_numpy(frame.to_numpy().astype(np.float32))
@@ -115,7 +115,7 @@ def _encoded(data: Data, frame: pl.DataFrame) -> Tensor:
 
 
 def _read(data: Data, part: Part, watch: Watch) -> _Examples:
-    """Read the examples of a file or a folder, which all draws share."""
+    """Read the examples of a file or a folder; all draws share them."""
     further, description = data.dataset.further, data.description
     assert further is not None  # noqa: S101 as was checked
     names = [column.name for column in description.decisions]

@@ -1,1 +1,1 @@
-"""Training: the one loop, its state and optimizer, what students are taught, and on which device."""
+"""Training: the one loop, its state and optimizer, the material that students are taught, and devices."""

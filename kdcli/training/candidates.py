@@ -1,6 +1,6 @@
-"""Candidates: student sets at several temperatures or ε, of which a set that is to choose keeps one.
+"""Candidates: student sets at several temperatures or ε, from which a set with an "auto" setting selects one.
 
-The choice rests on the validation split, and is made once for all seeds and draws of a set.
+The selection uses the validation split, and is made once for all seeds and draws of a set.
 """
 
 import math
@@ -17,12 +17,12 @@ from kdcli.targets import AUTO, CANDIDATES
 
 
 def chooses(student_set: StudentSet) -> bool:
-    """Whether the temperature or the ε of a set is yet to be chosen."""
+    """Whether the temperature or the ε of a set has yet to be selected."""
     return student_set.given_to_target == AUTO
 
 
 def candidates_of(sets: Iterable[StudentSet]) -> list[StudentSet]:
-    """Return what is trained for these sets, each with one value; once what several of them need."""
+    """Return the candidates to train for these sets, each with one value, without duplicates."""
     return list(dict.fromkeys(candidate for student_set in sets for candidate in _candidates(student_set)))
 
 
@@ -36,9 +36,9 @@ def _candidates(student_set: StudentSet) -> list[StudentSet]:
 def chosen(
     sets: Sequence[StudentSet], trained: Iterable[tuple[StudentSet, Fitted]], data: Data
 ) -> Iterator[tuple[StudentSet, StudentSet, Fitted]]:
-    """Yield each of the sets, the same with what it chose, and its students.
+    """Yield each of the sets, the same set with its selected value, and its students.
 
-    It is yielded as soon as all of its candidates are `trained`; the seconds are those that all of them took.
+    A set is yielded as soon as all of its candidates are `trained`; the seconds are the sum over candidates.
     """
     waiting, kept = list(sets), dict[StudentSet, Fitted]()
     for candidate, fitted in trained:
@@ -63,7 +63,7 @@ def _choice(
 
 
 def _rank(fitted: Fitted, data: Data) -> tuple[int, float]:
-    """Return what orders candidates, the best first: lost seeds, and the mean NLL of validation labels."""
+    """Return the sort key of candidates, best first: lost seeds, then the mean NLL of validation labels."""
     lost = sum(map(len, fitted.lost.values()))
     by_draw = enumerate(fitted.logits["val"])
     values = [nll(Scored(logits, data.pool.labels("val", draw))).mean() for draw, logits in by_draw]

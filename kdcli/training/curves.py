@@ -15,7 +15,7 @@ CURVE_POINTS = 150  # a curve has at most about this many points, however many e
 
 
 class DivergedError(Exception):
-    """The loss of some members stopped being a finite number."""
+    """The loss of some members became non-finite."""
 
     def __init__(self, epoch: int, members: list[int]) -> None:
         super().__init__(f"non-finite loss at epoch {epoch} in members {members}")
@@ -34,9 +34,9 @@ class _Point(NamedTuple):
 
 
 class Curves:
-    """Loss and accuracy of each member at some epochs, on what it trains on and on validation examples.
+    """The losses and accuracies of each member at some epochs, on its training and on validation examples.
 
-    A loss that is not finite raises `DivergedError`, unless training is to `keep_going`.
+    A non-finite loss raises `DivergedError`, unless `keep_going`.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Curves:
         self._add(_Point(epoch, train, val, train_accuracy, val_accuracy))
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from the tensors of `history`."""
+        """Restore the curves from the tensors of `history`."""
         history = History(**tensors)
         for k, epoch in enumerate(history.epochs.tolist()):
             self._add(_Point(epoch, *(curve[:, k] for curve in history[1:])))

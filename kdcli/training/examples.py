@@ -1,4 +1,4 @@
-"""Examples with what is taught on them, cut into batches for training and into pieces for evaluation."""
+"""Examples with their objective, split into batches for training and into pieces for evaluation."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from kdcli.models.stack import Stack, as_input, batch_of, pieces
 
 
 class Scaling(NamedTuple):
-    """What makes features of each draw have mean 0 and deviation 1: `(draws, features)` each.
+    """The shift and scale that standardise the features of each draw: `(draws, features)` each.
 
-    A feature that is constant in a draw has the scale ∞, so that it is 0 wherever it is looked at.
+    A feature that is constant in a draw has the scale ∞, so that it is always 0.
     """
 
     shift: Tensor
@@ -27,7 +27,7 @@ class Scaling(NamedTuple):
 
 
 def scaling_of(x: Tensor, index: Tensor) -> Scaling:
-    """Return the scaling of the examples that `index (draws, n)` names."""
+    """Return the scaling of the examples with indices `index (draws, n)`."""
     shifts, scales = [], []
     for rows in index:
         taken = as_input(x[rows]).double()
@@ -39,9 +39,9 @@ def scaling_of(x: Tensor, index: Tensor) -> Scaling:
 
 @dataclass(frozen=True)
 class Examples:
-    """Some of the examples `x (examples, *features)`, `index (draws, n)`, and the objective on those.
+    """A selection `index (draws, n)` of the examples `x (examples, *features)`, and the objective on it.
 
-    Where there is a `scaling`, models get (x − shift) / scale of each draw.
+    With a `scaling`, models get (x − shift) / scale for each draw.
     """
 
     x: Tensor
@@ -54,11 +54,11 @@ class Examples:
 
     @cached_property
     def whole(self) -> Tensor:
-        """All of them, `(draws, n, *features)`."""
+        """All selected examples, `(draws, n, *features)`."""
         return self.run(0, len(self))
 
     def run(self, start: int, stop: int) -> Tensor:
-        """Return a run of them, `(draws, n, *features)`."""
+        """Return a consecutive range of the examples, `(draws, n, *features)`."""
         x = batch_of(self.x, self.index, start, stop)
         return self.scaling.scaled(x) if self.scaling else x
 
@@ -67,9 +67,9 @@ class Examples:
     ) -> Iterator[tuple[Tensor, Objective]]:
         """Yield an epoch of `(x (groups, batch, *features), objective)`, one group for each order.
 
-        The orders are those of the first draw's seeds, then those of the next. A `batch_size` of 0 takes all
-        examples at once, in a group for each draw. The first batches are left out if they are to be
-        `skip`ped, and the orders drawn all the same.
+        The orders are those of the first draw's seeds, then of the next draw's. A `batch_size` of 0 takes all
+        examples at once, in a group for each draw. The first `skip` batches are left out, but the orders are
+        drawn as usual.
         """
         n, draws = len(self), len(self.index)
         if batch_size == 0 or batch_size >= n:

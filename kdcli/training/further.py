@@ -1,4 +1,4 @@
-"""Examples of a transfer set beside those of the training split, as a `Material` teaches them."""
+"""The examples of a transfer set in addition to those of the training split, for `Material`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from kdcli.runs.transfer import DUPLICATE, REST, Transfer
 class Further:
     """Examples that only the teacher labels, in every draw.
 
-    `name` tells which they are, `index (draws, n)` says which of all examples they are, and
+    `name` is their kind, `index (draws, n)` their indices among all examples, and
     `logits (draws, n, n_classes)` are the teacher's.
     """
 
@@ -24,12 +24,12 @@ class Further:
 
     @property
     def y(self) -> Tensor:
-        """The classes that the teacher names, `(draws, n)`."""
+        """The classes that the teacher predicts, `(draws, n)`."""
         return self.logits.argmax(-1)
 
 
 def copies_of(transfer: Transfer) -> int:
-    """Return how many times the training examples are taught again."""
+    """Return the number of additional copies of the training examples."""
     return sum(part.number for part in transfer.more if part.kind == DUPLICATE)
 
 
@@ -42,7 +42,7 @@ def further_examples(
 ) -> list[Further]:
     """Return the examples that only the teacher labels; those that are `stored` follow those of the data.
 
-    `taught (draws, n)` are places in the training split, those that are taught with their labels.
+    `taught (draws, n)` are the indices in the training split of examples that are taught with their labels.
     """
     further, first, made = [], len(data.pool.y), iter(stored)
     for part in transfer.more:
@@ -60,6 +60,6 @@ def further_examples(
 
 
 def _others(taught: Tensor, n: int) -> Tensor:
-    """Return the places below n that are not taught, `(draws, others)`."""
+    """Return the indices below n that are not taught, `(draws, others)`."""
     left = torch.ones(len(taught), n, dtype=torch.bool).scatter_(1, taught, False)
     return left.nonzero()[:, 1].view(len(taught), -1)

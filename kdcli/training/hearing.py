@@ -1,4 +1,4 @@
-"""How far the training of a stack is, from what its parts in other processes tell."""
+"""The progress of training a stack, from the messages of its parts in other processes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from kdcli.progress import Report
 
 
 class Hearing:
-    """Reports the progress of a whole stack from what its parts tell."""
+    """Reports the progress of a whole stack from the messages of its parts."""
 
     def __init__(self, report: Report, sizes: Sequence[int]) -> None:
         self.report = report
@@ -16,7 +16,7 @@ class Hearing:
         self.resumed = False
 
     def __call__(self, part: int, value: Any) -> None:
-        """Report what a part tells."""
+        """Handle a message of a part."""
         kind, *content = value
         if kind == "resumed":
             if not self.resumed:  # the other parts resume at about the same epoch

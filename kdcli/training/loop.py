@@ -1,6 +1,6 @@
-"""The one gradient training loop. It does not know which target it was given.
+"""The one gradient training loop. It does not depend on the target.
 
-Teachers and students, one model or a stack of them, whole splits or batches: all pass here.
+Teachers and students, one model or a stack of models, whole splits or batches: all are trained here.
 """
 
 import math
@@ -24,7 +24,7 @@ from kdcli.training.state import Keeper, TrainingState
 
 
 def steps_in_epoch(examples: int, batch_size: int) -> int:
-    """Return how many steps an epoch over so many examples takes; a batch size of 0 takes all at once."""
+    """Return the number of steps in an epoch over so many examples; a batch size of 0 takes all at once."""
     return math.ceil(examples / batch_size) if batch_size else 1
 
 
@@ -48,11 +48,11 @@ def fit(
     acts element by element, so each member is trained as it would be alone. Matrix products are computed in
     `precision`; parameters, losses and updates stay in float32. With `decay` the learning rate falls to 0
     linearly, step by step. With the selection "best" each member ends with its best epoch (see `BestEpoch`).
-    A `keeper` is given the state from time to time, and when the training is done: one that is resumed from a
+    A `keeper` gets the state from time to time, and at the end of the training: a training resumed from a
     state ends with the same bits as one that was never interrupted.
 
-    Raises `DivergedError` as soon as a recorded loss is not finite. If it is to `keep_going` it goes on as
-    long as a member is left, and the curves tell which have `diverged`; the others end as they would have.
+    Raises `DivergedError` as soon as a recorded loss is not finite. With `keep_going`, training continues as
+    long as a member is left, and the curves show which have `diverged`; the others are not affected.
     """
     keep_freed_memory()
     curves = Curves(model, train, val, training.epochs, precision, keep_going=keep_going)
@@ -85,7 +85,7 @@ class _Run:
     keeper: Keeper | None
 
     def start(self) -> None:
-        """Go on from the state that was kept; without one, record losses and accuracies before training."""
+        """Resume from a saved state; if there is none, record losses and accuracies before training."""
         if self.keeper and (kept := self.keeper.load()):
             self.state.restore(kept)
             if self.state.epoch <= self.training.epochs:
@@ -95,7 +95,7 @@ class _Run:
         self.report(self.state.steps, self.state.curves.mean_loss)
 
     def train_epoch(self, epoch: int) -> None:
-        """Take the steps of an epoch that are left, and record its curves if they are due."""
+        """Take the remaining steps of an epoch, and record its curves if they are due."""
         state, optimizer, training = self.state, self.state.optimizer, self.training
         steps = training.epochs * steps_in_epoch(len(self.examples), training.batch_size)
         state.begin(epoch)
@@ -114,13 +114,13 @@ class _Run:
             self.report(state.steps, state.curves.mean_loss)
 
     def record(self, epoch: int) -> None:
-        """Measure losses and accuracies after an epoch, and keep what is best where that is wanted."""
+        """Measure losses and accuracies after an epoch, and keep the best parameters if they are selected."""
         self.state.curves.record(epoch)
         if self.state.best:
             self.state.best.look()
 
     def finish(self) -> None:
-        """Keep the state at the end, in case it is interrupted before the result is stored."""
+        """Save the state at the end, in case kd is interrupted before the result is stored."""
         if self.keeper:
             self.state.begin(self.training.epochs + 1)
             self.keeper.save(self.state.tensors())
@@ -137,8 +137,8 @@ def add_gradients(
 ) -> None:
     """Store the gradients on a batch `x (groups, batch, *features)`.
 
-    A large batch is computed in pieces that stay in the cache, and their gradients are summed: memory does
-    not grow with it. A loss that is no mean over examples takes the batch as a whole.
+    A large batch is computed in pieces that fit in the cache, and their gradients are summed, so that memory
+    does not grow with the batch. A loss that is not a mean over examples needs the whole batch.
     """
     examples = x.shape[1]
     for start, stop in pieces(examples, model.piece if objective.is_mean else examples):

@@ -1,4 +1,4 @@
-"""What the students of a run are taught: examples, labels and targets, from its data and its teacher."""
+"""The material that a run's students are taught: examples, labels and targets, from data and teacher."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,19 +22,19 @@ from kdcli.targets import Knowledge, balanced_weights, one_hot
 from kdcli.training.further import Further, copies_of, further_examples
 
 OtherTeachers: TypeAlias = Mapping[str, Mapping[str, Tensor]]
-"""Logits `(draws, seeds, n, n_classes)` of teachers beside the run's, by what targets need, and by the
-split or the further examples."""
+"""Logits `(draws, seeds, n, n_classes)` of teachers other than the run's, by the `needs` of targets, and by
+the split or the kind of further examples."""
 
 
 @dataclass(frozen=True)
 class Seed:
-    """A seed of a target that is made anew for each; `logits (draws, n, n_classes)` are its own teacher's."""
+    """A seed of a target that differs by seed; `logits (draws, n, n_classes)` are its own teacher's."""
 
     number: int
     logits: Mapping[str, Tensor]
 
     def knowing(self, known: Knowledge, part: str, draw: Draw) -> Knowledge:
-        """Return what the targets of this seed are made from, on a part of the examples in a draw."""
+        """Return the knowledge that this seed's targets are made from, on a part of a draw's examples."""
         if self.logits:
             return replace(known, teacher_logits=self.logits[part][draw.number])
         random = generator(f"targets/{part}/seed {self.number}", draw.data, draw.number)
@@ -43,10 +43,10 @@ class Seed:
 
 @dataclass(frozen=True)
 class Material:
-    """What the students of a run learn from: its data, its teacher if one is needed, and a transfer set.
+    """The material of a run's students: its data, its teacher if one is needed, and a transfer set.
 
-    `labels_from` says whose labels training examples have: those that the target asks for, all the teacher's,
-    or all the original ones. `stored` are the examples of the transfer set that are none of the run's data.
+    `labels_from` is the source of the training examples' labels: as the target says, all from the teacher, or
+    all original. `stored` are the examples of the transfer set from outside the run's data.
     """
 
     experiment: Experiment
@@ -63,9 +63,9 @@ class Material:
 
     @cached_property
     def taught(self) -> Tensor:
-        """Which training examples students are taught on, `(draws, n)` places in the split.
+        """The training examples that students are taught on, `(draws, n)` indices into the split.
 
-        A stratified choice that depends on the draw of the data alone: all students of a draw share it.
+        The choice is stratified and depends only on the draw of the data, so all students of a draw share it.
         """
         n_train = self.data.pool.index["train"].shape[1]
         if not self.transfer.size:
@@ -89,23 +89,23 @@ class Material:
 
     @cached_property
     def x(self) -> Tensor:
-        """All examples: those of the run's data, and those of the transfer set that are stored."""
+        """All examples: the run's data, then the stored examples of the transfer set."""
         x = self.data.pool.x
         return torch.cat([x, *(examples.tensors["x"] for examples in self.stored)]) if self.stored else x
 
     @cached_property
     def index(self) -> Mapping[str, Tensor]:
-        """The examples of each split, `(draws, n)`; of training those of the transfer set."""
+        """The examples of each split, `(draws, n)`; for training, those of the transfer set."""
         train = [self._with_copies(self.rows), *(further.index for further in self.further)]
         return {**self.data.pool.index, "train": torch.cat(train, 1)}
 
     def _with_copies(self, rows: Tensor) -> Tensor:
-        """Return what training examples have, `(draws, n, ...)`, once more for each copy of them."""
+        """Repeat values of the training examples, `(draws, n, ...)`, once for each copy of the examples."""
         copies = copies_of(self.transfer)
         return torch.cat([rows] * (1 + copies), 1) if copies else rows
 
     def labels(self, split: str) -> Tensor:
-        """Return the classes of a split, `(draws, n)`: the teacher's where there is no label."""
+        """Return the classes of a split, `(draws, n)`, predicted by the teacher where there is no label."""
         if split != "train":
             return self.data.pool.y[self.data.pool.index[split]]
         own = self.data.pool.y[self.rows]
@@ -117,9 +117,9 @@ class Material:
     def targets(
         self, student_set: StudentSet, seeds: Sequence[int], others: OtherTeachers
     ) -> dict[str, Tensor]:
-        """Return what a set is taught on training and validation examples.
+        """Return the targets of a set on training and validation examples.
 
-        They are `(draws, n, n_classes)`, or `(draws, seeds, n, n_classes)` where each seed has its own.
+        They are `(draws, n, n_classes)`, or `(draws, seeds, n, n_classes)` if each seed has its own.
         """
         if not student_set.taught.by_seed:
             return {split: self.target(student_set, split) for split in ("train", "val")}
@@ -136,7 +136,7 @@ class Material:
         }
 
     def target(self, student_set: StudentSet, split: str, seed: Seed | None = None) -> Tensor:
-        """Return what a set, or a seed of it, is taught on a split, `(draws, n, n_classes)`."""
+        """Return the target of a set, or of one of its seeds, on a split, `(draws, n, n_classes)`."""
 
         def built(known: Callable[[Draw], Knowledge], part: str) -> Tensor:
             each = []
@@ -156,13 +156,13 @@ class Material:
         return torch.cat([self._with_copies(own), *further], 1)
 
     def _known(self, further: Further, draw: Draw) -> Knowledge:
-        """Return what targets of a draw's further examples are made from."""
+        """Return the knowledge that the targets of a draw's further examples are made from."""
         number, x = draw.number, self.x[further.index[draw.number]]
         posterior = self.data.posterior(x) if self.data.posterior else None
         return Knowledge(further.y[number], self.data.n_classes, posterior, further.logits[number])
 
     def _knowledge(self, split: str, draw: Draw) -> Knowledge:
-        """Return what a draw's targets of a split are made from."""
+        """Return the knowledge that a draw's targets on a split are made from."""
         _, y, posterior = self.data.pool.split(split, draw.number)
         logits = self.teacher.logits[split][draw.number] if self.teacher else None
         if split == "train" and self.labels_from == ORIGINAL:
@@ -178,9 +178,9 @@ class Material:
         predicted: Sequence[str] = ("test",),
         others: OtherTeachers = MappingProxyType({}),
     ) -> Teaching:
-        """Return what the students of these sets and seeds are taught, to be `predicted` on these splits.
+        """Return the teaching of the students of these sets and seeds, to be `predicted` on these splits.
 
-        `others` has the logits of the teachers beside the run's that some targets need.
+        `others` has the logits of the teachers other than the run's that some targets need.
         """
         splits = ("train", "val")
         y = {split: self.labels(split) for split in splits}
@@ -204,7 +204,7 @@ class Material:
         )
 
     def other_teaching(self, seeds: Sequence[int], role: str) -> Teaching:
-        """Return what further teachers are taught, one for each seed: the labels, to label all examples."""
+        """Return the teaching of further teachers, one for each seed: the labels; they label all examples."""
         further = {further.name: further.index for further in self.further}
         return replace(
             teacher_teaching(self.data, 0, self.class_weight),
@@ -233,19 +233,19 @@ class Material:
 
 
 def _of_seed(other: Mapping[str, Tensor] | None, place: int) -> dict[str, Tensor]:
-    """Return the logits `(draws, n, n_classes)` of the teacher of the seed at a place, of all parts."""
+    """Return the logits `(draws, n, n_classes)` of the seed's teacher on all parts; `place` is its index."""
     return {part: logits[:, place] for part, logits in other.items()} if other else {}
 
 
 def _weights(y: Mapping[str, Tensor], n_classes: int, class_weight: str) -> dict[str, Tensor] | None:
-    """Return the weights of the examples with these classes `(draws, n)` of each split, as a setting says."""
+    """Return the weights of the examples of each split, given their classes `(draws, n)` and the setting."""
     if class_weight == "none":
         return None
     return {split: balanced_weights(labels, y["train"], n_classes) for split, labels in y.items()}
 
 
 def teacher_teaching(data: Data, seed: int, class_weight: str) -> Teaching:
-    """Return what the teachers of all draws are taught, with this seed: the labels of their data."""
+    """Return the teaching of the teachers of all draws, with this seed: the labels of their data."""
     pool = data.pool
     y = {split: pool.y[pool.index[split]] for split in ("train", "val")}
     labels = {split: one_hot(classes, data.n_classes) for split, classes in y.items()}
@@ -264,9 +264,9 @@ def teacher_teaching(data: Data, seed: int, class_weight: str) -> Teaching:
 
 
 def teacher_sizes(data: Data, folds: int = 1) -> Sizes:
-    """Return the sizes of the training of teachers, whose logits are kept of all splits.
+    """Return the sizes of the training of teachers, whose logits are kept for all splits.
 
-    With `folds` there are as many at once of each draw, those that label what they have not seen.
+    With `folds`, so many teachers of each draw are trained at once, for out-of-fold labels.
     """
     sizes = data.description.sizes
     return Sizes(

@@ -11,10 +11,10 @@ from kdcli.runs.recipe import Training
 class Adam:
     """Adam (Kingma and Ba, 2015) with its usual constants, over PyTorch's own kernel for it.
 
-    Constructing `torch.optim.Adam` imports the compiler, which takes as long as training a teacher; and what
-    lies between it and the kernel takes longer than the kernel does on a small student. All parameters are
-    moved into one tensor, and updated by one call; they stay views of it. `gradients` has room for those of
-    each.
+    Constructing `torch.optim.Adam` imports the compiler, which takes as long as training a teacher; and for a
+    small student, the code between it and the kernel takes longer than the kernel. All parameters are moved
+    into one tensor and updated by one call; they become views of it. `gradients` are the buffers for their
+    gradients.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], training: Training) -> None:
@@ -43,7 +43,7 @@ class Adam:
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what `state` returned."""
+        """Restore what `state` returned."""
         for name, value in self.state().items():
             value.copy_(state[name])
 

@@ -1,7 +1,8 @@
-"""Teachers beside the run's, for the controls that ask what it is about a teacher that helps.
+"""Teachers other than the run's, for controls that show which property of a teacher helps.
 
-One is of the student's own shape and trained as students are: "self", after Furlanello et al., "Born-again
-neural networks" (2018). The other is the run's own before its training: "untrained". Each seed has its own.
+One kind has the student's own shape and is trained like students: "self", after Furlanello et al.,
+"Born-again neural networks" (2018). The other is the run's own model before training: "untrained". Each seed
+has its own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,9 +25,9 @@ from kdcli.words import named_seed
 
 @dataclass(frozen=True)
 class OtherTraining:
-    """How further teachers are trained for some students, whose states are kept at `points`.
+    """How further teachers are trained for some students, with states saved at `points`.
 
-    If it is to `keep_going`, a seed whose teacher is lost has nothing to learn, and is lost as well.
+    With `keep_going`, a seed whose teacher is lost has nothing to learn from, and is lost too.
     """
 
     students: Students
@@ -56,7 +57,7 @@ def other_teachers(
 ) -> OtherTeachers:
     """Train the teachers that the targets of these sets need, one for each seed and draw.
 
-    Raises `NotFiniteError` where one has losses or outputs that are not finite, and it is not to keep going.
+    Raises `NotFiniteError` for non-finite losses or outputs, unless the training keeps going.
     """
     found = {}
     for kind, model in needed(sets, material):
@@ -67,7 +68,7 @@ def other_teachers(
 
 
 def _of_all(logits: Tensor, kept: Sequence[int], seeds: Sequence[int]) -> Tensor:
-    """Return logits `(draws, seeds, n, n_classes)` of all seeds; those of lost ones are no numbers."""
+    """Return logits `(draws, seeds, n, n_classes)` of all seeds; those of lost seeds are NaN."""
     if list(kept) == list(seeds):
         return logits
     whole = logits.new_full((len(logits), len(seeds), *logits.shape[2:]), torch.nan)
@@ -79,7 +80,7 @@ def needed(sets: Sequence[StudentSet], material: Material) -> Iterator[tuple[str
     """Yield the kinds of further teachers that the targets of these sets need, with their models."""
     needs = {student_set.taught.needs for student_set in sets}
     if "self" in needs:
-        yield "self", sets[0].model  # which all share
+        yield "self", sets[0].model  # shared by all sets
     if "untrained" in needs:
         teacher = material.teacher.model if material.teacher else None
         yield "untrained", teacher if teacher and teacher.CURVES else parse_model(UNTRAINED)

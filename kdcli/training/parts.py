@@ -1,8 +1,8 @@
-"""The parts of a stack that are trained apart, each in a worker process or in this one.
+"""The parts of a stack that are trained separately, each in a worker process or in this one.
 
-The members of a stack do not depend on each other, so it is trained in parts, each on one thread, in as many
-worker processes as the machine has processors for. Which draws and seeds make up a part depends on the
-training alone: the bits of a member do not depend on the number of workers.
+The members of a stack are independent, so it is trained in parts, each on one thread, in as many worker
+processes as the machine has processors. The draws and seeds of a part depend only on the training: the bits
+of a member do not depend on the number of workers.
 """
 
 import math
@@ -30,13 +30,13 @@ from kdcli.training.processor import threads
 from kdcli.training.resuming import KeptTraining
 from kdcli.workers import Result, Tell
 
-TOLD_EVERY = 0.1  # seconds
-MEMBERS = 64  # of a part
-NUMBERS = 2**19  # parameters of all members of a part
+TOLD_EVERY = 0.1  # seconds between progress messages
+MEMBERS = 64  # approximate number of members in a part
+NUMBERS = 2**19  # approximate limit on the parameters of all members of a part
 
 
 class Share(NamedTuple):
-    """The draws, by number, and the seeds of a part: it has every seed of every draw."""
+    """The draws, by number, and the seeds of a part, which has every combination of them."""
 
     draws: Sequence[int]
     seeds: Sequence[int]
@@ -45,10 +45,10 @@ class Share(NamedTuple):
 def shares_of(draws: int, seeds: Sequence[int], sets: int, parameters: int) -> list[Share]:
     """Split the draws and seeds of a stack into those of its parts, for models of so many `parameters`.
 
-    A part has MEMBERS or so, which share the cost of each call, but fewer if they are large: what Adam goes
-    through at every step then stays in the cache. There are two parts at least, for two processors. A part
-    has whole draws, unless there are more parts than draws. The larger parts come first: two workers that
-    take them first end at about the same time.
+    A part has about MEMBERS members, which share the cost of each call, but fewer if they are large, so that
+    the state of Adam stays in the cache. There are at least two parts, for two processors. A part has whole
+    draws, unless there are more parts than draws. The larger parts come first, so that workers finish at
+    about the same time.
     """
     members = draws * len(seeds) * sets
     wanted = max(2, 2 * round(members / (2 * MEMBERS)), math.ceil(members * parameters / NUMBERS))
@@ -61,7 +61,7 @@ def shares_of(draws: int, seeds: Sequence[int], sets: int, parameters: int) -> l
 
 
 def _split(items: Sequence[int], wanted: int) -> list[Sequence[int]]:
-    """Split items into so many runs of even size, the larger ones first; or into single ones."""
+    """Split items into so many ranges of nearly equal size, larger ones first; or into single items."""
     count = min(wanted, len(items))
     few, larger = divmod(len(items), count)
     ends = [few * k + min(k, larger) for k in range(count + 1)]
@@ -70,11 +70,11 @@ def _split(items: Sequence[int], wanted: int) -> list[Sequence[int]]:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a stack to be trained, all of it but tensors; sent to a worker as JSON.
+    """A part of a stack to be trained, without tensors; sent to a worker as JSON.
 
-    It has a member for each of these `draws`, `seeds` and `sets`, in this order, and the first of its seeds
-    is at `place` among those of the stack; `role` names their random streams, together with seed and draw.
-    Its state is kept in the file `point`, under its `identity`.
+    It has a member for each of these `draws`, `seeds` and `sets`, in this order, and `place` is the index of
+    its first seed in the stack; `role` names its random streams, together with seed and draw. Its state is
+    saved in the file `point`, under its `identity`.
     """
 
     model: str
@@ -102,7 +102,7 @@ class Part:
         return cls(**{**record, "training": Training(**record["training"])})
 
     def to_record(self) -> dict[str, Any]:
-        """Write the part as JSON can express it."""
+        """Return the part as JSON values."""
         return asdict(self)
 
     @property
@@ -111,14 +111,14 @@ class Part:
         return len(self.draws) * len(self.seeds) * self.sets
 
     def member(self, k: int) -> tuple[int, int, int]:
-        """Return the set, the seed and the draw of a member; the set by its place."""
+        """Return the set (by index), the seed and the draw of a member."""
         rest, of_set = divmod(k, self.sets)
         draw, seed = divmod(rest, len(self.seeds))
         return of_set, self.seeds[seed], self.draws[draw]
 
     def build(self) -> StackedNetwork:
-        """Build its stack with the initial weights of its seeds, on its device."""
-        model = cast(Network, parse_model(self.model))  # no other model is sent here
+        """Build the part's stack on its device, with the initial weights of its seeds."""
+        model = cast(Network, parse_model(self.model))  # only networks are trained in parts
         stack = model.build(self.features, self.n_classes, self.members)
         stack.initialise(self.streams("weights"))
         return stack.to(torch.device(self.device))
@@ -128,11 +128,11 @@ class Part:
         return [generator(f"{self.role}/{purpose}", seed, draw) for draw in self.draws for seed in self.seeds]
 
     def index(self, split: str, shared: Mapping[str, Tensor]) -> Tensor:
-        """Return which examples its draws have in a split, `(draws, n)`, or `(1, n)` if all have the same."""
+        """Return the indices of the draws' examples in a split, `(draws, n)`, or `(1, n)` if all agree."""
         return self._of_draws(shared[f"{split}.index"])
 
     def examples(self, split: str, shared: Mapping[str, Tensor]) -> Examples:
-        """Return the examples of a split with the objective on them, out of the shared tensors."""
+        """Return the examples of a split with their objective, from the shared tensors."""
         weight, weights = shared.get("label_weight"), shared.get(f"{split}.weights")
         objective = Objective(
             target=self._of_seeds(self._of_draws(shared[f"{split}.target"])).to(self.device),
@@ -146,25 +146,25 @@ class Part:
         return Examples(shared["x"].to(self.device), index, objective, scaling)
 
     def scaling(self, shared: Mapping[str, Tensor]) -> Scaling | None:
-        """Return what standardises the features of its draws; None where they stay as they are."""
+        """Return the scaling of the features of its draws; None if features are not standardised."""
         if "shift" not in shared:
             return None
         return Scaling(*(self._of_draws(shared[name]).to(self.device) for name in ("shift", "scale")))
 
     def _of_draws(self, tensor: Tensor) -> Tensor:
-        """Return a tensor's rows of these draws, which follow each other; a single row is that of all."""
+        """Return the rows of these consecutive draws; a single row belongs to all draws."""
         return tensor if len(tensor) == 1 else tensor[self.draws[0] : self.draws[-1] + 1]
 
     def _of_seeds(self, target: Tensor) -> Tensor:
-        """Return a target `(draws, seeds, ...)` of its seeds, which follow each other, or that of all."""
+        """Return the target `(draws, seeds, ...)` of these consecutive seeds, or the one shared by all."""
         return target if target.shape[1] == 1 else target[:, self.place : self.place + len(self.seeds)]
 
 
 def train_part(task: Mapping[str, Any], shared: Mapping[str, Tensor], tell: Tell) -> Result:
     """Train a part of a stack, in a worker or in this process.
 
-    Returns the epoch and the members whose loss is no finite number, if that is to stop the training; or
-    the parameters, curves and logits of all members.
+    Returns the epoch and the members with a non-finite loss, if that stops the training; otherwise the
+    parameters, curves and logits of all members.
     """
     part = Part.from_record(task)
     stack = part.build()
@@ -199,7 +199,7 @@ def train_part(task: Mapping[str, Any], shared: Mapping[str, Tensor], tell: Tell
 
 @dataclass
 class _Teller:
-    """Tells how far the training of a part is, but not so often that listening takes time off training."""
+    """Sends the progress of a part, but so rarely that it does not slow down training."""
 
     tell: Tell
     told: float = 0.0

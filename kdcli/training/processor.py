@@ -19,8 +19,8 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of glibc's malloc.h
 def threads(number: int) -> Iterator[None]:
     """Compute on so many threads. On one thread denormal numbers count as 0.
 
-    The moments of units that have died fall into denormals after some 800 steps, and arithmetic on those is
-    many times slower. The processor's flag for it is one of each thread, so it is set where there is one.
+    The moments of dead units become denormal after some 800 steps, and arithmetic on denormals is many times
+    slower. The processor's flag is set for each thread, so it is set only where there is one thread.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(number)
@@ -35,10 +35,10 @@ def threads(number: int) -> Iterator[None]:
 def keep_freed_memory() -> None:
     """Stop glibc from handing each large freed block back to the system.
 
-    Activations and gradients of megabytes are freed and taken again at every step. glibc takes blocks
+    Activations and gradients of megabytes are freed and allocated again at every step. glibc takes blocks
     above a threshold from the kernel and returns them at once, and the page faults then cost as much as
-    the arithmetic. Without such blocks, and without trimming, they are reused (mallopt(3), M_MMAP_MAX
-    and M_TRIM_THRESHOLD). Elsewhere this does nothing.
+    the arithmetic. Without such blocks, and without trimming, memory is reused (mallopt(3), M_MMAP_MAX
+    and M_TRIM_THRESHOLD). On other systems this does nothing.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
@@ -47,7 +47,7 @@ def keep_freed_memory() -> None:
 
 
 def machine() -> dict[str, str]:
-    """Return what the bits of a training depend on beside its configuration: versions and instructions."""
+    """Return what else the bits of a training depend on than its configuration: versions and instructions."""
     return {
         **{name: installed(name) for name in PACKAGES},
         "python": platform.python_version(),

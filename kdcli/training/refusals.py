@@ -1,4 +1,4 @@
-"""Refusals of what a training cannot do, before any of it: idle settings, targets, models."""
+"""Checks before training that refuse idle settings, and impossible targets and models."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ from kdcli.training.material import Material
 
 
 def check_settings(options: Mapping[str, Any], config: type, models: Iterable[Model]) -> None:
-    """Refuse settings of training that none of the models takes."""
+    """Refuse training settings that have no effect on any of the models."""
     all_models = list(dict.fromkeys(models))
     given = [key for key in rules(config) if options.get(key) is not None]
     idle = [key for key in given if not any(applies(config, key, model) for model in all_models)]
@@ -29,7 +29,7 @@ def check_settings(options: Mapping[str, Any], config: type, models: Iterable[Mo
         examples = {name: parse_model(family.EXAMPLE) for name, family in FAMILIES.items()}
         families = [name for name, model in examples.items() if all(map(model.takes, idle))]
         raise UsageError(
-            f"{flags}: no effect on {named}", f"families of models that take it: {', '.join(families)}"
+            f"{flags}: no effect on {named}", f"model families that take it: {', '.join(families)}"
         )
 
 
@@ -51,7 +51,8 @@ def check_labels(students: Students, options: Mapping[str, Any]) -> None:
         raise UsageError(
             f"--labels-from {students.labels_from}: no effect on {', '.join(students.targets)} of "
             f"{students.transfer}",
-            f"{BY_TEACHER} is for targets of labels, {ORIGINAL} for those of the teacher, with new examples",
+            f"{BY_TEACHER} is for targets made of labels, {ORIGINAL} for targets made by the teacher, if the "
+            "transfer set has new examples",
         )
 
 
@@ -62,24 +63,24 @@ def check_folder(name: str | None, sets: Sequence[StudentSet]) -> None:
     check_name(name, "student set")
     if len(sets) != 1:
         raise UsageError(
-            f"--name is for one student set, and this would make {len(sets)}",
+            f"--name is for one student set, but this command makes {len(sets)}",
             "name one --target, with one --temperature and one --model",
         )
 
 
 def check_targets(sets: Sequence[StudentSet], data: Data) -> None:
-    """Refuse targets that these data cannot have."""
+    """Refuse targets that cannot be made from these data."""
     for name in dict.fromkeys(student_set.target for student_set in sets):
         target = find_target(name)
         if target.needs == "posterior" and data.posterior is None:
             known = ", ".join(dataset for dataset, kind in DATASETS.items() if kind.posterior)
             raise UsageError(
-                f"target {name} needs the exact posterior, which is not known for {data.description.name}",
+                f"target {name} needs the exact posterior, which is unknown for {data.description.name}",
                 f"datasets with a known posterior: {known}",
             )
         if data.n_classes < target.least_classes:
             raise UsageError(
-                f"target {name} needs {target.least_classes} classes or more, and the data have "
+                f"target {name} needs {target.least_classes} classes or more, but the data have "
                 f"{data.n_classes}: a single other class cannot be shuffled",
                 "leave it out; soft is the same target here",
             )
@@ -87,19 +88,19 @@ def check_targets(sets: Sequence[StudentSet], data: Data) -> None:
         model = student_set.model
         if student_set.taught.needs == "self" and (model.remembers or model.limited_by == "nothing"):
             raise UsageError(
-                f"target self: a teacher {model} remembers the labels of its training rows, which it teaches",
+                f"target self: a teacher {model} memorises the labels of its training rows, and teaches them",
                 "labels is the same target here; leave self out, or name a smaller --model",
             )
 
 
 def check_transfer_set(material: Material) -> None:
-    """Refuse a transfer set that these data cannot give."""
+    """Refuse a transfer set that cannot be made from these data."""
     data, size = material.data, material.transfer.size
     n_train = data.description.sizes["train"]
     if size and (size > n_train or not _has_each_class(material)):
         raise UsageError(
-            f"--transfer: {size} of {n_train} training examples cannot be chosen with some of each class",
-            f"there are {data.n_classes} classes; take up to {n_train} examples",
+            f"--transfer: {size} of {n_train} training examples cannot include every class",
+            f"there are {data.n_classes} classes; use more examples, up to {n_train}",
         )
 
 
@@ -110,7 +111,7 @@ def _has_each_class(material: Material) -> bool:
 
 
 def check_models(models: Iterable[Model], data: Data, n_train: int, example: str) -> None:
-    """Refuse models that cannot learn from so many training examples; `example` is one that can."""
+    """Refuse models that cannot learn from so many training examples; `example` is a model that can."""
     for model in models:
         if problem := model.problem(data.features, n_train):
             raise UsageError(f"model '{model}': {problem}", f"name another --model, such as {example}")

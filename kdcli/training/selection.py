@@ -1,4 +1,4 @@
-"""The epoch whose model is kept: that of the best likelihood of the validation labels, member by member."""
+"""Selects the epoch with the best likelihood of the validation labels, for each member."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from kdcli.training.examples import Examples, evaluate
 class BestEpoch:
     """Keeps the parameters with which each member of a stack had the best NLL of the validation labels.
 
-    It is measured whenever learning curves are. Whatever a member is taught, it is selected by the labels, as
-    a control is.
+    The NLL is measured at every point of the learning curves. Whatever its target, a member is selected by
+    the labels, like a control.
     """
 
     def __init__(self, model: StackedNetwork, val: Examples) -> None:
@@ -35,7 +35,7 @@ class BestEpoch:
 
     @torch.no_grad()
     def look(self) -> None:
-        """Keep the parameters of the members that are better than ever."""
+        """Keep the parameters of the members that are better than before."""
         nll, _ = evaluate(self.model, self.val)
         better = nll < self.nll
         self.nll[better] = nll[better]
@@ -44,17 +44,17 @@ class BestEpoch:
 
     @torch.no_grad()
     def take(self) -> None:
-        """Give the model the parameters that were kept."""
+        """Copy the kept parameters into the model."""
         for kept, parameter in zip(self.parameters, self.model.parameters(), strict=True):
             parameter.copy_(kept)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return what is kept, as named tensors on the CPU."""
+        """Return the kept parameters and their NLL, as named tensors on the CPU."""
         kept = {f"best.{k}": parameter.cpu() for k, parameter in enumerate(self.parameters)}
         return {"best.nll": self.nll, **kept}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what `tensors` returned."""
+        """Restore what `tensors` returned."""
         self.nll.copy_(tensors["best.nll"])
         for k, parameter in enumerate(self.parameters):
             parameter.copy_(tensors[f"best.{k}"])

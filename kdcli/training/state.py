@@ -1,4 +1,4 @@
-"""The state of a training: all that its later steps depend on, to be resumed with the same bits."""
+"""The state of a training: everything that its later steps depend on, to resume with the same bits."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -12,23 +12,23 @@ from kdcli.training.selection import BestEpoch
 
 
 class Keeper(Protocol):
-    """Keeps the state of a training, as named tensors on the CPU, to resume from if it is interrupted."""
+    """Saves the state of a training, as named tensors on the CPU, to resume it after an interruption."""
 
     def load(self) -> Mapping[str, Tensor] | None:
-        """Return the state that was kept of this very training; None if there is none."""
+        """Return the saved state of this training; None if there is none."""
 
     def due(self) -> bool:
-        """Whether it is time to keep the state again."""
+        """Whether it is time to save the state again."""
 
     def save(self, state: Mapping[str, Tensor]) -> None:
-        """Keep a state in place of the last."""
+        """Save a state, replacing the last one."""
 
 
 class TrainingState:
-    """Where a training is: in `epoch`, after so many `batches` of it and `steps` in all.
+    """The state of a training: the `epoch`, the number of its `batches` done, and of all `steps` done.
 
-    `orders` shuffle the examples of each epoch, `masks` draw the activations that are dropped. The parameters
-    of the `best` epoch are kept where they are wanted.
+    `orders` shuffle the examples of each epoch, `masks` draw the dropped activations. `best` keeps the
+    parameters of the best epoch, if they are selected.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class TrainingState:
         }
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what `tensors` returned; raises `DivergedError` for curves that are not finite."""
+        """Restore what `tensors` returned; raises `DivergedError` for curves that are not finite."""
         self.optimizer.restore(tensors)
         for kind, streams in {"order": self.orders, "mask": self.masks}.items():
             for k, stream in enumerate(streams):

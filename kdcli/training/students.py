@@ -1,4 +1,4 @@
-"""Students: which of the sets that are asked for are missing, and their training and storing."""
+"""Students: finds which requested sets are missing, trains and stores them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,9 +25,9 @@ from kdcli.words import named_seed, numbered
 
 @dataclass(frozen=True)
 class Order:
-    """Student sets of one model that are to be trained for the same seeds, each with its artefact's name.
+    """Student sets of one model to be trained for the same seeds, each with its artefact's name.
 
-    `all_sets` are the sets of this model that the command asked for, also those that are there.
+    `all_sets` are all requested sets of this model, including existing ones.
     """
 
     model: Model
@@ -42,23 +42,23 @@ class Order:
 
     @property
     def candidates(self) -> list[StudentSet]:
-        """What is trained for them, each with one value of what is to be chosen."""
+        """The candidates to be trained for the sets, each with one value of an "auto" setting."""
         return candidates_of(self.sets)
 
     @property
     def students(self) -> int:
-        """Number of students in each draw that are trained."""
+        """Number of students to be trained in each draw."""
         return len(self.seeds) * len(self.candidates)
 
     @property
     def predicted(self) -> list[str]:
-        """The splits whose logits are wanted: that of validation as well where something is chosen."""
+        """The splits whose logits are needed; validation too if a value is selected on it."""
         return ["test", "val"] if any(map(chooses, self.sets)) else ["test"]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be trained, and the artefact's name of every set with whether it is up to date."""
+    """The orders to be trained, and for every set its artefact's name and whether it is up to date."""
 
     orders: Sequence[Order]
     artefacts: Sequence[tuple[str, bool]]
@@ -73,8 +73,8 @@ def plan(
 ) -> Plan:
     """Find out which seeds of which sets are missing.
 
-    Raises `KdError` where another set stands under a name and `force` does not allow to replace it, or
-    where the set that further seeds are to join is damaged.
+    Raises `KdError` if another set has one of the names and `force` is not given, or if a set that gets
+    further seeds is damaged.
     """
     orders: dict[tuple[Model, range], Order] = {}
     states = []
@@ -90,29 +90,29 @@ def plan(
             of_model = [other for other in artefacts if other.model == model]
             order = orders.setdefault((model, seeds), Order(model, seeds, of_model))
             order.wanted.append((student_set, artefact))
-            if seeds.start and stored:  # read now, so that damage is found before the others are trained
+            if seeds.start and stored:  # read now, to find damage before training the others
                 stored_members(stored)
     return Plan(list(orders.values()), states)
 
 
 def stored_set(experiment: Experiment, artefact: str, *, force: bool = False) -> TrainedStudents | None:
-    """Return a student set that is there; with `force` one of an earlier kd counts as none."""
+    """Return a stored student set, or None; with `force`, a set of an earlier kd counts as missing."""
     stored = experiment.stored(artefact, force=force)
     return stored if isinstance(stored, TrainedStudents) else None
 
 
 def resume_points(run: Run, model: Model) -> ResumePoints:
-    """Return where the training of a student model keeps its states."""
+    """Return the resume points of the training of a student model."""
     return ResumePoints(run, fitting(f"students-{model.slug}"))
 
 
 def train(
     order: Order, students: Students, material: Material, *, keep_going: bool, watch: Watch
 ) -> list[str]:
-    """Train the sets of an order; store each that has students left.
+    """Train the sets of an order, and store each set that has students left.
 
-    Returns titles of those that have none, as may be if it is to `keep_going`. Raises `NotFiniteError`
-    if a loss or output stops being finite and it is not.
+    Returns the titles of sets without students, which can only happen with `keep_going`; otherwise a
+    non-finite loss or output raises `NotFiniteError`.
     """
     experiment, draws = material.experiment, material.data.draws
     points = resume_points(experiment.run, order.model)
@@ -150,11 +150,11 @@ def train(
 def _stack(
     points: ResumePoints, order: Order, material: Material
 ) -> tuple[list[StudentSet], Mapping[str, Any]]:
-    """Return the sets to be trained as one stack, and what identifies their training.
+    """Return the sets to be trained as one stack, and the identity of their training.
 
-    They are the candidates of what is wanted, unless a training was interrupted when some of its sets were
-    stored already: it is resumed with all of them, since results differ in the last bits with the size of
-    the stack.
+    They are the candidates of the wanted sets, unless a training was interrupted after some of its sets were
+    stored: it is resumed with all of its sets, since results differ in the last bits with the size of the
+    stack.
     """
     experiment = material.experiment
     parents = {name: experiment.fresh(name).meta.digest for s in order.all_sets for name in s.parents}
@@ -171,9 +171,9 @@ def _stack(
 
 
 def _store(experiment: Experiment, student_set: StudentSet, artefact: str, fitted: Fitted) -> None:
-    """Store what was trained of a set, and score it on the test split.
+    """Store the trained students of a set, and score them on the test split.
 
-    Where these are further seeds of a set that is there, they are stored with it as one.
+    Further seeds of a stored set are joined with it.
     """
     record = student_set.without(fitted.seeds, fitted.lost)
     tensors = {"model": fitted.tensors}

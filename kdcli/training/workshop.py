@@ -31,7 +31,7 @@ WORTH_A_FORK = 10**8  # parameters times examples times epochs: some 20 ms of wo
 
 
 class NotFiniteError(KdError):
-    """Losses or outputs of some members stopped being finite numbers; of `everyone`, or not."""
+    """Losses or outputs of some members became non-finite; `everyone` says whether those of all did."""
 
     def __init__(self, message: str, hint: str, *, everyone: bool) -> None:
         super().__init__(message, hint)
@@ -40,10 +40,10 @@ class NotFiniteError(KdError):
 
 @dataclass(frozen=True)
 class Computation:
-    """How a teacher may be trained otherwise than students are.
+    """Options of training that teachers have and students do not.
 
-    `device` and `precision` are those of matrix products, "auto" being a choice for the hardware; `schedule`
-    is that of the learning rate.
+    `device` and `precision` are for matrix products; "auto" chooses them for the hardware. `schedule` is the
+    learning-rate schedule.
     """
 
     device: str = "cpu"
@@ -55,10 +55,10 @@ class Computation:
 class TrainingWorkshop:
     """Trains the models of one call of a command; a `Workshop` of the families.
 
-    `title` is that of the progress display which `open_display` opens, `name_member` names the model of a
-    set, a seed and a draw for a person. `points` keep the state of the training with this `identity`. Seeds
-    whose loss or outputs are not finite raise `NotFiniteError`, unless it is to `keep_going` without them,
-    as it never is where `all_needed` for an ensemble.
+    `title` is the title of the progress display that `open_display` opens; `name_member` names the model of a
+    set, a seed and a draw for a person. `points` save the state of the training with this `identity`. Seeds
+    with non-finite losses or outputs raise `NotFiniteError`, unless `keep_going` drops them; none can be
+    dropped if `all_needed` for an ensemble.
     """
 
     training: Training
@@ -72,9 +72,9 @@ class TrainingWorkshop:
     all_needed: bool = False
 
     def component(self, number: int, model: Model) -> Self:
-        """Return the workshop for the members of an ensemble that are of this model, one of several.
+        """Return the workshop for the members of this model in an ensemble of several models.
 
-        Their training keeps its states apart from those of the other models.
+        Their training saves its states separately from the other models.
         """
         return replace(
             self,
@@ -87,7 +87,7 @@ class TrainingWorkshop:
         )
 
     def watch(self, total: int, unit: str, steps: int = 1) -> AbstractContextManager[Report]:
-        """Open a progress display for a total of units, each of so many steps."""
+        """Open a progress display for `total` units of `steps` steps each."""
         return self.open_display(self.title, total, unit, steps)
 
     def by_gradients(self, model: Network, teaching: Teaching) -> list[Fitted]:
@@ -114,14 +114,14 @@ class TrainingWorkshop:
         return self._fitted(teaching, parts, results, used, start)
 
     def _parts(self, model: Network, teaching: Teaching) -> list[Part]:
-        """Return the parts of the stack, each with all that its training depends on."""
+        """Return the parts of the stack, each with everything that its training depends on."""
         sets, seeds, draws = len(teaching.lessons), teaching.seeds, teaching.draws
         size = model.parameters(teaching.features, teaching.n_classes)
         members = draws * len(seeds) * sets
         device = choose_device(self.computation.device)
         whole = [Share(range(draws), seeds)]
         shares = shares_of(draws, seeds, sets, size) if device.type == "cpu" else whole
-        # A single large network gains from threads within operations; what is small only waits for them.
+        # A single large network gains from threads within operations; small ones only wait for them.
         several = len(shares) == 1 and members * size >= LARGE
         threads = self.points.kept().get("threads", workers.jobs()) if several else 1
         precision = precision_for(self.computation.precision, size, device)
@@ -170,21 +170,21 @@ class TrainingWorkshop:
         if result.value:
             epoch, members = result.value
             lost = [parts[k].member(member) for member in members]
-            what = f"stopped being a finite number by epoch {epoch}"
+            what = f"became non-finite by epoch {epoch}"
             raise self._not_finite("loss", what, lost, parts[k].sets * len(parts[k].seeds))
 
     def _not_finite(
         self, quantity: str, what: str, lost: Sequence[tuple[int, int, int]], seeds: int
     ) -> NotFiniteError:
-        """Return the error for the lost members, by set, seed and draw; all sets have so many `seeds`.
+        """Return the error for the lost members, by set, seed and draw; `seeds` counts those of all sets.
 
-        A seed that is lost in one draw is left out of all.
+        A seed that is lost in one draw is left out in all draws.
         """
         shown = ", ".join(self.name_member(*member) for member in lost[:3])
         if len(lost) > 3:
             shown += f" and {len(lost) - 3} more"
         everyone = self.all_needed or len({member[:2] for member in lost}) == seeds
-        keep = "" if everyone else ", or leave such seeds out with --keep-going"
+        keep = "" if everyone else ", or drop such seeds with --keep-going"
         hint = f"nothing of it was written; {smaller_step(self.training)}{keep}"
         return NotFiniteError(f"the {quantity} of {shown} {what}", hint, everyone=everyone)
 
@@ -196,14 +196,14 @@ class TrainingWorkshop:
         used: Mapping[str, str],
         start: float,
     ) -> list[Fitted]:
-        """Return what was trained set by set, without the seeds that were lost in any draw."""
+        """Return the trained models by set, without the seeds that were lost in any draw."""
         history, joined = _joined(results)
         sets, draws = len(teaching.lessons), range(teaching.draws)
         members = [part.member(k) for part in parts for k in range(part.members)]
         logits = {split: joined[f"logits.{split}"] for split in teaching.predicted}
         overflowed = [members[k] for k in _non_finite_rows(logits)]
         if overflowed and not self.keep_going:
-            what = "is not a finite number everywhere"
+            what = "is not finite everywhere"
             raise self._not_finite("output", what, overflowed, sets * len(teaching.seeds))
         gone = {"diverged": [members[k] for k in history.diverged], "overflowed": overflowed}
         place = {member: k for k, member in enumerate(members)}
@@ -230,7 +230,7 @@ class TrainingWorkshop:
 
 
 def objective_of(teaching: Teaching, split: str) -> Objective:
-    """Return what the stack of all sets learns on a split, features first."""
+    """Return the objective of the stack of all sets on a split, features first."""
     lessons = teaching.lessons
     temperatures, weights = (
         torch.tensor(values, dtype=torch.float64).view(-1, 1, 1)

@@ -103,9 +103,9 @@ def test_the_number_of_rows_over_all_parts_decides_the_draws() -> None:
         ({"x": X, "y": Y.astype("datetime64[s]")}, "types uint8 and datetime64"),
         (
             {"x_train": X, "y_train": Y, "x_test": X[:, :5], "y_test": Y},
-            "x_train and x_test have other shapes",
+            "x_train and x_test have different shapes",
         ),
-        ({"x_train": X, "y_train": Y, "x_test": X / 255, "y_test": Y}, "x_train and x_test have other types"),
+        ({"x_train": X, "y_train": Y, "x_test": X / 255, "y_test": Y}, "x_test have different types"),
         ({"x": X, "y": Y * 0}, "y has only '0'"),
     ],
 )
@@ -119,7 +119,7 @@ def test_what_are_no_examples_with_labels_is_refused(arrays: dict[str, Any], wor
 def test_what_is_no_finite_number_of_32_bits_is_refused_with_its_row(value: float) -> None:
     x = X[:, 0].astype(np.float64)
     x[4, 1] = value
-    with pytest.raises(KdError, match="x has a value in row 5 that is no finite number of 32 bits"):
+    with pytest.raises(KdError, match="x has a value in row 5 that is not a finite 32-bit number"):
         read(x=x, y=Y)
 
 
@@ -128,7 +128,7 @@ def test_a_damaged_file_and_none_are_refused() -> None:
     content = Path("a.npz").read_bytes()
     np.save("a.npy", X)
     for damaged in (b"", b"x", content[:-30], content[:300], Path("a.npy").read_bytes()):
-        with pytest.raises(KdError, match=r"a\.npz is no NPZ file, or damaged"):
+        with pytest.raises(KdError, match=r"a\.npz is damaged, or not an NPZ file"):
             opened(Arrays(file=written("a.npz", damaged)))
     with pytest.raises(KdError, match=r"cannot read .*nothing"):
         opened(Arrays(file="nothing.npz"))

@@ -90,7 +90,7 @@ def test_any_other_value_is_refused_or_of_other_data(description: Description, d
     else:
         assert as_stored(read) == changed
     del record[key]
-    with pytest.raises(ValueError, match="no description of data"):
+    with pytest.raises(ValueError, match="not a description of data"):
         Description.from_record(record)
 
 
@@ -106,22 +106,25 @@ def test_any_other_value_is_refused_or_of_other_data(description: Description, d
         ({"classes": [0, 1]}, "two or more different names"),
         ({"sizes": {"train": 1, "val": 1}}, "sizes must count"),
         ({"sizes": {"train": 0, "val": 1, "test": 1}}, "sizes must count"),
-        ({"draws": 0}, "draws must count them"),
-        ({"draws": True}, "draws must count them"),
-        ({"draws": 2.0}, "draws must count them"),
-        ({"draws": None}, "draws must count them"),
-        ({"drawing": "kept"}, "drawing be one of sampled, split, test kept"),
-        ({"drawing": ["split"]}, "drawing be one of"),
+        ({"draws": 0}, "draws must be whole and above 0"),
+        ({"draws": True}, "draws must be whole and above 0"),
+        ({"draws": 2.0}, "draws must be whole and above 0"),
+        ({"draws": None}, "draws must be whole and above 0"),
+        ({"drawing": "kept"}, "drawing one of sampled, split, test kept"),
+        ({"drawing": ["split"]}, "drawing one of"),
         ({"bayes": {"accuracy": 1.0}}, "bayes must have"),
         ({"own_files": 1}, "own_files and standardise true or false"),
         ({"standardise": None}, "own_files and standardise true or false"),
-        ({"notes": "x"}, "notes of texts"),
-        ({"encodings": [3]}, "lists of tables"),
-        ({"encodings": [{}]}, "no encoding of a column"),
-        ({"encodings": [{**vars(Encoded("a", "number")), "levels": 3}]}, "levels of a column must be texts"),
-        ({"decisions": {}}, "lists of tables"),
-        ({"decisions": [{"name": "a"}]}, "no column of a table"),
-        ({"more": 1}, "no description of data"),
+        ({"notes": "x"}, "notes a list of texts"),
+        ({"encodings": [3]}, "lists of objects"),
+        ({"encodings": [{}]}, "not an encoding of a column"),
+        (
+            {"encodings": [{**vars(Encoded("a", "number")), "levels": 3}]},
+            "levels of a column must be a list of texts",
+        ),
+        ({"decisions": {}}, "lists of objects"),
+        ({"decisions": [{"name": "a"}]}, "not a column of a table"),
+        ({"more": 1}, "not a description of data"),
     ],
 )
 def test_what_no_stage_writes_is_refused_with_the_reason(changed: dict[str, Any], words: str) -> None:
@@ -131,7 +134,7 @@ def test_what_no_stage_writes_is_refused_with_the_reason(changed: dict[str, Any]
 
 @pytest.mark.parametrize("record", [None, [], "x", 3])
 def test_what_is_no_table_is_no_description(record: object) -> None:
-    with pytest.raises(ValueError, match="no description of data"):
+    with pytest.raises(ValueError, match="not a description of data"):
         Description.from_record(record)
 
 

@@ -136,7 +136,7 @@ def test_a_truncated_image_is_refused_by_name(name: str) -> None:
     folder = folder_with(Image.fromarray(random), name)
     path = Path(folder, "cat", name)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(KdError, match=f"{name} is damaged, or no image"):
+    with pytest.raises(KdError, match=f"{name} is damaged, or not an image"):
         read(folder, image_size=6)
 
 
@@ -144,7 +144,7 @@ def test_what_is_no_image_is_refused_by_name() -> None:
     own_images()
     for content in (b"", b"text"):
         written("own/cat/00.png", content)
-        with pytest.raises(KdError, match=r"00\.png is damaged, or no image"):
+        with pytest.raises(KdError, match=r"00\.png is damaged, or not an image"):
             read()
 
 
@@ -158,10 +158,10 @@ def test_a_folder_that_is_none_of_classes_is_refused() -> None:
         read("empty")
     own_images()
     Path("own/emu").mkdir()
-    with pytest.raises(KdError, match="emu has no images, and its place says that it is a class"):
+    with pytest.raises(KdError, match="emu stands for a class, but has no images"):
         read()
     Path("own/emu").rename("own/train")
-    with pytest.raises(KdError, match="has folders of splits and others besides: cat, dog, fox"):
+    with pytest.raises(KdError, match="has folders of splits and also other folders: cat, dog, fox"):
         read()
 
 

@@ -56,7 +56,7 @@ TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
     [
         (IMAGES, SMALL[LABELS], "train-images.* it holds labels .magic 2049, uint8, shape 200., not images"),
         (TEST_LABELS, SMALL[TEST_IMAGES], "t10k-labels.* it holds images .magic 2051, uint8, shape 60 × 28"),
-        (LABELS, SMALL[TEST_LABELS], "holds 200 images, and train-labels-idx1-ubyte 60 labels"),
+        (LABELS, SMALL[TEST_LABELS], "holds 200 images, but train-labels-idx1-ubyte 60 labels"),
         (IMAGES, SMALL[IMAGES][:-1], "train-images.* should hold"),
         (IMAGES, idx_images(torch.zeros(200, 20, 28)), "has images of 20 × 28 pixels, t10k.* of 28 × 28"),
         (TEST_LABELS, idx_labels(torch.full((60,), 10)), r"t10k-labels.* train-.* does not: 10 \(60 times\)"),
@@ -106,9 +106,9 @@ def test_nothing_left_for_training() -> None:
 @pytest.mark.parametrize(
     ("count", "n_val", "words"),
     [
-        (1, 20, "the validation split has none of the label 10, of which there are 1"),
-        (3, 10, "validation split has none of the label 10, of which there are 3"),
-        (3, 180, "training split has none of the label 10, of which there are 3"),
+        (1, 20, r"the validation split has no image with the label 10 \(there are 1 in all\)"),
+        (3, 10, r"validation split has no image with the label 10 \(there are 3 in all\)"),
+        (3, 180, r"training split has no image with the label 10 \(there are 3 in all\)"),
     ],
 )
 def test_a_class_too_rare_to_be_split(count: int, n_val: int, words: str) -> None:
@@ -116,7 +116,7 @@ def test_a_class_too_rare_to_be_split(count: int, n_val: int, words: str) -> Non
     y[:count] = y_test[0] = 10
     with pytest.raises(UsageError, match=words) as problem:
         sample(MNIST(n_val=n_val), {**SMALL, LABELS: idx_labels(y), TEST_LABELS: idx_labels(y_test)})
-    assert ("two images of a label" if count == 1 else "for validation") in problem.value.hint
+    assert ("at least two images" if count == 1 else "for validation") in problem.value.hint
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_damage_and_other_files_are_told_with_the_kind_expected(kind: str) -> No
     content = Path(f"good.{kind}").read_bytes()
     other = Path("good.npy" if kind == "npz" else "good.npz").read_bytes()
     for damaged in (b"", b"x", content[:-30], content[:100], other):
-        with pytest.raises(KdError, match=f"is no {kind.upper()} file, or damaged") as problem:
+        with pytest.raises(KdError, match=f"is damaged, or not an {kind.upper()} file") as problem:
             read_arrays(Path(written(f"bad.{kind}", damaged)), "again")
         assert problem.value.hint == "again"
 

@@ -233,7 +233,7 @@ def test_files_that_are_not_the_published_ones_are_named_as_such(
     assert again["classes"] == dataset["classes"] == [str(k) for k in range(1, 27)]
     assert kd("plot", "dark-knowledge", "--format", "svg").code == 0
     outcome = kd("distill", "--target", "bayes")
-    assert "the exact posterior, which is not known for other IDX files" in outcome.err
+    assert "the exact posterior, which is unknown for other IDX files" in outcome.err
     # What makes the data again, or others beside them, needs the files.
     outcome = kd("train-teacher", "--epochs", "2")
     assert "`kd gen-data mnist --source FOLDER --run NAME`" in outcome.err

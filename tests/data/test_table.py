@@ -252,12 +252,12 @@ def test_two_ways_to_split_are_refused() -> None:
         {"split": "b", "time": "a"},
         {"time": "a", "together": True},
     ):
-        with pytest.raises(UsageError, match="both say which rows are tested on"):
+        with pytest.raises(UsageError, match="both choose the test rows"):
             sampled(content(), **ways)
 
 
 def test_a_class_that_a_split_lacks_is_refused_with_its_rows() -> None:
-    with pytest.raises(KdError, match="class 'once' has 1 row, none of them for"):
+    with pytest.raises(KdError, match="class 'once' has 1 row, none in"):
         sampled(content() + "3,red,once\n")
 
 
@@ -266,7 +266,7 @@ def test_a_class_that_a_split_lacks_is_refused_with_its_rows() -> None:
     [
         ("a,y\n" + "1,x\n" * 9, "the label column 'y' has only 'x'"),
         ("a,y\n" + "1,\n" * 9, "the label column 'y' has no value"),
-        ("a,y\n" + "".join(f"1,{k / 8}\n" for k in range(101)), "101 different values .*: are they numbers"),
+        ("a,y\n" + "".join(f"1,{k / 8}\n" for k in range(101)), "101 different values .*: are they measures"),
     ],
 )
 def test_labels_that_are_no_classes_are_refused(text: str, words: str) -> None:
@@ -277,7 +277,7 @@ def test_labels_that_are_no_classes_are_refused(text: str, words: str) -> None:
 def test_what_a_table_needs_is_asked_for() -> None:
     for config, words in (
         (Tabular(), "a table needs a file"),
-        (Tabular(file="t.csv"), "which column of t.csv has the labels"),
+        (Tabular(file="t.csv"), "t.csv needs a label column"),
     ):
         with pytest.raises(UsageError, match=words):
             opened(config)

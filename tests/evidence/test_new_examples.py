@@ -40,7 +40,7 @@ def test_the_table_names_what_each_set_is_compared_with() -> None:
     (section,) = table.sections
     assert section.title == "mlp:4, all + munge:2"
     (row,) = section.rows
-    assert row.title.text == "soft, T = 4, against duplicate:2"
+    assert row.title.text == "soft, T = 4 vs duplicate:2"
     assert row.cells[0].text.startswith("+5.00 ± ")
     assert row.cells[0].text.endswith("better")
 

@@ -266,6 +266,6 @@ def test_averages_by_a_key_that_not_all_runs_have(gathered: Gathered) -> None:
 def test_by_a_key_that_does_not_vary(gathered: Gathered) -> None:
     found = plane(gathered)
     for key in ("noise", "data.n_samples", ""):
-        with pytest.raises(UsageError, match="nothing of that name varies") as problem:
+        with pytest.raises(UsageError, match="no varied key has this name") as problem:
             by_value(found, key)
-        assert problem.value.hint == "what varies: data.seed, students.temperatures"
+        assert problem.value.hint == "varied keys: data.seed, students.temperatures"

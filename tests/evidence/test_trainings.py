@@ -87,7 +87,7 @@ def test_hard_labels_that_are_the_labels(kd: Kd, outputs: Path) -> None:
     )
     (caution,) = told(SameLabels)
     assert caution.n_train == Experiment.open(Store().existing_run(None)).data.description.sizes["train"]
-    assert "hard labels are the labels here" in " ".join(kd("compare").out.split())
+    assert "hard labels equal the true labels here" in " ".join(kd("compare").out.split())
 
 
 def test_a_teacher_that_is_worse_than_the_control(kd: Kd, points: None) -> None:

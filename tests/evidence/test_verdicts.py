@@ -269,5 +269,5 @@ def test_a_metric_that_weighs_classes_alike_needs_examples_of_the_rarest(rarest:
     ]
     versus = contrast(sets[1], sets[0], "balanced_accuracy")
     assert (versus.p_value is not None) == judged
-    assert versus.why == ("" if judged else "rare class: it has 5 test examples, and 20 are needed")
+    assert versus.why == ("" if judged else "rare class: it has 5 test examples, but 20 are needed")
     assert contrast(sets[1], sets[0], "accuracy").p_value is not None

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -8,6 +9,7 @@ from matplotlib.figure import Figure
 
 from kdcli.figures.canvas import (
     CHARACTERS,
+    TICK_ROOM,
     TITLE_MARGIN,
     beside,
     class_ticks,
@@ -19,6 +21,7 @@ from kdcli.figures.canvas import (
     under,
     wide_panel,
 )
+from kdcli.figures.wrapping import text_width
 
 
 @pytest.mark.parametrize(("n_classes", "shown"), [(2, 2), (10, 10), (26, 9), (47, 10), (62, 11)])
@@ -28,6 +31,15 @@ def test_names_of_many_classes_have_room(n_classes: int, shown: int) -> None:
     assert len({later - before for before, later in pairwise(ticks)}) == 1
     assert len(ticks) == shown
     assert len(" ".join(ticks.values())) <= CHARACTERS + 2
+
+
+def test_long_names_of_classes_are_cut_in_the_middle() -> None:
+    names = ["short", "Iris-versicolor", "Iris-virginica", "W" * 10_000]
+    ticks = [class_ticks([name])[0] for name in names]
+    assert ticks[0] == "short"
+    assert all(re.fullmatch("Iris?…[a-z]+", tick) for tick in ticks[1:3])
+    assert ticks[1] != ticks[2]
+    assert all(text_width(tick) <= TICK_ROOM for tick in ticks)
 
 
 def test_rows_go_down_by_one_and_by_more_where_names_take_several_lines() -> None:
@@ -115,6 +127,7 @@ def test_panels_stand_in_rows_that_fit_a_page_and_the_first_of_each_has_numbers(
     lefts = [round(ax.get_position().x0, 3) for ax in laid_out(figure).axes]
     assert len(set(lefts)) == columns
     assert figure.get_figwidth() <= 9.5
+    assert len({tuple(ax.get_xticks()) for ax in axes}) == 1  # hiding numbers changes no ticks
     numbered = [ax.yaxis.label.get_visible() for ax in axes]
     assert numbered == [left == lefts[0] for left in lefts]
     assert numbered == [any(tick.label1.get_visible() for tick in ax.yaxis.get_major_ticks()) for ax in axes]

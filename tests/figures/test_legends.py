@@ -33,8 +33,10 @@ def test_a_legend_has_room_between_panels_and_caption(entries: int, name: str) -
     ("labels", "columns"),
     [
         (["a"] * 3, 3),
-        (["a"] * 9, 4),
-        (["m" * 11] * 9, 4),
+        (["a"] * 5, 3),  # in two rows: not two entries in one column, and one in each of three others
+        (["a"] * 8, 4),
+        (["a"] * 9, 3),
+        (["m" * 11] * 8, 4),
         (["m" * 16] * 9, 3),
         ([NAME * 3] * 9, 2),
         ([NAME * 3], 1),

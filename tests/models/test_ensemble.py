@@ -57,9 +57,9 @@ def test_a_single_member_is_the_model_itself() -> None:
         ("2*3*mlp:4", 1, "a count must be a whole number from 1 to 100, not '2*3'"),
         ("*mlp:4", 1, "not ''"),
         ("²*mlp:4", 1, "a count must be"),
-        ("60*mlp:4+41*tree", 1, "101 members, and 100 is the most"),
-        ("mlp:4+tree", 51, "102 members, and 100 is the most"),
-        ("2*mlp:4", 3, "has counts, and an ensemble of 3 of each is asked for"),
+        ("60*mlp:4+41*tree", 1, "101 members are more than the maximum of 100"),
+        ("mlp:4+tree", 51, "102 members are more than the maximum of 100"),
+        ("2*mlp:4", 3, "has counts, but --ensemble 3 is given too"),
         ("mlp:4+", 1, "no model ''"),
         ("mlp:4+tre", 1, "no model 'tre'"),
         ("2*mlp:", 1, "a width must be"),
@@ -73,7 +73,7 @@ def test_what_is_no_ensemble_is_refused(text: str, times: int, words: str) -> No
 
 @pytest.mark.parametrize("text", ["2*mlp:4", "mlp:4+tree", "1*tree"])
 def test_only_teachers_may_be_ensembles(text: str) -> None:
-    with pytest.raises(UsageError, match="is an ensemble, and only teachers may be"):
+    with pytest.raises(UsageError, match="is an ensemble, which only a teacher can be"):
         parse_model(text)
 
 

@@ -68,9 +68,9 @@ def test_what_was_stored_is_restored_for_all_and_for_one() -> None:
 
 def test_tensors_that_do_not_fit_are_refused() -> None:
     stored = ensembles()[0].parameters_of(range(4))
-    with pytest.raises(ValueError, match="is not that of 2 ensembles with 3 such members"):
+    with pytest.raises(ValueError, match="does not fit 2 ensembles with 3 such members"):
         ENSEMBLE.restore(stored, (3,), 2, 2)
-    with pytest.raises(ValueError, match=r"2\.weights is of none of the models"):
+    with pytest.raises(ValueError, match=r"2\.weights belongs to none of the models"):
         ENSEMBLE.restore({**stored, "2.weights": torch.zeros(4, 1)}, (3,), 2, 4)
     with pytest.raises(ValueError, match="parameters that do not fit linear"):
         ENSEMBLE.restore({k: v for k, v in stored.items() if k[0] == "0"}, (3,), 2, 4)

@@ -349,9 +349,9 @@ def changed(name: str, index: tuple[int, ...], value: float) -> dict[str, Tensor
         (changed("branches", (0, 0, 1), 0), "numbered above its parent"),  # half a leaf
         (changed("branches", (0, 1, 0), 1), "numbered above its parent"),  # its own child: no end
         (changed("branches", (0, 2, 0), 1), "numbered above its parent"),  # a way back
-        (changed("branches", (0, 0, 1), 99), "not there"),
+        (changed("branches", (0, 0, 1), 99), "does not exist"),
         (changed("branches", (0, 0, 1), -1), "numbered above its parent"),
-        (changed("branches", (0, 0, 0), 4), "two ways lead to one node"),
+        (changed("branches", (0, 0, 0), 4), "two branches lead to one node"),
         (changed("feature", (0, 0), 3), "outside 0 to 2"),
         (changed("feature", (0, 0), -1), "outside 0 to 2"),
         (changed("threshold", (0, 0), math.nan), "finite"),

@@ -71,7 +71,7 @@ def test_what_does_not_parse_says_how_to_write_it(text: str, words: str) -> None
 def test_too_few_examples_to_split() -> None:
     assert Tree(min_samples_leaf=5).problem((2,), 10) == ""
     problem = Tree(min_samples_leaf=5).problem((2,), 9)
-    assert "allows no split of 9 training examples; 4 is the most" in problem
+    assert "allows no split of 9 training examples; use at most 4" in problem
 
 
 def test_what_limits_it() -> None:

@@ -48,15 +48,15 @@ def test_it_says_what_who_does_not_know_it_needs(kd: Kd, own: None) -> None:
     assert (
         "Its target was **soft, T = 1** (the teacher's probabilities at temperature T) by forest:5." in text
     )
-    assert "Always saying no would be right in " in text
-    assert "Of the examples of each class this student finds: no " in text
+    assert "Always predicting no would be right in " in text
+    assert "Recall of this student by class: no " in text
     assert "Compared with its control, labels-tree-depth2" in text
     assert "| this student |" in text
     assert "| teacher |" in text
     assert "spec_from_file_location('student', 'student.py')" in text
     assert "| spent | number |" in text
     assert "| active | yes/no |" in text
-    assert "Classes, in their order: no, yes." in text
+    assert "Classes, in order: no, yes." in text
     assert "seed 1, draw 0" in text
     assert "To be filled in" in text
 
@@ -84,13 +84,13 @@ def test_no_row_of_the_data_is_in_what_leaves(kd: Kd, own: None) -> None:
 
 def test_what_somebody_wrote_on_the_intended_use_stays(kd: Kd, own: None) -> None:
     text = card(kd, "soft-T1-tree-depth2")
-    assert "Decisions that it is for: …" in intended_use(text)
+    assert "Decisions it is meant to support: …" in intended_use(text)
     Path("out/MODEL_CARD.md").write_text(
-        text.replace("Decisions that it is for: …", "For letters, not for prices.")
+        text.replace("Decisions it is meant to support: …", "For letters, not for prices.")
     )
     assert "For letters, not for prices." in intended_use(card(kd, "soft-T1-tree-depth2", "--seed", "1"))
     assert "For letters" not in card(kd, "labels-tree-depth2")
-    assert "It is a control itself" in card(kd, "labels-tree-depth2")
+    assert "This student set is a control" in card(kd, "labels-tree-depth2")
 
 
 def test_a_teacher_from_elsewhere_is_not_named(kd: Kd, own: None) -> None:
@@ -102,11 +102,11 @@ def test_a_teacher_from_elsewhere_is_not_named(kd: Kd, own: None) -> None:
     assert kd("distill", "--model", "linear", "--target", "soft", "--seeds", "1", "--epochs", "2").code == 0
     text = card(kd, "soft-T1-linear")
     assert "secret" not in text
-    assert "by a model that exists elsewhere." in text
+    assert "by an external model." in text
 
 
 def test_a_control_is_called_one(kd: Kd, own: None) -> None:
-    assert "It is a control itself" in card(kd, "labels-tree-depth2")
+    assert "This student set is a control" in card(kd, "labels-tree-depth2")
     assert "Its target was **labels** (" in card(kd, "labels-tree-depth2")
 
 

@@ -32,13 +32,13 @@ SOFT = students("soft", 0.8)
         ),
         (
             SingleSeed([SOFT], Command("distill", options={"seeds": 10})),
-            "No verdict for soft at T = 4: one seed does not show how much trainings vary; "
+            "No verdict for soft at T = 4: one seed cannot show how much training varies; "
             "`kd distill --seeds 10` trains ten.",
         ),
         (
             Coarse(0.0123, "seeds", 400),
-            "The least certain comparison shows differences from 1.23 points of accuracy on four times in "
-            "five; more seeds would help most.",
+            "The least certain comparison has 80 % power to detect 1.23 points of accuracy; more seeds would "
+            "help most.",
         ),
         (Coarse(0.0123, "examples", 400), "; more test examples than 400 would help most."),
         (
@@ -55,18 +55,19 @@ SOFT = students("soft", 0.8)
         (
             OneDraw(SEVERAL_DRAWS),
             "These verdicts hold for one draw of the data; another, with its own teacher, may differ. "
-            "`kd run tiny.toml --draws 10` tells it for ten draws of what the recipe says.",
+            "`kd run tiny.toml --draws 10` repeats the recipe on ten draws.",
         ),
         (Coarse(0.0123, "draws", 400), "; more draws would help most."),
         (Coarse(0.0123, "draws", 400, overlapping=True), "; more examples to split would help most."),
         (
             Calibration(SOFT, "worse", "no difference shown"),
-            "mlp:4: in NLL soft at T = 4 is worse than its control, after temperature scaling it shows no "
-            "difference from its control; calibration may explain it.",
+            "mlp:4: in NLL, soft at T = 4 is worse than its control; after temperature scaling, it shows no "
+            "difference from its control, so calibration may explain it.",
         ),
         (
             Calibration(SOFT, "worse", "better"),
-            "in NLL soft at T = 4 is worse than its control, after temperature scaling it beats its control.",
+            "in NLL, soft at T = 4 is worse than its control; after temperature scaling, it beats its "
+            "control.",
         ),
         (
             WeakTeacher(SOFT, 0.05, (0.04, 0.06)),
@@ -74,7 +75,7 @@ SOFT = students("soft", 0.8)
         ),
         (
             StillFalling([SOFT] * 5, Command("distill", options={"epochs": 40})),
-            "and 2 other sets still falls at the last epoch, so a comparison may be one of speed. "
+            "and 2 other sets still falls at the last epoch, so a comparison may be one of training speed. "
             "`kd distill --epochs 40` trains twice as long.",
         ),
         (
@@ -85,7 +86,7 @@ SOFT = students("soft", 0.8)
         (NearChance([SOFT]), "Hardly better than chance: soft, T = 4 (mlp:4)."),
         (
             SameLabels(1234),
-            "the class of every one of the 1,234 training examples right: hard labels are the",
+            "classifies all 1,234 training examples correctly, so hard labels equal the true labels here",
         ),
     ],
 )

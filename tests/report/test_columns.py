@@ -39,12 +39,12 @@ KEY = Column("key no", "identifier", 0.0, "1 to 9", "numbers the rows", "--numer
 
 def test_every_column_is_told_with_what_becomes_of_it() -> None:
     table = columns_table(described(KEY, AGE, PLAN, features={"plan": 3}))
-    assert table.title == "2 columns to learn from, which become 4 features (→)"
+    assert table.title == "2 input columns, encoded as 4 features (→)"
     assert [column.title for column in table.columns] == [
         "kind",
         "missing",
         "values",
-        "why, and what changes it",
+        "why, and how to change it",
     ]
     learned, left_out = table.sections
     assert cells(learned) == {
@@ -57,7 +57,7 @@ def test_every_column_is_told_with_what_becomes_of_it() -> None:
 
 def test_what_no_column_has_is_not_a_column_of_the_table() -> None:
     table = columns_table(described(AGE))
-    assert table.title == "1 column to learn from, which become 1 feature (→)"
+    assert table.title == "1 input column, encoded as 1 feature (→)"
     assert [column.title for column in table.columns] == ["kind", "values"]
     assert [cells(section) for section in table.sections] == [{"age": ["number", "18 to 90"]}]
 

@@ -39,14 +39,14 @@ def test_gains_and_losses_are_told_with_the_largest() -> None:
     assert list(groups_text(FOUND, EVIDENCE)) == [
         "Soft at T = 4 (mlp:4) gains in 2 of 3 groups (most in a: 5.00 points of accuracy [4.00, 6.00]) and "
         "loses in 1 of 3 groups (in c: 4.00 points of accuracy [3.00, 5.00]).",
-        "Left out, with few test examples in some draw: tiny.",
+        "Left out, for too few test examples in some draw: tiny.",
     ]
 
 
 def test_no_verdict_is_told_as_such() -> None:
     found = replace(FOUND, small=[], rows=[within("a", 0.001, "no difference shown")])
     (told,) = groups_text(found, EVIDENCE)
-    assert told.startswith("For soft at T = 4 (mlp:4) no difference is shown in any group")
+    assert told.startswith("For soft at T = 4 (mlp:4), all groups are inconclusive")
 
 
 def test_the_table_has_a_row_for_each_group() -> None:

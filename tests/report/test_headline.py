@@ -57,8 +57,8 @@ def test_other_models_that_gain_are_counted() -> None:
         for model, taught in (("mlp:4", 0.9), ("mlp:3", 0.85), ("mlp:2", 0.8))
         for target, accuracy in (("labels", 0.8), ("hard", taught))
     ]
-    assert said(evidence(*sets)).endswith("Of 2 other models, 1 gains by some target.")
-    assert said(evidence(*sets[:2], *sets[4:])).endswith("The other model does not gain by any target.")
+    assert said(evidence(*sets)).endswith("Of 2 other models, 1 gains from some target.")
+    assert said(evidence(*sets[:2], *sets[4:])).endswith("The other model does not gain from any target.")
 
 
 def test_a_loss_is_told_where_nothing_helps() -> None:
@@ -100,7 +100,7 @@ def test_a_target_that_harms_several_models_is_named_once_with_its_largest_loss(
     ]
     told = said(evidence(*sets))
     assert told.endswith(
-        " Of 2 other models, 2 gain by some target. "
+        " Of 2 other models, 2 gain from some target. "
         "Soft labels at T = 4 harm 3 models, by up to 10.00 points of accuracy."
     )
 
@@ -143,8 +143,8 @@ def test_without_a_difference_the_power_is_told_and_then_the_next_metric() -> No
     soft = made.students[1]
     least = number(soft.versus["accuracy"].detectable or 0.0, "%")
     assert said(made) == (
-        "On these training data, no target is shown to help or harm mlp:4 in accuracy; a difference of "
-        f"{least} points of accuracy would be shown four times in five. In NLL, soft labels at T = 4 "
+        "On these training data, no target is shown to help or harm mlp:4 in accuracy (80 % power to "
+        f"detect {least} points of accuracy). In NLL, soft labels at T = 4 "
         f"help mlp:4, by 0.0500 nats of NLL over labels {interval(soft, 'nll', 'nats')}."
     )
 
@@ -153,17 +153,17 @@ def test_metrics_without_a_difference_are_told_together() -> None:
     made = evidence(students("labels", 0.8), students("soft", 0.8))
     soft = made.students[1].versus
     assert said(made) == (
-        "On these training data, no target is shown to help or harm mlp:4 in accuracy or NLL; a difference "
-        f"of {number(soft['accuracy'].detectable or 0.0, '%')} points of accuracy or "
-        f"{number(soft['nll'].detectable or 0.0, 'nats')} nats of NLL would be shown four times in five."
+        "On these training data, no target is shown to help or harm mlp:4 in accuracy or NLL (80 % power to "
+        f"detect {number(soft['accuracy'].detectable or 0.0, '%')} points of accuracy or "
+        f"{number(soft['nll'].detectable or 0.0, 'nats')} nats of NLL)."
     )
 
 
 def test_infinite_scores_are_told_without_a_size() -> None:
     helped = said(evidence(students("labels", 0.8, INFINITE), students("soft", 0.8)))
-    assert helped.endswith("In NLL, soft labels at T = 4 help mlp:4: only with labels is NLL ∞.")
+    assert helped.endswith("In NLL, soft labels at T = 4 help mlp:4: NLL is ∞ only with labels.")
     harmed = said(evidence(students("labels", 0.8), students("soft", 0.8, INFINITE)))
-    assert harmed.endswith("and soft labels at T = 4 harm mlp:4: only with them is NLL ∞.")
+    assert harmed.endswith("and soft labels at T = 4 harm mlp:4: NLL is ∞ only with them.")
 
 
 def test_over_draws_the_mean_is_told_and_in_how_many_draws_it_goes_the_same_way() -> None:
@@ -199,8 +199,8 @@ def test_over_draws_what_would_have_been_shown_is_told() -> None:
     made = evidence(students("labels", 0.8, [0.3] * 3), students("soft", [0.8, 0.82, 0.79]))
     least = number(made.students[1].versus["accuracy"].detectable or 0.0, "%")
     assert said(made).startswith(
-        "Over 3 draws, no target is shown to help or harm mlp:4 in accuracy or NLL; a difference of "
-        f"{least} points of accuracy"
+        "Over 3 draws, no target is shown to help or harm mlp:4 in accuracy or NLL (80 % power to "
+        f"detect {least} points of accuracy"
     )
 
 

@@ -9,7 +9,7 @@ PROOF = Proof("cc 12", 1_000, 1_000, 16, 2.4e-7, 0, 0, 2_048, None, 0.512, 1_234
 
 def test_a_proof_is_told() -> None:
     assert proof_text(PROOF) == (
-        "Proven by cc 12: of 1,000 test examples and 16 made rows, all have the same class as in kd. "
+        "Proven by cc 12: of 1,000 test examples and 16 synthetic rows, all have the same class as in kd. "
         "The largest difference in probability is 2.4e-07."
     )
 
@@ -24,7 +24,7 @@ def test_ties_are_told_where_their_class_differs(near: int, alike: int, told: st
     assert ("ties" in text) == (near > alike)
     assert "the first 10 test examples of 50" in text
     assert "The largest difference in probability is 0." in text
-    assert text.endswith("Compiled for size it has 1.0 kB of code and data.")
+    assert text.endswith("Compiled for size, it takes 1.0 kB of code and data.")
 
 
 def test_what_was_not_run_is_told() -> None:

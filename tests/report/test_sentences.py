@@ -74,10 +74,10 @@ def test_infinite_scores() -> None:
     sets = students("labels", 0.8, INFINITE), students("hard", 0.8, INFINITE), students("soft", 0.8)
     sentences = said(evidence(*sets))
     assert "NLL is ∞ for labels and hard." in sentences
-    assert any("beats labels in NLL: only that of the control is ∞" in sentence for sentence in sentences)
+    assert any("beats labels in NLL: it is ∞ only for the control" in sentence for sentence in sentences)
     finite = said(evidence(students("labels", 0.8), students("soft", 0.8, INFINITE)))
     assert any(
-        "is worse than labels in NLL: only that of the students is ∞" in sentence for sentence in finite
+        "is worse than labels in NLL: it is ∞ only for the students" in sentence for sentence in finite
     )
 
 
@@ -104,7 +104,7 @@ def test_a_target_that_loses_by_itself_is_said_to() -> None:
 def test_a_temperature_that_was_chosen_is_told_as_such() -> None:
     sets = students("labels", 0.8), students("soft", 0.85), students("soft", 0.9, temperature=8.0)
     made = evidence(*sets, students("hard", 0.85))
-    chosen = "that soft at T = 8 (of 2 such sets the best on validation) gains over labels"
+    chosen = "that soft at T = 8 (the best of 2 such sets on validation) gains over labels"
     assert any(chosen in sentence for sentence in said(made))
 
 
@@ -121,14 +121,14 @@ def test_a_gain_on_common_seeds_and_one_that_cannot_be_shared_out() -> None:
     )
     made = evidence(*sets)
     (gain,) = findings(made)[0].attributions
-    assert obstacle_text(gain) == "the sets that could tell have no seed in common"
+    assert obstacle_text(gain) == "the sets to explain it with have no seed in common"
     source = "The source of the accuracy that soft at T = 4 gains over labels is unknown: "
     assert f"{source}{obstacle_text(gain)}." in said(made)
 
 
 def test_missing_explanations_come_with_a_command() -> None:
     made = evidence(students("labels", 0.8), students("soft", 0.9))
-    words = "To see what else could bring the gain, run `kd distill --target smooth,hard --seeds 5`."
+    words = "To test other explanations of the gain, run `kd distill --target smooth,hard --seeds 5`."
     assert said(made)[-1] == words
 
 
@@ -165,13 +165,14 @@ def test_over_draws_that_do_not_agree_their_number_is_said() -> None:
         (
             "split",
             "Each draw is another split of the same examples, with a teacher and students of its own; ± is "
-            "half of a 95 % interval over the 3 draws, corrected for what these share (Nadeau and Bengio). ",
+            "half of a 95 % interval over the 3 draws, corrected for the examples that these share "
+            "(Nadeau and Bengio). ",
         ),
         (
             "test kept",
             "Each draw is another split of the same training examples, with a teacher and students of its "
-            "own; ± is half of a 95 % interval over the 3 draws and the test examples, which all share. It "
-            "holds for these training examples: two draws have about 80 % of theirs in common. ",
+            "own; ± is half of a 95 % interval over the 3 draws and the test examples, which all draws "
+            "share. It holds for these training examples: two draws have about 80 % of them in common. ",
         ),
     ],
 )
@@ -218,9 +219,7 @@ def test_an_infinite_nll_is_explained_only_where_a_mean_is_infinite(
     labels: Given, soft: Given, explained: bool
 ) -> None:
     told = coverage(evidence(students("labels", 0.8, labels), students("soft", 0.9, soft)))
-    words = (
-        "NLL, the mean −log of the probability of what happened, is ∞ where a model gave it none, as a leaf"
-    )
+    words = "NLL, the mean −log of the true class's probability, is ∞ where a model gave the true class "
     assert (words in told) is explained
     assert ("∞" in told) is explained
 
@@ -233,9 +232,9 @@ def test_coverage_says_what_intervals_and_verdicts_are_of() -> None:
     assert "overestimated" in words
     alone = evidence(students("labels", 0.8), students("soft", 0.9), compared=["accuracy"])
     assert "overestimated" not in coverage(alone)
-    assert "corrected for by itself" not in words
+    assert "corrected separately" not in words
     shared_out = evidence(students("labels", 0.8), students("hard", 0.85), students("soft", 0.9))
-    assert "corrected for by itself" in coverage(shared_out, findings(shared_out))
+    assert "corrected separately" in coverage(shared_out, findings(shared_out))
     assert "Unpaired" not in words
     single = evidence(students("labels", 0.8, seeds=1), students("soft", 0.9, seeds=1))
     assert "over test examples, for this one seed" in coverage(single)

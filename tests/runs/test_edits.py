@@ -35,7 +35,7 @@ def test_data_of_other_settings_are_told_and_stop_what_trains_on_them(kd: Kd, ti
     before = {path: path.read_bytes() for path in tiny.rglob("*") if path.is_file()}
     edit_recipe(tiny, "n_samples = 200", "n_samples = 400")
     recipe = tiny / "recipe.toml"
-    told = "n_samples = 200, and the recipe says 400"
+    told = "n_samples = 200, but the recipe says 400"
     for command in (
         ["train-teacher"],
         ["distill"],
@@ -65,7 +65,7 @@ def test_data_of_other_settings_are_told_and_stop_what_trains_on_them(kd: Kd, ti
         assert "data differs from the recipe" in kd(command).out
         assert "differs" in next(line for line in kd(command).out.splitlines() if "teacher" in line)
     warnings = compared(kd)["warnings"]
-    renewed = "would replace that by what the recipe says"
+    renewed = "would make it again from the recipe"
     assert f"data: made with {told}; `kd gen-data --run tiny --force` {renewed}." in warnings
     assert f"data: made with {told}" in kd("plot", "learning-curves").err
     # What is named mends it.
@@ -76,7 +76,7 @@ def test_data_of_other_settings_are_told_and_stop_what_trains_on_them(kd: Kd, ti
 
 def test_a_run_beside_keeps_both(kd: Kd, tiny: Path) -> None:
     edit_recipe(tiny, "n_samples = 200", "n_samples = 400")
-    (command,) = re.findall(r"`kd (gen-data --recipe .*?)` makes a run beside", kd("train-teacher").err)
+    (command,) = re.findall(r"`kd (gen-data --recipe .*?)` makes another run", kd("train-teacher").err)
     assert kd(*shlex.split(command.replace("NAME", "beside"))).code == 0
     assert Experiment.open(Store(tiny.parent).run("beside")).recipe.data.n_samples == 400
     edit_recipe(tiny, "n_samples = 400", "n_samples = 200")
@@ -86,23 +86,23 @@ def test_a_run_beside_keeps_both(kd: Kd, tiny: Path) -> None:
 def test_another_dataset_in_the_recipe(kd: Kd, tiny: Path) -> None:
     text = (tiny / "recipe.toml").read_text(encoding="utf-8")
     (tiny / "recipe.toml").write_text(TINY.replace("gaussians", "moons"))
-    assert shown(kd)["data"] == ['dataset = "gaussians", and the recipe says "moons"']
+    assert shown(kd)["data"] == ['dataset = "gaussians", but the recipe says "moons"']
     outcome = kd("distill")
     assert outcome.code == 1
-    assert 'were made with dataset = "gaussians", and the recipe says "moons"' in outcome.err
+    assert 'were made with dataset = "gaussians", but the recipe says "moons"' in outcome.err
     (tiny / "recipe.toml").write_text(text, encoding="utf-8")
     assert kd("distill").code == 0
 
 
 def test_another_teacher_in_the_recipe(kd: Kd, tiny: Path) -> None:
     edit_recipe(tiny, 'model = "mlp:8"\n', 'model = "mlp:9"\n')
-    told = 'model = "mlp:8", and the recipe says "mlp:9"'
+    told = 'model = "mlp:8", but the recipe says "mlp:9"'
     assert 'was made with model = "mlp:8", not "mlp:9" as recipe.toml says' in kd("train-teacher").err
     made_from = ["made from teacher, which differs from the recipe"]
     assert shown(kd) == {"teacher": [told], "students/soft-T4-mlp4": made_from}
     outcome = kd("distill")  # a flag may have made it: it is said, and the teacher taken as it is
     assert outcome.code == 0
-    renewed = "would replace that by what the recipe says"
+    renewed = "would make it again from the recipe"
     assert f"teacher: made with {told}; `kd train-teacher --force` {renewed}" in outcome.err
     assert kd("train-teacher", "--force").code == 0
     assert [item["state"] for item in json.loads(kd("show", "--json").out)["artefacts"]][3] == "stale"
@@ -111,20 +111,20 @@ def test_another_teacher_in_the_recipe(kd: Kd, tiny: Path) -> None:
 def test_a_teacher_trained_by_a_flag_is_told_of_as_such(kd: Kd, tiny: Path) -> None:
     kd("train-teacher", "--epochs", "7", "--schedule", "linear", "--force")
     kd("distill", "--force")
-    told = ["epochs = 7, and the recipe says 20", 'schedule = "linear", and the recipe says "constant"']
+    told = ["epochs = 7, but the recipe says 20", 'schedule = "linear", but the recipe says "constant"']
     assert shown(kd)["teacher"] == told
     edit_recipe(tiny, 'device = "auto"', 'device = "cpu"')  # which was used by itself
     edit_recipe(tiny, 'precision = "auto"', 'precision = "float32"')
     assert shown(kd)["teacher"] == told
     edit_recipe(tiny, 'precision = "float32"', 'precision = "bfloat16"')
-    assert shown(kd)["teacher"][1] == 'precision = "auto", and the recipe says "bfloat16"'
+    assert shown(kd)["teacher"][1] == 'precision = "auto", but the recipe says "bfloat16"'
 
 
 def test_settings_that_one_of_two_models_does_not_take_are_no_difference(kd: Kd, tiny: Path) -> None:
     assert kd("train-teacher", "--model", "tree", "--force").code == 0
     experiment = Experiment.open(Store(tiny.parent).run("tiny"))
     (difference,) = differences(experiment.teacher)
-    assert str(difference) == 'model = "tree", and the recipe says "mlp:8"'
+    assert str(difference) == 'model = "tree", but the recipe says "mlp:8"'
 
 
 def test_students_of_other_settings(kd: Kd, tiny: Path) -> None:
@@ -133,13 +133,13 @@ def test_students_of_other_settings(kd: Kd, tiny: Path) -> None:
     assert shown(kd) == {}
     recipe = tiny / "recipe.toml"
     recipe.write_text(TINY.replace("seeds = 2\nepochs = 20", "seeds = 4\nepochs = 5"))
-    told = "epochs = 20, and the recipe says 5"
-    few = "number of seeds = 3, and the recipe says 4"
+    told = "epochs = 20, but the recipe says 5"
+    few = "number of seeds = 3, but the recipe says 4"
     assert shown(kd) == {"students/labels-mlp4": [told, few], "students/soft-T4-mlp4": [told, few]}
-    warnings = [text for text in compared(kd)["warnings"] if "and the recipe says" in text]
+    warnings = [text for text in compared(kd)["warnings"] if "but the recipe says" in text]
     assert warnings == [
         f"students/labels-mlp4, students/soft-T4-mlp4: made with {told}; {few}; "
-        "`kd distill --force` would replace that by what the recipe says."
+        "`kd distill --force` would make it again from the recipe."
     ]
     outcome = kd("distill")
     assert outcome.code == 1
@@ -200,7 +200,7 @@ def test_a_recipe_that_cannot_be_read_hides_nothing_else(kd: Kd, tiny: Path) -> 
 
 def test_more_seeds_than_can_be_listed(kd: Kd, tiny: Path) -> None:
     edit_recipe(tiny, "seeds = 2", f"seeds = {10**15}")
-    assert shown(kd)["students/soft-T4-mlp4"] == [f"number of seeds = 2, and the recipe says {10**15}"]
+    assert shown(kd)["students/soft-T4-mlp4"] == [f"number of seeds = 2, but the recipe says {10**15}"]
     assert kd("compare").code == 0
 
 

@@ -58,7 +58,7 @@ def test_what_was_made_from_something_that_was_replaced_is_stale(whole: Run) -> 
     assert states(whole) == {**FRESH, "students/soft": "stale"}
     put(whole, "data", value=7.0)
     assert states(whole) == {**dict.fromkeys(NAMES, "stale"), "data": "fresh"}
-    assert problems(whole, "students/labels") == "data, which it was made from, was since replaced"
+    assert problems(whole, "students/labels") == "data, which it was made from, has been replaced since"
 
 
 def test_staleness_is_inherited(whole: Run) -> None:
@@ -77,7 +77,7 @@ def test_what_was_made_from_something_unusable_is_stale(whole: Run, content: str
     path = whole.path / "teacher/meta.json"
     path.unlink() if content is None else path.write_text(content)
     assert states(whole) == {**FRESH, "teacher": state, "students/soft": "stale"}
-    words = "not there" if content is None else "damaged"
+    words = "missing" if content is None else "damaged"
     assert problems(whole, "students/soft") == f"teacher, which it was made from, is {words}"
 
 
@@ -152,7 +152,7 @@ def test_a_description_that_no_stage_wrote_is_damage(tiny: Path) -> None:
     forge(tiny / "data", {"description.json": b"{}"})
     held = items(tiny)
     assert held["data"].state == "damaged"
-    assert "description.json is damaged: it is no description of data" in held["data"].problems[0]
+    assert "description.json is damaged: it is not a description of data" in held["data"].problems[0]
 
 
 @pytest.mark.parametrize("name", ["data", "teacher", "students/labels-mlp4", "students/soft-T4-mlp4"])

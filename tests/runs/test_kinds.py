@@ -60,7 +60,7 @@ def test_scores_are_numbers_at_least_0_one_for_each_model_of_each_draw(
     tiny: Path, metric: str, scores: Any
 ) -> None:
     meta = meta_of(tiny, NAMES[3])
-    words = "(is not scored on any draw|is not scored for each of 2 models|has scores that it cannot have)"
+    words = "(is not scored on any draw|is not scored for each of 2 models|has scores that are not numbers)"
     with pytest.raises(ValueError, match=f"{metric} {words}"):
         parse(NAMES[3], replace(meta, metrics={**meta.metrics, metric: scores}))
 

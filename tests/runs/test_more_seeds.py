@@ -92,7 +92,7 @@ def test_as_many_trees_are_grown_as_are_missing_and_the_bits_are_the_same(
         for path in (one_or_two_draws / "students" / name).iterdir():
             path.unlink()
     assert kd(*tree, "--seeds", "1").code == 0
-    assert f"{6 * draws} students {model}" in kd(*tree, "--seeds", "4").out
+    assert f"{6 * draws} students of {model}" in kd(*tree, "--seeds", "4").out
     assert {file: (folder / f"{file}.safetensors").read_bytes() for file in before} == before
     assert record(folder)["metrics"] == metrics
     assert "up to date" in kd(*tree, "--seeds", "4").out
@@ -113,7 +113,7 @@ def test_fewer_seeds_than_are_there_are_up_to_date(
     before = (tiny / "students/soft-T4-mlp4/meta.json").read_bytes()
     out = kd("distill", "--seeds", "1").out
     assert out.count("is up to date") == 2
-    assert "! soft, T = 4: 1 seed was asked for, and 2 are there; --force trains it with 1" in out
+    assert "! soft, T = 4: 1 seed was requested, but the set has 2; --force retrains it with 1" in out
     assert trained == []
     assert (tiny / "students/soft-T4-mlp4/meta.json").read_bytes() == before
     assert kd("distill", "--seeds", "1", "--force").code == 0
@@ -219,7 +219,7 @@ def test_seeds_left_out_before_and_now_are_told_together(
     assert (config["seeds"], config["overflowed"]) == ([0, 2, 4], [1, 3])
     poison(5)
     outcome = kd(*command, "6")
-    assert "no student is left of hard (mlp:4, seed 5)" in outcome.err
+    assert "no student of hard (mlp:4, seed 5) is left" in outcome.err
     assert kd("check").code == 0
 
 
@@ -230,7 +230,7 @@ def test_a_seed_that_is_lost_in_one_draw_is_left_out_of_all_draws(
     poison(1, draw=1)
     stopped = kd(*command, "3")
     assert stopped.code == 1
-    assert "the output of hard (seed 1 of draw 1) is not a finite number everywhere" in stopped.err
+    assert "the output of hard (seed 1 of draw 1) is not finite everywhere" in stopped.err
     assert kd(*command, "3", "--keep-going").code == 0
     poison(4, draw=0)
     assert kd(*command, "5", "--keep-going").code == 0

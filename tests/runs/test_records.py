@@ -74,7 +74,11 @@ def test_a_setting_that_is_missing_has_its_default(record: Record) -> None:
         (TeacherRecord, {"model": "mlp:"}, "a width must be"),
         (TeacherRecord, {"model": "mlp:08"}, 'model is written as "mlp:8"'),
         (TeacherRecord, {"model": "2*mlp:8"}, 'model is written as "mlp:8", not "2'),
-        (TeacherRecord, {"model": "2*mlp:8+tree", "ensemble": 2}, "has counts, and an ensemble of 2 of each"),
+        (
+            TeacherRecord,
+            {"model": "2*mlp:8+tree", "ensemble": 2},
+            "has counts, but --ensemble 2 is given too",
+        ),
         (TeacherRecord, {"ensemble": 101}, "at most 100"),
         (TeacherRecord, {"schedule": "cosine"}, "one of constant, linear"),
         (TeacherRecord, {"epochs": 0}, "must be at least 1"),

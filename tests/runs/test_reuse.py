@@ -37,9 +37,9 @@ def test_an_artefact_of_the_same_record_is_reused(tiny: Path, experiment: Experi
 @pytest.mark.parametrize(
     ("name", "given", "words", "hint"),
     [
-        ("teacher", None, "epochs = 20, not 6", "`kd gen-data gaussians --run NAME` starts a run beside"),
-        ("teacher", (), "epochs = 20, not 6 as recipe.toml says", "starts a run beside this one"),
-        ("teacher", ("epochs",), "epochs = 20, not 6", "starts a run beside this one"),
+        ("teacher", None, "epochs = 20, not 6", "`kd gen-data gaussians --run NAME` starts another run"),
+        ("teacher", (), "epochs = 20, not 6 as recipe.toml says", "starts another run"),
+        ("teacher", ("epochs",), "epochs = 20, not 6", "starts another run"),
         ("data", None, "n_test = 400, not 6", "--run NAME keeps both"),
         ("data", (), "n_test = 400, not 6 as recipe.toml says", "recipe.toml --run NAME` keeps both"),
         (SOFT, None, "label_weight = 0.0, not 0.5", "--name NAME, for one target at a time, keeps both"),

@@ -15,7 +15,7 @@ def test_a_refusal_says_what_is_needed_and_what_is_free() -> None:
     room.check_memory("ten samples need", 1000, lambda there: "", free=1100)
     with pytest.raises(KdError) as refused:
         room.check_memory("ten samples need", 2000, lambda there: f"lower it to {there}", free=1100)
-    assert refused.value.message == "ten samples need about 2.2 kB of memory, and 1.1 kB are free"
+    assert refused.value.message == "ten samples need about 2.2 kB of memory, but only 1.1 kB are free"
     assert refused.value.hint == "lower it to 1000"
     assert refused.value.exit_code == 1
 
@@ -107,7 +107,7 @@ def test_a_refused_training_says_what_to_lower(model: str, free: int, hint: str,
     [
         (50, 3, 2 * 10**8, r"lower --seeds to [1-9]"),
         (1, 3, 3 * 10**7, "name fewer values of --target and --temperature, or lower --seeds"),
-        (1, 1, 10**7, "make data of fewer --draws"),
+        (1, 1, 10**7, "make data with fewer --draws"),
         (1, 1, 10**3, "name a smaller --model, such as mlp:64,64"),
     ],
 )

@@ -94,7 +94,7 @@ def test_the_first_of_several_draws_is_the_only_one_of_a_run_with_one(
             "tensors",
             lambda t: {k: v[:3] for k, v in t.items()},
             lambda e: e.data.pool,
-            "train names examples that are not there",
+            "train names examples that do not exist",
         ),
         ("teacher", "logits", lambda t: {"test": t["test"]}, lambda e: e.teacher.logits, "its tensors are"),
         ("teacher", "model", lambda t: {}, lambda e: e.teacher.load_model(), "mlp:8"),
@@ -117,7 +117,7 @@ def test_the_first_of_several_draws_is_the_only_one_of_a_run_with_one(
             "model",
             lambda t: {k: v.flatten() for k, v in t.items()},
             lambda e: e.students()[1].load_model(),
-            "is not that of 2 models of each of 1 draw",
+            "does not have 2 models in each of 1 draw",
         ),
         (
             SOFT,
@@ -145,7 +145,7 @@ def test_tensors_that_no_stage_would_write_are_damage_though_their_digest_is_rig
 @pytest.mark.parametrize(
     ("file", "read", "words"),
     [
-        ("model", lambda t: t.load_model(), "is not that of 2 models of each of 2 draws"),
+        ("model", lambda t: t.load_model(), "does not have 2 models in each of 2 draws"),
         ("predictions", lambda t: t.load_tested(), r"test is float32 \(1, 2, 400, 2\), not"),
         ("history", lambda t: t.load_history(), r"is float64 \(1, 2, 21\), not float64 \(2, 2, 21\)"),
     ],

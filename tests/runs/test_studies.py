@@ -218,9 +218,9 @@ def test_another_plan_is_refused_and_changes_nothing(outputs: Path, text: str, r
     study(outputs, own(1, 2)).store()
     Store(outputs).run("many/seed-1").path.mkdir()
     before = (outputs / "many/study.json").read_bytes()
-    with pytest.raises(KdError, match=r"the study many in .* has another plan: only values") as problem:
+    with pytest.raises(KdError, match=r"many in .* has another plan, to which only values") as problem:
         study(outputs, text, reproducible=reproducible).store()
-    assert problem.value.hint[0] == "--study NAME makes one beside it, "
+    assert problem.value.hint[0] == "--study NAME makes another study; "
     assert (outputs / "many/study.json").read_bytes() == before
 
 
@@ -240,7 +240,7 @@ def test_what_a_sweep_left_that_was_cut_off_at_once_is_no_obstacle(outputs: Path
 
 def test_a_folder_that_is_no_study_is_left_alone(outputs: Path) -> None:
     Store(outputs).run("many").write_recipe("mine")
-    with pytest.raises(KdError, match=r"many is there and is no study"):
+    with pytest.raises(KdError, match=r"many exists and is no study"):
         study(outputs, own(1)).store()
     assert (outputs / "many/recipe.toml").read_text() == "mine"
     assert not (outputs / "many/study.json").exists()
@@ -293,10 +293,10 @@ def test_a_plan_that_is_damaged(outputs: Path, content: bytes) -> None:
 def made_no_sense(outputs: Path) -> None:
     path = outputs / "many/study.json"
     before = path.read_bytes()
-    with pytest.raises(KdError, match=r"study\.json makes no sense: ") as problem:
+    with pytest.raises(KdError, match=r"study\.json is invalid: ") as problem:
         Study.open(folder(outputs))
     assert str(outputs / "many") in str(problem.value.hint)
-    with pytest.raises(KdError, match=r"study\.json makes no sense: "):
+    with pytest.raises(KdError, match=r"study\.json is invalid: "):
         study(outputs, own(1, 2)).store()
     assert path.read_bytes() == before
 

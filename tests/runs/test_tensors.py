@@ -72,9 +72,9 @@ def test_the_pool_is_the_one_that_was_sampled(tensors: dict[str, Tensor]) -> Non
         (but(y=torch.zeros(0, dtype=torch.int64)), "x is float32"),
         (but(x=torch.zeros(0, 2), y=torch.zeros(0, dtype=torch.int64)), "labels outside 0 to 1"),
         (but(x=torch.zeros(1, 2), y=torch.tensor(1)), r"y is int64 \(\)"),
-        (but(posterior=torch.ones(N, 2).double()), "no probabilities"),
-        (but(posterior=torch.tensor([[1.5, -0.5]]).double().expand(N, 2)), "no probabilities"),
-        (but(posterior=torch.full((N, 2), torch.nan).double()), "no probabilities"),
+        (but(posterior=torch.ones(N, 2).double()), "not probabilities"),
+        (but(posterior=torch.tensor([[1.5, -0.5]]).double().expand(N, 2)), "not probabilities"),
+        (but(posterior=torch.full((N, 2), torch.nan).double()), "not probabilities"),
         (but(posterior=torch.full((N, 2), 0.5)), "posterior is float32"),
     ],
 )
@@ -86,9 +86,9 @@ def test_examples_that_no_stage_would_write(tensors: dict[str, Tensor], change: 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (with_index("train", 0, 3, N), "train names examples that are not there"),
-        (with_index("val", 1, 0, -1), "val names examples that are not there"),
-        (with_index("test", 1, 0, 2**62), "test names examples that are not there"),
+        (with_index("train", 0, 3, N), "train names examples that do not exist"),
+        (with_index("val", 1, 0, -1), "val names examples that do not exist"),
+        (with_index("test", 1, 0, 2**62), "test names examples that do not exist"),
         (cut("train", 1, 32), r"train is int64 \(1, 32\), not int64 \(2, 32\)"),
         (cut("test", 1, 20), r"test is int64 \(1, 20\), not int64 \(2, 20\)"),
         (cut("val", 0, 8), r"val is int64 \(0, 8\)"),
@@ -143,9 +143,9 @@ def test_logits_are_numbers_and_some_classes_may_be_excluded() -> None:
     for wrong, words in (
         (logits[:1], r"test is float32 \(1, 5, 3\)"),
         (logits.half(), "test is float16"),
-        (torch.full_like(logits, torch.nan), "no logits"),
-        (torch.full_like(logits, torch.inf), "no logits"),
-        (torch.full_like(logits, -torch.inf), "no logits"),
+        (torch.full_like(logits, torch.nan), "not logits"),
+        (torch.full_like(logits, torch.inf), "not logits"),
+        (torch.full_like(logits, -torch.inf), "not logits"),
     ):
         with pytest.raises(ValueError, match=words):
             check_logits({"test": wrong}, shapes)

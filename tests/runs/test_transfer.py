@@ -78,11 +78,11 @@ def test_new_rows_are_alike_to_as_many_copies() -> None:
         ("train:0", "train takes a whole number from 1"),
         ("train:5+duplicate", "duplicate takes a whole number from 1 to 1,000, not nothing"),
         ("train:5+munge:x", "not 'x'"),
-        ("train:5+rest:3", "rest takes nothing behind it"),
+        ("train:5+rest:3", "rest takes no argument"),
         ("train+rest", "leaves no other training examples"),
         ("train:5+munge:1+munge:2", "has munge twice"),
         ("train:5+train:6", "has train twice"),
-        ("train+pool:", "which file?"),
+        ("train+pool:", "needs a file"),
     ],
 )
 def test_what_is_no_transfer_set(text: str, words: str) -> None:

@@ -165,21 +165,21 @@ def test_a_range_goes_one_way_from_its_one_end_to_the_other(
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"from": 1, "to": 2}, "a range has from 2 to 100,000 `steps`, not None"),
-        ({"from": 1, "to": 2, "steps": 1}, "a range has from 2 to 100,000 `steps`, not 1"),
-        ({"from": 1, "to": 2, "steps": 10**6}, "a range has from 2 to 100,000 `steps`, not 1000000"),
-        ({"from": 1, "to": 2, "steps": True}, "a range has from 2 to 100,000 `steps`, not True"),
-        ({"from": 1, "steps": 2}, "a range has numbers `from` and `to`"),
-        ({"from": True, "to": 2, "steps": 2}, "a range has numbers `from` and `to`"),
-        ({"from": math.nan, "to": 2, "steps": 2}, "a range has numbers `from` and `to`"),
-        ({"from": 1, "to": math.inf, "steps": 3}, "a range has numbers `from` and `to`"),
-        ({"from": 1, "to": 10**400, "steps": 3}, "a range has numbers `from` and `to`"),
-        ({"from": "1", "to": 2, "steps": 2}, "a range has numbers `from` and `to`"),
-        ({"from": 0, "to": 2, "steps": 2, "scale": "log"}, "a logarithmic scale has ends above 0"),
+        ({"from": 1, "to": 2}, "a range needs from 2 to 100,000 `steps`, not None"),
+        ({"from": 1, "to": 2, "steps": 1}, "a range needs from 2 to 100,000 `steps`, not 1"),
+        ({"from": 1, "to": 2, "steps": 10**6}, "a range needs from 2 to 100,000 `steps`, not 1000000"),
+        ({"from": 1, "to": 2, "steps": True}, "a range needs from 2 to 100,000 `steps`, not True"),
+        ({"from": 1, "steps": 2}, "a range needs numbers `from` and `to`"),
+        ({"from": True, "to": 2, "steps": 2}, "a range needs numbers `from` and `to`"),
+        ({"from": math.nan, "to": 2, "steps": 2}, "a range needs numbers `from` and `to`"),
+        ({"from": 1, "to": math.inf, "steps": 3}, "a range needs numbers `from` and `to`"),
+        ({"from": 1, "to": 10**400, "steps": 3}, "a range needs numbers `from` and `to`"),
+        ({"from": "1", "to": 2, "steps": 2}, "a range needs numbers `from` and `to`"),
+        ({"from": 0, "to": 2, "steps": 2, "scale": "log"}, "a logarithmic scale needs ends above 0"),
         ({"from": 1, "to": 2, "steps": 2, "scale": "lin"}, "must be one of linear, log, not 'lin'"),
         ({"from": 1, "to": 2, "steps": 2, "scale": ["log"]}, "must be one of linear, log, not ['log']"),
         ({"from": 1, "to": 2, "step": 3}, "a range has no key step; keys: from, to, steps, scale"),
-        ({}, "a range has numbers `from` and `to`"),
+        ({}, "a range needs numbers `from` and `to`"),
         ([], "must be a list of values, or {from, to, steps}, not []"),
         (5, "must be a list of values, or {from, to, steps}, not 5"),
         ("abc", "must be a list of values, or {from, to, steps}, not 'abc'"),
@@ -193,7 +193,7 @@ def test_a_range_or_list_that_is_none(given: Any, words: str) -> None:
 
 @pytest.mark.parametrize("section", [None, {}, [], [{}], [1], "data.seed", 3, [{"data.seed": [1]}, {}]])
 def test_a_section_that_says_nothing(section: Any) -> None:
-    assert "vary: a section [vary] is to say what varies" in message(section)
+    assert "vary: a section [vary] must say what varies" in message(section)
 
 
 @pytest.mark.parametrize("key", ["noise", "", ".", "data", "data.", ".seed", "base", "Data.seed"])
@@ -382,7 +382,7 @@ def test_too_many_runs_are_refused_with_their_number_before_one_is_built(
     thousands = {"from": 1, "to": 10**5, "steps": 10**5}
     start = time.process_time()
     text = message({"data.seed": thousands, "teacher.epochs": list(range(1, 101))})
-    assert "my.toml asks for 10,000,000 runs, and a study has up to 100,000" in text
+    assert "my.toml asks for 10,000,000 runs, but a study has at most 100,000" in text
     assert time.process_time() - start < 5
     assert "asks for 100,001 runs" in message(
         [{"data.seed": list(range(MOST_RUNS))}, {"teacher.epochs": [1]}]
@@ -405,6 +405,6 @@ def test_a_key_is_known_by_its_last_part_if_that_is_clear() -> None:
     for key in ("noise.data", "data", ""):
         with pytest.raises(UsageError) as problem:
             check_key(key, known)
-        assert problem.value.hint == "what varies: data.seed, teacher.seed, data.noise"
-    with pytest.raises(UsageError, match=r"which of data\.seed and teacher\.seed"):
+        assert problem.value.hint == "varied keys: data.seed, teacher.seed, data.noise"
+    with pytest.raises(UsageError, match=r"could be data\.seed or teacher\.seed"):
         check_key("seed", known)

@@ -109,7 +109,7 @@ def test_a_run_of_an_earlier_kd_is_refused_until_it_is_made_again_as_is_said(kd:
     for command in ("compare", "plot", "distill", "train-teacher"):
         refused = kd(command)
         assert refused.code == 1
-        words = r"/tiny/(data|teacher) is in format 5 of an earlier kd, and this one reads 7\n"
+        words = r"/tiny/(data|teacher) is in format 5 of an earlier kd; this kd reads 7\n"
         (name,) = re.findall(words, refused.err)
         again = {"data": "kd gen-data --run tiny --force", "teacher": "kd train-teacher --force"}[name]
         assert f"make it again with `{again}`" in refused.err
@@ -227,7 +227,7 @@ def test_a_damaged_marker(kd: Kd, tiny: Path) -> None:
     (tiny.parent / "current").write_text("gone\n")
     document = checked(kd)
     assert document["damaged"] == 1
-    assert "names the run 'gone', which is not there" in document["problems"][0]
+    assert "names the run 'gone', which does not exist" in document["problems"][0]
     assert checked(kd, "--run", "tiny")["damaged"] == 0
     os.remove(tiny.parent / "current")
     (tiny.parent / "current").mkdir()

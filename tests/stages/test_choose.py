@@ -96,9 +96,9 @@ def test_the_choice_is_told_with_the_command_that_predicts_with_it(kd: Kd, sever
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--latency", "3"], "'3' has no number with a unit"),
-        (["--size", "small"], "'small' has no number with a unit"),
-        (["--metric", "agreement"], "agreement cannot be chosen by"),
+        (["--latency", "3"], "'3' is not a number with a unit"),
+        (["--size", "small"], "'small' is not a number with a unit"),
+        (["--metric", "agreement"], "students cannot be chosen by agreement"),
         (["--metric", "acuracy"], "did you mean accuracy?"),
         (["--of", "labels"], "--of: must be one of best, teacher"),
         (["--within", "-1"], "--within: must be at least 0"),

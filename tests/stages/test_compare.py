@@ -381,7 +381,7 @@ def test_without_a_teacher_students_are_compared_with_what_is_there(kd: Kd) -> N
         (["--metric", "brie"], 2, "did you mean brier?"),
         (["--metric", "ece"], 2, "ece has no interval, and so no verdict"),
         (["--model", "mlp:5"], 2, "`kd distill --model mlp:5` trains it"),
-        (["--csv", "--json"], 2, "two documents"),
+        (["--csv", "--json"], 2, "cannot be combined"),
         (["--run", "tony"], 2, "did you mean tiny?"),
     ],
 )
@@ -436,7 +436,7 @@ def test_a_set_that_lost_its_record_is_not_left_out_silently(kd: Kd, tiny: Path)
     for command in ("compare", "plot"):
         outcome = kd(command)
         assert outcome.code == 1
-        assert f"{folder} is unfinished: it has tensors, and no meta.json" in outcome.err
+        assert f"{folder} is unfinished: it has tensors, but no meta.json" in outcome.err
         assert f"remove {folder} and make it again with `kd distill" in outcome.err
 
 

@@ -71,7 +71,7 @@ def test_every_draw_has_students_of_its_own_taught_and_tested_on_it(
 
 def test_a_person_is_told_of_all_students_of_all_draws(kd: Kd, two_draws: Path) -> None:
     out = kd("distill", "--target", "hard").out
-    assert out.startswith("run tiny: 4 students mlp:4, 20 epochs")
+    assert out.startswith("run tiny: 4 students of mlp:4, 20 epochs")
     assert "students on the test split, mean (sd) over draws and seeds" in out
 
 
@@ -270,11 +270,11 @@ def test_label_weight_has_a_name_of_its_own(kd: Kd, tiny: Path) -> None:
         (["--target", "labels", "--temperature", "auto"], 2, "--temperature: no effect on labels"),
         (["--target", "hard", "--smoothing", "0.2"], 2, "--smoothing: no effect on hard"),
         (["--target", "smooth", "--smoothing", "1"], 2, "--smoothing: must be above 0 and below 1"),
-        (["--target", "shuffled"], 2, "needs 3 classes or more, and the data have 2"),
+        (["--target", "shuffled"], 2, "needs 3 classes or more, but the data have 2"),
         (["--label-weight", "1.5"], 2, "--label-weight: must be at least 0 and at most 1"),
         (["--model", "mlp:0"], 2, "a width must be"),
         (["--seeds", "0"], 2, "--seeds: must be at least 1"),
-        (["--transfer", "train:1"], 2, "1 of 160 training examples cannot be chosen with some of each"),
+        (["--transfer", "train:1"], 2, "1 of 160 training examples cannot include every"),
         (["--transfer", "train:161"], 2, "161 of 160 training examples"),
         (["--transfer", "train:-1"], 2, "--transfer: train takes a whole number from 1"),
         (["--transfer", "munge:5"], 2, "--transfer: a transfer set begins with train"),
@@ -283,14 +283,14 @@ def test_label_weight_has_a_name_of_its_own(kd: Kd, tiny: Path) -> None:
         (["--model", "cnn:2,3"], 2, "needs images"),
         (["--name", "x"], 2, "--name is for one student set"),
         (["--target", "soft", "--name", "../x"], 2, "cannot name a student set"),
-        (["--learning-rate", "1e30", "--force"], 1, "stopped being a finite number"),
+        (["--learning-rate", "1e30", "--force"], 1, "became non-finite"),
         (["--epochs", "7"], 1, "epochs = 20, not 7"),
         (["--model", "tree", "--epochs", "7"], 2, "--epochs: no effect on tree"),
         (["--model", "tree:max_depth=0"], 2, "max_depth must be a whole number from 1"),
         (["--model", "tree:max_depth=1,max_leaf_nodes=4"], 2, "out of reach"),
         (["--model", "tree:min_samples_leaf=100"], 2, "allows no split of 160 training examples"),
         (["--model", "mlp:3,tree:max_depth=0"], 2, "model 'tree:max_depth=0': max_depth must be"),
-        (["--model", "tree", "--model", "mlp:3", "--target", "soft", "--name", "x"], 2, "would make 2"),
+        (["--model", "tree", "--model", "mlp:3", "--target", "soft", "--name", "x"], 2, "makes 2"),
     ],
 )
 def test_bad_input_leaves_the_students_as_they_were(
@@ -307,7 +307,7 @@ def test_bayes_targets_on_data_whose_posterior_nobody_knows(kd: Kd) -> None:
     kd("gen-data", "digits", "--draws", "1")
     outcome = kd("distill", "--target", "bayes-soft")
     assert outcome.code == 2
-    assert "target bayes-soft needs the exact posterior, which is not known for digits" in outcome.err
+    assert "target bayes-soft needs the exact posterior, which is unknown for digits" in outcome.err
     assert "known posterior: gaussians, moons" in outcome.err
 
 
@@ -376,7 +376,7 @@ def test_students_that_do_not_fit_are_refused_at_once(
     before = sorted((tiny / "students").iterdir())
     outcome = kd("distill", *arguments, "--force")
     assert outcome.code == 1
-    assert "of memory, and 21 GB are free" in outcome.err
+    assert "of memory, but only 21 GB are free" in outcome.err
     assert re.search(hint, outcome.err)
     assert sorted((tiny / "students").iterdir()) == before
 
@@ -395,7 +395,8 @@ def test_a_full_disk_is_found_before_students_are_trained(
     monkeypatch.setattr(room, "free_disk", lambda folder: 1000)
     for model in ("mlp:4", "tree"):
         assert (
-            "on disk, and 1.0 kB are free" in kd("distill", "--model", model, "--seeds", "3", "--force").err
+            "on disk, but only 1.0 kB are free"
+            in kd("distill", "--model", model, "--seeds", "3", "--force").err
         )
 
 
@@ -436,7 +437,7 @@ def test_a_seed_that_diverges_costs_the_others_nothing_if_so_asked(
     poison(3)
     stopped = kd(*THREE)
     assert stopped.code == 1
-    assert "the loss of soft, T = 4 (seed 1) stopped being a finite number by epoch 0" in stopped.err
+    assert "the loss of soft, T = 4 (seed 1) became non-finite by epoch 0" in stopped.err
     assert "--keep-going" in stopped.err
 
     done = kd(*THREE, "--keep-going")
@@ -468,7 +469,7 @@ def test_a_seed_that_diverges_in_one_draw_is_left_out_of_all(
     poison(3)  # in the first draw alone
     stopped = kd(*THREE)
     assert stopped.code == 1
-    assert "the loss of soft, T = 4 (seed 1 of draw 0) stopped being a finite number" in stopped.err
+    assert "the loss of soft, T = 4 (seed 1 of draw 0) became non-finite" in stopped.err
     assert kd(*THREE, "--keep-going").code == 0
     soft = students(two_draws, "soft-T4-mlp4")
     assert (soft.set.seeds, soft.set.diverged) == ((0, 2), (1,))
@@ -552,7 +553,7 @@ def test_a_set_that_diverges_as_a_whole_is_not_written_and_the_others_are(
     outcome = kd(*THREE, "--keep-going")
     assert outcome.code == 1
     assert (
-        "no student is left of soft, T = 4 (mlp:4): no loss or output stayed a finite number" in outcome.err
+        "no student of soft, T = 4 (mlp:4) is left: every seed had a non-finite loss or output" in outcome.err
     )
     assert "the other sets are stored" in outcome.err
     assert (tiny / "students/soft-T4-mlp4/meta.json").read_bytes() == before
@@ -567,7 +568,7 @@ def test_a_network_that_diverges_as_a_whole_costs_no_other_model_its_students(
     assert "nothing was written" in kd("distill", "--model", "mlp:3", "--keep-going").err
     outcome = kd("distill", "--model", "mlp:3,tree", "--keep-going")
     assert outcome.code == 1
-    assert "no student is left of labels (mlp:3) and of soft, T = 4 (mlp:3)" in outcome.err
+    assert "no student of labels (mlp:3) and of soft, T = 4 (mlp:3) is left" in outcome.err
     names = {path.name for path in (tiny / "students").iterdir()}
     assert names == {"labels-mlp4", "soft-T4-mlp4", "labels-tree", "soft-T4-tree"}
 
@@ -585,7 +586,7 @@ def test_a_seed_whose_outputs_are_no_numbers_on_other_data_is_told_apart(
     monkeypatch.setattr(workshop, "train_part", overflowing)
     stopped = kd(*THREE)
     assert stopped.code == 1
-    assert "the output of soft, T = 4 (seed 1) is not a finite number everywhere" in stopped.err
+    assert "the output of soft, T = 4 (seed 1) is not finite everywhere" in stopped.err
     assert (tiny / ".resume").is_dir()  # --keep-going goes on from it
 
     document = json.loads(kd(*THREE, "--keep-going", "--json").out)
@@ -594,7 +595,7 @@ def test_a_seed_whose_outputs_are_no_numbers_on_other_data_is_told_apart(
     assert json.loads(kd("check", "--json").out)["damaged"] == 0
     (warning,) = (text for text in json.loads(kd("compare", "--json").out)["warnings"] if "left out" in text)
     assert "seed 1 left out: non-finite test outputs" in warning
-    assert "The test split decided which were left out." in warning
+    assert "The test split decided which seeds were left out." in warning
 
 
 def test_seeds_that_were_left_out_are_no_difference_from_what_is_asked_for(

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,15 @@ def test_it_needs_no_run_and_writes_nothing(kd: Kd, tmp_path: Path, monkeypatch:
     monkeypatch.setenv("KD_RUN", "nowhere")
     assert kd("explain", "power").code == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["explain"], ["explain", "T"]])
+def test_it_answers_without_importing_what_takes_long(arguments: list[str]) -> None:
+    script = (
+        "import sys\nfrom kdcli.cli.main import main\n"
+        f"try: main({arguments!r})\nexcept SystemExit as stopped: assert not stopped.code\n"
+        "heavy = {'torch', 'numpy', 'scipy', 'sklearn', 'matplotlib', 'polars'}\n"
+        "print(heavy & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "set()"

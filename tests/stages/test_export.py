@@ -91,7 +91,7 @@ def test_the_card_of_another_model_is_not_replaced(kd: Kd, own: Path) -> None:
     assert "labels-mlp4" in Path("mine/net.py.MODEL_CARD.md").read_text()
     refused = kd("export", "labels-mlp4", "--out", "mine/linear.py")
     assert refused.code == 1
-    assert "mine/linear.py is there, and no export of labels-mlp4" in refused.err
+    assert "mine/linear.py exists and is no export of labels-mlp4" in refused.err
     assert card.read_text() == before
     assert kd("export", "labels-linear", "--out", "mine/linear.py").code == 0
     assert kd("export", "labels-mlp4", "--out", "mine/linear.py", "--force").code == 0
@@ -151,14 +151,14 @@ def test_an_export_that_disagrees_leaves_nothing(kd: Kd, own: Path, monkeypatch:
         (["labels-linear", "--seed", "7"], "labels-linear has no seed 7"),
         (["labels-linear", "--draw", "2"], "there is no draw 2"),
         (["labels-linear", "--out", "-", "--json"], "cannot both go to stdout"),
-        (["labels-linear", "--format", "onnx", "--out", "-"], "is no text to be printed"),
+        (["labels-linear", "--format", "onnx", "--out", "-"], "is not text and cannot be printed"),
         (["labels-linear", "--out", "mine/MODEL_CARD.md"], "is the name of the model card"),
         (["labels-linear", "--out", "mine/"], "mine/ is a folder"),
         (
             ["labels-linear", "--format", "c", "--out", "a.py"],
-            ".py is the end of python",
+            ".py is the suffix of python",
         ),
-        (["labels-linear", "--encoded"], "--encoded has no meaning for one file of Python"),
+        (["labels-linear", "--encoded"], "--encoded does not apply to one file of Python"),
     ],
 )
 def test_bad_input_writes_nothing(kd: Kd, own: Path, arguments: list[str], said: str) -> None:

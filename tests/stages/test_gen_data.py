@@ -173,7 +173,7 @@ def test_more_points_than_memory_holds_are_refused_at_once(
     monkeypatch.setattr(room, "free_memory", lambda: 21 * 10**9)
     outcome = kd("gen-data", dataset, option, "1" + "0" * (digits - 1))
     assert outcome.code == 1
-    assert "of memory, and 21 GB are free" in outcome.err
+    assert "of memory, but only 21 GB are free" in outcome.err
     assert re.search(rf"lower {option} to \d+", outcome.err)
     assert not outputs.exists()
 
@@ -191,7 +191,7 @@ def test_points_that_fit_as_the_hint_says(
     monkeypatch.setattr(room, "free_memory", lambda: 10**6)
     small = ("gen-data", "--draws", draws, "--n-test", "1000", "--n-samples")
     outcome = kd(*small, "100000")
-    assert f"{needs} of memory, and 1.0 MB are free" in outcome.err
+    assert f"{needs} of memory, but only 1.0 MB are free" in outcome.err
     (fitting,) = re.findall(rf"lower --n-samples to (\d+){beside}\n", outcome.err)
     assert kd(*small, fitting).code == 0
     assert kd(*small, str(2 * int(fitting)), "--run", "another").code == 1
@@ -210,7 +210,7 @@ def test_a_full_disk_is_found_before_anything_is_written(
     monkeypatch.setattr(room, "free_disk", lambda folder: 1000)
     outcome = kd("gen-data")
     assert outcome.code == 1
-    assert "on disk, and 1.0 kB are free" in outcome.err
+    assert "on disk, but only 1.0 kB are free" in outcome.err
     assert not outputs.exists()
 
 
@@ -255,7 +255,7 @@ def test_a_dry_run_tells_what_the_columns_are_and_writes_nothing(
     assert made.err == ""
     assert not outputs.exists()
     lines = made.out.splitlines()
-    assert lines[0].rstrip() == "4 columns to learn from, which become 7 features (→)"
+    assert lines[0].rstrip() == "4 input columns, encoded as 7 features (→)"
     assert lines[-2:] == [
         "customers, 2 classes; 128 training, 32 validation and 40 test examples in each of 10 draws, each a "
         "split of the same examples",
@@ -270,7 +270,7 @@ def test_a_dry_run_tells_what_the_columns_are_and_writes_nothing(
     assert (told["active"][0], told["active"][3]) == ("yes/no", "--categorical")
     assert told["spent"][:2] == ["number → 2", "2.5 %"]
     assert told["customerID"][0] == "identifier"
-    assert "• a flag takes the name of the column: --categorical customerID" in lines
+    assert "• flags take the name of the column: --categorical customerID" in lines
 
 
 def test_a_dry_run_makes_what_the_run_then_is(kd: Kd) -> None:
@@ -300,22 +300,22 @@ def test_only_data_of_ones_own_can_be_looked_at(kd: Kd, outputs: Path) -> None:
 
 def test_the_columns_are_told_once(kd: Kd) -> None:
     asked = ("gen-data", customers(), *LABEL)
-    assert "columns to learn from" in kd(*asked).out
+    assert "input columns" in kd(*asked).out
     again = kd(*asked)
     assert "up to date" in again.out
-    assert "columns to learn from" not in again.out
+    assert "input columns" not in again.out
 
 
 NEAREST = "customers.csv has no column 'agee'; did you mean age?"
 WRONG = {
-    ("customers.csv",): (2, "has the labels?", "--label COLUMN"),
-    ("customers.csv", "--label", "agee"): (1, f"--label: {NEAREST}", "a place from 1 to 6"),
+    ("customers.csv",): (2, "needs a label column", "--label COLUMN"),
+    ("customers.csv", "--label", "agee"): (1, f"--label: {NEAREST}", "a number from 1 to 6"),
     ("customers.csv", "--label", "7"): (1, "has no column '7'", "columns: customerID, age, plan, active"),
     ("customers.csv", *LABEL, "--drop", "agee"): (1, f"--drop: {NEAREST}", "columns:"),
-    ("customers.csv", "--label", "customerID"): (1, "has 200 different values", "kd classifies"),
+    ("customers.csv", "--label", "customerID"): (1, "has 200 different values", "kd is for classification"),
     ("absent.csv", *LABEL): (1, "there is no file or folder absent.csv", "check the path"),
     ("absent/",): (1, "there is no file or folder absent/", "check the path"),
-    ("customers.xlsx", *LABEL): (1, "customers.xlsx is of no kind that kd reads", ".csv, .tsv"),
+    ("customers.xlsx", *LABEL): (1, "customers.xlsx is not of a kind that kd reads", ".csv, .tsv"),
     ("empty",): (1, "has no folders of images", "a folder for each class"),
     ("empty", *LABEL): (2, "--label does not apply here", "--image-size"),
     ("moons", *LABEL): (2, "--label does not apply here", "--noise"),

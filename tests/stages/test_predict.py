@@ -173,10 +173,10 @@ def test_images_are_those_of_a_folder(kd: Kd, outputs: Path) -> None:
         (["labels-mlp4", "customers.csv", "--json"], "cannot both go to stdout"),
         (["labels-mlp4", "short.csv"], "no column 'age' in"),
         (["labels-mlp4", "odd.csv"], "odd.csv, line 2: column 'age' has 'old'"),
-        (["labels-mlp4", "customers.csv", "--score", "plan"], "is no class"),
+        (["labels-mlp4", "customers.csv", "--score", "plan"], "is not a class"),
         (["labels-mlp4", "customers.csv", "--score", "lft"], "did you mean left?"),
         (["labels-mlp4", "customers.csv", "--keep", "nothing"], "has no column 'nothing'"),
-        (["labels-mlp4", "."], "is a folder, and the data are a table"),
+        (["labels-mlp4", "."], "is a folder, but the run's data are a table"),
     ],
 )
 def test_bad_input_writes_nothing(kd: Kd, own: Path, arguments: list[str], words: str) -> None:

@@ -62,10 +62,10 @@ def test_more_seeds_of_the_same_draws_are_added_to_those_that_are_there(kd: Kd) 
     assert kd(*asked, "1").code == 0
     more = kd(*asked, "3")
     assert more.code == 0
-    assert "run tiny: 8 students mlp:4" in more.out  # two more of two sets in two draws
+    assert "run tiny: 8 students of mlp:4" in more.out  # two more of two sets in two draws
     assert more.out.count("up to date") == 2
     fewer = kd("run", "tiny.toml", "--draws", "2")
-    assert "2 seeds were asked for, and 3 are there" in " ".join(fewer.out.split())
+    assert "2 seeds were requested, but the set has 3" in " ".join(fewer.out.split())
     refused = kd("run", "tiny.toml", "--draws", "3", "--seeds", "1")
     assert refused.code == 1
     assert "draws = 2, not 3" in refused.err
@@ -236,7 +236,7 @@ def test_a_table_that_was_changed_is_refused_unless_by_force(kd: Kd, own: Path) 
     refused = kd(*OWN)
     assert refused.code == 1
     assert "changed since" in refused.err
-    assert "--force reads it anew" in refused.err
+    assert "--force reads it again" in refused.err
     assert tensors(own) == before
     assert kd(*OWN, "--force").code == 0
     after = tensors(own)

@@ -63,7 +63,7 @@ def test_a_marker_of_a_run_that_is_gone(kd: Kd, tiny: Path) -> None:
     (tiny.parent / "current").write_text("gone\n")
     outcome = kd("runs")
     assert outcome.code == 0
-    assert "names the run 'gone', which is not there" in outcome.out
+    assert "names the run 'gone', which does not exist" in outcome.out
     assert listed(kd)["tiny"]["current"] is False
 
 

@@ -43,11 +43,11 @@ def test_a_shell_has_a_run_of_its_own(
     monkeypatch.setenv("KD_RUN", "two")
     outcome = kd("train-teacher")
     assert outcome.out.startswith("run two: ")
-    assert outcome.err == "working on run two, as KD_RUN says\n"
+    assert outcome.err == "working on run two (set by KD_RUN)\n"
     assert json.loads(kd("show", "--json").out)["run"] == "two"
     outcome = kd("train-teacher", "--run", "tiny")
     assert outcome.out.startswith("run tiny: ")
-    assert outcome.err == "working on run tiny, not on two as KD_RUN says\n"
+    assert outcome.err == "working on run tiny, not two set by KD_RUN\n"
     assert "but KD_RUN names run two" in kd("use", "tiny").out
     (two / "teacher/model.safetensors").unlink()  # a command that is named is one for this shell
     assert "`kd train-teacher`" in kd("plot").err
@@ -83,7 +83,7 @@ def test_the_single_commands_of_a_run_are_those_of_the_shell(
     ("name", "words"),
     [
         ("tinny", "no run 'tinny'; did you mean tiny?"),
-        ("../x", "'../x' cannot name a run, as KD_RUN is to"),
+        ("../x", "'../x' cannot name a run, as KD_RUN must"),
         ("current", "a run cannot be named 'current'"),
     ],
 )

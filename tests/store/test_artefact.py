@@ -176,7 +176,7 @@ def test_a_newer_format_is_refused(run: Run, number: int) -> None:
 def test_an_earlier_format_is_refused_whatever_it_says(run: Run, number: int) -> None:
     artefact = put(run, "data")
     edit(artefact, format=number, metrics=3, seal="0")
-    with pytest.raises(OlderError, match=f"format {number} of an earlier kd, and this one reads {FORMAT}"):
+    with pytest.raises(OlderError, match=f"format {number} of an earlier kd; this kd reads {FORMAT}"):
         artefact.meta()
 
 
@@ -239,7 +239,7 @@ def test_tensors_of_absurd_size_are_refused_unread(run: Run) -> None:
     artefact = put(run, "data")
     with (artefact.path / "tensors.safetensors").open("r+b") as file:
         file.truncate(10**13)  # a hole: it takes no disk
-    with pytest.raises(KdError, match="10,000,000,000,000 bytes, and memory has"):
+    with pytest.raises(KdError, match="10,000,000,000,000 bytes, but only"):
         loaded(artefact)
 
 

@@ -54,7 +54,7 @@ def test_a_link_itself_is_refused(run: Run, tmp_path: Path) -> None:
     target = tmp_path / "elsewhere"
     run.path.rename(target)
     run.path.symlink_to(target)
-    with pytest.raises(KdError, match="not a folder of its own"):
+    with pytest.raises(KdError, match="is a link, or no longer a folder"):
         remove_run(run)
     assert (target / "recipe.toml").is_file()
 

@@ -77,7 +77,7 @@ def test_leftovers_of_a_command_that_was_cut_off_are_cleared_and_named(kd: Kd, t
         "removed leftovers of an interrupted command: .teacher.replaced, .soft-T4-mlp4.new-x1" in outcome.err
     )
     assert not list(tiny.rglob(".*"))
-    assert "cleared up" not in kd("train-teacher").err
+    assert "removed leftovers" not in kd("train-teacher").err
 
 
 COMMANDS = (["runs"], ["check"], ["show"], ["gen-data"], ["distill"], ["compare"], ["delete", "x", "--yes"])
@@ -163,7 +163,7 @@ def test_what_a_link_leads_to_is_not_cleared_up(kd: Kd, tiny: Path, tmp_path: Pa
     if (tiny / name).exists():
         shutil.rmtree(tiny / name)
     (tiny / name).symlink_to(outside)
-    assert "cleared up" not in kd("train-teacher").err
+    assert "removed leftovers" not in kd("train-teacher").err
     assert sorted(path.name for path in outside.iterdir()) == [".data.replaced", ".soft-T4-mlp4.new-x1"]
 
 

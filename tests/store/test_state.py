@@ -73,8 +73,8 @@ def test_missing_and_surplus_files_are_named(data: Artefact) -> None:
     (folder / "more").mkdir()
     assert problems(data) == (
         f"{folder}/a.safetensors is missing; "
-        f"{folder}/more is not of this artefact: no stage wrote it; "
-        f"{folder}/notes.txt is not of this artefact: no stage wrote it"
+        f"{folder}/more does not belong to this artefact: no stage wrote it; "
+        f"{folder}/notes.txt does not belong to this artefact: no stage wrote it"
     )
 
 
@@ -163,7 +163,7 @@ def test_the_marker(run: Run) -> None:
     run.store.make_current("one")
     assert marker_problem(run.store) == ""
     run.store.make_current("two")
-    assert "names the run 'two', which is not there" in marker_problem(run.store)
+    assert "names the run 'two', which does not exist" in marker_problem(run.store)
     (run.store.root / "current").unlink()
     (run.store.root / "current").mkdir()
     assert "cannot use" in marker_problem(run.store)

@@ -112,7 +112,7 @@ def test_a_run_of_a_study_is_the_current_one(study: StudyFolder) -> None:
     remove_run(run)
     assert store.current == ""
     store.make_current("many/gone")
-    assert "names the run 'many/gone', which is not there" in marker_problem(store)
+    assert "names the run 'many/gone', which does not exist" in marker_problem(store)
 
 
 def test_a_shell_names_a_run_of_a_study(study: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +120,7 @@ def test_a_shell_names_a_run_of_a_study(study: StudyFolder, monkeypatch: pytest.
     monkeypatch.setenv("KD_RUN", "many/one")
     assert study.store.existing_run(None).name == "many/one"
     monkeypatch.setenv("KD_RUN", "many/one/two")
-    with pytest.raises(UsageError, match="'many/one/two' cannot name a run, as KD_RUN is to"):
+    with pytest.raises(UsageError, match="'many/one/two' cannot name a run, as KD_RUN must"):
         study.store.existing_run(None)
 
 

@@ -88,8 +88,8 @@ def test_a_newer_artefact_is_told_and_left_alone(kd: Kd, tiny: Path, name: str, 
 def test_what_is_made_from_something_newer_cannot_be_told_to_be_stale(kd: Kd, tiny: Path) -> None:
     make_newer(tiny / "teacher")
     assert states(kd) == {"data": "fresh", "teacher": "newer", LABELS: "fresh", SOFT: "newer"}
-    assert "whether this one is stale cannot be told" in kd("show").out
-    assert kd("check").out.endswith("no damage found; 2 artefacts of a newer kd could not be checked\n")
+    assert "kd cannot know whether this is stale" in kd("show").out
+    assert kd("check").out.endswith("no damage found; 2 artefacts by a newer kd could not be checked\n")
 
 
 def test_damage_is_damage_beside_what_is_newer(kd: Kd, tiny: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_state_of_a_newer_kd_is_not_taken_and_not_lost(
     document = json.loads(kd("show", "--json").out)
     assert (document["resumable"], document["spoilt"]) == ([], [])
     assert document["newer"] == [str(point.path)]
-    assert "unfinished training of a newer kd" in kd("check").out
+    assert "unfinished training by a newer kd" in kd("check").out
     point.path.rename(tiny / "aside")
     assert kd("train-teacher", "--epochs", "3", "--force").code == 0
 
@@ -168,7 +168,7 @@ def test_an_older_artefact_is_refused_until_the_command_that_is_named_makes_it_a
     assert (document["damaged"], document["older"]) == (0, 1)
     (item,) = [item for item in document["runs"][0]["artefacts"] if item["name"] == name]
     assert item["state"] == "older"
-    assert "1 artefact of an earlier kd could not be checked" in kd("check").out
+    assert "1 artefact by an earlier kd could not be checked" in kd("check").out
     for arguments in (["compare"], ["plot"]):
         outcome = kd(*arguments)
         assert outcome.code == 1

@@ -166,8 +166,8 @@ def test_averages_by_the_values_of_a_key(kd: Kd, study: Study) -> None:
 def test_by_a_key_that_does_not_vary(kd: Kd, study: Study, key: str) -> None:
     outcome = kd("compare", "many", "--by", key)
     assert outcome.code == 2
-    assert f"--by {key}: nothing of that name varies" in outcome.err
-    assert "what varies: data.seed, students.temperatures" in outcome.err
+    assert f"--by {key}: no varied key has this name" in outcome.err
+    assert "varied keys: data.seed, students.temperatures" in outcome.err
     assert not (study.folder.path / "compare.json").exists()
 
 
@@ -180,10 +180,10 @@ def test_runs_that_are_not_there_or_failed_are_told(kd: Kd, study: Study) -> Non
     found = document(kd)
     assert found["missing"] == [study.runs[0].name]
     assert set(found["not_compared"]) == {study.runs[1].name, study.runs[2].name}
-    assert "it is not there as it was planned" in found["not_compared"][study.runs[2].name]
+    assert "it differs from its plan" in found["not_compared"][study.runs[2].name]
     assert {row["run"] for row in found["runs"]} == {study.runs[3].name}
     shown = in_one_line(kd("compare", "many").out)
-    assert "! 1 run not there yet" in shown
+    assert "! 1 run not made yet" in shown
     assert f"! left out {study.runs[1].name}: " in shown
     assert f"! left out {study.runs[2].name}: " in shown
 
@@ -200,7 +200,7 @@ def test_what_was_made_by_hand_is_not_taken_for_what_was_planned(kd: Kd, study: 
     assert f"kd delete {first}" in in_one_line(kd("compare", "many").out)
     again = kd("sweep", "many.toml", "--jobs", "1")
     assert again.code == 1
-    assert f"to make it anew: `kd delete {first}`" in in_one_line(again.out)
+    assert f"to repeat it: `kd delete {first}`" in in_one_line(again.out)
     assert kd("delete", first, "--yes").code == 0
     assert kd("sweep", "many.toml", "--jobs", "1").code == 0
     assert document(kd)["not_compared"] == {}

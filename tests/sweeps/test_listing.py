@@ -28,11 +28,11 @@ def test_runs_are_listed_with_how_far_they_are(kd: Kd, outputs: Path) -> None:
         "learning-rate-1e-30_seed-1": "planned",
     } or sorted(states.values()) == ["failed", "made", "planned", "planned"]
     failed = next(run for run in runs.values() if run["state"] == "failed")
-    assert "stopped being a finite number" in failed["error"]
+    assert "became non-finite" in failed["error"]
     assert "1 made, 1 failed, 2 planned" in kd("runs", "mine").out
     planned = next(name for name, state in states.items() if state == "planned")
     with Store(outputs).run(f"mine/{planned}").locked():
-        assert "1 made, 1 at work, 1 failed, 1 planned" in kd("runs", "mine").out
+        assert "1 made, 1 running, 1 failed, 1 planned" in kd("runs", "mine").out
     assert "study mine: 2 runs" in kd("runs").out
     unknown = kd("runs", "mien")
     assert unknown.code == 2
@@ -46,7 +46,7 @@ def test_a_study_is_deleted_as_a_whole_unless_a_process_works_on_it(kd: Kd, outp
     with Store(outputs).run("mine/learning-rate-0.01_seed-1").locked():
         refused = kd("delete", "mine", "--yes")
     assert refused.code == 1
-    assert "a process works on run mine/learning-rate-0.01_seed-1" in refused.err
+    assert "a process is working on run mine/learning-rate-0.01_seed-1" in refused.err
     assert kd("delete", "mine/learning-rate-0.01_seed-0", "--yes").code == 0
     assert not (outputs / "mine/learning-rate-0.01_seed-0").exists()
     assert "deleting study mine needs confirmation" in kd("delete", "mine").err

@@ -25,8 +25,8 @@ def parts(kd: Kd, outputs: Path) -> list[str]:
 def test_parts_come_to_the_study_that_one_machine_makes(kd: Kd, outputs: Path, parts: list[str]) -> None:
     some = kd("sweep", "mine.toml", "--merge", ",".join(parts[:2]))
     assert some.code == 1
-    assert "took 2 runs, 2 of 3 are there" in some.out
-    assert "no part has seed-2" in some.out
+    assert "collected 2 runs, 2 of 3 are present" in some.out
+    assert "missing from all parts: seed-2" in some.out
     rest = kd("sweep", "mine.toml", "--merge", ",".join(parts), "--json")
     assert rest.code == 0
     assert json.loads(rest.out)["taken"] == 1
@@ -57,7 +57,7 @@ def test_parts_of_other_plans_machines_or_content_are_refused_and_nothing_is_tak
     file.write_text(content.replace("gaussians", "gausssians"))
     damaged = kd("sweep", "mine.toml", "--merge", ",".join(parts))
     assert damaged.code == 1
-    assert "is not what was made" in damaged.err
+    assert "changed after it was made" in damaged.err
     file.unlink()
     file.write_text(content)
     Path("mine.toml").write_text(SWEEP.replace("[0, 1, 2]", "[0, 1, 3]"))

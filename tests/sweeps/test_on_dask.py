@@ -109,7 +109,7 @@ def test_where_nobody_answers_that_is_said(kd: Kd, outputs: Path, monkeypatch: p
     Path("mine.toml").write_text(SWEEP)
     nobody = kd("sweep", "mine.toml", "--engine", "dask")
     assert nobody.code == 1
-    assert "name its scheduler: --address tcp://HOST:8786" in nobody.err
+    assert "name its scheduler with --address tcp://HOST:8786" in nobody.err
     here = kd("sweep", "mine.toml", "--address", "tcp://127.0.0.1:1")
     assert here.code == 2
     assert "--address needs --engine dask" in here.err
@@ -144,7 +144,7 @@ class Cluster:
         (
             [1],
             ModuleNotFoundError("No module named 'kdcli'"),
-            "does not have this kd: No module",
+            "does not have this version of kd: No module",
         ),
         ([1, 1], [machine(), machine() | {"python": "3.9.1"}], "tcp://1 has python 3.9.1 instead of"),
         ([1], [machine() | {"kdcli": "0.0.1"}], "tcp://0 has kdcli 0.0.1 instead of"),

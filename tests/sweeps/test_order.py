@@ -87,7 +87,7 @@ def test_a_whole_is_its_only_part() -> None:
     ],
 )
 def test_what_is_no_shard(shard: str) -> None:
-    with pytest.raises(UsageError, match="is no part of a whole") as problem:
+    with pytest.raises(UsageError, match="is not a part K/N") as problem:
         shard_of(runs(1, 2), shard)
     assert problem.value.hint == "write it as 3/16, or slurm"
 
@@ -121,18 +121,18 @@ def test_an_array_whose_step_is_not_said_counts_one_by_one(monkeypatch: pytest.M
 def test_no_job_of_an_array(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     in_array(monkeypatch, "1", "1", "4")
     monkeypatch.setenv(name, value)
-    with pytest.raises(UsageError, match="say which job of an array this is") as problem:
+    with pytest.raises(UsageError, match="this is not a job of an array") as problem:
         shard_of(runs(1, 2), SLURM)
     assert all(variable in problem.value.message for variable in VARIABLES)
     monkeypatch.delenv(name)
-    with pytest.raises(UsageError, match="say which job of an array this is"):
+    with pytest.raises(UsageError, match="this is not a job of an array"):
         shard_of(runs(1, 2), SLURM)
 
 
 def test_a_job_outside_of_its_array(monkeypatch: pytest.MonkeyPatch) -> None:
     for number, least in (("5", "1"), ("0", "1")):
         in_array(monkeypatch, number, least, "4")
-        with pytest.raises(UsageError, match="is no part of a whole"):
+        with pytest.raises(UsageError, match="is not a part K/N"):
             shard_of(runs(1, 2), SLURM)
 
 

@@ -113,7 +113,7 @@ def test_another_key_on_the_axis_has_files_of_its_own(small: Study, kd: Kd) -> N
     assert [Path(path).name for path in document["figures"]] == ["study-lines-by-transfer.svg"]
     assert (document["study"], document["left_out"]) == ("small", {})
     assert view_of(gather_study(small), "students.transfer").across == 0
-    with pytest.raises(UsageError, match="nothing of that name varies"):
+    with pytest.raises(UsageError, match="no varied key has this name"):
         plot_study(small, by="noise")
 
 

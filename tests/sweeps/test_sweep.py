@@ -80,7 +80,7 @@ def test_a_part_without_runs(outputs: Path) -> None:
     study = plan(outputs)
     done = sweep(study, never, shard="1/16")
     assert (done.there, list(done.wanted)) == (0, [])
-    with pytest.raises(UsageError, match="--shard 1/16: that part has no runs"):
+    with pytest.raises(UsageError, match="--shard 1/16: this part has no runs"):
         look(study, jobs=2, shard="1/16")
 
 
@@ -207,7 +207,7 @@ def test_a_dry_run_lists_the_runs_and_writes_nothing(kd: Kd, outputs: Path) -> N
     for name in ("seed-1_temperatures-1", "seed-2_temperatures-4"):
         assert name in outcome.out
     assert "4 runs with 2 teachers; nothing was written" in outcome.out
-    assert "with --jobs 2, judging by seed-" in outcome.out
+    assert "with --jobs 2, estimated from seed-" in outcome.out
     document = json.loads(kd("sweep", "many.toml", "--dry-run", "--json", "--shard", "1/2").out)
     assert [run["varied"] for run in document["runs"]] == [
         {"data.seed": 1, "students.temperatures": 1.0},
@@ -247,7 +247,7 @@ def test_ordinary_commands_work_on_a_run_of_a_study(kd: Kd, outputs: Path, study
     assert Store(outputs).current == name
     assert json.loads(kd("show", "--json").out)["run"] == name
     assert kd("distill", "--run", name).code == 0
-    assert "run many/seed-1: all students mlp:4 are already trained" in kd("distill").out
+    assert "run many/seed-1: all students of mlp:4 are already trained" in kd("distill").out
     checked = json.loads(kd("check", "--run", name, "--json").out)
     assert (checked["damaged"], [run["run"] for run in checked["runs"]]) == (0, [name])
     assert kd("delete", name, "--yes").code == 0

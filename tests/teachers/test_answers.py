@@ -102,7 +102,7 @@ def test_logits_stay_as_they_are() -> None:
 def test_probabilities_are_no_logits(answers: Any) -> None:
     with pytest.raises(KdError, match="the file has probabilities in every row, not logits") as problem:
         read(answers, logits=True)
-    assert problem.value.hint == "leave --logits out"
+    assert problem.value.hint == "leave out --logits"
 
 
 def test_a_column_from_0_to_1_is_no_column_of_log_odds() -> None:
@@ -160,7 +160,7 @@ def test_a_row_without_a_possible_class_is_refused() -> None:
     [([[0.2, 0.2, 0.6]] * 4, False), ([[1, 2, 3], [2, 3, 4]], True), ([[0, 0, 1]] * 2, False)],
 )
 def test_a_teacher_that_says_the_same_of_every_row_is_refused(answers: Any, logits: bool) -> None:
-    with pytest.raises(KdError, match="the file gives every row the same answer"):
+    with pytest.raises(KdError, match="the file gives the same answer for every row"):
         read(answers, logits=logits)
 
 
@@ -171,8 +171,8 @@ def test_a_single_row_says_nothing_of_others() -> None:
 @pytest.mark.parametrize(
     ("answers", "classes", "words"),
     [
-        (many(4), THREE, r"shape \(50, 4\); 3 columns would do"),
-        (many(3), TWO, r"shape \(50, 3\); 1 or 2 columns would do"),
+        (many(4), THREE, r"shape \(50, 4\); 3 columns are needed"),
+        (many(3), TWO, r"shape \(50, 3\); 1 or 2 columns are needed"),
         (many(3)[:, 0], THREE, r"shape \(50,\); 3 columns"),
         (np.zeros((5, 3, 1)), THREE, r"shape \(5, 3, 1\)"),
         (np.array(0.5), TWO, r"shape \(\)"),
@@ -187,4 +187,4 @@ def test_other_shapes_and_types_are_refused(answers: Any, classes: tuple[str, ..
 def test_a_shape_that_is_refused_names_the_classes() -> None:
     with pytest.raises(KdError) as problem:
         read(many(3), TWO)
-    assert problem.value.hint == "one for each class, in the order no, yes, or one alone, for 'yes'"
+    assert problem.value.hint == "give one for each class, in the order no, yes, or only one, for 'yes'"

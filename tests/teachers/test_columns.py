@@ -103,7 +103,7 @@ def test_columns_that_are_unclear_are_named_with_those_expected(text: str, class
         columns(text, classes)
     *names, last = text.split()
     assert f"its columns are {', '.join(names)} and {last}" in problem.value.message
-    assert f"name them p_{classes[0]}" in str(problem.value.hint)
+    assert f"name columns p_{classes[0]}" in str(problem.value.hint)
 
 
 @pytest.mark.parametrize("text", ["p_yes p_no proba_yes proba_no", "p_yes prob_no", "p_yes proba_yes"])
@@ -124,8 +124,8 @@ def test_answers_stand_for_the_second_class_unless_reversed() -> None:
 @pytest.mark.parametrize(
     ("text", "classes", "note"),
     [
-        ("A B", TWO, "its columns A and B are taken for the classes no and yes, in this order"),
-        ("score label", TWO, "its column score is taken for the class yes"),
+        ("A B", TWO, "its columns A and B are read as the classes no and yes, in this order"),
+        ("score label", TWO, "its column score is read as the class yes"),
         ("p_yes p_no", TWO, ""),
         ("p_no", TWO, ""),
         ("0 1", TWO, ""),
@@ -140,5 +140,5 @@ def test_names_that_only_count_columns_are_not_noted() -> None:
 
 
 def test_columns_that_were_passed_over_are_named() -> None:
-    with pytest.raises(KdError, match="its columns are none, besides id and said, passed over as index, id"):
+    with pytest.raises(KdError, match="its columns are none, apart from id and said, skipped as index, id"):
         answer_columns((), TWO, "p.csv", logits=False, passed=("id", "said"))

@@ -145,7 +145,7 @@ def test_rows_are_asked_about_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None
 def test_chunks_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "CHUNK", 2)
     teacher = script("print('1,0\\n1,0' if ',red' in sys.stdin.read() else '1\\n1')")
-    assert "names other columns for some rows" in failure(teacher).message
+    assert "names different columns for some rows" in failure(teacher).message
 
 
 def test_much_is_read_and_written_without_a_deadlock() -> None:
@@ -174,7 +174,7 @@ def test_input_need_not_be_read() -> None:
             "stdout has 3 answers for 4 rows; its first line, a,b, has the names of the columns",
         ),
         ("0.5,0.5\n" * 5, "stdout has 5 answers for 4 rows"),
-        ("0,1\n0,1\n0\n0,1\n", "stdout, line 3: 1 columns, where line 1 has 2"),
+        ("0,1\n0,1\n0\n0,1\n", "stdout, line 3: 1 columns, but line 1 has 2"),
         ("0,1\n0,1\n\n0,1\n", "stdout has 3 answers for 4 rows"),
         ("a,b\n0,1\n0,oops\n0,1\n0,1\n", ", row 2: column 'b' has 'oops', which is not a number"),
         ("maybe,1\n" * 4, ", row 1: column 'column 1' has 'maybe', which is not a number"),
@@ -216,7 +216,7 @@ def test_a_command_that_hangs_is_ended_with_what_it_started(apart: bool) -> None
     child = f"child = subprocess.Popen(['sleep', '300'], start_new_session={apart})\n"
     teacher = script(f"{child}open('pid', 'w').write(str(child.pid))\ntime.sleep(300)", timeout=3)
     before = time.monotonic()
-    assert "no answer within 3 seconds; it was ended" in failure(teacher).message
+    assert "no answer within 3 seconds; it was stopped" in failure(teacher).message
     assert time.monotonic() - before < 20
     pid = int(Path("pid").read_text())
     if apart:  # out of reach, and yet nothing waits for it
@@ -256,9 +256,9 @@ def test_commands_that_cannot_be_started() -> None:
     executable("other", "#!/nowhere/python\n")
     executable("plain", "#!/bin/sh\n", stat.S_IRUSR)
     for command, said, hint in [
-        ("./scores", "the command './scores' is not there", "PATH"),
-        ("score", "the command 'score' is not there", "did you mean ./score?"),
-        ("./other", "names an interpreter that is not there", "first line"),
+        ("./scores", "the command './scores' is not found", "PATH"),
+        ("score", "the command 'score' is not found", "did you mean ./score?"),
+        ("./other", "names an interpreter that does not exist", "first line"),
         ("./plain", "is not executable", "chmod +x ./plain"),
         ("./score", "cannot be run: Exec format error", "#!/bin/sh"),
     ]:
@@ -268,4 +268,4 @@ def test_commands_that_cannot_be_started() -> None:
 
 
 def test_a_command_is_not_asked_about_images() -> None:
-    assert "cannot be asked about images" in failure(CommandTeacher("cat"), images()).message
+    assert "cannot label images" in failure(CommandTeacher("cat"), images()).message

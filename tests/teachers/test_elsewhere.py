@@ -191,12 +191,12 @@ def test_classes_in_another_order_are_refused_unless_the_order_is_trusted(kd: Kd
     assert "--trust-order" in outcome.err
     told = kd("train-teacher", "--from", "p.npy", "--trust-order")
     assert told.code == 0
-    assert "always naming the most frequent class" in told.out.replace("\n", " ")
+    assert "always predicting the most frequent class" in told.out.replace("\n", " ")
 
 
 def test_labels_in_place_of_probabilities_are_told(kd: Kd, outputs: Path) -> None:
     labels = answers(table(kd)).argmax(1)
-    said = "Every answer is certain: its soft labels are the same as its hard ones"
+    said = "Every prediction is certain: the soft labels are the same as the hard labels"
     for values in (labels, np.eye(2)[labels]):
         np.save("p.npy", values)
         assert said in kd("train-teacher", "--from", "p.npy", "--force").out.replace("\n", " ")
@@ -214,7 +214,7 @@ def test_columns_that_are_taken_by_their_order_are_told_also_later(kd: Kd, outpu
         for force in (["--force"], []):
             told = kd("train-teacher", "--from", source, "--trust-order", *force)
             assert told.code == 0, told.err
-            said = "Its columns A and B are taken for the classes no and yes, in this order."
+            said = "Its columns A and B are read as the classes no and yes, in this order."
             assert said in told.out.replace("\n", " ")
 
 
@@ -278,10 +278,10 @@ def test_what_needs_the_teacher_itself_is_left_out_with_the_reason(kd: Kd, tiny:
     assert kd("train-teacher", "--from", "p.npy", "--force").code == 0
     assert kd("distill", "--force", "--epochs", "3").code == 0
     drawn = kd("plot", "decision-boundaries")
-    assert "leaves out the teacher, of which only the answers are stored" in drawn.out
+    assert "leaves out the teacher, since only its predictions are stored" in drawn.out
     assert kd("compare", "--full").code == 0
     assert "from p.npy" in kd("show").out
-    with pytest.raises(kdcli.KdError, match=r"p\.npy is not stored, only its answers"):
+    with pytest.raises(kdcli.KdError, match=r"p\.npy is not stored, only its predictions"):
         _ = kdcli.open_run("tiny").teacher
 
 
@@ -289,11 +289,11 @@ def test_what_needs_the_teacher_itself_is_left_out_with_the_reason(kd: Kd, tiny:
     ("options", "words"),
     [
         (["--from", "p.npy", "--epochs", "3"], "--epochs: no effect here"),
-        (["--from", "p.npy", "--epochs", "3"], "a teacher that exists is not trained; leave it out"),
+        (["--from", "p.npy", "--epochs", "3"], "an existing teacher is not trained; leave it out"),
         (["--from", "p.npy", "--epochs", "3", "--seed", "1"], "is not trained; leave them out"),
         (["--id", "customerID"], "--id: no effect here"),
         (["--id", "customerID"], "--id is for a file of predictions (--from); leave it out"),
-        (["--logits"], "--logits is for a teacher that exists (--from); leave it out"),
+        (["--logits"], "--logits is for an existing teacher (--from); leave it out"),
         (["--from", "p.npy", "--timeout", "3"], "--timeout is for a command; leave it out"),
         (["--from", "p.npy", "--scaling", "raw"], "--scaling is for an ONNX model; leave it out"),
         (["--from", "m.onnx", "--id", "k"], "--id is for a file of predictions; leave it out"),

@@ -38,9 +38,9 @@ def test_a_group_is_in_one_fold() -> None:
 
 
 def test_fewer_groups_than_folds_are_refused() -> None:
-    with pytest.raises(KdError, match="5 folds of 3 groups") as problem:
+    with pytest.raises(KdError, match="3 groups of training rows") as problem:
         group_folds(torch.arange(12) % 2, torch.arange(12) % 3, 5, 0, 0)
-    assert problem.value.hint == "--folds 3 is the most"
+    assert problem.value.hint == "use at most --folds 3"
 
 
 @given(st.integers(2, 6), st.integers(10, 40), st.integers(1, 3))

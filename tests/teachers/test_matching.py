@@ -33,11 +33,11 @@ def test_rows_stand_as_in_the_source_or_as_the_examples() -> None:
 @pytest.mark.parametrize("height", [2, 4, 6])
 def test_other_numbers_of_rows_are_refused(height: int) -> None:
     with pytest.raises(
-        KdError, match=rf"has {height} rows, and the data have 5, 3 of them examples"
+        KdError, match=rf"has {height} rows, but the data have 5, 3 of them examples"
     ) as problem:
         by_position(height, rows(), "p.csv")
     assert "--id COLUMN" in str(problem.value.hint)
-    with pytest.raises(KdError, match=r"has 1 row, and the data have 3$"):
+    with pytest.raises(KdError, match=r"has 1 row, but the data have 3$"):
         by_position(1, rows(in_source=3), "p.csv")
 
 

@@ -96,7 +96,7 @@ def test_names_match_exactly_before_they_match_alike() -> None:
 def test_inputs_without_a_column_are_refused() -> None:
     asked = rows(age=[1], **{"a b": [1], "a.b": [2]})
     nodes: list[Node] = [("age", "float", ["N", 1])]
-    said = "has an input 'aged', and the table has no such column; did you mean age?"
+    said = "has an input 'aged', but the table has no such column; did you mean age?"
     assert said in refusal([*nodes, ("aged", "float", ["N", 1])], asked)
     assert "has an input 'a_b'" in refusal([*nodes, ("a_b", "float", ["N", 1])], asked)
     assert "has the shape (N, 2)" in refusal([("a b", "float", [None, 2]), *nodes], asked)
@@ -127,10 +127,10 @@ def test_a_matrix_may_be_either_if_both_are_the_same(width: int | str | None) ->
 @pytest.mark.parametrize(
     ("node", "asked", "said"),
     [
-        (("x", "float", ["N", 5]), rows(a=[1], b=[2]), "gets 5 columns, and the data have 3 encoded"),
-        (("x", "float", ["N", 3]), rows(a=[1], b=[2], c=[3]), "gets 3 columns, and the data have 3 encoded"),
-        (("x", "float", ["N", None]), rows(a=[1], b=[2]), "gets any number of columns"),
-        (("x", "float", ["N", None]), rows(a=["red"]), "gets any number of columns"),
+        (("x", "float", ["N", 5]), rows(a=[1], b=[2]), "takes 5 columns, but the data have 3 encoded"),
+        (("x", "float", ["N", 3]), rows(a=[1], b=[2], c=[3]), "takes 3 columns, but the data have 3 encoded"),
+        (("x", "float", ["N", None]), rows(a=[1], b=[2]), "takes any number of columns"),
+        (("x", "float", ["N", None]), rows(a=["red"]), "takes any number of columns"),
         (("x", "int64", ["N", 3]), rows(a=[1]), "is of type tensor(int64) and shape (N, 3)"),
         (("x", "float", ["N", 3, 1]), rows(a=[1]), "is of type tensor(float) and shape (N, 3, 1)"),
         (("x", "float", ["N"]), rows(a=[1]), "is of type tensor(float) and shape (N)"),

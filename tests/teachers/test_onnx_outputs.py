@@ -72,5 +72,5 @@ def test_dicts_are_read_by_class_or_by_position(
 
 @pytest.mark.parametrize("keys", [["a", "c"], [1, 2], [0, 1, 2], ["0", "1"], [0]])
 def test_dicts_of_other_classes_are_refused(keys: list[Any]) -> None:
-    with pytest.raises(KdError, match="and the data have a, b"):
+    with pytest.raises(KdError, match="but the data have a, b"):
         as_rows([dict.fromkeys(keys, 1.0)], ("a", "b"), "it")

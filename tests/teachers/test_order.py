@@ -69,10 +69,10 @@ def test_two_classes_in_the_place_of_each_other_are_named_with_both_accuracies()
     with pytest.raises(KdError) as problem:
         check_order(p, y, ("no", "yes"), "t.csv", shifted=False)
     assert problem.value.message == (
-        "t.csv: class 'no' looks like 'yes' and 'yes' looks like 'no'; its accuracy is 7.0 % as it stands, "
-        "and would be 93.0 % with that put right"
+        "t.csv: class 'no' looks like 'yes' and 'yes' looks like 'no'; its accuracy is 7.0 % as it is, "
+        "and would be 93.0 % if corrected"
     )
-    assert problem.value.hint == "correct the order of the classes, or insist on it with --trust-order"
+    assert problem.value.hint == "correct the order of the classes, or accept it with --trust-order"
 
 
 def test_classes_that_stand_right_are_not_named() -> None:
@@ -97,7 +97,7 @@ def test_classes_that_no_order_makes_right_are_not_named() -> None:
 def test_rows_that_are_shifted_are_recognised(by: int, words: str) -> None:
     y, random = labels(200, 3, 1)
     p = teacher(y, 3, 0.9, random).roll(by, 0)
-    with pytest.raises(KdError, match=f"each answer looks like that of {words}; .*% as it stands"):
+    with pytest.raises(KdError, match=f"each answer looks like that of {words}; .*% as it is"):
         check_order(p, y, names(3), "t")
     check_order(p, y, names(3), "t", shifted=False)
 
@@ -108,7 +108,7 @@ def test_a_gain_of_less_than_ten_points_is_no_alarm() -> None:
     p[:5400] = p[:5400].flip(1)  # right in 46 %, and in 54 % the other way round
     check_order(p, y, names(2), "t", shifted=False)
     p[5400:5600] = p[5400:5600].flip(1)
-    with pytest.raises(KdError, match=r"44\.0 % as it stands, and would be 56\.0 %"):
+    with pytest.raises(KdError, match=r"44\.0 % as it is, and would be 56\.0 %"):
         check_order(p, y, names(2), "t", shifted=False)
 
 
@@ -125,7 +125,8 @@ def test_a_teacher_worse_than_the_most_frequent_class_is_cautioned_against() -> 
     assert caution(p, y) == ""
     p[:80] = p[:80].flip(1)
     assert caution(p, y) == (
-        "the teacher is right in 60.0 % of examples; always naming the most frequent class would be in 80.0 %"
+        "the teacher is right in 60.0 % of examples, but always predicting the most frequent class would be "
+        "in 80.0 %"
     )
     assert caution(p[:12], y[:12]) != ""
     assert caution(torch.eye(2)[torch.zeros(200, dtype=torch.int64)], y) == ""

@@ -109,7 +109,7 @@ def test_rows_are_those_of_the_source_or_of_the_examples() -> None:
     examples = rows(3, position=[0, 2, 4], in_all=5)
     assert torch.equal(read_predictions(Path(save("p.csv", p, TWO)), examples, TWO), expected(p[[0, 2, 4]]))
     assert torch.equal(read_predictions(Path(save("p.npy", p[:3], TWO)), examples, TWO), expected(p[:3]))
-    with pytest.raises(KdError, match=r"p\.csv has 4 rows, and the data have 5, 3 of them examples"):
+    with pytest.raises(KdError, match=r"p\.csv has 4 rows, but the data have 5, 3 of them examples"):
         read_predictions(Path(save("p.csv", p[:4], TWO)), examples, TWO)
 
 
@@ -183,10 +183,10 @@ def test_logits_of_tables() -> None:
         ("p_no,p_yes\n.5,.5\n.2,.9\n", r"^p\.csv, line 3: 0\.2 and 0\.9 sum to 1\.1"),
         ("p_no,p_yes\n.5,\n.2,\n", "2 rows with a value that is missing"),
         ("p_no\n.5\n?\n", r"1 row with a value that is missing .* line 3"),
-        ("p_no,p_yes\n.5,.5\n.5,.5\n", "gives every row the same answer"),
+        ("p_no,p_yes\n.5,.5\n.5,.5\n", "gives the same answer for every row"),
         ("a,b,c\n.5,.5,0\n.5,.5,0\n", "its columns are a, b and c"),
-        ("prediction\nyes\nno\n", "its columns are none, besides prediction, passed over"),
-        ("p_no,p_yes\n.5,.5\n", "has 1 row, and the data have 2"),
+        ("prediction\nyes\nno\n", "its columns are none, apart from prediction, skipped"),
+        ("p_no,p_yes\n.5,.5\n", "has 1 row, but the data have 2"),
     ],
 )
 def test_what_is_wrong_in_a_table_is_named(content: str, words: str) -> None:

@@ -37,8 +37,8 @@ def test_the_column_of_the_first_class_is_turned_into_both() -> None:
 def test_the_note_on_columns_is_handed_on() -> None:
     notes: list[str] = []
     answers({"row": [1, 2, 3], "A": P["p_no"], "B": P["p_yes"]}, note=notes.append)
-    assert notes == ["its columns A and B are taken for the classes no and yes, in this order"]
-    with pytest.raises(KdError, match="its columns are none, besides row and said,"):
+    assert notes == ["its columns A and B are read as the classes no and yes, in this order"]
+    with pytest.raises(KdError, match="its columns are none, apart from row and said,"):
         answers({"row": [1, 2, 3], "said": ["yes", "no", "yes"]})
 
 

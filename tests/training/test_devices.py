@@ -12,7 +12,7 @@ CPU = torch.device("cpu")
 def test_a_card_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_device("auto") == choose_device("cpu") == CPU
-    with pytest.raises(KdError, match="no graphics card") as problem:
+    with pytest.raises(KdError, match="no GPU") as problem:
         choose_device("cuda")
     assert "--device cpu" in problem.value.hint
 

@@ -124,7 +124,7 @@ def test_a_teacher_that_would_remember_its_labels_teaches_nothing_else(kd: Kd, t
     for model in ("tree", "forest:3", "gbdt"):
         outcome = kd("distill", "-t", "self", "--model", model)
         assert outcome.code == 2
-        assert f"target self: a teacher {model} remembers the labels" in outcome.err
+        assert f"target self: a teacher {model} memorises the labels" in outcome.err
     assert kd("distill", "-t", "self", "--model", "tree:max_leaf_nodes=4").code == 0
 
 

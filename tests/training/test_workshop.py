@@ -137,7 +137,7 @@ def test_outputs_that_overflow_on_other_data_are_refused_or_left_out(
 
 
 def test_losses_that_diverge_are_refused_or_left_out(train: Callable[..., list[Fitted]]) -> None:
-    with pytest.raises(NotFiniteError, match=r"the loss of set 0 .* stopped being a finite"):
+    with pytest.raises(NotFiniteError, match=r"the loss of set 0 .* became non-finite"):
         train(teaching(), learning_rate=1e30)
     for fitted in train(teaching(), learning_rate=1e30, keep_going=True):
         assert (fitted.seeds, fitted.lost) == ([], {"diverged": SEEDS})
@@ -202,7 +202,7 @@ def test_the_member_that_stops_a_training_is_named_with_its_draw(
     with pytest.raises(NotFiniteError, match=r"the output of set 1 \(seed 5 of draw 2\) is not") as stopped:
         train(teaching(3))
     assert not stopped.value.everyone
-    assert stopped.value.hint.endswith("or leave such seeds out with --keep-going")
+    assert stopped.value.hint.endswith("or drop such seeds with --keep-going")
 
 
 @pytest.mark.parametrize("draws", [1, 3])

@@ -1,1 +1,1 @@
-"""Tables of the user's: read as they are found, their columns recognised, and encoded as numbers."""
+"""The user's own tables: reading them, recognising the kind of each column, and encoding it as numbers."""

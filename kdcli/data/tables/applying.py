@@ -1,4 +1,4 @@
-"""Encoding the rows of another table with the same columns, by an encoding that was fitted before."""
+"""Encoding the rows of another table with the same columns, with an encoding that was fitted earlier."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from kdcli.data.tables.reading import Table
 
 
-NO_VALUE = {"number": "no number", "date": "no date", "yes/no": "neither yes nor no"}
+NO_VALUE = {"number": "not a number", "date": "not a date", "yes/no": "neither yes nor no"}
 
 
 def applied(table: Table, encodings: Sequence[Encoded]) -> Tensor:
-    """Encode the rows of a table as `(n, features)` float32; columns that are not encoded may be there.
+    """Encode the rows of a table as `(n, features)` float32; the table may have further columns.
 
-    Raises `KdError` for a column that is missing, and for a value of another kind than its column has.
+    Raises `KdError` for a missing column, and for a value that is not of the kind of its column.
     """
     if lacking := [encoded.name for encoded in encodings if encoded.name not in table.frame.columns]:
         raise missing_columns(table, lacking)
@@ -32,9 +32,9 @@ def applied(table: Table, encodings: Sequence[Encoded]) -> Tensor:
 
 
 def unseen(table: Table, encodings: Sequence[Encoded]) -> dict[str, tuple[int, str]]:
-    """Count the values of each category that no feature stands for, with the first of them.
+    """Count the values of each category column that no feature stands for, and return the first of them.
 
-    No training row had them, so that a model takes them for none of those it knows.
+    No training row had them, so a model sees none of the categories that it knows.
     """
     found: dict[str, tuple[int, str]] = {}
     for encoded in encodings:
@@ -46,7 +46,7 @@ def unseen(table: Table, encodings: Sequence[Encoded]) -> dict[str, tuple[int, s
 
 
 def rows_as_table(x: Any, names: Sequence[str]) -> Table | None:
-    """Return rows with names of columns as a table, or objects in columns of these names; else None."""
+    """Return rows with named columns as a table; an array of objects gets these `names`, others give None."""
     import numpy as np
     import polars as pl
 
@@ -56,7 +56,7 @@ def rows_as_table(x: Any, names: Sequence[str]) -> Table | None:
         frame = pl.DataFrame(list(x), infer_schema_length=None)
     elif isinstance(x, pl.DataFrame):
         frame = x
-    elif hasattr(x, "columns") and hasattr(x, "to_dict"):  # of pandas
+    elif hasattr(x, "columns") and hasattr(x, "to_dict"):  # a data frame of pandas
         frame = pl.DataFrame({str(name): list(x[name]) for name in x.columns}, strict=False)
     elif isinstance(x, np.ndarray) and x.dtype == object and x.ndim == 2 and x.shape[1] == len(names):
         columns_of = {name: [None if v != v else v for v in x[:, k]] for k, name in enumerate(names)}
@@ -68,7 +68,7 @@ def rows_as_table(x: Any, names: Sequence[str]) -> Table | None:
 
 
 def _check(table: Table, encoded: Encoded) -> None:
-    """Raise `KdError` for the first value of a column of numbers or dates that is none."""
+    """Raise `KdError` for the first value in a column of numbers or dates that cannot be read as one."""
     import polars as pl
 
     column = table.frame.get_column(encoded.name)

@@ -1,4 +1,4 @@
-"""The labels of a table, spelled alike in all of its files."""
+"""The labels of a table, with the same spelling in all of its files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
     from kdcli.data.tables.reading import Table
 
-EXACT = 2**53  # up to which a float is an exact whole number
+EXACT = 2**53  # up to this limit, float64 has every whole number
 
 
 def text_of(column: pl.Series) -> pl.Series:
-    """Return the values of a column as text, whole numbers without decimals; nulls where they are missing."""
+    """Return the values of a column as text: whole numbers without decimals, and nulls where missing."""
     import polars as pl
 
     if column.dtype.is_float():
@@ -25,7 +25,7 @@ def text_of(column: pl.Series) -> pl.Series:
 
 
 def labels_of(table: Table, column: str, notes: list[str]) -> pl.Series:
-    """Return the labels of a table as text, without quotes around them; nulls where they are missing."""
+    """Return the labels of a table as text without quotes around it, and null where a label is missing."""
     labels = text_of(table.frame[column])
     there = labels.drop_nulls()
     for quote in ("'", '"'):
@@ -36,7 +36,7 @@ def labels_of(table: Table, column: str, notes: list[str]) -> pl.Series:
 
 
 def without_stop(labels: pl.Series, classes: Sequence[str]) -> pl.Series:
-    """Return labels without the full stop that each ends with, unless the classes have it too."""
+    """Return labels without a full stop that all of them end with, unless all classes have it too."""
     there = labels.drop_nulls()
     stopped = len(there) > 0 and bool(there.str.ends_with(".").all())
     return (
@@ -47,7 +47,7 @@ def without_stop(labels: pl.Series, classes: Sequence[str]) -> pl.Series:
 
 
 def unified(labels: Sequence[pl.Series], names: Sequence[str], notes: list[str]) -> list[pl.Series]:
-    """Return the labels of several files, spelled alike where those of one end with a full stop."""
+    """Return the labels of several files without full stops that only some of the files end them with."""
     stopped = [
         bool(len(there := series.drop_nulls()) and there.str.ends_with(".").all()) for series in labels
     ]

@@ -1,4 +1,4 @@
-"""Tables in Parquet, or in Arrow's file format."""
+"""Tables in Parquet or in the Arrow file format."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SUFFIXES = (*PARQUET, ".feather", ".arrow", ".ipc")
 
 
 def _check_apart(path: Path, content: bytes, reader: str) -> None:
-    """Read the table in a process of its own; raises `KdError` where that fails.
+    """Read the table in a process of its own; raises `KdError` if that fails.
 
-    Some damaged files end the process that reads them, or have it write to the terminal.
+    Some damaged files crash the process that reads them, or make it write to the terminal.
     """
     code = f"import io, sys, polars; polars.{reader}(io.BytesIO(sys.stdin.buffer.read()))"
     program = [sys.executable, "-c", code]
@@ -38,7 +38,7 @@ def _check_apart(path: Path, content: bytes, reader: str) -> None:
 def read(
     path: Path, content: bytes, suffix: str, missing: Sequence[str]
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Return the table and what was recognised; raises `KdError` for a damaged file or nested columns."""
+    """Return the table, and notes on it; raises `KdError` if it is damaged or has nested columns."""
     import polars as pl
 
     reader = "read_parquet" if suffix in PARQUET else "read_ipc"
@@ -46,13 +46,13 @@ def read(
     frame: pl.DataFrame = getattr(pl, reader)(io.BytesIO(content))
     if frame.height == 0 or frame.width == 0:
         raise KdError(f"{path} is empty", "a table has a row for each example")
-    check_names(str(path), frame.columns, "such as with Polars or pandas")
+    check_names(str(path), frame.columns, "for example with Polars or pandas")
     found = Counter[str]()
     columns = []
     for name, kind in frame.schema.items():
         if kind.is_nested() or kind in (pl.Binary, pl.Object):
             raise KdError(
-                f"{path}, column '{name}' is of the type {kind}", "write it as columns of plain values"
+                f"{path}, column '{name}' has the type {kind}", "write it as columns of plain values"
             )
         if kind in (pl.Time, pl.Duration):
             frame = frame.with_columns(frame[name].to_physical().cast(pl.Float64))

@@ -1,6 +1,6 @@
-"""What the columns of a table are: numbers, categories, dates, or nothing that a model learns from.
+"""The kinds of a table's columns: numbers, categories, dates, or nothing that a model learns from.
 
-A decision looks at every value of a column. Each is told, with the flag that changes it.
+A decision looks at every value of a column, and is shown to the user with the flag that changes it.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ CODES = re.compile(r"zip|postal|postcode|plz", re.IGNORECASE)
 IDENTIFIERS = re.compile(
     r"(^|[_\s-])(id|uuid|guid|key|index|row|nr)$|ID$|Id$|^Unnamed: 0$|^__index_level_\d+__$"
 )
-MOSTLY = 0.9  # share of numbers from which other values in a column are taken for mistakes
-WORDS = 4  # in a text, on average, from which it is free text
+MOSTLY = 0.9  # with at least this share of numbers, other values in a column count as mistakes
+WORDS = 4  # with at least this many words in a value, on average, a column is free text
 MOST_NAMED = 20  # columns in an error
-FEW = 20  # different values of a column that may be categories, and rows below which nothing is an identifier
-WRITTEN = 1e12  # below which whole numbers are written in full
-LARGE = 1000  # from which different whole numbers may be identifiers
-REPEATED = 0.5  # share of different values above which texts name rows rather than groups of them
+FEW = 20  # a column with at most this many different values may be categories, and is not an identifier
+WRITTEN = 1e12  # whole numbers below this limit are written in full
+LARGE = 1000  # different whole numbers from this limit up may be identifiers
+REPEATED = 0.5  # with a larger share of different values, texts name rows rather than groups of rows
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: what it is, why, and what share of its values is missing.
+    """A column of a table: its kind, why kd decided on it, and the share of missing values.
 
-    `values` describes them for a person: the range of numbers, or the most frequent categories. `format` is
-    that of dates; `hint` says which flag changes the decision.
+    `values` describes the values for a person: the range of numbers, or the most frequent categories.
+    `format` is that of dates; `hint` is the flag that changes the decision.
     """
 
     name: str
@@ -57,18 +57,18 @@ class Column:
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Column:
-        """Read a column as `description.json` holds it; raises ValueError for what is none."""
+        """Read a column from a record in `description.json`; raises ValueError if it is not valid."""
         texts = all(isinstance(value, str) for key, value in record.items() if key != "missing")
         if set(record) != {*cls.__dataclass_fields__} or not texts or record["kind"] not in KINDS:
-            raise ValueError("it is no column of a table")
+            raise ValueError("it is not a column of a table")
         if not isinstance(record["missing"], float):
-            raise ValueError("it is no column of a table")
+            raise ValueError("it is not a column of a table")
         return cls(**record)
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """What a user says that columns are, by name."""
+    """The names of the columns whose kind the user has chosen."""
 
     drop: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
@@ -76,30 +76,30 @@ class Wishes:
 
 
 def named(table: Table, column: str, flag: str) -> str:
-    """Return the name of a column that is given by name, or by its place counted from 1.
+    """Return the name of a column that is given by name, or by its number counted from 1.
 
-    Raises `KdError` with the nearest name.
+    Raises `KdError` with the nearest name if there is no such column.
     """
     names = table.frame.columns
     if column in names:
         return column
     if column.isascii() and column.isdigit() and 1 <= int(column) <= len(names):
         return str(names[int(column) - 1])
-    places = f"; or a place from 1 to {len(names)}"
+    numbers = f"; or a number from 1 to {len(names)}"
     raise KdError(
         f"{flag}: {table.path.name} has no column '{column}'{nearest(column, names)}",
-        f"columns: {_known(names)}{places}",
+        f"columns: {_known(names)}{numbers}",
     )
 
 
 def missing_columns(table: Table, lacking: Sequence[str]) -> KdError:
-    """Return the error of a table that has none of these columns."""
+    """Return the error for a table that lacks these columns."""
     names = table.frame.columns
     shown = ", ".join(f"'{name}'" for name in lacking[:MOST_NAMED])
     more = f", and {len(lacking) - MOST_NAMED:,} more" if len(lacking) > MOST_NAMED else ""
     likely = nearest(lacking[0], names) if len(lacking) == 1 else ""
     what = f"no {plural(len(lacking), 'column')} {shown}{more}"
-    return KdError(f"{what} in {table.path.name}{likely}", f"columns there: {_known(names)}")
+    return KdError(f"{what} in {table.path.name}{likely}", f"its columns: {_known(names)}")
 
 
 def _known(names: Sequence[str]) -> str:
@@ -107,7 +107,7 @@ def _known(names: Sequence[str]) -> str:
 
 
 def recognised(table: Table, left_out: Collection[str], wishes: Wishes) -> list[Column]:
-    """Decide what each column is, apart from those `left_out`; raises `KdError` for one of mixed types."""
+    """Decide the kind of each column that is not `left_out`; raises `KdError` for a column of mixed types."""
     return [_column(table, table.frame[name], wishes) for name in table.frame.columns if name not in left_out]
 
 
@@ -141,7 +141,7 @@ def _of_text(table: Table, column: pl.Series, missing: float, *, numeric: bool) 
     share = 1 - numbers.null_count() / len(there)
     if numeric or share == 1:
         if share < 1:
-            _refuse_mixed(table, column, "--missing TEXT takes such a value for a missing one")
+            _refuse_mixed(table, column, "--missing TEXT reads such a value as missing")
         if not numeric and there.str.contains(r"^[+-]?0\d").any():
             why, hint = "digits with leading zeros: a code", flagged("--numeric", name)
             return Column(name, "category", missing, _most(there), why, hint)
@@ -150,7 +150,7 @@ def _of_text(table: Table, column: pl.Series, missing: float, *, numeric: bool) 
         _refuse_mixed(
             table,
             column,
-            f"--missing TEXT takes one for missing; {flagged('--categorical', name)} reads all as words",
+            f"--missing TEXT reads a value as missing; {flagged('--categorical', name)} reads all as words",
         )
     lower = {str(value).lower() for value in there.unique()}
     if len(lower) == 2 and (lower & {*YES}) and (lower & {*NO}):
@@ -170,7 +170,7 @@ def _of_text(table: Table, column: pl.Series, missing: float, *, numeric: bool) 
 
 
 def _date_format(values: pl.Series) -> str:
-    """Return the format in which all values are dates; empty if there is none."""
+    """Return the format in which all values are dates; empty if there is no such format."""
     import polars as pl
 
     for pattern in DATES:
@@ -181,7 +181,7 @@ def _date_format(values: pl.Series) -> str:
 
 
 def _of_numbers(name: str, there: pl.Series, missing: float, *, forced: bool) -> Column:
-    """Decide what a column of numbers is; they are checked to be finite when they are encoded."""
+    """Decide the kind of a column of numbers; encoding checks that they are finite."""
     numbers = there.to_numpy()
     low, high, different = float(numbers.min()), float(numbers.max()), there.n_unique()
     values, span = f"{_short(low)} to {_short(high)}", high - low + 1
@@ -204,12 +204,12 @@ def _of_numbers(name: str, there: pl.Series, missing: float, *, forced: bool) ->
 
 
 def _short(value: float) -> str:
-    """Write a number in few characters, whole ones in full."""
+    """Write a number in few characters; whole numbers are written in full."""
     return f"{value:,.0f}" if value.is_integer() and abs(value) < WRITTEN else f"{value:g}"
 
 
 def flagged(flag: str, name: str) -> str:
-    """Write a flag with the name of a column, as a shell reads it."""
+    """Write a flag with the name of a column, quoted for a shell."""
     return f"{flag} {shlex.quote(name)}"
 
 
@@ -222,7 +222,7 @@ def _most(values: pl.Series) -> str:
 
 
 def frequencies(values: pl.Series) -> dict[str, int]:
-    """Count the different values of a column as texts, the most frequent first, and alike by their text."""
+    """Count the different values of a column as text: the most frequent first, then in order of the text."""
     counts = values.cast(str).rename("value").value_counts()
     return dict(counts.sort("count", "value", descending=[True, False]).rows())
 

@@ -1,8 +1,8 @@
 """From the columns of a table to the numbers that models learn from.
 
-An encoding is fitted on training rows alone and is data: with it a row can be encoded anywhere. Numbers stay
-as they are, in raw units. Where one is missing the median stands, and a feature of its own says so.
-Categories become a 0 or 1 for each frequent one, and one for all others, which unseen ones join.
+An encoding is fitted on training rows alone and stored as data, so that a row can be encoded anywhere.
+Numbers stay as they are, in raw units; the median replaces missing ones, and a feature of its own marks them.
+A category column becomes a 0/1 feature for each frequent category, and one for all others, seen or unseen.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from kdcli.data.tables.reading import Table
 
 LEVELS = 20  # categories of a column that have a feature of their own
-RARE = 10  # rows that such a category has at least
-LARGEST = 3.0e38  # of a float32
+RARE = 10  # least number of rows of such a category
+LARGEST = 3.0e38  # that a float32 may be
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Encoded:
     """How one column is encoded.
 
     kind      "number", "yes/no", "category" or "date"
-    middle    what stands for a missing value: the median, or of yes/no the more frequent of 0 and 1
-    missing   whether a feature says that the value is missing
-    levels    categories that have a feature each, the most frequent first; "other" joins all else
+    middle    what replaces a missing value: the median, or for yes/no the more frequent of 0 and 1
+    missing   whether there is a feature that marks missing values
+    levels    categories that have a feature each, the most frequent first
     others    whether there is a feature for all other categories
-    format    that of dates in text
-    numeric   whether categories, or yes and no, are numbers: whole ones are levels without decimals
+    format    the format of dates in text
+    numeric   whether categories, or yes and no, are numbers: whole numbers are levels without decimals
     """
 
     name: str
@@ -50,14 +50,14 @@ class Encoded:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Encoded:
-        """Read what `to_record` gave; raises ValueError saying what it would not have written."""
+        """Read a record that `to_record` returned; raises ValueError if it is not valid."""
         known = cls.__dataclass_fields__
         if not isinstance(record, dict) or set(record) | {"numeric"} != {*known}:
-            raise ValueError("it is no encoding of a column")
+            raise ValueError("it is not an encoding of a column")
         levels = record["levels"]
         if not isinstance(levels, (list, tuple)) or not all(isinstance(level, str) for level in levels):
-            raise ValueError("the levels of a column must be texts")
-        if "numeric" not in record:  # of a kd that wrote numbers as they were
+            raise ValueError("the levels of a column must be a list of texts")
+        if "numeric" not in record:  # an older kd, which wrote levels as they were in the file
             number = bool(levels) and all(re.fullmatch(r"-?\d+(\.\d+)?", level) for level in levels)
             levels = [level.removesuffix(".0") if number else level for level in levels]
             record = {**record, "numeric": number}
@@ -66,7 +66,7 @@ class Encoded:
         if read.kind not in LEARNED or any(
             type(getattr(read, key)) is not kind for key, kind in kinds.items()
         ):
-            raise ValueError("a column is of no kind that there is")
+            raise ValueError("the encoding of a column has an unknown kind, or a value of another type")
         return read
 
     def to_record(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Encoded:
 
 
 def placed(columns: Iterable[Encoded]) -> Iterator[tuple[Encoded, slice]]:
-    """Yield each column with the place of its features among those of all."""
+    """Yield each column with the slice of its features among those of all columns."""
     start = 0
     for column in columns:
         end = start + len(column.features)
@@ -122,7 +122,7 @@ def fitted(column: Column, values: pl.Series) -> Encoded:
 
 
 def in_words(values: pl.Series) -> pl.Series:
-    """Return categories as words: whole numbers have no decimals, whatever type a file gave them."""
+    """Return categories as words: whole numbers have no decimals, whatever their type in the file."""
     import polars as pl
 
     words = values.cast(pl.String)
@@ -130,9 +130,10 @@ def in_words(values: pl.Series) -> pl.Series:
 
 
 def as_numbers(kind: str, values: pl.Series, format: str = "", *, strict: bool = True) -> pl.Series:
-    """Return values as float64, nulls where they are missing: dates as days, yes as 1.
+    """Return values as float64, with nulls where they are missing: dates as days since 1970, yes as 1.
 
-    Unless it is `strict`, what is no number or date is null as well; so is what is neither yes nor no.
+    Unless `strict`, a value that is not a number or date becomes null as well; so does one that is neither
+    yes nor no in any case.
     """
     import polars as pl
 
@@ -153,7 +154,7 @@ def as_numbers(kind: str, values: pl.Series, format: str = "", *, strict: bool =
 def encode(table: Table, encodings: Sequence[Encoded], *, release: bool = False) -> Tensor:
     """Encode the rows of a table as `(n, features)` float32.
 
-    With `release` a column leaves the table as soon as it is encoded, so that its memory is free. Raises
+    With `release` a column is removed from the table as soon as it is encoded, to free its memory. Raises
     `KdError` naming the row of a number that is not finite, or too large for a float32.
     """
     import torch
@@ -198,6 +199,6 @@ def _check_finite(table: Table, name: str, numbers: pl.Series) -> None:
     if odd.any():
         row = int(odd.arg_true()[0])
         raise KdError(
-            f"{table.place(row)}: column '{name}' has {numbers[row]:g}, which is no finite number of 32 bits",
-            "correct the value, or --missing TEXT takes it for a missing one",
+            f"{table.place(row)}: column '{name}' has {numbers[row]:g}, which is not a finite 32-bit number",
+            "correct the value, or read it as missing with --missing TEXT",
         )

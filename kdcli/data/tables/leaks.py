@@ -1,4 +1,4 @@
-"""What makes a test look better than it is: rows that were trained on, and features that tell the label."""
+"""Leaks, which make test results too good: training rows in the test, and features that tell the label."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CHUNK = 65_536  # rows whose keys are computed at once
-MANY = 200_000  # rows from which equal ones are not looked for
-GLANCE = 1000  # rows that tell most features apart from those that have a value for each class
+MANY = 200_000  # with more rows than this, kd does not look for equal ones
+GLANCE = 1000  # rows that suffice to rule out most features, which have more values than classes
 
 
 def leaks(
     x: Tensor, y: Tensor, index: Mapping[str, Tensor], names: Sequence[str], *, separable: bool
 ) -> list[str]:
-    """Say how many test rows of draw 0 are trained on as well, and which feature tells the label.
+    """Return notes on test rows of draw 0 that are also training rows, and on features that tell the label.
 
     x is `(n, features)`, y `(n,)`, and `index` has the rows of each split in each draw, `(draws, n)`. Rows
-    are `separable` where --together could keep equal ones in one split.
+    are `separable` if --together could keep equal rows in one split.
     """
     notes = []
     if twice := trained_on(x, y, index) if len(y) <= MANY else 0:
@@ -34,7 +34,7 @@ def leaks(
 
 
 def trained_on(x: Tensor, y: Tensor, index: Mapping[str, Tensor]) -> int:
-    """Count the test rows of draw 0 that equal a training row, label included: by random projections."""
+    """Count the test rows of draw 0 that equal a training row, label included, with random projections."""
     import torch
 
     key = torch.randn(x.shape[1] + 1, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)

@@ -1,6 +1,6 @@
-"""The text of a table, in blocks of whole rows: which line each row begins at, and how many columns it has.
+"""The text of a table in blocks of whole rows, with the first line and the number of columns of each row.
 
-A file is never in memory as a whole, only a block of it.
+Only one block of a file is in memory at a time.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import BinaryIO, NamedTuple
 
 from kdcli.errors import KdError
 
-BLOCK = 2**23  # bytes that are looked at together
+BLOCK = 2**23  # bytes that are read at once
 MARK = b"\xef\xbb\xbf"
 
 
 class Block(NamedTuple):
-    """Whole rows of a file: their text, and the line that each begins at. A blank line is a row as well."""
+    """Whole rows of a file: their text, and the line that each begins at. A blank line counts as a row."""
 
     content: bytes
     lines: Sequence[int]
 
 
 class Rows:
-    """The rows of a text file in UTF-8, each with as many columns as the first that is not blank.
+    """The rows of a text file in UTF-8, each with as many columns as the first row that is not blank.
 
-    `start` is the text that the file begins with; `notes` say what was recognised. Raises `KdError` for other
-    encodings, and where a row has other columns.
+    `start` is the text that the file begins with; `notes` say what was detected. Raises `KdError` for other
+    encodings, and for a row with another number of columns.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
@@ -71,19 +71,19 @@ class Rows:
             raise KdError(
                 f"{self.path}, line {line + before}: byte {content[error.start]:#04x} is not UTF-8; "
                 "is the file in Latin-1?",
-                "save it in UTF-8, such as with `iconv -f LATIN1 -t UTF-8`",
+                "save it in UTF-8, for example with `iconv -f LATIN1 -t UTF-8`",
             ) from None
 
     def _checked(self, rows: Sequence[tuple[int, int]]) -> Sequence[int]:
-        """Return the lines of rows; raises `KdError` at the first that has other columns."""
+        """Return the lines of rows; raises `KdError` at the first with another number of columns."""
         lines = array("q")
         for line, count in rows:
             if not self.width:
                 self.width, self.first = count, line
             if count not in (0, self.width):
                 raise KdError(
-                    f"{self.path}, line {line}: {count} columns, where line {self.first} has {self.width}",
-                    "correct the line; a text that has the separator in it must stand in double quotes",
+                    f"{self.path}, line {line}: {count} columns, but line {self.first} has {self.width}",
+                    "correct the line; a text with the separator in it must be in double quotes",
                 )
             lines.append(line)
         return lines
@@ -100,10 +100,10 @@ def _without_lines(content: bytes, count: int) -> bytes:
 def _rows(
     path: Path, content: bytes, separator: str, line: int, *, last: bool
 ) -> tuple[list[tuple[int, int]], bytes, int]:
-    """Return the line that each row begins at with its number of columns, 0 of a blank line.
+    """Return the line that each row begins at, with its number of columns, which is 0 for a blank line.
 
-    Besides, what is left of a row that goes on after this content unless it is the `last`, and the line after
-    the rows. The content begins at a `line`, counted from 1.
+    Also returns the text of a row that continues after this content, unless it is the `last` one, and the
+    number of the line after the rows. The content begins at the given `line`, counted from 1.
     """
     if b'"' not in content:
         between = separator.encode()
@@ -129,6 +129,6 @@ def _rows(
         if ended and not last:
             return rows, "".join(pending).encode(), start
         raise KdError(
-            f"{path}, line {start}: {error}", "close the quotes that are open, or double those within a text"
+            f"{path}, line {start}: {error}", "close any open quotes, and double quotes within a text"
         ) from None
     return rows, b"", start

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import polars as pl
 
-MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL")  # besides blanks
+MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL")  # after blanks are stripped
 
 
 def missing_words(more: Sequence[str]) -> list[str]:
-    """Return the words that count as missing: those that always do, and more."""
+    """Return the words that count as missing: the usual ones, and the user's own."""
     return [*dict.fromkeys([*MISSING, *more])]
 
 
 def with_nulls(column: pl.Series, more: Sequence[str], found: Counter[str]) -> pl.Series:
-    """Return a column of text with nulls for what counts as missing, and count the words that do."""
+    """Return a column of text with nulls for words that count as missing; `found` counts these words."""
     words = missing_words(more)
     missing = column.is_in(words)
     if not bool(missing.any()):
@@ -30,6 +30,6 @@ def with_nulls(column: pl.Series, more: Sequence[str], found: Counter[str]) -> p
 
 
 def note_of_missing(found: Mapping[str, int]) -> list[str]:
-    """Say which words stood for missing values, and how often."""
-    told = ", ".join(f"'{word}' ({count:,})" for word, count in found.items())
-    return [f"missing values: {told} (--missing adds another)"] if found else []
+    """Return a note of the words that stood for missing values, and how often."""
+    words = ", ".join(f"'{word}' ({count:,})" for word, count in found.items())
+    return [f"missing values: {words} (--missing adds another)"] if found else []

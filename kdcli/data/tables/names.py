@@ -1,4 +1,4 @@
-"""What the columns of a table may be called."""
+"""The names that the columns of a table may have."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kdcli.errors import KdError
 
 
 def check_names(place: str, names: Sequence[str], otherwise: str) -> None:
-    """Raise `KdError` for names that do not tell columns apart; says what may be done `otherwise`."""
+    """Raise `KdError` for missing or equal names, or patterns; the hint also has the way out `otherwise`."""
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
         raise KdError(f"{place}: two columns are called '{twice[0]}'", f"rename one of them; {otherwise}")
     if "" in names:
@@ -18,5 +18,5 @@ def check_names(place: str, names: Sequence[str], otherwise: str) -> None:
             f"{place}: column {number} has no name{index}", f"name it in the file, or remove it; {otherwise}"
         )
     if patterns := [name for name in names if name.startswith("^") and name.endswith("$")]:
-        # Polars would look for columns that match it.
+        # Polars would look for columns that match such a name.
         raise KdError(f"{place}: a column is called '{patterns[0]}', a pattern", f"rename it; {otherwise}")

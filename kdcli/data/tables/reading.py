@@ -1,7 +1,7 @@
 """Reading a table from a file: text in any common dialect, Parquet, or Arrow.
 
-Nothing is guessed silently: what was recognised is said in notes, and what cannot be read names the file, the
-line and what was expected. Every row is looked at; what a column is, is decided later.
+Nothing is guessed silently: notes say what was detected, and errors name the file, the line and what was
+expected. Every row is read; the kinds of the columns are decided later.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ MB = 10**6
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it was read: columns of text, or of the types of a columnar file, missing values as nulls.
+    """A table as it was read: columns of text, or of the types of a columnar file, with nulls where missing.
 
-    `notes` say what was recognised. `place` names a row, counted from 0, for a person: the file and the line
-    that it begins at, or the row where there are no lines.
+    `notes` say what was detected. `place` returns where a row, counted from 0, is in the file, for messages:
+    the line that it begins at, or the number of the row if the file has no lines.
     """
 
     path: Path
@@ -43,24 +43,24 @@ class Table:
 
 
 def suffix_of(path: Path) -> str:
-    """Return the suffix that tells a file's format, without that of gzip."""
+    """Return the suffix of a file's format, without that of gzip."""
     name = path.name.lower()
     return Path(name.removesuffix(".gz")).suffix
 
 
 def is_text(path: Path) -> bool:
-    """Whether a table is text by its name."""
+    """Whether a table is text, according to its name."""
     return suffix_of(path) in TEXT
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file is a table by its name."""
+    """Whether a file is a table, according to its name."""
     return suffix_of(path) in (*TEXT, *columnar.SUFFIXES)
 
 
 def read_table(path: Path, dialect: Dialect, watch: Watch = unwatched) -> Table:
-    """Read a table; raises `KdError` saying where the file is not one."""
-    # Polars keeps memory that it has done with for ten seconds, beside which there is none for the encoding.
+    """Read a table; raises `KdError` with the place in the file if it cannot be read."""
+    # Polars keeps unused memory for ten seconds, which would leave too little for the encoding.
     os.environ.setdefault("_RJEM_MALLOC_CONF", "background_thread:true,dirty_decay_ms:0,muzzy_decay_ms:0")
     with opened(path) as (raw, file):
         if suffix_of(path) in columnar.SUFFIXES:
@@ -69,13 +69,13 @@ def read_table(path: Path, dialect: Dialect, watch: Watch = unwatched) -> Table:
             return Table(path, frame, found, lambda row: f"{path.name}, row {row + 1}")
         with watch(f"reading {path.name}", max(1, path.stat().st_size // MB), "MB", 1) as report:
             read = text.read(path, file, dialect, lambda: report(raw.tell() // MB, None))
-    frame, lines, notes, headed = read  # without the lines holding on to the frame
+    frame, lines, notes, headed = read  # so that the function below does not keep the frame in memory
     return Table(path, frame, tuple(notes), lambda row: f"{path.name}, line {lines[row]}", headed)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    """Open a file as it is, and as it is unpacked; raises `KdError` where it cannot be read."""
+    """Open a file, both raw and unpacked; raises `KdError` if it cannot be read."""
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"

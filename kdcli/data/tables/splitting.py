@@ -1,4 +1,4 @@
-"""Which rows of a table are trained on, validated on and tested on, in each draw."""
+"""Splitting the rows of a table into training, validation and test rows, in each draw."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from kdcli.words import counted
 if TYPE_CHECKING:
     from torch import Tensor
 
-NAMES = {  # of splits, as columns of tables and folders call them
+NAMES = {  # of splits, in columns of tables and as folders
     "train": ("train", "training", "tr"),
     "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing", "te", "holdout"),
 }
 SPLIT_OF = {name: split for split, names in NAMES.items() for name in names}
 
-FOLDS = 20  # that groups are put in, so that a split has its share of rows to a twentieth
+FOLDS = 20  # of groups, so that the share of a split is exact to a twentieth of the rows
 FEW = "each split needs groups of rows with each class; leave out --group, --together"
 
 
@@ -31,8 +31,8 @@ def drawn(
 ) -> dict[str, Tensor]:
     """Split rows with the labels `y (n,)` at random, class by class, as `(draws, n)` for each split.
 
-    `shares` are those of the test rows in all and of the validation rows in the rest. The splits in `fixed`
-    have their rows already: they stay. `stream` names the random stream.
+    `shares` are the share of the test rows in all rows, and of the validation rows in the rest. The splits in
+    `fixed` keep the rows that are given there. `stream` names the random stream.
     """
     import torch
 
@@ -62,9 +62,9 @@ def drawn(
 def by_group(
     y: Tensor, groups: Tensor, shares: tuple[float, float], seed: int, draws: int
 ) -> dict[str, Tensor]:
-    """Split rows so that those of one group `(n,)` are in one split, with about the shares of each class.
+    """Split rows so that those of one group are in one split, with about the same shares of each class.
 
-    The splits of all draws are as large as the smallest of them.
+    `groups (n,)` is the group of each row. In all draws, a split has the size of its smallest over the draws.
     """
     import torch
 
@@ -83,9 +83,9 @@ def by_group(
 
 
 def _some_groups(y: Tensor, groups: Tensor, share: float, random_state: int) -> Tensor:
-    """Choose whole groups with about a share of the rows of each class; returns which rows, `(n,)`.
+    """Choose whole groups with about this `share` of the rows of each class; returns a mask `(n,)`.
 
-    They are so many of FOLDS folds, or of one fold for each group where there are fewer.
+    The groups are put in FOLDS folds, or in one fold each if they are fewer, and the first folds are chosen.
     """
     import torch
     from sklearn.model_selection import StratifiedGroupKFold
@@ -94,7 +94,7 @@ def _some_groups(y: Tensor, groups: Tensor, share: float, random_state: int) -> 
     folds = max(2, min(FOLDS, count, int(y.bincount().max())))
     wanted, inside = max(1, round(share * folds)), torch.zeros(len(y), dtype=torch.bool)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of few rows of a class: what is split is checked
+        warnings.simplefilter("ignore")  # about classes with few rows: `check_classes` checks the splits
         try:
             splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=random_state)
             for _, part in islice(splitter.split(y.numpy(), y.numpy(), groups.numpy()), wanted):
@@ -105,7 +105,7 @@ def _some_groups(y: Tensor, groups: Tensor, share: float, random_state: int) -> 
 
 
 def in_order(time: Tensor, shares: tuple[float, float]) -> dict[str, Tensor]:
-    """Split rows by their time `(n,)`: the latest are tested on, those before validated on."""
+    """Split rows by their `time (n,)`: the latest are test rows, and those before are validation rows."""
     order = time.argsort(stable=True)
     n_test = max(1, round(shares[0] * len(order)))
     n_val = max(1, round(shares[1] * (len(order) - n_test)))
@@ -114,9 +114,9 @@ def in_order(time: Tensor, shares: tuple[float, float]) -> dict[str, Tensor]:
 
 
 def by_column(values: Sequence[str], column: str) -> dict[str, Tensor]:
-    """Return the rows to validate and to test on, by a column that names the split of each row.
+    """Return the validation and test rows, from a column that names the split of each row.
 
-    Training rows are all others. Raises `UsageError` for other names.
+    All other rows are for training. Raises `UsageError` for a name that is not that of a split.
     """
     import torch
 
@@ -125,7 +125,7 @@ def by_column(values: Sequence[str], column: str) -> dict[str, Tensor]:
         odd = values[found.index(None)]
         allowed = "; ".join(", ".join(names) for names in NAMES.values())
         raise UsageError(
-            f"--split: column '{column}' has '{odd}', which names no split", f"names of splits: {allowed}"
+            f"--split: column '{column}' has '{odd}', which is not a split", f"names of splits: {allowed}"
         )
     return {
         split: torch.tensor([k for k, name in enumerate(found) if name == split], dtype=torch.int64)
@@ -135,7 +135,7 @@ def by_column(values: Sequence[str], column: str) -> dict[str, Tensor]:
 
 
 def check_classes(y: Tensor, index: dict[str, Tensor], classes: Sequence[str]) -> None:
-    """Raise `KdError` unless every class has a row in every split of every draw, with the counts."""
+    """Raise `KdError` unless every class has a row in every split of every draw."""
     for split, draws in index.items():
         for rows in draws:
             counts = y[rows].bincount(minlength=len(classes))
@@ -143,7 +143,7 @@ def check_classes(y: Tensor, index: dict[str, Tensor], classes: Sequence[str]) -
                 missing = int(counts.argmin())
                 total = int((y == missing).sum())
                 raise KdError(
-                    f"class '{classes[missing]}' has {counted(total, 'row')}, none of them for {split}",
-                    "each split needs a row of each class: remove the class, join it with another, or change "
-                    "the fractions",
+                    f"class '{classes[missing]}' has {counted(total, 'row')}, none in {split}",
+                    "each split needs a row of each class: remove the class, merge it with another, or "
+                    "change the fractions",
                 )

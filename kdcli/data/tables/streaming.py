@@ -1,4 +1,4 @@
-"""Reading a table piece by piece, so that memory has room for one of any length."""
+"""Reading a table piece by piece, so that a table of any length needs little memory."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ AT_ONCE = 100_000  # rows of a columnar file
 
 
 def pieces_of(path: Path, dialect: Dialect) -> Iterator[Table]:
-    """Yield the rows of a file in pieces; raises `KdError` saying where the file is no table.
+    """Yield the rows of a file in pieces; raises `KdError` with the place if it cannot be read.
 
-    Text is read in blocks, a file in Parquet or Arrow as a whole.
+    Text is read in blocks, but a Parquet or Arrow file as a whole.
     """
     if is_text(path):
         with opened(path) as (_, file):
@@ -31,7 +31,7 @@ def pieces_of(path: Path, dialect: Dialect) -> Iterator[Table]:
 
 
 def pieces(path: Path, file: BinaryIO, dialect: Dialect) -> Iterator[Table]:
-    """Yield the rows of a text in blocks; raises `KdError` where it is no table, or has no rows."""
+    """Yield the rows of a text in blocks; raises `KdError` if it is not a table, or has no rows."""
     reading, rows = Reading(path, dialect, frozenset()), Rows(path, file)
     separator = reading.separator(rows.start.decode("utf-8", "ignore"))
     empty = True

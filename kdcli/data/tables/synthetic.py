@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-PAIRS = 1 << 19  # of rows whose distances are computed at once: few enough to stay in the processor's cache
+PAIRS = 1 << 19  # pairs of rows whose distances are computed at once, few enough for the processor's cache
 
 
 def munge(
@@ -25,7 +25,7 @@ def munge(
     s: float = 1.0,
     numeric: Collection[str],
 ) -> pl.DataFrame:
-    """Draw new rows, `passes` for each given one, by MUNGE (Bucilă, Caruana and Niculescu-Mizil, 2006).
+    """Draw new rows, `passes` for each given row, with MUNGE (Bucilă, Caruana and Niculescu-Mizil, 2006).
 
     A new row begins as a copy of a given row e, whose nearest other row is e′ (see `nearest_other_rows`).
     Each attribute a changes with probability `p`: a number to a draw from N(e′_a, |e_a − e′_a| / s), with
@@ -117,7 +117,7 @@ def _one_pass(
 
 
 def _drawn(own: pl.Series, other: pl.Series, random: np.random.Generator, s: float) -> pl.Series:
-    """Draw numbers around those of the neighbours, whole ones if all of the column's own are whole."""
+    """Draw numbers around those of the neighbours: whole numbers if all of the column are whole."""
     import numpy as np
     import polars as pl
 
@@ -132,7 +132,7 @@ def _drawn(own: pl.Series, other: pl.Series, random: np.random.Generator, s: flo
 
 
 def _as_floats(numbers: pl.Series) -> NDArray[np.float64]:
-    """Return numbers as float64, NaN where they are missing."""
+    """Return numbers as float64, with NaN where they are missing."""
     import polars as pl
 
     floats: NDArray[np.float64] = numbers.cast(pl.Float64).to_numpy()

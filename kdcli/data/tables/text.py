@@ -1,8 +1,7 @@
 """Reading a table from text in any common dialect, block by block.
 
-Numbers are kept as such as soon as they are read, which takes less memory than their text. A column that
-turns out to have other values too is read again as text, so that no value is spelled otherwise than in the
-file.
+Numbers are stored as numbers as soon as they are read, which takes less memory than their text. If a column
+turns out to have other values too, it is read again as text, so that each value is spelled as in the file.
 """
 
 from __future__ import annotations
@@ -27,22 +26,23 @@ if TYPE_CHECKING:
     import polars as pl
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-SAMPLE = 200  # lines by which separators are recognised
+SAMPLE = 200  # lines from which the separator is detected
 NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
 DECIMAL_COMMA = r"^[+-]?\d+,\d+$"
 THOUSANDS = r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$"
 PLAIN = r"^[+-]?\d+(\.\d+)?$"
 INTEGER = r"^[+-]?\d+$"
 WHOLE = r"^-?\d{1,15}$"
-LEADING_ZERO = r"^[+-]?0\d"  # of codes, which are no numbers
+CHECK = "check its quotes"
+LEADING_ZERO = r"^[+-]?0\d"  # such values are codes, not numbers
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text file is to be read; an empty `separator` or `decimal` is recognised by kd.
+    """How a text file is to be read; kd detects an empty `separator` or `decimal`.
 
-    Of a file of more `rows` the first are read; 0 reads all. A header may have the `numbers` as names, and a
-    first column without a name is called `unnamed`, such as an index that was saved with a table.
+    At most the first `rows` rows are read; 0 reads all. A header may have names that are among the `numbers`,
+    and a first column without a name, such as an index that was saved with a table, is called `unnamed`.
     """
 
     separator: str = ""
@@ -55,9 +55,9 @@ class Dialect:
 
 
 class Text(NamedTuple):
-    """A table that was read from text: its columns, the line that each row begins at, and what is to be said.
+    """A table that was read from text: its columns, the line that each row begins at, and notes for the user.
 
-    It is `headed` where the first line names the columns.
+    It is `headed` if the first line names the columns.
     """
 
     frame: pl.DataFrame
@@ -67,7 +67,7 @@ class Text(NamedTuple):
 
 
 def read(path: Path, file: BinaryIO, dialect: Dialect, tell: Callable[[], None]) -> Text:
-    """Read a table; raises `KdError` saying where the file is not one. It is told of every block."""
+    """Read a table, and call `tell` after each block; raises `KdError` with the place of an error."""
     reading = Reading(path, dialect, frozenset())
     reading.read(file, tell)
     if mixed := reading.mixed():
@@ -79,7 +79,7 @@ def read(path: Path, file: BinaryIO, dialect: Dialect, tell: Callable[[], None])
 
 @dataclass
 class Reading:
-    """A table that is being read; the columns `as_text` keep the spelling of all values."""
+    """A table that is being read; the values of the columns in `as_text` keep their spelling."""
 
     path: Path
     dialect: Dialect
@@ -90,7 +90,7 @@ class Reading:
     lines: array[int] = field(default_factory=lambda: array("q"))
     found: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
-    rows: int = 0  # that were seen, without the header
+    rows: int = 0  # the number of rows that were seen, without the header
     blank: int = 0
 
     def read(self, file: BinaryIO, tell: Callable[[], None]) -> None:
@@ -105,10 +105,10 @@ class Reading:
             raise KdError(f"{self.path} is empty", "a table has a line for each example")
 
     def separator(self, start: str) -> str:
-        """Return what separates the columns in a file that starts so."""
+        """Return the separator of the columns, given the start of the file."""
         given = self.dialect.separator.replace("\\t", "\t")
         if given and (len(given.encode()) != 1 or given in '"\r\n'):
-            raise UsageError(f"--separator: '{given}' is not one ASCII character", "such as ';' or '\\t'")
+            raise UsageError(f"--separator: '{given}' is not one ASCII character", "for example ';' or '\\t'")
         separator = given or _recognised(start)
         if not given and separator != ",":
             self.notes.append(f"columns are separated by {SEPARATORS[separator]} (--separator)")
@@ -136,7 +136,7 @@ class Reading:
             self.columns.setdefault(name, []).append(kept.alias(name))
 
     def _take_names(self, first: list[str], line: int) -> None:
-        """Take the names of the columns from the first row, or call them by their place."""
+        """Take the names of the columns from the first row, or name them by their numbers."""
         self.headed = self.dialect.header and _is_header(first, self.dialect.numbers)
         if self.headed:
             first[0] = first[0] or self.dialect.unnamed
@@ -150,7 +150,7 @@ class Reading:
             )
 
     def taken(self) -> Text:
-        """Return the rows that were added since the last time, each block's columns as they are in it."""
+        """Return the rows that were added since the last call, with the types of this block."""
         import polars as pl
 
         columns = [_typed(self.columns.pop(name), self.dialect.decimal, {}) for name in self.names]
@@ -172,7 +172,7 @@ class Reading:
         import polars as pl
 
         if not self.lines:
-            raise KdError(f"{self.path} has a header and no rows", "a table has a line for each example")
+            raise KdError(f"{self.path} has a header but no rows", "a table has a line for each example")
         wanted = self.dialect.rows
         if wanted and wanted < self.rows:
             self.notes.append(f"only the first {wanted:,} of {self.rows:,} rows were read (--n-rows)")
@@ -189,13 +189,13 @@ class Reading:
 
 
 def _recognised(text: str) -> str:
-    """Return what separates the columns: what gives the most columns, alike in the first lines."""
+    """Detect the separator: the one that gives the most columns, equally many in all of the first lines."""
     lines = [line for line in text[: 1 << 20].splitlines()[:SAMPLE] if line.strip()] or [""]
 
     def columns(separator: str) -> int:
         try:
             counts = {len(row) for row in csv.reader(lines, delimiter=separator)}
-        except csv.Error:  # such as a text without an end; the line is named later
+        except csv.Error:  # for example an open quote; a later error names the line
             return 0
         return counts.pop() if len(counts) == 1 else 0
 
@@ -206,7 +206,7 @@ def _recognised(text: str) -> str:
 
 
 def _parsed(path: Path, content: bytes, separator: str, width: int, height: int) -> pl.DataFrame:
-    """Return rows as text; where Polars takes quotes otherwise, as the csv module reads them."""
+    """Return rows as text; if Polars reads quotes in another way, the csv module reads them."""
     import polars as pl
 
     try:
@@ -219,20 +219,20 @@ def _parsed(path: Path, content: bytes, separator: str, width: int, height: int)
     try:
         rows = [row if len(row) == width else [""] * width for row in csv.reader(lines, delimiter=separator)]
     except csv.Error as error:
-        raise KdError(f"{path} cannot be read as a table: {error}", "see the file") from None
+        raise KdError(f"{path} cannot be read as a table: {error}", CHECK) from None
     if len(rows) != height:
-        raise KdError(f"{path} cannot be read as a table: {len(rows)} rows, {height} lines", "see the file")
+        raise KdError(f"{path} cannot be read as a table: {len(rows)} rows, {height} lines", CHECK)
     return pl.DataFrame(rows, [f"column {k + 1}" for k in range(width)], orient="row")
 
 
 def _is_header(names: Sequence[str], numbers: Collection[str]) -> bool:
-    """Whether a first line names columns: none is a missing value, or a number but for some that differ."""
+    """Whether a first line names columns: it has no "?", and no numbers but different ones in `numbers`."""
     odd = [name for name in names if NUMBER.fullmatch(name) or name == "?"]
     return len(set(odd)) == len(odd) and set(odd) <= set(numbers)
 
 
 def _without_blank_rows(frame: pl.DataFrame, lines: Sequence[int]) -> tuple[pl.DataFrame, Sequence[int], int]:
-    """Return the rows that are not blank, the lines that they begin at, and how many others there are."""
+    """Return the rows that are not blank, the lines that they begin at, and the number of blank rows."""
     import polars as pl
 
     first = frame[frame.columns[0]]
@@ -250,7 +250,7 @@ def _without_blank_rows(frame: pl.DataFrame, lines: Sequence[int]) -> tuple[pl.D
 
 
 def _as_numbers(column: pl.Series) -> pl.Series:
-    """Return a column of text as numbers where all of its values are; as it is where they are not."""
+    """Return a column of text as numbers if all of its values are numbers, and unchanged otherwise."""
     import polars as pl
 
     numbers = column.cast(pl.Float64, strict=False)
@@ -261,7 +261,7 @@ def _as_numbers(column: pl.Series) -> pl.Series:
 
 
 def _typed(parts: list[pl.Series], decimal: str, commas: dict[str, list[str]]) -> pl.Series:
-    """Return a column, joined from its parts: of numbers where all values are, else of text."""
+    """Return a column joined from its parts: of numbers if all values are numbers, otherwise of text."""
     import polars as pl
 
     kinds = {part.dtype for part in parts if part.null_count() < len(part)}
@@ -272,13 +272,13 @@ def _typed(parts: list[pl.Series], decimal: str, commas: dict[str, list[str]]) -
     column, kind_of_commas = _without_commas(column, decimal)
     if kind_of_commas:
         commas.setdefault(kind_of_commas, []).append(column.name)
-    return _as_numbers(column) if kind_of_commas else column  # no part of it was all numbers
+    return _as_numbers(column) if kind_of_commas else column  # some part has values that are not numbers
 
 
 def _without_commas(column: pl.Series, decimal: str) -> tuple[pl.Series, str]:
-    """Return a column without the commas in its numbers, and what they were; as it is where it has others.
+    """Return a column without the commas in its numbers, and their kind: "thousands" or "decimal".
 
-    Raises `KdError` where they may be either.
+    The kind is "", and the column unchanged, if there are other values. Raises `KdError` if it is unclear.
     """
     there = column.drop_nulls()
     commas = there.str.contains(",", literal=True)
@@ -290,8 +290,8 @@ def _without_commas(column: pl.Series, decimal: str) -> tuple[pl.Series, str]:
         if not decimal:
             example = there.filter(commas)[0]
             raise KdError(
-                f"column '{column.name}' has numbers such as '{example}': thousands, or decimals?",
-                "--decimal . takes such commas for those of thousands, --decimal , for decimal ones",
+                f"column '{column.name}' has numbers such as '{example}': thousands, or a decimal comma?",
+                "--decimal . reads such commas as thousands separators, --decimal , as decimal commas",
             )
     if decimal != "." and bool((there.str.contains(DECIMAL_COMMA) | there.str.contains(INTEGER)).all()):
         return column.str.replace(",", ".", literal=True), "decimal"

@@ -1,4 +1,4 @@
-"""The rows of a table for others: numbers as numbers, and other values as they stand there."""
+"""The rows of a table for other programs: numbers as numbers, and other values as they are in the file."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 def typed(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a table whose columns of text have numbers where all of their values are some.
+    """Return a table whose text columns become numbers if all of their values are numbers.
 
-    Digits with leading zeros are a code, and stay text.
+    Digits with leading zeros are a code and stay text.
     """
     import polars as pl
 

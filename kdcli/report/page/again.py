@@ -84,7 +84,8 @@ def _own_files(experiment: Experiment) -> Iterator[Block]:
 
 
 def _recipe(experiment: Experiment) -> str:
-    return dump(experiment.recipe)
+    """Return the recipe without the comments that explain its keys."""
+    return "\n".join(line for line in dump(experiment.recipe).splitlines() if not line.startswith("#"))
 
 
 def versions_table(stored: Sequence[Stored[Any]]) -> Table:

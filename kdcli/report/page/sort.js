@@ -3,12 +3,10 @@
 for (const table of document.querySelectorAll("table")) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
-    const words = head.querySelector("span") || head;
-    if (!words.textContent.trim()) return;
     const button = document.createElement("button");
     button.type = "button";
-    button.append(...words.childNodes);
-    words.append(button);
+    button.setAttribute("aria-label", `sort by ${head.textContent.trim() || "name"}`);
+    (head.querySelector("span") || head).append(button);
     button.addEventListener("click", () => {
       const rising = head.getAttribute("aria-sort") !== "ascending";
       for (const other of heads) other.removeAttribute("aria-sort");

@@ -35,7 +35,7 @@ def study_page(evidence: StudyEvidence, figures: Figures) -> Page:
         *figures.chapters(),
         Chapter("What varies", [Facts([(key, _values(values)) for key, values in study.varied.items()])]),
         Chapter("Cautions", list(_cautions(evidence))),
-        _again(study),
+        again(study),
     ]
     varied = listed([leaf(key) for key in study.varied])
     subtitle = f"A study of knowledge distillation: {counted(runs, 'run')} that differ in {varied}."
@@ -59,7 +59,9 @@ def _comparison(evidence: StudyEvidence) -> Iterator[Block]:
 def _cautions(evidence: StudyEvidence) -> Iterator[Block]:
     folder = evidence.study.folder
     if evidence.missing:
-        yield Paragraph(f"{counted(len(evidence.missing), 'run')} of the plan are not there yet.", "caution")
+        missing = len(evidence.missing)
+        verb = "is" if missing == 1 else "are"
+        yield Paragraph(f"{counted(missing, 'run')} of the plan {verb} not there yet.", "caution")
     for name, (error, hint) in evidence.unread.items():
         failed, helps = failure_of(folder.run(name))
         told = joined(f"{name} is left out: {failed or error}; ", helps if failed else hint)
@@ -68,7 +70,7 @@ def _cautions(evidence: StudyEvidence) -> Iterator[Block]:
         yield Paragraph("All runs of the plan are there, and none is left out.")
 
 
-def _again(study: Study) -> Chapter:
+def again(study: Study) -> Chapter:
     """Return the chapter on how a study is made again, and how one knows that it is the same."""
     source = next((name for name in study_names() if _same(study, name)), "")
     options = {} if study.reproducible == EXACT else {"reproducible": study.reproducible}

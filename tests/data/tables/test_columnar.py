@@ -49,7 +49,7 @@ def test_times_of_day_and_durations_are_numbers() -> None:
     ("values", "kind"), [([[1], [2]], "List"), ([{"k": 1}, {"k": 2}], "Struct"), ([b"x", b"y"], "Binary")]
 )
 def test_columns_of_no_plain_values_are_refused_by_name(values: list[object], kind: str) -> None:
-    with pytest.raises(KdError, match=rf"t\.parquet, column 'odd' is of the type {kind}"):
+    with pytest.raises(KdError, match=rf"t\.parquet, column 'odd' has the type {kind}"):
         read(pl.DataFrame({"a": [1, 2], "odd": values}))
 
 

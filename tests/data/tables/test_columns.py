@@ -172,7 +172,7 @@ def test_a_column_is_named_by_name_or_place_and_a_name_goes_before_a_place() -> 
     for given in ("0", "4", "-1", "²", ""):
         with pytest.raises(KdError, match=r"--drop: t\.csv has no column") as problem:
             named(table, given, "--drop")
-        assert problem.value.hint == "columns: age, 2, size; or a place from 1 to 3"
+        assert problem.value.hint == "columns: age, 2, size; or a number from 1 to 3"
     with pytest.raises(KdError, match=r"no column 'sise'; did you mean size\?"):
         named(table, "sise", "--label")
 
@@ -188,7 +188,7 @@ def test_flags_are_written_as_a_shell_reads_them() -> None:
 def test_a_record_reads_back_equal_and_another_is_refused(changed: dict[str, Any]) -> None:
     column = column_of(["a", "b", None])
     assert Column.from_record(dict(vars(column))) == column
-    with pytest.raises(ValueError, match="no column of a table"):
+    with pytest.raises(ValueError, match="not a column of a table"):
         Column.from_record({**vars(column), **changed})
 
 

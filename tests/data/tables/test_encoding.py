@@ -94,7 +94,7 @@ def test_as_numbers_keeps_nulls() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e39, -1e39])
 def test_what_is_no_finite_number_of_32_bits_is_refused_with_its_row(value: float) -> None:
-    with pytest.raises(KdError, match=r"t\.csv, line 4: column 'c' has .*no finite number of 32 bits"):
+    with pytest.raises(KdError, match=r"t\.csv, line 4: column 'c' has .*not a finite 32-bit number"):
         encoded([1.5, 2.5], [1.0, None, value, value])
 
 

@@ -46,7 +46,7 @@ def test_quotes_within_a_text_are_no_ends_of_rows() -> None:
 
 @pytest.mark.parametrize("row", [b"3,4,5", b'"3",4,5', b"3"])
 def test_a_row_of_another_width_is_named_by_its_line(row: bytes) -> None:
-    with pytest.raises(KdError, match=rf"line 3: {row.count(b',') + 1} columns, where line 1 has 2"):
+    with pytest.raises(KdError, match=rf"line 3: {row.count(b',') + 1} columns, but line 1 has 2"):
         read(b"a,b\n1,2\n" + row + b"\n4,5\n")
 
 

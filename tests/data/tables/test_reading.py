@@ -122,7 +122,7 @@ def test_commas_of_thousands_are_removed_and_told(cells: list[str], numbers: lis
 
 def test_commas_that_may_be_either_are_asked_for() -> None:
     content = "a;b\n500;x\n2,593;x\n"
-    with pytest.raises(KdError, match=r"'a' has numbers such as '2,593': thousands, or decimals\?") as asked:
+    with pytest.raises(KdError, match=r"numbers such as '2,593': thousands, or a decimal comma\?") as asked:
         read(content)
     assert "--decimal" in str(asked.value.hint)
     assert read(content, decimal=".").frame["a"].to_list() == [500, 2593]
@@ -145,9 +145,9 @@ def test_a_quote_within_a_text_without_quotes_is_a_character() -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("a,b\n1,2\n\n3\n", "line 4: 1 columns, where line 1 has 2"),
-        ("a,b\n1,2,3\n", "line 2: 3 columns, where line 1 has 2"),
-        ('a,b\n"x\ny",2\n3\n', "line 4: 1 columns, where line 1 has 2"),
+        ("a,b\n1,2\n\n3\n", "line 4: 1 columns, but line 1 has 2"),
+        ("a,b\n1,2,3\n", "line 2: 3 columns, but line 1 has 2"),
+        ('a,b\n"x\ny",2\n3\n', "line 4: 1 columns, but line 1 has 2"),
         ('a,b\n1,2\n"x,2\n', "line 3: unexpected end of data"),
         ('a,b\n1,2\n"x" z,2\n', "line 3: ',' expected after '\"'"),
         ("a,b,a\n1,2,3\n", "line 1: two columns are called 'a'"),
@@ -156,8 +156,8 @@ def test_a_quote_within_a_text_without_quotes_is_a_character() -> None:
         ("a,,c\n1,2,3\n", "line 1: column 2 has no name"),
         ("", "is empty"),
         (" \n\n", "is empty"),
-        ("a,b\n", "has a header and no rows"),
-        ("a,b\n,\n\n", "has a header and no rows"),
+        ("a,b\n", "has a header but no rows"),
+        ("a,b\n,\n\n", "has a header but no rows"),
         ("a,b\nx,1\n".encode("utf-16"), "not UTF-8 text, but UTF-16 or binary"),
         ("a,b\nx,1\n".encode("utf-16-le"), "not UTF-8 text, but UTF-16 or binary"),
         ("a,b\nx,1\nMüller,2\n".encode("latin-1"), "line 3: byte 0xfc is not UTF-8; is the file in Latin-1"),

@@ -142,5 +142,5 @@ def test_a_class_that_a_split_lacks_is_refused_with_its_count(split: str) -> Non
     whole = {"train": [[0, 1]], "val": [[2, 3]], "test": [[4, 5]]}
     check_classes(y, {name: torch.tensor(rows) for name, rows in whole.items()}, ("cat", "dog"))
     lacking = {**whole, split: [whole[split][0], [0, 6]]}
-    with pytest.raises(KdError, match=f"class 'dog' has 3 rows, none of them for {split}"):
+    with pytest.raises(KdError, match=f"class 'dog' has 3 rows, none in {split}"):
         check_classes(y, {name: torch.tensor(rows) for name, rows in lacking.items()}, ("cat", "dog"))
