@@ -11,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from customers import customers
 from data.made import own_images
@@ -20,10 +21,13 @@ from pages import NOT_RUN, SMALLER, SMALLER_FILES, Block, blocks, words_of
 # What a page may take for granted, by the word that names it there.
 STAND_INS: Mapping[str, Callable[[str], object]] = {
     "customers.csv": lambda name: customers(name, 400),
-    "new.csv": lambda name: customers(name, 20, seed=1),
+    "new.csv": lambda name: pl.read_csv(customers(name, 20, seed=1)).drop("left").write_csv(name),
     "mnist-files": lambda name: write_files(Path(name), idx_files(10)),
     "photos": lambda name: Path(own_images()).rename(name),
 }
+
+# What the environment of a job says where a page has a script for job arrays.
+JOB = {"SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_COUNT": "3"}
 
 
 @dataclass
@@ -53,6 +57,8 @@ class Reader:
         if block.file:
             Path(block.file).parent.mkdir(parents=True, exist_ok=True)
             Path(block.file).write_text(self.edited(block), encoding="utf-8")
+        for name, value in JOB.items() if block.text.startswith("#!") else ():
+            self.environment.setenv(name, value)
         for command in block.commands:
             if command not in NOT_RUN:
                 self.run(SMALLER.get(command, command) if self.quick else command)

@@ -37,8 +37,9 @@ SMALLER: Mapping[str, str] = {
     "--draws 2 --n-test 200 --run few",
     "kd distill --target labels,hard,bayes,soft": "kd distill --target labels,hard,bayes,soft --epochs 200",
     "kd run moons": "kd run moons --draws 2 --seeds 1 --n-samples 100 --n-test 200",
-    "kd run digits": "kd run digits --draws 1 --seeds 1",
-    "kd gen-data digits --run question": "kd gen-data digits --run question --draws 2",
+    "kd run digits": "kd run digits --draws 1 --seeds 1 --n-val 600 --n-test 900",
+    "kd gen-data digits --run question": "kd gen-data digits --run question --draws 2 --n-val 600 "
+    "--n-test 900",
     "kd distill --model mlp:100 --target labels,smooth,hard,shuffled,spread,self,soft --temperature 4 "
     "--transfer train:200 --epochs 300 --seeds 2": "kd distill --model mlp:100 --target labels,smooth,hard,"
     "shuffled,spread,self,soft --temperature 4 --transfer train:200 --epochs 2 --seeds 2",
@@ -46,18 +47,22 @@ SMALLER: Mapping[str, str] = {
     "kd run train.csv --label churned --val val.csv --test test.csv --from teacher.py:predict --seeds 2",
     "kd gen-data mnist --source mnist-files": "kd gen-data mnist --source mnist-files --n-val 50",
     "kd run customers.csv --label left": "kd run customers.csv --label left --draws 1 --seeds 1",
-    "kd run customers.csv --label left --draws 1": "kd run customers.csv --label left --draws 1 --seeds 2",
     "kd run customers.csv --label left --draws 10": "kd run customers.csv --label left --draws 1 --seeds 1",
-    "kd run breast-cancer --draws 5": "kd run breast-cancer --draws 2",
-    "kd run wine --draws 3": "kd run wine --draws 2",
     "kd sweep mine.toml --shard slurm --jobs 4 --outputs /shared/outputs": "kd sweep mine.toml --shard slurm "
-    "--jobs 4 --outputs shared",
+    "--jobs 1 --outputs shared",
+    "kd sweep mine.toml --jobs 4": "kd sweep mine.toml --jobs 1",
 }
 
 # What a quick test changes in the files of pages.
 SMALLER_FILES: Mapping[str, Mapping[str, str]] = {
-    "labels.toml": {"[students]": "[data]\ndraws = 2\n\n[students]", "epochs = 300": "epochs = 2"},
-    "mine.toml": {"[students]": "[data]\ndraws = 1\nn_samples = 1500\nn_test = 200\n\n[students]"},
+    "labels.toml": {
+        "[students]": "[data]\ndraws = 2\nn_val = 600\nn_test = 900\n\n[students]",
+        "epochs = 300": "epochs = 2",
+        "[50, 100, 200, 400, 800]": "[50, 100]",
+    },
+    "mine.toml": {
+        "[students]": "[data]\ndraws = 1\nn_samples = 1500\nn_test = 200\n\n[teacher]\nepochs = 2\n\n[students]"
+    },
     "train_big.py": {"RandomForestClassifier(1000,": "RandomForestClassifier(20,"},
 }
 
