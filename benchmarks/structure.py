@@ -37,6 +37,7 @@ FAMILIES = {"Tree", "CNN", "MLP", "Network", "tree", "cnn", "mlp"}
 KINDS = {"data", "teacher", "students", "students/"}
 VAGUE = {"one", "found", "chosen", "there", "those", "of"}
 WHOLE = {
+    "browser",
     "docs",
     "fuzz",
     "house",
@@ -46,7 +47,8 @@ WHOLE = {
     "structure",
 }  # tests of no single module
 COMMANDS = "gen-data|train-teacher|distill|plot|compare|report|run|sweep|export|predict|choose|use|recipe"
-COMMAND = re.compile(rf"(?<![\w-])kd ({COMMANDS}|show|runs|check|delete)(?![\w-])|(^|`)kd {{}}.", re.M)
+COMMANDS += "|show|runs|check|delete|explain"
+COMMAND = re.compile(rf"(?<![\w-])kd ({COMMANDS})(?![\w-])|(^|`)kd {{}}.", re.M)
 RUFF = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--ignore-noqa", "--exit-zero"]
 RUFF += ["--select=C901", f"--config=lint.mccabe.max-complexity={COMPLEX}", "--output-format=json"]
 

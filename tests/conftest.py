@@ -9,7 +9,7 @@ os.environ["KD_JOBS"] = "1"
 from pathlib import Path
 
 import pytest
-from harness import TINY, TWO_DRAWS, Kd, Outcome
+from harness import TINY, TWO_DRAWS, Kd, Outcome, finished
 
 from kdcli.cli.main import main
 
@@ -39,23 +39,6 @@ def kd(capsys: pytest.CaptureFixture[str]) -> Kd:
         return Outcome(code, out, err)
 
     return call
-
-
-def finished(recipe: str, folder: Path) -> Path:
-    """Run a recipe in a new outputs folder, and return that."""
-    folder.joinpath("tiny.toml").write_text(recipe)
-    before = os.environ.get("KD_OUTPUTS")
-    os.environ["KD_OUTPUTS"] = str(folder / "outputs")
-    try:
-        with pytest.raises(SystemExit) as stopped:
-            main(["run", str(folder / "tiny.toml"), "--quiet"])
-    finally:
-        if before is None:
-            del os.environ["KD_OUTPUTS"]
-        else:
-            os.environ["KD_OUTPUTS"] = before
-    assert stopped.value.code == 0
-    return folder / "outputs"
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,9 @@
-"""What tests of whole commands share: a tiny recipe, and what a kd command line came to."""
+"""What tests of whole commands share: a tiny recipe, a run of it, and what a kd command line came to."""
 
 import gzip
 import hashlib
 import json
+import os
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
+from kdcli.cli.main import main
 from kdcli.data import Split
 from kdcli.models.stacked_mlp import StackedMLP
 from kdcli.runs.experiment import Experiment
@@ -51,6 +53,23 @@ class Outcome:
 
 
 Kd = Callable[..., Outcome]
+
+
+def finished(recipe: str, folder: Path) -> Path:
+    """Run a recipe in a new outputs folder, and return that."""
+    folder.joinpath("tiny.toml").write_text(recipe)
+    before = os.environ.get("KD_OUTPUTS")
+    os.environ["KD_OUTPUTS"] = str(folder / "outputs")
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            main(["run", str(folder / "tiny.toml"), "--quiet"])
+    finally:
+        if before is None:
+            del os.environ["KD_OUTPUTS"]
+        else:
+            os.environ["KD_OUTPUTS"] = before
+    assert stopped.value.code == 0
+    return folder / "outputs"
 
 
 def assert_calibrated(split: Split) -> None:

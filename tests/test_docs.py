@@ -1,39 +1,101 @@
-"""The pages in `docs/` tell the truth: their commands, their sweep file, what comes with kd."""
+"""The README and the pages in `docs/` tell the truth: a test follows each as a reader does."""
 
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
+import reference
+from following import Reader, told
 from harness import Kd
+from pages import (
+    GENERATED,
+    LANGUAGES,
+    NOT_RUN,
+    PAGES,
+    ROOT,
+    SMALLER,
+    TO_THE_LETTER,
+    blocks,
+    commands,
+    followed,
+    how,
+    words_of,
+)
 
-from kdcli.runs.studies import STUDIES, Study, filled, study_names
-from kdcli.runs.vary import planned
-from kdcli.store import Store, StudyFolder
-
-DOCS = Path(__file__).parent.parent / "docs"
-SWEEPS = (DOCS / "sweeps.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
-def test_commands_and_options_exist(kd: Kd, page: Path) -> None:
-    lines = re.findall(r"^kd (.+?)(?: +#.*)?$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert lines
-    for line in lines:
-        command, *words = line.split()
-        help_text = kd(command, "--help").out
-        for option in (word for word in words if word.startswith("--")):
-            assert option in help_text, line
+ANYWHERE = [command for page in PAGES for command in commands(page)]
 
 
-def test_the_sweep_file_asks_for_as_many_runs_as_it_says() -> None:
-    (text,) = re.findall(r"^```toml\n(.+?)^```", SWEEPS, flags=re.MULTILINE | re.DOTALL)
-    count = int(re.findall(r"all combinations of these: (\d+) runs", text)[0])
-    assert len(planned(filled(tomllib.loads(text), "page"), "page")) == count == 12
+@pytest.mark.parametrize("page", followed())
+def test_a_reader_can_follow(page: str, kd: Kd, monkeypatch: pytest.MonkeyPatch) -> None:
+    Reader(kd, monkeypatch, quick=True).follow(page, PAGES[page])
 
 
-def test_every_study_that_comes_with_kd_is_told_and_has_the_runs_that_it_says(tmp_path: Path) -> None:
-    assert study_names() == sorted(re.findall(r"^\| `([\w-]+)` \|", SWEEPS, flags=re.MULTILINE))
-    for name in study_names():
-        said = int(re.findall(r"(\d+) runs", (STUDIES / f"{name}.toml").read_text())[0])
-        assert len(Study.planned(StudyFolder(Store(tmp_path), name), name).runs) == said
+@pytest.mark.long
+@pytest.mark.parametrize("page", [page for page in followed() if page.startswith(TO_THE_LETTER)])
+def test_a_reader_can_follow_to_the_letter(page: str, kd: Kd, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = Reader(kd, monkeypatch, quick=False)
+    reader.follow(page, PAGES[page])
+    for block in blocks(page):
+        if block.language == "text":
+            assert told(block.text) <= told(reader.printed), f"{page}:{block.line}"
+
+
+def test_no_exception_outlives_its_command() -> None:
+    assert {*SMALLER, *NOT_RUN} <= set(ANYWHERE)
+
+
+def test_the_list_says_how_each_command_is_tested() -> None:
+    for page in PAGES:
+        for command in commands(page):
+            assert how(page, command)
+
+
+@pytest.mark.parametrize("command", sorted({line for line in ANYWHERE if line.startswith("kd ")}))
+def test_options_exist(kd: Kd, command: str) -> None:
+    _, name, *words = words_of(command)
+    help_text = kd(name, "--help").out
+    for option in (word for word in words if word.startswith("--")):
+        assert option in help_text
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_says_what_it_is(page: str) -> None:
+    first, *others = [block.language for block in blocks(page)] or ["text"]
+    assert first in (("",) if page == "README.md" else LANGUAGES)
+    assert set(others) <= set(LANGUAGES)
+    for block in blocks(page):
+        if block.language == "text":
+            assert not re.search(r"^(\$ )?kd ", block.text, flags=re.MULTILINE), block.text
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", PAGES[page]):
+        path, _, anchor = target.partition("#")
+        file = ((ROOT / page).parent / path).resolve() if path else ROOT / page
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors(file), target
+
+
+def anchors(file: Path) -> set[str]:
+    """Return the names by which GitHub links to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_lines_are_short(page: str) -> None:
+    lines = [line for line in PAGES[page].splitlines() if not line.startswith(("|", "!["))]
+    assert page.startswith(GENERATED) or [line for line in lines if len(line) > 120] == []
+
+
+@pytest.mark.parametrize("page", reference.PAGES)
+def test_the_reference_is_in_step_with_the_code(page: str) -> None:
+    assert PAGES.get(page) == reference.made(page), f"run `{reference.RENEW}`"
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    for page in PAGES:
+        assert page in ("README.md", "docs/README.md") or f"({page.removeprefix('docs/')})" in index

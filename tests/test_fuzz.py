@@ -244,6 +244,7 @@ POSITIONS = {
     "predict": ["labels-mlp4", "soft-T4-mlp4", "nothing"],
     "use": ["tiny", "..", "fuzz"],
     "recipe": ["tiny.toml", "mnist", "precious"],
+    "explain": ["temperature", "soft, T = 4", "temprature", "nothing"],
 }
 GUARDED = {
     "--draws",

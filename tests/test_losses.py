@@ -137,6 +137,15 @@ def test_each_draw_is_held_against_its_own_target_and_labels(weights: list[float
     assert not torch.allclose(first[1], loss[1])  # the target of the first draw is not that of the next
 
 
+@pytest.mark.parametrize("draws", [1, 2])
+def test_hits_are_the_examples_whose_label_is_the_most_probable_class(draws: int) -> None:
+    objective, logits = make_objective(None, draws), random_logits(draws, 3)
+    expected = (logits.argmax(-2) == objective.labels.argmax(-2)).sum(-1)
+    assert objective.hits(logits).tolist() == expected.tolist()
+    right = objective.labels.expand(draws, 3, 2, -1, -1)
+    assert objective.hits(right).tolist() == torch.full((draws, 3, 2), right.shape[-1]).tolist()
+
+
 def test_take_gives_each_seed_of_each_draw_its_own_examples() -> None:
     objective = make_objective([0.5, 0.5], draws=2)
     index = torch.tensor([[[2, 0], [1, 1], [0, 1]], [[0, 2], [2, 1], [1, 1]]])

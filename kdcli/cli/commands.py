@@ -83,6 +83,7 @@ def _take(steps: "Sequence[Step]", screen: Screen) -> None:
         lines.say()
         documents[step.command.name] = result.document()
     commands = [spell(step.command) for step in steps]
+    lines.hint((Command("report"), " puts all of it into one HTML file to share."))
     lines.hint(
         (Command("choose"), " finds the smallest good student; ", EXPORT, " writes a student to a file.")
     )

@@ -15,6 +15,7 @@ __all__ = ["app"]
 if TYPE_CHECKING:
     from kdcli.stages.compare import Compared
     from kdcli.stages.plot import Plotted
+    from kdcli.stages.report import Reported
     from kdcli.sweeps.compare import StudyCompared
     from kdcli.sweeps.plot import StudyPlotted
 
@@ -104,3 +105,31 @@ def compare(call: Call) -> None:
         print(made.csv(), end="")
     else:
         call.screen.show(made)
+
+
+@app.add(
+    "report",
+    *("reported", "open_report", "jobs", *WORK),
+    examples=("kd report", "kd report gaussians --open", "kd report STUDY"),
+)
+def report(call: Call) -> None:
+    """Write one HTML file to share: the finding, the evidence, the figures, and how to make it again."""
+    name = call.options.reported or call.store.chosen
+    made = _reported_study(call, name) if name in call.store.studies() else _reported(call)
+    call.screen.show(made)
+    if call.options.open_report:
+        typer.launch(str(made.path))
+
+
+def _reported(call: Call) -> "Reported":
+    from kdcli.stages.report import report as stage
+
+    with call.working_on(call.store.existing_run(call.options.reported)) as experiment:
+        return stage(experiment)
+
+
+def _reported_study(call: Call, name: str) -> "Reported":
+    from kdcli.runs.studies import Study
+    from kdcli.sweeps.report import report_study as stage
+
+    return stage(Study.open(StudyFolder(call.store, name)))

@@ -53,19 +53,10 @@ def _print(context: Any) -> None:
     command = context.command
     terminal = console()
     width = min(terminal.width, WIDEST)
-    parameters = [parameter for parameter in command.get_params(context) if not parameter.hidden]
-    arguments = _arguments(context)
-    options = [parameter for parameter in parameters if isinstance(parameter, TyperOption)]
-    commands = list(command.commands.values()) if isinstance(command, TyperGroup) else []
     terminal.print(Text.assemble(("Usage: ", "yellow"), (usage(context), "bold")), width=width)
     terminal.print()
     terminal.print(fitted(command.help), width=width)
-    panels: dict[str, list[Row]] = {
-        "Commands": [(str(subcommand.name), str(subcommand.help)) for subcommand in commands],
-        "Arguments": _rows(arguments),
-        **{title: _rows(group) for title, group in _grouped(options).items()},
-    }
-    for title, rows in panels.items():
+    for title, rows in panels(context).items():
         if rows:
             terminal.print()
             _print_panel(terminal, title, rows, width)
@@ -73,6 +64,19 @@ def _print(context: Any) -> None:
         terminal.print(Text("\nExamples:", style="bold"))
         for example in command.epilog.splitlines():
             terminal.print(Text(f"  {example}"), soft_wrap=True)
+
+
+def panels(context: Any) -> dict[str, list[Row]]:
+    """Return the rows of each panel of the help page of a context's command, by its title."""
+    command = context.command
+    parameters = [parameter for parameter in command.get_params(context) if not parameter.hidden]
+    options = [parameter for parameter in parameters if isinstance(parameter, TyperOption)]
+    commands = list(command.commands.values()) if isinstance(command, TyperGroup) else []
+    return {
+        "Commands": [(str(subcommand.name), str(subcommand.help)) for subcommand in commands],
+        "Arguments": _rows(_arguments(context)),
+        **{title: _rows(group) for title, group in _grouped(options).items()},
+    }
 
 
 def usage(context: Any) -> str:

@@ -1,4 +1,4 @@
-"""The commands that show and manage runs."""
+"""The commands that show and manage runs, and those that show recipes and words."""
 
 from typing import TYPE_CHECKING
 
@@ -103,3 +103,15 @@ def show_recipe(call: Call) -> None:
     from kdcli.stages.recipe import recipe as stage
 
     call.screen.show(stage(call.options.any_recipe))
+
+
+@app.add(
+    "explain",
+    *("term", *SCREEN),
+    examples=("kd explain", "kd explain temperature scaling", "kd explain inconclusive --json"),
+)
+def explain(call: Call) -> None:
+    """Explain a word that kd uses, such as a metric, a target or a verdict, or list all of them."""
+    from kdcli.stages.explain import explain as stage
+
+    call.screen.show(stage(call.options.term))

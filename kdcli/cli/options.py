@@ -4,18 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdcli import workers
+from kdcli.cli import completion
 from kdcli.data import DATASETS
 from kdcli.exports import FORMATS as EXPORTS
 from kdcli.figures import FIGURES, FORMATS, STUDY_FIGURES
 from kdcli.metrics import METRICS
 from kdcli.models import FAMILIES
-from kdcli.runs.completion import recipe_files, run_names, student_set_names, trained_models
+from kdcli.runs.completion import run_names, student_set_names, trained_models
 from kdcli.runs.recipe import Teacher
 from kdcli.runs.recipes import builtin_names
 from kdcli.runs.studies import study_names
 from kdcli.settings import rules, setting
-from kdcli.store import Store
-from kdcli.targets import TARGETS
 from kdcli.words import listed
 
 OF_TEACHER = rules(Teacher)
@@ -30,22 +29,6 @@ COMPUTE = ("run", "jobs", *WORK)  # for commands that compute on an existing run
 
 
 WITH_INTERVALS = tuple(name for name, metric in METRICS.items() if metric.inferred)
-
-
-def _recipes(store: Store, run: str | None) -> list[str]:
-    return [*builtin_names(), *recipe_files(store, run)]
-
-
-def _studies(store: Store, run: str | None) -> list[str]:
-    return store.studies()
-
-
-def _sweeps(store: Store, run: str | None) -> list[str]:
-    return [*study_names(), *recipe_files(store, run)]
-
-
-def _controls(store: Store, run: str | None) -> list[str]:
-    return [*TARGETS, *student_set_names(store, run)]
 
 
 @dataclass(frozen=True)
@@ -67,7 +50,7 @@ class Options:
         f"a built-in recipe ({', '.join(builtin_names())}), a recipe file, such as a run's recipe.toml, or a "
         "file or folder of your own data",
         argument="[RECIPE|FILE|FOLDER]",
-        completion=_recipes,
+        completion=completion.recipes,
     )
     figures: tuple[str, ...] = setting(
         (),
@@ -83,7 +66,7 @@ class Options:
         None,
         "the study whose runs to list; default: all runs in the outputs folder",
         argument="[STUDY]",
-        completion=_studies,
+        completion=completion.studies,
     )
     run_to_show: str | None = setting(
         None,
@@ -92,6 +75,14 @@ class Options:
         argument="[RUN]",
         panel=RUN,
         completion=run_names,
+    )
+    reported: str | None = setting(
+        None,
+        f"the run or study; {DEFAULT_RUN}",
+        flag="--run",
+        argument="[RUN|STUDY]",
+        panel=RUN,
+        completion=lambda store, run: [*run_names(store, run), *store.studies()],
     )
     run_to_check: str | None = setting(
         None,
@@ -105,7 +96,7 @@ class Options:
         ...,
         f"a sweep file, or a study that comes with kd ({', '.join(study_names())})",
         argument="FILE|STUDY",
-        completion=_sweeps,
+        completion=completion.sweeps,
     )
     study: str | None = setting(
         None, "name of the study; default: that of the file", flag="--study", metavar="NAME", panel=RUN
@@ -129,6 +120,13 @@ class Options:
         "where results are bit-identical: on machines like this one, or (portable) on all processors of a "
         "family, using only the instructions that they share",
         choices=("machine", "portable"),
+    )
+    term: str | None = setting(
+        None,
+        "the word to explain, such as temperature, or several that belong together; default: list all terms",
+        argument="[TERM]...",
+        joined_by=" ",
+        completion=completion.terms,
     )
     run_to_delete: str | None = setting(
         None, "the run to delete", flag="--run", argument="[RUN]", panel=RUN, completion=run_names
@@ -223,7 +221,7 @@ class Options:
     control: str | None = setting(
         None,
         "the student set to compare with, such as hard or soft-T4-mlp4; default: labels",
-        completion=_controls,
+        completion=completion.controls,
     )
     unpaired: bool = setting(
         False, "also compare student sets that differ from the control in seeds, model or training"
@@ -242,6 +240,7 @@ class Options:
     as_csv: bool = setting(False, "print the results as CSV on stdout and nothing else", flag="--csv")
     file_format: str = setting("png", "file format of the figures", choices=FORMATS, flag="--format")
     show_figures: bool = setting(False, "open the figures once they are drawn", flag="--show")
+    open_report: bool = setting(False, "open the report in the browser", flag="--open")
     dry_run: bool = setting(
         False, "show how columns would be read, or which runs would be made, and write nothing"
     )
@@ -253,14 +252,14 @@ class Options:
         None,
         "a built-in recipe or FILE.toml; default: the run's own or the dataset's",
         panel=RUN,
-        completion=_recipes,
+        completion=completion.recipes,
     )
     student_recipe: str | None = setting(
         None,
         "a built-in recipe or FILE.toml to take the students from; default: the run's own",
         flag="--recipe",
         panel=RUN,
-        completion=_recipes,
+        completion=completion.recipes,
     )
     run: str | None = setting(None, f"the run to work on; {DEFAULT_RUN}", panel=RUN, completion=run_names)
     new_run: str | None = setting(

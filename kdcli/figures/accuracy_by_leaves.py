@@ -6,9 +6,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import GREY, legend, line_look, percent_ticks, wide_panel
+from kdcli.figures.apart import moved_lines
+from kdcli.figures.canvas import percent_ticks, wide_panel
 from kdcli.figures.captions import counted_sets, percent, replicates, size_of_test, spoken
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
+from kdcli.figures.looks import GREY, line_look
+from kdcli.figures.wrapping import SMALL
 from kdcli.words import counted, listed
 
 if TYPE_CHECKING:
@@ -20,9 +24,9 @@ if TYPE_CHECKING:
     from kdcli.figures.view import Subject, View
 
 CAPTION = (
-    "Points: mean over {}; bars: range, often smaller than a point. A tree without a limit\n"
-    "grows until all targets in a leaf are equal: with one-hot targets, until each leaf holds one class;\n"
-    "with probabilities, until nearly every training example has its own leaf."
+    "Points: mean over {}; bars: range, often smaller than a point. Lines are moved apart a little. A "
+    "tree without a limit grows until all targets in a leaf are equal: with one-hot targets, until each "
+    "leaf holds one class; with probabilities, until nearly every training example has its own leaf."
 )
 
 
@@ -65,8 +69,9 @@ def draw(view: View) -> Figure:
         title=f"{finding(view)}, run {view.run}",
         caption=CAPTION.format(replicates(view)),
     )
+    places = moved_lines([list(map(_leaves, subjects)) for subjects in lines.values()])
     for k, (title, subjects) in enumerate(lines.items()):
-        _line(ax, title, subjects, line_look(k))
+        _line(ax, title, places[k], subjects, line_look(k))
     if view.teacher:
         ax.axhline(view.teacher.recorded["accuracy"].mean(), color=GREY, linestyle="-.", label="teacher")
     if view.bayes:
@@ -74,7 +79,7 @@ def draw(view: View) -> Figure:
     ax.set_xscale("log", base=2)
     ax.xaxis.set_major_locator(LogLocator(base=2, numticks=20))
     ax.xaxis.set_major_formatter(ScalarFormatter())
-    ax.margins(x=0.08, y=0.12)
+    ax.margins(x=0.11, y=0.12)
     percent_ticks(ax.yaxis)
     ax.set_xlabel("number of leaves (log scale)")
     ax.set_ylabel(f"test accuracy ({size_of_test(view)})")
@@ -97,8 +102,12 @@ def finding(view: View) -> str:
         sizes.setdefault(tree.model, []).append(tree)
     compared = [trees for trees in sizes.values() if len(trees) > 1]
     wins = Counter(title for trees in compared if (title := _most_accurate(trees)))
+    if not compared:
+        top = max(_by_leaves(view), key=_accuracy)
+        size, accuracy = f"{_leaves(top):.0f} leaves", percent(_accuracy(top))
+        return f"Trees of {spoken(top.title)} with {size} are the most accurate: {accuracy}"
     if not wins:
-        return "Test accuracy of trees by number of leaves"
+        return "No target alone gives the most accurate trees at any size"
     most = max(wins.values())
     best = [spoken(title) for title in lines if wins[title] == most]
     give = "gives" if len(best) == 1 else "each give"
@@ -116,19 +125,30 @@ def _most_accurate(trees: Sequence[Subject]) -> str:
     return titles[0] if len(titles) == 1 else ""
 
 
-def _line(ax: Axes, title: str, subjects: Sequence[Subject], look: dict[str, Any]) -> None:
-    """Draw the accuracy of trees of one target by their size."""
+def _line(
+    ax: Axes, title: str, leaves: Sequence[float], subjects: Sequence[Subject], look: dict[str, Any]
+) -> None:
+    """Draw the accuracy of trees of one target by their size, at these places."""
     import numpy as np
+    from matplotlib.patheffects import withStroke
 
-    leaves = [_leaves(subject) for subject in subjects]
     accuracies = [subject.recorded["accuracy"] for subject in subjects]
     mean, low, high = np.array([[a.mean(), a.min(), a.max()] for a in accuracies]).T
     spread = np.maximum([mean - low, high - mean], 0)  # rounding may put a mean outside of the range
     ax.errorbar(leaves, mean, spread, label=title, capsize=3, **look)
     for subject, x, y in zip(subjects, leaves, mean, strict=True):
         if subject.limited_by == "nothing":
-            place: dict[str, Any] = {"xytext": (8, -14), "textcoords": "offset points"}
-            ax.annotate("no limit", (x, y), color=look["color"], fontsize="small", **place)
+            place: dict[str, Any] = {"xytext": (7, -15), "textcoords": "offset points"}
+            halo = [withStroke(linewidth=3, foreground="white")]  # over the lines
+            ax.annotate("no limit", (x, y), fontsize=SMALL.size, path_effects=halo, **place)
 
 
-FIGURE = FigureKind("test accuracy of trees against their number of leaves, by target", draw, obstacle, note)
+SEE = (
+    "Each line is one target, and each point a tree size. Where the line of a teacher's target lies "
+    "above that of the labels, the teacher helps trees of that size. Trees with many leaves can "
+    "memorise noisy labels, so the lines often part at the right."
+)
+
+FIGURE = FigureKind(
+    "test accuracy of trees against their number of leaves, by target", SEE, draw, obstacle, note
+)

@@ -1,66 +1,46 @@
-"""The look that all figures share: sizes, colours and lines that survive colour blindness and grey print."""
+"""The canvas of all figures: sizes and places of panels, title and caption, and ticks of their axes."""
 
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.wrapping import BOLD, MEDIUM, TITLE, Font, text_width, wrapped
+from kdcli.figures.looks import GREY
+from kdcli.figures.wrapping import BOLD, MEDIUM, SMALL, TITLE, Font, paragraphs, text_width, wrapped
+from kdcli.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-# Colours of Okabe and Ito's palette, apart in hue for every common kind of colour vision; the first two
-# are far apart in lightness as well, for grey print.
-BLUE = "#0072B2"
-ORANGE = "#E69F00"
-GREY = "0.35"
-GREEN, VERMILION, SKY, PURPLE, YELLOW = "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442"
-COLORS = (ORANGE, GREEN, BLUE, VERMILION, SKY)  # of lines on one panel
-MARKERS = "os^Dv*"
-CLASS_COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW)
-CLASS_MARKERS = "o^sDvP*X"
-DASHES = ("-", "--", "-.", ":")
-PROBABILITY = "cividis"  # even in lightness, and alike with and without colour blindness
+COLOR_BAR = "<colorbar>"  # label of its axes
 
-COLUMNS = 4
+COLUMNS = 3  # of panels: with more, texts are too small to read on a page
 
 # Sizes in inches. The margins are fixed rather than fitted: fitting them draws every figure twice.
-WIDTH, HEIGHT = 2.75, 2.3  # of one panel
-ABREAST = 4.6  # width of a panel of few
+WIDTH, HEIGHT = 2.52, 2.2  # of one panel; at 2.5, rounding decides how many ticks there is room for
+ABREAST = 3.4  # width of a panel of few
+WIDE = 8.4  # width of a figure of a single one
 LEFT, RIGHT, TOP, BOTTOM = 0.85, 0.25, 0.95, 0.95  # BOTTOM without the caption
 BARE_TOP = 0.55  # of panels without titles of their own
 LINE, CAPTION_LINE, TITLE_LINE = 0.18, 0.16, 0.2
-TITLE_MARGIN = 0.3  # on both sides of a title
+TITLE_MARGIN = 0.3  # on both sides of a title and of a caption
+MEASURE = 7.2  # of a caption: longer lines are hard to follow
+LEAST = 2  # columns that have room, for the sake of title and caption
 PANEL_TITLE_LINES = 2  # that have room above every panel
 NAME_LINE = 0.2  # of further lines of a panel's title, and of names of rows and in legends
-NAMES = 2.9  # to the left of rows, for their names and the label of the axis
-NAMES_ROOM = 2.5  # of that for the names
-LEGEND_COLUMNS, LEGEND_ROW = 4, 0.22
-LEGEND_HANDLE, LEGEND_BETWEEN, LEGEND_MARGIN = 0.4, 0.28, 0.15
+ROW_WIDTH = 3.0  # of a panel of rows, beside others
+NAMES_ROOM, NAMES_MARGIN = 2.1, 0.5  # to the left of rows, for their names and for the label of the axis
 BETWEEN_COLUMNS, BETWEEN_ROWS = 0.8, 1.0
-OVERHANG = 0.2  # of a panel's title on both sides
+BETWEEN_SHARING = 0.4  # columns of which the first one alone has ticks with numbers
+OVERHANG = 0.17  # of a panel's title on both sides
 CHARACTERS = 30  # that have room below a panel
-
-
-def line_look(k: int) -> dict[str, Any]:
-    """Return colour, marker and dashes of the kth line on a panel: no two of sixty lines look alike."""
-    return {
-        "color": COLORS[k % len(COLORS)],
-        "marker": MARKERS[k % len(MARKERS)],
-        "linestyle": DASHES[k % len(DASHES)],
-    }
-
-
-def class_look(k: int) -> dict[str, str]:
-    """Return colour and marker of the kth class: no two of 56 classes look alike."""
-    return {"color": CLASS_COLORS[k % len(CLASS_COLORS)], "marker": CLASS_MARKERS[k % len(CLASS_MARKERS)]}
+LONGEST = 12  # characters of a class that can have room at a tick
+TICK_ROOM = 0.5  # inches beside a vertical axis, for the name of a class
 
 
 def panels(
@@ -71,25 +51,25 @@ def panels(
     right: float = RIGHT,
     height: float = HEIGHT,
     shared: bool = True,
-    least: int = 3,
-    between: float = BETWEEN_COLUMNS,
+    between: float | None = None,
     font: Font = MEDIUM,
     tick_lines: int = 1,
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure with panels of these `titles` in rows of at most COLUMNS, and a caption below.
 
     In inches, `right` is the margin on that side, `height` that of a panel, and `between` the room between
-    columns. There are at `least` so many columns, for the caption's sake. The vertical axes have one scale
-    if they are `shared`. The `font` is that of the panels' titles. The horizontal axes' ticks have
-    `tick_lines`.
+    columns. The vertical axes have one scale if they are `shared`, and those on the left alone its numbers.
+    The `font` is that of the panels' titles. The horizontal axes' ticks have `tick_lines`.
     """
+    if between is None:
+        between = BETWEEN_SHARING if shared else BETWEEN_COLUMNS
     titles = [wrapped(name, WIDTH + 2 * OVERHANG, font) for name in titles]
     further = NAME_LINE * max(0, *(name.count("\n") + 1 - PANEL_TITLE_LINES for name in titles))
     below = LINE * (tick_lines - 1)
     rows = math.ceil(len(titles) / COLUMNS)
-    columns = max(least, math.ceil(len(titles) / rows))
+    columns = max(LEAST, math.ceil(len(titles) / rows))
     width = LEFT + columns * WIDTH + (columns - 1) * between + right
-    (title, top), bottom = _headed(title, width, TOP + further), _bottom(caption) + below
+    top, bottom = _top(title, width, TOP + further), _bottom(caption, width) + below
     whole = top + rows * height + (rows - 1) * (BETWEEN_ROWS + further + below) + bottom
     figure = _figure(width, whole, title, caption)
     sides = {"left": LEFT / width, "right": 1 - right / width}
@@ -99,8 +79,12 @@ def panels(
     first = (columns - len(titles)) // 2 if rows == 1 else 0  # a single panel stands in the middle
     axes: list[Axes] = []
     for k, name in enumerate(titles, first):
-        axes.append(figure.add_subplot(grid[k], sharey=axes[0] if axes and shared else None))
-        axes[-1].set_title(name, fontsize=font.size, parse_math=False)
+        ax = figure.add_subplot(grid[k], sharey=axes[0] if axes and shared else None)
+        ax.set_title(name, fontsize=font.size, parse_math=False)
+        if shared and axes and k % columns:
+            ax.tick_params("y", labelleft=False)
+            ax.yaxis.label.set_visible(False)
+        axes.append(ax)
     return figure, axes
 
 
@@ -110,35 +94,34 @@ def square_panels(
     title: str,
     caption: str,
     right: float = 1.1,
-    least: int = 3,
     between: float = BETWEEN_COLUMNS,
 ) -> tuple[Figure, list[Axes]]:
     """Make a figure of panels with these titles for matrices, with room for a colour bar at the right."""
     shape: dict[str, Any] = {"right": right, "height": WIDTH, "between": between}
-    return panels(titles, title=title, caption=caption, shared=False, least=least, **shape)
+    return panels(titles, title=title, caption=caption, shared=False, **shape)
 
 
 def beside(figure: Figure) -> Axes:
     """Make room for a colour bar at the right edge of the panels, as high as the first row."""
     box = figure.axes[0].get_position()
     width = figure.get_figwidth()
-    return figure.add_axes((1 - 0.85 / width, box.y0, 0.16 / width, box.height), label="<colorbar>")
+    return figure.add_axes((1 - 0.85 / width, box.y0, 0.16 / width, box.height), label=COLOR_BAR)
 
 
 def wide_panel(*, title: str, caption: str) -> tuple[Figure, Axes]:
     """Make a figure of one wide panel, with a title and a caption."""
-    width, left = 10.0, 1.0
-    (title, top), bottom = _headed(title, width), _bottom(caption)
-    height = top + 3.55 + bottom
-    figure = _figure(width, height, title, caption)
-    box = (left / width, bottom / height, 1 - (left + RIGHT) / width, 1 - (top + bottom) / height)
+    left = 1.0
+    top, bottom = _top(title, WIDE), _bottom(caption, WIDE)
+    height = top + 3.4 + bottom
+    figure = _figure(WIDE, height, title, caption)
+    box = (left / WIDE, bottom / height, 1 - (left + RIGHT) / WIDE, 1 - (top + bottom) / height)
     return figure, figure.add_axes(box)
 
 
 def abreast(count: int, *, title: str, caption: str, tick_lines: int = 1) -> tuple[Figure, list[Axes]]:
     """Make a figure of `count` panels beside each other, with `tick_lines` of ticks of horizontal axes."""
-    bottom = _bottom(caption) + LINE * (tick_lines - 1)
-    return _row(count, ABREAST, 3.4, bottom, left=0.9, between=0.9, title=title, caption=caption)
+    more = LINE * (tick_lines - 1)
+    return _row(count, ABREAST, 3.0, more, left=0.9, between=0.9, title=title, caption=caption)
 
 
 def rows(
@@ -161,9 +144,11 @@ def rows(
     """
     names = [wrapped(name, NAMES_ROOM, BOLD if k in headings else MEDIUM) for k, name in enumerate(names)]
     heights = [max(1.0, NAME_LINE * (name.count("\n") + 1) / line) for name in names]
-    height, bottom = max(1.2, line * sum(heights)), _bottom(caption) + LINE * (axis_lines - 1)
-    shape: dict[str, Any] = {"left": NAMES, "between": 0.25, "top": BARE_TOP + LINE}
-    figure, axes = _row(count, 3.6, height, bottom, **shape, title=title, caption=caption)
+    height, more = max(1.2, line * sum(heights)), LINE * (axis_lines - 1)
+    longest = max(text_width(part, BOLD) for name in names for part in name.split("\n"))
+    shape: dict[str, Any] = {"left": longest + NAMES_MARGIN, "between": 0.3, "top": BARE_TOP + LINE}
+    width = ROW_WIDTH if count > 1 else 1.5 * ROW_WIDTH
+    figure, axes = _row(count, width, height, more, **shape, title=title, caption=caption)
     for ax in axes[1:]:
         ax.sharey(axes[0])
     axes[0].set_yticks([0.5 - sum(heights[:k]) - own / 2 for k, own in enumerate(heights)], names)
@@ -177,7 +162,7 @@ def _row(
     count: int,
     width: float,
     height: float,
-    bottom: float,
+    more: float,
     *,
     left: float,
     between: float,
@@ -185,10 +170,13 @@ def _row(
     caption: str,
     top: float = BARE_TOP,
 ) -> tuple[Figure, list[Axes]]:
-    """Make a figure of one row of panels of this width and height, with these margins, in inches."""
+    """Make a figure of one row of panels of this width and height, with these margins, in inches.
+
+    There is so much `more` room below the panels.
+    """
     whole = left + count * width + (count - 1) * between + RIGHT
-    title, top = _headed(title, whole, top)
-    high = top + height + bottom
+    bottom = _bottom(caption, whole) + more
+    high = _top(title, whole, top) + height + bottom
     figure = _figure(whole, high, title, caption)
     return figure, [
         figure.add_axes(((left + k * (width + between)) / whole, bottom / high, width / whole, height / high))
@@ -196,92 +184,115 @@ def _row(
     ]
 
 
-def _bottom(caption: str) -> float:
+def under(figure: Figure, ax: Axes, share: float, gap: float) -> Axes:
+    """Divide a panel: make one below it, with the same horizontal axis.
+
+    It takes this `share` of the height, and there is a `gap` of so many inches. Ticks of the horizontal axis
+    are on the lower one alone.
+    """
+    box = ax.get_position()
+    between = gap / figure.get_figheight()
+    low = share * (box.height - between)
+    ax.set_position((box.x0, box.y0 + low + between, box.width, box.height - low - between))
+    lower: Axes = figure.add_axes((box.x0, box.y0, box.width, low), sharex=ax)
+    ax.tick_params("x", labelbottom=False)
+    ax.xaxis.label.set_visible(False)
+    lower.tick_params("y", labelleft=ax.yaxis.label.get_visible())
+    lower.yaxis.label.set_visible(ax.yaxis.label.get_visible())
+    return lower
+
+
+def _bottom(caption: str, width: float) -> float:
     """Room below the panels for their axis, a row of a legend and the caption, in inches."""
-    return BOTTOM + CAPTION_LINE * (caption.count("\n") + 1)
+    return BOTTOM + CAPTION_LINE * (_caption_lines(caption, width).count("\n") + 1)
 
 
 def _figure(width: float, height: float, title: str, caption: str) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=120)
+    figure.set_label(title)
     place = {"y": 1 - 0.12 / height, "va": "top"}
     # Names may hold a "$".
-    figure.suptitle(title, fontsize=TITLE.size, fontweight=TITLE.weight, parse_math=False, **place)
-    figure.text(0.5, 0.1 / height, caption, ha="center", va="bottom", fontsize="small", color=GREY)
+    look: dict[str, Any] = {"fontsize": TITLE.size, "fontweight": TITLE.weight, "parse_math": False}
+    figure.suptitle(_title_lines(title, width), **look, **place)
+    lines = _caption_lines(caption, width)
+    figure.text(
+        0.5, 0.1 / height, lines, ha="center", va="bottom", fontsize=SMALL.size, color=GREY, parse_math=False
+    )
     return figure
 
 
-def _headed(title: str, width: float, margin: float = BARE_TOP) -> tuple[str, float]:
-    """Break a title into lines, and return it with a margin that has room for more than one, in inches."""
-    title = wrapped(title, width - 2 * TITLE_MARGIN, TITLE, sentence=True)
-    return title, margin + TITLE_LINE * title.count("\n")
+def title_of(figure: Figure) -> str:
+    """Return the title of a figure, which tells its finding, in one line."""
+    return str(figure.get_label())
+
+
+def described(figure: Figure) -> str:
+    """Describe a figure for whoever cannot see it: its title, and what its panels show."""
+    panels: Counter[str] = Counter()
+    across = up = ""
+    for ax in figure.axes:
+        if ax.get_label() == COLOR_BAR:
+            continue
+        # Panels in a row have the labels of the first one.
+        across, up = (_in_one_line(ax.get_xlabel()) or across, _in_one_line(ax.get_ylabel()) or up)
+        panels[f"{up} against {across}"] += 1
+    told = "; ".join(f"{counted(count, 'panel')} of {axes}" for axes, count in panels.items())
+    return f"{title_of(figure)}. {told}."
+
+
+def _in_one_line(label: str) -> str:
+    return " ".join(label.split())
+
+
+def _title_lines(title: str, width: float) -> str:
+    return wrapped(title, width - 2 * TITLE_MARGIN, TITLE, sentence=True)
+
+
+def _caption_lines(caption: str, width: float) -> str:
+    return paragraphs(caption, min(MEASURE, width - 2 * TITLE_MARGIN), SMALL)
+
+
+def _top(title: str, width: float, margin: float = BARE_TOP) -> float:
+    """Return the margin above the panels, which has room for all lines of a title, in inches."""
+    return margin + TITLE_LINE * _title_lines(title, width).count("\n")
 
 
 def percent_ticks(*axes: Axis) -> None:
-    """Write the ticks of axes of shares in percent, with as many digits as they need."""
-    from matplotlib.ticker import FuncFormatter
+    """Write the ticks of axes of shares in percent, all with as many digits as one of them needs."""
+    from matplotlib.ticker import Formatter
+
+    class Percent(Formatter):
+        def __call__(self, share: float, pos: int | None = None) -> str:
+            return f"{100 * share:.6g} %"
+
+        def format_ticks(self, values: Sequence[float]) -> list[str]:
+            digits = max((len(f"{100 * share:.6g}".partition(".")[2]) for share in values), default=0)
+            return [f"{100 * share:.{digits}f} %" for share in values]
 
     for axis in axes:
-        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.6g}%"))
+        axis.set_major_formatter(Percent())
+
+
+def number_size(cells: int, digits: int) -> float:
+    """Return the size in points of numbers of so many `digits` in the cells of a square panel."""
+    cell = 72 * WIDTH / cells
+    return min(9.0, 0.6 * cell, cell / (0.7 * digits))
 
 
 def class_ticks(names: Sequence[str]) -> dict[int, str]:
-    """Return the classes, by their index, that have room for their names along an axis: all, or every kth."""
+    """Return the classes, by their index, that have room for their names along an axis: all, or every kth.
+
+    Of a long name the beginning and the end are written.
+    """
+    names = list(map(_tick, names))
     step = math.ceil(sum(len(name) + 1 for name in names) / CHARACTERS)
     return dict(list(enumerate(names))[::step])
 
 
-def legend(
-    figure: Figure, handles: Sequence[Artist], labels: Sequence[str], most: int = LEGEND_COLUMNS
-) -> None:
-    """Put a legend between the panels and the caption, which is the last text of the figure.
-
-    It has at `most` so many columns, and fewer where labels are long. It makes room for its further rows.
-    """
-    labels, columns = _arranged(labels, figure.get_figwidth() - 2 * LEGEND_MARGIN, most)
-    _deepen(figure, _legend_height(labels, columns) - LEGEND_ROW)
-    lines = figure.texts[-1].get_text().count("\n") + 1
-    place = (0.5, (0.15 + CAPTION_LINE * lines) / figure.get_figheight())
-    made = figure.legend(
-        handles, labels, loc="lower center", bbox_to_anchor=place, ncols=columns, frameon=False
-    )
-    box: Any = made.get_children()[0]
-    box.get_children()[1].align = "top"  # else columns stand on the baseline of their first entries
-
-
-def _arranged(labels: Sequence[str], room: float, most: int) -> tuple[Sequence[str], int]:
-    """Return in how many columns labels fit into `room` inches, and the labels: in lines if two are many."""
-    for columns in range(min(len(labels), most), 1, -1):
-        widths = [max(map(text_width, column)) for column in _columns(labels, columns)]
-        if sum(widths) + LEGEND_HANDLE * columns + LEGEND_BETWEEN * (columns - 1) <= room:
-            return labels, columns
-    columns = min(len(labels), 2)
-    share = (room + LEGEND_BETWEEN) / columns - LEGEND_BETWEEN - LEGEND_HANDLE
-    return [wrapped(label, share) for label in labels], columns
-
-
-def _legend_height(labels: Sequence[str], columns: int) -> float:
-    further = [sum(label.count("\n") for label in column) for column in _columns(labels, columns)]
-    return LEGEND_ROW * math.ceil(len(labels) / columns) + NAME_LINE * max(further)
-
-
-def _columns(labels: Sequence[str], count: int) -> list[Sequence[str]]:
-    """Divide labels among columns as matplotlib does: the first ones have one more where it is uneven."""
-    short, longer = divmod(len(labels), count)
-    starts = [short * k + min(k, longer) for k in range(count + 1)]
-    return [labels[start:end] for start, end in pairwise(starts)]
-
-
-def _deepen(figure: Figure, more: float) -> None:
-    """Make a figure higher by so many inches, below its panels and above its caption."""
-    before = figure.get_figheight()
-    after = before + more
-    figure.set_figheight(after)
-    for ax in figure.axes:
-        box = ax.get_position(original=True)
-        ax.set_position((box.x0, (box.y0 * before + more) / after, box.width, box.height * before / after))
-    *above, caption = figure.texts
-    for text in above:
-        text.set_y((text.get_position()[1] * before + more) / after)
-    caption.set_y(caption.get_position()[1] * before / after)
+def _tick(name: str) -> str:
+    """Return as much of a name as has room at a tick."""
+    cut = [f"{name[: kept - kept // 3]}…{name[-(kept // 3) :]}" for kept in range(LONGEST, 2, -1)]
+    choices = [name, *cut] if len(name) <= LONGEST else cut
+    return next((text for text in choices if text_width(text) <= TICK_ROOM), "…")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from kdcli.errors import Command, Text
@@ -15,18 +14,6 @@ if TYPE_CHECKING:
     from kdcli.figures.view import Subject, View
 
 MOST_PANELS = 12  # that a figure with a panel for each student set may have
-LINE = 104  # characters of a line of a caption
-
-
-def filled(text: str) -> str:
-    """Break a text into lines of a caption, of about the same length."""
-    lines = wrap(text, LINE)
-    for width in range(LINE, LINE // 2, -2):
-        narrower = wrap(text, width)
-        if len(narrower) > len(lines):
-            break
-        lines = narrower
-    return "\n".join(lines)
 
 
 def spoken(title: str) -> str:
@@ -110,7 +97,7 @@ def caption_of_failures(students: Sequence[Subject]) -> str:
     partial = [subject.name for subject in students if subject.partial]
     if not partial:
         return ""
-    return "\n" + filled(f"Seeds whose training failed are left out: {'; '.join(partial)}.")
+    return f"\nSeeds whose training failed are left out: {'; '.join(partial)}."
 
 
 def counted_sets(count: int) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import BLUE, GREY, ORANGE, legend, rows
+from kdcli.figures.canvas import rows
 from kdcli.figures.captions import caption_of_shown
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
+from kdcli.figures.looks import BLUE, GREY, ORANGE
+from kdcli.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,11 +19,12 @@ if TYPE_CHECKING:
 
     from kdcli.figures.view import Array, Subject, View
 
+BESIDE = 0.22  # of a row, between the points of two models
 EXAMPLES, REPEATS, SHOWN = 2000, 3, 15
 LOOKS = ((GREY, "o", True), (ORANGE, "s", False), (BLUE, "^", True))  # colour, marker, whether it is filled
 CAPTION = (
-    "Points: by how much test accuracy falls when the values of a column are shuffled among the examples,\n"
-    "its features together (mean of {} shufflings, {:,} examples). A column near 0 is not needed, or\n"
+    "Points: by how much test accuracy falls when the values of a column are shuffled among the examples, "
+    "its features together (mean of {} shufflings, {:,} examples). A column near 0 is not needed, or "
     "another tells the same. {}"
 )
 
@@ -60,7 +64,13 @@ def finding(names: Sequence[str], measured: Mapping[str, Mapping[str, float]]) -
     most = {name: max(measured[name], key=lambda column: measured[name][column]) for name in names}
     if len(set(most.values())) == 1:
         return f"'{most[names[0]]}' matters most to {'all models shown' if len(names) > 1 else names[0]}"
-    return "; ".join(f"{name} relies most on '{column}'" for name, column in most.items())
+    by_column: dict[str, list[str]] = {}
+    for name, column in most.items():
+        by_column.setdefault(column, []).append(name)
+    return "; ".join(
+        f"{listed(models)} {'relies' if len(models) == 1 else 'rely'} most on '{column}'"
+        for column, models in by_column.items()
+    )
 
 
 def draw(view: View) -> Figure:
@@ -76,8 +86,9 @@ def draw(view: View) -> Figure:
     title = f"{finding(names, measured)}, run {view.run}"
     figure, (ax,) = rows(1, columns, title=title, caption=caption, edge=0.1)
     ax.axvline(0, color="black", linewidth=1)
-    for name, look in zip(names, LOOKS, strict=False):
-        _points(ax, [100 * measured[name][column] for column in columns], name, *look)
+    for k, (name, look) in enumerate(zip(names, LOOKS, strict=False)):
+        above = BESIDE * ((len(names) - 1) / 2 - k)  # so that equal falls are all seen
+        _points(ax, [100 * measured[name][column] for column in columns], above, name, *look)
     ax.set_xlabel("fall of test accuracy (percentage points)")
     ax.set_ylabel("column")
     ax.grid(alpha=0.3)
@@ -86,9 +97,18 @@ def draw(view: View) -> Figure:
     return figure
 
 
-def _points(ax: Axes, falls: Sequence[float], name: str, color: str, marker: str, filled: bool) -> None:
+def _points(
+    ax: Axes, falls: Sequence[float], above: float, name: str, color: str, marker: str, filled: bool
+) -> None:
     look: dict[str, Any] = {"color": color, "marker": marker, "markerfacecolor": color if filled else "white"}
-    ax.plot(falls, ax.get_yticks(), linestyle="none", label=name, **look)
+    ax.plot(falls, ax.get_yticks() + above, linestyle="none", label=name, **look)
 
 
-FIGURE = FigureKind("how much each column matters to the teacher and to students", draw, obstacle, asks=True)
+SEE = (
+    "The further right a point is, the more a model relies on that column. Where student and teacher "
+    "have points far apart, the student reaches its predictions in another way than its teacher."
+)
+
+FIGURE = FigureKind(
+    "how much each column matters to the teacher and to students", SEE, draw, obstacle, asks=True
+)

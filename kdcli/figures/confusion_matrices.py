@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import PROBABILITY, beside, class_ticks, square_panels
+from kdcli.figures.canvas import beside, class_ticks, number_size, square_panels
 from kdcli.figures.captions import (
     MOST_PANELS,
     caption_of_room,
@@ -14,6 +14,7 @@ from kdcli.figures.captions import (
     note_of_room,
 )
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.looks import SHARES
 from kdcli.words import counted, listed
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 ROOM = MOST_PANELS - 1  # besides the teacher
 MOST_CLASSES = 20
-CAPTION = "Numbers: test examples; empty cells: none. Colour: share of the true class (square-root scale).\n"
+DARK = 0.4  # of a class, from which on numbers are white
+CAPTION = "Numbers: test examples; empty cells: none. Colour: share of the true class (square-root scale). "
 
 
 def obstacle(view: View) -> str:
@@ -109,12 +111,18 @@ def _panel(ax: Axes, counts: Array) -> None:
     from matplotlib.colors import PowerNorm
 
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    ax.imshow(share, cmap=PROBABILITY, norm=PowerNorm(0.5, 0, 1))
-    size = max(4.5, 8 - 0.25 * len(counts))
+    ax.imshow(share, cmap=SHARES, norm=PowerNorm(0.5, 0, 1))
+    size = number_size(len(counts), len(str(counts.max())))
     for row, column in np.argwhere(counts):
-        color = "white" if share[row, column] < 0.2 else "black"
+        color = "white" if share[row, column] > DARK else "black"
         count = str(counts[row, column])
         ax.text(column, row, count, ha="center", va="center", fontsize=size, color=color)
 
 
-FIGURE = FigureKind("which classes the teacher and a student of each set confuse", draw, obstacle, note)
+SEE = (
+    "Correct predictions are on the diagonal. A strongly coloured cell off the diagonal is a pair of "
+    "classes that a model confuses. Look whether a student makes its teacher's mistakes or mistakes of "
+    "its own."
+)
+
+FIGURE = FigureKind("which classes the teacher and a student of each set confuse", SEE, draw, obstacle, note)

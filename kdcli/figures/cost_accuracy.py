@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import GREY, legend, line_look, percent_ticks, wide_panel
-from kdcli.figures.captions import MOST_PANELS, filled, interval_sources, size_of_test
+from kdcli.figures.apart import side_by_side
+from kdcli.figures.canvas import percent_ticks, wide_panel
+from kdcli.figures.captions import MOST_PANELS, interval_sources, size_of_test
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
+from kdcli.figures.looks import GREY, line_look
 from kdcli.words import counted, ratio, readable_size
 
 if TYPE_CHECKING:
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
     from kdcli.figures.view import Subject, View
 
 CAPTION = (
-    "Further left: smaller; further up: more accurate. Thin line: the most accurate of at most that size."
+    "Thin line: the most accurate of at most that size. Models of one size are moved apart a little, so that "
+    "all of them are seen."
 )
 COLUMNS = 3  # of the legend
 NEARLY = 0.005  # of accuracy
@@ -44,18 +48,21 @@ def draw(view: View) -> Figure:
 
     Where there are many sets, those on the line are named.
     """
-    bars = filled(f"Bars: 95 % intervals over {interval_sources(view)}.")
+    bars = f"Bars: 95 % intervals over {interval_sources(view)}."
     figure, ax = wide_panel(title=f"{finding(view)}, run {view.run}", caption=f"{bars}\n{CAPTION}")
     sized = [subject for subject in view.subjects if subject.size() is not None]
     line = frontier([_place(subject) for subject in sized])
     many = len(view.students) > MOST_PANELS
     named = [s for s in view.students if not many or _place(s) in line]
-    for subject in (others := [s for s in view.students if s not in named]):
-        _point(ax, subject, f"{counted(len(others), 'other set')}", OTHERS)
+    others = [s for s in view.students if s not in named]
+    places = dict(zip(map(id, sized), side_by_side([_place(s)[0] for s in sized]), strict=True))
+    for subject in others:
+        _point(ax, subject, places[id(subject)], f"{counted(len(others), 'other set')}", OTHERS)
     for k, subject in enumerate(named):
-        _point(ax, subject, subject.name, line_look(k) | {"markerfacecolor": "none"})
+        _point(ax, subject, places[id(subject)], subject.name, line_look(k) | {"markerfacecolor": "none"})
     if view.teacher in sized:
-        _point(ax, view.teacher, f"teacher ({view.teacher.model})", {"color": GREY, "marker": "P"})
+        look = {"color": GREY, "marker": "P"}
+        _point(ax, view.teacher, places[id(view.teacher)], f"teacher ({view.teacher.model})", look)
     elif view.teacher:
         accuracy = view.teacher.score("accuracy")[0]
         ax.axhline(accuracy, color=GREY, linestyle="--", label="teacher, of unknown size")
@@ -96,8 +103,8 @@ def _place(subject: Subject) -> tuple[float, float]:
     return subject.size() or 0.0, subject.score("accuracy")[0]
 
 
-def _point(ax: Axes, subject: Subject, label: str, look: dict[str, Any]) -> None:
-    (x, y), (_, low, high) = _place(subject), subject.score("accuracy")
+def _point(ax: Axes, subject: Subject, x: float, label: str, look: dict[str, Any]) -> None:
+    y, low, high = subject.score("accuracy")
     look = {"markersize": 8, "mew": 1.6, "capsize": 3} | look | {"linestyle": "none"}
     ax.errorbar([x], [y], yerr=[[y - low], [high - y]], label=label, **look)
 
@@ -119,4 +126,10 @@ def _size_axis(ax: Axes) -> None:
     ax.set_xlabel("size of the model (bytes of its numbers)")
 
 
-FIGURE = FigureKind("test accuracy of students and teacher against their size", draw, obstacle)
+SEE = (
+    "Good models are up and to the left: accurate and small. Each corner of the stepped line is the "
+    "most accurate model of at most that size. Where the line is nearly flat, a larger model buys "
+    "little accuracy."
+)
+
+FIGURE = FigureKind("test accuracy of students and teacher against their size", SEE, draw, obstacle)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import PROBABILITY, class_ticks, square_panels
+from kdcli.figures.canvas import class_ticks, number_size, square_panels
 from kdcli.figures.captions import percent
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.looks import SHARES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
 
     from kdcli.figures.view import Array, View
 
-ROOM: dict[str, Any] = {"least": 2, "between": 1.9, "right": 1.5}  # for a colour bar beside each panel
+ROOM: dict[str, Any] = {"between": 1.9, "right": 1.5}  # for a colour bar beside each panel
 FLOOR = 1e-6  # smaller probabilities are drawn like this one
 CAPTION = (
-    "Mean over the training examples of each class. Colour: the other classes, with a log scale of its own\n"
-    "for each panel; numbers on the diagonal: the true class, in percent. Soft targets teach both. T = 1 is\n"
+    "Mean over the training examples of each class. Colour: the other classes, with a log scale of its own "
+    "for each panel; numbers on the diagonal: the true class, in percent. Soft targets teach both. T = 1 is "
     "what the teacher predicts; a higher T shows more clearly which classes it finds similar.{}"
 )
 
@@ -80,8 +81,9 @@ def _panel(ax: Axes, p: Array) -> None:
     n_classes = len(p)
     others = np.ma.masked_array(p.clip(FLOOR), mask=np.eye(n_classes, dtype=bool))
     low, high = float(others.min()), float(others.max())
-    image = ax.imshow(others, cmap=PROBABILITY, norm=LogNorm(low, max(high, 1.01 * low)))
-    size = 6.5 * min(1, 22 / n_classes)
+    image = ax.imshow(others, cmap=SHARES, norm=LogNorm(low, max(high, 1.01 * low)))
+    ax.set_facecolor("0.9")  # of the diagonal, which has no colour of the scale
+    size = number_size(n_classes, 4)
     for k in range(n_classes):
         ax.text(k, k, f"{100 * p[k, k]:.3g}", ha="center", va="center", fontsize=size)
     percent = FuncFormatter(lambda share, _: f"{100 * share:.3g} %")
@@ -101,4 +103,12 @@ def mean_probabilities(logits: Array, y: Array, n_classes: int, temperature: flo
     return np.stack([p[y == k].mean(0) for k in range(n_classes)])
 
 
-FIGURE = FigureKind("how probable the teacher finds the other classes, at two temperatures", draw, obstacle)
+SEE = (
+    "Each row shows how the teacher divides its probability among the classes for examples of one "
+    "class. Strongly coloured cells are classes that it finds similar. A high temperature raises these "
+    "small probabilities, so that a student can learn the similarities."
+)
+
+FIGURE = FigureKind(
+    "how probable the teacher finds the other classes, at two temperatures", SEE, draw, obstacle
+)

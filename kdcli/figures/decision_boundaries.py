@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import PROBABILITY, beside, class_look, legend, panels
+from kdcli.figures.canvas import beside, panels
 from kdcli.figures.captions import (
     MOST_PANELS,
     caption_of_room,
@@ -16,21 +16,26 @@ from kdcli.figures.captions import (
     percent,
 )
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
+from kdcli.figures.looks import PROBABILITY, class_look
 from kdcli.words import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from kdcli.figures.view import Array, Examples, View
+    from kdcli.figures.view import Array, Examples, Subject, View
 
 GRID = 240  # points of the plane along each axis
 SHOWN = 250  # test points drawn
 ROOM = MOST_PANELS - 2  # besides the Bayes optimum and the teacher
 FAINTEST = 0.12  # strength of a class's colour where all classes are equally probable
-BAYES_LINE = {"colors": "black", "linewidths": 1.4, "linestyles": "--"}
+# A line has a casing of the other colour, so that it is seen on every background.
+MODEL_LINE = {"color": "white", "casing": "black", "style": "-"}
+BAYES_LINE = {"color": "black", "casing": "white", "style": "--"}
+LINE, CASING = 1.4, 3.0  # widths in points
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def draw(view: View) -> Figure:
     plane = _plane(view.test.x)
     bayes = None if view.posterior is None else plane.evaluate(view.posterior)
     models = [
-        (_title(subject.name, float(subject.recorded["accuracy"][0, subject.shown])), subject.predict)
+        (_title(subject.name, _accuracy(subject)), subject.predict)
         for subject in fitting_subjects(view, ROOM)
     ]
     if view.posterior is not None:
@@ -84,8 +89,9 @@ def draw(view: View) -> Figure:
         + caption_of_room(view.students, ROOM),
         right=1.1,
     )
-    for ax, (_, predict) in zip(axes, models, strict=True):
-        _panel(ax, view, plane, plane.evaluate(predict), bayes)
+    for k, (ax, (_, predict)) in enumerate(zip(axes, models, strict=True)):
+        p = bayes if bayes is not None and k == 0 else plane.evaluate(predict)
+        _panel(ax, view, plane, p, bayes)
     _legend(figure, view)
     _color_bar(figure, view)
     return figure
@@ -100,7 +106,8 @@ def finding(view: View) -> str:
         optimal, whose = view.teacher.probabilities().argmax(1), "the teacher's boundary"
         subjects = subjects[1:]
     else:
-        return "Decision boundaries"
+        best = max(subjects, key=_accuracy)
+        return f"{best.name} predicts the class of {percent(_accuracy(best))} of test examples"
     shares = {s.name: float((s.probabilities().argmax(1) != optimal).mean()) for s in subjects}
     least = min(shares.values())
     nearest = [name for name, share in shares.items() if share == least]
@@ -109,6 +116,11 @@ def finding(view: View) -> str:
     differ = verb if len(nearest) == len(shares) else f"{verb} least"
     where = f"on {percent(least)} of test examples" if least else "on no test example"
     return f"{names} {differ} from {whose}: {where}"
+
+
+def _accuracy(subject: Subject) -> float:
+    """Return the test accuracy of the model that is shown of a set."""
+    return float(subject.recorded["accuracy"][0, subject.shown])
 
 
 def _plane(x: Array) -> Plane:
@@ -121,7 +133,7 @@ def _plane(x: Array) -> Plane:
 
 
 def _title(name: str, accuracy: float | None) -> str:
-    return name if accuracy is None else f"{name}\ntest accuracy {accuracy:.2%}"
+    return name if accuracy is None else f"{name}\ntest accuracy {percent(accuracy)}"
 
 
 def _panel(ax: Axes, view: View, plane: Plane, p: Array, bayes: Array | None) -> None:
@@ -135,9 +147,10 @@ def _panel(ax: Axes, view: View, plane: Plane, p: Array, bayes: Array | None) ->
     _points(ax, view.test, view.n_classes)
     ax.set_xlim(plane.extent[:2])
     ax.set_ylim(plane.extent[2:])
-    _boundaries(ax, plane, p, **_model_line(view))
+    if bayes is None or p is not bayes:
+        _boundaries(ax, plane, p, MODEL_LINE)
     if bayes is not None:
-        _boundaries(ax, plane, bayes, **BAYES_LINE)
+        _boundaries(ax, plane, bayes, BAYES_LINE)
     horizontal, vertical = view.feature_names or ("x₁", "x₂")
     ax.set_xlabel(horizontal)
     ax.set_ylabel(vertical)
@@ -156,64 +169,56 @@ def tints(p: Array) -> Array:
     return colors
 
 
-def _point_look(k: int, n_classes: int) -> tuple[str, str]:
-    """Return marker and colour of the test examples of a class."""
+def _point_look(k: int, n_classes: int) -> tuple[str, str, str]:
+    """Return marker, colour and colour of the edge of the test examples of a class."""
     look = class_look(k)
-    return look["marker"], ("white", "black")[k] if n_classes == 2 else look["color"]
+    if n_classes == 2:
+        return look["marker"], ("white", "black")[k], ("black", "white")[k]
+    return look["marker"], look["color"], "black"
 
 
 def _points(ax: Axes, test: Examples, n_classes: int) -> None:
-    edge: dict[str, Any] = {"edgecolors": "0.5", "linewidths": 0.4}
-    if n_classes > 2:
-        edge = {"edgecolors": "black", "linewidths": 0.5}
     for k in range(n_classes):
-        marker, face = _point_look(k, n_classes)
+        marker, face, edge = _point_look(k, n_classes)
         x = test.x[:SHOWN][test.y[:SHOWN] == k]
-        ax.scatter(x[:, 0], x[:, 1], s=9 if n_classes == 2 else 14, marker=marker, c=face, alpha=0.8, **edge)
+        ax.scatter(x[:, 0], x[:, 1], s=14, marker=marker, c=face, edgecolors=edge, linewidths=0.6)
 
 
-def _model_line(view: View) -> dict[str, Any]:
-    """Return the look of a model's boundary, which two classes leave on dark and more on pale ground."""
-    return {"colors": "white" if view.n_classes == 2 else "0.3", "linewidths": 1.2}
-
-
-def _boundaries(ax: Axes, plane: Plane, p: Array, **look: Any) -> None:
+def _boundaries(ax: Axes, plane: Plane, p: Array, look: Mapping[str, str]) -> None:
     """Draw the lines where the most probable class of `p (GRID, GRID, n_classes)` changes.
 
     Each class is parted from those before it, where none after it is more probable: so that no line is drawn
     twice, which would fill the gaps of a dashed one.
     """
     import numpy as np
+    from matplotlib.patheffects import Normal, Stroke
 
+    casing = [Stroke(linewidth=CASING, foreground=look["casing"]), Normal()]
+    line: dict[str, Any] = {"colors": look["color"], "linestyles": look["style"], "linewidths": LINE}
     predicted = p.argmax(-1)
     for k in range(1, p.shape[-1]):
         margin = np.ma.masked_array(p[..., k] - p[..., :k].max(-1), mask=predicted > k)
         if margin.count() and margin.min() < 0 < margin.max():
-            ax.contour(plane.horizontal, plane.vertical, margin, levels=[0], **look)
+            drawn = ax.contour(plane.horizontal, plane.vertical, margin, levels=[0], **line)
+            drawn.set_path_effects(casing)
 
 
 def _legend(figure: Figure, view: View) -> None:
     from matplotlib.lines import Line2D
+    from matplotlib.patheffects import Normal, Stroke
 
     handles = []
     for k, name in enumerate(view.class_names):
-        marker, face = _point_look(k, view.n_classes)
-        edge = "0.5" if view.n_classes == 2 else "black"
+        marker, face, edge = _point_look(k, view.n_classes)
         look: dict[str, Any] = {"marker": marker, "markerfacecolor": face, "markeredgecolor": edge}
         handles.append(Line2D([], [], color="none", label=f"class {name}", **look))
-    line = _model_line(view)
-    white = line["colors"] == "white"
-    handles.append(
-        Line2D(
-            [],
-            [],
-            color="0.75" if white else line["colors"],
-            linewidth=line["linewidths"],
-            label="model's decision boundary" + (" (white)" if white else ""),
-        )
-    )
+    lines = {"model's decision boundary": MODEL_LINE}
     if view.posterior is not None:
-        handles.append(Line2D([], [], color="black", linestyle="--", label="Bayes decision boundary"))
+        lines["Bayes decision boundary"] = BAYES_LINE
+    for name, line in lines.items():
+        casing = [Stroke(linewidth=CASING, foreground=line["casing"]), Normal()]
+        look = {"color": line["color"], "linestyle": line["style"], "linewidth": LINE}
+        handles.append(Line2D([], [], label=name, path_effects=casing, **look))
     legend(figure, handles, [str(handle.get_label()) for handle in handles])
 
 
@@ -236,6 +241,18 @@ def _color_bar(figure: Figure, view: View) -> None:
     cax.set_ylabel("probability of the predicted class")
 
 
+SEE = (
+    "The solid line is where a model changes from one class to another, and the background shows how "
+    "sure it is. A good student's line follows its teacher's, and the dashed Bayes boundary where that "
+    "is known. Islands of one class within another are noise in the labels that a model has memorised."
+)
+
 FIGURE = FigureKind(
-    "what the teacher and a student of each set predict over the plane", draw, obstacle, note, asks=True
+    "what the teacher and a student of each set predict over the plane",
+    SEE,
+    draw,
+    obstacle,
+    note,
+    asks=True,
+    shows=True,
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from kdcli.figures.canvas import legend
-from kdcli.figures.captions import caption_of_failures, filled, interval_sources
+from kdcli.figures.captions import caption_of_failures, interval_sources
 from kdcli.figures.forest import (
     LOOKS,
     WORDS,
@@ -16,6 +16,7 @@ from kdcli.figures.forest import (
     verdict_entries,
 )
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
 from kdcli.words import capitalised, counted
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def draw(view: View) -> Figure:
     """Draw a panel for each metric, with a row for each student set under the name of its group."""
     differences = view.differences()
-    caption = filled(f"Bars: 95 % intervals over {interval_sources(view)}.")
+    caption = f"Bars: 95 % intervals over {interval_sources(view)}."
     figure, panels = forest(
         differences,
         title=f"{finding(view)}, run {view.run}",
@@ -36,6 +37,8 @@ def draw(view: View) -> Figure:
     for ax, own in panels:
         for d, y in own:
             mark(ax, d, y)
+        if not any(d.mean is not None and math.isfinite(d.mean) for d, _ in own):
+            ax.set_xticks([0])  # nothing is to be read off a scale
     legend(figure, *verdict_entries(differences))
     return figure
 
@@ -49,14 +52,21 @@ def finding(view: View) -> str:
         (verdicts.count(verdict), WORDS[verdict]) for verdict in LOOKS if verdict and verdict in verdicts
     ]
     if not counts:
-        return "Differences from the control"
+        return f"{capitalised(metric)} against the control: no verdict"
     (first, word), *others = counts
     told = [f"{counted(first, 'set')} {word}", *(f"{count} {word}" for count, word in others)]
     return f"{capitalised(metric)} against the control: {', '.join(told)}"
 
 
+SEE = (
+    "Each row is the difference between a student set and its control, which stands at 0. The further "
+    "an interval lies from 0, the clearer the effect; the shape of the marker is the verdict, which "
+    "allows for the number of comparisons."
+)
+
 FIGURE = FigureKind(
     "differences of student sets from their control, with intervals and verdicts",
+    SEE,
     draw,
     obstacle,
     compares=True,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import BLUE, GREY, ORANGE, class_ticks, legend, panels
+from kdcli.figures.canvas import class_ticks, panels
 from kdcli.figures.captions import caption_of_shown
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
+from kdcli.figures.looks import BLUE, GREY, ORANGE
 from kdcli.figures.wrapping import SMALL
 
 if TYPE_CHECKING:
@@ -17,11 +19,11 @@ if TYPE_CHECKING:
 
     from kdcli.figures.view import Array, View
 
-SHOWN = 12
+SHOWN = 9
 LOOKS = ((GREY, ""), (ORANGE, "//"), (BLUE, ".."))  # colour and hatch of each model
 CAPTION = (
-    "The test images on which most student sets disagree with the teacher. {}\n"
-    "Bars: predicted probability of each class. Titles: true class, number of sets that disagree, and the\n"
+    "The test images on which most student sets disagree with the teacher. {} "
+    "Bars: predicted probability of each class. Titles: true class, number of sets that disagree, and the "
     "classes predicted by the models of the legend, in its order."
 )
 
@@ -103,6 +105,16 @@ def _panel(ax: Axes, view: View, image: int, p: Array, labels: Sequence[str]) ->
     inset.set_yticks([])
 
 
+SEE = (
+    "Each panel is a test image on which students and teacher predict different classes. Look whether "
+    "the image is hard for a person too, and whether each model spreads its probability or is sure of "
+    "one class."
+)
+
 FIGURE = FigureKind(
-    "test images on which teacher and students disagree, with their probabilities", draw, obstacle
+    "test images on which teacher and students disagree, with their probabilities",
+    SEE,
+    draw,
+    obstacle,
+    shows=True,
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import legend
-from kdcli.figures.captions import caption_of_failures, filled, interval_sources
+from kdcli.figures.captions import caption_of_failures, interval_sources
 from kdcli.figures.forest import WORDS, caption_of_verdicts, forest, mark, verdict_entries
 from kdcli.figures.forest import obstacle as obstacle_to_comparing
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
 from kdcli.words import counted
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def finding(view: View) -> str:
     metric = differences[0].metric
     known = [(d, d.mean) for d in differences if d.metric == metric and d.by_draw and d.mean is not None]
     if not known:
-        return "Differences from the control in each draw"
+        return f"No difference in {metric} from the control has a mean that is known"
     weights = {"better": 2, "worse": 1}
     d, mean = max(known, key=lambda pair: (weights.get(pair[0].verdict or "", 0), abs(pair[1])))
     name, draws = f"{d.title} ({d.group})", f"{len(d.by_draw)} draws"
@@ -91,11 +91,18 @@ def _caption(view: View, differences: Sequence[Difference]) -> str:
     if left_out:
         texts.append(f"Left out: {counted(left_out, 'infinite or undefined difference')}.")
     verdicts = caption_of_verdicts(differences)
-    return "\n".join(map(filled, texts)) + verdicts + caption_of_failures(view.students)
+    return "\n".join(texts) + verdicts + caption_of_failures(view.students)
 
+
+SEE = (
+    "Each small circle is the difference from the control in one draw of the data. Circles on one side "
+    "of 0 in nearly every draw show an effect that can be expected of other data too. Circles on both "
+    "sides show an effect that depends on the sample."
+)
 
 FIGURE = FigureKind(
     "differences from the control in each draw of the data, with their mean",
+    SEE,
     draw,
     obstacle,
     compares=True,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import BLUE, GREY, ORANGE, rows
+from kdcli.figures.canvas import rows
+from kdcli.figures.looks import BLUE, GREY, ORANGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ WORDS = {
     "no difference shown": "inconclusive",
     None: "no verdict",
 }
+TICKS = 5  # gaps between the ticks of a panel, at most: numbers such as −0.15 are wide
 VERDICTS = (
     "Verdicts are corrected for the number of comparisons: an interval without 0 is not always significant."
 )
@@ -49,6 +51,8 @@ def forest(
 
     Each group has a row with its name above those of its sets. The `shape` is that of `canvas.rows`.
     """
+    from matplotlib.ticker import MaxNLocator
+
     metrics = list(dict.fromkeys(d.metric for d in differences))
     names = list(dict.fromkeys((d.group, title) for d in differences for title in ("", d.title)))
     figure, axes = rows(
@@ -68,11 +72,12 @@ def forest(
         ax.axvline(0, color="black", linewidth=1)
         ax.set_xlabel(own[0][0].axis)
         ax.margins(x=0.12)
+        ax.xaxis.set_major_locator(MaxNLocator(TICKS, steps=[1, 2, 5, 10]))
         ax.grid(axis="x", alpha=0.3)
         _name_sides(ax, own[0][0].sign)
     axes[0].set_ylabel("student sets, by model")
     for ax in axes[1:]:
-        ax.tick_params(labelleft=False)
+        ax.tick_params("y", labelleft=False)
         ax.set_ylabel(" ")
     return figure, panels
 

@@ -1,11 +1,11 @@
-"""Learning curves: training and validation loss against epochs, a panel for the teacher and each set."""
+"""Learning curves: loss and accuracy against epochs, a panel of each for the teacher and every set."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import Text, joined
-from kdcli.figures.canvas import BLUE, ORANGE, legend, panels
+from kdcli.figures.canvas import HEIGHT, panels, percent_ticks, under
 from kdcli.figures.captions import (
     MOST_PANELS,
     caption_of_room,
@@ -15,6 +15,8 @@ from kdcli.figures.captions import (
     replicates,
 )
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
+from kdcli.figures.looks import BLUE, ORANGE
 from kdcli.words import counted
 
 if TYPE_CHECKING:
@@ -26,11 +28,15 @@ if TYPE_CHECKING:
     from kdcli.figures.view import Array, Curves, Subject, View
 
 CAPTION = (
-    "Lines: median over {}; bands: 10th to 90th percentile. The loss is T² · KL(target ‖ prediction),\n"
-    "mixed with the cross-entropy of the labels where there is a weight w. It is 0 at a perfect match; with\n"
-    "one-hot targets it is the cross-entropy, which noisy labels keep above 0. Validation loss ends clearly\n"
+    "Lines: median over {}; bands: 10th to 90th percentile. The loss is T² · KL(target ‖ prediction), "
+    "mixed with the cross-entropy of the labels where there is a weight w. It is 0 at a perfect match; with "
+    "one-hot targets it is the cross-entropy, which noisy labels keep above 0. Validation loss ends clearly "
     "above its minimum where its last tenth is more than 10 % above the lowest stretch of this length."
 )
+OLDER = "Models without accuracies were trained before kd recorded them."
+TRAINING: dict[str, Any] = {"label": "training", "color": BLUE, "linestyle": "-"}
+VALIDATION: dict[str, Any] = {"label": "validation", "color": ORANGE, "linestyle": "--"}
+BOTH, SHARE, GAP = 3.3, 0.4, 0.12  # inches of both panels, the share of accuracies, and the gap in inches
 RISEN = 1.1  # how many times its lowest loss a line has to end at
 ROOM = MOST_PANELS - 1  # besides the teacher
 
@@ -58,13 +64,25 @@ def _with_curves(view: View) -> list[Subject]:
 
 
 def draw(view: View) -> Figure:
-    """Draw a panel for each model that is trained by gradients, all with the same loss axis."""
+    """Draw the losses of each model that is trained by gradients, and below them its accuracies.
+
+    All losses have the same axis, and all accuracies another.
+    """
     shown = [(subject, curves) for subject in _shown(view) if (curves := subject.curves())]
+    measured = [curves.val_accuracy is not None for _, curves in shown]
     caption = CAPTION.format(replicates(view)) + caption_of_room(_with_curves(view), ROOM)
-    titles = [_title(subject, curves) for subject, curves in shown]
-    figure, axes = panels(titles, title=f"{finding(view)}, run {view.run}", caption=caption)
-    for ax, (subject, curves) in zip(axes, shown, strict=True):
-        _panel(ax, subject, curves)
+    figure, axes = panels(
+        [_title(subject, curves) for subject, curves in shown],
+        title=f"{finding(view)}, run {view.run}",
+        caption=caption + ("" if all(measured) else f"\n{OLDER}" if any(measured) else ""),
+        height=BOTH if any(measured) else HEIGHT,
+    )
+    accuracies: list[Axes] = []
+    for ax, (_, curves) in zip(axes, shown, strict=True):
+        _losses(ax, curves)
+        if any(measured):
+            accuracies.append(under(figure, ax, SHARE, GAP))
+            _accuracies(accuracies[-1], curves, accuracies[0])
     _label_losses(axes)
     handles, labels = axes[0].get_legend_handles_labels()
     legend(figure, handles, labels)
@@ -76,7 +94,7 @@ def finding(view: View) -> str:
     curves = [curves for subject in _shown(view) if (curves := subject.curves())]
     risen = sum(has_risen(of_subject.val) for of_subject in curves)
     if not risen:
-        return "Learning curves: no validation loss ends clearly above its minimum"
+        return "No sign of overfitting: no validation loss ends clearly above its minimum"
     where = f" in {risen} of {len(curves)} panels" if len(curves) > 1 else ""
     return f"Sign of overfitting{where}: validation loss ends clearly above its minimum"
 
@@ -104,26 +122,39 @@ def _title(subject: Subject, curves: Curves) -> str:
     return f"{subject.title}\n{subject.model}, {count}{counted(seeds, 'seed')}"
 
 
-def _panel(ax: Axes, subject: Subject, curves: Curves) -> None:
-    _curve(ax, curves.epochs, curves.train, label="training", color=BLUE, linestyle="-")
-    _curve(ax, curves.epochs, curves.val, label="validation", color=ORANGE, linestyle="--")
+def _losses(ax: Axes, curves: Curves) -> None:
+    _curve(ax, curves.epochs, curves.train, TRAINING)
+    _curve(ax, curves.epochs, curves.val, VALIDATION)
     ax.set_yscale("log")
     ax.set_xlabel("epoch")
-    ax.set_ylabel(f"{subject.loss} (nats)", fontsize="small")
+    ax.set_ylabel("loss (nats)")
     ax.set_xlim(0, curves.epochs[-1])
     ax.minorticks_off()
     ax.grid(alpha=0.3)
 
 
-def _curve(ax: Axes, epochs: Array, losses: Array, *, label: str, color: str, linestyle: str) -> None:
-    """Draw the median of `losses (draws, seeds, points)`, with a band where there are several models."""
+def _accuracies(ax: Axes, curves: Curves, first: Axes) -> None:
+    """Draw accuracies on the scale of the `first` panel of accuracies, if they are known."""
+    if ax is not first:
+        ax.sharey(first)
+    if curves.train_accuracy is not None and curves.val_accuracy is not None:
+        _curve(ax, curves.epochs, curves.train_accuracy, TRAINING)
+        _curve(ax, curves.epochs, curves.val_accuracy, VALIDATION)
+    percent_ticks(ax.yaxis)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("accuracy")
+    ax.grid(alpha=0.3)
+
+
+def _curve(ax: Axes, epochs: Array, values: Array, look: dict[str, Any]) -> None:
+    """Draw the median of `values (draws, seeds, points)`, with a band where there are several models."""
     import numpy as np
 
-    losses = losses.reshape(-1, losses.shape[-1])
-    low, median, high = np.percentile(losses, [10, 50, 90], axis=0)
-    ax.plot(epochs, median, label=label, color=color, linestyle=linestyle, linewidth=1.6)
-    if len(losses) > 1:
-        ax.fill_between(epochs, low, high, color=color, alpha=0.25, linewidth=0)
+    values = values.reshape(-1, values.shape[-1])
+    low, median, high = np.percentile(values, [10, 50, 90], axis=0)
+    ax.plot(epochs, median, linewidth=1.6, **look)
+    if len(values) > 1:
+        ax.fill_between(epochs, low, high, color=look["color"], alpha=0.25, linewidth=0)
 
 
 def _label_losses(axes: Sequence[Axes]) -> None:
@@ -137,4 +168,13 @@ def _label_losses(axes: Sequence[Axes]) -> None:
         ax.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
 
 
-FIGURE = FigureKind("training and validation loss of the teacher and of each set", draw, obstacle, note)
+SEE = (
+    "Training and validation curves should improve together and level off. A validation loss that rises "
+    "again while the training loss still falls is overfitting, even where the accuracy hardly suffers. Each "
+    "loss is measured against the target of its own panel, so compare the shapes of losses between panels, "
+    "and the heights of accuracies."
+)
+
+FIGURE = FigureKind(
+    "training and validation loss and accuracy of the teacher and of each set", SEE, draw, obstacle, note
+)

@@ -6,9 +6,12 @@ import math
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from kdcli.figures.canvas import GREY, abreast, legend, line_look, percent_ticks
-from kdcli.figures.captions import caption_of_failures, filled, interval_sources, percent, size_of_test
+from kdcli.figures.apart import moved_lines
+from kdcli.figures.canvas import abreast, percent_ticks
+from kdcli.figures.captions import caption_of_failures, interval_sources, percent, size_of_test
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
+from kdcli.figures.looks import GREY, line_look
 from kdcli.words import listed
 
 if TYPE_CHECKING:
@@ -21,9 +24,10 @@ if TYPE_CHECKING:
 
     Lines: TypeAlias = dict[tuple[str, str, str], list[Subject]]
 
+BARS, BANDS = "Bars:", "Bars and the band of the control:"
 CAPTION = (
-    "Bars and bands: 95 % intervals of the mean over {}. Dashed: the control, which is trained on the "
-    "labels. Infinite values are left out. Where bars overlap much, it is open which temperature is best."
+    "95 % intervals of the mean over {}. Dashed: the control, which is trained on the labels. Infinite "
+    "values are left out. Where bars overlap much, it is open which temperature is best."
 )
 SOFTENED = ("soft", "spread", "shuffled", "self", "random")
 
@@ -66,8 +70,7 @@ def draw(view: View) -> Figure:
     figure, (left, right) = abreast(
         2,
         title=f"{finding(view)}, run {view.run}",
-        caption=filled(CAPTION.format(interval_sources(view)))
-        + caption_of_failures([*chain(*lines.values()), *controls]),
+        caption=_caption(view, lines, controls),
     )
     for ax, metric in ((left, "accuracy"), (right, "nll")):
         _lines_with_bars(ax, lines, metric)
@@ -95,6 +98,13 @@ def finding(view: View) -> str:
     return f"{name}: {highest} at T = {temperatures}, {lowest} at T = {coolest}"
 
 
+def _caption(view: View, lines: Lines, controls: Sequence[Subject]) -> str:
+    bars = BARS if len(controls) > 1 else BANDS
+    moved = " Lines are moved apart a little." if len(lines) > 1 else ""
+    failures = caption_of_failures([*chain(*lines.values()), *controls])
+    return f"{bars} {CAPTION.format(interval_sources(view))}{moved}{failures}"
+
+
 def _best(
     sets: Sequence[Subject], metric: str, best: Callable[[Iterable[float]], float]
 ) -> tuple[str, float]:
@@ -112,12 +122,13 @@ def _label(key: tuple[str, str, str]) -> str:
 def _lines_with_bars(ax: Axes, lines: Lines, metric: str) -> None:
     import numpy as np
 
+    places = moved_lines([[s.temperature for s in sets] for sets in lines.values()])
     for k, (key, sets) in enumerate(lines.items()):
         mean, low, high = np.array([s.score(metric) for s in sets]).T
         mean[~np.isfinite(mean)] = np.nan
         bars = [mean - low, high - mean]
         look = line_look(k) | {"linestyle": "-"}
-        ax.errorbar([s.temperature for s in sets], mean, bars, label=_label(key), capsize=3, **look)
+        ax.errorbar(places[k], mean, bars, label=_label(key), capsize=3, **look)
 
 
 def _levels(ax: Axes, view: View, lines: Lines, controls: Sequence[Subject], metric: str) -> None:
@@ -131,7 +142,7 @@ def _levels(ax: Axes, view: View, lines: Lines, controls: Sequence[Subject], met
         level = mean if math.isfinite(mean) else math.nan
         label = _label((control.target, control.model, control.variant))
         ax.axhline(level, color=color, linestyle="--", label=label)
-        if math.isfinite(mean):
+        if math.isfinite(mean) and len(controls) == 1:  # bands of several would cover each other
             ax.axhspan(low, high, color=color, alpha=0.12, linewidth=0)
     if view.teacher:
         ax.axhline(view.teacher.score(metric)[0], color=GREY, linestyle="-.", label="teacher")
@@ -150,6 +161,15 @@ def _temperature_axis(ax: Axes, temperatures: Sequence[float]) -> None:
     ax.grid(alpha=0.3)
 
 
+SEE = (
+    "Look for temperatures at which a line is on the better side of its dashed control: above it in "
+    "accuracy, below it in negative log-likelihood. Where the bars overlap, the data do not tell which "
+    "temperature is best."
+)
+
 FIGURE = FigureKind(
-    "accuracy and likelihood of soft targets against their temperature, beside the control", draw, obstacle
+    "accuracy and likelihood of soft targets against their temperature, beside the control",
+    SEE,
+    draw,
+    obstacle,
 )

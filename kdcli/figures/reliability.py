@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import BLUE, GREY, legend, panels, percent_ticks
+from kdcli.figures.canvas import panels, percent_ticks, under
 from kdcli.figures.captions import (
     MOST_PANELS,
     caption_of_room,
@@ -15,6 +15,8 @@ from kdcli.figures.captions import (
     replicates,
 )
 from kdcli.figures.kind import FigureKind
+from kdcli.figures.legends import legend
+from kdcli.figures.looks import BLUE, GREY, SKY, VERMILION
 from kdcli.words import listed
 
 if TYPE_CHECKING:
@@ -23,14 +25,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from kdcli.figures.view import Array, Subject, View
+    from kdcli.figures.view import Array, Reliability, View
 
 CAPTION = (
-    "Test predictions of all {0}, in bins of their confidence: the probability of the predicted class.\n"
-    "Point area: share of all predictions; bars: 95 % intervals over test examples alone. A model below the\n"
-    "diagonal is overconfident. ECE: expected calibration error, the mean distance from the diagonal, for\n"
-    "each model alone and averaged over {0}; it is too large on few test examples."
+    "Test predictions of all {0}, in bins of their confidence: the probability of the predicted class. "
+    "Below: the share of all predictions in each bin, which is the area of its point as well. Bars: 95 % "
+    "intervals over test examples alone. ECE: expected calibration error, the mean distance from the "
+    "diagonal, for each model alone and averaged over {0}; it is too large on few test examples."
 )
+BOTH, SHARE, GAP = 3.2, 0.28, 0.12  # inches of both panels, share of the histogram, and the gap in inches
 ROOM = MOST_PANELS - 1  # besides the teacher
 
 
@@ -48,11 +51,19 @@ def draw(view: View) -> Figure:
     """Draw a panel for the teacher and for each student set."""
     subjects = fitting_subjects(view, ROOM)
     caption = CAPTION.format(replicates(view)) + caption_of_room(view.students, ROOM)
-    titles = [f"{subject.name}\nECE {subject.score('ece')[0]:.2%}" for subject in subjects]
-    figure, axes = panels(titles, title=f"{finding(view)}, run {view.run}", caption=caption)
+    titles = [f"{subject.name}\nECE {percent(subject.score('ece')[0])}" for subject in subjects]
+    title = f"{finding(view)}, run {view.run}"
+    figure, axes = panels(titles, title=title, caption=caption, height=BOTH)
+    histograms: list[Axes] = []
     for ax, subject in zip(axes, subjects, strict=True):
-        _panel(ax, subject, 1 / view.n_classes)
-    handles, labels = axes[0].get_legend_handles_labels()
+        bins = subject.reliability()
+        _diagram(ax, bins, 1 / view.n_classes)
+        histograms.append(under(figure, ax, SHARE, GAP))
+        _histogram(histograms[-1], bins)
+    for ax in histograms[1:]:
+        ax.sharey(histograms[0])
+    entries = [ax.get_legend_handles_labels() for ax in (axes[0], histograms[0])]
+    handles, labels = ([*upper, *lower] for upper, lower in zip(*entries, strict=True))
     legend(figure, handles, labels)
     return figure
 
@@ -87,11 +98,10 @@ def wilson(rate: Array, n: Array) -> tuple[Array, Array]:
     return middle - half, middle + half
 
 
-def _panel(ax: Axes, subject: Subject, least: float) -> None:
+def _diagram(ax: Axes, bins: Reliability, least: float) -> None:
     """Draw accuracy against confidence, which is `least` where all classes are equally probable."""
     import numpy as np
 
-    bins = subject.reliability()
     ax.plot([least, 1], [least, 1], color=GREY, linestyle="--", label="perfect calibration")
     # All seeds predict the same examples, whose number alone tells how uncertain a rate is.
     low, high = wilson(bins.accuracy, bins.count / bins.each)
@@ -101,10 +111,33 @@ def _panel(ax: Axes, subject: Subject, least: float) -> None:
     look: dict[str, Any] = {"color": BLUE, "zorder": 3, "clip_on": False}
     ax.scatter(bins.confidence, bins.accuracy, area, label="predictions in one bin", **look)
     ax.set_xlabel("confidence")
-    ax.set_ylabel("accuracy", fontsize="small")
-    percent_ticks(ax.xaxis, ax.yaxis)
+    ax.set_ylabel("accuracy")
+    percent_ticks(ax.yaxis)
+    ax.set_xlim(least - 0.04 * (1 - least), 1 + 0.04 * (1 - least))
     ax.set_ylim(-0.03, 1.03)
     ax.grid(alpha=0.3)
 
 
-FIGURE = FigureKind("accuracy of the teacher and of each set by their confidence", draw, obstacle, note)
+def _histogram(ax: Axes, bins: Reliability) -> None:
+    """Draw which share of the predictions each bin has, with the means of confidence and of accuracy."""
+    share = bins.count / bins.count.sum()
+    ax.bar(bins.left, share, bins.width, align="edge", color=SKY, edgecolor="white", linewidth=0.5)
+    accuracy, confidence = float(bins.accuracy @ share), float(bins.confidence @ share)
+    ax.axvline(accuracy, color="black", linewidth=1.4, label="mean accuracy")
+    ax.axvline(confidence, color=VERMILION, linewidth=1.4, linestyle=":", label="mean confidence")
+    ax.set_ylim(0, 1)
+    ax.set_yticks([0, 0.5, 1])
+    ax.set_xlabel("confidence")
+    ax.set_ylabel("share")
+    percent_ticks(ax.xaxis, ax.yaxis)
+    ax.grid(alpha=0.3)
+
+
+SEE = (
+    "A calibrated model's points lie on the diagonal. Points below it show overconfidence: the model is "
+    "right less often than it claims. The histogram tells how many predictions have each confidence, "
+    "and so which points matter most; where the mean confidence is to the right of the mean accuracy, "
+    "the model is overconfident on the whole."
+)
+
+FIGURE = FigureKind("accuracy of the teacher and of each set by their confidence", SEE, draw, obstacle, note)

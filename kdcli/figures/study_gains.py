@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, TypeAlias
 
+from kdcli.figures.captions import percent
 from kdcli.figures.forest import WORDS
 from kdcli.words import counted, listed
 
@@ -108,17 +109,33 @@ def finding(view: StudyView, gained: Sequence[SpotGain], second: int | None) -> 
     """Say which treatment gains or loses most, and at which values."""
     gain = most_telling(gained)
     if gain is None:
-        return f"Test accuracy against {view.keys[view.across].name}"
+        return _most_accurate(view, second)
     size = points(abs(gain.gain))
     if not size.strip("0."):
         names = listed(list(dict.fromkeys(other.treatment for other in gained)))
         return f"{names}: as accurate as the control everywhere"
-    first, other = gain.spot
-    where = view.keys[view.across].at(first)
-    if second is not None:
-        where += f", {view.keys[second].at(other)}"
+    where = _at(view, gain.spot, second)
     verb = "gains" if gain.gain > 0 else "loses"
-    return f"{gain.treatment} {verb} most at {where}: {size} points{_confirmed(gain)}"
+    return f"{gain.treatment} {verb} most at {where}: {size} points of accuracy{_confirmed(gain)}"
+
+
+def _at(view: StudyView, spot: Spot, second: int | None) -> str:
+    """Name the values at a spot."""
+    first, other = spot
+    where = view.keys[view.across].at(first)
+    return where if second is None else f"{where}, {view.keys[second].at(other)}"
+
+
+def _most_accurate(view: StudyView, second: int | None) -> str:
+    """Say where which treatment is most accurate, where none is compared with a control."""
+    accuracies = [
+        (fmean(students.scores["accuracy"][0] for students in drawn), treatment, spot)
+        for spot, runs in by_spot(view, second).items()
+        for treatment in view.treatments
+        if (drawn := of_treatment(runs, treatment))
+    ]
+    accuracy, treatment, spot = max(accuracies, key=lambda known: known[0])
+    return f"{treatment} is most accurate at {_at(view, spot, second)}: {percent(accuracy)}"
 
 
 def _confirmed(gain: SpotGain) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import ABREAST, GREY, WIDTH, abreast, legend, line_look, panels, percent_ticks
-from kdcli.figures.captions import MOST_PANELS, filled
+from kdcli.figures.canvas import ABREAST, WIDTH, abreast, panels, percent_ticks
+from kdcli.figures.captions import MOST_PANELS
 from kdcli.figures.kind import StudyFigureKind
+from kdcli.figures.legends import legend
+from kdcli.figures.looks import GREY, line_look
 from kdcli.figures.study_axes import apart, positions, tick_lines, value_axis
 from kdcli.figures.study_gains import (
     OVERESTIMATE,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from kdcli.figures.study_view import StudyView
 
 METRICS = {"accuracy": "test accuracy", "nll": "test NLL (nats)"}
-MOST_BESIDE = 4  # values of a second key, up to which NLL has panels as well
+MOST_BESIDE = 3  # values of a second key, up to which NLL has panels as well
 CONTROL_MARKERS = "Xdp"
 LEVELS: dict[str, dict[str, Any]] = {
     "teacher": {"color": GREY, "linestyle": "-."},
@@ -174,7 +176,7 @@ def _caption(view: StudyView, second: int | None, metrics: list[str]) -> str:
         left_out if len(drawn) < len(view.treatments) else "",
         OVERESTIMATE if gains(view, second) else "",
     ]
-    return filled(" ".join(filter(None, texts)))
+    return " ".join(filter(None, texts))
 
 
 def _hollow(view: StudyView, second: int | None) -> str:
@@ -183,6 +185,15 @@ def _hollow(view: StudyView, second: int | None) -> str:
     return "Hollow: a mean that lacks such a run." if lacking & set(by_spot(view, second)) else ""
 
 
+SEE = (
+    "Each line is one target, and the dashed line is the control. Look where a line parts from its "
+    "control: there distillation makes a difference, for better or worse. Bars that overlap much leave "
+    "it open whether it does."
+)
+
 FIGURE = StudyFigureKind(
-    "test accuracy and likelihood of students against a key that varies, beside their control", draw, obstacle
+    "test accuracy and likelihood of students against a key that varies, beside their control",
+    SEE,
+    draw,
+    obstacle,
 )

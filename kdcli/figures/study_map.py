@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdcli.figures.canvas import beside, wide_panel
-from kdcli.figures.captions import filled
 from kdcli.figures.kind import StudyFigureKind
 from kdcli.figures.study_axes import shortened_lines, spread_texts
 from kdcli.figures.study_gains import (
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 MOST = 20  # values of a key that there is room for
 COLORS = "PuOr"  # orange to violet: apart with all common kinds of colour vision
 LEAST = 0.1  # points of accuracy that the scale spans on both sides, so that rounding has no strong colours
-WIDE, HIGH = 7.85, 3.5  # inches of the map
+WIDE, HIGH = 6.25, 3.4  # inches of the map
 LEFT, MOST_LEFT = 0.45, 1.6  # inches for the texts to the left of it, and the most that they may take
 CHARACTER, LINE = 0.72, 0.6  # width of a character as a share of its size, and that size as one of a cell
 LARGEST = 10.0  # size of a cell's text in points
@@ -149,13 +148,19 @@ def _caption(view: StudyView, second: int, gained: list[SpotGain]) -> str:
         "Hatched: no results." if len(gained) < _size(view, second) else "",
         OVERESTIMATE,
     ]
-    return filled(" ".join(filter(None, texts)))
+    return " ".join(filter(None, texts))
 
 
 def _size(view: StudyView, second: int) -> int:
     return len(view.keys[view.across].values) * len(view.keys[second].values)
 
 
+SEE = (
+    "Each cell is one pair of settings, and its number is what distillation gains there in accuracy. "
+    "Violet cells gain and orange cells lose. Trust the cells with a triangle: there the difference is "
+    "statistically confirmed."
+)
+
 FIGURE = StudyFigureKind(
-    "what a treatment gains over its control at each pair of values of two keys", draw, obstacle
+    "what a treatment gains over its control at each pair of values of two keys", SEE, draw, obstacle
 )

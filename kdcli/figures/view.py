@@ -25,21 +25,29 @@ class Examples:
 
 @dataclass(frozen=True)
 class Curves:
-    """Learning curves: epochs (points,); train and val (draws, seeds, points), losses in nats."""
+    """Learning curves: epochs (points,); train and val (draws, seeds, points), losses in nats.
+
+    The accuracies, of the same shape, are None where they were not recorded.
+    """
 
     epochs: Array
     train: Array
     val: Array
+    train_accuracy: Array | None = None
+    val_accuracy: Array | None = None
 
 
 @dataclass(frozen=True)
 class Reliability:
     """Test predictions of all draws and seeds by bins of their top probability; empty bins are left out.
 
-    confidence, accuracy (bins,): mean top probability, and share of correct predictions; count (bins,):
-    number of predictions, of which each test example has so many on average (`each`).
+    left (bins,): where each bin begins, all being of one `width`; confidence, accuracy (bins,): mean top
+    probability, and share of correct predictions; count (bins,): number of predictions, of which each test
+    example has so many on average (`each`).
     """
 
+    left: Array
+    width: float
     confidence: Array
     accuracy: Array
     count: Array
@@ -103,7 +111,6 @@ class Subject:
 
     title: str
     model: str
-    loss: str
     settings: Mapping[str, Any]
     recorded: Mapping[str, Array]
     logits: Callable[[], Array]

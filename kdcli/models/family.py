@@ -27,14 +27,17 @@ LOGIT_BYTES = 16  # per logit in training: float32 in parts and joined, float64 
 
 
 class History(NamedTuple):
-    """Learning curves, each loss measured in evaluation mode on its whole split.
+    """Learning curves, each point measured in evaluation mode on its whole split.
 
-    epochs (points,) int64; train and val (members, points) float64, in nats.
+    epochs (points,) int64; all others (members, points) float64: train and val are losses in nats, and the
+    accuracies are shares of the examples whose label is predicted.
     """
 
     epochs: Tensor
     train: Tensor
     val: Tensor
+    train_accuracy: Tensor
+    val_accuracy: Tensor
 
     @property
     def diverged(self) -> dict[int, int]:
@@ -45,7 +48,7 @@ class History(NamedTuple):
 
     def of(self, members: Tensor) -> History:
         """Return the curves of some members, which may have several axes."""
-        return History(self.epochs, self.train[members], self.val[members])
+        return History(self.epochs, *(curve[members] for curve in self[1:]))
 
 
 @dataclass(frozen=True)

@@ -96,11 +96,11 @@ def _mean(histories: Sequence[tuple[int, History | None]]) -> History | None:
         not torch.equal(history.epochs, curves[0][1].epochs) for _, history in curves
     ):
         return None
-    train, val = (
-        torch.cat([unflattened(getattr(history, split), 1, count) for count, history in curves], 2).mean(2)
-        for split in ("train", "val")
+    means = (
+        torch.cat([unflattened(getattr(history, name), 1, count) for count, history in curves], 2).mean(2)
+        for name in History._fields[1:]
     )
-    return History(curves[0][1].epochs, train, val)
+    return History(curves[0][1].epochs, *means)
 
 
 def of_component(number: int, shape: tuple[int, int], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

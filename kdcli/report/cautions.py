@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import assert_never
 
+from kdcli.commands import spell
 from kdcli.errors import Command, Text, joined
 from kdcli.evidence.cautions import (
     BeyondTeacher,
@@ -18,6 +20,7 @@ from kdcli.evidence.cautions import (
     SingleSeed,
     WeakTeacher,
 )
+from kdcli.evidence.gather import Evidence
 from kdcli.evidence.remedies import Remembers
 from kdcli.evidence.trainings import NearChance, Overfitted, SameLabels, StillFalling
 from kdcli.evidence.verdicts import UNDECIDED
@@ -154,3 +157,15 @@ def _coarse(caution: Coarse) -> str:
         remedy = "more examples to split"
     size = amount("accuracy", caution.detectable)
     return f"The least certain comparison has 80 % power to detect {size}; {remedy} would help most."
+
+
+def not_compared(evidence: Evidence) -> Iterator[Text]:
+    """Say of each group which sets are not compared and why, and which command makes a control for them."""
+    alike: dict[tuple[str, str, str], tuple[Command | None, list[str]]] = {}
+    for students in evidence.students:
+        if students.why:
+            key = (students.group, students.why, spell(students.remedy) if students.remedy else "")
+            alike.setdefault(key, (students.remedy, []))[1].append(students.title)
+    for (group, why, _), (remedy, titles) in alike.items():
+        makes: Text = ("; ", remedy, " makes a control for it") if remedy else ""
+        yield joined(f"{group}: {'; '.join(titles)}: {why}", makes, ".")

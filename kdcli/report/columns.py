@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdcli.data.tables.columns import LEARNED
 from kdcli.report.table import Cell, Column, Row, Section, Table
 from kdcli.words import counted
 
@@ -22,18 +23,18 @@ LONG = 20  # characters; longer names may be folded
 LEFT_OUT = "left out"
 
 
-def columns_table(description: Description) -> Table:
+def columns_table(description: Description, *, public: bool = False) -> Table:
     """Make a table of a dataset's columns: first the inputs, then those that are left out.
 
-    Table columns that would be empty are omitted. Flags are written without the column's name, which the
-    row has.
+    Table columns that would be empty are omitted. Flags are written without the column's name, which the row
+    has. With `public`, omit flags, and the values of columns that identify or describe rows.
     """
     features = {encoded.name: len(encoded.features) for encoded in description.encodings}
     used: list[Row] = []
     unused: list[Row] = []
     for decided in description.decisions:
         rows = used if decided.name in features else unused
-        rows.append(_row(decided, features.get(decided.name, 0)))
+        rows.append(_row(decided, features.get(decided.name, 0), public=public))
     sections = [Section(used), *([Section(unused, LEFT_OUT)] if unused else [])]
     numbers = counted(sum(features.values()), "feature")
     title = f"{counted(len(used), 'input column')}, encoded as {numbers} (→)"
@@ -45,9 +46,10 @@ def columns_table(description: Description) -> Table:
     return table.part(told)
 
 
-def _row(column: Decided, features: int) -> Row:
+def _row(column: Decided, features: int, *, public: bool) -> Row:
     missing = f"{100 * column.missing:.1f} %" if column.missing else ""
     kind = f"{column.kind} → {features}" if features > 1 else column.kind
-    flag = column.hint.partition(" ")[0]
+    flag = "" if public else column.hint.partition(" ")[0]
+    values = "" if public and column.kind not in LEARNED else column.values
     why = "; ".join(filter(None, [column.why, flag]))
-    return Row(Cell(column.name), [Cell(text) for text in (kind, missing, column.values, why)])
+    return Row(Cell(column.name), [Cell(text) for text in (kind, missing, values, why)])

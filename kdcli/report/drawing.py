@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
@@ -22,15 +21,14 @@ from kdcli.evidence.verdicts import by_group
 from kdcli.figures import find_figure
 from kdcli.figures.view import Curves, Difference, Examples, Reliability, Subject, View
 from kdcli.metrics import METRICS, Metric, measure
+from kdcli.report.figure_files import drawn
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.stored import Data, Trained, TrainedStudents, TrainedTeacher
-from kdcli.scored import Scored, bin_sums, confidences, hits, top_bins
+from kdcli.scored import BINS, Scored, bin_sums, confidences, hits, top_bins
 from kdcli.store import Run, Store
 from kdcli.workers import Result, Tell
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     TeacherLogits: TypeAlias = Callable[[], torch.Tensor | None]  # on the test split of each draw
 
 
@@ -66,20 +64,9 @@ def draw_part(task: Mapping[str, Any], shared: Mapping[str, torch.Tensor], tell:
     view, _ = collect(experiment, task["models"])
     view = replace(view, differences=lambda: [Difference(**given) for given in task["differences"]])
     kinds = {name: find_figure(name) for name in task["figures"]}
-    files = {name: render(kind.draw(kind.seen(view)), task["format"]) for name, kind in kinds.items()}
+    files = {name: drawn(kind, kind.seen(view), task["format"]) for name, kind in kinds.items()}
     tensors = {name: torch.frombuffer(bytearray(file), dtype=torch.uint8) for name, file in files.items()}
     return Result(None, tensors)
-
-
-def render(figure: Figure, file_format: str) -> bytes:
-    """Return a figure as the bytes of a file; the same figure gives the same bytes."""
-    from matplotlib import rc_context
-
-    buffer = io.BytesIO()
-    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[file_format]
-    with rc_context({"svg.hashsalt": "kd"}):  # ids that are not random
-        figure.savefig(buffer, format=file_format, metadata=undated)
-    return buffer.getvalue()
 
 
 def collect(
@@ -193,9 +180,7 @@ def _differences(evidence: Evidence) -> list[Difference]:
 
 
 def _subject_of_teacher(teacher: TrainedTeacher, data: Data, taught: TeacherLogits) -> Subject:
-    return _subject(
-        teacher, data, taught, title="teacher", loss="cross-entropy", settings=teacher.record.to_record()
-    )
+    return _subject(teacher, data, taught, title="teacher", settings=teacher.record.to_record())
 
 
 def _subject_of_students(
@@ -207,7 +192,6 @@ def _subject_of_students(
         data,
         taught,
         title=students.title,
-        loss="loss",
         settings=students.set.to_record(),
         shown=students.set.seeds.index(seed) if seed is not None else 0,
         variant=students.set.variant(students.folder),
@@ -221,7 +205,6 @@ def _subject(
     taught: TeacherLogits,
     *,
     title: str,
-    loss: str,
     settings: Mapping[str, Any],
     shown: int = 0,
     variant: str = "",
@@ -239,7 +222,6 @@ def _subject(
     return Subject(
         title=title,
         model=str(trained.model),
-        loss=loss,
         settings=settings,
         recorded={name: np.array(values) for name, values in trained.metrics.items()},
         logits=lambda: logits()[0].numpy(),
@@ -260,7 +242,7 @@ def _curves(trained: Trained[Any]) -> Curves | None:
     history = trained.load_history()
     if history is None:
         return None
-    return Curves(history["epochs"].numpy(), history["train"].numpy(), history["val"].numpy())
+    return Curves(**{name: curve.numpy() for name, curve in history.items()})
 
 
 def _distinct_tests(data: Data) -> int:
@@ -280,6 +262,7 @@ def measure_reliability(scored: Sequence[Scored], examples: int) -> Reliability:
     count, confidence, accuracy = (
         bin_sums(values, bins).numpy() for values in (torch.ones_like(top), top, correct)
     )
-    used = count > 0
+    (used,) = np.nonzero(count)
     count, confidence, accuracy = count[used], confidence[used], accuracy[used]
-    return Reliability(confidence / count, accuracy / count, count, len(top) / examples)
+    means = {"confidence": confidence / count, "accuracy": accuracy / count}
+    return Reliability(used / BINS, 1 / BINS, **means, count=count, each=len(top) / examples)

@@ -82,6 +82,16 @@ def _most(row: StudyRow, metric: str, evidence: StudyEvidence) -> str:
     return f" (most at {where}: {amount(metric, abs(versus.gain))} {ends(versus, gain=versus.gain > 0)})"
 
 
+def study_coverage(evidence: StudyEvidence, *, averages: bool) -> str:
+    """Say what verdicts cover, and what `averages` over runs have, where there are any."""
+    return (
+        f"Verdicts hold at 95 % for the {counted(evidence.tests, 'comparison')} of all runs together "
+        "(Holm's correction); inconclusive does not mean equal. The best of many on validation examples "
+        "is on average a little worse on new examples."
+        + (" Averages have the mean of their runs' intervals, as if errors agreed." if averages else "")
+    )
+
+
 def study_table(evidence: StudyEvidence, *, full: bool = False) -> Table:
     """Make the table: a row for each run, with its values and its treatments' differences from control."""
     runs: dict[str, list[StudyRow]] = {}

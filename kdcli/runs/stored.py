@@ -129,6 +129,11 @@ class Data(Stored[DataRecord]):
         return DATASETS[self.record.dataset]
 
     @property
+    def is_own(self) -> bool:
+        """Whether they are a user's own, rather than sampled or published."""
+        return self.dataset.opened is not None or self.description.own_files
+
+    @property
     def heading(self) -> str:
         """The run's name for headings, with the name of its data if they are no dataset of kd."""
         run = self.artefact.run.name

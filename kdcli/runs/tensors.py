@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+ACCURACIES = ("train_accuracy", "val_accuracy")  # of learning curves
+
 
 def pool_of(tensors: Mapping[str, Tensor], description: Description) -> Pool:
     """Return data of this description: `x`, `y`, each split's index, and maybe `posterior` and `group`."""
@@ -80,8 +82,9 @@ def check_transfer(
 
 
 def check_history(tensors: Mapping[str, Tensor], members: Sequence[int]) -> None:
-    """Check the learning curves of members `(draws, ...)`."""
-    _check_names(tensors, ("epochs", "train", "val"))
+    """Check the learning curves of members `(draws, ...)`: losses, and accuracies unless they are older."""
+    accuracies = [name for name in ACCURACIES if name in tensors]
+    _check_names(tensors, ("epochs", "train", "val", *(ACCURACIES if accuracies else ())))
     points = tensors["epochs"].numel()
     _check_shape("epochs", tensors["epochs"], (points,), ("int64",))
     if points == 0:
@@ -90,6 +93,10 @@ def check_history(tensors: Mapping[str, Tensor], members: Sequence[int]) -> None
         _check_shape(name, tensors[name], (*members, points), ("float64",))
         if not bool(tensors[name].isfinite().all()):
             raise ValueError(f"{name} has losses that are not finite")
+    for name in accuracies:
+        _check_shape(name, tensors[name], (*members, points), ("float64",))
+        if not bool(((tensors[name] >= 0) & (tensors[name] <= 1)).all()):
+            raise ValueError(f"{name} has accuracies that are no shares")
 
 
 def _check_names(tensors: Mapping[str, Tensor], names: Iterable[str]) -> None:

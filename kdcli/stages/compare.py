@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kdcli.commands import spell
 from kdcli.errors import Command, KdError, Text, joined
 from kdcli.evidence.conclusions import Conclusions, conclude
 from kdcli.evidence.gather import Evidence, gather
 from kdcli.evidence.groups import ByGroup, by_groups
 from kdcli.models import parse_model
 from kdcli.progress import Watch, unwatched
-from kdcli.report.cautions import caution_text
+from kdcli.report.cautions import caution_text, not_compared
 from kdcli.report.documents import as_csv, document
 from kdcli.report.evidence import (
     cost_table,
@@ -80,7 +79,9 @@ class Compared:
     def _cautions(self) -> Iterator[Told]:
         """Return cautions, and what was left out."""
         evidence = self.conclusions.evidence
-        yield from _without_control(evidence)
+        if reasons := list(not_compared(evidence)):
+            yield Line("not compared", emphasis="strong")
+            yield from (_sentence("• ", reason) for reason in reasons)
         yield from (_sentence("! ", caution_text(caution)) for caution in self.conclusions.cautions)
         for old in evidence.stale:
             yield _sentence(f"! left out {old.artefact}: stale; ", (old.renew, " renews it"))
@@ -162,17 +163,3 @@ def report(
 
 def _sentence(mark: str, text: Text) -> Line:
     return Line(joined(mark, text), wrap=True)
-
-
-def _without_control(evidence: Evidence) -> Iterator[Told]:
-    """Say why sets are not compared, and which command makes a control for them."""
-    alike: dict[tuple[str, str, str], tuple[Command | None, list[str]]] = {}
-    for students in evidence.students:
-        if students.why:
-            key = (students.group, students.why, spell(students.remedy) if students.remedy else "")
-            alike.setdefault(key, (students.remedy, []))[1].append(students.title)
-    if alike:
-        yield Line("not compared", emphasis="strong")
-    for (group, why, _), (remedy, titles) in alike.items():
-        makes: Text = ("; ", remedy, " makes a control for it") if remedy else ""
-        yield _sentence("• ", joined(f"{group}: {'; '.join(titles)}: {why}", makes, "."))

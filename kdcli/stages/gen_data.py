@@ -8,11 +8,11 @@ from typing import Any
 
 from kdcli.data import DATASETS, Dataset, Description, Sample
 from kdcli.data.dataset import Drawn
-from kdcli.data.draw import Drawing
 from kdcli.data.sources import Bar, fingerprint, published, read_files, unseen
 from kdcli.errors import Command, KdError, UsageError
 from kdcli.progress import Watch, unwatched
 from kdcli.report.columns import columns_table
+from kdcli.report.data import sizes_text
 from kdcli.report.sentences import scores_text
 from kdcli.report.told import Line, Told
 from kdcli.report.words import wrote
@@ -29,12 +29,6 @@ from kdcli.runs.transfer import resolved
 from kdcli.settings import flag, flags_given, override
 from kdcli.store import Content, NewerError, named_run
 
-HOW: Mapping[Drawing, str] = {
-    "sampled": "each sampled anew",
-    "split": "each a split of the same examples",
-    "test kept": "which share the test set",
-}
-
 
 @dataclass(frozen=True)
 class DataMade:
@@ -48,7 +42,7 @@ class DataMade:
     def told(self) -> Iterator[Told]:
         """Return the sizes of the data, the Bayes optimum, and the path."""
         description = self.description
-        yield f"run {self.run}: {description.name}, {_sizes(description)}"
+        yield f"run {self.run}: {description.name}, {sizes_text(description)}"
         if not self.up_to_date:
             yield from _recognised(description)
         if bayes := description.bayes:
@@ -69,14 +63,6 @@ class DataMade:
         }
 
 
-def _sizes(description: Description) -> str:
-    """Write the number of classes, the examples in each split, and how draws are made."""
-    train, val, test = description.sizes.values()
-    examples = f"{train:,} training, {val:,} validation and {test:,} test examples"
-    draws = f" in each of {description.draws} draws, {HOW[description.drawing]}"
-    return f"{description.n_classes} classes; {examples}{draws if description.draws > 1 else ''}"
-
-
 def _recognised(description: Description) -> Iterator[Told]:
     """Show how the columns of a table are read, and what else was recognised."""
     if description.decisions:
@@ -95,7 +81,7 @@ class Looked:
     def told(self) -> Iterator[Told]:
         """Return how each column is read, and what else was recognised."""
         yield from _recognised(self.description)
-        yield f"{self.description.name}, {_sizes(self.description)}"
+        yield f"{self.description.name}, {sizes_text(self.description)}"
         yield "nothing was written"
 
     def document(self) -> dict[str, Any]:

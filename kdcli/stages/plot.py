@@ -57,6 +57,15 @@ def check_format(file_format: str) -> None:
         raise unknown("format", file_format, FORMATS)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Figures as files by name, why others are not drawn, and what those that are leave out."""
+
+    files: dict[str, bytes]
+    left_out: dict[str, Text]
+    notes: dict[str, Text]
+
+
 def plot(
     experiment: Experiment,
     names: Sequence[str] = (),
@@ -75,25 +84,45 @@ def plot(
     check_format(file_format)
     crew.start()
     kinds = {name: find_figure(name) for name in names or FIGURES}
+    drawn = draw_figures(
+        experiment, kinds, named=bool(names), models=models, file_format=file_format, evidence=evidence
+    )
     run = experiment.run
+    # Files are named after the models, so that the figures of all students stay.
+    suffix = fitting("".join(f"-{parse_model(model).slug}" for model in models))
+    return Plotted(
+        run.name,
+        run.path / "figures",
+        [run.write_figure(f"{name}{suffix}.{file_format}", file) for name, file in drawn.files.items()],
+        drawn.left_out,
+        drawn.notes,
+    )
+
+
+def draw_figures(
+    experiment: Experiment,
+    kinds: Mapping[str, FigureKind],
+    *,
+    named: bool = False,
+    models: Sequence[str] = (),
+    file_format: str = "png",
+    evidence: Callable[[], Evidence] | None = None,
+) -> Drawn:
+    """Draw figures of these kinds, as far as they apply; raises `UsageError` for one that was `named`."""
     view, left_out = collect(experiment, models, evidence or (lambda: gather(experiment, models=models)))
     plain = _select(kinds, view, compares=False)
     comparing = cache(lambda: _select(kinds, view, compares=True))  # which measures the differences
-    if names:  # refuse before drawing any
+    if named:  # refuse before drawing any
         _refuse(plain.obstacles | comparing().obstacles)
 
     def compare() -> tuple[list[str], Sequence[Difference]]:
         drawable = comparing().drawable
         return drawable, view.differences() if drawable else []
 
-    drawn = draw(run, plain.drawable, compare, models=models, file_format=file_format)
+    files = draw(experiment.run, plain.drawable, compare, models=models, file_format=file_format)
     obstacles, notes = plain.obstacles | comparing().obstacles, plain.notes | comparing().notes
-    # Files are named after the models, so that the figures of all students stay.
-    suffix = fitting("".join(f"-{parse_model(model).slug}" for model in models))
-    return Plotted(
-        run.name,
-        run.path / "figures",
-        [run.write_figure(f"{name}{suffix}.{file_format}", drawn[name]) for name in kinds if name in drawn],
+    return Drawn(
+        {name: files[name] for name in kinds if name in files},
         left_out | {name: obstacles[name] for name in kinds if name in obstacles},
         {name: notes[name] for name in kinds if name in notes},
     )

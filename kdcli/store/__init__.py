@@ -5,7 +5,7 @@
       RUN/
         recipe.toml
         data/  teacher/  students/NAME/     artefacts
-        figures/  compare.json
+        figures/  compare.json  report.html
         .resume/                            states of unfinished trainings
       STUDY/                  many runs, and their plan (see `studies`)
       .locks/                 a file for each run, locked by the process that works on it

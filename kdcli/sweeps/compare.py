@@ -8,7 +8,15 @@ from typing import Any
 
 from kdcli.errors import joined
 from kdcli.evidence.study import ByValue, StudyEvidence, by_value, gather_study
-from kdcli.report.study import LISTED, by_table, study_csv, study_document, study_table, study_text
+from kdcli.report.study import (
+    LISTED,
+    by_table,
+    study_coverage,
+    study_csv,
+    study_document,
+    study_table,
+    study_text,
+)
 from kdcli.report.told import Line, Told
 from kdcli.report.words import wrote
 from kdcli.runs.made import failure_of
@@ -49,13 +57,7 @@ class StudyCompared:
             yield Line(
                 joined(f"! left out {name}: {failed or error}; ", helps if failed else hint), wrap=True
             )
-        yield Line(
-            f"Verdicts hold at 95 % for the {counted(evidence.tests, 'comparison')} of all runs together "
-            "(Holm's correction); inconclusive does not mean equal. The best of many on validation examples "
-            "is on average a little worse on new examples."
-            + (" Averages have the mean of their runs' intervals, as if errors agreed." if self.by else ""),
-            wrap=True,
-        )
+        yield Line(study_coverage(evidence, averages=bool(self.by)), wrap=True)
         yield wrote(self.path)
 
     def document(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from kdcli.errors import Text, UsageError, joined
 from kdcli.evidence.study import StudyEvidence, StudyRow, gather_study
 from kdcli.figures import STUDY_FIGURES, find_study_figure
 from kdcli.figures.study_view import Key, Place, Score, SetOfRun, StudyRun, StudyView
-from kdcli.report.drawing import render
+from kdcli.report.figure_files import drawn
 from kdcli.report.study import leaf, value_text
 from kdcli.report.told import Line, Told
 from kdcli.report.words import wrote
@@ -77,7 +77,7 @@ def plot_study(
     for name, kind in kinds.items():
         if name not in obstacles:
             figures.append(folder / f"{name}{suffix}.{file_format}")
-            write_file(figures[-1], render(kind.draw(view), file_format))
+            write_file(figures[-1], drawn(kind, view, file_format))
     unread = {name: joined(f"{error}; ", hint) for name, (error, hint) in evidence.unread.items()}
     return StudyPlotted(study.folder.name, folder, figures, {**obstacles, **unread})
 

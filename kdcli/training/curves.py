@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,8 +23,18 @@ class DivergedError(Exception):
         self.members = members
 
 
+class _Point(NamedTuple):
+    """What is recorded after an epoch: as in `History`, of each member."""
+
+    epoch: int
+    train: Tensor
+    val: Tensor
+    train_accuracy: Tensor
+    val_accuracy: Tensor
+
+
 class Curves:
-    """The losses of each member at some epochs, on its training examples and on validation examples.
+    """The losses and accuracies of each member at some epochs, on its training and on validation examples.
 
     A non-finite loss raises `DivergedError`, unless `keep_going`.
     """
@@ -45,41 +56,42 @@ class Curves:
         self.keep_going = keep_going
         self.mean_loss: float | None = None  # recorded last, of the members whose loss is finite
         self.all_diverged = False
-        self._points: list[tuple[int, Tensor, Tensor]] = []
+        self._points: list[_Point] = []
 
     def due(self, epoch: int) -> bool:
         """Whether the curves have a point at this epoch."""
         return epoch % math.ceil(self.epochs / CURVE_POINTS) == 0 or epoch == self.epochs
 
     def record(self, epoch: int) -> None:
-        """Measure the losses after an epoch."""
+        """Measure losses and accuracies after an epoch."""
         device = self.splits[0].x.device.type
         bfloat16 = self.precision == torch.bfloat16
         with torch.autocast(device, dtype=torch.bfloat16, enabled=bfloat16):
-            train, val = (evaluate(self.model, examples) for examples in self.splits)
-        self._add(epoch, train, val)
+            (train, train_accuracy), (val, val_accuracy) = (
+                evaluate(self.model, examples) for examples in self.splits
+            )
+        self._add(_Point(epoch, train, val, train_accuracy, val_accuracy))
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore the curves from the tensors of `history`."""
         history = History(**tensors)
-        points = zip(history.epochs.tolist(), history.train.unbind(1), history.val.unbind(1), strict=True)
-        for epoch, train, val in points:
-            self._add(epoch, train, val)
+        for k, epoch in enumerate(history.epochs.tolist()):
+            self._add(_Point(epoch, *(curve[:, k] for curve in history[1:])))
 
-    def _add(self, epoch: int, train: Tensor, val: Tensor) -> None:
-        self._points.append((epoch, train, val))
-        finite = train.isfinite()
-        diverged = ~(finite & val.isfinite())
+    def _add(self, point: _Point) -> None:
+        self._points.append(point)
+        finite = point.train.isfinite()
+        diverged = ~(finite & point.val.isfinite())
         self.all_diverged = bool(diverged.all())
-        self.mean_loss = float(train[finite].mean())
+        self.mean_loss = float(point.train[finite].mean())
         if not self.keep_going and bool(diverged.any()):
-            raise DivergedError(epoch, diverged.nonzero().flatten().tolist())
+            raise DivergedError(point.epoch, diverged.nonzero().flatten().tolist())
 
     def history(self) -> History:
         """Return the curves so far."""
         nothing = torch.empty(self.model.members, 0, dtype=torch.float64)
-        return History(
-            epochs=torch.tensor([epoch for epoch, _, _ in self._points], dtype=torch.int64),
-            train=torch.cat([nothing, *(train.view(-1, 1) for _, train, _ in self._points)], dim=1),
-            val=torch.cat([nothing, *(val.view(-1, 1) for _, _, val in self._points)], dim=1),
+        curves = (
+            torch.cat([nothing, *(getattr(point, name).view(-1, 1) for point in self._points)], dim=1)
+            for name in History._fields[1:]
         )
+        return History(torch.tensor([point.epoch for point in self._points], dtype=torch.int64), *curves)

@@ -91,16 +91,18 @@ def by_set(logits: Tensor, objective: Objective) -> Tensor:
 
 
 @torch.no_grad()
-def evaluate(model: Stack, examples: Examples) -> Tensor:
-    """Return the loss of each member on all examples, `(members,)` float64, in evaluation mode."""
+def evaluate(model: Stack, examples: Examples) -> tuple[Tensor, Tensor]:
+    """Return loss and accuracy of each member on all examples, `(members,)` float64, in evaluation mode."""
     model.eval()
     objective, n = examples.objective, len(examples)
     if not objective.is_mean:
         parts = [model(examples.run(start, stop)) for start, stop in pieces(n, model.piece)]
-        return objective.loss(by_set(torch.cat(parts, 2).float(), objective)).cpu().flatten()
-    total = torch.zeros((), dtype=torch.float64)
+        logits = by_set(torch.cat(parts, 2).float(), objective)
+        return objective.loss(logits).cpu().flatten(), (objective.hits(logits) / n).cpu().flatten()
+    loss = hits = torch.zeros((), dtype=torch.float64)
     for start, stop in pieces(n, model.piece):
         part = objective.part(start, stop)
         logits = by_set(model(examples.run(start, stop)).float(), part)
-        total = total + part.loss(logits).cpu() * (stop - start)
-    return (total / n).flatten()
+        loss = loss + part.loss(logits).cpu() * (stop - start)
+        hits = hits + part.hits(logits).cpu()
+    return (loss / n).flatten(), (hits / n).flatten()

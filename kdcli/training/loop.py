@@ -85,7 +85,7 @@ class _Run:
     keeper: Keeper | None
 
     def start(self) -> None:
-        """Resume from a saved state; if there is none, record the losses before training."""
+        """Resume from a saved state; if there is none, record losses and accuracies before training."""
         if self.keeper and (kept := self.keeper.load()):
             self.state.restore(kept)
             if self.state.epoch <= self.training.epochs:
@@ -95,7 +95,7 @@ class _Run:
         self.report(self.state.steps, self.state.curves.mean_loss)
 
     def train_epoch(self, epoch: int) -> None:
-        """Take the remaining steps of an epoch, and record its losses if they are due."""
+        """Take the remaining steps of an epoch, and record its curves if they are due."""
         state, optimizer, training = self.state, self.state.optimizer, self.training
         steps = training.epochs * steps_in_epoch(len(self.examples), training.batch_size)
         state.begin(epoch)
@@ -114,7 +114,7 @@ class _Run:
             self.report(state.steps, state.curves.mean_loss)
 
     def record(self, epoch: int) -> None:
-        """Measure the losses after an epoch, and keep the best parameters if they are selected."""
+        """Measure losses and accuracies after an epoch, and keep the best parameters if they are selected."""
         self.state.curves.record(epoch)
         if self.state.best:
             self.state.best.look()

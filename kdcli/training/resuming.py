@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from kdcli.errors import KdError
+from kdcli.models.family import History
 from kdcli.store import ResumePoint, Run
 from kdcli.version import installed
 
@@ -72,4 +73,5 @@ class KeptTraining:
 def identity(records: list[Mapping[str, Any]], parents: Mapping[str, str]) -> dict[str, Any]:
     """Return the identity of the training of these configurations from parents with these digests."""
     versions = {name: installed(name) for name in ("kdcli", "torch")}
-    return {"records": records, "parents": dict(parents), "versions": versions}
+    curves = list(History._fields)  # which are resumed too
+    return {"records": records, "parents": dict(parents), "versions": versions, "curves": curves}

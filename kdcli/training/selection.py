@@ -36,7 +36,7 @@ class BestEpoch:
     @torch.no_grad()
     def look(self) -> None:
         """Keep the parameters of the members that are better than before."""
-        nll = evaluate(self.model, self.val)
+        nll, _ = evaluate(self.model, self.val)
         better = nll < self.nll
         self.nll[better] = nll[better]
         for kept, parameter in zip(self.parameters, self.model.parameters(), strict=True):

@@ -278,11 +278,13 @@ def _joined(results: Sequence[Result]) -> tuple[History, dict[str, Tensor]]:
         if not name.startswith("curve.")
     }
     longest = max((result.tensors["curve.epochs"] for result in results), key=len)
-    train, val = (
-        torch.cat([pad(curve, (0, len(longest) - curve.shape[1]), value=math.nan) for curve in curves])
-        for curves in ([result.tensors[f"curve.{name}"] for result in results] for name in ("train", "val"))
+    curves = (
+        torch.cat([pad(curve, (0, len(longest) - curve.shape[1]), value=math.nan) for curve in of_parts])
+        for of_parts in (
+            [result.tensors[f"curve.{name}"] for result in results] for name in History._fields[1:]
+        )
     )
-    return History(longest, train, val), tensors
+    return History(longest, *curves), tensors
 
 
 def _non_finite_rows(logits: Mapping[str, Tensor]) -> list[int]:

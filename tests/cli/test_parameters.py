@@ -196,6 +196,8 @@ def test_models_may_be_comma_separated() -> None:
         ("kd plot --run t", {"tiny"}),
         ("kd use t", {"tiny"}),
         ("kd plot l", {"learning-curves"}),
+        ("kd explain temperature", {"temperature", "temperature-scaling"}),
+        ("kd explain dark-", {"dark-knowledge"}),
     ],
 )
 def test_completion_in_the_shell(kd: Kd, tiny: Path, words: str, expected: set[str]) -> None:

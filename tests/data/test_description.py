@@ -118,7 +118,10 @@ def test_any_other_value_is_refused_or_of_other_data(description: Description, d
         ({"notes": "x"}, "notes a list of texts"),
         ({"encodings": [3]}, "lists of objects"),
         ({"encodings": [{}]}, "not an encoding of a column"),
-        ({"encodings": [{**vars(Encoded("a", "number")), "levels": 3}]}, "levels of a column must be a list of texts"),
+        (
+            {"encodings": [{**vars(Encoded("a", "number")), "levels": 3}]},
+            "levels of a column must be a list of texts",
+        ),
         ({"decisions": {}}, "lists of objects"),
         ({"decisions": [{"name": "a"}]}, "not a column of a table"),
         ({"more": 1}, "not a description of data"),

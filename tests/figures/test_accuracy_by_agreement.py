@@ -37,6 +37,14 @@ def agreeing(view: View, *points: tuple[float, float]) -> View:
     return replace(view, students=sets)
 
 
+def test_sets_in_one_place_have_markers_around_each_other(view: View) -> None:
+    (ax,) = draw(agreeing(view, (0.5, 0.5), (0.5, 0.5), (0.9, 0.9), (0.501, 0.499))).axes
+    first, second, apart, third = (bars.lines[0] for bars in ax.containers)
+    assert first.get_markersize() > second.get_markersize() > third.get_markersize()
+    assert apart.get_markersize() == third.get_markersize()
+    assert all(line.get_markerfacecolor() == "none" for line in (first, second, third))
+
+
 def test_the_title_tells_whether_students_that_agree_more_are_more_accurate(view: View) -> None:
     points = [(0.9, 0.8), (0.91, 0.81), (0.92, 0.79), (0.93, 0.9)]
     start = "Students that agree more with their teacher are"
@@ -62,7 +70,7 @@ def test_the_order_in_the_title_has_the_sign_of_a_rank_correlation(view: View) -
 
 def test_three_sets_are_too_few_to_tell(view: View) -> None:
     few = agreeing(view, (0.1, 0.1), (0.2, 0.2), (0.3, 0.3))
-    assert finding(few) == "Test accuracy of students by agreement with their teacher"
+    assert finding(few) == "Most accurate: 2 (mlp:4), 30.00 %, with 30.00 % agreement with the teacher"
 
 
 def test_the_caption_says_what_intervals_are_over(view: View) -> None:

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -8,16 +9,19 @@ from matplotlib.figure import Figure
 
 from kdcli.figures.canvas import (
     CHARACTERS,
+    TICK_ROOM,
     TITLE_MARGIN,
-    class_look,
+    beside,
     class_ticks,
-    legend,
-    line_look,
+    described,
     panels,
     percent_ticks,
     rows,
+    title_of,
+    under,
     wide_panel,
 )
+from kdcli.figures.wrapping import text_width
 
 
 @pytest.mark.parametrize(("n_classes", "shown"), [(2, 2), (10, 10), (26, 9), (47, 10), (62, 11)])
@@ -29,62 +33,13 @@ def test_names_of_many_classes_have_room(n_classes: int, shown: int) -> None:
     assert len(" ".join(ticks.values())) <= CHARACTERS + 2
 
 
-def test_lines_and_classes_differ_in_looks() -> None:
-    assert len({tuple(line_look(k).values()) for k in range(60)}) == 60
-    assert len({tuple(class_look(k).values()) for k in range(56)}) == 56
-
-
-def with_legend(labels: list[str], *, count: int = 5) -> Figure:
-    """A figure of panels with a legend of these labels."""
-    figure, axes = panels(["panel"] * count, title="title", caption="one line\nanother")
-    for ax in axes:
-        ax.set_xlabel("label")
-    legend(figure, [axes[0].plot([0, 1])[0] for _ in labels], labels)
-    return laid_out(figure)
-
-
-NAME = "soft (tree:max_depth=12, n = 400 + munge:3, labels from = teacher)"
-
-
-@pytest.mark.parametrize("entries", [1, 4, 13])
-@pytest.mark.parametrize("name", ["line", NAME, NAME * 4])
-def test_a_legend_has_room_between_panels_and_caption(entries: int, name: str) -> None:
-    figure = with_legend([f"{name} {k}" for k in range(entries)])
-    box = figure.legends[0].get_window_extent()
-    assert box.x0 >= 0
-    assert box.x1 <= figure.bbox.x1
-    assert box.y1 <= figure.axes[-1].xaxis.label.get_window_extent().y0
-    assert box.y0 >= figure.texts[-1].get_window_extent().y1
-
-
-@pytest.mark.parametrize(
-    ("labels", "columns"),
-    [
-        (["a"] * 3, 3),
-        (["a"] * 9, 4),
-        (["m" * 15] * 9, 4),
-        (["m" * 20] * 9, 3),
-        ([NAME * 3] * 9, 2),
-        ([NAME * 3], 1),
-    ],
-)
-def test_a_legend_of_longer_labels_has_fewer_columns(labels: list[str], columns: int) -> None:
-    drawn = with_legend(labels).legends[0].get_texts()
-    assert len({round(text.get_window_extent().x0) for text in drawn}) == columns
-    assert any("\n" in text.get_text() for text in drawn) == (labels[0] == NAME * 3)
-
-
-def test_panels_keep_their_size_and_distance_from_the_title_above_a_high_legend() -> None:
-    short, high = (with_legend(["line"] * count) for count in (1, 20))
-    assert high.bbox.height > short.bbox.height + 0.8 * high.dpi
-    for before, after in zip(short.axes, high.axes, strict=True):
-        assert after.bbox.bounds[2:] == pytest.approx(before.bbox.bounds[2:])
-        assert high.bbox.y1 - after.bbox.y1 == pytest.approx(short.bbox.y1 - before.bbox.y1)
-    (before, caption_before), (after, caption_after) = (
-        [text.get_window_extent() for text in figure.texts] for figure in (short, high)
-    )
-    assert high.bbox.y1 - after.y1 == pytest.approx(short.bbox.y1 - before.y1)
-    assert caption_after.y0 == pytest.approx(caption_before.y0)
+def test_long_names_of_classes_are_cut_in_the_middle() -> None:
+    names = ["short", "Iris-versicolor", "Iris-virginica", "W" * 10_000]
+    ticks = [class_ticks([name])[0] for name in names]
+    assert ticks[0] == "short"
+    assert all(re.fullmatch("Iris?…[a-z]+", tick) for tick in ticks[1:3])
+    assert ticks[1] != ticks[2]
+    assert all(text_width(tick) <= TICK_ROOM for tick in ticks)
 
 
 def test_rows_go_down_by_one_and_by_more_where_names_take_several_lines() -> None:
@@ -107,6 +62,7 @@ def test_panels_with_higher_titles_are_as_high_as_others() -> None:
         assert other.bbox.bounds[2:] == pytest.approx(ax.bbox.bounds[2:])
 
 
+NAME = "soft (tree:max_depth=12, n = 400 + munge:3, labels from = teacher)"
 LONG = "Students that agree more with their teacher are " * 4
 MAKERS: list[Callable[[str], tuple[Figure, list[Axes]]]] = [
     lambda title: panels([""] * 5, title=title, caption="caption"),
@@ -132,10 +88,71 @@ def test_no_title_is_cut_and_panels_leave_it_room(
 
 
 def test_ticks_in_percent_have_the_digits_that_they_need() -> None:
-    figure, (ax,) = panels(["panel"], title="title", caption="caption", least=1)
+    figure, (ax,) = panels(["panel"], title="title", caption="caption")
     percent_ticks(ax.yaxis)
     ax.set_ylim(0.9755, 0.979)
     laid_out(figure)
     labels = [label.get_text() for label in ax.get_yticklabels()]
-    assert "97.75%" in labels
+    assert "97.75 %" in labels
     assert len(set(labels)) == len(labels)
+    assert {len(label.partition(".")[2]) for label in labels} == {len("75 %")}
+
+
+def test_the_title_can_be_read_in_one_line_as_it_was_given() -> None:
+    title = f"{LONG}, run {'W' * 100}"
+    figure, _ = panels([""] * 3, title=title, caption="caption")
+    assert "\n" in figure.get_suptitle()
+    assert title_of(figure) == title
+
+
+def test_the_description_tells_the_title_and_the_axes_of_the_panels() -> None:
+    figure, axes = panels(["a", "b", "c"], title="Soft targets help", caption="caption")
+    for ax, across in zip(axes, ("epoch", "epoch", "T"), strict=True):
+        ax.set_xlabel(across)
+    axes[0].set_ylabel("loss\n(nats)")
+    beside(figure)
+    assert described(figure) == (
+        "Soft targets help. 2 panels of loss (nats) against epoch; 1 panel of loss (nats) against T."
+    )
+
+
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (2, 2), (3, 3), (4, 2), (5, 3), (7, 3), (12, 3)])
+def test_panels_stand_in_rows_that_fit_a_page_and_the_first_of_each_has_numbers(
+    count: int, columns: int
+) -> None:
+    figure, axes = panels(["panel"] * count, title="title", caption="caption")
+    for ax in axes:
+        ax.plot([0, 1], [0, 1])
+        ax.set_ylabel("loss")
+    lefts = [round(ax.get_position().x0, 3) for ax in laid_out(figure).axes]
+    assert len(set(lefts)) == columns
+    assert figure.get_figwidth() <= 9.5
+    assert len({tuple(ax.get_xticks()) for ax in axes}) == 1  # hiding numbers changes no ticks
+    numbered = [ax.yaxis.label.get_visible() for ax in axes]
+    assert numbered == [left == lefts[0] for left in lefts]
+    assert numbered == [any(tick.label1.get_visible() for tick in ax.yaxis.get_major_ticks()) for ax in axes]
+
+
+def test_a_long_caption_is_broken_into_lines_that_have_room() -> None:
+    text = "Bars: 95 % intervals over ten draws of the data. " * 12
+    figure, (ax,) = panels(["panel"], title="title", caption=text)
+    box = laid_out(figure).texts[-1].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
+    assert box.y0 >= 0
+    assert box.y1 < ax.get_tightbbox().y0
+
+
+def test_a_panel_under_another_shares_its_horizontal_axis() -> None:
+    figure, axes = panels(["a", "b"], title="title", caption="caption", height=3.0)
+    lower = [under(figure, ax, 0.4, 0.2) for ax in axes]
+    for ax, below in zip(axes, lower, strict=True):
+        ax.set_xlim(0, 7)
+        assert below.get_xlim() == (0, 7)
+        assert not ax.xaxis.label.get_visible()
+    laid_out(figure)
+    top, bottom = axes[0].bbox, lower[0].bbox
+    assert (top.y0 - bottom.y1) / figure.dpi == pytest.approx(0.2)
+    assert bottom.height / (top.height + bottom.height) == pytest.approx(0.4)
+    assert (top.y1 - bottom.y0) / figure.dpi == pytest.approx(3.0)
+    assert [below.yaxis.label.get_visible() for below in lower] == [True, False]

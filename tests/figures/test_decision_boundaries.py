@@ -8,9 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from kdcli.commands import text
-from kdcli.figures.canvas import CLASS_COLORS
 from kdcli.figures.decision_boundaries import draw, finding, note, obstacle, tints
+from kdcli.figures.looks import CLASS_COLORS
 from kdcli.figures.view import Examples, View
+
+BLACK, WHITE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
 
 def contours(ax: Axes) -> list[Any]:
@@ -24,10 +26,10 @@ def points(ax: Axes) -> list[Any]:
 def test_probability_accuracy_and_both_boundaries_of_two_classes(view: View) -> None:
     figure = draw(view)
     titles = [ax.get_title() for ax in figure.axes[:-1]]
-    assert titles[0] == "Bayes optimum\ntest accuracy 97.72%"
-    assert titles[1] == "teacher (mlp:4)\ntest accuracy 95.01%"
+    assert titles[0] == "Bayes optimum\ntest accuracy 97.72 %"
+    assert titles[1] == "teacher (mlp:4)\ntest accuracy 95.01 %"
     assert len(titles) == 9
-    assert titles[4] == "labels (tree)\ntest accuracy 79.00%"
+    assert titles[4] == "labels (tree)\ntest accuracy 79.00 %"
     assert caption(figure).startswith("Students: seed 0 of each set.")
     ax = figure.axes[2]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("x₁", "x₂")
@@ -41,21 +43,37 @@ def test_probability_accuracy_and_both_boundaries_of_two_classes(view: View) -> 
     assert legend_labels(figure) == [
         "class 0",
         "class 1",
-        "model's decision boundary (white)",
+        "model's decision boundary",
         "Bayes decision boundary",
     ]
     assert figure.axes[-1].get_ylabel() == "predicted probability of class 1"
 
 
+def test_boundaries_are_seen_on_dark_and_on_pale_ground_and_told_apart(
+    view: View, three_classes: View
+) -> None:
+    for shown in (view, three_classes):
+        optimum, teacher = draw(shown).axes[:2]
+        looks = []
+        for line in contours(teacher):
+            casing, own = line.get_path_effects()
+            assert type(own).__name__ == "Normal"
+            looks.append((to_rgb(line.get_edgecolor()[0]), to_rgb(casing._gc["foreground"])))
+            assert casing._gc["linewidth"] > 1.5 * line.get_linewidth()[0]
+        assert set(looks) == {(WHITE, BLACK), (BLACK, WHITE)}
+        assert {line.get_linestyle()[0][1] is None for line in contours(teacher)} == {True, False}
+        assert {to_rgb(line.get_edgecolor()[0]) for line in contours(optimum)} == {BLACK}
+
+
 def test_the_accuracy_is_that_of_the_seed_that_is_shown(view: View) -> None:
     second = students("labels", shown=1)
-    assert draw(replace(view, students=[second])).axes[2].get_title().endswith("90.00%")
+    assert draw(replace(view, students=[second])).axes[2].get_title().endswith("90.00 %")
 
 
 def test_all_is_of_the_first_draw_and_said_to_be(draws: View) -> None:
     figure = draw(draws)
-    assert figure.axes[0].get_title() == "Bayes optimum\ntest accuracy 97.72%"
-    assert figure.axes[1].get_title() == "teacher (mlp:4)\ntest accuracy 95.01%"
+    assert figure.axes[0].get_title() == "Bayes optimum\ntest accuracy 97.72 %"
+    assert figure.axes[1].get_title() == "teacher (mlp:4)\ntest accuracy 95.01 %"
     assert caption(figure).startswith("Shown is draw 0 of 2: its teacher and seed 0 of each set.")
 
 
@@ -92,13 +110,14 @@ def test_the_title_tells_who_is_nearest_to_the_bayes_boundary(
 
 def test_the_teachers_boundary_stands_in_for_an_unknown_one(view: View) -> None:
     unknown = replace(differing(view, 6, 3), posterior=None, bayes=None)
-    assert finding(unknown) == "Decision boundaries"
+    assert finding(unknown) == "0 (mlp:4) predicts the class of 95.01 % of test examples"
     (exact,) = differing(view, 0).students
     taught = replace(unknown, teacher=replace(exact, title="teacher"))
     assert (
         finding(taught) == "1 (mlp:4) differs least from the teacher's boundary: on 5.00 % of test examples"
     )
-    assert finding(replace(taught, students=[])) == "Decision boundaries"
+    alone = "teacher (mlp:4) predicts the class of 95.01 % of test examples"
+    assert finding(replace(taught, students=[])) == alone
 
 
 def test_three_classes_with_names(three_classes: View) -> None:

@@ -1,7 +1,8 @@
+import math
 from dataclasses import replace
 
 import numpy as np
-from figures.views import DIFFERENCES, NO_VARIATION, caption, legend_labels
+from figures.views import DIFFERENCES, NO_VARIATION, caption, difference, legend_labels
 
 from kdcli.figures.differences import draw, finding, obstacle
 from kdcli.figures.view import View
@@ -38,7 +39,7 @@ def test_the_title_counts_the_verdicts_on_the_first_metric(view: View) -> None:
         return replace(view, differences=lambda: [replace(d, verdict=verdict) for d in DIFFERENCES])
 
     assert finding(of_all("worse")) == "Accuracy against the control: 3 sets worse"
-    assert finding(of_all(None)) == "Differences from the control"
+    assert finding(of_all(None)) == "Accuracy against the control: no verdict"
 
 
 def test_the_caption_says_what_intervals_are_over_and_why_there_is_no_verdict(view: View) -> None:
@@ -69,3 +70,11 @@ def test_a_set_without_a_seed_in_common_with_its_control_has_a_row_that_says_so(
 
 def test_it_needs_a_control(view: View) -> None:
     assert "control" in obstacle(replace(view, differences=list))
+
+
+def test_a_panel_of_infinite_differences_has_no_scale(view: View) -> None:
+    endless = [difference("hard", "NLL", (math.inf,), (None, None), "worse")]
+    shown = [difference("hard", "accuracy", (1.0,), (0.5, 1.5), "better"), *endless]
+    left, right = draw(replace(view, differences=lambda: shown)).axes
+    assert len(left.get_xticks()) > 1
+    assert right.get_xticks().tolist() == [0]

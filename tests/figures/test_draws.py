@@ -122,7 +122,7 @@ def test_the_caption_says_what_to_read(view: View) -> None:
         ),
         (
             [difference("hard", "NLL", (math.nan,) * 4, NONE, UNDECIDED)],
-            "Differences from the control in each draw",
+            "No difference in NLL from the control has a mean that is known",
         ),
     ],
 )

@@ -1,12 +1,15 @@
 """What holds of all figures."""
 
+import re
 from dataclasses import replace
 
 import pytest
+from figures.study_views import NOISE, SIZE, study
 from figures.views import assert_legible, caption, laid_out, with_long_names
 
 from kdcli.errors import UsageError
-from kdcli.figures import FIGURES, find_figure
+from kdcli.figures import FIGURES, STUDY_FIGURES, FigureKind, StudyFigureKind, find_figure
+from kdcli.figures.canvas import described, title_of
 from kdcli.figures.view import View
 
 
@@ -17,7 +20,9 @@ def test_every_figure_has_a_title_and_labelled_axes_in_the_picture(
     suited = {"disagreements": images, "dark-knowledge": three_classes, "draws": draws}.get(name, view)
     assert find_figure(name).obstacle(suited) == ""
     figure = laid_out(find_figure(name).draw(suited))
-    assert "demo" in figure.get_suptitle()
+    assert title_of(figure).endswith(", run demo")
+    assert described(figure).startswith(title_of(figure))
+    assert " against " in described(figure)
     bars = [ax for ax in figure.axes if ax.get_label() == "<colorbar>"]
     assert figure.legends or bars or figure.axes[0].child_axes
     for ax in figure.axes:
@@ -27,6 +32,21 @@ def test_every_figure_has_a_title_and_labelled_axes_in_the_picture(
         assert box is not None
         assert box.x0 >= 0
         assert box.x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("name", STUDY_FIGURES)
+def test_every_figure_of_a_study_can_be_described(name: str) -> None:
+    figure = STUDY_FIGURES[name].draw(study([NOISE, SIZE]))
+    assert title_of(figure).endswith(", study demo")
+    assert described(figure).startswith(f"{title_of(figure)}. ")
+    assert " against noise (standard deviation)" in described(figure)
+
+
+@pytest.mark.parametrize("kind", [*FIGURES.values(), *STUDY_FIGURES.values()], ids=lambda kind: kind.summary)
+def test_every_figure_says_what_is_to_be_seen_in_it(kind: FigureKind | StudyFigureKind) -> None:
+    assert 1 <= len(re.findall(r"\.(?= |$)", kind.see)) <= 3
+    assert kind.see.endswith(".")
+    assert " ".join(kind.see.split()) == kind.see
 
 
 @pytest.mark.parametrize("name", FIGURES)

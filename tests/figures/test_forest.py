@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from figures.views import DIFFERENCES, UNDECIDED, caption, difference, laid_out
@@ -80,3 +81,15 @@ def test_the_title_leaves_room_for_what_stands_above_the_panels(view: View) -> N
 
 def test_verdicts_are_told_apart_without_colour() -> None:
     assert len({(marker, filled) for _, marker, filled in LOOKS.values()}) == len(LOOKS)
+
+
+def test_numbers_of_small_differences_do_not_touch(view: View) -> None:
+    small = [
+        difference("soft, T = 4", metric, (-0.172, 0.02), (-0.2, 0.11), UNDECIDED)
+        for metric in ("accuracy", "NLL")
+    ]
+    for ax in laid_out(draw(replace(view, differences=lambda: small))).axes:
+        boxes = [label.get_window_extent() for label in ax.get_xticklabels() if label.get_text()]
+        assert len(boxes) > 2
+        for box, following in pairwise(boxes):
+            assert box.x1 + 4 < following.x0

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from figures.views import EPOCHS, TRAIN, caption, laid_out, students
+from figures.views import EPOCHS, TRAIN, assert_legible, caption, laid_out, students
 
 from kdcli.commands import text
 from kdcli.figures.learning_curves import draw, finding, has_risen, note, obstacle
@@ -34,6 +34,36 @@ def test_the_median_of_all_draws_and_seeds(draws: View) -> None:
     assert caption(figure).startswith("Lines: median over draws and seeds;")
 
 
+ACCURACY = np.array([[[0.5, 0.8, 0.9], [0.5, 0.9, 1.0], [0.5, 0.7, 0.8]]])
+
+
+def test_accuracy_below_the_loss_of_each_model(view: View) -> None:
+    both = Curves(EPOCHS, TRAIN, TRAIN * 1.5, ACCURACY, ACCURACY - 0.1)
+    of_all = [replace(s, curves=lambda: both) for s in (view.teacher, *view.students[:2]) if s]
+    figure = draw(replace(view, teacher=of_all[0], students=of_all[1:]))
+    losses, accuracies = figure.axes[:3], figure.axes[3:]
+    assert [ax.get_ylabel() for ax in figure.axes] == ["loss (nats)"] * 3 + ["accuracy"] * 3
+    for loss, accuracy in zip(losses, accuracies, strict=True):
+        assert accuracy.get_position().y1 < loss.get_position().y0
+        assert accuracy.get_xlim() == loss.get_xlim() == (0, 10)
+        training, validation = accuracy.get_lines()
+        np.testing.assert_allclose(training.get_ydata(), [0.5, 0.8, 0.9])
+        np.testing.assert_allclose(validation.get_ydata(), [0.4, 0.7, 0.8])
+        assert (training.get_linestyle(), validation.get_linestyle()) == ("-", "--")
+        assert accuracy.get_ylim() == accuracies[0].get_ylim()
+    assert "trained before" not in caption(figure)
+    assert_legible(laid_out(figure))
+    assert any(label.get_text() == "80 %" for label in accuracies[0].get_yticklabels())
+
+
+def test_models_whose_accuracy_was_not_recorded_have_losses_alone(view: View) -> None:
+    assert len(draw(view).axes) == 4
+    newer = students("hard", curves=lambda: Curves(EPOCHS, TRAIN, TRAIN, ACCURACY, ACCURACY))
+    figure = draw(replace(view, students=[view.students[0], newer]))
+    assert [len(ax.get_lines()) for ax in figure.axes] == [2, 2, 2, 0, 0, 2]
+    assert "Models without accuracies were trained before kd recorded them." in caption(figure)
+
+
 def curves_of(*losses: float) -> Curves:
     """Curves of one model with this validation loss."""
     val = np.array([[losses]])
@@ -46,7 +76,7 @@ FALLING, RISING = curves_of(1.0, 0.5, 0.4), curves_of(1.0, 0.5, 0.6)
 @pytest.mark.parametrize(
     ("of_each", "told"),
     [
-        ([FALLING, FALLING], "Learning curves: no validation loss ends clearly above its minimum"),
+        ([FALLING, FALLING], "No sign of overfitting: no validation loss ends clearly above its minimum"),
         (
             [RISING, FALLING, RISING],
             "Sign of overfitting in 2 of 3 panels: validation loss ends clearly above its minimum",
@@ -82,9 +112,9 @@ def test_the_median_over_draws_and_seeds_decides_whether_a_loss_has_risen() -> N
 )
 def test_numbers_on_the_loss_axis_and_room_for_them(view: View, scale: float, ticks: set[str]) -> None:
     small = students("soft, T = 4", curves=lambda: Curves(EPOCHS, TRAIN * scale, TRAIN * scale))
-    for ax in laid_out(draw(replace(view, students=[small]))).axes:
-        assert ticks <= {label.get_text() for label in ax.get_yticklabels()}
-        assert ax.yaxis.label.get_window_extent().x0 >= 0
+    first, _ = laid_out(draw(replace(view, students=[small]))).axes
+    assert ticks <= {label.get_text() for label in first.get_yticklabels()}
+    assert first.yaxis.label.get_window_extent().x0 >= 0
 
 
 def test_models_that_are_not_trained_by_gradients_are_left_out(view: View) -> None:

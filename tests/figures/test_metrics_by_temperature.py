@@ -25,6 +25,27 @@ def test_intervals_and_the_control(view: View) -> None:
     assert [tick for tick in left.get_xticks() if tick > 0] == [1, 4]
 
 
+def test_lines_at_the_same_temperatures_are_moved_apart(view: View) -> None:
+    assert "moved apart" not in caption(draw(view))
+    soft = [s for s in view.students if s.target == "soft" and s.model == "mlp:4"]
+    shuffled = [replace(s, settings={**s.settings, "target": "shuffled"}) for s in soft]
+    figure = draw(replace(view, students=[*view.students, *shuffled]))
+    places = [bars.lines[0].get_xdata(orig=False) for bars in figure.axes[0].containers]
+    assert places[0][0] < 1 < places[1][0] < places[0][1] < 4 < places[1][1]
+    np.testing.assert_allclose(places, [[1, 4]] * 2, rtol=0.02)
+    assert "Lines are moved apart a little." in caption(figure)
+
+
+def test_the_control_has_a_band_where_it_is_alone(view: View) -> None:
+    figure = draw(view)
+    assert [len(ax.patches) for ax in figure.axes] == [1, 1]
+    assert caption(figure).startswith("Bars and the band of the control: 95 % intervals")
+    bigger = [replace(s, model="mlp:9") for s in view.students if s.model == "mlp:4"]
+    figure = draw(replace(view, students=[*view.students, *bigger]))
+    assert [len(ax.patches) for ax in figure.axes] == [0, 0]
+    assert caption(figure).startswith("Bars: 95 % intervals")
+
+
 def test_sets_with_a_variant_have_the_plain_control(view: View) -> None:
     weighed = [replace(s, variant="w = 0.3") if s.target == "soft" else s for s in view.students]
     ax = draw(replace(view, students=weighed)).axes[0]

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.stats
-from figures.views import caption, scores, students
+from figures.views import assert_legible, caption, laid_out, legend_labels, scores, students
 
 from kdcli.figures.reliability import draw, finding
 from kdcli.figures.view import View
@@ -11,7 +11,7 @@ from kdcli.figures.view import View
 
 def test_accuracy_with_its_interval_against_confidence(view: View) -> None:
     ax = draw(view).axes[0]
-    assert ax.get_title() == "teacher (mlp:4)\nECE 94.50%"
+    assert ax.get_title() == "teacher (mlp:4)\nECE 94.50 %"
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("confidence", "accuracy")
     diagonal = ax.get_lines()[0]
     np.testing.assert_allclose(diagonal.get_xydata(), [[0.5, 0.5], [1, 1]])
@@ -23,6 +23,23 @@ def test_accuracy_with_its_interval_against_confidence(view: View) -> None:
     for (low, high), right, n in zip(ends, (5, 50), (10, 50), strict=True):  # two seeds, the same examples
         expected = scipy.stats.binomtest(right, n).proportion_ci(method="wilson")
         np.testing.assert_allclose((low, high), (expected.low, expected.high), atol=1e-6)
+
+
+def test_a_histogram_of_confidence_under_each_diagram(view: View) -> None:
+    two = replace(view, students=view.students[:1])
+    figure = laid_out(draw(two))
+    diagrams, histograms = figure.axes[:2], figure.axes[2:]
+    for upper, lower in zip(diagrams, histograms, strict=True):
+        assert lower.get_position().y1 < upper.get_position().y0
+        assert (lower.get_xlabel(), lower.get_ylabel()) == ("confidence", "share")
+        assert lower.get_xlim() == upper.get_xlim()
+        bars = [(bar.get_x(), bar.get_width(), bar.get_height()) for bar in lower.patches]
+        np.testing.assert_allclose(bars, [(0.5, 0.1, 1 / 6), (0.9, 0.1, 5 / 6)])
+        means = {line.get_label(): line.get_xdata()[0] for line in lower.get_lines()}
+        assert means["mean confidence"] == pytest.approx((20 * 0.6 + 100 * 0.97) / 120)
+        assert means["mean accuracy"] == pytest.approx(110 / 120)
+    assert {"mean confidence", "mean accuracy", "perfect calibration"} <= set(legend_labels(figure))
+    assert_legible(figure)
 
 
 def test_the_caption_says_whose_predictions_are_shown(view: View, draws: View) -> None:

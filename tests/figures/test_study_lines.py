@@ -7,6 +7,7 @@ from figures.study_views import MODELS, NOISE, SIZE, level, sets, study
 from figures.views import assert_legible, caption, laid_out, legend_labels
 from matplotlib.axes import Axes
 
+from kdcli.figures.canvas import title_of
 from kdcli.figures.study_lines import draw, obstacle
 from kdcli.figures.study_view import Key, SetOfRun, StudyRun, StudyView
 
@@ -201,29 +202,35 @@ def test_of_many_treatments_those_beside_the_one_that_tells_most_are_drawn() -> 
 @pytest.mark.parametrize(
     ("gained", "title"),
     [
-        ({(1,): (3.21, "better")}, "soft gains most at noise = 0.2: 3.2 points, study demo"),
-        ({(1,): (3.21, "no difference shown")}, "soft gains most at noise = 0.2: 3.2 points (inconclusive)"),
-        ({(1,): (3.21, None)}, "soft gains most at noise = 0.2: 3.2 points (no verdict)"),
-        ({(0,): (-4.0, "worse")}, "soft loses most at noise = 0.1: 4.0 points, study demo"),
-        ({(0,): (-4.0, "no difference shown"), (2,): (0.5, "better")}, "at noise = 0.3: 0.50 points, study"),
+        ({(1,): (3.21, "better")}, "soft gains most at noise = 0.2: 3.2 points of accuracy, study demo"),
+        (
+            {(1,): (3.21, "no difference shown")},
+            "soft gains most at noise = 0.2: 3.2 points of accuracy (inconclusive)",
+        ),
+        ({(1,): (3.21, None)}, "soft gains most at noise = 0.2: 3.2 points of accuracy (no verdict)"),
+        ({(0,): (-4.0, "worse")}, "soft loses most at noise = 0.1: 4.0 points of accuracy, study demo"),
+        (
+            {(0,): (-4.0, "no difference shown"), (2,): (0.5, "better")},
+            "at noise = 0.3: 0.50 points of accuracy, study",
+        ),
         ({(k,): (0.0, None) for k in range(3)}, "soft: as accurate as the control everywhere, study demo"),
     ],
 )
 def test_the_title_tells_where_most_is_gained(gained: dict, title: str) -> None:
-    assert title in draw(study(gained=gained)).get_suptitle()
+    assert title in title_of(draw(study(gained=gained)))
 
 
 def test_the_title_of_means_counts_the_runs_that_confirm_it() -> None:
     gained = {(0, 0): (4.0, "better"), (0, 1): (3.0, "no difference shown")}
-    title = draw(study([NOISE, MANY], gained=gained, by=0)).get_suptitle().replace("\n", " ")
-    assert "soft gains most at noise = 0.1: 2.2 points (better in 1 of 13 runs)" in title
+    title = title_of(draw(study([NOISE, MANY], gained=gained, by=0)))
+    assert "soft gains most at noise = 0.1: 2.2 points of accuracy (better in 1 of 13 runs)" in title
 
 
-def test_without_a_comparison_the_title_names_the_axis() -> None:
+def test_without_a_comparison_the_title_tells_where_accuracy_is_highest() -> None:
     view = study()
     alone = replace(view, runs=[replace(run, sets=run.sets[:1]) for run in view.runs], treatments=["labels"])
     figure = draw(replace(alone, control_of={}))
-    assert figure.get_suptitle() == "Test accuracy against noise, study demo"
+    assert title_of(figure) == "labels is most accurate at noise = 0.1: 90.00 %, study demo"
     assert "Dashed" not in caption(figure)
 
 

@@ -6,6 +6,7 @@ from figures.study_views import MODELS, NOISE, SIZE, study
 from figures.views import assert_legible, caption, laid_out
 from matplotlib.figure import Figure
 
+from kdcli.figures.canvas import title_of
 from kdcli.figures.study_map import draw, obstacle
 from kdcli.figures.study_view import Key, SetOfRun, StudyRun, StudyView
 
@@ -34,7 +35,8 @@ def test_each_pair_of_values_has_a_cell_with_its_gain() -> None:
     assert bar.get_ylabel() == "accuracy gain (percentage points)"
     assert "Numbers: what soft gains over labels in test accuracy, in percentage points." in caption(figure)
     assert (
-        figure.get_suptitle() == "soft gains most at noise = 0.1, transfer_size = 50: 3.2 points, study demo"
+        title_of(figure)
+        == "soft gains most at noise = 0.1, transfer_size = 50: 3.2 points of accuracy, study demo"
     )
 
 
@@ -91,7 +93,7 @@ def test_the_treatment_that_gains_or_loses_most_is_shown() -> None:
     worse = SetOfRun("hard", view.runs[0].sets[1].scores, -9.0, "no difference shown")
     runs = [replace(run, sets=[*run.sets, worse]) for run in view.runs]
     figure = draw(replace(view, runs=runs, treatments=["labels", "soft", "hard"]))
-    assert "hard loses most" in figure.get_suptitle()
+    assert "hard loses most" in title_of(figure)
     assert set(cells(figure).values()) == {"−9.0"}
 
 

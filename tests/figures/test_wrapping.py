@@ -1,10 +1,11 @@
+import math
 import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdcli.figures.wrapping import BOLD, MEDIUM, SMALL, TITLE, Font, text_width, wrapped
+from kdcli.figures.wrapping import BOLD, MEDIUM, SMALL, TITLE, Font, paragraphs, text_width, wrapped
 
 NAMES = st.text("mW .,:=+()-_%7", max_size=60).filter(lambda name: "  " not in name and name == name.strip())
 
@@ -67,3 +68,16 @@ def test_more_lines_are_not_taken_for_the_sake_of_whole_parts() -> None:
 def test_bold_and_large_texts_are_wider() -> None:
     small, medium, bold, title = (text_width("soft, T = 4", font) for font in (SMALL, MEDIUM, BOLD, TITLE))
     assert small < medium < bold < title
+
+
+def test_lines_of_a_paragraph_fit_and_none_is_far_shorter() -> None:
+    text = "Bars: 95 % intervals over 4 draws of the data, each with its own teacher and students. T = 4."
+    for room in (2.0, 3.0, 4.0, 5.0):
+        lines = paragraphs(f"{text}\nDashed: the teacher.", room, SMALL).split("\n")
+        assert lines[-1] == "Dashed: the teacher."
+        assert " ".join(lines[:-1]) == text
+        widths = [text_width(line, SMALL) for line in lines[:-1]]
+        assert max(widths) <= room
+        assert min(widths) > 0.4 * max(widths)
+        assert len(widths) == math.ceil(text_width(text, SMALL) / room)
+        assert not any(line.startswith(("%", "=")) for line in lines)

@@ -164,20 +164,22 @@ def test_the_parameters_of_a_network_are_those_of_what_it_builds(
 
 def test_curves_of_some_members() -> None:
     curves = torch.arange(6.0).view(3, 2)
-    history = History(torch.tensor([0, 5]), curves, curves + 1)
+    history = History(torch.tensor([0, 5]), curves, curves + 1, curves / 10, curves / 20)
     part = history.of(torch.tensor([2, 0]))
     assert part.train.tolist() == [[4, 5], [0, 1]]
     assert part.epochs.tolist() == [0, 5]
     by_draw = history.of(torch.tensor([[1], [2]]))
     assert by_draw.val.tolist() == [[[3, 4]], [[5, 6]]]
+    torch.testing.assert_close(by_draw.train_accuracy, torch.tensor([[[0.2, 0.3]], [[0.4, 0.5]]]))
+    torch.testing.assert_close(by_draw.val_accuracy, torch.tensor([[[0.1, 0.15]], [[0.2, 0.25]]]))
     assert history.of(torch.zeros(2, 0, dtype=torch.int64)).train.shape == (2, 0, 2)
 
 
 def test_a_member_has_diverged_from_the_first_loss_that_is_not_finite() -> None:
     losses = torch.tensor([[1.0, torch.inf, 1.0], [1.0, 1.0, 1.0]])
-    assert History(torch.tensor([0, 7, 14]), losses, losses.flip(0)).diverged == {0: 7, 1: 7}
-    finite = torch.ones(2, 3)
-    assert History(torch.tensor([0, 7, 14]), finite, losses.flip(0)).diverged == {1: 7}
+    finite, epochs = torch.ones(2, 3), torch.tensor([0, 7, 14])
+    assert History(epochs, losses, losses.flip(0), finite, finite).diverged == {0: 7, 1: 7}
+    assert History(epochs, finite, losses.flip(0), finite, finite).diverged == {1: 7}
 
 
 def test_what_is_taught_is_counted_by_draw() -> None:

@@ -92,7 +92,7 @@ def test_an_excluded_class_is_possible_where_one_model_allows_it() -> None:
 
 def fitted(*losses: float, points: int = 2) -> Fitted:
     curves = torch.tensor(losses).double().view(1, -1, 1).expand(1, -1, points)
-    history = History(torch.arange(points), curves, 2 * curves) if losses else None
+    history = History(torch.arange(points), curves, 2 * curves, curves / 10, curves / 20) if losses else None
     logits = {"test": torch.zeros(1, len(losses) or 2, 3, 2)}
     return Fitted([0], {}, logits, 0.5, history, used={"threads": str(points), "device": "cpu"})
 
@@ -102,6 +102,8 @@ def test_curves_are_means_over_all_members_and_what_was_used_is_listed() -> None
     assert both.history is not None
     assert both.history.train.tolist() == [[[4, 4]]]
     assert both.history.val.tolist() == [[[8, 8]]]
+    assert both.history.train_accuracy.tolist() == [[[0.4, 0.4]]]
+    assert both.history.val_accuracy.tolist() == [[[0.2, 0.2]]]
     assert both.used == {"threads": "2", "device": "cpu"}
     assert both.seconds == 1
     assert joined([0], [3, 1], [fitted(1, 2, 3), fitted(10, points=3)]).history is None

@@ -6,17 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from harness import Kd
-from matplotlib.figure import Figure
+from harness import Kd, forge
+from safetensors.torch import load_file, save
 
 from kdcli.errors import KdError, UsageError
 from kdcli.evidence.gather import gather
-from kdcli.figures import FORMATS
 from kdcli.metrics import measure
-from kdcli.report.drawing import collect, draw, measure_reliability, render
+from kdcli.report.drawing import collect, draw, measure_reliability
 from kdcli.runs.experiment import Experiment
 from kdcli.scored import Scored
 from kdcli.store import Store
+
+HISTORY = "history.safetensors"
 
 
 def opened(folder: Path) -> Experiment:
@@ -90,6 +91,29 @@ def test_the_view_of_a_run_has_its_models(one_or_two_draws: Path) -> None:
     curves = soft.curves()
     assert curves is not None
     assert curves.train.shape == curves.val.shape == (draws, 2, len(curves.epochs))
+    assert curves.train_accuracy is not None
+    assert curves.val_accuracy is not None
+    val = view.splits["val"]
+    right = (soft.predict(val.x).argmax(1) == val.y).mean()
+    assert curves.val_accuracy[0, 0, -1] == pytest.approx(right)
+    assert curves.train_accuracy.shape == curves.train.shape
+
+
+def test_a_run_whose_accuracies_were_not_recorded_is_read_and_drawn_and_gets_further_seeds(
+    kd: Kd, tiny: Path
+) -> None:
+    for folder in [tiny / "teacher", *(tiny / "students").iterdir()]:
+        older = {name: curve for name, curve in load_file(folder / HISTORY).items() if "accuracy" not in name}
+        forge(folder, {HISTORY: save(older)})
+    view, _ = collect(opened(tiny))
+    curves = [subject.curves() for subject in view.subjects]
+    assert all(of_subject and of_subject.val_accuracy is None for of_subject in curves)
+    assert kd("plot", "learning-curves").code == 0
+    assert kd("distill", "--seeds", "3").code == 0
+    soft = collect(opened(tiny))[0].students[1].curves()
+    assert soft is not None
+    assert soft.val.shape[1] == 3
+    assert soft.val_accuracy is None
 
 
 def test_scores_of_several_draws_are_those_of_the_evidence(of_two_draws: Experiment) -> None:
@@ -239,16 +263,6 @@ def test_differences_that_are_infinite_or_undefined_reach_the_figure_of_the_draw
     assert files["draws"].startswith(b"<?xml")
 
 
-@pytest.mark.parametrize("file_format", FORMATS)
-def test_the_same_figure_gives_the_same_bytes(file_format: str) -> None:
-    def file() -> bytes:
-        figure = Figure()
-        figure.add_subplot().plot([0, 1])
-        return render(figure, file_format)
-
-    assert file() == file()
-
-
 def scored_at_random(seed: int) -> Scored:
     """Predictions of two models on 500 examples."""
     random = torch.Generator().manual_seed(seed)
@@ -260,6 +274,8 @@ def test_reliability_adds_up_to_accuracy_and_calibration_error() -> None:
     scored = scored_at_random(0)
     reliability = measure_reliability([scored], 500)
     assert (reliability.each, reliability.count.sum()) == (2, 1000)
+    assert bool((reliability.left < reliability.confidence).all())
+    assert bool((reliability.confidence <= reliability.left + reliability.width).all())
     accuracy = (reliability.accuracy * reliability.count).sum() / 1000
     assert accuracy == pytest.approx(np.mean(measure(scored)["accuracy"]))
     of_one = Scored(scored.logits[:1], scored.y)

@@ -153,6 +153,21 @@ def test_logits_are_numbers_and_some_classes_may_be_excluded() -> None:
         check_logits({"train": logits}, shapes)
 
 
+def test_curves_may_have_accuracies_of_both_splits() -> None:
+    losses = torch.ones(3, 2, 4).double()
+    accuracies = {"train_accuracy": losses / 2, "val_accuracy": losses}
+    curves = {"epochs": torch.arange(4), "train": losses, "val": losses, **accuracies}
+    check_history(curves, (3, 2))
+    for change, words in (
+        (without("val_accuracy"), "its tensors are"),
+        (but(val_accuracy=losses[:2]), r"not float64 \(3, 2, 4\)"),
+        (but(train_accuracy=1.5 * losses), "train_accuracy has accuracies that are no shares"),
+        (but(train_accuracy=torch.nan * losses), "train_accuracy has accuracies that are no shares"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            check_history(change(curves), (3, 2))
+
+
 def test_curves_have_the_same_points_for_every_member() -> None:
     losses = torch.ones(3, 2, 4).double()  # of two seeds of three draws
     curves = {"epochs": torch.arange(4), "train": losses, "val": losses}

@@ -34,7 +34,9 @@ def test_restored_curves_go_on_as_they_were() -> None:
     curves.record(3)
     history = curves.history()
     assert history.epochs.tolist() == [0, 3]
-    assert torch.equal(history.train[:, 1], evaluate(stack, EXAMPLES))
+    loss, accuracy = evaluate(stack, EXAMPLES)
+    assert torch.equal(history.train[:, 1], loss)
+    assert torch.equal(history.val_accuracy[:, 1], accuracy)
     _, again = make()
     again.restore(history._asdict())
     assert all(torch.equal(a, b) for a, b in zip(again.history(), history, strict=True))
@@ -52,5 +54,5 @@ def test_a_loss_that_is_not_finite_raises_or_is_left_to_the_curves() -> None:
     assert (stopped.value.epoch, stopped.value.members) == (4, [1])
     tolerated.record(4)
     assert tolerated.history().diverged == {1: 4}
-    assert tolerated.mean_loss == pytest.approx(float(evaluate(stack, EXAMPLES)[0]))
+    assert tolerated.mean_loss == pytest.approx(float(evaluate(stack, EXAMPLES)[0][0]))
     assert not tolerated.all_diverged

@@ -43,17 +43,20 @@ def examples(loss: str, draws: int = 1) -> Examples:
 
 @pytest.mark.parametrize("draws", [1, 2])
 @pytest.mark.parametrize("loss", ["kl", "worst"])
-def test_losses_do_not_depend_on_how_many_examples_are_computed_at_once(
+def test_losses_and_accuracies_do_not_depend_on_how_many_examples_are_computed_at_once(
     stack: StackedMLP, loss: str, draws: int
 ) -> None:
     taught = examples(loss, draws)
-    whole = evaluate(stack, taught)
+    whole, accuracy = evaluate(stack, taught)
     logits = by_set(stack(X[taught.index]), taught.objective)
     assert logits.shape == (draws, 2 // draws, 2, 2, N)
     expected = taught.objective.loss(logits.detach()).flatten()
     torch.testing.assert_close(whole, expected, rtol=1e-6, atol=0)
+    labels = taught.objective.labels.argmax(-2)
+    right = (logits.argmax(-2) == labels).double().mean(-1)
+    torch.testing.assert_close(accuracy, right.flatten())
     stack.piece = 7
-    torch.testing.assert_close(evaluate(stack, taught), whole, rtol=1e-6, atol=0)
+    torch.testing.assert_close(evaluate(stack, taught), (whole, accuracy), rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("draws", [1, 2])

@@ -1,0 +1,109 @@
+"""The end of a report: the commands, the recipe, the versions and the digests that make a run again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from kdcli.commands import spell
+from kdcli.errors import Command
+from kdcli.report.page.blocks import Block, Chapter, Code, Fold, Paragraph
+from kdcli.report.table import Cell, Column, Row, Section, Table
+from kdcli.runs.edits import differences
+from kdcli.runs.experiment import Experiment
+from kdcli.runs.recipe_text import dump
+from kdcli.runs.recipes import builtin, builtin_names
+from kdcli.runs.stored import Stored, TrainedStudents
+
+TITLE = "How to make it again"
+
+
+def again(experiment: Experiment) -> Chapter:
+    """Return the chapter on how a run is made again, and how one knows that it is the same."""
+    stored = artefacts(experiment)
+    commands = "\n".join(map(spell, commands_of(experiment)))
+    blocks: list[Block] = [
+        Paragraph(_instruction(experiment)),
+        Code(commands),
+        *_own_files(experiment),
+        Paragraph(
+            "On the same kind of processor and with the versions below, the results are the same bit for "
+            "bit, and so are the digests."
+        ),
+        Fold("Recipe", [Code(_recipe(experiment))]),
+        versions_table(stored),
+        digests_table(stored),
+    ]
+    return Chapter(TITLE, blocks)
+
+
+def artefacts(experiment: Experiment) -> list[Stored[Any]]:
+    """Return the artefacts that a report tells of: the data, the teacher, and the student sets."""
+    teacher = [experiment.teacher] if experiment.has_teacher else []
+    return [experiment.data, *teacher, *experiment.students()]
+
+
+def commands_of(experiment: Experiment) -> Iterator[Command]:
+    """Yield the commands that make a run again: the recipe's, then one for each set that is not in it."""
+    teacher = experiment.teacher_source
+    yield Command("run", (_named(experiment),), {"from": teacher})
+    for students in experiment.students():
+        if not _asked_for(students):
+            yield replace(students.command, run="", outputs=None)
+
+
+def _asked_for(students: TrainedStudents) -> bool:
+    """Whether the run's recipe asks for just this student set."""
+    asked = students.set.asked(students.experiment.recipe, students.folder, students.meta.used)
+    return asked is not None and not differences(students) and asked.seeds_asked == students.set.seeds_asked
+
+
+def _named(experiment: Experiment) -> str:
+    """Return the built-in recipe that a run has, or the file that its own is to be saved in."""
+    names = (name for name in builtin_names() if builtin(name) == experiment.recipe)
+    return next(names, f"{experiment.run.name.replace('/', '-')}.toml")
+
+
+def _instruction(experiment: Experiment) -> str:
+    name = _named(experiment)
+    return f"Save the recipe below as {name}, and run:" if name.endswith(".toml") else "Run:"
+
+
+def _own_files(experiment: Experiment) -> Iterator[Block]:
+    """Say which files are needed besides."""
+    data = experiment.data
+    digest = data.record.content or getattr(data.record.config, "digest", "")
+    if data.is_own:
+        known = f", which kd knows by the digest {digest}" if digest else ""
+        yield Paragraph(f"It needs the data, {data.description.name}{known}.")
+    if source := experiment.teacher_source:
+        yield Paragraph(
+            f"It needs the teacher, {source}, with the digest {experiment.teacher.record.settings.digest}."
+        )
+
+
+def _recipe(experiment: Experiment) -> str:
+    """Return the recipe without the comments that explain its keys."""
+    return "\n".join(line for line in dump(experiment.recipe).splitlines() if not line.startswith("#"))
+
+
+def versions_table(stored: Sequence[Stored[Any]]) -> Table:
+    """Make a table of the versions that artefacts were made with, in one column if all were made alike."""
+    versions = list({repr(sorted(one.meta.versions.items())): one.meta.versions for one in stored}.values())
+    packages = sorted(set().union(*versions))
+    rows = [Row(Cell(name), [Cell(made.get(name, "")) for made in versions]) for name in packages]
+    titles = ["version"] if len(versions) == 1 else [f"version ({_of(stored, made)})" for made in versions]
+    columns = [Column(title, left=True, folds=True) for title in titles]
+    return Table(columns, [Section(rows)], "Versions", Column("package", left=True))
+
+
+def _of(stored: Sequence[Stored[Any]], versions: Any) -> str:
+    return ", ".join(one.name for one in stored if one.meta.versions == versions)
+
+
+def digests_table(stored: Sequence[Stored[Any]]) -> Table:
+    """Make a table of the digests of artefacts, which are equal where their contents are."""
+    rows = [Row(Cell(one.name), [Cell(one.meta.digest)]) for one in stored]
+    columns = [Column("SHA-256 of its files' digests", left=True, folds=True)]
+    return Table(columns, [Section(rows)], "Digests", Column("artefact", left=True))
