@@ -61,7 +61,8 @@ SMALLER_FILES: Mapping[str, Mapping[str, str]] = {
         "[50, 100, 200, 400, 800]": "[50, 100]",
     },
     "mine.toml": {
-        "[students]": "[data]\ndraws = 1\nn_samples = 1500\nn_test = 200\n\n[teacher]\nepochs = 2\n\n[students]"
+        "[students]": "[data]\ndraws = 1\nn_samples = 1500\nn_test = 200\n\n"
+        "[teacher]\nepochs = 2\n\n[students]"
     },
     "train_big.py": {"RandomForestClassifier(1000,": "RandomForestClassifier(20,"},
 }
