@@ -76,13 +76,13 @@ OPENING = f"""# The figures
 Every kind of figure that kd draws, what it shows, and what to look for in it. `kd plot` draws those that suit
 a run, and `kd plot --run STUDY` those of a study. The pictures were made by these commands:
 
-```
+```sh
 {{commands}}
 ```
 
 The last one is a study of this `trees.toml`:
 
-```
+```toml
 {STUDY}```
 
 `benchmarks/gallery.py` makes this page and its pictures.
