@@ -40,6 +40,7 @@ WHOLE = {
     "browser",
     "docs",
     "fuzz",
+    "gallery",
     "house",
     "kill",
     "no_room",

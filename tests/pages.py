@@ -61,8 +61,13 @@ SMALLER_FILES: Mapping[str, Mapping[str, str]] = {
         "[50, 100, 200, 400, 800]": "[50, 100]",
     },
     "mine.toml": {
+<<<<<<< HEAD
         "[students]": "[data]\ndraws = 1\nn_samples = 1500\nn_test = 200\n\n[students]",
         "[vary]": "[teacher]\nepochs = 2\n\n[vary]",
+=======
+        "[students]": "[data]\ndraws = 1\nn_samples = 1500\nn_test = 200\n\n"
+        "[teacher]\nepochs = 2\n\n[students]"
+>>>>>>> main
     },
     "train_big.py": {"RandomForestClassifier(1000,": "RandomForestClassifier(20,"},
 }

@@ -1,4 +1,4 @@
-"""Formats that a student leaves in: one file each, a student in, the content of a file out."""
+"""Export formats, one module each: they turn a student into the content of a file."""
 
 from types import MappingProxyType
 

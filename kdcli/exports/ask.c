@@ -1,4 +1,4 @@
-// Asks an exported student: reads so many examples from stdin, writes what kd_predict says of them to stdout.
+// Runs an exported student: reads the given number of examples from stdin, writes its predictions to stdout.
 #define _POSIX_C_SOURCE 199309L
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "student.h"
 
 #define TIMED 200    // blocks of examples that are timed
-#define TOGETHER 50  // examples of a block, so that the clock can tell: another one each time
+#define TOGETHER 50  // different examples in a block, so that it takes long enough for the clock
 #define WRONG 2      // golden vectors do not match
 
 static double now(void)

@@ -1,4 +1,4 @@
-// Asks an exported student, in a process of its own: rows on stdin, answers on stdout, in JSON.
+// Runs an exported student in a process of its own: reads rows from stdin, writes predictions, in JSON.
 import { readFileSync, writeFileSync } from "node:fs";
 
 const student = await import(process.argv.at(-1));

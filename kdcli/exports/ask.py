@@ -1,4 +1,4 @@
-"""Asks an exported student, in a process of its own: rows on stdin, answers on stdout, in JSON."""
+"""Runs an exported student in a process of its own: reads rows from stdin, writes predictions, in JSON."""
 
 import importlib.util
 import json
@@ -7,7 +7,7 @@ import time
 
 
 def main() -> None:
-    """Load the file that is named, and predict."""
+    """Load the student from the file named on the command line, and predict."""
     spec = importlib.util.spec_from_file_location("student", sys.argv[1])
     student = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
     spec.loader.exec_module(student)  # type: ignore[union-attr]

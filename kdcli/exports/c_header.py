@@ -1,4 +1,4 @@
-"""C: one header of C99 for microcontrollers, without allocation, which needs nothing but math.h."""
+"""C: one C99 header for microcontrollers, without allocation, which needs nothing but math.h."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from kdcli.models.computation import Computation, Convolution, Dense, Trees
 
 PER_LINE = 12  # numbers
-TYPES = (("signed char", 2**7), ("short", 2**15), ("long", 2**31))  # and the least numbers they do not hold
+TYPES = (
+    ("signed char", 2**7),
+    ("short", 2**15),
+    ("long", 2**31),
+)  # and the smallest number above their range
 
 
 def write(student: Exported) -> bytes:
@@ -41,16 +45,16 @@ def _head(student: Exported) -> Iterator[str]:
         meanings = (meaning for column in student.columns for meaning in _meanings(column, student.fills))
         yield from (f"// x[{k}]  {meaning}" for k, meaning in enumerate(meanings))
     else:
-        values = "0 to 255" if student.is_bytes else "as the student was taught them"
-        planes = "channel after channel, and " if len(student.shape) > 2 else ""
-        yield f"// x[0] to x[{n - 1}] are pixels, {planes}row after row, {values}"
+        values = "from 0 to 255" if student.is_bytes else "scaled as in the training data"
+        planes = "channel by channel, and " if len(student.shape) > 2 else ""
+        yield f"// x[0] to x[{n - 1}] are pixels, {planes}row by row, {values}"
     yield "//"
-    yield "// Two students in one program are to be compiled in two files: their names are the same."
-    yield f"// Beside constants it takes {_stack(student.computation)} bytes of the stack."
+    yield "// Include each student of a program in a source file of its own: their names are the same."
+    yield f"// Apart from constants, it uses {_stack(student.computation)} bytes of the stack."
 
 
 def _stack(computation: Computation) -> int:
-    """Return the bytes of activations."""
+    """Return the bytes that activations take."""
     filtered = math.prod(computation.convolution.output) if computation.convolution else 0
     return 4 * (filtered + sum(len(layer.bias) for layer in computation.layers[:-1]))
 
@@ -70,12 +74,12 @@ def _definitions(student: Exported) -> Iterator[str]:
 
 
 def _meanings(column: Encoded, fills: bool) -> Iterator[str]:
-    """Say how each feature follows from a column of a row."""
+    """Yield how each feature follows from a column of a row."""
     for k, feature in enumerate(features_of(column, in_comment)):
         filled = f"; {column.middle:.9g} if missing" if fills and not k and column.kind != "category" else ""
         unit = "" if feature.date is None else " in days since 1970-01-01"
-        told = f"1 if {feature.holds}, else 0" if feature.holds else f"{feature.name}{unit}"
-        yield f"{told}{filled}"
+        meaning = f"1 if {feature.holds}, else 0" if feature.holds else f"{feature.name}{unit}"
+        yield f"{meaning}{filled}"
 
 
 def _predict(student: Exported) -> Iterator[str]:
@@ -126,7 +130,7 @@ ARGMAX = """\
 
 
 def _dense(k: int, layer: Dense, value: str, above: str, *, relu: bool) -> Iterator[str]:
-    """Yield what computes the array `above` from the `value` of each input j."""
+    """Yield the code that computes the array `above` from the `value` of each input j."""
     units, inputs = layer.weight.shape
     yield from _array("float", f"w{k}", layer.weight)
     yield from _array("float", f"b{k}", layer.bias)
@@ -181,7 +185,7 @@ def _trees(trees: Trees) -> Iterator[str]:
 
 
 def _integers(name: str, values: np.ndarray) -> Iterator[str]:
-    """Yield an array of integers of the smallest type that holds them."""
+    """Yield an array of integers, in the smallest type that holds them."""
     most = int(abs(values).max(initial=0))
     kind = next(kind for kind, above in TYPES if most < above)
     return _lines(f"    static const {kind} {name}", numbers(values))
@@ -193,7 +197,7 @@ def _array(kind: str, name: str, values: np.ndarray) -> Iterator[str]:
 
 
 def _lines(start: str, written: list[str]) -> Iterator[str]:
-    written = written or ["0"]  # of a tree without inner nodes: C has no empty arrays
+    written = written or ["0"]  # a tree may have no inner nodes, but C has no empty arrays
     yield f"{start}[{len(written)}] = {{"
     for k in range(0, len(written), PER_LINE):
         yield f"        {', '.join(written[k : k + PER_LINE])},"
@@ -208,7 +212,7 @@ def _float(text: str) -> str:
 def _golden(student: Exported) -> Iterator[str]:
     golden = student.golden
     n = len(golden.x)
-    yield "#ifdef KD_GOLDEN // made rows: kd_check() returns how many of them do not match"
+    yield "#ifdef KD_GOLDEN // synthetic rows: kd_check() returns how many of them do not match"
     yield "static inline int kd_check(void)"
     yield "{"
     yield from _array("float", "x", golden.x)
@@ -231,13 +235,13 @@ def _golden(student: Exported) -> Iterator[str]:
 
 
 def usage(file: str, student: Exported) -> str:
-    """Say how the header is used."""
+    """Return Markdown on how to use the header."""
     return (
         f"It is C99, and needs {'only math.h' if student.computation.softmax else 'no library'}:\n\n```c\n"
-        f'#include "{file}"\n\nfloat x[KD_INPUTS];  // as the head of the file says\nfloat p[KD_CLASSES];\n'
+        f'#include "{file}"\n\nfloat x[KD_INPUTS];  // see the top of the file\nfloat p[KD_CLASSES];\n'
         "int best = kd_predict(x, p);  // a class, from 0 up\n```\n\n"
-        "With `KD_GOLDEN` defined before, `kd_check()` returns how many golden vectors do not match."
+        "With `KD_GOLDEN` defined first, `kd_check()` returns how many golden vectors do not match."
     )
 
 
-FORMAT = FormatKind("one header of C99, for microcontrollers", ".h", write, lambda student: "", usage, run)
+FORMAT = FormatKind("one C99 header, for microcontrollers", ".h", write, lambda student: "", usage, run)

@@ -1,4 +1,4 @@
-"""Features as a person reads them: what each is, of which column of a row."""
+"""Features described for a person: the meaning of each, in terms of the columns of a table."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from kdcli.data.tables.encoding import Encoded
 
 LONGEST = 200  # characters of a name
-MOST_DAYS = 2_932_000  # from the first of 1970 that a date can have, in the year 9997
+MOST_DAYS = 2_932_000  # largest number of days from 1970-01-01 to a date, in the year 9997
 SIGNIFICANT = 7  # digits
-ENDING = "'\\→"  # characters that stand around names
+ENDING = "'\\→"  # characters that delimit names
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A feature as a person reads it: a `name` of what is measured, or what holds, and what holds not."""
+    """A feature described for a person: its `name`, or the conditions that it `holds` or `fails`."""
 
     name: str
     holds: str = ""
@@ -29,7 +29,7 @@ class Feature:
     date: str | None = None  # the format of a date, which is counted in days from 1970
 
     def sides(self, threshold: float) -> tuple[str, str]:
-        """Return what is true of values up to a threshold, and of those above."""
+        """Return the condition for values up to a threshold, and the one for values above it."""
         if self.holds and 0 <= threshold < 1:
             return self.fails, self.holds
         most = bound(threshold)
@@ -39,22 +39,22 @@ class Feature:
 
 
 def number(value: float) -> str:
-    """Write a number with seven significant digits, and all of those before the point."""
+    """Write a number with seven significant digits, or more if more are before the decimal point."""
     digits = max(SIGNIFICANT, len(f"{abs(value):.0f}")) if math.isfinite(value) else SIGNIFICANT
     return f"{value:.{digits}g}".replace("-", "−")
 
 
 def bound(threshold: float) -> str:
-    """Write a threshold of 32 bits with the digits that tell it from others."""
+    """Write a 32-bit threshold with the fewest digits that distinguish it from others."""
     import numpy as np
 
     return np.format_float_positional(np.float32(threshold), trim="-").replace("-", "−")
 
 
 def moment(days: float, form: str) -> str:
-    """Write the day so many days after the first of 1970, with the time where dates have one.
+    """Write the day that is this number of days after 1970-01-01, with the time if the dates have times.
 
-    That tells their form, or, where a file had dates and no text, a day that is not whole.
+    The format `form` says whether they do; without a format, a fraction of a day does.
     """
     since = datetime(1970, 1, 1) + timedelta(days=min(days, MOST_DAYS))
     timed = "%H" in form if form else days % 1 > 0
@@ -62,7 +62,7 @@ def moment(days: float, form: str) -> str:
 
 
 def plain(name: str) -> str:
-    """Return a name on one line, with escapes for what is not printed, or would end it within rules."""
+    """Return a name on one line, with escapes for characters that do not print or that delimit names."""
     escaped = "".join(c if c.isprintable() and c not in ENDING else _escape(c) for c in name)
     return shortened(escaped, LONGEST)
 
@@ -73,13 +73,13 @@ def _escape(character: str) -> str:
 
 
 def features_of(column: Encoded, written: Callable[[str], str] = plain) -> Iterator[Feature]:
-    """Yield the features that a column becomes, in their order, with names as `written`."""
+    """Yield the features that a column becomes, in order; `written` makes its names printable."""
     name = written(column.name)
     if column.kind == "category":
         levels = [f"'{written(level)}'" for level in column.levels]
         yield from (Feature(name, f"{name} is {level}", f"{name} is not {level}") for level in levels)
         if column.others:
-            yield Feature(name, f"{name} is another", f"{name} is not another")
+            yield Feature(name, f"{name} is another value", f"{name} is not another value")
     elif column.kind == "yes/no":
         yield Feature(name, f"{name} is yes", f"{name} is no")
     elif column.kind == "date":
@@ -92,7 +92,7 @@ def features_of(column: Encoded, written: Callable[[str], str] = plain) -> Itera
 
 
 def middle_of(column: Encoded) -> str:
-    """Write what stands for a missing value of a column that is no category."""
+    """Write the value that replaces a missing one in a column that is not a category."""
     if column.kind == "yes/no":
         return "yes" if column.middle else "no"
     return written(column, column.middle)

@@ -1,4 +1,4 @@
-"""What a format of exports is, what it is given, and what comes of running it."""
+"""Export formats: the student that a format gets, and the result of running the exported file."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rows:
-    """Examples with the answers of the student in kd.
+    """Examples with the student's predictions in kd.
 
-    raw  the rows as they stand in a table, a value for each column, None where it is missing; () of images
+    raw  the rows as they are in a table, a value for each column, None if it is missing; () for images
     x    their features `(n, features)`, float32
     p    the student's probabilities `(n, n_classes)`, float64
     """
@@ -35,27 +35,27 @@ class Rows:
         return Rows([*self.raw, *other.raw], x, p)
 
     def first(self, n: int) -> Rows:
-        """Return the first n."""
+        """Return the first n examples."""
         return Rows(self.raw[:n], self.x[:n], self.p[:n])
 
 
 @dataclass(frozen=True)
 class Exported:
-    """One student that leaves.
+    """The student that is exported.
 
     who          the student, such as "soft-T1-tree-leaves8, seed 4, of run churn"
-    taught       what it was taught, such as "soft, T = 1"
-    classes      their names, in the order of the class indices
-    columns      how the columns of rows become features, in their order; none of images
-    fills        whether rows may lack values, for which the middle of their column stands
-    missing      the words that stand for a missing value in a text
-    shape        that of the features of one example
+    taught       its target, such as "soft, T = 1"
+    classes      the names of the classes, in the order of the class indices
+    columns      how the columns of a table become features, in their order; empty for images
+    fills        whether rows may lack values, which the middle of their column then replaces
+    missing      the words that stand for a missing value in text
+    shape        the shape of the features of one example
     is_bytes     whether the features are bytes of images
-    computation  what the student computes of features
-    x            those of its training rows, `(n, features)` float32
-    facts        where it comes from and what it scores, for those who read the file with a program
-    golden       made rows with the student's answers, to check what runs the file
-    encoded      whether a format that could take the columns takes features
+    computation  how the student computes its outputs from features
+    x            the features of its training rows, `(n, features)` float32
+    facts        where it comes from and its scores, for programs that read the file
+    golden       synthetic rows with the student's predictions, to check a program that runs the file
+    encoded      whether the file takes features even though its format could take columns
     """
 
     who: str
@@ -74,14 +74,14 @@ class Exported:
 
     @property
     def features(self) -> list[str]:
-        """What each feature is, in their order."""
+        """The names of the features, in order."""
         if self.columns:
             return [name for column in self.columns for name in column.features]
         return [f"pixel {k}" for k in range(self.x.shape[1])]
 
     @property
     def centred(self) -> tuple[np.ndarray | None, Sequence[Dense]]:
-        """What to subtract from features for sums of 32 bits, if anything, and the layers that come then."""
+        """What to subtract from features, if anything, for exact 32-bit sums, and the layers that follow."""
         layers = self.computation.layers
         if not (self.columns and layers):
             return None, layers
@@ -90,13 +90,13 @@ class Exported:
 
 
 class Ran(NamedTuple):
-    """What running an export gave.
+    """The result of running an export.
 
-    by           what ran it, such as "onnxruntime 1.32.0"
+    by           the program that ran it, such as "onnxruntime 1.32.0"
     p            probabilities `(n, n_classes)`
     predicted    the class of each row, as an index
     latencies    microseconds of single predictions
-    built        bytes of code and data that it was compiled to; None where it was not
+    built        bytes of code and data that it was compiled to; None if it was not compiled
     """
 
     by: str
@@ -107,28 +107,27 @@ class Ran(NamedTuple):
 
 
 TIMED = 200  # rows whose predictions are timed one by one
-TOLERANCE = 1e-5  # of a probability
+TOLERANCE = 1e-5  # allowed difference of a probability
 
 
 class NotAtHandError(Exception):
-    """What runs a format is not at hand; the message says what is missing."""
+    """No program that runs the format is available; the message names what is missing."""
 
 
 @dataclass(frozen=True)
 class FormatKind:
     """A format of exports.
 
-    summary   what it is
-    suffix    how its files end
+    summary   a short description
+    suffix    the suffix of its files
     write     returns the content of a file
-    obstacle  says why it cannot have a student, or ""
-    usage     says in Markdown how a file of this name is run
-    run       runs a file; raises `NotAtHandError` where nothing is at hand that can. None if nothing could
-    speed     multiplications with an addition in a second, roughly, by which the rows are counted that it can
-              be run on
-    encodes   whether it can take columns and features alike
+    obstacle  returns why a student cannot be exported, or ""
+    usage     returns Markdown on how to run a file of this name
+    run       runs a file; raises `NotAtHandError` if no program for it is available. None if it cannot be run
+    speed     rough number of multiply-adds per second, from which the number of rows to run follows
+    encodes   whether inputs can be either columns or features
     is_text   whether a file can be printed
-    type_of   names the type that the input of a column has; None where inputs have none
+    type_of   returns the type of the input of a column; None if inputs have no types
     """
 
     summary: str

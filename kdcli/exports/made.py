@@ -1,7 +1,8 @@
-"""Rows that nobody owns: made column by column, and rows at the very thresholds of trees.
+"""Synthetic rows: drawn column by column, or placed exactly at the thresholds of trees.
 
-A student is sent to strangers. The rows that go with it to be checked are synthetic: each column is drawn
-alone, numbers evenly over most of their range and rounded, so that no row is one of the data.
+An exported student may be given to anyone. So the rows that come with it, to check it, are synthetic: each
+column is drawn independently, numbers uniformly over most of their range and rounded, so that no row of the
+data is given away.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
     from kdcli.models.computation import Trees
 
 EPOCH = datetime(1970, 1, 1)
-ANOTHER = "none of the others"  # a category that no column has, with as many dashes as that takes
-LACKING = 0.1  # share of the values of a column that are missing, where some may be
-RANGE = (0.05, 0.95)  # quantiles of a column between which numbers are made
-DIGITS = 3  # significant ones of made numbers
+ANOTHER = "none of the others"  # a category that a column does not have; dashes make it so if necessary
+LACKING = 0.1  # share of missing values in a column that may have some
+RANGE = (0.05, 0.95)  # quantiles of a column between which numbers are drawn
+DIGITS = 3  # significant digits of synthetic numbers
 
 
 def made(columns: Sequence[Encoded], x: np.ndarray, n: int, random: np.random.Generator) -> list[list[Any]]:
-    """Make rows of these columns, whose features of training rows are `x (rows, features)`."""
+    """Draw n synthetic rows of these columns, given the features `x (rows, features)` of training rows."""
     values = []
     for column, place in placed(columns):
         drawn = _drawn(column, x[:, place.start], n, random)
@@ -40,7 +41,7 @@ def made(columns: Sequence[Encoded], x: np.ndarray, n: int, random: np.random.Ge
 
 
 def made_features(x: np.ndarray, n: int, random: np.random.Generator) -> np.ndarray:
-    """Make features alone, such as pixels: each has one of its values in `x (rows, features)`."""
+    """Draw n rows of features, such as pixels: each feature has one of its values in `x (rows, features)`."""
     picked = random.integers(len(x), size=(n, x.shape[1]))
     return np.take_along_axis(x, picked, 0)
 
@@ -60,7 +61,7 @@ def _drawn(column: Encoded, x: np.ndarray, n: int, random: np.random.Generator) 
 
 
 def another(column: Encoded) -> str:
-    """Return a category that is none of a column's levels; of numbers a number."""
+    """Return a category that is none of a column's levels: a number if the levels are numbers."""
     if column.numeric:
         return str(round(max((float(level) for level in column.levels), default=0.0)) + 1)
     name = ANOTHER
@@ -70,7 +71,7 @@ def another(column: Encoded) -> str:
 
 
 def rows_of(columns: Sequence[Encoded], x: np.ndarray) -> list[list[Any]]:
-    """Return rows that have the features `x (n, features)`: what encoding them gave, turned back."""
+    """Return rows whose features are `x (n, features)`: the inverse of encoding."""
     values = [_values(column, x[:, place]) for column, place in placed(columns)]
     return [list(row) for row in zip(*values, strict=True)]
 
@@ -97,7 +98,7 @@ def _values(column: Encoded, x: np.ndarray) -> list[Any]:
 
 
 def _moment(column: Encoded, days: float) -> str:
-    """Return the text of a date so many days after the first of 1970."""
+    """Return the text of the date that is this number of days after 1970-01-01."""
     moment = EPOCH + timedelta(days=min(days, MOST_DAYS))
     if "%H" in column.format and "%.f" not in column.format:
         moment = (moment + timedelta(milliseconds=500)).replace(microsecond=0)
@@ -106,7 +107,7 @@ def _moment(column: Encoded, days: float) -> str:
 
 
 def table_of(columns: Sequence[Encoded], rows: Sequence[Sequence[Any]]) -> Table:
-    """Return rows as a table, as kd encodes it."""
+    """Return rows as a table that kd can encode."""
     import polars as pl
 
     from kdcli.data.tables.reading import Table
@@ -118,16 +119,16 @@ def table_of(columns: Sequence[Encoded], rows: Sequence[Sequence[Any]]) -> Table
         if column.kind == "date" and not column.format:
             values = values.str.to_datetime(time_unit="us")
         series.append(values)
-    return Table(Path("made rows"), pl.DataFrame(series), (), lambda row: f"row {row + 1}")
+    return Table(Path("synthetic rows"), pl.DataFrame(series), (), lambda row: f"row {row + 1}")
 
 
 def at_thresholds(
     trees: Trees, measured: np.ndarray, x: np.ndarray, most: int, random: np.random.Generator
 ) -> np.ndarray:
-    """Return examples of `x (n, features)` whose value of one feature is a threshold of a tree.
+    """Return examples from `x (n, features)` with one feature set to a threshold of a tree.
 
-    Or the next number of 32 bits to either side. There are examples for at most so many thresholds, those of
-    features that are `measured (features,)`.
+    It is also set to the next 32-bit number on either side. There are examples for at most `most` thresholds,
+    and only for features that are `measured (features,)`.
     """
     pairs = np.unique(np.stack([trees.feature, trees.threshold.astype(np.float64)], 1), axis=0)
     pairs = pairs[measured[pairs[:, 0].astype(int)]]

@@ -1,4 +1,4 @@
-"""The format ONNX, for the list of formats: what it is, without importing what writes it."""
+"""The ONNX format, for the list of formats; the code that writes it is imported only when needed."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ def write(student: Exported) -> bytes:
 
 
 def run(path: Path, student: Exported, rows: Rows) -> Ran:
-    """Run a model by ONNX Runtime, or by the reference evaluator."""
+    """Run a model with ONNX Runtime, or with the reference evaluator."""
     from kdcli.exports.onnx_run import run
 
     return run(path, student, rows)
 
 
 def obstacle(student: Exported) -> str:
-    """Say why the columns of a student cannot be inputs; empty if they can, or need not."""
+    """Return why the columns of a student cannot be inputs; empty if they can, or need not be."""
     if student.encoded:
         return ""
     odd = [column.name for column in student.columns if column.name in ("", "label", "probabilities")]
     return (
-        f"a model has outputs label and probabilities, so no input '{odd[0]}'; try --encoded" if odd else ""
+        f"its outputs are label and probabilities, so no input can be '{odd[0]}'; try --encoded"
+        if odd
+        else ""
     )
 
 
@@ -44,25 +46,25 @@ def _sample(student: Exported) -> str:
         else:
             written = f"[[{'np.nan' if value != value else value}]], dtype=np.{type_of(column)}"
         lines.append(f"    {column.name!a}: np.array({written}),")
-    return "\n".join(["{  # a made row", *lines, "}"])
+    return "\n".join(["{  # a synthetic row", *lines, "}"])
 
 
 def usage(file: str, student: Exported) -> str:
-    """Say how the model is run."""
+    """Return Markdown on how to run the model."""
     if student.columns and not student.encoded:
         asked = (
-            "# an array of shape (n, 1) for each column, by name, with the types below: numbers, NaN where\n"
-            "# one is missing; dates as days since 1970-01-01; text, '' where it is missing\n"
+            "# an array of shape (n, 1) for each column, by name, with the types below: numbers, or NaN if\n"
+            "# missing; dates as days since 1970-01-01; text, or '' if missing\n"
             f"rows = {_sample(student)}"
         )
     else:
         what = "pixels, uint8" if student.is_bytes else "features, float32"
         asked = f"rows = {{'x': ...}}  # {what}, of shape {('n', *student.shape)}".replace("'n'", "n")
     return (
-        "Any runtime of ONNX runs it. In Python:\n\n```python\nimport numpy as np\nimport onnxruntime\n\n"
+        "Any ONNX runtime runs it. In Python:\n\n```python\nimport numpy as np\nimport onnxruntime\n\n"
         f"session = onnxruntime.InferenceSession('{file}')\n{asked}\n"
         "label, probabilities = session.run(['label', 'probabilities'], rows)\n```\n\n"
-        "`session.get_modelmeta().custom_metadata_map` has classes, features, and where it comes from."
+        "`session.get_modelmeta().custom_metadata_map` has its classes, its features and its origin."
     )
 
 

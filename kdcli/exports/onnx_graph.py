@@ -1,4 +1,4 @@
-"""ONNX: a graph that takes columns of a table as they are, or features, to label and probabilities."""
+"""ONNX: a graph from the columns of a table, or from features, to a label and probabilities."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ NODES = ("treeids", "nodeids", "featureids", "modes", "values", "truenodeids", "
 TARGETS = ("treeids", "nodeids", "ids", "weights")
 OUTPUTS = ("label", "probabilities")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
-UNKNOWN, LACKING = -1, -2  # codes of categories without a feature, and of missing ones
-MONDAY = 3  # days from a Monday to the first of 1970
-LONG_AGO = 719_468  # days from the first of March of the year 0 to the first of 1970
+UNKNOWN, LACKING = -1, -2  # codes of categories without a feature, and of missing values
+MONDAY = 3  # days from a Monday to 1970-01-01
+LONG_AGO = 719_468  # days from 1 March of the year 0 to 1970-01-01
 ERA, CYCLE = 146_097, 1460  # days of 400 years, and of four
 
 
 def column_names(student: Exported) -> list[str]:
-    """Return the names of the inputs of columns; none where there is one matrix."""
+    """Return the names of the inputs, one for each column; empty if the input is a single matrix."""
     return [] if student.encoded or not student.columns else [column.name for column in student.columns]
 
 
 class Graph:
-    """Nodes and constants that are gathered; values have names that no column has."""
+    """A graph under construction: its nodes and constants; no value has the name of a column."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         self.nodes: list[Any] = []
@@ -47,7 +47,7 @@ class Graph:
             self.prefix += "_"
 
     def __call__(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """Add a node, and return the name of what it gives."""
+        """Add a node, and return the name of its output."""
         from onnx import helper
 
         output = output or f"{self.prefix}{len(self.nodes)}"
@@ -110,7 +110,7 @@ def write(student: Exported) -> bytes:
 
 
 def imported() -> Any:
-    """Import onnx; raises `KdError` where it is not installed."""
+    """Import onnx; raises `KdError` if it is not installed."""
     try:
         import onnx
     except ImportError:
@@ -125,12 +125,12 @@ def _text(value: Any) -> str:
 
 
 def kind_of(column: Encoded) -> str:
-    """Return what the input of a column is: "text", or its kind where it holds numbers."""
+    """Return the kind of the input of a column: "text", or the column's kind if it holds numbers."""
     return "text" if column.kind in ("category", "yes/no") and not column.numeric else column.kind
 
 
 def features_of(graph: Graph, column: Encoded, student: Exported) -> list[str]:
-    """Add what makes features of a column, `(N, k)` each, and return their names."""
+    """Add the nodes that compute the features of a column, `(N, k)` each, and return their names."""
     from onnx import TensorProto
 
     lacking = {word: LACKING for word in ("", *student.missing) if word not in column.levels}
@@ -166,7 +166,7 @@ def features_of(graph: Graph, column: Encoded, student: Exported) -> list[str]:
 
 
 def _is_missing(graph: Graph, value: str, lacking: Iterable[str], *, double: bool) -> str:
-    """Add whether a number is missing: NaN, or one whose text stands for a missing value."""
+    """Add nodes for whether a number is missing: NaN, or a number whose text counts as missing."""
     nothing = graph("IsNaN", value)
     for word in filter(NUMBER.fullmatch, lacking):
         kind = np.float64 if double else np.float32
@@ -177,7 +177,7 @@ def _is_missing(graph: Graph, value: str, lacking: Iterable[str], *, double: boo
 
 
 def _code_of_text(graph: Graph, column: Encoded, lacking: Mapping[str, int]) -> str:
-    """Add the number of a word's level."""
+    """Add a node for the code of a word's level."""
     codes = {**lacking, **{level: code for code, level in enumerate(column.levels)}}
     return graph(
         "LabelEncoder",
@@ -189,7 +189,7 @@ def _code_of_text(graph: Graph, column: Encoded, lacking: Mapping[str, int]) -> 
 
 
 def _code_of_number(graph: Graph, column: Encoded, lacking: Iterable[str]) -> str:
-    """Add the number of a number's level."""
+    """Add nodes for the code of a number's level."""
     code = graph.constant(np.array([[UNKNOWN]]))
     for number, level in enumerate(column.levels):
         same = graph("Equal", column.name, graph.constant(np.array([[float(level)]])))
@@ -199,14 +199,14 @@ def _code_of_number(graph: Graph, column: Encoded, lacking: Iterable[str]) -> st
 
 
 def _cases(word: str) -> list[str]:
-    """Return a word in all mixtures of small letters and capitals."""
+    """Return a word in all combinations of lower-case and upper-case letters."""
     return ["".join(letters) for letters in product(*({c, c.upper()} for c in word))]
 
 
 def _calendar(graph: Graph, days: str) -> list[str]:
-    """Add the month and the weekday, 1 for Monday, of days since the first of 1970, in whole numbers.
+    """Add nodes for the month and the weekday (1 is Monday) of days since 1970-01-01, in integers.
 
-    The calendar repeats every 400 years. Years are counted from March on, so that a leap day is the last.
+    The calendar repeats every 400 years. Years start in March, so that a leap day is their last day.
     """
     from onnx import TensorProto
 
@@ -231,7 +231,7 @@ def _calendar(graph: Graph, days: str) -> list[str]:
 
 
 def _answer(graph: Graph, student: Exported, x: str) -> None:
-    """Add what makes label and probabilities of features `x (N, features)`."""
+    """Add the nodes that compute label and probabilities from features `x (N, features)`."""
     (label, probabilities), computation = OUTPUTS, student.computation
     h = x
     if convolution := computation.convolution:
@@ -259,7 +259,7 @@ def _answer(graph: Graph, student: Exported, x: str) -> None:
 
 
 def _trees(trees: Trees) -> dict[str, Any]:
-    """Return trees as the attributes of a node: the inner nodes of each tree, then its leaves, from 0 up."""
+    """Return trees as attributes of a node; the nodes of each tree are numbered from 0, level by level."""
     nodes: list[tuple[Any, ...]] = []
     targets: list[tuple[Any, ...]] = []
     for tree, root in enumerate(trees.roots.tolist()):

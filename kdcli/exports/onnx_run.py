@@ -1,4 +1,4 @@
-"""Running an exported ONNX model, with rows as they stand in a table."""
+"""Running an exported ONNX model on rows as they are in a table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ YESES = {"yes": 1, "no": 0}
 
 
 def run(path: Path, student: Exported, rows: Rows) -> Ran:
-    """Run a model by ONNX Runtime, or where that is not installed by onnx's own reference evaluator."""
+    """Run a model with ONNX Runtime or, if that is not installed, with the reference evaluator of onnx."""
     asked = _asked(student, rows)
     by, ask = _runtime(path)
     n = len(rows.x)
@@ -38,7 +38,7 @@ def run(path: Path, student: Exported, rows: Rows) -> Ran:
 
 
 def _runtime(path: Path) -> tuple[str, Any]:
-    """Return what runs a model, with what asks it."""
+    """Return the name of the runtime, and a function that runs the model."""
     try:
         import onnxruntime
     except ImportError:
@@ -67,7 +67,7 @@ def _asked(student: Exported, rows: Rows) -> dict[str, np.ndarray]:
 
 
 def input_of(column: Encoded, values: Sequence[Any]) -> np.ndarray:
-    """Return the values of a column as the input of its name, `(n, 1)`: dates as days since 1970-01-01."""
+    """Return the values of a column as a model input, `(n, 1)`: dates as days since 1970-01-01."""
     import polars as pl
 
     from kdcli.data.tables.encoding import as_numbers

@@ -1,4 +1,4 @@
-"""Proof that an exported student says what it says in kd: what runs the file is asked, and compared."""
+"""Proof that an exported student predicts the same as in kd: the file is run, and the results compared."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from kdcli.exports.made import at_thresholds
 from kdcli.exports.process import REPORT
 from kdcli.words import counted
 
-NEAR = TOLERANCE  # difference of the two highest probabilities below which the class may be either
-THRESHOLDS = 300  # of trees, on which and beside which examples are put
-SECONDS = 30  # that running an export may take, roughly
+NEAR = TOLERANCE  # if the two highest probabilities differ by less, either class is accepted
+THRESHOLDS = 300  # of trees, for which there are examples exactly at and next to the threshold
+SECONDS = 30  # roughly the time for running an export
 
 
 @dataclass(frozen=True)
 class Proof:
     """How an export compares with the student in kd.
 
-    by           what ran it
-    tested       test examples that it was run on, `of` so many
-    made         further examples: golden vectors, and those at thresholds of trees
-    difference   the largest of a probability
-    near         examples whose two most probable classes differ by less than 1e-5, and `near_alike` those of
-                 them whose class is the same all the same. Of all others the class is the same
-    size         bytes
-    built        bytes of code and data that it was compiled to; None where it was not
-    median_us    microseconds that the prediction of one row takes, and the 95th percentile
+    by           the program that ran it
+    tested       number of test examples that it was run on, out of `of`
+    made         number of synthetic examples: golden vectors, and rows at thresholds of trees
+    difference   the largest difference of a probability
+    near         examples whose two highest probabilities differ by less than 1e-5; `near_alike` of them have
+                 the same class in both. All other examples have the same class
+    size         bytes of the file
+    built        bytes of code and data that it was compiled to; None if it was not compiled
+    median_us    microseconds that the prediction of one row takes; `p95_us` is the 95th percentile
     """
 
     by: str
@@ -58,7 +58,7 @@ class Unproven:
 
 
 def at_edges(student: Exported, random: np.random.Generator) -> np.ndarray:
-    """Return features `(n, features)` at the thresholds of a student's trees; none of other students."""
+    """Return features `(n, features)` at the thresholds of a student's trees; no rows for other students."""
     trees = student.computation.trees
     if trees is None or student.is_bytes:
         return student.x[:0]
@@ -72,14 +72,14 @@ def at_edges(student: Exported, random: np.random.Generator) -> np.ndarray:
 def prove(
     kind: FormatKind, path: Path, student: Exported, made: Rows, test: Rows, of: int, operations: int
 ) -> Proof | Unproven:
-    """Run an export on made rows and on test examples, the first `of` so many.
+    """Run an export on synthetic rows and on the first of `of` test examples, and compare with kd.
 
-    A prediction takes so many `operations`: as many test examples are taken as can be run in a while. Raises
-    `KdError` where the export says something else than kd.
+    A prediction takes this number of `operations`, which determines how many test examples can be run in
+    about SECONDS. Raises `KdError` if the export disagrees with kd.
     """
     size = os.path.getsize(path)
     if kind.run is None:
-        return Unproven("it is text to be read, which nothing runs", size)
+        return Unproven("it is text for people, which no program runs", size)
     most = max(1, int(SECONDS * kind.speed / operations))
     tested = test.first(most)
     rows = made + tested
@@ -105,20 +105,23 @@ def prove(
 
 
 def _compared(ran: Ran, rows: Rows, made: int) -> tuple[float, np.ndarray, np.ndarray]:
-    """Return the largest difference, which rows are near ties, and which have the same class.
+    """Return the largest difference, a mask of near ties, and a mask of rows with the same class.
 
-    Raises `KdError` for a difference that is too large, and for another class where there is no near tie.
+    Raises `KdError` if a difference is too large, or if a class differs although there is no near tie.
     """
     if ran.p.shape != rows.p.shape or not np.isfinite(ran.p).all():
-        raise KdError(f"{ran.by} does not answer each row with probabilities", REPORT)
+        raise KdError(f"{ran.by} does not return probabilities for each row", REPORT)
     differences = np.abs(ran.p - rows.p).max(1)
     ordered = np.sort(rows.p, axis=1)
     near = ordered[:, -1] - ordered[:, -2] < NEAR
     alike = ran.predicted == rows.p.argmax(1)
-    for wrong, what in ((differences > TOLERANCE, "other probabilities"), (~alike & ~near, "another class")):
+    for wrong, what in (
+        (differences > TOLERANCE, "different probabilities"),
+        (~alike & ~near, "a different class"),
+    ):
         if wrong.any():
             row = int(wrong.argmax())
-            place = f"made row {row + 1}" if row < made else f"test example {row - made + 1}"
+            place = f"synthetic row {row + 1}" if row < made else f"test example {row - made + 1}"
             raise KdError(
                 f"the export disagrees with the student: {ran.by} has {what} for "
                 f"{counted(int(wrong.sum()), 'row')} of {len(rows.p):,}, first {place} "

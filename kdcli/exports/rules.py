@@ -1,4 +1,4 @@
-"""Rules: a tree or a linear model as text that a person reads, and signs off."""
+"""Rules: a tree or a linear model as text that a person can read and approve."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from kdcli.models.computation import Dense, Trees
 
 INDENT = "    "
-LARGE = 20  # deviations that a mean is away from 0
+LARGE = 20  # a mean this many standard deviations away from 0 is far from 0
 
 
 def obstacle(student: Exported) -> str:
-    """Say why there are no rules of a student; empty if there are."""
+    """Return why a student cannot be written as rules; empty if it can."""
     computation = student.computation
     if not student.columns:
-        return "rules are of data with named columns"
+        return "rules need data with named columns"
     readable = computation.tree is not None or computation.affine is not None
-    return "" if readable else "rules are of decision trees and linear models"
+    return "" if readable else "only decision trees and linear models can be written as rules"
 
 
 def write(student: Exported) -> bytes:
@@ -49,8 +49,8 @@ def _tree(student: Exported, tree: Trees, features: Sequence[Feature]) -> Iterat
 
     n, classes = len(student.x), [plain(name) for name in student.classes]
     ends = np.bincount(tree.leaves(student.x)[:, 0], minlength=len(tree.value))
-    yield "A decision tree. A row goes down from the top, by what is true of it, to one arrow: its class."
-    yield f"In brackets: how probable each class is, and how many of the {n:,} training rows end there."
+    yield "A decision tree. From the top, follow the conditions that hold for a row to an arrow: its class."
+    yield f"In brackets: the probability of each class, and how many of the {n:,} training rows end there."
     yield ""
     to_do = [(int(tree.roots[0]), 0, "")]
     while to_do:
@@ -73,17 +73,17 @@ def _tree(student: Exported, tree: Trees, features: Sequence[Feature]) -> Iterat
 
 
 def _linear(student: Exported, affine: Dense, features: Sequence[Feature]) -> Iterator[str]:
-    """Yield the sums of a linear model: of two classes one, of more one for each."""
+    """Yield the sums of a linear model: one sum for two classes, otherwise one for each class."""
     weight, centre = affine.weight.astype(float), _centre(student.x, features)
     bias = affine.bias + weight @ centre
     classes = [plain(name) for name in student.classes]
     scale = student.x.std(0, dtype=float)
     measured = [_measured(feature, float(c)) for feature, c in zip(features, centre, strict=True)]
-    yield "A linear model. The terms stand in the order of what they differ by among the training rows."
+    yield "A linear model. The terms that vary most among the training rows come first."
     if len(classes) == 2:
         yield from _sum(f"score of {classes[1]}", weight[1] - weight[0], bias[1] - bias[0], scale, measured)
         yield ""
-        yield f"The probability of {classes[1]} is 1 / (1 + exp(−score)), above a half where that is above 0."
+        yield f"The probability of {classes[1]} is 1 / (1 + exp(−score)), above ½ if the score is above 0."
         return
     for name, w, b in zip(classes, weight, bias, strict=True):
         yield from _sum(f"score of {name}", w, b, scale, measured)
@@ -105,21 +105,23 @@ def _sum(
 
 
 def _centre(x: np.ndarray, features: Sequence[Feature]) -> np.ndarray:
-    """Return what to count features from: 0, or a round number near those that vary little for their size.
+    """Return the origin of each feature: 0, or a round number near the mean if it varies little for its size.
 
-    Otherwise the digits that are written would be lost to the sum.
+    Without this, the sum would lose the digits that are written.
     """
     import numpy as np
 
     mean, deviation = x.mean(0, dtype=float), x.std(0, dtype=float)
-    least = [0.0 if feature.date is None else 1.0 for feature in features]  # dates are counted from a day
+    least = [
+        0.0 if feature.date is None else 1.0 for feature in features
+    ]  # the origin of a date is a whole day
     unit = np.maximum(10.0 ** np.ceil(np.log10(np.where(deviation > 0, deviation, 1.0))), least)
     large = (abs(mean) > LARGE * deviation) & (deviation > 0)
     return np.where(large, np.round(mean / unit) * unit, 0.0)
 
 
 def _measured(feature: Feature, centre: float) -> str:
-    """Write what a weight is multiplied by."""
+    """Write the factor that a weight is multiplied by."""
     if feature.holds:
         return f"if {feature.holds}"
     if feature.date is not None:
@@ -129,21 +131,21 @@ def _measured(feature: Feature, centre: float) -> str:
 
 
 def _terms(columns: Sequence[Encoded]) -> Iterator[str]:
-    """Say what a missing value of these columns counts as, and which values are others."""
+    """Yield what replaces a missing value in these columns, and which values are "other" categories."""
     filled = [f"{plain(column.name)} {middle_of(column)}" for column in columns if column.kind != "category"]
     yield ""
     if filled:
-        yield f"Where a value is missing, another stands for it: {'; '.join(filled)}."
+        yield f"A missing value is replaced: {'; '.join(filled)}."
     for column in columns:
         if column.others:
             levels = listed([f"'{plain(level)}'" for level in column.levels], "or") if column.levels else "''"
-            yield f"{plain(column.name)} is another where it is given, and not {levels}."
+            yield f"{plain(column.name)} is another value if it is given, and not {levels}."
 
 
 FORMAT = FormatKind(
-    "a tree or a linear model as text to be read, in raw units",
+    "a tree or a linear model as readable text, in raw units",
     ".txt",
     write,
     obstacle,
-    lambda file, student: "It is text to be read: follow it from the top.",
+    lambda file, student: "It is text for people: follow it from the top.",
 )

@@ -17,12 +17,12 @@ from kdcli.exports.process import REPORT, last_words, ran, version_of
 if TYPE_CHECKING:
     from kdcli.models.computation import Computation
 
-PLACE = "MODEL: dict[str, Any] = {}"  # of the model in the code of Python
-PIXELS = "the pixels, channel after channel, and row after row"
+PLACE = "MODEL: dict[str, Any] = {}"  # the line in the Python code that the model replaces
+PIXELS = "the pixels, channel by channel, and row by row"
 
 
 def model_of(student: Exported) -> dict[str, Any]:
-    """Return all of a student that its code needs."""
+    """Return everything about a student that its code needs."""
     from kdcli.data.tables.columns import NO, YES
     from kdcli.data.tables.encoding import LARGEST
 
@@ -67,50 +67,50 @@ def _parameters(computation: Computation) -> dict[str, Any]:
 
 
 def python(student: Exported) -> bytes:
-    """Write a student as a file of Python."""
+    """Write a student as a Python file."""
     code = files("kdcli.exports").joinpath("standalone.py").read_text(encoding="utf-8")
     rest = code.partition("\n\n")[2]  # without its docstring
     model = model_of(student)
-    told = f'"""{_told(student)}\n\nIt needs Python 3.8 or later, and nothing else: see `predict_proba`.\n"""'
+    header = f'"""{_described(student)}\n\nIt needs only Python 3.8 or later: see `predict_proba`.\n"""'
     written = parameters(model, python_text)
-    return f"{told}\n\n{rest.replace(PLACE, f'MODEL: dict[str, Any] = {written}', 1)}".encode()
+    return f"{header}\n\n{rest.replace(PLACE, f'MODEL: dict[str, Any] = {written}', 1)}".encode()
 
 
 def javascript(student: Exported) -> bytes:
     """Write a student as an ES module."""
     code = files("kdcli.exports").joinpath("standalone.mjs").read_text(encoding="utf-8")
     model = model_of(student)
-    told = f"// {_told(student)}\n// It needs no other file: see `predictProba`.\n"
-    return f"{told}\nconst MODEL = {parameters(model, javascript_text)};\n\n{code}".encode()
+    header = f"// {_described(student)}\n// It needs no other file: see `predictProba`.\n"
+    return f"{header}\nconst MODEL = {parameters(model, javascript_text)};\n\n{code}".encode()
 
 
-def _told(student: Exported) -> str:
+def _described(student: Exported) -> str:
     return f"{in_comment(student.who)}, taught: {in_comment(student.taught)}, exported by kd."
 
 
 def run_python(path: Path, student: Exported, rows: Rows) -> Ran:
-    """Run a file of Python by this Python, in a process without kd."""
+    """Run a Python file with this Python, in a process without kd."""
     harness = files("kdcli.exports").joinpath("ask.py").read_text(encoding="utf-8")
     version = f"Python {sys.version.split()[0]}"
     return _ran(version, [sys.executable, "-I", "-c", harness, str(path.resolve())], student, rows)
 
 
 def run_javascript(path: Path, student: Exported, rows: Rows) -> Ran:
-    """Run an ES module by Node.js; raises `NotAtHandError` without it."""
+    """Run an ES module with Node.js; raises `NotAtHandError` if that is not installed."""
     import shutil
 
     node = shutil.which("node")
     if not node:
         raise NotAtHandError("there is no node on the PATH")
     if (tried := ran([node, "--input-type=module", "-e", "await 0"])).returncode:
-        raise NotAtHandError(f"{node} runs no module: {last_words(tried)}")
+        raise NotAtHandError(f"{node} cannot run modules: {last_words(tried)}")
     harness = files("kdcli.exports").joinpath("ask.mjs").read_text(encoding="utf-8")
     command = [node, "--input-type=module", "-e", harness, "--", path.resolve().as_uri()]
     return _ran(f"Node.js {version_of([node])}", command, student, rows)
 
 
 def _ran(by: str, command: list[str], student: Exported, rows: Rows) -> Ran:
-    """Ask a process for predictions: rows in, answers out, in JSON."""
+    """Get predictions from a process: rows are written to it, and predictions read from it, in JSON."""
     import json
 
     import numpy as np
@@ -122,14 +122,14 @@ def _ran(by: str, command: list[str], student: Exported, rows: Rows) -> Ran:
     try:
         answers = json.loads(done.stdout)
     except ValueError:
-        raise NotAtHandError(f"{by} does not print what it is asked to") from None
+        raise NotAtHandError(f"{by} does not print valid JSON") from None
     classes = {name: k for k, name in enumerate(student.classes)}
     predicted = np.array([classes[name] for name in answers["predicted"]])
     return Ran(by, np.array(answers["p"]), predicted, answers["microseconds"])
 
 
 def _sample(student: Exported, text: Callable[[str], str], nothing: str) -> str:
-    """Return a golden row as a dict, a column on each line."""
+    """Return a golden row as a dict, with one line for each column."""
     pairs = zip(student.columns, student.golden.raw[0], strict=True)
     lines = [
         f"    {text(column.name)}: {nothing if value is None else literal(value, text)},"
@@ -146,10 +146,12 @@ def _python_usage(file: str, student: Exported) -> str:
         else ""
     )
     row = (
-        f"{_sample(student, python_text, 'None')}  # a made row" if student.columns else f"[...]  # {PIXELS}"
+        f"{_sample(student, python_text, 'None')}  # a synthetic row"
+        if student.columns
+        else f"[...]  # {PIXELS}"
     )
     return (
-        f"Load it by its path; it needs Python 3.8 or later and nothing else.\n\n```python\n"
+        f"Load it by its path; it needs only Python 3.8 or later.\n\n```python\n"
         f"import importlib.util\n\nspec = importlib.util.spec_from_file_location('student', '{file}')\n"
         "student = importlib.util.module_from_spec(spec)\nspec.loader.exec_module(student)\n\n"
         f"row = {row}\nstudent.predict(row)  # one of student.CLASSES\nstudent.predict_proba(row)\n```\n\n"
@@ -160,17 +162,17 @@ def _python_usage(file: str, student: Exported) -> str:
 def _javascript_usage(file: str, student: Exported) -> str:
     row = f"[...];  // {PIXELS}"
     if student.columns:
-        row = f"{_sample(student, javascript_text, 'null')};  // a made row"
+        row = f"{_sample(student, javascript_text, 'null')};  // a synthetic row"
     return (
         "It is an ES module, for a browser (served over HTTP) or Node.js.\n\n```javascript\n"
         f"import {{ CLASSES, predict, predictProba }} from './{file}';\n\nconst row = {row}\n"
         "predict(row);  // one of CLASSES\npredictProba(row);\n```\n\n"
-        "`check(golden)`, of the golden vectors parsed from JSON, returns how many do not match."
+        "`check(golden)`, with the golden vectors parsed from JSON, returns how many do not match."
     )
 
 
 PYTHON = FormatKind(
-    "one file of Python, without any other package",
+    "one Python file that needs no other package",
     ".py",
     python,
     lambda student: "",

@@ -1,4 +1,4 @@
-const NO_VALUE = { number: "no number", date: "no date", "yes/no": "neither yes nor no" };
+const NO_VALUE = { number: "not a number", date: "not a date", "yes/no": "neither yes nor no" };
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 const DATE = /^(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[ T](\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d+)?))?$/;
 const DATE_BY_DAY = /^(\d{1,2})\.(\d{1,2})\.(\d{4})$/;
@@ -6,7 +6,7 @@ const DATE_BY_DAY = /^(\d{1,2})\.(\d{1,2})\.(\d{4})$/;
 export const CLASSES = MODEL.classes;
 export const COLUMNS = MODEL.columns.map((column) => column[0]);
 
-/** The class of a row; of several equally probable ones the first. */
+/** The class of a row; if several are equally probable, the first. */
 export function predict(row) {
   const p = predictProba(row);
   return CLASSES[p.indexOf(Math.max(...p))];
@@ -15,23 +15,23 @@ export function predict(row) {
 /**
  * The probability of each of CLASSES, for a row: an object with a value for each of COLUMNS, or a Map of them.
  * A missing value is null, undefined, NaN or an empty text. A model of images takes pixels instead, channel
- * after channel, and row after row. Throws a RangeError for a value that the column cannot have.
+ * by channel, and row by row. Throws a RangeError for a value that the column cannot have.
  */
 export function predictProba(row) {
   return probabilities(encode(row));
 }
 
-/** The features of a row: numbers of 32 bits. */
+/** The features of a row: 32-bit numbers. */
 export function encode(row) {
   if (!MODEL.columns.length) {
     const pixels = Float32Array.from(Array.isArray(row) ? row.flat(Infinity) : row);
-    if (!pixels.every(Number.isFinite)) throw new RangeError("a pixel is no finite number");
+    if (!pixels.every(Number.isFinite)) throw new RangeError("a pixel is not a finite number");
     return pixels;
   }
   const features = [];
   for (const column of MODEL.columns) {
-    const name = column[0], there = row instanceof Map ? row.has(name) : Object.prototype.hasOwnProperty.call(row, name);
-    if (!there) throw new RangeError(`the row has no column ${JSON.stringify(name)}`);
+    const name = column[0], isGiven = row instanceof Map ? row.has(name) : Object.prototype.hasOwnProperty.call(row, name);
+    if (!isGiven) throw new RangeError(`the row has no column ${JSON.stringify(name)}`);
     features.push(...featuresOf(row instanceof Map ? row.get(name) : row[name], ...column));
   }
   return Float32Array.from(features);
@@ -53,21 +53,21 @@ function featuresOf(given, name, kind, middle, missing, levels, others, numeric)
   return missing ? [...features, Number(lacking)] : features;
 }
 
-/** Whether a value stands for none: also a number whose text does. */
+/** Whether a value counts as missing; so does a number whose text counts as missing. */
 function isMissing(value, levels) {
   if (typeof value === "string") return !levels.includes(value) && (!value || MODEL.missing.includes(value));
   if (value === null || value === undefined || Number.isNaN(value)) return true;
   return MODEL.missing.some((word) => NUMBER.test(word) && Number(word) === value);
 }
 
-/** A category as a word: of numbers, 1.0 and "1.0" are "1". */
+/** A category as a word; for numbers, 1.0 and "1.0" become "1". */
 function wordOf(value, numeric) {
   const text = String(value);
   if (!numeric || !NUMBER.test(text)) return text;
   return /^[+-]?\d+$/.test(text) ? String(BigInt(text.replace("+", ""))) : String(Number(text));
 }
 
-/** A value as a number: yes as 1, a date as days since the first of 1970. */
+/** A value as a number: yes as 1, a date as days since 1970-01-01. */
 function numberOf(value, kind, name) {
   if (kind === "yes/no" && typeof value === "string" && [...MODEL.yes, ...MODEL.no].includes(value.toLowerCase())) {
     return Number(MODEL.yes.includes(value.toLowerCase()));
@@ -78,12 +78,12 @@ function numberOf(value, kind, name) {
     throw new RangeError(`column ${JSON.stringify(name)} has ${JSON.stringify(value)}, which is ${NO_VALUE[kind]}`);
   }
   if (!(Math.abs(number) <= MODEL.largest)) {
-    throw new RangeError(`column ${JSON.stringify(name)} has ${value}, which is no finite number of 32 bits`);
+    throw new RangeError(`column ${JSON.stringify(name)} has ${value}, which is not a finite 32-bit number`);
   }
   return number;
 }
 
-/** The days from the first of 1970 to a Date (in UTC), or to a text such as 2020-12-31 or 31.12.2020. */
+/** The days from 1970-01-01 to a Date (in UTC), or to a text such as 2020-12-31 or 31.12.2020. */
 function days(value) {
   if (value instanceof Date) return value.getTime() / 86400e3;
   const byYear = DATE.exec(value), byDay = DATE_BY_DAY.exec(value);
@@ -96,7 +96,7 @@ function days(value) {
   return date.getTime() / 86400e3 + (clock[0] * 3600 + clock[1] * 60 + clock[2]) / 86400;
 }
 
-/** The month and the weekday, 1 for Monday, of a day since the first of 1970. */
+/** The month and the weekday (1 is Monday) of a day, given as days since 1970-01-01. */
 function calendar(day) {
   const date = new Date(Math.floor(day) * 86400e3);
   return [date.getUTCMonth() + 1, date.getUTCDay() || 7];
@@ -105,7 +105,7 @@ function calendar(day) {
 /** The probability of each of CLASSES, for the features of a row. */
 export function probabilities(x) {
   if (x.length !== MODEL.features) {
-    throw new RangeError(`there are ${x.length} features, and ${MODEL.features} are needed`);
+    throw new RangeError(`there are ${x.length} features, but ${MODEL.features} are needed`);
   }
   const outputs = MODEL.trees ? added(x) : network(x);
   if (!MODEL.softmax) return outputs;
@@ -115,7 +115,7 @@ export function probabilities(x) {
   return powers.map((power) => power / total);
 }
 
-/** The outputs of the last layer; between layers what is below 0 becomes 0. */
+/** The outputs of the last layer; between layers, negative values become 0. */
 function network(x) {
   let h = Array.from(x);
   if (MODEL.convolution) h = convolved(h, ...MODEL.convolution).map((value) => Math.max(value, 0));
@@ -131,7 +131,7 @@ function network(x) {
   return h;
 }
 
-/** What each filter gives at each place, filter by filter. */
+/** The output of each filter at each position, filter by filter. */
 function convolved(x, filters, biases, [channels, rows, columns, side]) {
   const outputs = [];
   for (let filter = 0; filter < filters.length; filter++) {
@@ -153,7 +153,7 @@ function convolved(x, filters, biases, [channels, rows, columns, side]) {
   return outputs;
 }
 
-/** The sums of what the leaves add that a row ends in. */
+/** The sums of the values of the leaves that a row ends in. */
 function added(x) {
   const { feature, threshold, left, right, roots, value, first, base } = MODEL.trees;
   const outputs = [...base];
@@ -165,15 +165,15 @@ function added(x) {
   return outputs;
 }
 
-/** How many golden vectors, as the file beside this one has them, do not match. */
+/** The number of golden vectors, which are in the file beside this one, that do not match. */
 export function check(golden) {
-  return golden.rows.filter((one) => {
-    const row = COLUMNS.length ? new Map(COLUMNS.map((name, k) => [name, one.row[k]])) : one.x;
-    return predictProba(row).some((p, k) => !(Math.abs(p - one.probabilities[k]) <= golden.tolerance));
+  return golden.rows.filter((vector) => {
+    const row = COLUMNS.length ? new Map(COLUMNS.map((name, k) => [name, vector.row[k]])) : vector.x;
+    return predictProba(row).some((p, k) => !(Math.abs(p - vector.probabilities[k]) <= golden.tolerance));
   }).length;
 }
 
-// Numbers of 32 bits, which their digits here stand for: thresholds must divide features exactly.
+// Round to the 32-bit numbers that these digits stand for: thresholds must divide features exactly.
 if (MODEL.trees) MODEL.trees.threshold = Float32Array.from(MODEL.trees.threshold);
 MODEL.layers = MODEL.layers.map(([weights, biases]) => [
   weights.map((row) => Float32Array.from(row)),

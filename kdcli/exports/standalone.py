@@ -1,4 +1,4 @@
-"""The code of an exported student: Python 3.8 and its standard library, nothing of kd."""
+"""The code of an exported student: only Python 3.8 and its standard library, without kd."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MODEL: dict[str, Any] = {}
 
 CLASSES: list[str] = MODEL.get("classes", [])
 COLUMNS: list[str] = [column[0] for column in MODEL.get("columns", [])]
-LARGEST = MODEL.get("largest", 0.0)  # of a number
-NO_VALUE = {"number": "no number", "date": "no date", "yes/no": "neither yes nor no"}
+LARGEST = MODEL.get("largest", 0.0)  # the largest number that a value may be
+NO_VALUE = {"number": "not a number", "date": "not a date", "yes/no": "neither yes nor no"}
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 DATE = re.compile(
     r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[ T](\d{1,2}):(\d{1,2}):(\d{1,2})(\.\d+)?)?", re.ASCII
@@ -26,7 +26,7 @@ DATE_BY_DAY = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})()()()()", re.ASCII)
 
 
 def predict(row: Any) -> str:
-    """Return the class of a row; of several equally probable ones the first."""
+    """Return the class of a row; if several are equally probable, the first."""
     p = predict_proba(row)
     return CLASSES[p.index(max(p))]
 
@@ -34,14 +34,14 @@ def predict(row: Any) -> str:
 def predict_proba(row: Any) -> list[float]:
     """Return the probability of each of CLASSES, for a row with a value for each of COLUMNS by name.
 
-    A missing value is None or an empty text. A model of images takes pixels instead, channel after channel,
-    and row after row. Raises ValueError for a value that the column cannot have.
+    A missing value is None or an empty text. A model of images takes pixels instead, channel by channel,
+    and row by row. Raises ValueError for a value that the column cannot have.
     """
     return probabilities(encode(row))
 
 
 def encode(row: Any) -> list[float]:
-    """Return the features of a row: numbers of 32 bits."""
+    """Return the features of a row: 32-bit numbers."""
     if not MODEL["columns"]:
         return array("f", _flat(row)).tolist()
     features: list[float] = []
@@ -80,7 +80,7 @@ def _features(
 
 
 def _is_missing(value: Any, levels: Sequence[str]) -> bool:
-    """Return whether a value stands for none: also a number whose text does."""
+    """Return whether a value counts as missing; so does a number whose text counts as missing."""
     if isinstance(value, str):
         return value not in levels and (not value or value in MODEL["missing"])
     if value is None or value != value:
@@ -89,7 +89,7 @@ def _is_missing(value: Any, levels: Sequence[str]) -> bool:
 
 
 def _word(value: Any, levels: Sequence[str], numeric: int) -> str:
-    """Return a category as a word: of numbers, 1.0 and "1.0" are "1"."""
+    """Return a category as a word; for numbers, 1.0 and "1.0" become "1"."""
     if isinstance(value, bool):
         return str(value) if str(value) in levels else str(value).lower()
     text = str(value)
@@ -101,7 +101,7 @@ def _word(value: Any, levels: Sequence[str], numeric: int) -> str:
 
 
 def _number(value: Any, kind: str, name: str) -> float:
-    """Return a value of a column as a number: yes as 1, a date as days since the first of 1970."""
+    """Return a value of a column as a number: yes as 1, a date as days since 1970-01-01."""
     try:
         if kind == "yes/no" and isinstance(value, str) and value.lower() in MODEL["yes"] + MODEL["no"]:
             return float(value.lower() in MODEL["yes"])
@@ -111,12 +111,12 @@ def _number(value: Any, kind: str, name: str) -> float:
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise ValueError(f"column {name!r} has {value!r}, which is {NO_VALUE[kind]}") from None
     if not abs(number) <= LARGEST:
-        raise ValueError(f"column {name!r} has {value!r}, which is no finite number of 32 bits")
+        raise ValueError(f"column {name!r} has {value!r}, which is not a finite 32-bit number")
     return number
 
 
 def _days(value: Any) -> float:
-    """Return the days from the first of 1970 to a date, or to a text such as 2020-12-31 or 31.12.2020."""
+    """Return the days from 1970-01-01 to a date, or to a text such as 2020-12-31 or 31.12.2020."""
     if isinstance(value, str):
         found = DATE.fullmatch(value)
         if found:
@@ -137,13 +137,13 @@ def _days(value: Any) -> float:
 
 
 def _calendar(days: float) -> list[float]:
-    """Return the month and the weekday, 1 for Monday, of a day since the first of 1970."""
+    """Return the month and the weekday (1 is Monday) of a day, given as days since 1970-01-01."""
     moment = date.fromordinal(math.floor(days) + 719_163)
     return [float(moment.month), float(moment.isoweekday())]
 
 
 def _flat(pixels: Any) -> list[float]:
-    """Return pixels of nested lists, or of an array, as one list."""
+    """Return the pixels in nested lists, or in an array, as one list."""
     pixels = pixels.tolist() if hasattr(pixels, "tolist") else pixels
     if isinstance(pixels, (int, float)):
         if not abs(pixels) <= LARGEST:
@@ -157,7 +157,7 @@ def _flat(pixels: Any) -> list[float]:
 def probabilities(x: Sequence[float]) -> list[float]:
     """Return the probability of each of CLASSES, for the features of a row."""
     if len(x) != MODEL["features"]:
-        raise ValueError(f"there are {len(x)} features, and {MODEL['features']} are needed")
+        raise ValueError(f"there are {len(x)} features, but {MODEL['features']} are needed")
     outputs = _trees(x) if MODEL["trees"] else _network(x)
     if not MODEL["softmax"]:
         return outputs
@@ -168,7 +168,7 @@ def probabilities(x: Sequence[float]) -> list[float]:
 
 
 def _network(x: Sequence[float]) -> list[float]:
-    """Return the outputs of the last layer; between layers what is below 0 becomes 0."""
+    """Return the outputs of the last layer; between layers, negative values become 0."""
     h = list(x)
     if MODEL["convolution"]:
         h = [max(value, 0.0) for value in _convolved(h, *MODEL["convolution"])]
@@ -182,7 +182,7 @@ def _network(x: Sequence[float]) -> list[float]:
 def _convolved(
     x: Sequence[float], filters: Sequence[Sequence[float]], biases: Sequence[float], size: Sequence[int]
 ) -> list[float]:
-    """Return what each filter gives at each place, filter by filter."""
+    """Return the output of each filter at each position, filter by filter."""
     channels, rows, columns, side = size
     starts = [(channel * rows + row) * columns for channel in range(channels) for row in range(side)]
     patches = [
@@ -196,7 +196,7 @@ def _convolved(
 
 
 def _trees(x: Sequence[float]) -> list[float]:
-    """Return the sums of what the leaves add that a row ends in."""
+    """Return the sums of the values of the leaves that a row ends in."""
     trees = MODEL["trees"]
     feature, threshold, left, right = (trees[name] for name in ("feature", "threshold", "left", "right"))
     outputs = list(trees["base"])
@@ -210,7 +210,7 @@ def _trees(x: Sequence[float]) -> list[float]:
 
 
 def check(golden: Mapping[str, Any]) -> int:
-    """Compare with golden vectors, as the file beside this one has them; returns how many differ."""
+    """Compare with golden vectors, which are in the file beside this one; returns how many differ."""
     wrong = 0
     for row in golden["rows"]:
         p = predict_proba(dict(zip(COLUMNS, row["row"])) if COLUMNS else row["x"])
@@ -227,7 +227,7 @@ def main(path: str) -> None:
         print(f"{wrong} of {len(golden['rows'])} golden vectors do not match")
         sys.exit(1 if wrong else 0)
     if not COLUMNS:
-        sys.exit("a model of images takes no rows; predict(pixels) does")
+        sys.exit("a model of images does not read rows; call predict(pixels)")
     writer = csv.writer(sys.stdout)
     writer.writerow(["prediction", *(f"p_{name}" for name in CLASSES)])
     with open(path, encoding="utf-8-sig", newline="") as file:
@@ -239,7 +239,7 @@ def main(path: str) -> None:
             writer.writerow([CLASSES[p.index(max(p))], *p])
 
 
-# Numbers of 32 bits, which their digits here stand for: thresholds must divide features exactly.
+# Round to the 32-bit numbers that these digits stand for: thresholds must divide features exactly.
 if MODEL.get("trees"):
     MODEL["trees"]["threshold"] = array("f", MODEL["trees"]["threshold"])
 MODEL["layers"] = [

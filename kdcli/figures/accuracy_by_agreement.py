@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kdcli.errors import Text
 from kdcli.figures.apart import RINGS, rings
-from kdcli.figures.canvas import percent_ticks, wide_panel
+from kdcli.figures.canvas import wide_panel
 from kdcli.figures.captions import (
     MOST_PANELS,
     caption_of_room,
@@ -20,6 +20,7 @@ from kdcli.figures.captions import (
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.legends import legend
 from kdcli.figures.looks import GREY, line_look
+from kdcli.figures.ticks import percent_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

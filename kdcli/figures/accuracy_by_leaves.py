@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import Text
 from kdcli.figures.apart import moved_lines
-from kdcli.figures.canvas import percent_ticks, wide_panel
+from kdcli.figures.canvas import wide_panel
 from kdcli.figures.captions import counted_sets, percent, replicates, size_of_test, spoken
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.legends import legend
 from kdcli.figures.looks import GREY, line_look
+from kdcli.figures.ticks import percent_ticks
 from kdcli.figures.wrapping import SMALL
 from kdcli.words import counted, listed
 

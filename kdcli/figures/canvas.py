@@ -1,4 +1,4 @@
-"""The canvas of all figures: sizes and places of panels, title and caption, and ticks of their axes."""
+"""The canvas of all figures: sizes and places of panels, title and caption."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 COLOR_BAR = "<colorbar>"  # label of its axes
@@ -38,9 +37,6 @@ NAMES_ROOM, NAMES_MARGIN = 2.1, 0.5  # to the left of rows, for their names and 
 BETWEEN_COLUMNS, BETWEEN_ROWS = 0.8, 1.0
 BETWEEN_SHARING = 0.4  # columns of which the first one alone has ticks with numbers
 OVERHANG = 0.17  # of a panel's title on both sides
-CHARACTERS = 30  # that have room below a panel
-LONGEST = 12  # characters of a class that can have room at a tick
-TICK_ROOM = 0.5  # inches beside a vertical axis, for the name of a class
 
 
 def panels(
@@ -61,31 +57,36 @@ def panels(
     columns. The vertical axes have one scale if they are `shared`, and those on the left alone its numbers.
     The `font` is that of the panels' titles. The horizontal axes' ticks have `tick_lines`.
     """
-    if between is None:
-        between = BETWEEN_SHARING if shared else BETWEEN_COLUMNS
+    between = between or (BETWEEN_SHARING if shared else BETWEEN_COLUMNS)
     titles = [wrapped(name, WIDTH + 2 * OVERHANG, font) for name in titles]
     further = NAME_LINE * max(0, *(name.count("\n") + 1 - PANEL_TITLE_LINES for name in titles))
     below = LINE * (tick_lines - 1)
     rows = math.ceil(len(titles) / COLUMNS)
-    columns = max(LEAST, math.ceil(len(titles) / rows))
-    width = LEFT + columns * WIDTH + (columns - 1) * between + right
+    columns = math.ceil(len(titles) / rows)
+    aside = max(0, LEAST - columns) * (WIDTH + between) / 2  # of a single panel, for title and caption
+    width = LEFT + columns * WIDTH + (columns - 1) * between + right + 2 * aside
     top, bottom = _top(title, width, TOP + further), _bottom(caption, width) + below
     whole = top + rows * height + (rows - 1) * (BETWEEN_ROWS + further + below) + bottom
     figure = _figure(width, whole, title, caption)
-    sides = {"left": LEFT / width, "right": 1 - right / width}
-    edges = {**sides, "top": 1 - top / whole, "bottom": bottom / whole}
+    sides = {"left": (LEFT + aside) / width, "right": 1 - (right + aside) / width}
+    heights = {"top": 1 - top / whole, "bottom": bottom / whole}
     distance = {"wspace": between / WIDTH, "hspace": (BETWEEN_ROWS + further + below) / height}
-    grid = figure.add_gridspec(rows, columns, **edges, **distance)
-    first = (columns - len(titles)) // 2 if rows == 1 else 0  # a single panel stands in the middle
+    grid = figure.add_gridspec(rows, columns, **sides, **heights, **distance)
     axes: list[Axes] = []
-    for k, name in enumerate(titles, first):
-        ax = figure.add_subplot(grid[k], sharey=axes[0] if axes and shared else None)
-        ax.set_title(name, fontsize=font.size, parse_math=False)
-        if shared and axes and k % columns:
+    for k, name in enumerate(titles):
+        axes.append(figure.add_subplot(grid[k], sharey=axes[0] if axes and shared else None))
+        axes[-1].set_title(name, fontsize=font.size, parse_math=False)
+    if shared:
+        _hide_inner_numbers(axes, columns)
+    return figure, axes
+
+
+def _hide_inner_numbers(axes: Sequence[Axes], columns: int) -> None:
+    """Leave numbers and label of the vertical axis to the first panel of each row."""
+    for k, ax in enumerate(axes):
+        if k % columns:
             ax.tick_params("y", labelleft=False)
             ax.yaxis.label.set_visible(False)
-        axes.append(ax)
-    return figure, axes
 
 
 def square_panels(
@@ -103,9 +104,9 @@ def square_panels(
 
 def beside(figure: Figure) -> Axes:
     """Make room for a colour bar at the right edge of the panels, as high as the first row."""
-    box = figure.axes[0].get_position()
-    width = figure.get_figwidth()
-    return figure.add_axes((1 - 0.85 / width, box.y0, 0.16 / width, box.height), label=COLOR_BAR)
+    box, width = figure.axes[0].get_position(), figure.get_figwidth()
+    edge = max(ax.get_position().x1 for ax in figure.axes)
+    return figure.add_axes((edge + 0.25 / width, box.y0, 0.16 / width, box.height), label=COLOR_BAR)
 
 
 def wide_panel(*, title: str, caption: str) -> tuple[Figure, Axes]:
@@ -257,42 +258,3 @@ def _caption_lines(caption: str, width: float) -> str:
 def _top(title: str, width: float, margin: float = BARE_TOP) -> float:
     """Return the margin above the panels, which has room for all lines of a title, in inches."""
     return margin + TITLE_LINE * _title_lines(title, width).count("\n")
-
-
-def percent_ticks(*axes: Axis) -> None:
-    """Write the ticks of axes of shares in percent, all with as many digits as one of them needs."""
-    from matplotlib.ticker import Formatter
-
-    class Percent(Formatter):
-        def __call__(self, share: float, pos: int | None = None) -> str:
-            return f"{100 * share:.6g} %"
-
-        def format_ticks(self, values: Sequence[float]) -> list[str]:
-            digits = max((len(f"{100 * share:.6g}".partition(".")[2]) for share in values), default=0)
-            return [f"{100 * share:.{digits}f} %" for share in values]
-
-    for axis in axes:
-        axis.set_major_formatter(Percent())
-
-
-def number_size(cells: int, digits: int) -> float:
-    """Return the size in points of numbers of so many `digits` in the cells of a square panel."""
-    cell = 72 * WIDTH / cells
-    return min(9.0, 0.6 * cell, cell / (0.7 * digits))
-
-
-def class_ticks(names: Sequence[str]) -> dict[int, str]:
-    """Return the classes, by their index, that have room for their names along an axis: all, or every kth.
-
-    Of a long name the beginning and the end are written.
-    """
-    names = list(map(_tick, names))
-    step = math.ceil(sum(len(name) + 1 for name in names) / CHARACTERS)
-    return dict(list(enumerate(names))[::step])
-
-
-def _tick(name: str) -> str:
-    """Return as much of a name as has room at a tick."""
-    cut = [f"{name[: kept - kept // 3]}…{name[-(kept // 3) :]}" for kept in range(LONGEST, 2, -1)]
-    choices = [name, *cut] if len(name) <= LONGEST else cut
-    return next((text for text in choices if text_width(text) <= TICK_ROOM), "…")

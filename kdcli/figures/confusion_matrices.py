@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdcli.errors import Text
-from kdcli.figures.canvas import beside, class_ticks, number_size, square_panels
+from kdcli.figures.canvas import beside, square_panels
 from kdcli.figures.captions import (
     MOST_PANELS,
     caption_of_room,
@@ -15,6 +15,7 @@ from kdcli.figures.captions import (
 )
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.looks import SHARES
+from kdcli.figures.ticks import class_ticks, number_size
 from kdcli.words import counted, listed
 
 if TYPE_CHECKING:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kdcli.figures.apart import side_by_side
-from kdcli.figures.canvas import percent_ticks, wide_panel
+from kdcli.figures.canvas import wide_panel
 from kdcli.figures.captions import MOST_PANELS, interval_sources, size_of_test
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.legends import legend
 from kdcli.figures.looks import GREY, line_look
+from kdcli.figures.ticks import percent_ticks
 from kdcli.words import counted, ratio, readable_size
 
 if TYPE_CHECKING:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import class_ticks, number_size, square_panels
+from kdcli.figures.canvas import square_panels
 from kdcli.figures.captions import percent
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.looks import SHARES
+from kdcli.figures.ticks import class_ticks, number_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import class_ticks, panels
+from kdcli.figures.canvas import panels
 from kdcli.figures.captions import caption_of_shown
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.legends import legend
 from kdcli.figures.looks import BLUE, GREY, ORANGE
+from kdcli.figures.ticks import class_ticks
 from kdcli.figures.wrapping import SMALL
 
 if TYPE_CHECKING:

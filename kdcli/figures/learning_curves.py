@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kdcli.errors import Text, joined
-from kdcli.figures.canvas import HEIGHT, panels, percent_ticks, under
+from kdcli.figures.canvas import HEIGHT, panels, under
 from kdcli.figures.captions import (
     MOST_PANELS,
     caption_of_room,
@@ -17,6 +17,7 @@ from kdcli.figures.captions import (
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.legends import legend
 from kdcli.figures.looks import BLUE, ORANGE
+from kdcli.figures.ticks import percent_ticks
 from kdcli.words import counted
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kdcli.figures.apart import moved_lines
-from kdcli.figures.canvas import abreast, percent_ticks
+from kdcli.figures.canvas import abreast
 from kdcli.figures.captions import caption_of_failures, interval_sources, percent, size_of_test
 from kdcli.figures.kind import FigureKind
 from kdcli.figures.legends import legend
 from kdcli.figures.looks import GREY, line_look
+from kdcli.figures.ticks import percent_ticks
 from kdcli.words import listed
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from kdcli.figures.canvas import ABREAST, WIDTH, abreast, panels, percent_ticks
+from kdcli.figures.canvas import ABREAST, WIDTH, abreast, panels
 from kdcli.figures.captions import MOST_PANELS
 from kdcli.figures.kind import StudyFigureKind
 from kdcli.figures.legends import legend
@@ -24,6 +24,7 @@ from kdcli.figures.study_gains import (
     of_treatment,
     spot_of,
 )
+from kdcli.figures.ticks import percent_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

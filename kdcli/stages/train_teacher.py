@@ -15,6 +15,7 @@ from kdcli.models import parse_teacher
 from kdcli.progress import Watch, unwatched
 from kdcli.report.cautions import caution_text
 from kdcli.report.sentences import scores_text
+from kdcli.report.teacher import teacher_text
 from kdcli.report.told import Line, Told
 from kdcli.report.words import seconds, wrote
 from kdcli.runs import room
@@ -30,16 +31,10 @@ from kdcli.settings import flag, flags_given, override, rules
 from kdcli.store import Content
 from kdcli.teachers import elsewhere, trained
 from kdcli.teachers.memory import Memory, memory_of
-from kdcli.teachers.order import caution, is_certain
 from kdcli.training import refusals
 from kdcli.training.devices import choose_device
 from kdcli.training.material import teacher_sizes
-from kdcli.words import capitalised, counted
-
-UNKNOWN = (
-    "kd cannot know which rows this teacher was trained on. If test rows were among them, it looks better "
-    "than it is, and so do its students. Data with a test file of their own (--test FILE) rule that out."
-)
+from kdcli.words import counted
 
 
 @dataclass(frozen=True)
@@ -160,18 +155,5 @@ def _made(experiment: Experiment, record: TeacherRecord, watch: Watch) -> Conten
 
 def _cautions(experiment: Experiment) -> list[Text]:
     """Return notes on how this teacher was read, and on how it would mislead its students."""
-    data, teacher = experiment.data, experiment.teacher
-    pool, logits = data.pool, teacher.logits["test"]
-    y = pool.y[pool.index["test"]].expand(len(logits), -1)
-    found: list[Text] = []
-    if note := teacher.meta.used.get(elsewhere.NOTE):
-        found.append(f"{capitalised(note)}.")
-    if all(map(is_certain, teacher.logits.values())):
-        found.append("Every prediction is certain: the soft labels are the same as the hard labels.")
-    if not teacher.is_kept and data.dataset.opened and data.description.drawing == "split":
-        found.append(UNKNOWN)
-    if memory := remembers(experiment):
-        found.append(caution_text(memory))
-    if poor := caution(logits.flatten(0, 1), y.flatten()):
-        found.append(f"{capitalised(poor)}: students will learn little from it.")
-    return found
+    memory = remembers(experiment)
+    return [*teacher_text(experiment), *([caution_text(memory)] if memory else [])]

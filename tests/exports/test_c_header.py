@@ -86,14 +86,14 @@ def test_the_head_says_what_each_feature_is() -> None:
         "1 if age is missing, else 0",
         "1 if plan is 'basic', else 0",
         "1 if plan is 'plus', else 0",
-        "1 if plan is another, else 0",
+        "1 if plan is another value, else 0",
         "1 if active is yes, else 0; 1 if missing",
         "1 if town is 'Bonn', else 0",
     ]
     assert meanings[7] == "1 if town is 'K[U+00F6]ln', else 0"
     assert "since in days since 1970-01-01; 19000 if missing" in meanings
     images, _ = leaving_images(image_stacks()["cnn"], is_bytes=True)
-    assert "// x[0] to x[47] are pixels, row after row, 0 to 255" in header(images)
+    assert "// x[0] to x[47] are pixels, row by row, from 0 to 255" in header(images)
 
 
 def test_without_a_compiler_it_is_not_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def test_a_compiler_that_compiles_nothing_is_not_at_hand(monkeypatch: pytest.Mon
     monkeypatch.setenv("CC", "false")
     student = leaving(stacks()["linear"])
     header(student)
-    with pytest.raises(NotAtHandError, match="false compiles nothing: it ended with 1"):
+    with pytest.raises(NotAtHandError, match="false does not compile anything: its exit status is 1"):
         run(Path("student.h"), student, student.golden)
 
 
@@ -152,7 +152,7 @@ def test_two_students_in_one_program_are_refused_by_the_compiler() -> None:
 
 
 def test_the_head_tells_what_the_stack_holds() -> None:
-    assert "it takes 48 bytes of the stack" in header(leaving(stacks()["mlp"]))  # (7 + 5) floats
+    assert "it uses 48 bytes of the stack" in header(leaving(stacks()["mlp"]))  # (7 + 5) floats
 
 
 @pytest.mark.skipif(not shutil.which("size"), reason="needs size of binutils")

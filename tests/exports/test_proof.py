@@ -76,7 +76,7 @@ def test_a_difference_is_found(name: str) -> None:
     other = replace(student, computation=stacks()["linear"].computation, golden=student.golden.first(0))
     if name == "c":  # which has golden vectors in it, and C has no empty arrays
         other = replace(other, golden=answered_features(stacks()["linear"], student.golden.x))
-    with pytest.raises(KdError, match=r"disagrees with the student: .* has other probabilities for"):
+    with pytest.raises(KdError, match=r"disagrees with the student: .* has different probabilities for"):
         proven(name, other, rows)
 
 
@@ -115,7 +115,7 @@ def test_another_class_is_refused_where_the_probabilities_are_near() -> None:
     def moved(p: np.ndarray) -> np.ndarray:
         return p + np.array([-9e-6, 9e-6])
 
-    with pytest.raises(KdError, match=r"has another class for 1 row of 2, first test example 2"):
+    with pytest.raises(KdError, match=r"has a different class for 1 row of 2, first test example 2"):
         prove_with(moved, [[0.9, 0.1], [0.500008, 0.499992]])
 
 
@@ -125,7 +125,9 @@ def test_what_is_no_such_probability_is_refused(odd: float) -> None:
         p[1, 0] = odd
         return p
 
-    with pytest.raises(KdError, match=r"a mill does not answer each row|first test example 2 \(0.7"):
+    with pytest.raises(
+        KdError, match=r"a mill does not return probabilities for each row|first test example 2 \(0.7"
+    ):
         prove_with(spoiled, [[0.9, 0.1], [0.6, 0.4]])
 
 

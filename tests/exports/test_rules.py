@@ -56,22 +56,22 @@ def test_a_tree_reads_from_the_top() -> None:
     assert written(exported(TREE)).splitlines() == [
         "labels-tree, seed 0, of run tiny, taught: labels",
         "",
-        "A decision tree. A row goes down from the top, by what is true of it, to one arrow: its class.",
-        "In brackets: how probable each class is, and how many of the 4 training rows end there.",
+        "A decision tree. From the top, follow the conditions that hold for a row to an arrow: its class.",
+        "In brackets: the probability of each class, and how many of the 4 training rows end there.",
         "",
         "if age ≤ 45.05:",
         "    if plan is 'basic':",
         "        → no   (no 75.00 %, yes 25.00 %; 2 rows)",
         "    else, plan is not 'basic':",
-        "        if plan is another:",
+        "        if plan is another value:",
         "            → no   (no 100.00 %, yes 0.00 %; no rows)",
-        "        else, plan is not another:",
+        "        else, plan is not another value:",
         "            → no   (no 50.00 %, yes 50.00 %; no rows)",
         "else, age > 45.05:",
         "    → yes   (no 12.50 %, yes 87.50 %; 2 rows)",
         "",
-        "Where a value is missing, another stands for it: age 40.",
-        "plan is another where it is given, and not 'basic' or 'plus'.",
+        "A missing value is replaced: age 40.",
+        "plan is another value if it is given, and not 'basic' or 'plus'.",
     ]
 
 

@@ -134,7 +134,7 @@ def test_a_column_that_is_not_there(language: str, student: Exported) -> None:
 
 
 def test_features_of_another_number(student: Exported) -> None:
-    with pytest.raises(ValueError, match="there are 2 features, and 16 are needed"):
+    with pytest.raises(ValueError, match="there are 2 features, but 16 are needed"):
         loaded(student).probabilities([1, 2])
 
 

@@ -1,6 +1,4 @@
-import re
 from collections.abc import Callable
-from itertools import pairwise
 
 import pytest
 from figures.views import laid_out
@@ -8,38 +6,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kdcli.figures.canvas import (
-    CHARACTERS,
-    TICK_ROOM,
+    LEFT,
     TITLE_MARGIN,
     beside,
-    class_ticks,
     described,
     panels,
-    percent_ticks,
     rows,
     title_of,
     under,
     wide_panel,
 )
-from kdcli.figures.wrapping import text_width
-
-
-@pytest.mark.parametrize(("n_classes", "shown"), [(2, 2), (10, 10), (26, 9), (47, 10), (62, 11)])
-def test_names_of_many_classes_have_room(n_classes: int, shown: int) -> None:
-    ticks = class_ticks([str(k) for k in range(n_classes)])
-    assert all(ticks[k] == str(k) for k in ticks)
-    assert len({later - before for before, later in pairwise(ticks)}) == 1
-    assert len(ticks) == shown
-    assert len(" ".join(ticks.values())) <= CHARACTERS + 2
-
-
-def test_long_names_of_classes_are_cut_in_the_middle() -> None:
-    names = ["short", "Iris-versicolor", "Iris-virginica", "W" * 10_000]
-    ticks = [class_ticks([name])[0] for name in names]
-    assert ticks[0] == "short"
-    assert all(re.fullmatch("Iris?…[a-z]+", tick) for tick in ticks[1:3])
-    assert ticks[1] != ticks[2]
-    assert all(text_width(tick) <= TICK_ROOM for tick in ticks)
 
 
 def test_rows_go_down_by_one_and_by_more_where_names_take_several_lines() -> None:
@@ -87,17 +63,6 @@ def test_no_title_is_cut_and_panels_leave_it_room(
     assert box.y0 >= axes[-1].bbox.y1
 
 
-def test_ticks_in_percent_have_the_digits_that_they_need() -> None:
-    figure, (ax,) = panels(["panel"], title="title", caption="caption")
-    percent_ticks(ax.yaxis)
-    ax.set_ylim(0.9755, 0.979)
-    laid_out(figure)
-    labels = [label.get_text() for label in ax.get_yticklabels()]
-    assert "97.75 %" in labels
-    assert len(set(labels)) == len(labels)
-    assert {len(label.partition(".")[2]) for label in labels} == {len("75 %")}
-
-
 def test_the_title_can_be_read_in_one_line_as_it_was_given() -> None:
     title = f"{LONG}, run {'W' * 100}"
     figure, _ = panels([""] * 3, title=title, caption="caption")
@@ -131,6 +96,17 @@ def test_panels_stand_in_rows_that_fit_a_page_and_the_first_of_each_has_numbers(
     numbered = [ax.yaxis.label.get_visible() for ax in axes]
     assert numbered == [left == lefts[0] for left in lefts]
     assert numbered == [any(tick.label1.get_visible() for tick in ax.yaxis.get_major_ticks()) for ax in axes]
+
+
+def test_a_single_panel_stands_in_the_middle_with_its_colour_bar_beside_it() -> None:
+    figure, (ax,) = panels(["panel"], title="title", caption="caption", right=1.1)
+    bar = beside(figure)
+    laid_out(figure)
+    left, right = ax.bbox.x0 / figure.dpi, (figure.bbox.x1 - ax.bbox.x1) / figure.dpi
+    assert left - LEFT == pytest.approx(right - 1.1)
+    assert left > LEFT + 1
+    assert (bar.bbox.x0 - ax.bbox.x1) / figure.dpi == pytest.approx(0.25)
+    assert bar.bbox.height == pytest.approx(ax.bbox.height)
 
 
 def test_a_long_caption_is_broken_into_lines_that_have_room() -> None:

@@ -146,7 +146,7 @@ def test_an_export_that_disagrees_leaves_nothing(kd: Kd, own: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["labels-mlp4", "--format", "rules"], "rules are of decision trees and linear models"),
+        (["labels-mlp4", "--format", "rules"], "only decision trees and linear models can be written"),
         (["labels-line"], "no student set 'labels-line'; did you mean labels-linear?"),
         (["labels-linear", "--seed", "7"], "labels-linear has no seed 7"),
         (["labels-linear", "--draw", "2"], "there is no draw 2"),
@@ -158,7 +158,7 @@ def test_an_export_that_disagrees_leaves_nothing(kd: Kd, own: Path, monkeypatch:
             ["labels-linear", "--format", "c", "--out", "a.py"],
             ".py is the suffix of python",
         ),
-        (["labels-linear", "--encoded"], "--encoded does not apply to one file of Python"),
+        (["labels-linear", "--encoded"], "--encoded does not apply to one Python file"),
     ],
 )
 def test_bad_input_writes_nothing(kd: Kd, own: Path, arguments: list[str], said: str) -> None:

@@ -24,6 +24,7 @@ from kdcli.report.page.again import again, artefacts
 from kdcli.report.page.blocks import Block, Bullets, Chapter, Facts, Page, Paragraph
 from kdcli.report.page.figures import Figures
 from kdcli.report.sentences import coverage, scores_text, sentences
+from kdcli.report.teacher import teacher_text
 from kdcli.report.words import minute
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ def _teacher(experiment: Experiment) -> Iterator[Block]:
         ("Test split", scores_text(means)),
     ]
     yield Facts(facts)
+    yield from (Paragraph(note, "caution") for note in teacher_text(experiment))
 
 
 def _cautions(conclusions: Conclusions) -> Iterator[Block]:
