@@ -61,13 +61,8 @@ SMALLER_FILES: Mapping[str, Mapping[str, str]] = {
         "[50, 100, 200, 400, 800]": "[50, 100]",
     },
     "mine.toml": {
-<<<<<<< HEAD
         "[students]": "[data]\ndraws = 1\nn_samples = 1500\nn_test = 200\n\n[students]",
         "[vary]": "[teacher]\nepochs = 2\n\n[vary]",
-=======
-        "[students]": "[data]\ndraws = 1\nn_samples = 1500\nn_test = 200\n\n"
-        "[teacher]\nepochs = 2\n\n[students]"
->>>>>>> main
     },
     "train_big.py": {"RandomForestClassifier(1000,": "RandomForestClassifier(20,"},
 }
@@ -140,12 +135,8 @@ def commands(page: str) -> list[str]:
 
 def followed() -> list[str]:
     """Return the pages that have something to run."""
-    return [
-        page
-        for page in PAGES
-        if not page.startswith((REFERENCE, GALLERY))
-        and any(block.language != "text" for block in blocks(page))
-    ]
+    written = [page for page in PAGES if not page.startswith((REFERENCE, GALLERY))]
+    return [page for page in written if any(block.language != "text" for block in blocks(page))]
 
 
 def words_of(command: str) -> list[str]:
@@ -156,9 +147,7 @@ def words_of(command: str) -> list[str]:
 def how(page: str, command: str) -> str:
     """Say in a line how a command of a page is tested."""
     if page == GALLERY:
-        return (
-            "run by benchmarks/gallery.py, which draws the page; tests/test_gallery.py holds it to the code"
-        )
+        return "run by benchmarks/gallery.py when the page is made anew; a test looks up its options"
     if page.startswith(REFERENCE):
         return "an example of a help page, whose options are looked up there"
     if command in NOT_RUN:
