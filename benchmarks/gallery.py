@@ -34,7 +34,8 @@ PAGE, PICTURES = DOCS / "gallery.md", DOCS / "gallery"
 DOTS, SHADES = 100, 128  # dots per inch, and colours of a picture
 COLUMNS = 120  # of the page's text
 
-STUDY = """base = "moons"
+STUDY = """# trees.toml
+base = "moons"
 
 [data]
 draws = 5
@@ -74,16 +75,14 @@ KINDS: dict[str, FigureKind | StudyFigureKind] = {**FIGURES, **STUDY_FIGURES}
 OPENING = f"""# The figures
 
 Every kind of figure that kd draws, what it shows, and what to look for in it. `kd plot` draws those that suit
-a run, and `kd plot --run STUDY` those of a study. The pictures were made by these commands:
+a run, and `kd plot --run STUDY` those of a study. The pictures were made of four runs and of this study:
+
+```toml
+{STUDY}```
 
 ```sh
 {{commands}}
 ```
-
-The last one is a study of this `trees.toml`:
-
-```toml
-{STUDY}```
 
 `benchmarks/gallery.py` makes this page and its pictures.
 """

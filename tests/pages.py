@@ -36,6 +36,10 @@ SMALLER: Mapping[str, str] = {
     "kd gen-data gaussians --n-samples 400 --draws 20 --run few": "kd gen-data gaussians --n-samples 400 "
     "--draws 2 --n-test 200 --run few",
     "kd distill --target labels,hard,bayes,soft": "kd distill --target labels,hard,bayes,soft --epochs 200",
+    "kd run gaussians --draws 5": "kd run gaussians --draws 2 --seeds 1 --n-samples 100 --n-test 200",
+    "kd run moons --draws 5": "kd run moons --draws 2 --seeds 1 --n-samples 100 --n-test 200",
+    "kd run digits --draws 5": "kd run digits --draws 1 --seeds 1 --n-val 600 --n-test 900",
+    "kd run wine": "kd run wine --draws 1 --seeds 1",
     "kd run moons": "kd run moons --draws 2 --seeds 1 --n-samples 100 --n-test 200",
     "kd run digits": "kd run digits --draws 1 --seeds 1 --n-val 600 --n-test 900",
     "kd gen-data digits --run question": "kd gen-data digits --run question --draws 2 --n-val 600 "
@@ -60,6 +64,10 @@ SMALLER_FILES: Mapping[str, Mapping[str, str]] = {
         "[students]": "[data]\ndraws = 2\nn_val = 600\nn_test = 900\n\n[students]",
         "epochs = 300": "epochs = 2",
         "[50, 100, 200, 400, 800]": "[50, 100]",
+    },
+    "trees.toml": {
+        "draws = 5": "draws = 1\nn_samples = 100\nn_test = 200\n\n[teacher]\nepochs = 2",
+        "[0.1, 0.2, 0.3, 0.4]": "[0.1, 0.2]",
     },
     "mine.toml": {
         "[students]": "[data]\ndraws = 1\nn_samples = 1500\nn_test = 200\n\n[students]",

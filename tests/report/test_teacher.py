@@ -29,7 +29,7 @@ def test_a_teacher_trained_here_needs_no_note(tiny: Path) -> None:
 def test_one_that_is_worse_than_naming_a_class_is_told(kd: Kd, outputs: Path) -> None:
     customers(leave=0.1)
     assert kd("gen-data", "customers.csv", "--label", "left", "--draws", "1").code == 0
-    pl.DataFrame({"p_yes": [0.9] * 200}).write_csv("answers.csv")
+    pl.DataFrame({"p_yes": [0.8 + k / 2000 for k in range(200)]}).write_csv("answers.csv")
     assert kd("train-teacher", "--from", "answers.csv", "--trust-order").code == 0
     *_, note = teacher_text(opened(outputs / "customers"))
     assert note.startswith("The teacher is right in 10.")
