@@ -52,6 +52,7 @@ SMALLER: Mapping[str, str] = {
     "kd gen-data mnist --source mnist-files": "kd gen-data mnist --source mnist-files --n-val 50",
     "kd run customers.csv --label left": "kd run customers.csv --label left --draws 1 --seeds 1",
     "kd run customers.csv --label left --draws 10": "kd run customers.csv --label left --draws 1 --seeds 1",
+    "kd run mine.toml": "kd run mine.toml --draws 1 --seeds 1",
     "kd sweep mine.toml --shard slurm --jobs 4 --outputs /shared/outputs": "kd sweep mine.toml --shard slurm "
     "--jobs 1 --outputs shared",
     "kd sweep mine.toml --jobs 4": "kd sweep mine.toml --jobs 1",

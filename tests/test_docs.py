@@ -1,6 +1,7 @@
 """The README and the pages in `docs/` tell the truth: a test follows each as a reader does."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,11 @@ from pages import (
     words_of,
 )
 
+from kdcli.runs.studies import Study, filled, study_names, sweep_text
+from kdcli.runs.vary import planned
+from kdcli.store import Store, StudyFolder
+
+SWEEPS = "docs/tasks/sweeps.md"
 ANYWHERE = [command for page in PAGES for command in commands(page)]
 
 
@@ -40,8 +46,39 @@ def test_a_reader_can_follow_to_the_letter(page: str, kd: Kd, monkeypatch: pytes
     assert {place: words - printed for place, words in shown.items() if not words <= printed} == {}
 
 
+def test_the_readme_shows_what_a_tutorial_shows() -> None:
+    (shown,) = [block.text for block in blocks("README.md") if block.language == "text"]
+    assert set(shown.splitlines()) <= set(PAGES["docs/tutorials/learn.md"].splitlines())
+
+
+def test_the_sweep_file_asks_for_as_many_runs_as_it_says() -> None:
+    (text,) = [block.text for block in blocks(SWEEPS) if block.language == "toml"]
+    count = int(re.findall(r"all combinations of these: (\d+) runs", text)[0])
+    assert len(planned(filled(tomllib.loads(text), "page"), "page")) == count == 12
+
+
+def test_every_study_that_comes_with_kd_is_told_and_has_the_runs_that_it_says(tmp_path: Path) -> None:
+    assert study_names() == sorted(re.findall(r"^\| `([\w-]+)` \|", PAGES[SWEEPS], flags=re.MULTILINE))
+    for name in study_names():
+        said = int(re.findall(r"(\d+) runs", sweep_text(name))[0])
+        assert len(Study.planned(StudyFolder(Store(tmp_path), name), name).runs) == said
+
+
 def test_no_exception_outlives_its_command() -> None:
     assert {*SMALLER, *NOT_RUN} <= set(ANYWHERE)
+
+
+def test_what_tests_a_command_instead_exists() -> None:
+    for instead in NOT_RUN.values():
+        (named,) = re.findall(r"(?:docs/|tests/|\.ci/|test_)[\w/-]+(?:\.\w+)?", instead.tested_by)
+        assert (ROOT / named).exists() or f"def {named}(" in Path(__file__).read_text(encoding="utf-8")
+
+
+def test_extras_exist() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {name for page in PAGES.values() for name in re.findall(r"pip install '[\w.]+\[(\w+)\]'", page)}
+    assert named == {"dask", "onnx"}
+    assert named <= extras["optional-dependencies"].keys()
 
 
 def test_the_list_says_how_each_command_is_tested() -> None:
