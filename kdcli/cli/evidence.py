@@ -113,7 +113,7 @@ def compare(call: Call) -> None:
     examples=("kd report", "kd report gaussians --open", "kd report STUDY"),
 )
 def report(call: Call) -> None:
-    """Write one HTML file to share: the finding, the evidence, the figures, and how to make it again."""
+    """Write one HTML file to share: the finding, the evidence, the figures, and how to reproduce it."""
     name = call.options.reported or call.store.chosen
     made = _reported_study(call, name) if name in call.store.studies() else _reported(call)
     call.screen.show(made)

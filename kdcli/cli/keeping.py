@@ -111,7 +111,7 @@ def show_recipe(call: Call) -> None:
     examples=("kd explain", "kd explain temperature scaling", "kd explain inconclusive --json"),
 )
 def explain(call: Call) -> None:
-    """Explain a word that kd uses, such as a metric, a target or a verdict, or list all of them."""
+    """Explain a term that kd uses, such as a metric, a target or a verdict, or list all terms."""
     from kdcli.stages.explain import explain as stage
 
     call.screen.show(stage(call.options.term))

@@ -193,9 +193,10 @@ def _prepared(
         obstacle = kind.obstacle(left.student)
         if not obstacle:
             return trained, left
-    which = names[0] if len(names) == 1 else "none of the sets within half a point of the best"
+    several = "no set within half a point of the best can"
+    which = f"{names[0]} cannot" if len(names) == 1 else several
     raise UsageError(
-        f"{which} cannot be exported in this format: {obstacle}", "choose another set or another --format"
+        f"{which} be exported in this format: {obstacle}", "choose another set or another --format"
     )
 
 
