@@ -58,7 +58,7 @@ SMALLER: Mapping[str, str] = {
 
 # What a quick test changes in the files of pages.
 SMALLER_FILES: Mapping[str, Mapping[str, str]] = {
-    "labels.toml": {
+    "sizes.toml": {
         "[students]": "[data]\ndraws = 2\nn_val = 600\nn_test = 900\n\n[students]",
         "epochs = 300": "epochs = 2",
         "[50, 100, 200, 400, 800]": "[50, 100]",
