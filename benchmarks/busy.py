@@ -1,9 +1,9 @@
-"""How long kd takes while another process is busy on the same machine, against its own time without it.
+"""How long kd takes while another process is busy on the same machine, compared with its time without it.
 
     python benchmarks/busy.py
 
-Prints, for each command, the median seconds of whole processes without and with one busy process beside them,
-in turn, and the ratio. Threads that wait for each other by spinning would show as a ratio of 10 and more.
+Prints, for each command, the median seconds of whole processes without and with a busy process at the same
+time, measured alternately, and the ratio. Threads that wait by spinning would give a ratio of 10 or more.
 """
 
 import shutil
@@ -42,7 +42,7 @@ def kd(folder: str, *arguments: str) -> float:
 
 
 def seconds(before: tuple[str, ...], command: tuple[str, ...]) -> float:
-    """Return the seconds of a command in an empty outputs folder, after those that it needs."""
+    """Return the seconds of a command in a new outputs folder, after the commands that it needs."""
     folder = tempfile.mkdtemp()
     try:
         if before:

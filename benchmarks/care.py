@@ -1,6 +1,6 @@
-"""What it costs that nothing is lost: the share of `kd run` that digests, flushes and kept states take.
+"""The cost of not losing anything: the share of `kd run` that digests, flushes and kept states take.
 
-python benchmarks/care.py [RECIPE]     gaussians unless told otherwise
+python benchmarks/care.py [RECIPE]     by default gaussians
 """
 
 import hashlib
@@ -21,7 +21,7 @@ calls: Counter[str] = Counter()
 
 
 def timed(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a call that adds up the time it takes."""
+    """Wrap a function so that the time of its calls is added up."""
 
     def wrapped(*arguments: Any, **options: Any) -> Any:
         start = time.perf_counter()
@@ -35,10 +35,10 @@ def timed(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def main() -> None:
-    """Run a recipe in this process, and print what its parts took."""
+    """Run a recipe in this process, and print the time of each part."""
     words = ["run", *(sys.argv[1:] or ["gaussians"]), "--quiet"]
     os.fsync = timed("flushes", os.fsync)
-    # A digest of bytes that are there is computed as it is made.
+    # A digest of bytes in memory is computed when the object is created.
     artefact.hashlib.sha256 = timed("digests", hashlib.sha256)
     resume.ResumePoint.save = timed("kept states", resume.ResumePoint.save)  # type: ignore[method-assign]
     artefact.Artefact.meta = timed("records read", artefact.Artefact.meta)  # type: ignore[method-assign]

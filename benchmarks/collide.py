@@ -1,8 +1,8 @@
-"""Start many processes at once, on one run and on as many runs, and check what they leave.
+"""Start many processes at once, first on one run and then on a run each, and check what they leave.
 
-    python benchmarks/collide.py [PROCESSES]     20 unless told otherwise
+    python benchmarks/collide.py [PROCESSES]     by default 20
 
-All have to end well; a check has to find every artefact fresh, and nothing left over.
+All processes must succeed; a check must find every artefact fresh, and nothing left over.
 """
 
 import json
@@ -30,7 +30,7 @@ epochs = 50
 
 
 def collide(names: list[str], folder: Path) -> bool:
-    """Start a process for each of these runs at once; returns whether all went well."""
+    """Start a process for each of these runs at once; returns whether all succeeded."""
     command = [sys.executable, "-m", "kdcli"]
     begun = time.monotonic()
     started = [
@@ -65,7 +65,7 @@ def collide(names: list[str], folder: Path) -> bool:
 
 
 def main() -> None:
-    """Let processes collide on one run, then on as many runs."""
+    """Let processes collide, first on one run and then on a run each."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     well = []
     for names in (["one"] * count, [f"run{k}" for k in range(count)]):

@@ -1,13 +1,13 @@
-"""How often kd's intervals cover the truth, and how often a table of students that do not differ claims one.
+"""How often kd's intervals cover the truth, and how often a table of equal students has a false verdict.
 
     python benchmarks/coverage.py [TABLES]
 
 Draws tables of differences `(seeds, n)` from known truths and applies `kdcli.stats` to each: 2000 for every
-number of seeds and examples and every mix of variances, unless told otherwise. `share of the variance` is
-what seeds, examples and the rest contribute to the variance of the mean. Beside kd's interval stands the one
-with pooled degrees of freedom (Welch 1947, Satterthwaite 1946). Then come tables whose examples have heavy
-tails or are skewed, judged by `kdcli.inference`. The last tables have five student sets that do not differ
-from their control, in two metrics each: accuracies that seldom differ, and long-tailed losses.
+number of seeds and examples and every mix of variances by default. `share of the variance` is the part of
+seeds, examples and the residual in the variance of the mean. Next to kd's interval is the one with pooled
+degrees of freedom (Welch 1947, Satterthwaite 1946). Then come tables whose examples have heavy tails or are
+skewed, judged by `kdcli.inference`. The last tables have five student sets that do not differ from their
+control, in two metrics each: accuracies that seldom differ, and long-tailed losses.
 """
 
 import math
@@ -36,7 +36,7 @@ MIXES = (
 
 
 def tables(count: int, seeds: int, n: int, mix: tuple[float, float, float]) -> Iterator[Tensor]:
-    """Draw tables whose true mean is 0 and whose mean has variance 1, made up as in `mix`."""
+    """Draw tables with a true mean of 0, whose mean has variance 1, composed as in `mix`."""
     random = generator(f"coverage/{seeds}/{n}/{mix}", 0)
     of_seeds, of_examples, of_rest = mix
     for _ in range(count):
@@ -46,23 +46,23 @@ def tables(count: int, seeds: int, n: int, mix: tuple[float, float, float]) -> I
 
 
 def heavy(kind: str, n: int, random: torch.Generator) -> Tensor:
-    """Draw a difference of each of n examples, whose true mean is 0 and whose spread is 1."""
+    """Draw a difference for each of n examples, with a true mean of 0 and a standard deviation of 1."""
     z = torch.randn(n, generator=random)
     if kind == "t3":  # Student's t on three degrees of freedom, whose fourth moment is infinite
         return z / torch.randn(3, n, generator=random).square().sum(0).sqrt()
     if kind == "lognormal":
         return ((1.5 * z).exp() - math.exp(1.125)) / (math.exp(1.125) * math.expm1(2.25) ** 0.5)
-    if kind.startswith("rare"):  # a little less nearly everywhere, much more on one example in so many
+    if kind.startswith("rare"):  # slightly negative on nearly all examples, large on a few
         others = int(kind.removeprefix("rare ")) - 1
         return torch.where(torch.rand(n, generator=random) < 1 / (others + 1), others, -1.0) / others**0.5
     return z
 
 
 def print_heavy(count: int, seeds: int, n: int, kind: str) -> None:
-    """Print in how many tables of such examples there is a verdict at all, a wrong one, and a missed truth.
+    """Print the shares of tables with a verdict, with a wrong verdict, and with a missed truth.
 
-    Seeds add a little noise. The true mean is half a standard error above 0: a verdict is wrong that finds it
-    below, and it is missed by an interval that does not contain it.
+    Seeds add a little noise. The true mean is half a standard error above 0: a verdict is wrong if it
+    finds the mean below 0, and the truth is missed if the interval does not contain it.
     """
     random = generator(f"coverage/heavy/{seeds}/{n}/{kind}", 0)
     truth = 0.5 / n**0.5
@@ -81,7 +81,7 @@ def print_heavy(count: int, seeds: int, n: int, kind: str) -> None:
 
 
 def pooled(values: Tensor) -> float:
-    """Half-width of the interval with pooled degrees of freedom, which counts the rest twice."""
+    """Half-width of the interval with pooled degrees of freedom, which counts the residual twice."""
     parts = [(float(m.var()) / len(m), len(m) - 1) for m in (values.mean(1), values.mean(0))]
     variance = sum(part for part, _ in parts)
     freedom = variance**2 / sum(part**2 / free for part, free in parts)
@@ -96,7 +96,7 @@ def null_tables(count: int, seeds: int, n: int) -> Iterator[list[Sampled]]:
     """
     random = generator(f"coverage/null/{seeds}/{n}", 0)
     for _ in range(count):
-        hard = torch.rand(1, 1, n, generator=random) ** 4  # how likely an example is to be got wrong
+        hard = torch.rand(1, 1, n, generator=random) ** 4  # the probability that an example is misclassified
         level = 0.02 * torch.randn(6, seeds, 1, generator=random)  # good and bad seeds, in every set
         right = (torch.rand(6, seeds, n, generator=random) > (0.4 * hard + level).clamp(0, 1)).float()
         cost = torch.exp(2 * hard + level + torch.randn(6, seeds, n, generator=random))
@@ -104,7 +104,7 @@ def null_tables(count: int, seeds: int, n: int) -> Iterator[list[Sampled]]:
 
 
 def false_verdict(results: list[Sampled]) -> bool:
-    """Whether a table claims a difference anywhere."""
+    """Whether a table has any verdict of a difference."""
     return min(holm([result.p_value for result in results])) <= LEVEL
 
 
@@ -129,7 +129,7 @@ def main() -> None:
                     f"{cells[0][0]:8.1%} {cells[0][1]:11.2f} | {cells[1][0]:16.1%} {cells[1][1]:11.2f}",
                     flush=True,
                 )
-    print("of all tables                | kd: judged, wrong, missed | the usual interval: the same")
+    print("shares of all tables         | kd: judged, wrong, missed | usual interval: the same")
     for seeds in SEEDS:
         for n in FEW:
             for kind in KINDS:

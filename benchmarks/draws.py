@@ -4,10 +4,10 @@
 
 Every experiment has 10 draws of the two moons. In each draw a teacher (the vote of the nearest neighbours) is
 fitted to the labels, and trees of 16 leaves to its classes, to its probabilities and to the labels. The
-differences from the labels on the draw's test split, in accuracy and in the Brier score, are what
-`kdcli.stats.over_draws` is given. Fresh draws are sampled anew; the others split one pool of rows again and
-again, 64 : 16 : 20 as kd does, and each experiment has a pool of its own. The truth is the mean over all
-experiments. Beside the interval of Nadeau and Bengio stands the one that takes splits for independent.
+differences from the labels on the draw's test split, in accuracy and in the Brier score, are the input of
+`kdcli.stats.over_draws`. Fresh draws are sampled independently; the others split one pool of rows repeatedly,
+64 : 16 : 20 as kd does, and each experiment has a pool of its own. The truth is the mean over all
+experiments. Next to the interval of Nadeau and Bengio is the one that treats splits as independent.
 """
 
 import sys
@@ -49,7 +49,7 @@ def split(pool: Rows, random: np.random.Generator) -> tuple[Rows, Rows]:
 
 
 def scores(train: Rows, test: Rows, target: Floats) -> tuple[float, float]:
-    """Return accuracy and Brier score of a tree that learns the probability of class 1."""
+    """Return the accuracy and the Brier score of a tree that learns the probability of class 1."""
     tree = DecisionTreeRegressor(max_leaf_nodes=LEAVES, random_state=0).fit(train[0], target)
     probability = tree.predict(test[0])
     right = (probability > 0.5) == test[1]
@@ -57,7 +57,7 @@ def scores(train: Rows, test: Rows, target: Floats) -> tuple[float, float]:
 
 
 def differences(train: Rows, test: Rows) -> dict[str, float]:
-    """Return how much better or worse each target is than the labels."""
+    """Return the differences of each target from the labels."""
     teacher = KNeighborsClassifier(NEIGHBOURS).fit(*train)
     soft = teacher.predict_proba(train[0])[:, 1]
     control = scores(train, test, train[1].astype(float))

@@ -1,13 +1,13 @@
-"""Flip bytes of a finished run's files, one at a time, and see whether it is found.
+"""Flip bytes of a finished run's files, one at a time, and see whether kd finds the damage.
 
     python benchmarks/flip.py [FLIPS]     every byte of each `meta.json`, and FLIPS random ones (1000) of each
                                           other file that kd reads
 
-The recipe is left out: people edit it, and what says something else is an edit. A flip is found if a check
-calls the run's artefacts anything but fresh, or the name of the current run damaged. One that is not found
-must be harmless: what kd reads from the file is as it was. A record may say something else that a stage might
-have written, as after an edit, though never of other files or parents. Figures and `compare.json` are written
-only, and made anew by the next `kd plot` and `kd compare`.
+The recipe is left out: users edit it, so any change counts as an edit. A flip is found if a check reports any
+artefact of the run as not fresh, or the name of the current run as damaged. A flip that is not found must be
+harmless: kd reads the same from the file as before. A record may have a different value that a stage might
+have written, as after an edit, but never different files or parents. Figures and `compare.json` are never
+read, and the next `kd plot` and `kd compare` write them again.
 """
 
 import json
@@ -56,18 +56,18 @@ def found(store: Store) -> bool:
 
 
 def meaning(path: Path, store: Store) -> object:
-    """Return what kd reads from a file, where a check need not find that it was flipped."""
+    """Return what kd reads from a file, for flips that a check need not find."""
     if path.name == "meta.json":
         record = json.loads(path.read_bytes())
         return {key: record.get(key) for key in ("format", "files", "digest", "parents")}
-    if path.parent.name == ".resume":  # a state that is not whole is not taken up
+    if path.parent.name == ".resume":  # kd does not resume from a damaged state
         kept = ResumePoint(path).load()
         return None if kept is None else {name: value.tolist() for name, value in kept[1].items()}
     return path.read_bytes()
 
 
 def flips(path: Path, store: Store, places: list[int], chance: random.Random) -> Counter[str]:
-    """Flip a bit in each of these places of a file in turn, and count what came of it."""
+    """Flip a bit at each of these places of a file in turn, and count the outcomes."""
     whole, before = path.read_bytes(), meaning(path, store)
     counts: Counter[str] = Counter()
     for place in places:
@@ -86,7 +86,7 @@ def flips(path: Path, store: Store, places: list[int], chance: random.Random) ->
 
 
 def main() -> None:
-    """Make a small run, flip the bytes of its files, and sum up."""
+    """Make a small run, flip the bytes of its files, and print a summary."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     chance = random.Random(0)  # noqa: S311
     with tempfile.TemporaryDirectory() as folder:

@@ -1,13 +1,13 @@
-"""Kill kd at random moments, run it again, and compare what it ends with, bit for bit.
+"""Kill kd at random moments, run it again, and compare its results, bit for bit.
 
     python benchmarks/kill.py random [KILLS]     SIGKILL at random moments of `kd run gaussians` and of
                                                  `kd train-teacher` on digits
     python benchmarks/kill.py each [EVERY]       die at each write, flush and rename of a small run in turn
                                                  (or at every EVERYth)
 
-States of trainings are kept every fifth of a second here, so that there is something to go on from. Prints a
-line for each death, and ends with the number of runs whose tensors are those of a run that was never cut
-off, and of damaged artefacts.
+Training states are saved every fifth of a second here, so that there is something to resume from. Prints a
+line for each kill, and in the end the number of runs whose tensors are those of an uninterrupted run, and the
+number of damaged artefacts.
 """
 
 import hashlib
@@ -101,7 +101,7 @@ def start(outputs: Path, words: list[str]) -> subprocess.Popen[bytes]:
 
 
 def finish(outputs: Path, words: list[str]) -> float:
-    """Run kd to its end; returns the seconds it took."""
+    """Run kd until it finishes; returns the seconds it took."""
     begun = time.monotonic()
     process = start(outputs, words)
     _, errors = process.communicate()
@@ -122,7 +122,7 @@ def tensors(outputs: Path) -> dict[str, str]:
 
 
 def damaged(outputs: Path) -> int:
-    """Count the artefacts with a file that is not what their `meta.json` says, and forgotten leftovers."""
+    """Count the artefacts with a file that does not match their `meta.json`, and leftover files."""
     count = sum(1 for path in outputs.rglob(".*") if path.name != ".locks")
     for path in outputs.rglob("meta.json"):
         files = json.loads(path.read_text())["files"]
@@ -132,7 +132,7 @@ def damaged(outputs: Path) -> int:
 
 
 def at_random(kills: int, words: list[str], prepared: Path | None = None) -> Iterator[bool]:
-    """Kill `kd` so many times in all, at random moments, running it again until it ends."""
+    """Kill `kd` this many times in all, at random moments, and run it again until it finishes."""
     chance = random.Random(0)  # noqa: S311
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -169,7 +169,7 @@ def at_random(kills: int, words: list[str], prepared: Path | None = None) -> Ite
 
 
 def forked(outputs: Path, words: list[str], prepare: str = "") -> int:
-    """Run kd to its end, or death, in a copy of this process, which has its libraries; 0 is success."""
+    """Run kd until it finishes or dies, in a fork of this process, which has its libraries; 0 is success."""
     child = os.fork()
     if child == 0:
         os.environ["KD_OUTPUTS"] = str(outputs)
@@ -211,7 +211,7 @@ def at_each(every: int) -> Iterator[bool]:
 
 
 def main() -> None:
-    """Run what is asked for, and sum up."""
+    """Run the chosen kind of test, and print a summary."""
     kind, number = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0
     if kind == "each":
         results = list(at_each(number or 1))
@@ -222,7 +222,7 @@ def main() -> None:
             prepared = Path(folder) / "digits"
             finish(prepared, ["gen-data", "digits"])
             results += at_random(kills - kills // 2, ["train-teacher"], prepared)
-    print(f"{sum(results)} of {len(results)} deaths ended in the same bits and nothing damaged")
+    print(f"after {sum(results)} of {len(results)} kills the bits were the same and nothing damaged")
     if not all(results):
         raise SystemExit(1)
 

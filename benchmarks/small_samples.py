@@ -1,11 +1,11 @@
-"""How often a single small test set makes kd claim the opposite of the truth.
+"""How often a single small test set makes kd conclude the opposite of the truth.
 
     python benchmarks/small_samples.py RUN [--outputs DIR] [--experiments N]
 
 RUN is a run of one draw with many test examples: they are the population. Test sets of 50 to 2,000 are
 drawn from it, with replacement, and judged as `kd compare` judges a run, corrected for all comparisons. A
-verdict is wrong if its sign is not that of the difference in the population. Beside kd's rules stand the
-verdicts of the normal approximation alone. Last is how often the interval of an accuracy covers that of the
+verdict is wrong if its sign is not that of the difference in the population. Next to kd's verdicts are those
+of the normal approximation alone. The last column is how often the interval of an accuracy covers that of the
 population.
 """
 
@@ -26,7 +26,7 @@ from kdcli.store import Store
 
 SIZES = (50, 100, 200, 500, 1000, 2000)
 METRICS_COMPARED = ("accuracy", "nll")
-NEAR_ZERO = 5e-4  # a difference in the population of which no sign is wrong
+NEAR_ZERO = 5e-4  # if the difference in the population is smaller, no sign is wrong
 
 Case = tuple[str, str, Tensor, Tensor]
 
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def pairs(evidence: Evidence) -> list[Case]:
-    """Return the values of each set and of its control, where all are finite."""
+    """Return the values of each set and of its control, if all are finite."""
     return [
         (
             students.name,
@@ -68,7 +68,7 @@ def pairs(evidence: Evidence) -> list[Case]:
 
 
 def experiment(cases: Sequence[Case], n: int, number: int) -> list[tuple[float, float, float, bool]]:
-    """Judge one test set: of each case the difference, both adjusted p-values, and whether ends cover."""
+    """Judge a test set: for each case, the difference, both adjusted p-values, and if the interval covers."""
     size = cases[0][2].shape[1]
     rows = torch.randint(size, (n,), generator=generator(f"small-samples/{n}", number))
     found, plain, covered = [], [], []

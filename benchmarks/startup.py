@@ -1,10 +1,10 @@
-"""How fast kd answers, against another installation of it.
+"""How fast kd starts, compared with another installation of it.
 
     python benchmarks/startup.py [TIMES] [--versus PATH]
 
-Prints the median seconds of whole processes, 20 of each command unless told otherwise, in an empty outputs
-folder. With `--versus` the `kd` at that path runs in turn with this one, and the ratio is this one's median
-over the other's: below 1 this one is faster.
+Prints the median seconds of whole processes, by default 20 of each command, in an empty outputs folder. With
+`--versus`, the `kd` at that path runs alternately with this one, and the ratio is this one's median over the
+other's: below 1, this one is faster.
 """
 
 import argparse

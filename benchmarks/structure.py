@@ -1,20 +1,20 @@
-"""The structure of a checkout of kd, counted: sizes, complexity, and what is known in more than one place.
+"""Counts of the structure of a checkout of kd: sizes, complexity, and knowledge in more than one place.
 
     python benchmarks/structure.py [FOLDER] [--before FOLDER] [--list]
 
-Counts this checkout, or another FOLDER such as a git worktree of an older commit; `--before` puts a second
-one beside it, and `--list` prints every place that is counted. Nothing of a checkout is imported. Needs ruff
-and import-linter, of the project's extra `test`. What is counted:
+Counts this checkout, or another FOLDER such as a git worktree of an older commit; `--before` adds a second
+one for comparison, and `--list` prints every place that is counted. Nothing is imported from a checkout. It
+needs ruff and import-linter, from the project's extra `test`. It counts:
 
-lines               all of them; of functions from `def` on, without decorators. Complexity is ruff's C901
-look-ups            `x["key"]` that is read, `x.get("key")` and `x.pop("key")`, the environment left out; of
-                    records: where `x`, or the attribute or function that gives it, is named as in RECORDS
+lines               all lines; for functions from `def` on, without decorators. Complexity is ruff's C901
+look-ups            `x["key"]` that is read, `x.get("key")` and `x.pop("key")`, except of the environment;
+                    in records: `x`, or the attribute or function that returns it, has a name in RECORDS
 family, kind asked  `isinstance`, a comparison or a `case` with a class of `models/`, or a class or string in
-                    FAMILIES or KINDS, `startswith("students/")` too; what a target `needs` is no kind
-command texts       strings that hold `kd` and a command's name, docstrings left out
-names               vague: every use of those in VAGUE; private: of other modules, also through `setattr`
-import circles      modules that lead back to themselves, by imports inside functions too
-mirrored tests      tests/PACKAGE/test_MODULE.py; a test with the package's own name is of its `__init__`
+                    FAMILIES or KINDS, and `startswith("students/")`; what a target `needs` is not a kind
+command texts       strings with `kd` and the name of a command, except docstrings
+names               vague: every use of a name in VAGUE; private: names of other modules, also with `setattr`
+import circles      modules that import themselves indirectly, also by imports inside functions
+mirrored tests      tests/PACKAGE/test_MODULE.py; a test with the package's own name belongs to its `__init__`
 """
 
 import argparse
@@ -55,7 +55,7 @@ RUFF += ["--select=C901", f"--config=lint.mccabe.max-complexity={COMPLEX}", "--o
 
 
 def last_name(node: ast.AST | None) -> str:
-    """Return the name of a variable, attribute, class or function: of `a.b()["c"]` for example `b`."""
+    """Return the name of a variable, attribute, class or function; for `a.b()["c"]`, it is `b`."""
     while isinstance(node, ast.Call | ast.Subscript):
         node = node.func if isinstance(node, ast.Call) else node.value
     return str(getattr(node, "attr", getattr(node, "id", "")))
@@ -69,7 +69,7 @@ def text(node: ast.AST | None) -> str:
 
 
 def nodes(tree: ast.Module) -> list[ast.AST]:
-    """List the nodes of a module: annotations, docstrings and the single parts of f-strings are left out."""
+    """List the nodes of a module without annotations, docstrings and the parts of f-strings."""
     skipped: set[ast.AST] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr | ast.JoinedStr):
@@ -86,7 +86,7 @@ def height(node: ast.AST) -> int:
 
 
 def holder(node: ast.AST) -> str:
-    """Return the name of what is looked into by a string; "" if this is no such look-up."""
+    """Return the name of the object that is looked up with a string; "" if the node is not such a look-up."""
     key: ast.AST | None = None
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
         key, within = node.slice, node.value
@@ -113,7 +113,7 @@ def asked(node: ast.AST) -> set[str]:
 
 
 def private_names(tree: ast.Module) -> Iterator[ast.AST]:
-    """Find private names of modules that are imported here."""
+    """Find uses of private names of imported modules."""
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     known = {(alias.asname or alias.name).split(".")[0] for node in imports for alias in node.names}
     for node in nodes(tree):
@@ -137,7 +137,7 @@ ROWS: dict[str, Callable[[ast.AST], bool]] = {
 
 
 def circles(package: Path) -> list[str]:
-    """Return the modules of a package that lead back to themselves, each with those in its circle."""
+    """Return the modules of a package that are in import circles, each with the modules in its circle."""
     sys.path.insert(0, str(package.parent))
     graph = grimp.build_graph(package.name, exclude_type_checking_imports=True, cache_dir=None)
     sys.path.pop(0)
@@ -147,7 +147,7 @@ def circles(package: Path) -> list[str]:
 
 
 def mirrors(test: Path, tests: Path, package: Path) -> bool:
-    """Whether a test is of one module or package, or of the whole house."""
+    """Whether a test belongs to one module or package, or to the whole package."""
     subject = package / test.relative_to(tests).parent / test.stem.removeprefix("test_")
     homes = (subject, subject.with_suffix(".py"), subject.parent.with_name(subject.name) / "__init__.py")
     return test.stem.removeprefix("test_") in WHOLE or any(home.exists() for home in homes)
@@ -193,7 +193,7 @@ def main() -> None:
     """Print the table of one checkout, or of two side by side."""
     parser = argparse.ArgumentParser(description="Count the structure of a checkout of kd.")
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent.parent)
-    parser.add_argument("--before", type=Path, metavar="FOLDER", help="another checkout, put beside it")
+    parser.add_argument("--before", type=Path, metavar="FOLDER", help="another checkout to compare with")
     parser.add_argument("--list", action="store_true", help="list every place that is counted")
     options = parser.parse_args()
     counted = [structure(folder.resolve()) for folder in (options.before, options.folder) if folder]

@@ -1,4 +1,4 @@
-"""How near the convolutional teacher's training comes to what its matrix products alone would take.
+"""How close the training of the convolutional teacher comes to the time of its matrix products alone.
 
     python benchmarks/teacher_speed.py [float32|bfloat16]
 
@@ -31,7 +31,7 @@ TOUCHED = 7  # tensors that Adam reads (parameter, gradient, two moments) or wri
 
 
 def fastest(call: Callable[..., object], times: int = 20) -> float:
-    """Return the seconds of the fastest of several calls, after one to warm up."""
+    """Return the seconds of the fastest of several calls, after a call to warm up."""
     call()
     seconds = []
     for _ in range(times):
@@ -42,14 +42,14 @@ def fastest(call: Callable[..., object], times: int = 20) -> float:
 
 
 class Marks(Silence):
-    """Notes when each epoch's losses are recorded."""
+    """Records the times at which the losses of each epoch are recorded."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
         self.at: dict[int, float] = {}
 
     def __call__(self, done: int, loss: float | None) -> None:
-        """Note the time if so many steps are whole epochs."""
+        """Record the time if this number of steps is a whole number of epochs."""
         if done % self.steps == 0:
             self.at[done] = time.perf_counter()
             self.at[done] = time.perf_counter()
@@ -81,7 +81,7 @@ def step_seconds(precision: torch.dtype) -> float:
         )
         return min(b - a for a, b in pairwise(marks.at.values()))  # an epoch and the losses recorded after it
 
-    # Both record losses; evaluating the additional examples is measured and taken off.
+    # Both record losses; the time to evaluate the additional examples is measured and subtracted.
     short, long = BATCH * 2, BATCH * STEPS
     model = MODEL.build((28, 28), 10)
     model.initialise([generator("benchmark", 1)])
@@ -96,7 +96,7 @@ def step_seconds(precision: torch.dtype) -> float:
 
 
 def product_seconds(precision: torch.dtype) -> float:
-    """Sum of the seconds of a step's products: of each layer, of its input's and its weight's gradient."""
+    """Sum of the seconds of a step's products: of each layer, and of its input's and weight's gradients."""
     total = 0.0
     for fan_in, out in pairwise(WIDTHS):
         weight = torch.randn(out, fan_in).to(precision)
@@ -107,7 +107,7 @@ def product_seconds(precision: torch.dtype) -> float:
 
 
 def optimiser_seconds() -> float:
-    """Seconds that Adam's reads and writes take at the speed of a copy."""
+    """Seconds that the reads and writes of Adam take at the speed of a copy."""
     parameters = sum(p.numel() for p in MODEL.build((28, 28), 10).parameters())
     source = torch.randn(parameters)
     target = torch.empty_like(source)

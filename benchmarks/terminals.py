@@ -1,9 +1,9 @@
 """Run kd's commands under many encodings, widths and states of the standard streams, and print tables.
 
-python benchmarks/terminals.py     some three minutes
+python benchmarks/terminals.py     takes about three minutes
 
-A cell is the exit code. It is marked with ! if that is not the one expected, if a traceback or nothing came
-out, if the output is not in its encoding, or if a number of the widest output is cut at another width.
+A cell is the exit code. It is marked with ! if the code is not as expected, if the output is a traceback or
+empty, if it is not in its encoding, or if a number of the widest output is cut at another width.
 """
 
 import os
@@ -59,11 +59,11 @@ STREAMS = {
     "kd compare --json | true": 141,
     "kd --help | true": 141,
 }
-SILENT = ("2>/dev/full", "2>&-", ">&-", "| true")  # nothing may come out there
+SILENT = ("2>/dev/full", "2>&-", ">&-", "| true")  # the output may be empty here
 
 
 def run(command: str, encoding: str = "utf-8", columns: str = "80") -> tuple[int, bytes]:
-    """Run a command line of a shell; returns the exit code, and what it printed on both streams."""
+    """Run a shell command; returns the exit code, and the output on both streams."""
     locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     given = locale if encoding == "C locale" else {"PYTHONIOENCODING": encoding}
     kd = f"{shlex.quote(sys.executable)} -m kdcli"
@@ -90,7 +90,7 @@ def cell(command: str, code: int, expected: int, output: bytes, encoding: str = 
 
 
 def cut(widest: str, text: str) -> bool:
-    """Whether a text lacks a number that the widest one has, or has more ellipses."""
+    """Whether a text lacks a number of the widest text, or has more ellipses."""
     numbers = set(re.findall(r"\d[\d,.]*\d", widest)) - set(re.findall(r"\d[\d,.]*\d", text))
     return bool(numbers) or text.count("…") > widest.count("…")
 
@@ -115,7 +115,7 @@ def main() -> None:
         for columns in WIDTHS:
             code, out = run(command, columns=columns)
             widest = widest or out.decode()
-            # Latencies are measured anew each time, so numbers of the costs are not compared.
+            # Latencies are measured each time, so the numbers of costs are not compared.
             same = [re.sub(r"(?s)cost of.*?\n(?=\S+\n•)", "", text) for text in (widest, out.decode())]
             lost = "--json" not in command and "--csv" not in command and cut(*same)
             text = cell(command, code, expected, out)

@@ -1,11 +1,11 @@
-"""What single draws of the data say, how far they agree, and how often the interval over draws covers.
+"""Verdicts from single draws of the data, how well they agree, and the coverage of the interval over draws.
 
     python benchmarks/verdicts.py RUN [--outputs DIR] [--experiments N]
 
-RUN is a run of kd with many draws. Each draw by itself is judged as kd judges a run of one draw; a row says
-what these verdicts are, in which share of pairs two draws give the same one, and in which share of draws the
-interval covers the mean over all draws. Then experiments of 10 of the draws are put together at random, and
-kd's interval over draws is held against the mean of all: that needs a bank of hundreds of draws.
+RUN is a run of kd with many draws. Each draw is judged alone, as kd judges a run of one draw; a row has these
+verdicts, the share of pairs of draws with the same verdict, and the share of draws whose interval covers the
+mean over all draws. Then experiments of 10 random draws are made, and kd's interval over draws is compared
+with the mean of all draws: this needs a bank of hundreds of draws.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from kdcli.runs.experiment import Experiment
 from kdcli.stats import over_draws
 from kdcli.store import Store
 
-DRAWS = 10  # of an experiment
+DRAWS = 10  # in an experiment
 
 
 def main() -> None:
@@ -58,14 +58,14 @@ def compared(evidence: Evidence) -> Iterator[tuple[str, str, Versus]]:
 
 
 def judged_alone(evidence: Evidence, draw: int) -> dict[tuple[str, str], Versus]:
-    """Compare the students of one draw with their control, as in a run that has no other."""
+    """Compare the students of one draw with their control, as in a run with a single draw."""
     students = [of_draw(measured, draw) for measured in evidence.students]
     judged = against_control(students, evidence.compared, evidence.control, unpaired=False)
     return {(s.name, metric): versus for s in judged for metric, versus in s.versus.items()}
 
 
 def of_draw(measured: StudentsMeasured, draw: int) -> StudentsMeasured:
-    """Return what is measured of one draw."""
+    """Return the measurements of one draw."""
     return replace(
         measured,
         per_seed={metric: [values[draw]] for metric, values in measured.per_seed.items()},
@@ -75,7 +75,7 @@ def of_draw(measured: StudentsMeasured, draw: int) -> StudentsMeasured:
 
 
 def single_row(versus: Versus, singles: list[Versus]) -> list[str]:
-    """Return the row of a comparison: over all draws, and by single ones."""
+    """Return the row of a comparison: over all draws, and from single draws."""
     scale = 100 if METRICS[versus.metric].unit == "%" else 1
     by_draw = torch.tensor(versus.by_draw)
     mean = float(by_draw.mean())
@@ -95,7 +95,7 @@ def single_row(versus: Versus, singles: list[Versus]) -> list[str]:
 
 
 def coverage(versus: Versus, experiments: int) -> float:
-    """Return in which share of experiments the interval over draws covers the mean of the bank."""
+    """Return the share of experiments whose interval over draws covers the mean of the bank."""
     bank = torch.tensor(versus.by_draw, dtype=torch.float64)
     random = torch.Generator().manual_seed(0)
     covered = 0

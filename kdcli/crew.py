@@ -1,4 +1,4 @@
-"""What worker processes can do for the stages."""
+"""The kinds of work that worker processes do for the stages."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,10 @@ from kdcli.workers import Result, Tell
 
 
 def start(*, drawing: bool = False) -> None:
-    """Have workers ready before anything is used that does not survive a fork, and for `drawing` soon."""
+    """Start the server of workers before libraries are used that do not survive a fork.
+
+    For `drawing`, it imports Matplotlib in advance.
+    """
     workers.start({"train": _train, "draw": _draw}, _import_canvas if drawing else None)
 
 

@@ -1,7 +1,7 @@
-"""Exact inference on counts, for samples in which a normal approximation is no good.
+"""Exact inference on counts, for samples in which a normal approximation is poor.
 
-An approximation needs many examples that tell something: of 100 examples without an error a normal interval
-is 100 ± 0 %, and of four examples that two models disagree on it may call any majority a proof.
+An approximation needs many informative examples: for 100 examples without an error, a normal interval is
+100 ± 0 %, and for four examples that two models disagree on, it may find any majority significant.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from scipy.special import betaincinv
 
 
 def clopper_pearson(successes: float, n: float, level: float) -> tuple[float, float]:
-    """Return the ends of the exact interval of a share; it misses that in a share `level` of samples at most.
+    """Return the ends of the exact interval of a share; it misses it in at most a share `level` of samples.
 
-    Counts may be fractions, as those of several seeds on the same examples are (Korn and Graubard,
+    Counts may be fractions, as they are for several seeds on the same examples (Korn and Graubard,
     "Confidence intervals for proportions with small expected number of positive counts estimated from survey
     data", 1998). Clopper and Pearson, "The use of confidence or fiducial limits" (1934).
     """
@@ -29,16 +29,17 @@ def clopper_pearson(successes: float, n: float, level: float) -> tuple[float, fl
 def difference_of_shares(gained: float, lost: float, n: int, level: float) -> tuple[float, float]:
     """Return the ends of an interval of a difference of two shares of the same n examples.
 
-    It is `gained` / n − `lost` / n, of the examples that one model alone and that the other alone gets right.
-    Their exact intervals are put together as Zou and Donner do ("Construction of confidence limits about
-    effect measures", 2008), with the correlation of counts that exclude each other.
+    The difference is `gained` / n − `lost` / n: the examples that only the first model classifies correctly,
+    and those that only the other does. Their exact intervals are combined with the method of Zou and Donner
+    ("Construction of confidence limits about effect measures", 2008), with the correlation of counts that
+    exclude each other.
     """
     up, down = gained / n, lost / n
     (up_low, up_high), (down_low, down_high) = (clopper_pearson(k, n, level) for k in (gained, lost))
     against = math.sqrt(up * down / ((1 - up) * (1 - down))) if up < 1 and down < 1 else 0.0
 
-    def together(one: float, other: float) -> float:
-        return math.sqrt(one * one + other * other + 2 * against * one * other)
+    def together(up_gap: float, down_gap: float) -> float:
+        return math.sqrt(up_gap**2 + down_gap**2 + 2 * against * up_gap * down_gap)
 
     difference = up - down
     return (
@@ -48,11 +49,11 @@ def difference_of_shares(gained: float, lost: float, n: int, level: float) -> tu
 
 
 def sign_flips(values: Sequence[int]) -> float:
-    """Return how often a sum of whole numbers is as far from 0 if each is as likely with either sign.
+    """Return the probability that a sum of whole numbers is at least as far from 0 with random signs.
 
-    The exact p-value, two-sided, of all 2ⁿ signs. With numbers of ± 1 it is McNemar's exact test ("Note on
-    the sampling error of the difference between correlated proportions", 1947), which is a sign test; with
-    others Fisher's randomisation test ("The design of experiments", 1935, section 21).
+    It is the exact two-sided p-value over all 2ⁿ signs. If all numbers are ±1, this is McNemar's exact test
+    ("Note on the sampling error of the difference between correlated proportions", 1947), a sign test;
+    otherwise it is Fisher's randomisation test ("The design of experiments", 1935, section 21).
     """
     sizes = [abs(value) for value in values if value]
     total, reached = sum(sizes), abs(sum(values))

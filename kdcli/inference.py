@@ -1,21 +1,21 @@
-"""Means and differences with intervals and p-values, where a normal approximation is good and where not.
+"""Means and differences with intervals and p-values, whether or not a normal approximation is good.
 
-Over several draws of the data, and over seeds and many examples of a single one, the intervals of `stats`
-hold. In a single draw three things can be in the way:
+The intervals of `stats` hold over several draws of the data, and over seeds and many examples of a single
+draw. In a single draw they can fail for three reasons:
 
-A share rests on few examples. Where fewer than 30 differ from the rest, its interval is the exact one of
-Clopper and Pearson on as many examples as tell what the interval over seeds and examples does, though not on
-more than there are (Korn and Graubard, 1998). It is never ± 0.
+A share depends on few examples. If fewer than 30 differ from the rest, its interval is the exact one of
+Clopper and Pearson for the effective number of examples, which gives the variance over seeds and examples,
+but not for more examples than there are (Korn and Graubard, 1998). It is never ± 0.
 
-Two models differ on few examples. Where it is fewer than 50, the p-value is at least that of the exact test
-in which each example's difference is as likely the other way round, McNemar's; and the interval is at least
-as wide as the exact ones of the two shares.
+Two models differ on few examples. If it is fewer than 50, the p-value is at least that of an exact test in
+which the sign of each example's difference is random (McNemar's, with one seed), and the interval is at least
+as wide as the one from the exact intervals of the two shares.
 
-A few examples carry a mean difference, as of a loss that is huge where a confident model is wrong. A sample
-that happens to lack such examples then claims the opposite of the truth. So no verdict rests on fewer than 20
-examples, counted as their differences weigh: n / κ, where κ is the mean fourth power of the differences over
-the square of their mean square. Since κ ≥ γ² + 1 (Pearson, 1916), this is stricter than Cochran's rule
-n > 20 γ² ("Sampling techniques", 1977, section 2.15). `benchmarks/small_samples.py` chose the 20.
+A few examples dominate a mean difference, for example of a loss that is huge if a confident model is wrong. A
+sample that happens to lack such examples may then show the opposite of the truth. So a verdict needs at least
+20 effective examples: n / κ, where κ is the mean fourth power of the differences over the square of their
+mean square. Since κ ≥ γ² + 1 (Pearson, 1916), this is stricter than Cochran's rule n > 20 γ² ("Sampling
+techniques", 1977, section 2.15). The 20 was chosen with `benchmarks/small_samples.py`.
 """
 
 from __future__ import annotations
@@ -30,19 +30,20 @@ from torch import Tensor
 from kdcli.exact import clopper_pearson, difference_of_shares, sign_flips
 from kdcli.stats import INDEPENDENT, LEAST_P, LEVEL, Draws, Estimate, Sampled, mean_of, unpaired
 
-FEW_ODD = 30  # examples that differ from the rest, below which a share has an exact interval
-FEW_DISCORDANT = 50  # examples that two models differ on, below which they are compared exactly
-INFORMATIVE = 20  # examples that a verdict on a mean difference rests on at least
+FEW_ODD = 30  # with fewer examples that differ from the rest, a share has an exact interval
+FEW_DISCORDANT = 50  # with fewer examples that two models differ on, they are compared exactly
+INFORMATIVE = 20  # least number of effective examples for a verdict on a mean difference
 ROUNDING = 1e-9  # of a mean over seeds
 NORMAL = 1.959964  # the upper quantile of LEVEL / 2
 
 
 class Finding(NamedTuple):
-    """What a comparison found: a mean difference, None where it has no value, and how surprising it is.
+    """The result of a comparison: a mean difference with its interval and p-value.
 
-    `interval` is None where it has no ends, `p_value` where nothing can be told: `why` says what is in the
-    way. `by_draw` has the difference in each draw, NaN where both are infinite. `least` is what a single
-    example adds to a share that all seeds agree on; 0 of what is no share.
+    `difference` is None if both means are infinite, `interval` if it has no ends, and `p_value` if nothing
+    can be inferred; `why` then gives the reason. `by_draw` has the difference in each draw, NaN if both are
+    infinite. `least` is the part of a single example in a share that all seeds agree on; 0 for other
+    metrics.
     """
 
     difference: float | None
@@ -57,9 +58,9 @@ class Finding(NamedTuple):
 def estimate(
     values: Sequence[Tensor], how: Draws = INDEPENDENT, *, share: bool = False, subset: bool = False
 ) -> Estimate:
-    """Estimate the mean of `values (seeds, n)` of each draw; it is ∞ where any is, and then for certain.
+    """Estimate the mean of the `values (seeds, n)` of each draw; it is exactly ∞ if any value is infinite.
 
-    Of a `share` every value is 0 or 1. Of a `subset` each draw has values of other examples.
+    The values of a `share` are 0 or 1. Those of a `subset` belong to different examples in each draw.
     """
     if not all(bool(of_draw.isfinite().all()) for of_draw in values):
         return Estimate(math.inf, math.inf, math.inf)
@@ -68,19 +69,19 @@ def estimate(
 
 
 def _different(n: int, draws: int, how: Draws) -> int:
-    """Return how many different examples there are at least, n in each draw."""
+    """Return the least number of different examples over all draws, with n in each."""
     return n * draws if how == INDEPENDENT else n
 
 
 def _exact_share(values: Sequence[Tensor], sampled: Sampled, how: Draws) -> Estimate:
-    """Return the exact interval of a share where few examples differ from the rest, else the usual one."""
+    """Return the exact interval of a share if few examples differ from the rest, otherwise the usual one."""
     every = _different(min(of_draw.shape[1] for of_draw in values), len(values), how)
     odd = [min(int((v.amin(0) == 0).sum()), int((v.amax(0) == 1).sum())) for v in values]
     mean, half = sampled.mean, sampled.half_width()
     if (len(values) > 1 and half > 0) or sum(odd) >= FEW_ODD:
         return sampled.estimate
-    told = NORMAL**2 * mean * (1 - mean) / half**2 if half > 0 else math.inf
-    n = min(every, told)
+    effective = NORMAL**2 * mean * (1 - mean) / half**2 if half > 0 else math.inf
+    n = min(every, effective)
     return Estimate(mean, *clopper_pearson(n * mean, n, LEVEL))
 
 
@@ -94,9 +95,9 @@ def compare(
 ) -> Finding:
     """Compare the values `(seeds, n)` of two models on the same examples of each draw.
 
-    Within a single draw they are compared seed by seed if they are `paired`. Where one mean is infinite the
-    difference is, and what is tested is whether both have as many infinite values. Where both are there is no
-    difference to speak of. Values that say whether something holds are 0 or a `count`; others have none.
+    Within a single draw they are compared seed by seed if they are `paired`. If only one mean is infinite, so
+    is the difference, and the test is whether both have equally many infinite values. If both are, the
+    difference is None. Values that count something are 0 or `count`; for others `count` is 0.
     """
     pairs = list(zip(ones, others, strict=True))
     by_draw = tuple(float(one.double().mean() - other.double().mean()) for one, other in pairs)
@@ -108,7 +109,7 @@ def compare(
     if all(endless):
         return Finding(None, None, None, sampled, by_draw)
     found = Finding(sampled.mean, sampled.estimate[1:], sampled.p_value, sampled, by_draw)
-    if len(pairs) == 1 or how.shared_test:  # then the same examples tell everything
+    if len(pairs) == 1 or how.shared_test:  # all draws have the same examples
         means = torch.stack([one.double().mean(0) - other.double().mean(0) for one, other in pairs]).mean(0)
         scale = len(pairs) * math.lcm(*(len(values) for pair in pairs for values in pair))
         found = _exactly(means, scale, found, count) if count else _unless_skewed(means, found)
@@ -122,7 +123,7 @@ def compare(
 
 
 def _difference(pairs: Sequence[tuple[Tensor, Tensor]], *, paired: bool, how: Draws) -> Sampled:
-    """Return the mean difference, and how it varies."""
+    """Return the mean difference with its variance."""
     if paired:
         return mean_of([one - other for one, other in pairs], how)
     if len(pairs) > 1:  # draws are paired whatever their seeds
@@ -131,7 +132,7 @@ def _difference(pairs: Sequence[tuple[Tensor, Tensor]], *, paired: bool, how: Dr
 
 
 def _exactly(means: Tensor, scale: int, found: Finding, count: float) -> Finding:
-    """Return what was found of shares, with exact inference where few examples are discordant.
+    """Return the comparison of two shares, with exact inference if few examples are discordant.
 
     `means (n,)` are the mean differences of each example, whole multiples of `count` / `scale`.
     """
@@ -151,7 +152,7 @@ def _exactly(means: Tensor, scale: int, found: Finding, count: float) -> Finding
 
 
 def _unless_skewed(means: Tensor, found: Finding) -> Finding:
-    """Return what was found of a mean difference, without a verdict where a few examples carry it."""
+    """Return the comparison, without a verdict if a few examples dominate the mean difference."""
     squares = means.square()
     total = float(squares.sum())
     if total == 0 or found.p_value is None:
@@ -159,7 +160,5 @@ def _unless_skewed(means: Tensor, found: Finding) -> Finding:
     informative = total**2 / float(squares.square().sum())
     if informative >= INFORMATIVE:
         return found
-    carry = f"about {informative:.0f} of {len(squares):,} examples carry the difference"
-    return found._replace(
-        interval=None, p_value=None, why=f"too skewed: {carry}, and {INFORMATIVE} would have to"
-    )
+    carry = f"about {informative:.0f} of {len(squares):,} examples make up the difference"
+    return found._replace(interval=None, p_value=None, why=f"too skewed: {carry}, and {INFORMATIVE} must")

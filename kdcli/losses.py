@@ -1,6 +1,6 @@
 """Losses as pure functions of logits and target, and the objective that a stack of models minimises.
 
-The usual one, of every target:
+The usual loss, for every target:
 
     (1 - w) · T² · KL(target ‖ softmax(z / T))  +  w · cross-entropy(y, softmax(z))
 
@@ -8,7 +8,7 @@ after Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network" (
 with the divergence in place of the cross-entropy, so that a perfect match scores 0. With a
 one-hot target, T = 1 and w = 0 it is the cross-entropy with that label.
 
-Everywhere here the class axis is the last but one and the example axis the last,
+Throughout this module, the class axis is the last but one and the example axis the last,
 `(..., n_classes, n)`: the layout in which a stack of models computes.
 """
 
@@ -30,7 +30,7 @@ def distillation_loss(
     `logits` and `target` are `(..., n_classes, n)`, the result `(...,)` float64; a temperature tensor
     broadcasts against `logits`, and `weights` of the examples against
     `(..., n)`. A target probability of 0 contributes 0; the loss is infinite
-    only where the student excludes what the target allows.
+    only if the student gives probability 0 to a class that the target allows.
 
     With q the target, p the student's probabilities and u = log p − log q, the divergence is the sum of
     p − q − q·u: no term is negative, and all are exactly 0 at a perfect match. It is computed as
@@ -53,8 +53,8 @@ def distillation_gradient(
 ) -> Tensor:
     """Gradient of `distillation_loss` in the logits: T · (softmax(logits / T) − target) / n.
 
-    In closed form and in the precision of the logits, because the value of the loss is needed only where
-    a curve records it. `examples` is the n to divide by, where the logits are a part of a batch.
+    It is computed in closed form, in the precision of the logits, because the value of the loss is needed
+    only where a curve records it. `examples` is the n to divide by, if the logits are a part of a batch.
     """
     if isinstance(temperature, Tensor):
         temperature = temperature.to(logits.dtype)
@@ -71,10 +71,10 @@ def distillation_gradient(
 class Loss:
     """A loss of logits under a target, both `(..., n_classes, n)`, at a temperature.
 
-    value     called as `value(logits, target, temperature, weights)`, gives the loss `(...,)` float64; the
-              weights of the examples `(..., n)` are None where all are 1
-    gradient  called as `gradient(logits, target, temperature, examples)`, gives that of `value` in the
-              logits, as a part of so many `examples` of weight 1; None leaves it to automatic
+    value     `value(logits, target, temperature, weights)` returns the loss `(...,)` float64; the weights
+              of the examples `(..., n)` are None if all are 1
+    gradient  `gradient(logits, target, temperature, examples)` returns the gradient of `value` in the
+              logits, which are a part of `examples` examples of weight 1; None means automatic
               differentiation
     is_mean   whether it is a mean over examples: then batches and splits may be computed in pieces
     """
@@ -86,7 +86,7 @@ class Loss:
     def gradient_of(
         self, logits: Tensor, target: Tensor, temperature: Tensor, weights: Tensor | None, examples: int
     ) -> Tensor:
-        """Return the gradient of the sum of `value` in the logits, a part of so many examples."""
+        """Return the gradient of the sum of `value` in the logits, which are a part of all `examples`."""
         if self.gradient is not None:
             return _weighted(self.gradient(logits, target, temperature, examples), weights)
         with torch.enable_grad():
@@ -105,18 +105,18 @@ LOSSES = MappingProxyType({"kl": Loss(distillation_loss, distillation_gradient)}
 
 @dataclass(frozen=True)
 class Objective:
-    """What a stack learns on one split: a target for each set and draw, a temperature and a label weight.
+    """The objective of a stack on one split: targets, temperatures and label weights.
 
     target        (draws, 1, sets, n_classes, n)  probabilities; float64, for losses at high temperatures;
-                                                  with `seeds` in place of the 1 where each has its own
+                                                  with `seeds` in place of the 1 if each has its own
     temperature   (sets, 1, 1)                    T of each set, float64 as well
     labels        (draws, 1, 1, n_classes, n)     one-hot true labels
-    label_weight  (sets, 1, 1)                    w of each set; None where every w is 0
+    label_weight  (sets, 1, 1)                    w of each set; None if every w is 0
     loss_name                                     the loss under the target, one of LOSSES
-    weights       (draws, 1, 1, n)                of the examples, float64; None where all are 1
+    weights       (draws, 1, 1, n)                weights of the examples, float64; None if all are 1
 
-    Logits come as `(draws, seeds, sets, n_classes, batch)`; a batch that each seed has for itself has a
-    target for each, in place of the 1.
+    Logits are `(draws, seeds, sets, n_classes, batch)`. If each seed has a batch of its own, so has the
+    target: `seeds` in place of the 1.
     """
 
     target: Tensor
@@ -158,7 +158,7 @@ class Objective:
         return replace(self, target=taken(self.target), labels=labels, weights=weights)
 
     def part(self, start: int, stop: int) -> "Objective":
-        """Return the objective on a run of examples."""
+        """Return the objective on the examples from `start` to `stop`."""
         run = (..., slice(start, stop))
         weights = None if self.weights is None else self.weights[run]
         return replace(self, target=self.target[run], labels=self.labels[run], weights=weights)
@@ -179,7 +179,7 @@ class Objective:
     def gradient(self, logits: Tensor, examples: int | None = None) -> Tensor:
         """Return the gradient of the sum of `loss` over members, in the shape of the logits.
 
-        `examples` is the number of examples in the whole batch, where these are a part of it.
+        `examples` is the number of examples in the whole batch, if the logits are a part of it.
         """
         n = examples or logits.shape[-1]
         loss = LOSSES[self.loss_name]

@@ -1,4 +1,4 @@
-"""Metrics: the mean or the sum of one value for each example, whose spread tells how uncertain it is."""
+"""Metrics: the mean or the sum of one value for each example; the spread of the values gives its interval."""
 
 from __future__ import annotations
 
@@ -36,20 +36,21 @@ from kdcli.scored import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-HUGE = 1e6  # from which a value is written with its power of ten
-RECORDED = ("accuracy", "errors", "nll")  # with each model, as soon as it is trained
+HUGE = 1e6  # values from this limit up are written with a power of ten
+RECORDED = ("accuracy", "errors", "nll")  # recorded with each model as soon as it is trained
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: what it is, what it needs, and how it reads.
+    """A metric: how it is computed, what it needs, and how it is shown.
 
-    `values` gives one value for each example. `total` metrics are their sum over examples, others their mean.
-    `unit` is "%", "nats", or empty; "%" is shown as hundred times the number. Values are from 0 to `most`.
-    One with a `short` title, in lines, stands in the table without verdicts. One of a `subset` of examples
-    may look at others in each draw; one `for_own` data is measured of those, and where it is asked for. One
-    that `counts` examples has values of 0 and 1; one `by_class` weighs each class alike, however rare. One
-    that is not `inferred` has neither an interval nor verdicts: a mean over examples is not all it is.
+    `values` returns one value for each example. `total` metrics are their sum over examples, others their
+    mean. `unit` is "%", "nats", or empty; "%" is shown as a hundred times the number. Values are from 0 to
+    `most`. A metric with a `short` title, broken into lines, is in the table without verdicts. A metric of a
+    `subset` may use different examples in each draw. A metric `for_own` data is measured on the user's own
+    data, and on others if it is asked for. A metric that `counts` examples has values of 0 and 1; a metric
+    `by_class` weights all classes equally, however rare. A metric that is not `inferred` has neither an
+    interval nor verdicts, because it is not simply a mean over examples.
     """
 
     summary: str
@@ -68,17 +69,17 @@ class Metric:
     inferred: bool = True
 
     def scale(self, values: Tensor) -> int:
-        """Return what a mean over examples is to be multiplied by: their number for totals."""
+        """Return the factor of a mean over examples: their number for totals, otherwise 1."""
         return values.shape[-1] if self.total else 1
 
 
 METRICS = MappingProxyType(
     {
         "accuracy": Metric(
-            "share of examples that are got right", "accuracy", hits, "higher", "%", counts=True
+            "share of examples that are classified correctly", "accuracy", hits, "higher", "%", counts=True
         ),
         "errors": Metric(
-            "number of examples that are got wrong",
+            "number of examples that are misclassified",
             "errors",
             misses,
             "lower",
@@ -109,7 +110,7 @@ METRICS = MappingProxyType(
             inferred=False,
         ),
         "reliability": Metric(
-            "part of the Brier score that better calibration would take off, without bias",
+            "part of the Brier score that perfect calibration would remove, corrected for bias",
             "reliability",
             reliability,
             "lower",
@@ -118,7 +119,7 @@ METRICS = MappingProxyType(
             inferred=False,
         ),
         "resolution": Metric(
-            "part of the Brier score that telling examples apart takes off, without bias",
+            "reduction of the Brier score by telling examples apart, corrected for bias",
             "resolution",
             resolution,
             "higher",
@@ -126,7 +127,7 @@ METRICS = MappingProxyType(
             inferred=False,
         ),
         "agreement": Metric(
-            "share of examples on which the class is the teacher's",
+            "share of examples on which the predicted class is the teacher's",
             "agreement with the teacher",
             agreement,
             "higher",
@@ -136,7 +137,7 @@ METRICS = MappingProxyType(
             counts=True,
         ),
         "agreement_where_right": Metric(
-            "the same where the teacher is right",
+            "agreement on the examples that the teacher classifies correctly",
             "agreement where the teacher is right",
             agreement_where_right,
             "higher",
@@ -146,7 +147,7 @@ METRICS = MappingProxyType(
             counts=True,
         ),
         "agreement_where_wrong": Metric(
-            "the same where the teacher is wrong",
+            "agreement on the examples that the teacher misclassifies",
             "agreement where the teacher is wrong",
             agreement_where_wrong,
             "higher",
@@ -194,7 +195,7 @@ METRICS = MappingProxyType(
             by_class=True,
         ),
         "excess_error": Metric(
-            "error above the Bayes error, by the exact posterior",
+            "error above the Bayes error, computed from the exact posterior",
             "excess error",
             excess_error,
             "lower",
@@ -234,6 +235,6 @@ def measure(scored: Scored, names: Iterable[str] = RECORDED) -> dict[str, list[f
 
 
 def mean_over(by_draw: Sequence[Sequence[float]]) -> float:
-    """Return the mean of a metric over draws and seeds; that of a single model as it is."""
+    """Return the mean of a metric over draws and seeds; the value of a single model is not rounded."""
     values = list(chain(*by_draw))
     return values[0] if len(values) == 1 else fmean(values)

@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     Rows = ArrayLike | pl.DataFrame | Sequence[Mapping[str, Any]]
 
 
-TEXT = "x has values that are no numbers: rows as they stand in a file are a DataFrame or a list of dicts"
+TEXT = "x has values that are not numbers: pass rows of a table as a DataFrame or a list of dicts"
 
 
 @contextmanager
 def _hints_as_text() -> Iterator[None]:
-    """Spell the commands in the hint of an error, as a person reads it."""
+    """Turn the hint of an error, which may have commands, into text."""
     try:
         yield
     except KdError as error:
@@ -65,11 +65,11 @@ class Model:
     def predict_proba(self, x: Rows) -> NDArray[np.float64]:
         """Return class probabilities `(n, n_classes)`.
 
-        `x` has rows as they stand in a file, whose columns go by name (a Polars or pandas DataFrame, or a
-        list of dicts), or an array of objects with the columns that are learned from, in their order; or it
-        has examples `(n, *features)`, unscaled as `OpenRun.split` gives them. Raises ValueError for examples
-        of another shape, or with values that are not finite, and `KdError` for a column that is missing or a
-        value that is not of its kind.
+        `x` has rows as they are in a file, with named columns (a Polars or pandas DataFrame, or a list of
+        dicts), or as an array of objects with the columns that models learn from, in order; or it has
+        examples `(n, *features)`, unscaled as `OpenRun.split` returns them. Raises ValueError for examples
+        with another shape, or with values that are not finite, and `KdError` for a missing column or a value
+        that is not of the kind of its column.
         """
         logits = self._stack.predict(self._features(x))[0]
         probabilities: NDArray[np.float64] = logits.double().softmax(1).numpy()
@@ -102,17 +102,17 @@ class Model:
         return names
 
     def fit(self, x: Rows, y: ArrayLike) -> Model:
-        """Raise TypeError: models are trained by `kd`. scikit-learn's tools ask for the method."""
-        raise TypeError("a model of a run is trained already, and kd trains others")
+        """Raise TypeError: `kd` trains models. Tools of scikit-learn require that the method exists."""
+        raise TypeError("a model of a run is already trained; kd trains new ones")
 
     def __sklearn_tags__(self) -> Any:
-        """Say that it is a classifier, which scikit-learn's displays ask for."""
+        """Tell the displays of scikit-learn that this is a classifier."""
         from sklearn.utils import ClassifierTags, Tags, TargetTags
 
         return Tags("classifier", TargetTags(required=True), classifier_tags=ClassifierTags())
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Say that it is trained."""
+        """Tell scikit-learn that this model is trained."""
         return True
 
 
@@ -120,7 +120,7 @@ class Model:
 class Students:
     """The students of one set: one for each seed of each draw of the data.
 
-    `settings` is what they were taught and trained with, as `meta.json` records it.
+    `settings` has their target and how they were trained, as `meta.json` records it.
     """
 
     name: str
@@ -156,7 +156,7 @@ class Students:
 
 
 class _Sets(dict[str, Students]):
-    """Student sets by name; another name is refused with the nearest one."""
+    """Student sets by name; an unknown name raises an error with the nearest one."""
 
     def __missing__(self, name: str) -> Students:
         raise unknown("student set", name, self)
@@ -193,7 +193,7 @@ class OpenRun:
     @property
     @_hints_as_text()
     def feature_names(self) -> tuple[str, ...]:
-        """The names of the features; none of pixels."""
+        """The names of the features; empty for pixels."""
         return self._experiment.data.description.feature_names
 
     @property
@@ -206,8 +206,8 @@ class OpenRun:
     def split(self, name: str, draw: int = 0) -> tuple[NDArray[Any], NDArray[np.str_]]:
         """Return x `(n, *features)` and the classes of its examples, by name, `(n,)`.
 
-        `name` is "train", "val" or "test"; raises `UsageError` for any other, and for a draw that there is
-        none of.
+        `name` is "train", "val" or "test"; raises `UsageError` for any other, and for a draw that does not
+        exist.
         """
         if name not in SPLITS:
             raise unknown("split", name, SPLITS)
@@ -222,7 +222,7 @@ class OpenRun:
 
     @_hints_as_text()
     def teacher_of(self, draw: int) -> Model:
-        """Return the teacher of a draw; raises `UsageError` for one that is not there, else as `teacher`."""
+        """Return the teacher of a draw; raises `UsageError` if there is no such draw, else as `teacher`."""
         trained = self._experiment.teacher
         _check_draw(draw, self.draws)
         member = trained.member(trained.load_model(), 0, draw)
@@ -233,7 +233,7 @@ class OpenRun:
     def student_sets(self) -> dict[str, Students]:
         """The student sets that are not stale, by the names of their folders, in their usual order.
 
-        Another name raises `UsageError`.
+        Any other name raises `UsageError`.
         """
         return _Sets(
             (trained.folder, Students(trained.folder, trained.set.to_record(), trained.set.seeds, trained))
@@ -260,7 +260,7 @@ class OpenRun:
     ) -> dict[str, Any]:
         """Compare the students with their controls; returns and writes what `kd compare --json` prints.
 
-        The options are those of the command, and so are the errors.
+        The options and the errors are those of the command.
         """
         with self._experiment.run.locked():
             made = compare(
@@ -270,9 +270,9 @@ class OpenRun:
 
     @_hints_as_text()
     def export(self, name: str | None = None, file_format: str = "python", **options: Any) -> dict[str, Any]:
-        """Write a student as one file for elsewhere; returns what `kd export --json` prints.
+        """Export a student as one file; returns what `kd export --json` prints.
 
-        The `options` are `out`, `encoded`, `seed` and `draw`, as those of the command; so are the errors.
+        The `options` `out`, `encoded`, `seed` and `draw` are those of the command, and so are the errors.
         """
         with self._experiment.run.locked():
             return export(self._experiment, name, file_format=file_format, **options).document()
@@ -281,8 +281,8 @@ class OpenRun:
 def _check_draw(draw: int, draws: int) -> None:
     """Raise `UsageError` unless there is such a draw."""
     if type(draw) is not int or draw not in range(draws):
-        there = f"draws: 0 to {draws - 1}" if draws > 1 else "there is draw 0"
-        raise UsageError(f"there is no draw {draw}", there)
+        hint = f"draws: 0 to {draws - 1}" if draws > 1 else "the only draw is 0"
+        raise UsageError(f"there is no draw {draw}", hint)
 
 
 def _model(name: str, trained: Trained[Any], member: Stack) -> Model:

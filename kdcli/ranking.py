@@ -1,10 +1,10 @@
-"""How well scores rank examples of a class before others, as one value for each example.
+"""Metrics of ranking, how well scores rank the examples of a class above others: one value for each example.
 
-scores    (..., n)   larger for what is likelier of the class
+scores    (..., n)   larger for examples that are more likely of the class
 positive  (n,)       whether an example is of the class
 
-The mean of an example's values is the metric, and their variance is that of its first-order expansion in the
-examples: so intervals are those of a mean (DeLong, DeLong and Clarke-Pearson, 1988, for the area).
+The mean of the examples' values is the metric, and their variance is that of its first-order expansion in the
+examples, so intervals are those of a mean (DeLong, DeLong and Clarke-Pearson, 1988, for the area).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def area_values(scores: Tensor, positive: Tensor) -> Tensor:
 
 
 def _share_below(values: Tensor, others: Tensor) -> Tensor:
-    """Return which share of `others (..., m)` is below each of the values `(..., n)`; equal ones by half."""
+    """Return the share of `others (..., m)` below each of the `values (..., n)`; equal ones count half."""
     ordered = others.sort(-1).values
     below, upto = (torch.searchsorted(ordered, values, right=right) for right in (False, True))
     return (below + upto).to(values.dtype) / (2 * others.shape[-1])
@@ -35,8 +35,8 @@ def _share_below(values: Tensor, others: Tensor) -> Tensor:
 def precision_values(scores: Tensor, positive: Tensor) -> Tensor:
     """Return the values `(..., n)` whose mean is the average precision.
 
-    That is the mean over positive examples of the precision among those scored as high as it. Each example
-    counts besides for what it does to the precision of the positive examples that are scored no higher.
+    That is the mean over positive examples of the precision among all examples with at least their score.
+    Each example also counts for its effect on the precision of the positive examples scored no higher.
     """
     ordered, all_ordered = scores[..., positive].sort(-1).values, scores.sort(-1).values
     found, flagged = (s.shape[-1] - torch.searchsorted(s, ordered) for s in (ordered, all_ordered))

@@ -1,7 +1,7 @@
-"""Independent random streams, each named by what it is for.
+"""Independent random streams, each named by its purpose.
 
-A stream depends on its name alone: the student of seed 3 starts from the same weights
-whatever is trained beside it, and seed 3 of the data is unrelated to seed 3 of a student.
+A stream depends only on its name: the student of seed 3 starts from the same weights
+whatever is trained with it, and seed 3 of the data is unrelated to seed 3 of a student.
 Each draw of the data has streams of its own.
 """
 
@@ -11,13 +11,13 @@ import torch
 
 
 def generator(purpose: str, seed: int, draw: int = 0) -> torch.Generator:
-    """Return the CPU generator of the stream `purpose` of `seed`, in this draw."""
+    """Return the CPU generator of the stream named `purpose`, for this seed and draw."""
     digest = _digest(purpose, seed, draw)
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))
 
 
 def state(purpose: str, seed: int, draw: int = 0) -> int:
-    """Return 32 bits that start the stream `purpose` of `seed` in a library with generators of its own."""
+    """Return a 32-bit seed of the stream `purpose`, for a library with generators of its own."""
     return int.from_bytes(_digest(purpose, seed, draw)[:4], "big")
 
 

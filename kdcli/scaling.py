@@ -1,4 +1,4 @@
-"""Temperature scaling: one number for each model that calibrates it and changes no class.
+"""Temperature scaling: one number for each model that calibrates it without changing its predicted classes.
 
 Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks" (2017).
 """
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LEAST, MOST = 0.05, 20.0  # of the temperature
-EDGE = 1e-6  # share of the lowest temperature within which it was not found, but is the end
-STEPS = 60  # that halve the interval in which its logarithm lies
+EDGE = 1e-6  # a temperature this close to the lowest, relatively, is the end of the search, not a minimum
+STEPS = 60  # of bisection on the logarithm of the temperature
 
 
 def temperature(logits: Tensor, y: Tensor) -> Tensor:
     """Return the temperatures `(...)` at which `logits (..., n, n_classes)` have the lowest NLL of `y (n,)`.
 
-    The NLL of logits · β is convex in β = 1 / T, and its derivative is the mean expected logit less that of
-    the label: where that is 0 is found by bisection. 1 where a model excludes a label, which no temperature
-    mends, and where it has all labels right: they would have it ever surer, which is no calibration.
+    The NLL of logits · β is convex in β = 1 / T, and its derivative is the mean expected logit minus the mean
+    logit of the label: bisection finds its zero. The result is 1 if a model gives a label probability 0, as
+    no temperature helps, and if it predicts all labels: the NLL then falls without end as T falls.
     """
     import torch
 

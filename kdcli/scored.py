@@ -1,10 +1,10 @@
-"""What models said on labelled examples, and how good it is: one value for each example, in log space.
+"""The scores of models on labelled examples: one value for each example, computed in log space.
 
-No probability is clipped: a model that excludes what happened has an infinite likelihood loss.
+No probability is clipped: a model that gives probability 0 to a label has an infinite NLL there.
 
     scored.logits      (..., n, n_classes)
     scored.y           (n,)
-    values             (..., n)             or of those examples that a function looks at
+    values             (..., n)             or fewer, for a function that uses a subset of the examples
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from torch import Tensor
 
-BINS = 15  # of a probability, equally wide, for what is said of calibration
+BINS = 15  # equally wide bins of a probability, for measures of calibration
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What a model said on n examples, and what it is held against.
+    """The logits of one or several models on n examples, and what they are compared with.
 
-    logits      (..., n, n_classes)  of one model, or of several
+    logits      (..., n, n_classes)  logits of one model, or of several
     y           (n,)                 labels
     teacher     (n, n_classes)       the teacher's logits, or None
-    posterior   (n, n_classes)       exact P(y|x), or None where it is not known
+    posterior   (n, n_classes)       exact P(y|x), or None if it is not known
     scaling     (...)                temperatures that calibrate the models on validation examples, or None
     """
 
@@ -59,9 +59,9 @@ class Scored:
 
 
 def given(source: Tensor | None) -> Tensor:
-    """Return what a metric needs; raises ValueError where it was not given (see `Metric.needs`)."""
+    """Return the tensor that a metric needs; raises ValueError if it was not given (see `Metric.needs`)."""
     if source is None:
-        raise ValueError("this metric is computed from something that was not given; see Metric.needs")
+        raise ValueError("this metric needs a tensor that was not given; see Metric.needs")
     return source
 
 
@@ -71,7 +71,7 @@ def hits(scored: Scored) -> Tensor:
 
 
 def misses(scored: Scored) -> Tensor:
-    """Whether each example's most probable class is another than its label, 1.0 or 0.0."""
+    """Whether each example's most probable class differs from its label, 1.0 or 0.0."""
     return 1 - hits(scored)
 
 
@@ -82,7 +82,7 @@ def nll(scored: Scored) -> Tensor:
 
 
 def nll_scaled(scored: Scored) -> Tensor:
-    """NLL of each example's label after temperature scaling, in nats: calibration apart, what is known."""
+    """NLL of each example's label after temperature scaling, in nats: what is left without miscalibration."""
     scaled = scored.logits.double() / given(scored.scaling)[..., None, None]
     return nll(Scored(scaled, scored.y))
 
@@ -99,11 +99,11 @@ def brier(scored: Scored) -> Tensor:
 
 
 def calibration_gap(scored: Scored) -> Tensor:
-    """Each example's part of the expected calibration error, whose mean is that error.
+    """Each example's part of the expected calibration error, which is the mean of these values.
 
     Examples are put in BINS equally wide bins of their top probability. A bin's gap is the mean of top
-    probability less hit; an example counts with its own such difference, and the sign of its bin's gap.
-    On few examples it is biased upwards, the more the wider the top probabilities spread: so it has no
+    probability minus hit; an example counts with its own difference and the sign of its bin's gap. With few
+    examples the error is biased upwards, more so if the top probabilities are widely spread: so it has no
     interval.
     Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning" (2015).
     """
@@ -113,10 +113,10 @@ def calibration_gap(scored: Scored) -> Tensor:
 
 
 class Binned(NamedTuple):
-    """Probabilities of classes put in bins, those of one class together: `(..., n_classes, n)` each.
+    """Probabilities of classes in bins, separately for each class: `(..., n_classes, n)` each.
 
-    Of the bin of each example they are the mean probability, the frequency of the class, and the part of
-    that frequency's square that is noise. `base (..., n_classes, 1)` are the frequencies among all examples.
+    They describe the bin of each example: its mean probability, the frequency of the class, and the part of
+    that frequency's square that is noise. `base (..., n_classes, 1)` are the frequencies in all examples.
     """
 
     p: Tensor
@@ -126,7 +126,7 @@ class Binned(NamedTuple):
 
     @classmethod
     def of(cls, scored: Scored) -> Binned:
-        """Put what models said in BINS equally wide bins."""
+        """Put the probabilities of models in BINS equally wide bins."""
         import torch
         from torch.nn.functional import one_hot
 
@@ -135,7 +135,7 @@ class Binned(NamedTuple):
         bins = bins_of(p)
         counts = bin_sums(p.new_ones(()).expand_as(p), bins).gather(-1, bins)
         mean, frequency = (bin_sums(values, bins).gather(-1, bins) / counts for values in (p, happened))
-        # A single example tells nothing of how frequencies vary: there probabilities are believed.
+        # A single example does not show how frequencies vary, so its noise follows from the probability.
         noise = frequency * (1 - frequency) / (counts - 1).clamp(min=1)
         noise = torch.where(counts > 1, noise, mean * (1 - mean))
         return cls(mean, frequency, noise, happened.mean(-1, keepdim=True))
@@ -144,12 +144,12 @@ class Binned(NamedTuple):
 def reliability(scored: Scored) -> Tensor:
     """Each example's part of the Brier score's reliability: how far probabilities are from frequencies.
 
-    The mean over examples is Σ_k Σ_b n_b / n · (mean probability − frequency of class k in bin b)², less
-    what chance adds to it: without bias for calibrated models, it may fall below 0. With `resolution`,
+    The mean over examples is Σ_k Σ_b n_b / n · (mean probability − frequency of class k in bin b)², minus the
+    expected effect of chance. So it is unbiased for calibrated models, and may be below 0. With `resolution`,
 
         Brier score = reliability − resolution + Σ_k f_k (1 − f_k) · n / (n − 1),
 
-    f_k being the frequencies of the classes, but for what probabilities vary within bins.
+    where f_k are the frequencies of the classes, up to the variation of probabilities within bins.
     Murphy, "A new vector partition of the probability score" (1973); Ferro and Fricker, "A bias-corrected
     decomposition of the Brier score" (2012).
     """
@@ -158,9 +158,9 @@ def reliability(scored: Scored) -> Tensor:
 
 
 def resolution(scored: Scored) -> Tensor:
-    """Each example's part of the Brier score's resolution: how far bins' frequencies are from those of all.
+    """Each example's part of the Brier score's resolution: how far frequencies in bins are from the overall.
 
-    See `reliability`. A model that says the same of every example has none.
+    See `reliability`. A model that predicts the same for every example has a resolution of 0.
     """
     binned, n = Binned.of(scored), len(scored.y)
     of_all = binned.base * (1 - binned.base) / max(1, n - 1)
@@ -209,10 +209,10 @@ def kl_teacher(scored: Scored) -> Tensor:
 
 
 def balanced_hits(scored: Scored) -> Tensor:
-    """Return values whose mean is the mean recall of the classes that there are, and which vary as it does.
+    """Return values whose mean is the mean recall of the classes in y, and whose variance is right for it.
 
-    Each is that mean, and how far the example's hit is from its class's recall, weighted so that each class
-    counts alike (see `ranking`).
+    Each value is that mean plus the difference of the example's hit from its class's recall, weighted so that
+    all classes count equally (see `ranking`).
     """
     right = hits(scored)
     counts = scored.y.bincount(minlength=scored.logits.shape[-1])
@@ -231,14 +231,14 @@ def roc_area(scored: Scored) -> Tensor:
 
 
 def average_precision(scored: Scored) -> Tensor:
-    """Return the average precision of each class against the rest, averaged; of two, that of the rarer."""
+    """Return the mean over classes of the average precision against the rest; for two, that of the rarer."""
     from kdcli.ranking import precision_values
 
     return _of_classes(scored, precision_values)
 
 
 def _of_classes(scored: Scored, values: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Average values of a ranking over the classes that there are; of two take the rarer."""
+    """Average the values of a ranking metric over the classes in y; of two classes, take the rarer."""
     import torch
 
     counts = scored.y.bincount(minlength=scored.logits.shape[-1])
@@ -251,10 +251,10 @@ def _of_classes(scored: Scored, values: Callable[[Tensor, Tensor], Tensor]) -> T
 
 
 def excess_error(scored: Scored) -> Tensor:
-    """How much likelier than the Bayes classifier the model is to err on each example, by the posterior.
+    """How much more likely than the Bayes classifier the model is to err on each example, from the posterior.
 
-    max_c P(c|x) − P(predicted|x): its mean is the model's error less the Bayes error without the chance
-    of the labels, and 0 for the Bayes classifier.
+    It is max_c P(c|x) − P(predicted|x). Its mean is the model's error minus the Bayes error, without the
+    randomness of the labels; it is 0 for the Bayes classifier.
     """
     posterior = given(scored.posterior)
     chosen = posterior.expand_as(scored.log_p).gather(-1, scored.predicted.unsqueeze(-1)).squeeze(-1)
@@ -272,9 +272,9 @@ def entropy(log_p: Tensor) -> Tensor:
 
 
 def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """KL(p ‖ q) of the last axis, in nats; classes with p = 0 add 0, and it is ∞ where q excludes others."""
+    """KL(p ‖ q) over the last axis, in nats; classes with p = 0 add 0, and others with q = 0 add ∞."""
     import torch
 
     p = log_p.exp()
     terms = torch.where(p > 0, p * (log_p - log_q), 0.0)
-    return terms.sum(-1).clamp(min=0.0)  # rounding may leave a little less than nothing
+    return terms.sum(-1).clamp(min=0.0)  # rounding may leave a tiny negative number

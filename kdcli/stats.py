@@ -1,28 +1,29 @@
 """Means over seeds and test examples, their differences, and intervals that cover the spread of both.
 
 Values are `(seeds, n)`: a metric of every seed on every test example. Seeds and examples are crossed, so
-with S seeds the mean varies with the sample of either, and by what is left over:
+with S seeds the variance of the mean has a part for each, and a residual:
 
     Var(mean) = σ²_seeds / S  +  σ²_examples / n  +  σ²_rest / (S · n)
 
-Mean squares of the two margins estimate the first and the second term, each with the third; once it is
-taken out of one of them (Henderson, "Estimation of variance and covariance components", 1953), the parts
+Mean squares of the two margins estimate the first and the second term, each together with the third. When
+the third is subtracted from one of them (Henderson, "Estimation of variance and covariance components",
+1953), the parts
     A = var_s(mean over examples) / S          on S − 1 degrees of freedom
     B = var_i(mean over seeds) / n − rest      on n − 1
 
-add up to the variance without bias. The half-width of the interval is √(t²_A · A + t²_B · B), each part
-with its own quantile of Student's t. Banerjee ("Approximate confidence interval for linear functions of
-means of k populations when the population variances are not equal", Sankhyā, 1961) shows that this covers
-at least as often as it says, from two seeds on, where a t with pooled degrees of freedom (Welch,
-Satterthwaite) covers only 87 %. A few seeds may agree by chance, as counts do; so t²_A · A is never taken
-below t² · rest, which is measured on many degrees of freedom. `benchmarks/coverage.py` measures it all.
+add up to an unbiased estimate of the variance. The half-width of the interval is √(t²_A · A + t²_B · B), with
+a quantile of Student's t for each part. Banerjee ("Approximate confidence interval for linear functions of
+means of k populations when the population variances are not equal", Sankhyā, 1961) shows that the coverage is
+at least nominal, from two seeds on, whereas a t with pooled degrees of freedom (Welch, Satterthwaite) covers
+only 87 %. A few seeds may agree by chance, as counts do; so t²_A · A is at least t² · rest, estimated
+on many degrees of freedom. `benchmarks/coverage.py` measures the coverage.
 
-Over several draws of the data there is one mean difference a draw. Draws that are sampled anew are
-independent, and the interval of their mean is Student's. Splits of one pool share examples: their mean varies
-more than independent ones would, the more so the larger the test split is against the training split. Nadeau
-and Bengio ("Inference for the generalization error", Machine Learning 52, 2003) correct the variance of R of
-them to (1/R + n_test / n_train) · s². Draws that share their test examples are crossed with these, as seeds
-are in one draw. `benchmarks/draws.py` measures how often the first two cover the truth.
+Over several draws of the data there is one mean difference per draw. Draws that are sampled independently
+have Student's interval for their mean. Splits of one pool share examples: their mean varies more than that of
+independent draws, and more so if the test split is large compared with the training split. Nadeau and Bengio
+("Inference for the generalization error", Machine Learning 52, 2003) correct the variance of the mean of R
+draws to (1/R + n_test / n_train) · s². Draws that share their test examples are crossed with the examples, as
+seeds are in one draw. `benchmarks/draws.py` measures the coverage of the first two.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ Source = Literal["draws", "seeds", "examples"]
 
 
 class Estimate(NamedTuple):
-    """A mean, and the ends of its 95 % interval; those are −∞ and ∞ where nothing is known of it."""
+    """A mean, and the ends of its 95 % interval, which are −∞ and ∞ if nothing is known about it."""
 
     mean: float
     low: float
@@ -50,14 +51,14 @@ class Estimate(NamedTuple):
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The ends; None where nothing is known."""
+        """The ends of the interval; None if nothing is known about the mean."""
         return None if (self.low, self.high) == (-math.inf, math.inf) else (self.low, self.high)
 
 
 class Part(NamedTuple):
-    """A part of the variance of a mean, on so many degrees of freedom, and what it is known to include.
+    """A part of the variance of a mean, on `freedom` degrees of freedom.
 
-    `source` is what was sampled; `least` is measured on enough degrees of freedom to be taken as it is.
+    `source` is what was sampled. `least` is a lower bound of this part, with many more degrees of freedom.
     """
 
     source: Source
@@ -66,7 +67,7 @@ class Part(NamedTuple):
     least: Part | None = None
 
     def square(self, level: float) -> float:
-        """Return what it adds to the square of the half-width of an interval."""
+        """Return the contribution of this part to the square of the half-width of an interval."""
         from scipy.special import stdtrit  # scipy.stats would take three times as long to import
 
         # The lower quantile, squared: the upper one could not tell a small level from 0.
@@ -75,13 +76,13 @@ class Part(NamedTuple):
 
 
 class Sampled(NamedTuple):
-    """A mean, and the parts that its variance is made of."""
+    """A mean, and the parts of its variance."""
 
     mean: float
     parts: tuple[Part, ...]
 
     def half_width(self, level: float = LEVEL) -> float:
-        """Half the width of the interval that misses the mean at most in a share `level` of samples."""
+        """Half the width of the interval that misses the true mean in at most a share `level` of samples."""
         return math.sqrt(sum(part.square(level) for part in self.parts))
 
     @property
@@ -92,9 +93,9 @@ class Sampled(NamedTuple):
 
     @property
     def p_value(self) -> float | None:
-        """The smallest level whose interval leaves out 0: how surprising the mean is if the truth is 0.
+        """The smallest level whose interval excludes 0: the two-sided p-value of a true mean of 0.
 
-        None where nothing varies, as with a single example: there is no measure of chance then.
+        None if nothing varies, for example with a single example: chance cannot be measured then.
         """
         distance = abs(self.mean)
         if distance == 0:
@@ -110,11 +111,11 @@ class Sampled(NamedTuple):
         return high
 
     def limited_by(self, level: float = LEVEL) -> Source:
-        """Return what most of the interval's width comes from."""
+        """Return the source of the largest part of the interval's width."""
         return max(self.parts, key=lambda part: part.square(level)).source if self.parts else "examples"
 
     def detectable(self, level: float = LEVEL) -> float:
-        """Return the smallest true mean that such a sample tells from 0 about four times in five."""
+        """Return the smallest true mean that such a sample detects with a power of about 80 %."""
         from scipy.special import nctdtrinc, stdtrit
 
         if len(self.parts) == 1 and not self.parts[0].least:
@@ -125,17 +126,17 @@ class Sampled(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """How several draws of the data vary.
+    """How several draws of the data depend on each other.
 
-    `overlap` is n_test / n_train of draws that split one pool, and 0 of others; `shared_test` tells that all
-    have the same test examples.
+    `overlap` is n_test / n_train for draws that split one pool, and 0 for others. With `shared_test`, all
+    draws have the same test examples.
     """
 
     overlap: float = 0.0
     shared_test: bool = False
 
     def of_subsets(self) -> Draws:
-        """Return the same for values of other examples in each draw, which cannot be crossed."""
+        """Return the same for values of different examples in each draw, which cannot be crossed."""
         return self._replace(shared_test=False)
 
 
@@ -143,9 +144,9 @@ INDEPENDENT = Draws()
 
 
 def crossed(values: Tensor, rows: Source = "seeds") -> Sampled:
-    """Return the mean of `values (seeds, n)`, sampled over both; with one seed over examples alone.
+    """Return the mean of `values (seeds, n)` with its variance over seeds and examples.
 
-    The `rows` may be draws instead.
+    With one seed, it is the variance over examples alone. The `rows` may be draws instead of seeds.
     """
     values = values.double()
     rest = _rest(values)
@@ -153,10 +154,10 @@ def crossed(values: Tensor, rows: Source = "seeds") -> Sampled:
 
 
 def over_draws(differences: Tensor, overlap: float = 0.0) -> Sampled:
-    """Return the mean of the `differences (R,)` of R draws of the data, and how it varies between such means.
+    """Return the mean of the `differences (R,)` of R draws of the data, with its variance.
 
-    `overlap` is n_test / n_train of draws that split one pool, and 0 of draws sampled anew. A single draw
-    says nothing of others.
+    `overlap` is n_test / n_train for draws that split one pool, and 0 for independent draws. A single draw
+    has no variance.
     """
     differences = differences.double()
     draws = len(differences)
@@ -167,9 +168,9 @@ def over_draws(differences: Tensor, overlap: float = 0.0) -> Sampled:
 
 
 def unpaired(ones: Tensor, others: Tensor) -> Sampled:
-    """Return the mean of `ones` minus that of `others`, on the same n examples but with seeds of their own.
+    """Return the mean of `ones` minus that of `others`, on the same n examples but with different seeds.
 
-    `(seeds, n)` each; what the examples contribute is still paired. A single seed adds no part of its own.
+    Both are `(seeds, n)`; the part of the examples is still paired. A single seed adds no part of its own.
     """
     ones, others = ones.double(), others.double()
     rests = [_rest(ones), _rest(others)]
@@ -182,13 +183,13 @@ def unpaired(ones: Tensor, others: Tensor) -> Sampled:
 
 
 def _rows(values: Tensor, rest: Part, source: Source = "seeds") -> list[Part]:
-    """Return what seeds contribute to the variance of the mean, with the rest; nothing for a single seed."""
+    """Return the part of seeds in the variance of the mean, with the residual; nothing for a single seed."""
     rows = len(values)
     return [Part(source, float(values.mean(1).var()) / rows, rows - 1, rest)] if rows > 1 else []
 
 
 def _examples(means: Tensor, rests: Sequence[Part]) -> list[Part]:
-    """Return what examples contribute, without the rests; nothing for a single example."""
+    """Return the part of examples, without the residuals; nothing for a single example."""
     n = len(means)
     if n == 1:
         return []
@@ -197,7 +198,7 @@ def _examples(means: Tensor, rests: Sequence[Part]) -> list[Part]:
 
 
 def _rest(values: Tensor) -> Part:
-    """Return what is left over when the margins are taken out: nothing of a single row or column."""
+    """Return the residual part, without the margins: 0 for a single row or column."""
     seeds, n = values.shape
     freedom = (seeds - 1) * (n - 1)
     if freedom == 0:
@@ -207,9 +208,9 @@ def _rest(values: Tensor) -> Part:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values so that rejecting those up to 5 % errs anywhere among them in at most 5 % of tables.
+    """Adjust p-values so that rejecting those up to 5 % makes any error in at most 5 % of tables.
 
-    Holm, "A simple sequentially rejective multiple test procedure" (1979); whatever their dependence.
+    It holds for any dependence. Holm, "A simple sequentially rejective multiple test procedure" (1979).
     """
     adjusted = [0.0] * len(p_values)
     largest = 0.0
@@ -220,10 +221,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def mean_of(values: Sequence[Tensor], how: Draws = INDEPENDENT) -> Sampled:
-    """Return the mean of `values (seeds, n)` of each draw, and how it varies.
+    """Return the mean of the `values (seeds, n)` of each draw, with its variance.
 
-    Seeds and examples of a single draw are crossed; so are several draws and their examples if they share
-    these.
+    Seeds and examples of a single draw are crossed; so are several draws and their examples, if the draws
+    share their examples.
     """
     import torch
 
@@ -236,11 +237,11 @@ def mean_of(values: Sequence[Tensor], how: Draws = INDEPENDENT) -> Sampled:
 
 
 def another_draw(by_draw: Sequence[float]) -> tuple[float, float] | None:
-    """Return between which ends the value of another draw lies with a probability of 95 %.
+    """Return the ends of the interval in which the value of another draw lies with a probability of 95 %.
 
-    The prediction interval of Student's t, for values that are about normal; None unless there are several.
-    Another draw is as these are: another split of the same pool shares as much with each of them as they do
-    with one another, so what they share widens nothing here.
+    It is the prediction interval of Student's t, for values that are about normal; None for a single draw. It
+    needs no correction for splits of one pool: another split shares as much with each of these as they share
+    with each other.
     """
     import torch
 

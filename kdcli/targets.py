@@ -1,6 +1,6 @@
-"""Targets: what a student is taught, as a matrix of class probabilities `(n, n_classes)`.
+"""Targets, which students learn: matrices of class probabilities `(n, n_classes)`.
 
-They are float64: at a temperature of 1000 the classes differ in the last bits of a float32.
+They are float64: at a temperature of 1000, classes differ only in the last bits of a float32.
 The command line reads TARGETS for its help, so torch is imported inside the functions.
 """
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 
 TEMPERATURES, SMOOTHING = "temperatures", "smoothing"  # the settings of students that a target may take
-AUTO = "auto"  # in place of their value: the one that is best on the validation split
-CANDIDATES: Mapping[str, Sequence[float]] = MappingProxyType(  # the values that it is chosen from
+AUTO = "auto"  # in place of a value: the best on the validation split
+CANDIDATES: Mapping[str, Sequence[float]] = MappingProxyType(  # the values that "auto" chooses from
     {TEMPERATURES: (1.0, 2.0, 4.0, 8.0), SMOOTHING: (0.02, 0.05, 0.1, 0.2, 0.4)}
 )
-UNTRAINED = "mlp:64,64"  # the network of `random` where the teacher is none
+UNTRAINED = "mlp:64,64"  # the network of `random` if the teacher is not a network
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """All that targets are made from, on one split of n examples.
+    """Everything that targets are made from, on one split of n examples.
 
     y              (n,) int64           the dataset's labels
     n_classes                           number of classes
-    posterior      (n, n_classes)       exact P(y|x), or None where it is not known
-    teacher_logits (n, n_classes)       those of the teacher that the target is of, or None if of none
+    posterior      (n, n_classes)       exact P(y|x), or None if it is not known
+    teacher_logits (n, n_classes)       logits of the teacher that the target comes from, or None
     smoothing                           ε of uniform smoothing
-    chance         (n, n_classes)       uniform draws that decide what is left to chance, or None
+    chance         (n, n_classes)       uniform random numbers for random targets, or None
     """
 
     y: Tensor
@@ -48,12 +48,12 @@ class Knowledge:
 
 @dataclass(frozen=True)
 class Target:
-    """A kind of target: what it is, what it is made from, and which setting of students it takes, if any.
+    """A kind of target: how it is built, what it needs, and the setting of students that it uses, if any.
 
-    It is `softened` if that is a temperature. With fewer classes than `least_classes` it is no target of its
-    own. One that is `graded` differs from example to example, also within a class; one that is `by_seed` is
-    made anew for each seed. What it `needs` may be a teacher of the student's own shape, "self", or the
-    run's as it was before its training, "untrained".
+    It is `softened` if that setting is a temperature. With fewer classes than `least_classes` it is the same
+    as another. A `graded` target differs from example to example, also within a class; a target `by_seed`
+    is built for each seed separately. It may need a teacher of the student's own shape ("self"), or the
+    run's teacher before its training ("untrained").
     """
 
     summary: str
@@ -66,7 +66,7 @@ class Target:
 
     @property
     def teaches(self) -> bool:
-        """Whether anything is to be learned from it: an untrained teacher knows nothing."""
+        """Whether there is anything to learn from it: an untrained teacher knows nothing."""
         return self.needs != "untrained"
 
     @property
@@ -78,8 +78,8 @@ class Target:
 def balanced_weights(y: Tensor, counted: Tensor, n_classes: int) -> Tensor:
     """Return the weight of each example with the labels `y (..., n)`, `(..., n)` float64.
 
-    Each class has the same total weight among the `counted (..., m)` labels, those of the training split, and
-    their mean weight is 1. King and Zeng, "Logistic regression in rare events data" (2001).
+    Each class has the same total weight among the `counted (..., m)` labels of the training split, and their
+    mean weight is 1. King and Zeng, "Logistic regression in rare events data" (2001).
     """
     import torch
 
@@ -116,21 +116,21 @@ def _soft(known: Knowledge, temperature: float) -> Tensor:
 
 
 def _shuffled(known: Knowledge, temperature: float) -> Tensor:
-    """Soft targets whose classes but the top one are permuted, in every example by itself.
+    """Soft targets with all classes except the top one permuted, independently in every example.
 
-    As in the control experiment of Furlanello et al., "Born-again neural networks" (2018). The same
-    draws permute alike at every temperature.
+    As in the control experiment of Furlanello et al., "Born-again neural networks" (2018). The same random
+    numbers give the same permutation at every temperature.
     """
     logits, chance = _given(known.teacher_logits).double(), _given(known.chance)
     top = logits.argmax(1, keepdim=True)
-    # The top class comes first in both orders, and so goes to its own place.
+    # The top class comes first in both orders, and so keeps its place.
     places = chance.scatter(1, top, 2.0).argsort(1, descending=True)
     ranked = logits.scatter(1, top, float("inf")).argsort(stable=True, dim=1, descending=True)
     return (logits.scatter(1, places, logits.gather(1, ranked)) / temperature).softmax(1)
 
 
 def _spread(known: Knowledge, temperature: float) -> Tensor:
-    """Soft targets of which only the top probability is left; the other classes share the rest evenly."""
+    """Soft targets that keep only the top probability; the other classes share the rest evenly."""
     p = _soft(known, temperature)
     top, index = p.max(1, keepdim=True)
     return ((1 - top) / (known.n_classes - 1)).expand_as(p).scatter(1, index, top)
@@ -142,7 +142,7 @@ def _bayes_soft(known: Knowledge, temperature: float) -> Tensor:
 
 def _given(source: Tensor | None) -> Tensor:
     if source is None:
-        raise ValueError("this target is made from something that was not given; see Target.needs")
+        raise ValueError("this target needs a tensor that was not given; see Target.needs")
     return source
 
 
@@ -203,7 +203,7 @@ TARGETS = MappingProxyType(
 
 
 def candidates(setting: str) -> str:
-    """List the values that are tried where this setting is "auto"."""
+    """List the values that are tried if this setting is "auto"."""
     return listed([f"{value:g}" for value in CANDIDATES[setting]])
 
 

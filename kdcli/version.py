@@ -1,4 +1,4 @@
-"""The versions of kd and of the packages that it uses, below everything else that needs them."""
+"""The versions of kd and of the packages that it uses; this module imports nothing of kd."""
 
 from functools import cache
 
@@ -7,7 +7,7 @@ __version__ = "0.1.0"
 
 @cache
 def installed(package: str) -> str:
-    """Return the version of an installed package, which takes a millisecond to look up."""
+    """Return the version of an installed package; the lookup takes a millisecond, so it is cached."""
     from importlib.metadata import version
 
     return version(package)

@@ -123,7 +123,7 @@ def test_a_difference_that_few_examples_carry_has_no_verdict() -> None:
     finding = compare([losses(7)], [losses(0)], paired=True)
     assert (finding.p_value, finding.interval) == (None, None)
     assert finding.difference == pytest.approx(7 * 5 / 400, rel=1e-3)
-    assert finding.why == "too skewed: about 7 of 400 examples carry the difference, and 20 would have to"
+    assert finding.why == "too skewed: about 7 of 400 examples make up the difference, and 20 must"
     enough = compare([losses(INFORMATIVE + 1)], [losses(0)], paired=True)
     assert enough.p_value is not None
     assert not enough.why

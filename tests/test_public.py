@@ -91,7 +91,7 @@ def test_a_run_of_one_draw_says_so_where_another_is_asked_for(tiny: Path) -> Non
     assert run.student_sets["labels-mlp4"].student(1).name == "students/labels-mlp4, seed 1"
     with pytest.raises(kdcli.UsageError, match="there is no draw 1") as refused:
         run.split("test", 1)
-    assert refused.value.hint == "there is draw 0"
+    assert refused.value.hint == "the only draw is 0"
 
 
 def test_a_teacher_that_is_not_there_is_named_with_the_command_that_trains_it(kd: Kd) -> None:
@@ -226,5 +226,5 @@ def test_tools_of_scikit_learn_take_a_student(own: tuple[kdcli.public.Model, pl.
     assert found.importances_mean[0] > found.importances_mean[1]
     display = CalibrationDisplay.from_estimator(student, rows, y, pos_label="yes")
     assert len(display.y_prob) == len(y)
-    with pytest.raises(TypeError, match="trained already"):
+    with pytest.raises(TypeError, match="already trained"):
         student.fit(rows, y)

@@ -1,4 +1,4 @@
-"""What the data of a run are, in words and as tables."""
+"""The data of a run, described in words and tables."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOW: Mapping[Drawing, str] = {
 
 
 def sizes_text(description: Description) -> str:
-    """Write the number of classes, the examples in each split, and how draws are made."""
+    """Write the number of classes, the number of examples in each split, and how draws are made."""
     train, val, test = description.sizes.values()
     examples = f"{train:,} training, {val:,} validation and {test:,} test examples"
     draws = f" in each of {description.draws} draws, {HOW[description.drawing]}"

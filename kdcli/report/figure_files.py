@@ -1,4 +1,4 @@
-"""Figures as files: PNG, PDF, and SVG to stand alone or within a page."""
+"""Figures as files: PNG, PDF, and SVG, for a file of its own or within a page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNWRITTEN = {"svg": ("Date", "Creator", "Format", "Type"), "pdf": ("CreationDate
 def drawn(kind: FigureKind | StudyFigureKind, view: Any, file_format: str) -> bytes:
     """Draw a figure of this kind as a file; see `render`.
 
-    Where the font lacks a character of a name, a box stands for it.
+    A character that the font lacks is drawn as a box.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
@@ -28,17 +28,17 @@ def drawn(kind: FigureKind | StudyFigureKind, view: Any, file_format: str) -> by
 
 
 def render(figure: Figure, file_format: str) -> bytes:
-    """Return a figure as a file of this format: the same figure gives the same bytes, whenever it is drawn.
+    """Return a figure as a file of this format; the same figure always gives the same bytes.
 
-    An SVG file holds all that it shows and refers to nothing elsewhere. Its letters are drawn; in one that is
-    INLINE they are text, for a page whose reader has fonts.
+    An SVG file is self-contained. Its letters are drawn as paths; with INLINE they are text, for a page whose
+    reader has fonts.
     """
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
     kind = "svg" if file_format == INLINE else file_format
     metadata: dict[str, str | None] = dict.fromkeys(UNWRITTEN[kind])
-    if kind == "svg":  # for whoever cannot see it
+    if kind == "svg":  # for readers who cannot see the figure
         metadata["Title"] = described(figure)
     letters = "none" if file_format == INLINE else "path"
     with rc_context({"svg.hashsalt": "kd", "svg.fonttype": letters}):  # ids that are not random

@@ -1,4 +1,4 @@
-"""What is to be known of a teacher, beside its scores."""
+"""Notes and cautions on a teacher, in addition to its scores."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 UNKNOWN = (
     "kd cannot know which rows this teacher was trained on. If test rows were among them, it looks better "
-    "than it is, and so do its students. Data with a test file of their own (--test FILE) rule that out."
+    "than it is, and so do its students. A test file of its own (--test FILE) rules this out."
 )
 
 
 def teacher_text(experiment: Experiment) -> Iterator[str]:
-    """Yield notes on how a run's teacher was read, and on how it would mislead its students."""
+    """Yield notes on how the run's teacher was read, and on problems that would mislead its students."""
     data, teacher = experiment.data, experiment.teacher
     if note := teacher.meta.used.get(NOTE):
         yield f"{capitalised(note)}."

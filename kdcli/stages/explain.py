@@ -1,4 +1,4 @@
-"""`kd explain`: the paragraph on one of the words that kd uses, or the list of all."""
+"""`kd explain`: the explanation of a term that kd uses, or the list of all terms."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Explained:
         yield Line(f"see also: {', '.join(self.term.see)}", wrap=True)
 
     def document(self) -> dict[str, Any]:
-        """Return the term as its entry says it."""
+        """Return the term with its explanation."""
         return term_document(self.term)
 
 
@@ -46,15 +46,15 @@ class AllTerms:
             yield Line(group, emphasis="strong")
             yield Line(", ".join(term.name for term in members), wrap=True)
             yield ""
-        yield Line((EXAMPLE, " explains one of them."), wrap=True)
+        yield Line((EXAMPLE, " explains a term."), wrap=True)
 
     def document(self) -> dict[str, Any]:
-        """Return every term as its entry says it."""
+        """Return every term with its explanation."""
         return {"terms": [term_document(term) for members in self.groups.values() for term in members]}
 
 
 def term_document(term: Term) -> dict[str, Any]:
-    """Return what programs are told of a term."""
+    """Return a term as JSON output has it."""
     return {
         "term": term.name,
         "group": term.group,
@@ -65,7 +65,7 @@ def term_document(term: Term) -> dict[str, Any]:
 
 
 def explain(words: str | None = None) -> Explained | AllTerms:
-    """Return what explains a term, or the list of all; raises `UsageError` for one that kd does not use."""
+    """Return the explanation of a term, or the list of all; raises `UsageError` for an unknown term."""
     if words:
         return Explained(find(words))
     return AllTerms({group: list(members) for group, members in groupby(terms(), lambda term: term.group)})

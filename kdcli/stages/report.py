@@ -24,12 +24,12 @@ from kdcli.stages.plot import draw_figures
 from kdcli.words import counted, readable_size
 
 NAME = "report.html"
-PRIVATE = "it draws single rows or images, and a report shows none of data that are not public"
+PRIVATE = "it shows single rows or images, which a report leaves out for your own data"
 
 
 @dataclass(frozen=True)
 class Reported:
-    """The report that was written; `figures` are those in it, the others are left out for a reason."""
+    """The report that was written, the figures in it, and the reasons why others were left out."""
 
     run: str
     path: Path
@@ -43,7 +43,7 @@ class Reported:
         yield wrote(self.path)
 
     def document(self) -> dict[str, Any]:
-        """Return the path, the size, and which figures the report has."""
+        """Return the path, the size, and the figures of the report."""
         left_out = {name: text(reason) for name, reason in self.left_out.items()}
         return {**asdict(self), "left_out": left_out}
 
@@ -51,7 +51,7 @@ class Reported:
 def report(experiment: Experiment) -> Reported:
     """Write a run's report: finding, comparison, figures, costs, data, teacher, cautions, how to repeat it.
 
-    Raises `KdError` where data, teacher or all students are missing or stale.
+    Raises `KdError` if the data, the teacher or all students are missing or stale.
     """
     crew.start(drawing=True)
     evidence = gather(experiment)

@@ -13,9 +13,9 @@ from kdcli.sweeps.plot import view_of
 
 
 def report_study(study: Study) -> Reported:
-    """Write a study's report: what holds over its runs, each run, and how to repeat them.
+    """Write a study's report: the findings over its runs, each run, and how to reproduce them.
 
-    Raises `KdError` where no run is there.
+    Raises `KdError` if the study has no runs.
     """
     evidence = gather_study(study)
     view = view_of(evidence)

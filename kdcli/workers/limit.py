@@ -1,4 +1,4 @@
-"""How many processes or threads may compute at the same time."""
+"""The limit of the processes or threads that may compute at the same time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ JOBS = "KD_JOBS"  # environment variable: how many tasks may run at the same tim
 
 @dataclass
 class Limit:
-    """What limits this process: what it was `allowed`, and its OMP_NUM_THREADS at the start."""
+    """The limits of this process: the number that was `allowed`, and OMP_NUM_THREADS at the start."""
 
     allowed: int | None = None
     threads: str | None = None
@@ -22,10 +22,10 @@ LIMIT = Limit()
 
 
 def compute_on_one_thread() -> None:
-    """Have libraries that are imported from now on compute on one thread, unless they are told otherwise.
+    """Make libraries that are imported from now on compute on one thread by default.
 
-    Threads of OpenMP wait for each other by spinning, a dozen times in every step of a small training. Where
-    another process works on the same processors, that takes many times as long as one thread alone.
+    OpenMP threads wait for each other by spinning, a dozen times in every step of a small training. If
+    another process uses the same processors, this takes many times as long as one thread alone.
     """
     if LIMIT.threads is None:
         LIMIT.threads = os.environ.get("OMP_NUM_THREADS", "")
@@ -33,16 +33,16 @@ def compute_on_one_thread() -> None:
 
 
 def allow(number: int | None) -> None:
-    """Let so many processes or threads compute at the same time; None leaves it to the environment."""
+    """Set how many processes or threads may compute at the same time; None is the default of `jobs`."""
     LIMIT.allowed = number
 
 
 def jobs() -> int:
     """Return how many processes or threads may compute at the same time; at least 1.
 
-    That is what was allowed, else the environment's KD_JOBS, else the processors that this process may use,
-    by its affinity and its control group's quota, but no more than OMP_NUM_THREADS. Raises `UsageError` if
-    KD_JOBS is no such number.
+    This is the number that was allowed, otherwise KD_JOBS in the environment, otherwise the number of
+    processors that this process may use, according to its affinity and its control group's quota, but no more
+    than OMP_NUM_THREADS. Raises `UsageError` if KD_JOBS is not a number in its range.
     """
     if LIMIT.allowed is not None:
         return LIMIT.allowed
@@ -50,7 +50,9 @@ def jobs() -> int:
     if asked:
         if asked.isascii() and asked.isdigit() and 1 <= int(asked) <= 10_000:
             return int(asked)
-        raise UsageError(f"{JOBS} must be a whole number from 1 to 10000, not '{asked}'", f"such as {JOBS}=2")
+        raise UsageError(
+            f"{JOBS} must be a whole number from 1 to 10000, not '{asked}'", f"for example {JOBS}=2"
+        )
     from joblib import cpu_count
 
     threads = os.environ.get("OMP_NUM_THREADS", "") if LIMIT.threads is None else LIMIT.threads

@@ -11,32 +11,32 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from torch import Tensor
 
-LENGTH = struct.Struct("<q")  # of a message, before it
+LENGTH = struct.Struct("<q")  # the length of a message, which is sent before it
 
 Tell: TypeAlias = Callable[[Any], None]
-"""Sends a value that JSON can express from a task to whoever waits for it."""
+"""Sends a value that JSON can express from a task to the process that waits for it."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a task came to: a value that JSON can express, and tensors by name."""
+    """The result of a task: a value that JSON can express, and tensors by name."""
 
     value: Any
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 Work: TypeAlias = "Callable[[Any, Mapping[str, Tensor], Tell], Result]"
-"""Does one task, given what sets it apart from others, the tensors that all share, and how to tell of it."""
+"""Does one task, given its own parameters, the tensors that all tasks share, and a function for messages."""
 
 
 def message(kind: str, value: Any) -> bytes:
-    """Write a message of some kind."""
+    """Encode a message of this kind."""
     content = json.dumps([kind, value]).encode()
     return LENGTH.pack(len(content)) + content
 
 
 def first_message(read: bytearray) -> tuple[str, Any] | None:
-    """Take the first message off what was read; None unless all of it has arrived."""
+    """Remove the first message from the bytes that were read; None unless all of it has arrived."""
     if len(read) < LENGTH.size:
         return None
     end = LENGTH.size + LENGTH.unpack(read[: LENGTH.size])[0]

@@ -1,4 +1,4 @@
-"""Tasks done by several workers at the same time, or in this process where that gains nothing."""
+"""Tasks done by several workers at the same time, or in this process if workers would not help."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def do(
     apart: bool = True,
     meanwhile: Callable[[], Sequence[Any]] = tuple,
 ) -> list[Result]:
-    """Do tasks, as many at the same time as there may be, and return their results in order.
+    """Do tasks, as many at the same time as `jobs` allows, and return their results in order.
 
-    `work` does a task in this process, and is known to workers by its `name`; all tasks share the `tensors`.
+    `work` does a task in this process, and workers know it by its `name`; all tasks share the `tensors`.
     Workers are used only if tasks are to be done `apart`. `heard` is called in this process with the number
-    of a task and what it tells, `done` with its result. `meanwhile` is called once while workers are at the
-    first tasks, and gives more.
+    of a task and a message from it, and `done` with its result. `meanwhile` is called once while workers do
+    the first tasks, and returns more tasks.
 
-    What any of them raises ends all other tasks, and so does what a task raises: a `KdError` as it is,
-    anything else as a RuntimeError with the traceback of the worker.
+    An exception in one of these functions ends all tasks, and so does one in a task: a `KdError` is raised
+    unchanged, and any other as a RuntimeError with the traceback of the worker.
     """
     server, most = own_server(), jobs()
     if server is None or not apart or len(tasks) < 2 or most == 1:
@@ -76,13 +76,13 @@ def _do_here(
 def _killed() -> KdError:
     return KdError(
         "a worker process was killed, perhaps because memory ran out",
-        f"run the same command again: it goes on from there; {JOBS}=1 takes less memory",
+        f"run the same command again to continue; {JOBS}=1 takes less memory",
     )
 
 
 @dataclass
 class _Worker:
-    """A worker as the process it works for sees it."""
+    """A worker, as seen by the process that it works for."""
 
     socket: socket.socket
     process: int = 0
@@ -92,7 +92,7 @@ class _Worker:
 
     @classmethod
     def begin(cls, server: Server, work: str, task: Any, packed: int) -> _Worker:
-        """Have a worker forked, and give it a task."""
+        """Order a new worker from the server, and give it a task."""
         ours, its = socket.socketpair()
         try:
             socket.send_fds(server.orders, [b"!"], [its.fileno(), packed])
@@ -103,7 +103,7 @@ class _Worker:
         return cls(ours)
 
     def read(self) -> list[tuple[str, Any]]:
-        """Read what has arrived; notes who the worker is, the memory it hands over, and that it has ended."""
+        """Read what has arrived; stores the worker's process, the memory it sends, and if it has ended."""
         try:
             content, handed, _, _ = socket.recv_fds(self.socket, 1 << 20, 4)
         except ConnectionError:
@@ -121,7 +121,7 @@ class _Worker:
         return messages
 
     def end(self) -> None:
-        """See to it that the worker has ended."""
+        """Kill the worker unless it has ended, and release what it sent."""
         self.socket.close()
         for packed in self.handed:
             os.close(packed)
@@ -144,14 +144,14 @@ class _Pool:
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
     def fill(self, waiting: deque[tuple[int, Any]], most: int) -> None:
-        """Begin waiting tasks, until so many are running."""
+        """Begin waiting tasks until `most` tasks are running."""
         while waiting and len(self.running) < most:
             k, task = waiting.popleft()
             self.running[k] = _Worker.begin(self.server, self.work, task, self.packed)
             self.selector.register(self.running[k].socket, selectors.EVENT_READ, k)
 
     def attend(self) -> None:
-        """Wait until workers send something, and take it."""
+        """Wait until workers send something, and process it."""
         for key, _ in self.selector.select():
             k, worker = key.data, self.running[key.data]
             for kind, value in worker.read():

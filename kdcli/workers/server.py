@@ -1,10 +1,10 @@
-"""The server process that forks workers, and what a worker does.
+"""The server process that forks workers, and the work of a worker.
 
 The server is itself forked as soon as PyTorch is imported, before this process uses libraries that do not
 survive a fork (thread pools of OpenMP, XGBoost, polars), and does nothing but fork. Server and workers die
-with the process they work for, however it ends.
+with the process that they work for, however it ends.
 
-Forks are safe on Linux alone, and only in a process with one thread.
+Forks are safe only on Linux, and only in a process with one thread.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from kdcli.workers import shared
 from kdcli.workers.limit import jobs
 from kdcli.workers.messages import Work, first_message, message
 
-PR_SET_PDEATHSIG = 1  # a name of Linux's prctl.h
+PR_SET_PDEATHSIG = 1  # from prctl.h of Linux
 
 
 @dataclass
 class Server:
-    """The process that forks workers, and the socket it takes orders from."""
+    """The process that forks workers, the socket for its orders, and the process that owns it."""
 
     process: int
     orders: socket.socket
@@ -44,14 +44,14 @@ _server: Server | None = None
 
 
 def own_server() -> Server | None:
-    """Return the server of this process; one that a fork of it took over is another's."""
+    """Return the server of this process; None in a fork, which inherits the server of its parent."""
     return _server if _server is not None and _server.owner == os.getpid() else None
 
 
 def start(works: Mapping[str, Work], prepare: Callable[[], None] | None = None) -> None:
-    """Start the server of workers that can do these kinds of work, unless it is there or none is possible.
+    """Start the server of workers for these kinds of work, unless it is running or not possible.
 
-    `prepare` is called in the server before it takes orders, such as to import what workers will need.
+    `prepare` is called in the server before it takes orders, for example to import what workers will need.
     """
     global _server
     if own_server():
@@ -81,28 +81,30 @@ def stop() -> None:
 
 def _fork() -> int:
     with warnings.catch_warnings():
-        # Python warns of forks beside threads of the system. Those here are NumPy's, which survive them.
+        # Python warns about forks in a process with threads. The threads here are NumPy's, which survive one.
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
 
 
 def die_with(parent: int) -> None:
-    """Have the system kill this process when its parent dies; on Linux alone."""
+    """Let the system kill this process when its parent dies; only on Linux."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before
+    if os.getppid() != parent:  # the parent died before the call
         os._exit(1)
 
 
 def _serve(
     orders: socket.socket, works: Mapping[str, Work], owner: int, prepare: Callable[[], None] | None
 ) -> NoReturn:
-    """Fork a worker for each order, until the process that gives them is gone."""
+    """Fork a worker for each order, until the process that sends the orders is gone."""
     try:
         die_with(owner)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that is worked for decides what ends
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for workers
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # the process that workers work for decides when they end
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process waits for workers to exit
         _use_one_thread()
         server = os.getpid()
         if prepare:
@@ -114,21 +116,21 @@ def _serve(
             if _fork() == 0:
                 orders.close()
                 _work(socket.socket(fileno=handed[0]), handed[1], works, server)
-            for each in handed:
-                os.close(each)
+            for descriptor in handed:
+                os.close(descriptor)
     finally:
         os._exit(1)
 
 
 def _use_one_thread() -> None:
-    """Keep PyTorch from waiting for threads of OpenMP, which a fork has left behind."""
+    """Keep PyTorch from waiting for OpenMP threads, which do not exist after a fork."""
     import torch
 
     torch.set_num_threads(1)
 
 
 def _work(caller: socket.socket, packed: int, works: Mapping[str, Work], server: int) -> NoReturn:
-    """Do one task, and end."""
+    """Do one task, and exit."""
     try:
         die_with(server)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

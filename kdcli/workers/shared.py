@@ -1,6 +1,6 @@
-"""Tensors in memory that several processes share, handed on as a file descriptor; on Linux alone.
+"""Tensors in memory that several processes share, passed on as a file descriptor; only on Linux.
 
-There is a header of JSON, its size before it, and then every tensor as it lies in memory.
+The memory has the size of a JSON header, the header, and then every tensor in its memory layout.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-ALIGNMENT = 64  # bytes; where tensors start
+ALIGNMENT = 64  # bytes; tensors start at multiples of it
 LENGTH = struct.Struct("<q")
 
 
 def pack(tensors: Mapping[str, Tensor]) -> int:
-    """Copy tensors into new shared memory, in the layout that they have; returns its file descriptor."""
+    """Copy tensors into new shared memory, with their memory layout; returns its file descriptor."""
     import torch
 
     order = {
@@ -51,7 +51,7 @@ def pack(tensors: Mapping[str, Tensor]) -> int:
 def unpack(memory: int) -> dict[str, Tensor]:
     """Return the tensors in shared memory without copying them, and close its file descriptor.
 
-    What is written to them is seen by nobody else.
+    Other processes do not see changes to them.
     """
     import torch
 

@@ -37,7 +37,7 @@ def test_without_a_term_all_are_listed_in_groups(kd: Kd, monkeypatch: pytest.Mon
     for term in terms():
         (block,) = (block for block in blocks if block.startswith(f"{term.group}\n"))
         assert term.name in " ".join(block.split())
-    assert blocks[-1] == "`kd explain temperature` explains one of them.\n"
+    assert blocks[-1] == "`kd explain temperature` explains a term.\n"
     assert kd("explain", "--quiet").out == ""
 
 

@@ -55,7 +55,7 @@ def test_what_shows_rows_of_ones_own_data_is_left_out(kd: Kd, outputs: Path) -> 
     assert "decision-boundaries" not in json.loads(kd("plot", "--json").out)["left_out"]  # of two columns
     left_out = json.loads(kd("report", "--json").out)["left_out"]
     assert left_out["decision-boundaries"] == left_out["disagreements"]
-    assert "draws single rows or images" in left_out["disagreements"]
+    assert "shows single rows or images" in left_out["disagreements"]
 
 
 @pytest.mark.parametrize("option", [(), ("--open",)])

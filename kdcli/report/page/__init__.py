@@ -1,1 +1,1 @@
-"""Reports as pages: what a page says as data (`blocks`), and the HTML that it becomes (`render`)."""
+"""Reports as pages: the content of a page as data (`blocks`), and its HTML (`render`)."""

@@ -1,4 +1,4 @@
-"""The end of a report: the commands, the recipe, the versions and the digests that make a run again."""
+"""The end of a report: the commands, recipe, versions and digests to reproduce a run."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from kdcli.runs.recipe_text import dump
 from kdcli.runs.recipes import builtin, builtin_names
 from kdcli.runs.stored import Stored, TrainedStudents
 
-TITLE = "How to make it again"
+TITLE = "How to reproduce it"
 
 
 def again(experiment: Experiment) -> Chapter:
-    """Return the chapter on how a run is made again, and how one knows that it is the same."""
+    """Return the chapter on how to reproduce a run, and how to check that it is the same."""
     stored = artefacts(experiment)
     commands = "\n".join(map(spell, commands_of(experiment)))
     blocks: list[Block] = [
@@ -28,7 +28,7 @@ def again(experiment: Experiment) -> Chapter:
         Code(commands),
         *_own_files(experiment),
         Paragraph(
-            "On the same kind of processor and with the versions below, the results are the same bit for "
+            "On the same kind of processor and with the versions below, the results are identical, bit for "
             "bit, and so are the digests."
         ),
         Fold("Recipe", [Code(_recipe(experiment))]),
@@ -39,13 +39,13 @@ def again(experiment: Experiment) -> Chapter:
 
 
 def artefacts(experiment: Experiment) -> list[Stored[Any]]:
-    """Return the artefacts that a report tells of: the data, the teacher, and the student sets."""
+    """Return the artefacts in a report: the data, the teacher, and the student sets."""
     teacher = [experiment.teacher] if experiment.has_teacher else []
     return [experiment.data, *teacher, *experiment.students()]
 
 
 def commands_of(experiment: Experiment) -> Iterator[Command]:
-    """Yield the commands that make a run again: the recipe's, then one for each set that is not in it."""
+    """Yield the commands that reproduce a run: `kd run`, and one for each set that is not in the recipe."""
     teacher = experiment.teacher_source
     yield Command("run", (_named(experiment),), {"from": teacher})
     for students in experiment.students():
@@ -60,7 +60,7 @@ def _asked_for(students: TrainedStudents) -> bool:
 
 
 def _named(experiment: Experiment) -> str:
-    """Return the built-in recipe that a run has, or the file that its own is to be saved in."""
+    """Return the built-in recipe of a run, or the file name for a recipe of its own."""
     names = (name for name in builtin_names() if builtin(name) == experiment.recipe)
     return next(names, f"{experiment.run.name.replace('/', '-')}.toml")
 
@@ -71,11 +71,11 @@ def _instruction(experiment: Experiment) -> str:
 
 
 def _own_files(experiment: Experiment) -> Iterator[Block]:
-    """Say which files are needed besides."""
+    """Yield paragraphs on the files that are needed as well."""
     data = experiment.data
     digest = data.record.content or getattr(data.record.config, "digest", "")
     if data.is_own:
-        known = f", which kd knows by the digest {digest}" if digest else ""
+        known = f", with the digest {digest}" if digest else ""
         yield Paragraph(f"It needs the data, {data.description.name}{known}.")
     if source := experiment.teacher_source:
         yield Paragraph(
@@ -89,7 +89,7 @@ def _recipe(experiment: Experiment) -> str:
 
 
 def versions_table(stored: Sequence[Stored[Any]]) -> Table:
-    """Make a table of the versions that artefacts were made with, in one column if all were made alike."""
+    """Make a table of the versions that artefacts were made with; equal versions share a column."""
     versions = list({repr(sorted(one.meta.versions.items())): one.meta.versions for one in stored}.values())
     packages = sorted(set().union(*versions))
     rows = [Row(Cell(name), [Cell(made.get(name, "")) for made in versions]) for name in packages]
@@ -103,7 +103,7 @@ def _of(stored: Sequence[Stored[Any]], versions: Any) -> str:
 
 
 def digests_table(stored: Sequence[Stored[Any]]) -> Table:
-    """Make a table of the digests of artefacts, which are equal where their contents are."""
+    """Make a table of the digests of artefacts, which are equal if their contents are."""
     rows = [Row(Cell(one.name), [Cell(one.meta.digest)]) for one in stored]
     columns = [Column("SHA-256 of its files' digests", left=True, folds=True)]
     return Table(columns, [Section(rows)], "Digests", Column("artefact", left=True))

@@ -1,4 +1,4 @@
-"""What a page of a report consists of, as data: chapters of sentences, tables, figures and code."""
+"""The content of a report page as data: chapters of sentences, tables, figures and code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kdcli.report.table import Table
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Sentences: the finding, a caution, a remark below what it belongs to, or plain text."""
+    """Sentences: the finding, a caution, a remark on the block above, or plain text."""
 
     text: Text
     role: Literal["", "finding", "caution", "remark"] = ""
@@ -29,7 +29,7 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and what they stand for."""
+    """Names with their values."""
 
     pairs: Sequence[tuple[str, Text]]
 
@@ -43,7 +43,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure as SVG; the caption says what to see, the note what the figure leaves out."""
+    """A figure as SVG; the caption explains it, and the note names what it leaves out."""
 
     name: str
     svg: bytes
@@ -76,7 +76,7 @@ class Chapter:
 
     @property
     def anchor(self) -> str:
-        """What a link to the chapter ends in."""
+        """The anchor of the chapter, for links to it."""
         return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
 
 

@@ -12,7 +12,7 @@ from kdcli.report.page.blocks import Bullets, Chapter, Figure, Fold
 
 @dataclass(frozen=True)
 class Figures:
-    """Figures as SVG files by name, why others are left out, and what those that are there leave out."""
+    """Figures as SVG files by name, the reasons why others are left out, and notes on these."""
 
     files: Mapping[str, bytes]
     kinds: Mapping[str, FigureKind] | Mapping[str, StudyFigureKind]
@@ -20,7 +20,7 @@ class Figures:
     notes: Mapping[str, Text]
 
     def chapters(self) -> list[Chapter]:
-        """Return the chapter of figures; none where none is drawn."""
+        """Return the chapter of figures; none if no figure is drawn."""
         if not self.files:
             return []
         figures = [

@@ -1,4 +1,4 @@
-"""Figures within a page: SVG as matplotlib writes it, made fit to stand beside others in one HTML file."""
+"""Figures within a page: SVG from Matplotlib, adapted so that several fit in one HTML file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SVG, LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 REFERENCE = re.compile(r"(?:(?<=url\(#)|(?<=^#))[\w.:-]+")  # to an element of the same file
 REFERRING = ("href", f"{{{LINK}}}href", "clip-path", "style")
 LENGTHS = ("d", "x", "y")
-LONG = re.compile(r"(\.\d\d)\d+")  # a number with more digits than anybody sees
+LONG = re.compile(r"(\.\d\d)\d+")  # a number with more digits than are visible
 SPACES = re.compile(r"\s*([A-Za-z])\s*")  # around the letters of a path
 
 
@@ -20,8 +20,8 @@ def inlined(svg: bytes, name: str) -> str:
     """Return an SVG file as an element of an HTML page.
 
     The ids that something refers to begin with the `name` of the figure, as all ids of a page share one
-    namespace. Other ids and metadata are left out, and coordinates have two decimals of a point. The title
-    stays, which says in words what there is to see.
+    namespace. Other ids and metadata are left out, and coordinates have two decimals of a point. The title,
+    which describes the figure in words, stays.
     """
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", LINK)
@@ -38,7 +38,7 @@ def inlined(svg: bytes, name: str) -> str:
         root.set("aria-labelledby", f"{name}-title")
     root.set("role", "img")
     root.attrib.pop("height")
-    root.set("style", f"max-width: {root.attrib.pop('width')}")  # where a screen is narrower, it is as wide
+    root.set("style", f"max-width: {root.attrib.pop('width')}")  # on a narrow screen, less
     return ElementTree.tostring(root, encoding="unicode")
 
 

@@ -1,7 +1,7 @@
-"""Pages as HTML: one file that asks nothing of anybody, and is read as well without scripts.
+"""Pages as HTML: one file that loads nothing from elsewhere, and can be read without scripts.
 
-The templates escape whatever they are given. A policy in the page forbids requests, and any script but its
-own, which sorts tables.
+The templates escape everything. A policy in the page forbids requests, and all scripts except its own, which
+sorts tables.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from kdcli.report.table import Cell, Table
 
 WORD = Markup('<a class="word" href="#word-{}">{}</a>')
 FOLDER = Path(__file__).parent  # of templates, style and script
-LONG = 12  # rows above which a table can be folded
-FOLDED = 30  # rows above which it is, until a reader opens it
+LONG = 12  # a table with more rows can be folded
+FOLDED = 30  # a table with more rows is folded until a reader opens it
 LONGEST = 16  # characters of a word in the head of a column
 ABREAST = 6  # columns of a table that may be split
 
@@ -38,19 +38,19 @@ def render(page: Page) -> str:
 
 
 def policy(script: str) -> str:
-    """Return what a page may do: no request, and of scripts this one, known by its digest."""
+    """Return the security policy of a page: no requests, and only this script, identified by its digest."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     allowed = f"script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:"
     return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
 
 
 def sort_key(cell: Cell) -> str:
-    """Return what a table is sorted by at a cell: its number, or its text."""
+    """Return the key of a cell for sorting a table: its number, or its text."""
     return repr(float(cell.value)) if isinstance(cell.value, (int, float)) else plain(cell.text)
 
 
 class _Renderer:
-    """Renders one page; it knows which words have a link in the chapter at hand, and in the whole page."""
+    """Renders one page, and keeps track of the words linked in the current chapter, and in the whole page."""
 
     def __init__(self) -> None:
         self._environment = Environment(
@@ -94,13 +94,13 @@ class _Renderer:
         return Markup("").join(map(self._block, chapter.blocks))
 
     def _block(self, block: Block) -> Markup:
-        """Return a block as HTML: what the macro of its name writes. A table is in parts where it is wide."""
+        """Return a block as HTML, written by the macro of its name. A wide table is split into parts."""
         parts = _parts(block) if isinstance(block, Table) else [block]
         macro = getattr(self._macros, type(block).__name__.lower())
         return Markup("").join(macro(part) for part in parts)
 
     def _term(self, name: str) -> Markup:
-        """Write a name of kd's own, such as that of a metric or a target, as a link to what it means."""
+        """Write a term of kd, such as the name of a metric or a target, as a link to its explanation."""
         try:
             anchor = find(name).anchor
         except UsageError:
@@ -109,7 +109,7 @@ class _Renderer:
         return WORD.format(anchor, plain(name))
 
     def _words(self, text: Text) -> Markup:
-        """Write a text, its commands as code; the first of each of kd's words links to what it means."""
+        """Write a text with its commands as code; the first use of a term links to its explanation."""
         parts: list[Markup] = []
         for part in (text,) if isinstance(text, str) else text:
             if isinstance(part, Command):
@@ -123,7 +123,7 @@ class _Renderer:
 
 
 def _broken(text: str) -> Markup:
-    """Write a text whose long words may be broken, for narrow columns, where other words are kept whole."""
+    """Write a text for narrow columns: long words may be broken, and other words are kept whole."""
     pieces = re.split(rf"(?<=\S{{{LONGEST}}})(?=\S)", plain(text))
     return Markup("<wbr>").join(map(escape, pieces))
 
@@ -150,7 +150,7 @@ def _count(table: Table) -> int:
 
 
 def _source(name: str) -> Markup:
-    """Return one of kd's own files, which are not escaped."""
+    """Return the content of a file of kd, which is not escaped."""
     return Markup((FOLDER / name).read_text(encoding="utf-8"))  # noqa: S704 it is kd's own
 
 

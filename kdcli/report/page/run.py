@@ -1,4 +1,4 @@
-"""The report of a run: the finding first, then what proves it, and last what makes it again."""
+"""The report of a run: first the finding, then the evidence, and last how to reproduce it."""
 
 from __future__ import annotations
 
@@ -33,17 +33,15 @@ if TYPE_CHECKING:
 
 NO_FINDING = "Nothing is compared yet: no student set has a control that was trained in the same way."
 LATENCY = (
-    "The latency of a call is the median time of one prediction in PyTorch on one thread of the machine that "
-    "made this report. Most of it is the call itself; a row of 64 takes what the model takes."
+    "The latency per call is the median time of one prediction in PyTorch on one thread of the machine that "
+    "made this report. Most of it is overhead of the call; the time per row of 64 is that of the model."
 )
 ENCODED = (
-    "Columns are encoded by the training rows alone. Numbers stay as they are. A missing number or date is "
-    "replaced by the median, and a feature of its own says that it was missing. Each frequent category is a "
-    "feature of 0 and 1, and one more stands for all others."
+    "The encoding of columns is fitted on training rows alone. Numbers stay as they are. A missing number "
+    "or date is replaced by the median, and a feature of its own marks it as missing. Each frequent category "
+    "becomes a feature with the values 0 and 1, and one more feature stands for all other categories."
 )
-STANDARDISED = (
-    "Networks see features that are shifted and scaled to mean 0 and variance 1 on the training rows."
-)
+STANDARDISED = "For networks, features are shifted and scaled to mean 0 and variance 1 on the training rows."
 
 
 def run_page(experiment: Experiment, conclusions: Conclusions, figures: Figures) -> Page:
@@ -69,7 +67,7 @@ def run_page(experiment: Experiment, conclusions: Conclusions, figures: Figures)
 
 
 def _comparison(conclusions: Conclusions) -> Iterator[Block]:
-    """Yield the table that proves the finding, what its verdicts cover, and the rest of the evidence."""
+    """Yield the table behind the finding, the coverage of its verdicts, and the rest of the evidence."""
     evidence, groups = conclusions.evidence, conclusions.groups
     table = metrics_table(evidence)
     yield verdict_table(evidence, table)
@@ -93,11 +91,11 @@ def _costs(conclusions: Conclusions) -> Iterator[Block]:
 
 
 def _data(experiment: Experiment) -> Iterator[Block]:
-    """Yield what the data are, their classes and columns, and what was done with them."""
+    """Yield a description of the data, their classes and columns, and how they were encoded."""
     data, description = experiment.data, experiment.data.description
     shape = " × ".join(map(str, description.shape))
     facts: list[tuple[str, Text]] = [
-        ("What they are", f"{description.name}: {data.dataset.summary}"),
+        ("Dataset", f"{description.name}: {data.dataset.summary}"),
         ("Examples", sizes_text(description)),
         ("One example", f"{shape} numbers" if description.feature_names else f"{shape} pixels"),
     ]
@@ -113,11 +111,11 @@ def _data(experiment: Experiment) -> Iterator[Block]:
     if description.standardise:
         yield Paragraph(STANDARDISED)
     if description.notes:
-        yield Bullets(description.notes, "What was recognised")
+        yield Bullets(description.notes, "Notes")
 
 
 def _teacher(experiment: Experiment) -> Iterator[Block]:
-    """Yield what the teacher is, and how it was trained."""
+    """Yield a description of the teacher and its training, with cautions."""
     teacher = experiment.teacher
     words = teacher.record.words("teacher")
     draws = experiment.data.draws
@@ -136,7 +134,7 @@ def _teacher(experiment: Experiment) -> Iterator[Block]:
 
 
 def _cautions(conclusions: Conclusions) -> Iterator[Block]:
-    """Yield where a reader would go wrong, and what was left out."""
+    """Yield cautions, and the stale artefacts that are left out."""
     evidence = conclusions.evidence
     for caution in conclusions.cautions:
         yield Paragraph(caution_text(caution), "caution")
@@ -145,4 +143,4 @@ def _cautions(conclusions: Conclusions) -> Iterator[Block]:
             (f"{old.artefact} is left out, since it is stale; ", old.renew, " renews it."), "caution"
         )
     if not conclusions.cautions and not evidence.stale:
-        yield Paragraph("kd sees nothing here that would mislead a reader.")
+        yield Paragraph("kd finds nothing here that could mislead a reader.")

@@ -1,4 +1,4 @@
-"""The report of a study: what holds over its runs, each run, and what makes them again."""
+"""The report of a study: the findings over its runs, each run, and how to reproduce them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _values(values: Sequence[Any]) -> str:
 
 
 def _comparison(evidence: StudyEvidence) -> Iterator[Block]:
-    """Yield what each value of a key brings, and then all runs."""
+    """Yield a table of the gains for each value of a key, and then all runs."""
     for key in evidence.keys:
         yield by_table(by_value(evidence, key), key)
     yield study_table(evidence, full=True)
@@ -61,17 +61,17 @@ def _cautions(evidence: StudyEvidence) -> Iterator[Block]:
     if evidence.missing:
         missing = len(evidence.missing)
         verb = "is" if missing == 1 else "are"
-        yield Paragraph(f"{counted(missing, 'run')} of the plan {verb} not there yet.", "caution")
+        yield Paragraph(f"{counted(missing, 'run')} of the plan {verb} still missing.", "caution")
     for name, (error, hint) in evidence.unread.items():
         failed, helps = failure_of(folder.run(name))
-        told = joined(f"{name} is left out: {failed or error}; ", helps if failed else hint)
-        yield Paragraph(told, "caution")
+        reason = joined(f"{name} is left out: {failed or error}; ", helps if failed else hint)
+        yield Paragraph(reason, "caution")
     if not (evidence.missing or evidence.unread):
-        yield Paragraph("All runs of the plan are there, and none is left out.")
+        yield Paragraph("All runs of the plan exist, and none is left out.")
 
 
 def again(study: Study) -> Chapter:
-    """Return the chapter on how a study is made again, and how one knows that it is the same."""
+    """Return the chapter on how to reproduce a study, and how to check that it is the same."""
     source = next((name for name in study_names() if _same(study, name)), "")
     options = {} if study.reproducible == EXACT else {"reproducible": study.reproducible}
     file = source or f"{study.folder.name}.toml"
@@ -101,9 +101,7 @@ def _machines_table(machines: Sequence[Mapping[str, str]]) -> Table:
     rows = [Row(Cell(key), [Cell(machine.get(key, "")) for machine in machines]) for key in keys]
     titles = ["version"] if len(machines) == 1 else [f"machine {k + 1}" for k in range(len(machines))]
     columns = [Column(title, left=True, folds=True) for title in titles]
-    return Table(
-        columns, [Section(rows)], "Versions, and instructions of the processor", Column("", left=True)
-    )
+    return Table(columns, [Section(rows)], "Versions and processor instructions", Column("", left=True))
 
 
 def _digests_table(made: Mapping[str, Made]) -> Table:

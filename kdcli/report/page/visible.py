@@ -1,15 +1,15 @@
-"""Names as a page shows them: with nothing in them that cannot be seen and changes what can."""
+"""Names as a page shows them: without invisible characters that change how others look."""
 
 from __future__ import annotations
 
 import unicodedata
 
-TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # what turns the text around it
-MARKS = "\u200e\u200f\u061c"  # which turn what is beside them
+TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # change the direction of text
+MARKS = "\u200e\u200f\u061c"  # change the direction of their neighbours
 
 
 def plain(text: str) -> str:
-    """Return a text in which control characters are visible, and those that turn the direction of text."""
+    """Return a text with control characters, and those that change its direction, made visible."""
     return "".join(f"[U+{ord(c):04X}]" if _hidden(c) else c for c in text)
 
 

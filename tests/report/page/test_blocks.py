@@ -8,7 +8,7 @@ def test_a_figure_has_a_title_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("title", "anchor"), [("Finding", "finding"), ("How to make it again", "how-to-make-it-again")]
+    ("title", "anchor"), [("Finding", "finding"), ("How to reproduce it", "how-to-reproduce-it")]
 )
 def test_a_chapter_can_be_linked_to(title: str, anchor: str) -> None:
     assert Chapter(title, []).anchor == anchor

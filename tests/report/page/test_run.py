@@ -14,7 +14,7 @@ from kdcli.report.table import Table
 from kdcli.runs.experiment import Experiment
 
 NO_FIGURES = Figures({}, {}, {}, {})
-TITLES = ["Finding", "Comparison", "Costs", "Data", "Teacher", "Cautions", "How to make it again"]
+TITLES = ["Finding", "Comparison", "Costs", "Data", "Teacher", "Cautions", "How to reproduce it"]
 
 
 def page_of(run: Experiment) -> Page:
@@ -101,7 +101,7 @@ def test_a_table_is_told_with_its_columns_but_no_value_of_an_identifier(of_custo
 def test_data_and_teacher_are_described(tiny: Path, of: str, request: pytest.FixtureRequest) -> None:
     page = page_of(opened(tiny))
     if of == "data":
-        assert "overlapping Gaussian clusters" in str(facts(page, "Data")["What they are"])
+        assert "overlapping Gaussian clusters" in str(facts(page, "Data")["Dataset"])
         assert facts(page, "Data")["One example"] == "2 numbers"
     else:
         assert facts(page, "Teacher")["Model"] == "mlp:8"

@@ -12,7 +12,7 @@ from kdcli.report.table import Table
 from kdcli.runs.studies import Study
 from kdcli.store import Store, StudyFolder
 
-TITLES = ["Finding", "Comparison", "What varies", "Cautions", "How to make it again"]
+TITLES = ["Finding", "Comparison", "What varies", "Cautions", "How to reproduce it"]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_what_holds_over_the_runs_then_every_run(study: Study) -> None:
 def test_runs_that_are_not_there_are_cautioned_of(study: Study, kd: Kd) -> None:
     kd("delete", run_of(study).name, "--yes")
     (paragraph,) = page_of(study).chapters[3].blocks
-    assert paragraph == Paragraph("1 run of the plan is not there yet.", "caution")
+    assert paragraph == Paragraph("1 run of the plan is still missing.", "caution")
 
 
 def test_its_sweep_file_makes_the_same_runs(
