@@ -17,7 +17,7 @@ FILE = Path(__file__).with_name("glossary.md")
 ALSO, SEE = "Also: ", "See also: "
 TARGETS = "Targets"  # the group whose terms may have a temperature, a model and more behind them
 
-# Words that often mean something else, and so are no links where they stand alone.
+# Words that often mean something else, and so are not links when they appear alone.
 ORDINARY = """
     batch better beyond bytes chance choose column cost differs distill fold hard kd leaves loss n newer
     older p point points proof random rest run self set size spread test tie train val w worse
@@ -39,7 +39,7 @@ class Term:
 
     @property
     def anchor(self) -> str:
-        """What a link to the term is named by, such as "temperature-scaling"."""
+        """The anchor for links to the term, such as "temperature-scaling"."""
         return re.sub(r"\W+", "-", _plain(self.name)).strip("-")
 
     @property
@@ -91,7 +91,7 @@ def find(name: str) -> Term:
 
 @cache
 def _known() -> Mapping[str, Term]:
-    """Return the terms by every spelling that they are found by."""
+    """Return the terms by every spelling that `find` accepts."""
     return MappingProxyType(
         {
             _key(form): term
@@ -104,7 +104,7 @@ def _known() -> Mapping[str, Term]:
 
 
 def _key(name: str) -> str:
-    """Return what spellings have in common that differ only in case, hyphens, spaces or line breaks."""
+    """Return a key that is equal for spellings that differ only in case, hyphens, spaces or line breaks."""
     return re.sub(r"[\s_,-]+", "", _plain(name)).strip(".")
 
 
@@ -121,10 +121,10 @@ def _plurals(name: str) -> list[str]:
 
 
 def linked(text: str, without: Collection[str] = ()) -> list[tuple[str, str | None]]:
-    """Split a text into pieces, of which those that name a term for the first time have its anchor.
+    """Split a text into pieces; a piece that names a term for the first time comes with its anchor.
 
-    Together the pieces are the text. A term is a whole word: no part of one, of a hyphenated word, of a path
-    or of `code`. Of terms within others the longest counts. The anchors `without` get no link here.
+    Together, the pieces are the text. A term must be a whole word, and not part of a hyphenated word, of a
+    path or of `code`. Of overlapping terms, the longest counts. The anchors in `without` get no link.
     """
     done, pieces, end = set(without), list[tuple[str, str | None]](), 0
     for match in _pattern().finditer(text):
@@ -139,7 +139,7 @@ def linked(text: str, without: Collection[str] = ()) -> list[tuple[str, str | No
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    """Return what finds code, and the name of any term."""
+    """Return a pattern for code and for the name of any term."""
     names = [name for term in terms() for name in term.names if not name.startswith("-")]
     ordinary = set(ORDINARY.split())
     forms = {form for name in names if name.casefold() not in ordinary for form in (name, *_plurals(name))}
@@ -147,7 +147,7 @@ def _pattern() -> re.Pattern[str]:
         rf"(?-i:{re.escape(form)})" if len(form) == 1 else re.sub(r"(\\[ -])+", r"[\\s-]+", re.escape(form))
         for form in sorted(forms - ordinary, key=len, reverse=True)
     ]
-    # In a name such as "spread, T = 4" there is no doubt.
+    # A name such as "spread, T = 4" is unambiguous.
     choices += [rf"{term.name}(?=,?\s(at\s)?T\s=)" for term in terms() if term.group == TARGETS]
     return re.compile(
         rf"`[^`]*`|(?<![\w/.:=-])(?P<name>{'|'.join(choices)})(?![\w-]|[/.:=]\w)", re.IGNORECASE

@@ -42,7 +42,7 @@ class Rule:
     is given several times are joined by `joined_by`.
 
     The other fields say what a setting means for a student set, which has one value of each setting. `each`
-    is the singular name of a setting that lists several values. `of` says that only some targets or models
+    is the singular name of a setting that lists several values. `of` means that only some targets or models
     take the setting; all sets have the others. `tag` is its abbreviation in folder names, `sign` that in
     titles if it differs. Sets that differ in a `paired` setting cannot be paired, and sets that differ in a
     `grouping` setting are shown in separate tables. `named` writes a value in names, given the equals sign

@@ -175,7 +175,7 @@ TARGETS = MappingProxyType(
             by_seed=True,
         ),
         "random": Target(
-            f"the probabilities of an untrained teacher: the run's, or {UNTRAINED} where that is no network",
+            f"the probabilities of an untrained teacher: the run's, or {UNTRAINED} if that is not a network",
             "untrained",
             _soft,
             setting=TEMPERATURES,

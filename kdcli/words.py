@@ -9,7 +9,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """Return a noun as it stands after a count: "seed" after 1, else "seeds"."""
+    """Return a noun for use after a count: "seed" after 1, otherwise "seeds"."""
     return noun if count == 1 else f"{noun}s"
 
 

@@ -1,4 +1,4 @@
-"""A browser for tests: Chromium without a window, spoken to in its DevTools protocol through two pipes."""
+"""A browser for tests: headless Chromium, controlled with the DevTools protocol through two pipes."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ PAPER = 686  # CSS pixels between the margins of an A4 page
 
 
 class Browser:
-    """One page of a browser: what it shows, and all that it says and asks for."""
+    """A page in a browser: its content, its messages and its requests."""
 
     def __init__(self, profile: Path) -> None:
         reads, self._to = os.pipe()
@@ -37,7 +37,7 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> Any:
-        """Ask for something, and return the answer."""
+        """Send a command, and return the answer."""
         self._calls += 1
         message = {"id": self._calls, "method": method, "params": parameters}
         session = {"sessionId": self._session} if self._session else {}

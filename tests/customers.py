@@ -1,4 +1,4 @@
-"""A small table of a user's own, as it may be found: an identifier, missing values, categories, a label."""
+"""A small table as users may have it: an identifier, missing values, categories, a label."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ COLUMNS = "customerID,age,plan,active,spent,left"
 
 
 def customers(name: str = "customers.csv", rows: int = 200, *, leave: float = 0.4, seed: int = 0) -> str:
-    """Write a table of so many customers, a share of whom `leave`, and return its name."""
+    """Write a table of customers, a share of whom `leave`, and return its name."""
     draw = np.random.default_rng(seed)
     lines = [COLUMNS]
     for k in range(rows):

@@ -1,4 +1,4 @@
-"""Students that leave, for tests of exports: a model of each family, on columns of each kind."""
+"""Students to export, for tests of exports: a model of each family, on columns of each kind."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -52,7 +52,7 @@ def initialised(stack: StackedNetwork) -> StackedNetwork:
 
 
 def tree_arrays(trees: int, features: int, depth: int = 3, seed: int = 0) -> dict[str, Tensor]:
-    """Full trees with random splits, at numbers that are no 32-bit floats."""
+    """Full trees with random splits, at numbers that are not 32-bit floats."""
     random = np.random.default_rng(seed)
     nodes, inner = 2 ** (depth + 1) - 1, 2**depth - 1
     branches = np.zeros((trees, nodes, 2), dtype=np.int64)
@@ -90,7 +90,7 @@ def boosted(features: int = FEATURES, classes: int = 2) -> StackedBoosted:
 
 
 def network(x: np.ndarray, *above: int) -> StackedNetwork:
-    """A network that learned from standardised features, and takes them raw."""
+    """A network that was trained on standardised features, and takes raw ones."""
     stack = initialised(StackedMLP((x.shape[1], *above)))
     shift, scale = (torch.from_numpy(values).unsqueeze(0) for values in (x.mean(0), x.std(0)))
     stack.take_raw(shift, torch.where(scale > 0, scale, 1.0))
@@ -124,7 +124,7 @@ def training_rows(columns: Sequence[Encoded] = COLUMNS, n: int = 60, seed: int =
 
 
 def answered(stack: Stack, raw: Sequence[Sequence[Any]], columns: Sequence[Encoded] = COLUMNS) -> Rows:
-    """What a model answers to rows."""
+    """A model's predictions for rows."""
     x = applied(table_of(columns, raw), columns)
     return Rows(raw, x.numpy(), stack.double().predict(x)[0].softmax(-1).numpy())
 
@@ -136,7 +136,7 @@ def answered_features(stack: Stack, x: np.ndarray, columns: Sequence[Encoded] = 
 def leaving(
     stack: Stack, columns: Sequence[Encoded] = COLUMNS, classes: Sequence[str] = (), **more: Any
 ) -> Exported:
-    """A student of rows that leaves."""
+    """A student of rows, prepared for export."""
     x = training_rows(columns)
     golden = answered(stack, made(columns, x, 8, np.random.default_rng(1)), columns)
     return Exported(
@@ -168,7 +168,7 @@ def image_stacks() -> dict[str, Stack]:
 
 
 def leaving_images(stack: Stack, *, is_bytes: bool) -> tuple[Exported, Rows]:
-    """A student of images that leaves, and examples with its answers."""
+    """A student of images, prepared for export, and examples with its predictions."""
     random = np.random.default_rng(0)
     x = random.integers(0, 256, (40, 48)).astype(np.float32)
     x = x if is_bytes else x / np.float32(255)

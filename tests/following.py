@@ -32,7 +32,7 @@ JOB = {"SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TAS
 
 @dataclass
 class Reader:
-    """One who follows a page, to the letter or, to be `quick`, with smaller commands and files."""
+    """A reader who follows a page exactly or, if `quick`, with smaller commands and files."""
 
     kd: Kd
     environment: pytest.MonkeyPatch
@@ -53,7 +53,7 @@ class Reader:
                 raise
 
     def take(self, block: Block) -> None:
-        """Do what a block is there for."""
+        """Carry out a block: write the file, or run the commands or the Python."""
         if block.file:
             Path(block.file).parent.mkdir(parents=True, exist_ok=True)
             Path(block.file).write_text(self.edited(block), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What tests of whole commands share: a tiny recipe, a run of it, and what a kd command line came to."""
+"""Helpers for tests of whole commands: a tiny recipe, a run of it, and the outcome of a kd command line."""
 
 import gzip
 import hashlib
@@ -157,9 +157,9 @@ def write_files(folder: Path, files: Mapping[str, bytes], *, packed: bool = True
 
 
 def forge(folder: Path, contents: Mapping[str, bytes] | None = None, **changed: Any) -> None:
-    """Change files and the record of an artefact, with digests that fit, as a stranger may.
+    """Change files and the record of an artefact, with digests that match, as a user might.
 
-    What was made from it takes it for what it was made from.
+    The artefacts that were made from it then count as made from the changed one.
     """
     path = folder / "meta.json"
     record = {**json.loads(path.read_text()), **changed}
@@ -182,7 +182,7 @@ def opened(run: Path) -> Experiment:
 
 
 def write_again(experiment: Experiment, name: str, **tensors: Any) -> None:
-    """Write an artefact again with some of its tensors; without any its content is another too."""
+    """Write an artefact again with some of its tensors; without any, its content differs as well."""
     stored = experiment.stored(name)
     assert stored is not None
     documents = {"description": stored.description.to_record()} if isinstance(stored, Data) else {}
@@ -224,7 +224,7 @@ BAD_TEACHER = TINY.replace('model = "mlp:8"\nepochs = 20', 'model = "mlp:8"\nepo
 
 
 def in_part(task: Mapping[str, Any], members: Sequence[int], draw: int = 0) -> list[int]:
-    """Return where in a part of a training those of the members of a draw are that it trains.
+    """Return the positions in a part of a training of those members of a draw that it trains.
 
     Member s · sets + t of a draw has the seed s and the set t.
     """
@@ -236,7 +236,7 @@ def in_part(task: Mapping[str, Any], members: Sequence[int], draw: int = 0) -> l
 
 
 def poison_last_member(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the last member of each stack of perceptrons begin with a weight that is no number."""
+    """Let the last member of each stack of perceptrons begin with a weight that is not a number."""
     initialise = StackedMLP.initialise
 
     def poisoned(stack: StackedMLP, generators: Sequence[Generator]) -> None:
@@ -249,7 +249,7 @@ def poison_last_member(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def interrupted_after_one_write(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Interrupt what is done when it writes a second artefact; gives the names of those that were written."""
+    """Interrupt kd when it writes a second artefact; yields the names of those that were written."""
     stored: list[str] = []
     write = Artefact.write
 

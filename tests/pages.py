@@ -21,7 +21,7 @@ GATE = PAGES["README.md"].split("```")[1].strip().splitlines()  # the block with
 
 @dataclass(frozen=True)
 class Instead:
-    """What is done with a command that no test can run as a page has it: why, and what tests it instead."""
+    """How a command is handled that no test can run as it is on a page: why, and what tests it instead."""
 
     reason: str
     tested_by: str
@@ -152,7 +152,7 @@ def words_of(command: str) -> list[str]:
 
 
 def how(page: str, command: str) -> str:
-    """Say in a line how a command of a page is tested."""
+    """Return one line on how a command of a page is tested."""
     if page == GALLERY:
         return "run by benchmarks/gallery.py when the page is made anew; a test looks up its options"
     if page.startswith(REFERENCE):

@@ -20,7 +20,7 @@ def gathering(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Gathered:
     """Return a function that compares the runs of a study, given the evidence of each by its name."""
 
     def gather_all(vary: str, runs: Mapping[str, Evidence | KdError | None]) -> StudyEvidence:
-        """Compare runs; None stands for one that is not there, and an error for one that cannot be read."""
+        """Compare runs; None stands for a missing run, and an error for a run that cannot be read."""
         study = plan(outputs, vary)
         assert {planned.name for planned in study.runs} == set(runs)
         for name, evidence in runs.items():

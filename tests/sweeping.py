@@ -1,4 +1,4 @@
-"""What tests of studies share: a tiny sweep file, and its study as it is planned or made."""
+"""Helpers for tests of studies: a tiny sweep file, and its study, planned or made."""
 
 from collections.abc import Mapping
 from pathlib import Path

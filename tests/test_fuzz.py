@@ -56,7 +56,7 @@ class World:
         return self.root / "outputs/tiny"
 
     def call(self, *arguments: str) -> tuple[int, str, str]:
-        """Run kd; whatever it was given, it must end well, or say what is wrong."""
+        """Run kd; whatever its input, it must succeed, or report what is wrong."""
         before = self.outside()
         outcome = self.kd(*arguments)
         assert outcome.code in CODES
@@ -387,7 +387,7 @@ READERS = (
 
 
 def evidence(text: str) -> Any:
-    """Return what a comparison says, less what it costs in time."""
+    """Return the result of a comparison, without the latencies."""
 
     def without_times(value: Any) -> Any:
         if isinstance(value, dict):
@@ -467,7 +467,7 @@ def is_record(path: Path, before: bytes) -> bool:
 
 
 def says_the_same(path: Path, before: bytes) -> bool:
-    """Whether a damaged file is as it was."""
+    """Whether a damaged file is unchanged."""
     if not path.is_file() or path.is_symlink() or path.stat().st_size > 10**9:
         return False
     return path.read_bytes() == before
@@ -515,7 +515,7 @@ def forge_tensors(draw: st.DrawFn, tensors: dict[str, Tensor]) -> dict[str, Tens
 
 @st.composite
 def forgeries(draw: st.DrawFn) -> Any:
-    """Return what forges an artefact of a run: its record, or a file, with digests that are right."""
+    """Return a function that forges an artefact of a run: its record or a file, with matching digests."""
     name = draw(st.sampled_from(["data", "teacher", "students/labels-mlp4", "students/soft-T4-mlp4"]))
     keys = ["config", "config", "config", "metrics", "metrics", "parents", "used", "versions", "created"]
 

@@ -1,4 +1,4 @@
-"""The house in order: linter, format, types and layers."""
+"""The rules of the code base: linter, format, types and layers."""
 
 import subprocess
 import sys

@@ -12,7 +12,7 @@ from kdcli.stats import Draws, crossed
 
 
 def right(*wrong: int, n: int, seeds: int = 1) -> Tensor:
-    """Which of n examples are got right, by all seeds alike."""
+    """Which of n examples are classified correctly, the same for all seeds."""
     values = torch.ones(seeds, n)
     values[:, list(wrong)] = 0
     return values

@@ -74,7 +74,7 @@ def test_recorded_losses_are_exact_at_any_temperature(temperature: float) -> Non
 
 @pytest.mark.parametrize("gap", [600.0, 690.0, 700.0, 720.0, 740.0, 800.0])
 def test_a_target_near_the_smallest_number_costs_what_it_should(gap: float) -> None:
-    """The student finds likely what the target all but excludes."""
+    """The student gives a high probability to a class that is nearly impossible in the target."""
     target = torch.tensor([[0.0], [-gap]]).double().softmax(0)
     student = torch.tensor([[0.0], [0.0]])
     assert float(distillation_loss(student, target)) == pytest.approx(float(torch.tensor(2.0).log()))
@@ -223,7 +223,7 @@ def squared(logits: Tensor, target: Tensor, temperature: Tensor, weights: Tensor
 
 
 def worst(logits: Tensor, target: Tensor, temperature: Tensor, weights: Tensor | None) -> Tensor:
-    """A loss that is no mean over examples: the largest squared error."""
+    """A loss that is not a mean over examples: the largest squared error."""
     errors = (logits.double().softmax(-2) - target).square().sum(-2)
     return (errors if weights is None else errors * weights).amax(-1)
 

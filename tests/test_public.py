@@ -176,7 +176,7 @@ def test_the_examples_of_the_documentation(kd: Kd, outputs: Path) -> None:
 
 
 class Pandas(dict):  # type: ignore[type-arg]
-    """What a DataFrame of pandas has of what is looked at."""
+    """The part of a pandas DataFrame that kd uses."""
 
     @property
     def columns(self) -> list[str]:

@@ -10,7 +10,7 @@ from kdcli.scored import Scored, nll, nll_scaled
 
 
 def sample(n: int = 500, classes: int = 3, models: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits of several models, of different confidence, and labels that they know something of."""
+    """Logits of several models, of different confidence, and labels that they partly predict."""
     random = generator("scaling", 0)
     z = torch.randn(n, classes, generator=random)
     y = (z - torch.rand(z.shape, generator=random).log().neg().log()).argmax(1)

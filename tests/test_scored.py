@@ -153,7 +153,7 @@ def test_what_is_not_given_is_named(values: Callable[[Scored], Tensor]) -> None:
 
 
 def imbalanced(n: int, shares: list[float], seeds: int = 2) -> Scored:
-    """Return what models said that rank the classes, of these shares, better than by chance."""
+    """Return logits of models that rank the classes, which have these shares, better than chance."""
     y = torch.multinomial(torch.tensor(shares), n, replacement=True, generator=RANDOM)
     noise = torch.randn(seeds, n, len(shares), generator=RANDOM)
     return Scored(noise + 1.5 * one_hot(y, len(shares)), y)

@@ -167,7 +167,7 @@ def test_a_single_draw_says_nothing_of_others() -> None:
 
 
 def test_the_interval_over_draws_covers_the_mean() -> None:
-    """`benchmarks/draws.py` is the long form of this, with overlapping splits besides."""
+    """`benchmarks/draws.py` is the long form of this, also with overlapping splits."""
     experiments = 1000
     covered = sum(abs(r.mean) <= r.half_width() for r in map(over_draws, noise(experiments, 10)))
     assert covered / experiments == pytest.approx(0.95, abs=3 * (0.95 * 0.05 / experiments) ** 0.5)
@@ -318,7 +318,7 @@ def test_the_value_of_another_draw_has_the_prediction_interval_of_students_t() -
 
 @pytest.mark.parametrize("overlap", [0.0, 0.5])
 def test_another_draw_lies_in_its_interval_as_often_as_said(overlap: float) -> None:
-    """What the splits of one pool share, another split of it shares with them."""
+    """Another split of a pool shares as much with its splits as they share with each other."""
     experiments, covered = 1000, 0
     for _ in range(experiments):
         *draws, another = (noise(11) + overlap**0.5 * noise(1)).tolist()

@@ -1,4 +1,4 @@
-"""The house is held to the counts of `benchmarks/structure.py`, and the counts to code that is known."""
+"""Limits on the counts of `benchmarks/structure.py`, and tests of the counts on known code."""
 
 import runpy
 from pathlib import Path

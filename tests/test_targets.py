@@ -105,7 +105,7 @@ def test_shuffled_keeps_the_top_class_and_permutes_the_others_in_each_example() 
     second = soft.scatter(1, top, 0).argmax(1)
     moved = shuffled.scatter(1, top, 0).argmax(1)
     assert float((second == moved).double().mean()) == pytest.approx(1 / 4, abs=0.04)
-    # The same draws permute alike at every temperature.
+    # The same random numbers give the same permutation at every temperature.
     hotter = TARGETS["shuffled"].build(known, 8.0)
     assert torch.equal(shuffled.argsort(1), hotter.argsort(1))
 

@@ -1,4 +1,4 @@
-"""What the shell offers to complete for options that are no settings of a recipe.
+"""Shell completion of options that are not settings of a recipe.
 
 Each function is given the outputs folder and the name of the run, if one is named.
 """

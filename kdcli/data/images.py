@@ -1,4 +1,4 @@
-"""Images of the user's own: a folder for each class, or folders train, val and test with such folders."""
+"""The user's own images: a folder for each class, or folders train, val and test with such folders."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Attribution:
 
     All differences are on the `seeds` that all sets involved share, so that they add up; `common` is their
     number. An `obstacle` prevents the attribution: too few "seeds" in common, or "no gain" on them. The soft
-    targets are the best on validation examples `among` so many sets.
+    targets are the best of `among` sets on validation examples.
     """
 
     soft: StudentsMeasured

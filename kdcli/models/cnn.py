@@ -40,7 +40,7 @@ class CNN(Network):
         return "cnn" + "-".join(map(str, (self.filters, *self.hidden)))
 
     def problem(self, features: Sequence[int], n_train: int) -> str:
-        """Say why no such model can learn from these data; empty if one can."""
+        """Return why such a model cannot learn from these data; empty if it can."""
         if len(features) in (2, 3) and min(features[-2:]) >= KERNEL:
             return ""
         return "a convolutional network needs images of at least 3 × 3 pixels, not " + (

@@ -275,7 +275,7 @@ class Model(ABC):
         return False
 
     def problem(self, features: Sequence[int], n_train: int) -> str:
-        """Say why no such model can learn from these data; empty if one can."""
+        """Return why such a model cannot learn from these data; empty if it can."""
         return ""
 
     def needs(self, sizes: Sizes) -> Need:

@@ -60,7 +60,7 @@ class Forest(Model):
         return self.each.takes(setting)
 
     def problem(self, features: Sequence[int], n_train: int) -> str:
-        """Say why no such forest can learn from these data; empty if one can."""
+        """Return why such a forest cannot learn from these data; empty if it can."""
         return self.each.problem(features, n_train)
 
     def multiply_adds(self, features: Sequence[int], n_classes: int) -> int:

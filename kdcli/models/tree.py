@@ -99,7 +99,7 @@ class Tree(Model):
         return "nothing" if self.max_leaf_nodes is None else "leaves"
 
     def problem(self, features: Sequence[int], n_train: int) -> str:
-        """Say why no such tree can learn from these data; empty if one can."""
+        """Return why such a tree cannot learn from these data; empty if it can."""
         if 2 * self.min_samples_leaf <= n_train:
             return ""
         return (

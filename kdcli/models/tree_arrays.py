@@ -38,11 +38,11 @@ def leaves_of(arrays: Mapping[str, Tensor], x: Tensor) -> Tensor:
 def end_nodes(
     arrays: Mapping[str, Tensor], told: Mapping[str, Sequence[int]], n_features: int, trees: int
 ) -> Tensor:
-    """Return which nodes are leaves that a way from the root ends in, `(trees, nodes)`.
+    """Return a mask of the leaves that can be reached from the root, `(trees, nodes)`.
 
-    Beside the ways, `told` names the arrays of what nodes tell, with the shape of each. Raises ValueError
-    unless these are the arrays of so many trees, in which every way ends in a leaf and every node looks at a
-    feature that is there: so that no array can make `leaves_of` run for ever or read outside.
+    In addition to the structure, `told` names the arrays of values of nodes, with the shape of each. Raises
+    ValueError unless these are the arrays of this number of trees, every path ends in a leaf, and every node
+    tests an existing feature, so that no array can make `leaves_of` run forever or read out of bounds.
     """
     dtypes = WAYS | dict.fromkeys(told, torch.float64)
     if set(arrays) != set(dtypes) or any(arrays[name].dtype != dtype for name, dtype in dtypes.items()):

@@ -213,7 +213,7 @@ class Card:
         if student.fills:
             yield ""
             yield f"- yes is {', '.join(YES)}; no is {', '.join(NO)}; capitals are accepted too."
-            yield "- A category outside the list is no error: it counts as another, or as none of them."
+            yield '- An unknown category is not an error: it counts as "other", or as none of the categories.'
             yield "- A missing value is replaced by the value in the last column."
 
 

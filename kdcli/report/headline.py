@@ -43,7 +43,7 @@ def headline(evidence: Evidence, groups: Sequence[GroupFindings]) -> str:
 
 
 def _taught_something(group: GroupFindings) -> GroupFindings:
-    """Leave out the students of untrained teachers: it is no news that they learn nothing."""
+    """Leave out the students of untrained teachers: as expected, they learn nothing."""
     decided = [
         replace(each, students=[students for students in each.students if students.set.taught.teaches])
         for each in group.decided

@@ -228,7 +228,7 @@ class Experiment:
     def students(self, models: Sequence[str] = ()) -> list[TrainedStudents]:
         """Read the student sets of these models, or all, in their usual order.
 
-        A folder without tensors is no student set, and is skipped. Raises `KdError` for a set without a
+        A folder without tensors is not a student set, and is skipped. Raises `KdError` for a set without a
         `meta.json`, and `UsageError` for a model that no set has.
         """
         sets: list[TrainedStudents] = []

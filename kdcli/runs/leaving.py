@@ -26,7 +26,7 @@ ENCODING = 50  # rough number of operations that encode a feature
 class Leaving:
     """A student prepared for export, with its predictions in kd for synthetic rows and test examples.
 
-    `test` has the first of the `n_test` test examples. A prediction takes roughly so many `operations`.
+    `test` has the first of the `n_test` test examples. `operations` is their rough number in a prediction.
     """
 
     student: Exported

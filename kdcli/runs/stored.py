@@ -135,7 +135,7 @@ class Data(Stored[DataRecord]):
 
     @property
     def heading(self) -> str:
-        """The run's name for headings, with the name of its data if they are no dataset of kd."""
+        """The run's name for headings, with the name of its data if they are not a dataset of kd."""
         run = self.artefact.run.name
         return f"{run} ({self.description.name})" if self.description.own_files else run
 

@@ -74,7 +74,7 @@ class Study:
         return study
 
     def store(self) -> None:
-        """Store the plan; raises `KdError` if existing runs have another plan, or the folder is no study."""
+        """Store the plan; raises `KdError` if the folder has runs of another plan, or is not a study."""
         with self.folder.making("plan"):
             self._store()
 
@@ -94,7 +94,7 @@ class Study:
                 )
         elif not self._may_be():
             raise KdError(
-                f"{self.folder.path} exists and is no study", "choose another name with --study NAME"
+                f"{self.folder.path} exists and is not a study", "choose another name with --study NAME"
             )
         record = {
             "format": FORMAT,

@@ -96,7 +96,7 @@ def check_history(tensors: Mapping[str, Tensor], members: Sequence[int]) -> None
     for name in accuracies:
         _check_shape(name, tensors[name], (*members, points), ("float64",))
         if not bool(((tensors[name] >= 0) & (tensors[name] <= 1)).all()):
-            raise ValueError(f"{name} has accuracies that are no shares")
+            raise ValueError(f"{name} has accuracies that are not between 0 and 1")
 
 
 def _check_names(tensors: Mapping[str, Tensor], names: Iterable[str]) -> None:

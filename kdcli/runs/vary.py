@@ -31,7 +31,7 @@ SCALES = ("linear", "log")
 DIGITS = 6  # significant digits inside a range, to keep names short; its ends are kept exactly
 TOLD = 20  # problems listed in a message
 SECTIONS = ("data", "teacher", "students")
-FILES = "files"  # a key beside the sections: the folder of a published dataset
+FILES = "files"  # a key outside the sections: the folder of a published dataset
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,7 @@ def choose(
 
 
 def _measure(text: str, what: str) -> float:
-    """Parse a time into milliseconds or a size into bytes, such as "1ms" or "100kB"; empty is no bound."""
+    """Parse a time into milliseconds or a size into bytes, such as "1ms" or "100kB"; empty means no bound."""
     if not text:
         return UNBOUNDED
     units = UNITS[what]

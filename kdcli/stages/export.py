@@ -144,7 +144,7 @@ def _check_replaced(out: str | None, student: Exported, *, force: bool) -> None:
         before = json.loads(Path(f"{out}.golden.json").read_text(encoding="utf-8"))["from"]
         if all(before[key] == student.facts[key] for key in ("run", "students")):
             return
-    raise KdError(f"{out} exists and is no export of {student.facts['students']}", "--force replaces it")
+    raise KdError(f"{out} exists and is not an export of {student.facts['students']}", "--force replaces it")
 
 
 def _check(kind: FormatKind, out: str | None, *, encoded: bool) -> None:

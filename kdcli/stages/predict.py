@@ -177,7 +177,7 @@ class _Scores:
         self.y: list[Tensor] = []
 
     def add(self, log_p: Tensor, labels: pl.Series | None) -> None:
-        """Add a piece; raises `KdError` for a label that is no class."""
+        """Add a piece; raises `KdError` for a label that is not a class."""
         if labels is None:
             return
         there = labels.is_not_null()

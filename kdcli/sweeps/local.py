@@ -24,7 +24,7 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "1", "KD_JOBS": "1"}
 
 
 def engine(jobs: int) -> Engine:
-    """Return an engine that makes runs in so many processes on this machine."""
+    """Return an engine that makes runs in the given number of processes on this machine."""
 
     def make_here(
         study: Study, runs: Sequence[Planned], heard: Callable[[int, Outcome | None], None]

@@ -120,7 +120,7 @@ class CommandTeacher:
 
 
 def _table(out: BinaryIO, rows: int, classes: Sequence[str]) -> pl.DataFrame:
-    """Read an answer for so many rows; raises `KdError` if it is not a table with this number of rows."""
+    """Read an answer; raises `KdError` if it is not a table with the given number of rows."""
     lines = [line for line in out if not line.isspace()]
     first = _cells(lines[0]) if lines else []
     # Other numbers, such as 0,1 for classes named no and yes, may be a header or an answer.

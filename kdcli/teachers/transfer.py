@@ -83,7 +83,7 @@ def _make(
 
 
 def _munged(data: Data, part: Part, taught: Tensor, watch: Watch) -> _Examples:
-    """Make synthetic rows from the taught rows of each draw; columns that are no inputs are copied."""
+    """Make synthetic rows from the taught rows of each draw; columns that are not inputs are copied."""
     frame = source_of(data, watch).frame
     if frame is None:
         raise UsageError("munge makes rows of tables, not images", TABLES)

@@ -24,7 +24,7 @@ from kdcli.training.state import Keeper, TrainingState
 
 
 def steps_in_epoch(examples: int, batch_size: int) -> int:
-    """Return the number of steps in an epoch over so many examples; a batch size of 0 takes all at once."""
+    """Return the number of steps in an epoch over the examples; a batch size of 0 takes all at once."""
     return math.ceil(examples / batch_size) if batch_size else 1
 
 

@@ -266,7 +266,7 @@ def teacher_teaching(data: Data, seed: int, class_weight: str) -> Teaching:
 def teacher_sizes(data: Data, folds: int = 1) -> Sizes:
     """Return the sizes of the training of teachers, whose logits are kept for all splits.
 
-    With `folds`, so many teachers of each draw are trained at once, for out-of-fold labels.
+    With `folds`, this number of teachers of each draw is trained at once, for out-of-fold labels.
     """
     sizes = data.description.sizes
     return Sizes(

@@ -43,7 +43,7 @@ class Share(NamedTuple):
 
 
 def shares_of(draws: int, seeds: Sequence[int], sets: int, parameters: int) -> list[Share]:
-    """Split the draws and seeds of a stack into those of its parts, for models of so many `parameters`.
+    """Split the draws and seeds of a stack into those of its parts, given the `parameters` of a model.
 
     A part has about MEMBERS members, which share the cost of each call, but fewer if they are large, so that
     the state of Adam stays in the cache. There are at least two parts, for two processors. A part has whole
@@ -61,7 +61,7 @@ def shares_of(draws: int, seeds: Sequence[int], sets: int, parameters: int) -> l
 
 
 def _split(items: Sequence[int], wanted: int) -> list[Sequence[int]]:
-    """Split items into so many ranges of nearly equal size, larger ones first; or into single items."""
+    """Split items into `wanted` ranges of nearly equal size, larger ones first; or into single items."""
     count = min(wanted, len(items))
     few, larger = divmod(len(items), count)
     ends = [few * k + min(k, larger) for k in range(count + 1)]

@@ -17,7 +17,7 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names of glibc's malloc.h
 
 @contextmanager
 def threads(number: int) -> Iterator[None]:
-    """Compute on so many threads. On one thread denormal numbers count as 0.
+    """Compute on this number of threads. On one thread, denormal numbers count as 0.
 
     The moments of dead units become denormal after some 800 steps, and arithmetic on denormals is many times
     slower. The processor's flag is set for each thread, so it is set only where there is one thread.

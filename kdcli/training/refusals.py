@@ -111,7 +111,7 @@ def _has_each_class(material: Material) -> bool:
 
 
 def check_models(models: Iterable[Model], data: Data, n_train: int, example: str) -> None:
-    """Refuse models that cannot learn from so many training examples; `example` is a model that can."""
+    """Refuse models that cannot learn from `n_train` training examples; `example` is a model that can."""
     for model in models:
         if problem := model.problem(data.features, n_train):
             raise UsageError(f"model '{model}': {problem}", f"name another --model, such as {example}")

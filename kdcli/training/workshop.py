@@ -258,7 +258,7 @@ def smaller_step(training: Training) -> str:
 
 
 def _lost_seeds(gone: Mapping[str, Sequence[tuple[int, int, int]]], of_set: int) -> dict[str, list[int]]:
-    """Return the seeds of a set that were lost in any draw, each once, by what became of them first."""
+    """Return the seeds of a set that were lost in any draw, each once, with the first outcome."""
     lost: dict[str, list[int]] = {}
     for why, members in gone.items():
         before = {seed for seeds in lost.values() for seed in seeds}

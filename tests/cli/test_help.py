@@ -26,7 +26,7 @@ def test_help_has_a_purpose_and_three_examples_that_parse(
     assert outcome.code == 0
     examples = outcome.out.partition("Examples:")[2].strip().splitlines()
     assert len(examples) == 3
-    # The parser accepts the example; the stage then stops at a run that is not there, or runs.
+    # The parser accepts the example; the stage then finds no run, or succeeds.
     monkeypatch.setattr(calls, "Store", lambda outputs: (_ for _ in ()).throw(UsageError("parsed")))
     Path("mine.toml").write_text(TINY)
     Path("customers.csv").touch()

@@ -39,7 +39,7 @@ DATA = {"gaussians": Gaussians, "mnist": MNIST, "spirals": Spirals}
 
 
 class Line:
-    """Command lines of two commands that take the settings above, and what comes of them."""
+    """Command lines of two commands that take the settings above, and their results."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self.capsys, self.monkeypatch = capsys, monkeypatch

@@ -1,4 +1,4 @@
-"""Small files of a user's own, written into the working folder, and the options that name them."""
+"""Small data files of a user, written into the working folder, and the options that name them."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ SHARED = Path(__file__).resolve().parents[3] / "shared/data/tables"
 
 
 def labelled_pixels(n: int = 60, size: int = 6) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Return grey images `(n, size, size)` of three classes in turn, no two of them alike."""
+    """Return grey images `(n, size, size)` of three classes in turn, all different."""
     y = np.arange(n) % 3
     x = np.random.default_rng(0).integers(0, 200, (n, size, size), dtype=np.uint8)
     x[np.arange(n), y, 0] += 50
@@ -49,7 +49,7 @@ def own_images(folder: str = "own") -> str:
 
 
 def own(name: str) -> dict[str, Any]:
-    """Write the files of a dataset of the user's own, and return the options that name them."""
+    """Write the files of a user's dataset, and return the options that name them."""
     if name == "table":
         return {"file": own_table(), "label": "animal"}
     return {"file": {"arrays": own_arrays, "images": own_images}[name]()}
@@ -64,6 +64,6 @@ def written(name: str, content: str | bytes) -> str:
 
 
 def sampled(content: str, label: str = "y", **options: Any) -> Sample:
-    """Write a table and sample it, in one draw unless told otherwise."""
+    """Write a table and sample it, in one draw by default."""
     config = Tabular(**{"file": written("table.csv", content), "label": label, "draws": 1, **options})
     return opened(config)[1]()

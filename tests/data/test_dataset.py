@@ -49,7 +49,7 @@ def equal(one: Pool, other: Pool) -> bool:
 
 
 def first_draws(pool: Pool, draws: int, examples: int) -> Pool:
-    """Return so many draws of a pool, with the examples that it begins with."""
+    """Return the first draws and examples of a pool."""
     posterior = None if pool.posterior is None else pool.posterior[:examples]
     index = {split: rows[:draws] for split, rows in pool.index.items()}
     return Pool(pool.x[:examples], pool.y[:examples], posterior, index)
@@ -180,7 +180,7 @@ def test_sampled_splits_of_several_named_classes_are_stratified_in_every_draw() 
         assert counts == {"train": [91, 91, 90], "val": [10, 10, 10], "test": [3, 3, 3]}
         assert all(set((split.x // 10_000).flatten().tolist()) == {draw} for split in splits.values())
     first, second = (sample.pool.split("train", draw).x for draw in range(2))
-    assert not torch.equal(first, second % 10_000)  # points that are alike are split otherwise in each draw
+    assert not torch.equal(first, second % 10_000)  # the same points are split differently in each draw
 
 
 def test_unknown_dataset() -> None:

@@ -1,4 +1,4 @@
-"""Damaged files of a user's own end in an error that says so, or in data with every row accounted for.
+"""Damaged files of a user lead to an error that says so, or to data with every row accounted for.
 
 `KD_FUZZ=40 pytest tests/data/test_fuzz.py` tries forty times as many, at random.
 """
@@ -40,7 +40,7 @@ FRAME = pl.DataFrame(
         "y": [CLASSES[k] for k in Y],
     }
 )
-GONE = (None, None, None, 0, 1, 9, 10**9)  # bytes that others replace: as many, none, or the rest
+GONE = (None, None, None, 0, 1, 9, 10**9)  # bytes to replace: as many as are put in, none, or the rest
 PIECES = st.binary(max_size=5) | st.sampled_from(
     [
         b'"',
@@ -64,7 +64,7 @@ PIECES = st.binary(max_size=5) | st.sampled_from(
 
 @st.composite
 def damages(draw: st.DrawFn) -> Callable[[bytes], bytes]:
-    """Return what puts other bytes into a file in one to three places, and perhaps cuts it off."""
+    """Return a function that changes a file's bytes in one to three places, and may truncate it."""
     places = draw(
         st.lists(st.tuples(st.integers(0, 10**6), PIECES, st.sampled_from(GONE)), min_size=1, max_size=3)
     )
@@ -80,7 +80,7 @@ def damages(draw: st.DrawFn) -> Callable[[bytes], bytes]:
 
 
 def sampled(opened: Callable[[], tuple[object, Callable[[], Sample]]]) -> Sample | None:
-    """Sample data; None where that is refused with a message and a hint."""
+    """Sample data; None if kd refuses them with a message and a hint."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
@@ -97,7 +97,7 @@ def sampled(opened: Callable[[], tuple[object, Callable[[], Sample]]]) -> Sample
 
 
 def assert_accounted(sample: Sample, rows: int) -> None:
-    """Each of so many rows must be in one split of each draw, or be said to have been left out."""
+    """Check that every row is in one split of each draw, or in a note on rows that were left out."""
     unlabelled = [re.match(r"([\d,]+) rows? without a label", note) for note in sample.notes]
     missing = sum(int(match[1].replace(",", "")) for match in unlabelled if match)
     pool = sample.pool

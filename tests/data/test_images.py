@@ -21,7 +21,7 @@ def read(folder: str = "own", **options: Any) -> Sample:
 
 
 def folder_with(image: Image.Image, name: str = "00.png", **saving: Any) -> str:
-    """Write the sixty images, the first of them another."""
+    """Write the sixty images, with another one as the first."""
     folder = own_images()
     Path(folder, "cat", "00.png").unlink()
     image.save(Path(folder, "cat", name), **saving)

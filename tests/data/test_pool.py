@@ -6,7 +6,7 @@ from kdcli.rng import generator
 
 
 def pool_of_one(draw: int, *, posterior: bool = True) -> Pool:
-    """Return ten examples in one draw, of which each draw has others."""
+    """Return ten examples in one draw, different for each draw."""
     random = generator("pool", 0, draw)
     p = torch.rand(10, 3, generator=random).double().softmax(1)
     train, val, test = torch.randperm(10, generator=random).split([5, 2, 3])

@@ -174,7 +174,7 @@ def test_gen_data_reads_a_source_and_keeps_to_it(kd: Kd, tmp_path: Path, outputs
     assert (made["n_train"], made["n_val"], made["n_test"]) == (150, 50, 60)
     assert made["bayes"] is None
     assert "up to date" in kd(*asked, "--source", str(folder)).out
-    assert "up to date" in kd("gen-data", "mnist").out  # with no source, what is there will do
+    assert "up to date" in kd("gen-data", "mnist").out  # without a source, existing data are accepted
     moved = folder.rename(tmp_path / "moved")
     assert "up to date" in kd("gen-data", "mnist", "--source", str(moved)).out  # the same content
     before = (outputs / "mnist/data/meta.json").read_bytes()
@@ -234,7 +234,7 @@ def test_files_that_are_not_the_published_ones_are_named_as_such(
     assert kd("plot", "dark-knowledge", "--format", "svg").code == 0
     outcome = kd("distill", "--target", "bayes")
     assert "the exact posterior, which is unknown for other IDX files" in outcome.err
-    # What makes the data again, or others beside them, needs the files.
+    # To make the data again, or other data, the files are needed.
     outcome = kd("train-teacher", "--epochs", "2")
     assert "`kd gen-data mnist --source FOLDER --run NAME`" in outcome.err
     (outputs / "letters/data/tensors.safetensors").write_bytes(b"")

@@ -24,7 +24,7 @@ from kdcli.evidence.verdicts import Verdict, Versus
 
 
 def cautions_but_one_draw(made: Evidence) -> list[Caution]:
-    """Return where a reader would go wrong besides that there is one draw alone, which must be said."""
+    """Return the cautions, apart from the one on a single draw, which must be among them."""
     told = cautions(made)
     assert OneDraw(SEVERAL_DRAWS) in told
     return [caution for caution in told if not isinstance(caution, OneDraw)]

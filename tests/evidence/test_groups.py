@@ -66,7 +66,7 @@ def test_all_groups_share_one_correction(own: Experiment) -> None:
 
 
 def names_of(experiment: Experiment, by: str) -> list[str]:
-    """The groups of each test example of draw 0, of which it must have exactly one."""
+    """The group of each test example of draw 0; each must have exactly one."""
     groups = list(groups_by(experiment.data, by))
     members = torch.stack([group.members[0] for group in groups])
     assert bool((members.sum(0) == 1).all())

@@ -182,7 +182,7 @@ def test_verdicts_over_draws_are_those_of_the_mean_difference_of_each() -> None:
 def test_draws_are_alike_whose_difference_goes_the_way_of_the_mean() -> None:
     mixed = against_labels(students("labels", [0.8] * 3), students("soft", [0.9, 0.79, 0.85]))["accuracy"]
     assert (mixed.alike, mixed.draws) == (2, 3)
-    # Of the NLL less is better, and as many draws go the way of a mean that is for the worse.
+    # A lower NLL is better; the draws with the sign of the mean are counted also if it is worse.
     labels = students("labels", 0.8, [0.3] * 3)
     lower = against_labels(labels, students("soft", 0.8, [0.2, 0.31, 0.25]))["nll"]
     assert (lower.alike, lower.gain) == (2, pytest.approx(0.14 / 3))

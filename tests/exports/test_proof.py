@@ -81,7 +81,7 @@ def test_a_difference_is_found(name: str) -> None:
 
 
 def running(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path, Exported, Rows], Ran]:
-    """What answers as kd does, but for a change of the probabilities."""
+    """A program that predicts as kd does, except for a change of the probabilities."""
 
     def run(path: Path, student: Exported, rows: Rows) -> Ran:
         p = change(rows.p.copy())

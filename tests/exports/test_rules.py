@@ -76,7 +76,7 @@ def test_a_tree_reads_from_the_top() -> None:
 
 
 def score_of(text: str, name: str, x: np.ndarray) -> np.ndarray:
-    """What a person gets who computes a score by the text, of rows of features."""
+    """The scores that a person computes from the text, for rows of features."""
     names = [feature.holds or feature.name for column in COLUMNS for feature in features_of(column)]
     block = text.split(f"score of {name} =\n")[1].split("\n\n")[0].replace("−", "-").splitlines()
     total = np.full(len(x), float(block[0]))

@@ -9,7 +9,7 @@ from kdcli.models.stack import Stack
 
 
 def outputs(computation: Computation, x: np.ndarray) -> np.ndarray:
-    """What a computation gives, in float64, as its docstrings say."""
+    """The result of a computation in float64, as its docstrings define it."""
     h = x.astype(np.float64)
     if convolution := computation.convolution:
         images = torch.from_numpy(h).view(-1, *convolution.size)

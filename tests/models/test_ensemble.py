@@ -109,7 +109,7 @@ def test_its_size_is_that_of_all_members_and_memory_has_one_model_at_a_time() ->
 
 
 class Constant(Tree):
-    """A model that says its seed."""
+    """A model that predicts its seed."""
 
     def train(self, teaching: Teaching, workshop: Workshop) -> Iterator[Fitted]:
         seeds = torch.tensor([list(teaching.seeds)] * teaching.draws).double()

@@ -1,4 +1,4 @@
-"""A family that no other file knows of does all that a family does: as a teacher and as students."""
+"""A family that no other file knows can do everything that a family can, as a teacher and as students."""
 
 import json
 import time

@@ -20,7 +20,7 @@ def make(members: int, seeds: int) -> StackedCNN:
 
 
 def plain(stack: StackedCNN, member: int) -> nn.Sequential:
-    """The same member as one would write it with torch.nn."""
+    """The same member, written with torch.nn."""
     convolution = nn.Conv2d(stack.filters.shape[2], 4, 3)
     convolution.load_state_dict({"weight": stack.filters[member], "bias": stack.filter_biases[member]})
     layers: list[nn.Module] = [convolution, nn.ReLU(), nn.Flatten()]

@@ -13,7 +13,7 @@ def make_stack(members: int, seeds: int) -> StackedMLP:
 
 
 def plain(stack: StackedMLP, member: int) -> nn.Sequential:
-    """The same member as one would write it with torch.nn."""
+    """The same member, written with torch.nn."""
     layers: list[nn.Module] = []
     for weight, bias in zip(stack.weights, stack.biases, strict=True):
         linear = nn.Linear(weight.shape[2], weight.shape[1])

@@ -234,7 +234,7 @@ def test_a_single_leaf() -> None:
 
 
 class Counting(Silence):
-    """A workshop and a display at once, which count the trees that are to be grown and those that are."""
+    """A workshop and a display in one, which count the trees to grow and the trees grown."""
 
     def __init__(self) -> None:
         self.totals: list[tuple[int, str]] = []
@@ -252,7 +252,7 @@ class Counting(Silence):
 
 
 def teaching_by_draw(draws: int) -> Teaching:
-    """Return what two sets are taught in several draws, of which each has examples of its own."""
+    """Return the targets of two sets in several draws, each with examples of its own."""
     train = torch.stack([torch.randperm(N, generator=generator("draw", 0, d))[:90] for d in range(draws)])
     val = torch.stack([torch.randperm(N, generator=generator("draw", 1, d))[:20] for d in range(draws)])
     return Teaching(

@@ -15,7 +15,7 @@ DRAWS = 2
 
 
 def teaching(*, by_seed: bool) -> Teaching:
-    """Return what three seeds are taught in two draws: the same, or each a class further on."""
+    """Return the targets of three seeds in two draws: the same, or with the classes shifted by the seed."""
     soft, labels = problem(3)
     index = {split: torch.stack([rows, rows.flip(0)]) for split, rows in INDEX.items()}
     targets: dict[str, Tensor] = {split: soft[index[split]] for split in ("train", "val")}

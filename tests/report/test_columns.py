@@ -11,7 +11,7 @@ from kdcli.report.table import Section
 
 
 def described(*decisions: Column, features: dict[str, int] | None = None) -> Description:
-    """Describe a table of these columns, of which some have more than one feature."""
+    """Describe a table of these columns, some with more than one feature."""
     several = features or {}
     encodings = [
         Encoded(c.name, c.kind, levels=tuple(map(str, range(several[c.name]))))

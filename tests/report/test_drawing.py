@@ -81,7 +81,7 @@ def test_the_view_of_a_run_has_its_models(one_or_two_draws: Path) -> None:
     soft = view.students[1]
     assert soft.settings["epochs"] == teacher.record.to_record()["epochs"] == 20
     assert soft.logits().shape == (2, 400, 2)
-    # What is stored of the test split is what the restored model predicts there.
+    # The stored logits on the test split are those that the restored model predicts.
     np.testing.assert_allclose(soft.predict(view.test.x), soft.probabilities(), atol=1e-5)
     accuracy = (soft.logits().argmax(-1) == view.test.y).mean(1)
     assert soft.recorded["accuracy"].shape == (draws, 2)

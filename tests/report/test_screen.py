@@ -84,7 +84,7 @@ def test_progress_in_a_narrow_terminal_cuts_no_number(
 
 
 class _Made:
-    """What a command made: a line, a sentence, a table and a file."""
+    """The result of a command: a line, a sentence, a table and a file."""
 
     def told(self) -> Iterator[Told]:
         yield "run tiny: a line as long as it is, so that a path can be copied"

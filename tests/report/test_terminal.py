@@ -53,7 +53,7 @@ class _Standard:
             monkeypatch.setattr(sys, name, stream)
 
     def call(self, *arguments: str) -> tuple[int, str]:
-        """Run kd; returns the exit code and all that it printed, decoded strictly."""
+        """Run kd; returns the exit code and all output, decoded strictly."""
         for stream in self.streams:
             stream.seek(0)
             stream.truncate()

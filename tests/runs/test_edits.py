@@ -68,7 +68,7 @@ def test_data_of_other_settings_are_told_and_stop_what_trains_on_them(kd: Kd, ti
     renewed = "would make it again from the recipe"
     assert f"data: made with {told}; `kd gen-data --run tiny --force` {renewed}." in warnings
     assert f"data: made with {told}" in kd("plot", "learning-curves").err
-    # What is named mends it.
+    # The commands in the hint repair it.
     for command in ("gen-data --run tiny --force", "train-teacher --force", "distill --force"):
         assert kd(*shlex.split(command)).code == 0
     assert shown(kd) == {}
@@ -100,7 +100,7 @@ def test_another_teacher_in_the_recipe(kd: Kd, tiny: Path) -> None:
     assert 'was made with model = "mlp:8", not "mlp:9" as recipe.toml says' in kd("train-teacher").err
     made_from = ["made from teacher, which differs from the recipe"]
     assert shown(kd) == {"teacher": [told], "students/soft-T4-mlp4": made_from}
-    outcome = kd("distill")  # a flag may have made it: it is said, and the teacher taken as it is
+    outcome = kd("distill")  # a flag may have made it: there is a note, and the teacher is used unchanged
     assert outcome.code == 0
     renewed = "would make it again from the recipe"
     assert f"teacher: made with {told}; `kd train-teacher --force` {renewed}" in outcome.err

@@ -64,7 +64,7 @@ def test_stale_is_what_was_made_from_other_content(tiny: Path, experiment: Exper
         assert {name for name in NAMES if experiment.stale(name)} == stale
         assert {name for name in NAMES if opened(tiny).stale(name)} == stale
         told = {c.artefact.name for c in conditions(experiment.run) if c.state == "stale"}
-        assert told == stale  # what a check calls stale is what commands refuse
+        assert told == stale  # commands refuse exactly what a check calls stale
     with pytest.raises(KdError, match="teacher of run tiny is stale") as refused:
         experiment.fresh("teacher")
     assert text(refused.value.hint) == "renew it with `kd train-teacher --force`"

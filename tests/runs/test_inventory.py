@@ -52,7 +52,7 @@ def test_what_was_written_is_fresh(whole: Run) -> None:
 
 
 def test_what_was_made_from_something_that_was_replaced_is_stale(whole: Run) -> None:
-    put(whole, "data")  # made again alike
+    put(whole, "data")  # made again with the same content
     assert states(whole) == FRESH
     put(whole, "teacher", ["data"], value=7.0)
     assert states(whole) == {**FRESH, "students/soft": "stale"}

@@ -21,7 +21,7 @@ SETS = STUDENTS.flatmap(lambda students: st.sampled_from(student_sets(students))
 
 @st.composite
 def sets_with_losses(draw: st.DrawFn) -> StudentSet:
-    """Student sets of which some seeds may be lost, though never all."""
+    """Student sets that may have lost some seeds, but never all."""
     chosen = draw(SETS)
     fates = draw(st.lists(st.sampled_from(["", "", "diverged", "overflowed"]), min_size=1, max_size=6))
     fates[draw(st.integers(0, len(fates) - 1))] = ""
@@ -55,7 +55,7 @@ def test_any_other_value_in_a_record_is_refused_or_of_another_set(
         read = StudentSet.from_record(changed)
     except (ValueError, UsageError):
         return
-    # What the record lacks has its default, as where a tree's record names a network.
+    # A setting that the record lacks has its default.
     assert as_stored(read) == {**as_stored(read), **changed} or key not in record
     assert (read == student_set) is (as_stored(read) == record)
 

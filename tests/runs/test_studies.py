@@ -240,7 +240,7 @@ def test_what_a_sweep_left_that_was_cut_off_at_once_is_no_obstacle(outputs: Path
 
 def test_a_folder_that_is_no_study_is_left_alone(outputs: Path) -> None:
     Store(outputs).run("many").write_recipe("mine")
-    with pytest.raises(KdError, match=r"many exists and is no study"):
+    with pytest.raises(KdError, match=r"many exists and is not a study"):
         study(outputs, own(1)).store()
     assert (outputs / "many/recipe.toml").read_text() == "mine"
     assert not (outputs / "many/study.json").exists()

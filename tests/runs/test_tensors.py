@@ -37,7 +37,7 @@ def with_index(split: str, draw: int, place: int, row: int) -> Change:
 
 
 def cut(split: str, draws: int, n: int) -> Change:
-    """Leave so many draws and examples of a split."""
+    """Keep this number of draws and examples of a split."""
     return lambda tensors: {**tensors, split: tensors[split][:draws, :n]}
 
 
@@ -161,8 +161,8 @@ def test_curves_may_have_accuracies_of_both_splits() -> None:
     for change, words in (
         (without("val_accuracy"), "its tensors are"),
         (but(val_accuracy=losses[:2]), r"not float64 \(3, 2, 4\)"),
-        (but(train_accuracy=1.5 * losses), "train_accuracy has accuracies that are no shares"),
-        (but(train_accuracy=torch.nan * losses), "train_accuracy has accuracies that are no shares"),
+        (but(train_accuracy=1.5 * losses), "has accuracies that are not between 0 and 1"),
+        (but(train_accuracy=torch.nan * losses), "accuracies that are not between 0 and 1"),
     ):
         with pytest.raises(ValueError, match=words):
             check_history(change(curves), (3, 2))

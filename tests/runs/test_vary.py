@@ -86,7 +86,7 @@ def test_several_sections_stand_for_the_combinations_of_each() -> None:
         "label-weight-0.5",
     ]
     assert made[2].recipe.data.seed == 0
-    # Those of the base stand where a section does not say.
+    # Keys that a section does not have keep the values of the base.
     assert made[2].varied == {"data.seed": 0, "data.n_samples": 2000, "students.label_weight": 0.5}
 
 

@@ -29,7 +29,7 @@ def states(kd: Kd) -> dict[str, str]:
 
 
 def follow(kd: Kd, text: str) -> list[Outcome]:
-    """Do what is said to mend things, in its order, as it is printed."""
+    """Run the printed commands that repair things, in the printed order."""
     outcomes = []
     for line in re.findall("to repair it: (.*)", text):
         for path in re.findall(r"remove (\S+)", line):
@@ -257,6 +257,6 @@ def test_a_training_that_was_cut_off_is_told_of(kd: Kd, tiny: Path) -> None:
         kept = {name: document["runs"][0][name] for name in ("resumable", "spoilt")}
         assert kept == {"resumable": [], "spoilt": [], key: [str(state)]}
         assert document["damaged"] == 0
-    assert kd("train-teacher").code == 0  # is there: nothing to go on with
+    assert kd("train-teacher").code == 0  # it exists: nothing to resume from
     assert not json.loads(kd("show", "--json").out)["spoilt"]
     assert not state.parent.exists()

@@ -94,7 +94,7 @@ def test_the_document_has_the_schema_of_the_design(kd: Kd, tiny: Path) -> None:
 
 
 def scored(run: Path) -> dict[str, list[Scored]]:
-    """Return what the stored students of each set say of the test split of each draw."""
+    """Return the logits of each set's stored students on the test split of each draw."""
     experiment = opened(run)
     teacher = experiment.teacher.logits["test"]
     return {
@@ -226,7 +226,7 @@ def test_the_commands_that_are_advised_work_as_they_are_printed(kd: Kd, tiny: Pa
 
 
 def advised(kd: Kd, start: str) -> str:
-    """Return the command in the warning that starts so."""
+    """Return the command in the warning with this start."""
     (warning,) = (text for text in compared(kd)["warnings"] if text.startswith(start))
     (command,) = re.findall(r"`kd (.*?)`", warning)
     assert isinstance(command, str)
@@ -338,7 +338,7 @@ def test_sets_that_cannot_be_paired_are_compared_only_when_asked(kd: Kd, tiny: P
     assert asked["soft-T4-mlp4"]["versus"]["paired"] is True
     assert asked["soft-T2-mlp4"]["versus"]["nll"]["verdict"] is not None
     assert "unpaired" in kd("compare", "--unpaired").out
-    # The remedy works as it is printed, and leaves the other control alone.
+    # The printed command works, and leaves the other control unchanged.
     remedy = re.search(r"kd (distill --target labels .*?)`", " ".join(out.split()))
     assert remedy
     assert kd(*remedy[1].split()).code == 0

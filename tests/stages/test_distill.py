@@ -452,10 +452,12 @@ def test_a_seed_that_diverges_costs_the_others_nothing_if_so_asked(
             left_out = "soft" in str(path) and name != "epochs"
             assert torch.equal(value, whole[:, [0, 2]] if left_out else whole)
 
-    again = json.loads(kd("distill", "--seeds", "3", "--json").out)  # what is there is what was asked for
+    again = json.loads(
+        kd("distill", "--seeds", "3", "--json").out
+    )  # the stored seeds are exactly those requested
     assert again["students_trained"] == 0
     assert [one["diverged"] for one in again["students"]] == [[], [1]]
-    poison()  # more seeds are trained beside those that are there
+    poison()  # more seeds are added to the existing ones
     more = json.loads(kd("distill", "--seeds", "4", "--target", "soft", "--json").out)
     assert [(one["seeds"], one["diverged"]) for one in more["students"]] == [([0, 2, 3], [1])]
 
@@ -534,7 +536,7 @@ def test_a_part_that_diverges_as_a_whole_costs_the_other_seeds_nothing(
 ) -> None:
     assert kd(*THREE).code == 0
     before = {path: load_file(path) for path in (tiny / "students").rglob("history.safetensors")}
-    assert kd("distill", "--force").code == 0  # two seeds again, so that three are trained anew
+    assert kd("distill", "--force").code == 0  # two seeds again, so that the third is trained once more
     poison(0, 1)  # seed 0 of both targets, which is trained apart from the others
     assert kd(*THREE, "--keep-going").code == 0
     for path, tensors in before.items():
@@ -587,7 +589,7 @@ def test_a_seed_whose_outputs_are_no_numbers_on_other_data_is_told_apart(
     stopped = kd(*THREE)
     assert stopped.code == 1
     assert "the output of soft, T = 4 (seed 1) is not finite everywhere" in stopped.err
-    assert (tiny / ".resume").is_dir()  # --keep-going goes on from it
+    assert (tiny / ".resume").is_dir()  # --keep-going resumes from it
 
     document = json.loads(kd(*THREE, "--keep-going", "--json").out)
     assert [(one["diverged"], one["overflowed"]) for one in document["students"]] == [([], []), ([], [1])]

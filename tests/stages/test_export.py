@@ -27,7 +27,7 @@ def own(kd: Kd, outputs: Path) -> Path:
 
 
 def holds(condition: str, row: dict[str, object]) -> bool:
-    """Whether a condition of a rule is true of a row as it stands in the file."""
+    """Whether a condition of a rule holds for a row of the file."""
     middles = {"spent": 85.0}
     if found := re.fullmatch(r"(\w+) (≤|>) (\S+)", condition):
         value = row[found[1]] if row[found[1]] is not None else middles[found[1]]
@@ -91,7 +91,7 @@ def test_the_card_of_another_model_is_not_replaced(kd: Kd, own: Path) -> None:
     assert "labels-mlp4" in Path("mine/net.py.MODEL_CARD.md").read_text()
     refused = kd("export", "labels-mlp4", "--out", "mine/linear.py")
     assert refused.code == 1
-    assert "mine/linear.py exists and is no export of labels-mlp4" in refused.err
+    assert "mine/linear.py exists and is not an export of labels-mlp4" in refused.err
     assert card.read_text() == before
     assert kd("export", "labels-linear", "--out", "mine/linear.py").code == 0
     assert kd("export", "labels-mlp4", "--out", "mine/linear.py", "--force").code == 0

@@ -95,7 +95,7 @@ def test_a_shell_that_names_no_run(
     assert outcome.code == 2
     assert words in outcome.err
     assert "KD_RUN" in outcome.err or name == "current"
-    monkeypatch.setenv("KD_RUN", "")  # is as good as none
+    monkeypatch.setenv("KD_RUN", "")  # counts as not set
     assert kd("train-teacher").code == 0
 
 

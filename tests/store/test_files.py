@@ -49,5 +49,5 @@ def test_what_was_cut_off_is_cleared_up_and_links_are_left_alone(tmp_path: Path)
     (tmp_path / "mine").mkdir()
     (tmp_path / ".link.new-b").symlink_to("mine")
     assert sweep(tmp_path) == [".data.new-a", ".link.new-b", ".teacher.replaced"]
-    assert sorted(os.listdir(tmp_path)) == [".git", "mine", "teacher"]  # the old teacher is put back
+    assert sorted(os.listdir(tmp_path)) == [".git", "mine", "teacher"]  # the old teacher is restored
     assert sweep(tmp_path / "nowhere") == []

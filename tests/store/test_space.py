@@ -9,7 +9,7 @@ GIB = 2**30
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that stands for what the kernel tells: 8 GiB available, and no control group yet."""
+    """A folder in place of the kernel's information on memory: 8 GiB available, and no control group yet."""
     (tmp_path / "meminfo").write_text(f"MemTotal: 1 kB\nMemAvailable:   {8 * 2**20} kB\n")
     monkeypatch.setattr(space, "MEMINFO", tmp_path / "meminfo")
     monkeypatch.setattr(space, "CGROUP", tmp_path)

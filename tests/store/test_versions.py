@@ -24,7 +24,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def make_newer(folder: Path, **changed: Any) -> None:
-    """Change a record to one of a newer kd: of a format that nobody knows, unless told otherwise."""
+    """Change a record to one of a newer kd: of an unknown format by default."""
     path = folder / "meta.json"
     record = json.loads(path.read_text())
     versions = {**record["versions"], "kdcli": "9.1.0"}

@@ -39,7 +39,7 @@ making.make = make
 
 @dataclass
 class Heard:
-    """What was heard of the runs of a study."""
+    """The messages about the runs of a study."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     at_work: list[int] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Heard:
 
 
 def made_by(study: Study, jobs: int) -> Heard:
-    """Make the runs of a study with so many processes."""
+    """Make the runs of a study with this number of processes."""
     study.store()
     heard = Heard()
     make_all([Task.of(study, planned) for planned in study.runs], jobs, heard)

@@ -121,7 +121,7 @@ def test_where_nobody_answers_that_is_said(kd: Kd, outputs: Path, monkeypatch: p
 
 
 class Cluster:
-    """A cluster as `check_workers` sees it: the threads of each worker, and what it says of its machine."""
+    """A cluster as `check_workers` sees it: the threads of each worker, and its machine."""
 
     def __init__(self, threads: list[int], machines: list[dict[str, str]] | Exception) -> None:
         self.threads, self.machines = threads, machines

@@ -16,7 +16,7 @@ ID, MIN, COUNT = VARIABLES
 
 
 def runs(teachers: int, students: int, *, teachers_first: bool = False) -> list[Planned]:
-    """Plan runs of so many teachers with so many sets of students each."""
+    """Plan runs with this number of teachers, and of student sets for each."""
     keys = [f'"teacher.seed" = {list(range(teachers))}', f'"students.seeds" = {list(range(1, students + 1))}']
     text = "\n".join(keys if teachers_first else keys[::-1])
     return planned(tables_of(f'[data]\ndataset = "gaussians"\n[vary]\n{text}', "x"), "x")

@@ -17,7 +17,7 @@ from kdcli.store import Store, StudyFolder
 from kdcli.sweeps.making import Outcome, Task, make
 from kdcli.sweeps.sweep import Engine, look, machines_text, sweep
 
-TOO_MANY = '"students.transfer" = ["train:9", "train:5000"]\n'  # of which the second cannot be
+TOO_MANY = '"students.transfer" = ["train:9", "train:5000"]\n'  # the second value is impossible
 Heard = Callable[[int, Outcome | None], None]
 
 
@@ -33,7 +33,7 @@ def never(study: Study, runs: Sequence[Planned], heard: Heard) -> None:
 
 
 def dying(*victims: str) -> Engine:
-    """Return what makes runs but for these, whose process dies."""
+    """Return an engine that makes all runs except these, whose process dies."""
 
     def make_others(study: Study, runs: Sequence[Planned], heard: Heard) -> None:
         for planned in runs:

@@ -39,7 +39,7 @@ def saved(made: ModelProto, name: str = "net.onnx") -> Path:
 
 
 def tensor(name: str, kind: int, shape: Shape | None) -> Any:
-    """What a graph says of an output."""
+    """The value info of an output of a graph."""
     return helper.make_tensor_value_info(name, kind, shape)
 
 

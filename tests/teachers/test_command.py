@@ -219,7 +219,7 @@ def test_a_command_that_hangs_is_ended_with_what_it_started(apart: bool) -> None
     assert "no answer within 3 seconds; it was stopped" in failure(teacher).message
     assert time.monotonic() - before < 20
     pid = int(Path("pid").read_text())
-    if apart:  # out of reach, and yet nothing waits for it
+    if apart:  # it cannot be killed, but nothing waits for it
         os.kill(pid, 9)
     assert ends_soon(pid)
 

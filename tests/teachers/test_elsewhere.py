@@ -79,7 +79,7 @@ def test_the_same_teacher_in_five_ways_teaches_the_same(kd: Kd, tiny: Path) -> N
 
 
 def table(kd: Kd) -> pl.DataFrame:
-    """Make a run of customers, some of whom have no label; returns their rows as they stand in the file."""
+    """Make a run of customers, some of whom have no label; returns their rows as they are in the file."""
     file = customers(rows=200)
     lines = Path(file).read_text().splitlines()
     for k in (3, 50):

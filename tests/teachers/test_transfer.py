@@ -20,7 +20,7 @@ from kdcli.training.material import Material
 
 
 def material(run: Path, text: str, labels_from: str = "target") -> Material:
-    """Return what students of a transfer set learn from, whose examples are there."""
+    """Return the material of students of a transfer set, with its examples."""
     experiment, transfer = opened(run), Transfer.parse(text)
     plain = Material(experiment, experiment.teacher, transfer, labels_from=labels_from)
     again, made = Command("distill"), lambda *_: pytest.fail("made anew")

@@ -1,4 +1,4 @@
-"""What tests of training share: what cuts a training off."""
+"""Helpers for tests of training: interrupting it."""
 
 from collections.abc import Mapping
 
@@ -6,11 +6,11 @@ from torch import Tensor
 
 
 class CutError(Exception):
-    """The training is cut off."""
+    """The training is interrupted."""
 
 
 class CutOff:
-    """Keeps each state, and cuts the training off after so many of them."""
+    """Keeps each state, and interrupts the training after a number of them."""
 
     def __init__(self, after: int) -> None:
         self.after = after

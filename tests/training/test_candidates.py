@@ -26,7 +26,7 @@ AT = dict(zip(TEMPERATURES, candidates_of([AUTO]), strict=True))
 
 
 def trained(surety: float, data: Data, **changed: Any) -> Fitted:
-    """Two students of each draw that find the validation labels so probable, and have no other logits."""
+    """Two students of each draw with these probabilities of the validation labels, and no other logits."""
     labels = torch.stack([data.pool.labels("val", draw) for draw in range(data.draws)])
     logits = surety * torch.nn.functional.one_hot(labels, data.n_classes).double()
     fitted = Fitted([0, 1], {}, {"val": logits.unsqueeze(1).expand(-1, 2, -1, -1)}, seconds=1.0)

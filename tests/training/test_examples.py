@@ -20,7 +20,7 @@ SOFT = torch.rand(2 * N, 2, 2, generator=generator("target", 0)).double().softma
 
 
 def worst(logits: Tensor, target: Tensor, temperature: Tensor, weights: Tensor | None) -> Tensor:
-    """A loss that is no mean over examples: the largest squared error."""
+    """A loss that is not a mean over examples: the largest squared error."""
     return (logits.double().softmax(-2) - target).square().sum(-2).amax(-1)
 
 
@@ -33,7 +33,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> StackedMLP:
 
 
 def examples(loss: str, draws: int = 1) -> Examples:
-    """Return the examples of so many draws with the targets of two sets, and the true labels."""
+    """Return the examples of some draws with the targets of two sets, and the true labels."""
     index = torch.stack([torch.randperm(2 * N, generator=generator("draw", d))[:N] for d in range(draws)])
     target = SOFT[index].movedim(1, -1).unsqueeze(1)
     labels = LABELS[index].mT[:, None, None]

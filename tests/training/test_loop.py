@@ -124,7 +124,7 @@ def test_members_that_diverge_leave_the_bits_of_the_others_alone(batch_size: int
     assert history.diverged == {2: 0}
     _, curves = train(["labels", "soft"], [0, 1], batch_size, poisoned=[0, 1, 2, 3], keep_going=1)
     assert sorted(curves.diverged) == [0, 1, 2, 3]
-    assert len(curves.epochs) == 2  # nothing is left to go on with
+    assert len(curves.epochs) == 2  # no saved state is left
 
 
 class Noisy(Stack):

@@ -99,7 +99,7 @@ def test_what_is_left_to_chance_is_drawn_anew_for_every_seed_and_draw(kd: Kd, ou
         assert not torch.equal(moved[0], moved[1])
         assert torch.equal(
             made.targets(shuffled, [8], {})[split][:, 0], targets[:, 1]
-        )  # whatever stands beside
+        )  # whatever else the record has
 
 
 def test_a_target_of_other_teachers_is_made_of_the_logits_of_each_seed(two_draws: Path) -> None:

@@ -186,7 +186,7 @@ def test_each_seed_learns_its_own_target_where_it_has_one(tmp_path: Path, batch_
 def test_members_of_other_draws_start_and_are_shuffled_differently(tmp_path: Path) -> None:
     part = part_of(Share([0, 1], [4]), tmp_path)
     weights = part.build().state_dict()["weights.0"]
-    assert torch.equal(weights[0], weights[1])  # the sets of one seed and draw start alike
+    assert torch.equal(weights[0], weights[1])  # the sets of one seed and draw have the same initial weights
     assert not torch.equal(weights[0], weights[2])
     first, second = (torch.randperm(50, generator=order) for order in part.streams("batches"))
     assert not torch.equal(first, second)
@@ -204,7 +204,7 @@ main(sys.argv[1:])
 
 
 def start(jobs: int, seeds: int, select: str) -> subprocess.Popen[str]:
-    """Train so many seeds of three sets in a process of its own, with so many workers.
+    """Train some seeds of three sets in a process of its own, with this number of workers.
 
     Its states are kept every now and then. With twelve students, workers are worth it: there are two parts.
     """

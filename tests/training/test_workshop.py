@@ -27,7 +27,7 @@ SEEDS = [3, 5, 8]
 
 
 def teaching(draws: int = 1, **changed: float) -> Teaching:
-    """Return what two sets are taught in several draws, which share the last 20 examples as a test set."""
+    """Return the targets of two sets in several draws, which share the last 20 examples as a test set."""
     order = torch.stack([torch.randperm(80, generator=generator("draw", draw)) for draw in range(draws)])
     index = {"train": order[:, :60], "val": order[:, 60:], "test": torch.arange(80, 100).unsqueeze(0)}
     taught = ("train", "val")
@@ -47,7 +47,7 @@ def teaching(draws: int = 1, **changed: float) -> Teaching:
 
 @pytest.fixture
 def train(tmp_path: Path) -> Callable[..., list[Fitted]]:
-    calls = count()  # none goes on with the training of another
+    calls = count()  # none resumes the training of another
 
     def by_gradients(taught: Teaching, *, keep_going: bool = False, **settings: float) -> list[Fitted]:
         training = TrainingWorkshop(
@@ -235,7 +235,7 @@ FEATURES = {
 def test_standardising_is_training_on_what_is_standardised_by_hand(
     train: Callable[..., list[Fitted]], kind: str, draws: int, batch_size: int
 ) -> None:
-    """Each draw by its own training examples; the models that come of it take the features as they are."""
+    """Each draw is scaled by its own training examples; the trained models take raw features."""
     x = FEATURES[kind]
     taught = replace(teaching(draws), x=x, standardise=True)
     by_draw = []

@@ -10,7 +10,7 @@ from kdcli.data.tables.missing import MISSING, note_of_missing, with_nulls
 def test_every_word_for_a_missing_value_is_a_null(word: str) -> None:
     found = Counter[str]()
     assert with_nulls(pl.Series([word, "x"]), (), found).to_list() == [None, "x"]
-    assert found == ({word: 1} if word else {})  # a blank is no word to tell
+    assert found == ({word: 1} if word else {})  # blanks are not counted
 
 
 @pytest.mark.parametrize("value", ["na", "none", "None", "-", "0", "??", "n/a", "missing"])

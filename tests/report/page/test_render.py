@@ -18,7 +18,7 @@ def page(*blocks: Block) -> str:
 
 
 def table(rows: int = 2, titles: Sequence[str] = ("a", "b"), **options: object) -> Table:
-    """A table with so many rows and these columns."""
+    """A table with this number of rows and these columns."""
     made = [Row(Cell(f"row {k}"), [Cell(k + 0.5, "%") for _ in titles]) for k in range(rows)]
     return Table(list(map(Column, titles)), [Section(made)], "heading", **options)  # type: ignore[arg-type]
 
