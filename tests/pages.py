@@ -38,12 +38,10 @@ SMALLER: Mapping[str, str] = {
     "kd distill --target labels,hard,bayes,soft": "kd distill --target labels,hard,bayes,soft --epochs 200",
     "kd run gaussians --draws 5": "kd run gaussians --draws 2 --seeds 1 --n-samples 100 --n-test 200",
     "kd run moons --draws 5": "kd run moons --draws 2 --seeds 1 --n-samples 100 --n-test 200",
-    "kd run digits --draws 5": "kd run digits --draws 1 --seeds 1 --n-val 600 --n-test 900",
+    "kd run digits --draws 5": "kd run digits --draws 2 --seeds 1 --n-val 600 --n-test 900",
     "kd run wine": "kd run wine --draws 1 --seeds 1",
     "kd run moons": "kd run moons --draws 2 --seeds 1 --n-samples 100 --n-test 200",
-    "kd run digits": "kd run digits --draws 1 --seeds 1 --n-val 600 --n-test 900",
-    "kd gen-data digits --run question": "kd gen-data digits --run question --draws 2 --n-val 600 "
-    "--n-test 900",
+    "kd run digits": "kd run digits --draws 2 --seeds 1 --n-val 600 --n-test 900",
     "kd distill --model mlp:100 --target labels,smooth,hard,shuffled,spread,self,soft --temperature 4 "
     "--transfer train:200 --epochs 300 --seeds 2": "kd distill --model mlp:100 --target labels,smooth,hard,"
     "shuffled,spread,self,soft --temperature 4 --transfer train:200 --epochs 2 --seeds 2",
@@ -60,7 +58,7 @@ SMALLER: Mapping[str, str] = {
 
 # What a quick test changes in the files of pages.
 SMALLER_FILES: Mapping[str, Mapping[str, str]] = {
-    "labels.toml": {
+    "sizes.toml": {
         "[students]": "[data]\ndraws = 2\nn_val = 600\nn_test = 900\n\n[students]",
         "epochs = 300": "epochs = 2",
         "[50, 100, 200, 400, 800]": "[50, 100]",
