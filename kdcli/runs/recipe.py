@@ -160,7 +160,7 @@ def applies(config: type, key: str, model: Model) -> bool:
 
 @dataclass(frozen=True)
 class Students(Training):
-    """The students' models, what they are taught, and the training of those that learn by gradients."""
+    """The students' models and targets, and the training of students that learn by gradients."""
 
     models: tuple[str, ...] = setting(
         ("mlp:4",),

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 NO_FINDING = "Nothing is compared yet: no student set has a control that was trained in the same way."
 LATENCY = (
     "The latency per call is the median time of one prediction in PyTorch on one thread of the machine that "
-    "made this report. Most of it is overhead of the call; the time per row of 64 is that of the model."
+    "made this report. Most of it is the overhead of the call; the time per row of 64 is that of the model."
 )
 ENCODED = (
     "The encoding of columns is fitted on training rows alone. Numbers stay as they are. A missing number "
