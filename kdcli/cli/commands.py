@@ -106,11 +106,11 @@ def sweep(call: Call) -> None:
 
     options = call.options
     study = _study(call)
+    if options.merge and (options.shard or options.dry_run):
+        raise UsageError("--merge collects finished runs and makes none", "leave out --shard and --dry-run")
     if options.dry_run:
         call.screen.show(look(study, jobs=options.jobs or jobs(), shard=options.shard))
         return
-    if options.merge and (options.shard or options.dry_run):
-        raise UsageError("--merge collects finished runs and makes none", "leave out --shard and --dry-run")
     if options.merge:
         merged = merge(study, options.merge)
         call.screen.show(merged)

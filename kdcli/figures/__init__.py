@@ -71,7 +71,7 @@ def find_figure(name: str) -> FigureKind:
 
 
 def find_study_figure(name: str) -> StudyFigureKind:
-    """Look up a figure of a study by name; raises `UsageError` with those there are."""
+    """Look up a figure of a study by name; raises `UsageError` with the existing names."""
     if name in FIGURES:
         raise UsageError(
             f"{name} is a figure of a run, not of a study",

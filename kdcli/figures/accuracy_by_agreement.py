@@ -1,4 +1,4 @@
-"""Accuracy against agreement with the teacher: which students are accurate by imitation, which otherwise."""
+"""Accuracy against agreement with the teacher: whether students are accurate by imitation."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ COLUMNS = 3  # of the legend
 
 
 def obstacle(view: View) -> str:
-    """Say why the figure cannot be drawn; empty if it can."""
+    """Return why the figure cannot be drawn; empty if it can."""
     return "" if view.teacher and view.students else "it needs a teacher and students"
 
 
 def note(view: View) -> Text:
-    """Say which students are left out; empty if none is."""
+    """Return a note on the students that are left out; empty if there are none."""
     return note_of_room(view.students, ROOM)
 
 

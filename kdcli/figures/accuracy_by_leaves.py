@@ -32,13 +32,13 @@ CAPTION = (
 
 
 def obstacle(view: View) -> str:
-    """Say why the figure cannot be drawn; empty if it can."""
+    """Return why the figure cannot be drawn; empty if it can."""
     sizes = {subject.model for subject in _by_leaves(view)}
     return "" if len(sizes) > 1 else "it needs trees of at least two sizes, such as tree:max_leaf_nodes=16"
 
 
 def note(view: View) -> Text:
-    """Say which trees are left out; empty if none is."""
+    """Return a note on the trees that are left out; empty if there are none."""
     count = sum("leaves" in subject.recorded for subject in view.students) - len(_by_leaves(view))
     return f"leaves out {counted_sets(count)} of trees with limits other than max_leaf_nodes" if count else ""
 
@@ -108,7 +108,7 @@ def finding(view: View) -> str:
         size, accuracy = f"{_leaves(top):.0f} leaves", percent(_accuracy(top))
         return f"Trees of {spoken(top.title)} with {size} are the most accurate: {accuracy}"
     if not wins:
-        return "No target alone gives the most accurate trees at any size"
+        return "No single target gives the most accurate trees at any size"
     most = max(wins.values())
     best = [spoken(title) for title in lines if wins[title] == most]
     give = "gives" if len(best) == 1 else "each give"

@@ -230,7 +230,7 @@ def title_of(figure: Figure) -> str:
 
 
 def described(figure: Figure) -> str:
-    """Describe a figure for whoever cannot see it: its title, and what its panels show."""
+    """Describe a figure for readers who cannot see it: its title, and what its panels show."""
     panels: Counter[str] = Counter()
     across = up = ""
     for ax in figure.axes:

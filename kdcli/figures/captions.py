@@ -1,4 +1,4 @@
-"""What titles, captions and notes of figures say alike: numbers, sources, and what is shown or left out."""
+"""Texts that titles, captions and notes of figures share: numbers, sources, what is shown or left out."""
 
 from __future__ import annotations
 

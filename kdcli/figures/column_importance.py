@@ -24,13 +24,13 @@ EXAMPLES, REPEATS, SHOWN = 2000, 3, 15
 LOOKS = ((GREY, "o", True), (ORANGE, "s", False), (BLUE, "^", True))  # colour, marker, whether it is filled
 CAPTION = (
     "Points: by how much test accuracy falls when the values of a column are shuffled among the examples, "
-    "its features together (mean of {} shufflings, {:,} examples). A column near 0 is not needed, or "
-    "another tells the same. {}"
+    "together with all its features (mean of {} shufflings, {:,} examples). A column near 0 is not needed, "
+    "or another has the same information. {}"
 )
 
 
 def obstacle(view: View) -> str:
-    """Say why the figure cannot be drawn; empty if it can."""
+    """Return why the figure cannot be drawn; empty if it can."""
     if len(view.columns) < 2:
         return "it needs data with columns that have names"
     return "" if view.subjects else "nothing is trained yet"

@@ -31,14 +31,14 @@ CAPTION = "Numbers: test examples; empty cells: none. Colour: share of the true 
 
 
 def obstacle(view: View) -> str:
-    """Say why the figure cannot be drawn; empty if it can."""
+    """Return why the figure cannot be drawn; empty if it can."""
     if view.n_classes > MOST_CLASSES:
         return f"it has no room for more than {MOST_CLASSES} classes"
     return "" if view.subjects else "nothing is trained yet"
 
 
 def note(view: View) -> Text:
-    """Say which students are left out; empty if none is."""
+    """Return a note on the students that are left out; empty if there are none."""
     return note_of_room(view.students, ROOM)
 
 
@@ -122,7 +122,7 @@ def _panel(ax: Axes, counts: Array) -> None:
 
 SEE = (
     "Correct predictions are on the diagonal. A strongly coloured cell off the diagonal is a pair of "
-    "classes that a model confuses. Look whether a student makes its teacher's mistakes or mistakes of "
+    "classes that a model confuses. Check whether a student makes its teacher's mistakes or mistakes of "
     "its own."
 )
 

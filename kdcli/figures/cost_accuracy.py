@@ -1,4 +1,4 @@
-"""Accuracy against size: what students cost where they are used, and what their bytes buy."""
+"""Accuracy against size: what accuracy a student of a given size has."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FEW = 30  # times the smallest size, up to which ticks are at all steps
 
 
 def obstacle(view: View) -> str:
-    """Say why the figure cannot be drawn; empty if it can."""
+    """Return why the figure cannot be drawn; empty if it can."""
     sizes = {subject.size() for subject in view.subjects} - {None}
     return "" if view.students and len(sizes) > 1 else "it needs students and models of two sizes"
 
@@ -92,7 +92,7 @@ def finding(view: View) -> str:
 
 
 def frontier(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return those of some (size, accuracy) that none as small or smaller is as accurate as, by size."""
+    """Return the (size, accuracy) pairs that none of at most the same size matches in accuracy, by size."""
     kept: list[tuple[float, float]] = []
     for size, accuracy in sorted(points, key=lambda point: (point[0], -point[1])):
         if not kept or accuracy > kept[-1][1]:

@@ -26,7 +26,7 @@ CAPTION = (
 
 
 def obstacle(view: View) -> str:
-    """Say why the figure cannot be drawn; empty if it can."""
+    """Return why the figure cannot be drawn; empty if it can."""
     if view.n_classes < 3:
         return "it needs more than two classes"
     return "" if view.teacher_logits else "the teacher is not trained yet"

@@ -59,7 +59,7 @@ def finding(view: View) -> str:
 
 
 SEE = (
-    "Each row is the difference between a student set and its control, which stands at 0. The further "
+    "Each row is the difference between a student set and its control, which is at 0. The further "
     "an interval lies from 0, the clearer the effect; the shape of the marker is the verdict, which "
     "allows for the number of comparisons."
 )

@@ -30,7 +30,7 @@ CAPTION = (
 
 
 def obstacle(view: View) -> str:
-    """Say why the figure cannot be drawn; empty if it can."""
+    """Return why the figure cannot be drawn; empty if it can."""
     if view.test.x.ndim not in (3, 4):
         return "it needs images"
     if not (view.teacher and view.students):
@@ -107,7 +107,7 @@ def _panel(ax: Axes, view: View, image: int, p: Array, labels: Sequence[str]) ->
 
 
 SEE = (
-    "Each panel is a test image on which students and teacher predict different classes. Look whether "
+    "Each panel is a test image on which students and teacher predict different classes. Check whether "
     "the image is hard for a person too, and whether each model spreads its probability or is sure of "
     "one class."
 )

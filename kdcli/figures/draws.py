@@ -27,7 +27,7 @@ POINT: dict[str, Any] = {"marker": "o", "facecolors": "none", "edgecolors": "0.2
 
 
 def obstacle(view: View) -> str:
-    """Say why the figure cannot be drawn; empty if it can."""
+    """Return why the figure cannot be drawn; empty if it can."""
     if view.draws < 2:
         return "it needs several draws of the data, such as --draws 10"
     return obstacle_to_comparing(view)

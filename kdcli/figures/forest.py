@@ -37,7 +37,7 @@ VERDICTS = (
 
 
 def obstacle(view: View) -> str:
-    """Say why differences from the control cannot be drawn; empty if they can."""
+    """Return why differences from the control cannot be drawn; empty if they can."""
     differences = view.differences()
     if differences and all(difference.nothing for difference in differences):
         return "no student set has a seed in common with its control"

@@ -43,7 +43,7 @@ ROOM = MOST_PANELS - 1  # besides the teacher
 
 
 def obstacle(view: View) -> str:
-    """Say why the figure cannot be drawn; empty if it can."""
+    """Return why the figure cannot be drawn; empty if it can."""
     if not view.subjects:
         return "nothing is trained yet"
     if any(subject.curves() for subject in view.subjects):
@@ -52,7 +52,7 @@ def obstacle(view: View) -> str:
 
 
 def note(view: View) -> Text:
-    """Say which students are left out; empty if none is."""
+    """Return a note on the students that are left out; empty if there are none."""
     drawable = _with_curves(view)
     room = note_of_room(drawable, ROOM)
     count = len(view.students) - len(drawable)

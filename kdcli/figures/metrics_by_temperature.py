@@ -34,7 +34,7 @@ SOFTENED = ("soft", "spread", "shuffled", "self", "random")
 
 
 def obstacle(view: View) -> str:
-    """Say why the figure cannot be drawn; empty if it can."""
+    """Return why the figure cannot be drawn; empty if it can."""
     return "" if _lines(view) else "it needs soft targets of at least two temperatures, such as -T 1,4"
 
 

@@ -39,12 +39,12 @@ ROOM = MOST_PANELS - 1  # besides the teacher
 
 
 def obstacle(view: View) -> str:
-    """Say why the figure cannot be drawn; empty if it can."""
+    """Return why the figure cannot be drawn; empty if it can."""
     return "" if view.subjects else "nothing is trained yet"
 
 
 def note(view: View) -> Text:
-    """Say which students are left out; empty if none is."""
+    """Return a note on the students that are left out; empty if there are none."""
     return note_of_room(view.students, ROOM)
 
 

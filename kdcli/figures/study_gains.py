@@ -1,4 +1,4 @@
-"""What figures of studies say alike: means over runs, the gain that tells most, and lines of captions."""
+"""What figures of studies share: means over runs, the most telling gain, and lines of captions."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ MOST_LINES = 9  # of treatments in a panel
 
 
 def obstacle(view: StudyView) -> str:
-    """Say why the figure cannot be drawn; empty if it can."""
+    """Return why the figure cannot be drawn; empty if it can."""
     key = view.keys[view.across]
     if len(key.values) < 2:
         return f"it needs a key with two values, and {key.name} has one"

@@ -40,7 +40,7 @@ BETTER, WORSE = "▲", "▼"
 
 
 def obstacle(view: StudyView) -> str:
-    """Say why the figure cannot be drawn; empty if it can."""
+    """Return why the figure cannot be drawn; empty if it can."""
     varied = [key for key in view.keys if len(key.values) > 1]
     if len(varied) < 2:
         return "it needs two keys that vary"

@@ -25,7 +25,7 @@ from kdcli.runs.kinds import TEACHER
 from kdcli.runs.recipe import EXISTING, Teacher
 from kdcli.runs.records import TeacherRecord
 from kdcli.runs.reuse import reusable
-from kdcli.runs.source import ONLY_OF
+from kdcli.runs.source import ONLY_OF, runs_code
 from kdcli.runs.stored import TrainedTeacher
 from kdcli.settings import flag, flags_given, override, rules
 from kdcli.store import Content
@@ -91,6 +91,8 @@ def train_teacher(
     if isinstance(stored, TrainedTeacher):
         record = record.as_used(stored.record, stored.meta.used)
     up_to_date = reusable(experiment, TEACHER, record, force=force, given=flags_given(options))
+    if force and config.source and runs_code(config.source):
+        up_to_date = False  # files that the code loads may have changed
     if not up_to_date:
         experiment.write(TEACHER, record, _made(experiment, record, watch))
     for points in trained.points_of(experiment):

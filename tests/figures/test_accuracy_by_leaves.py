@@ -60,7 +60,7 @@ def test_the_title_tells_the_target_of_the_most_accurate_trees(
         for title, of_sizes in accuracies.items()
         for n, accuracy in zip((4, 8), of_sizes, strict=True)
     ]
-    plain = "No target alone gives the most accurate trees at any size"
+    plain = "No single target gives the most accurate trees at any size"
     expected = f"{told} the most accurate trees at 1 of 2 sizes" if told else plain
     assert finding(replace(view, students=sets)) == expected
     assert draw(replace(view, students=sets)).get_suptitle() == f"{expected}, run demo"

@@ -218,6 +218,13 @@ def test_a_dry_run_lists_the_runs_and_writes_nothing(kd: Kd, outputs: Path) -> N
     assert not outputs.exists()
 
 
+def test_a_dry_run_of_a_merge_is_refused(kd: Kd, outputs: Path) -> None:
+    plan(outputs)
+    outcome = kd("sweep", "many.toml", "--dry-run", "--merge", "elsewhere")
+    assert outcome.code == 2
+    assert "leave out --shard and --dry-run" in outcome.err
+
+
 def test_a_dry_run_whose_run_fails_says_so(kd: Kd, outputs: Path) -> None:
     Path("many.toml").write_text(TINY_SWEEP + '"students.transfer" = ["train:5000"]\n')
     outcome = kd("sweep", "many.toml", "--dry-run")

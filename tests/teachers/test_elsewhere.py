@@ -264,6 +264,34 @@ def test_a_file_of_code_is_the_same_from_any_folder(
     assert told.code == 0, told.err
 
 
+@pytest.mark.parametrize("source", ["loads.py:predict", "command:{python} loads.py"])
+def test_force_asks_code_anew_since_what_it_loads_may_have_changed(
+    kd: Kd, outputs: Path, source: str
+) -> None:
+    customers()
+    Path("loads.py").write_text(
+        "import sys\nfrom pathlib import Path\nimport polars as pl\n"
+        "def predict(rows):\n"
+        "    slope = float(Path(__file__).with_name('slope.txt').read_text())\n"
+        "    p = 1 / (1 + (slope * (rows['age'] - 43)).exp())\n"
+        "    return pl.DataFrame({'no': p, 'yes': 1 - p}).to_numpy()\n"
+        "if __name__ == '__main__':\n"
+        "    answers = predict(pl.read_csv(sys.stdin.buffer))\n"
+        "    print('\\n'.join(','.join(map(repr, map(float, row))) for row in answers))\n"
+    )
+    Path("slope.txt").write_text("0.1")
+    assert kd("gen-data", "customers.csv", "--label", "left", "--draws", "1").code == 0
+    wanted = ("train-teacher", "--from", source.format(python=sys.executable))
+    assert kd(*wanted).code == 0
+    before = opened(outputs / "customers").teacher.logits["test"].diff()
+    Path("slope.txt").write_text("0.2")
+    assert "up to date" in kd(*wanted).out
+    outcome = kd(*wanted, "--force")
+    assert outcome.code == 0
+    assert "up to date" not in outcome.out
+    torch.testing.assert_close(opened(outputs / "customers").teacher.logits["test"].diff(), 2 * before)
+
+
 def test_a_table_that_has_changed_since_is_refused(kd: Kd, outputs: Path) -> None:
     np.save("p.npy", answers(table(kd)))
     customers(rows=201)
