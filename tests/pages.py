@@ -27,7 +27,7 @@ class Instead:
     tested_by: str
 
 
-TO_THE_LETTER = "docs/tutorials/"  # pages that a long test follows without any change
+TO_THE_LETTER = "docs/tutorials/"  # pages that `pytest -m letter` follows without any change
 
 # Commands that take long, and what a quick test runs in their place.
 SMALLER: Mapping[str, str] = {
@@ -91,6 +91,9 @@ NOT_RUN: Mapping[str, Instead] = {
     "dask scheduler": Instead("does not end", DASK),
     "dask worker tcp://HOST:8786 --nthreads 1": Instead("does not end", DASK),
     "kd sweep mine.toml --engine dask --address tcp://HOST:8786": Instead("needs a scheduler", DASK),
+    "pytest -m letter": Instead(
+        "takes minutes", "tests/test_docs.py, whose other tests follow the same pages"
+    ),
     "python benchmarks/structure.py": Instead("counts the checkout", "tests/test_structure.py"),
     "python tests/reference.py": Instead(
         "writes into the checkout", "test_the_reference_is_in_step_with_the_code"
@@ -161,7 +164,7 @@ def how(page: str, command: str) -> str:
         instead = NOT_RUN[command]
         return f"not run from the page, since it {instead.reason}; tested by {instead.tested_by}"
     if command in SMALLER and page.startswith(TO_THE_LETTER):
-        return f"run as written by a long test, and smaller by a quick one: `{SMALLER[command]}`"
+        return f"run as written by `pytest -m letter`, and smaller by `pytest`: `{SMALLER[command]}`"
     return f"run smaller: `{SMALLER[command]}`" if command in SMALLER else "run as written"
 
 

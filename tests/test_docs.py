@@ -37,6 +37,7 @@ def test_a_reader_can_follow(page: str, kd: Kd, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.long
+@pytest.mark.letter
 @pytest.mark.parametrize("page", [page for page in followed() if page.startswith(TO_THE_LETTER)])
 def test_a_reader_can_follow_to_the_letter(page: str, kd: Kd, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = Reader(kd, monkeypatch, quick=False)

@@ -47,6 +47,7 @@ def test_what_to_look_for_is_on_the_page() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.letter
 def test_pictures_have_the_axes_that_are_drawn_now(gallery: dict[str, Any], tmp_path: Path) -> None:
     gallery["make_runs"](tmp_path)
     drawn = {name: described(figure) for name, figure in gallery["figures_of"](tmp_path)}
