@@ -6,6 +6,7 @@ from kdcli.cli.calls import Call
 from kdcli.cli.evidence import app
 from kdcli.cli.options import WORK
 from kdcli.errors import UsageError
+from kdcli.report.told import Line
 
 __all__ = ["app"]
 
@@ -100,6 +101,6 @@ def predict(call: Call) -> None:
     )
     if options.out == STDIO:
         for told in made.told():
-            call.screen.hint(str(told))
+            call.screen.hint(told.text if isinstance(told, Line) else str(told))
     else:
         call.screen.show(made)

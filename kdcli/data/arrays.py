@@ -42,7 +42,7 @@ def opened(config: Arrays, watch: Watch = unwatched) -> tuple[Arrays, Callable[[
     config = replace(config, file=str(path), digest=digest_of([path], config.digest))
     found = _read(path)
     rows = sum(len(y) for _, y in found.values())
-    config = config.resolved(rows)
+    config = config.resolved(rows, found)
     return config, lambda: _sample(config, path, found)
 
 

@@ -54,7 +54,9 @@ def opened(config: Images, watch: Watch = unwatched) -> tuple[Images, Callable[[
     found = find(folder, notes)
     places = [f"{image.part}/{image.label}" for image in found]
     digest = digest_of([image.path for image in found], config.digest, places)
-    config = replace(config, file=str(folder), digest=digest).resolved(len(found))
+    config = replace(config, file=str(folder), digest=digest).resolved(
+        len(found), {image.part for image in found}
+    )
     return config, lambda: _sample(config, found, notes, watch)
 
 

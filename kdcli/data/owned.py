@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -53,9 +53,18 @@ class Owned(Drawn):
         """The share of the test rows in all, and of the validation rows in the rest."""
         return (self.test_fraction, self.val_fraction)
 
-    def resolved(self, rows: int) -> Self:
-        """Return the options with the number of draws filled in: the default for this number of rows."""
-        return self if self.draws else replace(self, draws=TEN if rows <= FEW_ROWS else 1)
+    @property
+    def fixes_rows(self) -> bool:
+        """Whether the options fix the rows of each split, so that another draw would have the same."""
+        return False
+
+    def resolved(self, rows: int, parts: Collection[str] = ()) -> Self:
+        """Return the options with the number of draws filled in: the default for this number of rows.
+
+        It is 1 if the data come in `parts` that fix the rows of each split.
+        """
+        fixed = self.fixes_rows or {"val", "test"} <= set(parts)
+        return self if self.draws else replace(self, draws=TEN if rows <= FEW_ROWS and not fixed else 1)
 
 
 def dataset_of(

@@ -59,8 +59,6 @@ def opened(config: Tabular, watch: Watch = unwatched) -> tuple[Tabular, Callable
     config = replace(config, digest=digest, file=file, val=val, test=test)
     read = read_files(config, files, watch)
     rows = sum(len(labels) - labels.null_count() for labels in read.labels.values())
-    if config.time or config.split:  # nothing is random: another draw would have the same rows
-        config = replace(config, draws=config.draws or 1)
     config = config.resolved(rows)
     return config, lambda: _sample(config, read)
 

@@ -49,6 +49,11 @@ class Tabular(Owned):
     decimal: str = setting("", "the decimal sign; empty: detected", choices=("", ".", ","))
     n_rows: int = setting(0, "rows to read from the start of each file; 0: all", minimum=0)
 
+    @property
+    def fixes_rows(self) -> bool:
+        """Whether a column or files fix the rows of each split, so that another draw would have the same."""
+        return bool(self.time or self.split or (self.test and self.val))
+
 
 @dataclass(frozen=True)
 class Files:

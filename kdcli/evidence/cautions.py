@@ -92,9 +92,9 @@ class WeakTeacher:
 
 @dataclass(frozen=True)
 class OneDraw:
-    """All verdicts rest on one draw of the data; the command makes several draws."""
+    """All verdicts rest on one draw of the data; the command makes several, if there can be others."""
 
-    more_draws: Command
+    more_draws: Command | None
 
 
 @dataclass(frozen=True)

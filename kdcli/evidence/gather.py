@@ -62,7 +62,8 @@ class Evidence:
     None if that is unknown. `teacher` is None if there is none, and so are its `teacher_logits` on the
     training split, `(draws, n, n_classes)`. `compared` are the metrics that have verdicts. `edits` are notes
     on artefacts that differ from the run's recipe, `training` gives commands that train missing sets,
-    `more_draws` makes a run of several draws, and `on_validation` measures the set in a folder by a metric.
+    `more_draws` makes a run of several draws if there can be any, and `on_validation` measures the set in a
+    folder by a metric.
     """
 
     run: str
@@ -75,7 +76,7 @@ class Evidence:
     control: str
     compared: Sequence[str]
     training: Training
-    more_draws: Command
+    more_draws: Command | None
     on_validation: Callable[[str, str], float]
     stale: Sequence[StaleSet] = ()
     edits: Sequence[Text] = ()

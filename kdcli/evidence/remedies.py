@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from kdcli.data.owned import Owned
 from kdcli.errors import Command, KdError
 from kdcli.evidence.verdicts import StudentsMeasured
 from kdcli.runs.experiment import Experiment
@@ -52,9 +53,14 @@ def remembers(experiment: Experiment) -> Remembers | None:
     return Remembers(memory, in_folds) if memory.tells else None
 
 
-def several_draws(experiment: Experiment) -> Command:
-    """Return the command that runs a run's recipe on several draws, in another run."""
-    run = experiment.run
+def several_draws(experiment: Experiment) -> Command | None:
+    """Return the command that runs a run's recipe on several draws, in another run.
+
+    None if the user's own data fix the rows of each split, so that all draws would have the same.
+    """
+    run, config = experiment.run, experiment.data.record.config
+    if isinstance(config, Owned) and config.fixes_rows:
+        return None
     source = "FOLDER" if experiment.data.record.own_files else ""
     options = {"source": source, "from": experiment.teacher_source, "draws": DRAWS}
     name = fitting(f"{run.name.replace('/', '-')}-{DRAWS}-draws")

@@ -49,8 +49,7 @@ def caution_text(caution: Caution) -> Text:
             told = f"No verdict for {spoken_list(students)}: one seed cannot show how much training varies; "
             return (told, more_seeds, " trains ten.")
         case OneDraw(more_draws):
-            told = "These verdicts hold for one draw of the data; another, with its own teacher, may differ. "
-            return (told, more_draws, " repeats the recipe on ten draws.")
+            return _one_draw(more_draws)
         case Coarse():
             return _coarse(caution)
         case NearlyHard() | Remembers() | BeyondTeacher() | WeakTeacher():
@@ -65,6 +64,13 @@ def caution_text(caution: Caution) -> Text:
         case Calibration():
             return _of_calibration(caution)
     assert_never(caution)
+
+
+def _one_draw(more_draws: Command | None) -> Text:
+    if more_draws is None:
+        return "These verdicts hold for the training rows that were given; they may differ with others."
+    told = "These verdicts hold for one draw of the data; another, with its own teacher, may differ. "
+    return (told, more_draws, " repeats the recipe on ten draws.")
 
 
 def _of_calibration(caution: Calibration) -> str:

@@ -71,9 +71,13 @@ def test_names_as_in_keras_keep_the_test_set_and_the_validation_set() -> None:
         "train": (2, 29),
         "val": (2, 7),
     }
-    pool = read(draws=2, **parts, x_val=X[36:48], y_val=Y[36:48]).pool
-    assert np.array_equal(pool.split("val", 1).x.numpy(), X[36:48])
-    assert sorted(pool.rows("train", 1).tolist()) == list(range(36))
+    parts |= {"x_val": X[36:48], "y_val": Y[36:48]}
+    pool = read(**parts).pool
+    assert np.array_equal(pool.split("val").x.numpy(), X[36:48])
+    assert sorted(pool.rows("train").tolist()) == list(range(36))
+    assert opened(Arrays(file="a.npz"))[0].draws == 1
+    with pytest.raises(UsageError, match="all draws would have the same rows"):
+        read(draws=2, **parts)
 
 
 def test_the_number_of_rows_over_all_parts_decides_the_draws() -> None:

@@ -7,13 +7,15 @@ from data.made import written
 
 from kdcli.data.owned import MOST_CLASSES, Owned, called, classes_of, digest_of, pooled
 from kdcli.data.table import Tabular
-from kdcli.errors import KdError
+from kdcli.errors import KdError, UsageError
 
 
 @pytest.mark.parametrize(("rows", "draws"), [(1, 10), (5000, 10), (5001, 1), (10**7, 1)])
 def test_there_are_ten_draws_up_to_5000_rows_unless_told_otherwise(rows: int, draws: int) -> None:
     assert Owned().resolved(rows).draws == draws
     assert Owned(draws=3).resolved(rows).draws == 3
+    assert Owned().resolved(rows, ["train", "test"]).draws == draws
+    assert Owned().resolved(rows, ["train", "val", "test"]).draws == 1
 
 
 @pytest.mark.parametrize(
@@ -78,12 +80,15 @@ def test_too_few_and_too_many_classes_are_refused(labels: list[str], words: str)
 def test_parts_that_are_named_stay_and_the_rest_is_split() -> None:
     labels = ["b", "a"] * 30
     parts = ["rows"] * 40 + ["val"] * 8 + ["test"] * 12
-    pool, classes, drawing = pooled(Owned(draws=2), torch.arange(60.0).view(60, 1), labels, parts, "y")
+    x = torch.arange(60.0).view(60, 1)
+    pool, classes, drawing = pooled(Owned(draws=1), x, labels, parts, "y")
     assert (classes, drawing) == (("a", "b"), "test kept")
     assert pool.y.tolist() == [1, 0] * 30
     assert pool.index["test"].tolist() == [list(range(48, 60))]
-    assert pool.index["val"].tolist() == [list(range(40, 48))] * 2
-    assert [sorted(rows) for rows in pool.index["train"].tolist()] == [list(range(40))] * 2
+    assert pool.index["val"].tolist() == [list(range(40, 48))]
+    assert [sorted(rows) for rows in pool.index["train"].tolist()] == [list(range(40))]
+    with pytest.raises(UsageError, match="--draws 2: validation and test rows are given"):
+        pooled(Owned(draws=2), x, labels, parts, "y")
     pool, _, drawing = pooled(Owned(draws=2), torch.zeros(60, 1), labels, ["rows"] * 60, "y")
     assert (drawing, pool.index["test"].shape) == ("split", (2, 12))
     assert pool.index["val"].shape == (2, 10)

@@ -237,11 +237,14 @@ def test_a_column_says_the_split_of_each_row(with_val: bool) -> None:
         return "test" if k >= 50 else "val" if with_val and k >= 40 else "train"
 
     rows = "".join(f"{k / 8},{part(k)},{'ab'[k % 2]}\n" for k in range(N))
-    sample = sampled("a,part,y\n" + rows, split="part", draws=2)
+    sample = sampled("a,part,y\n" + rows, split="part", draws=1 if with_val else 2)
+    if with_val:
+        with pytest.raises(UsageError, match="all draws would have the same rows"):
+            sampled("a,part,y\n" + rows, split="part", draws=2)
     assert (sample.drawing, sample.feature_names) == ("test kept", ("a",))
     assert sample.pool.index["test"].tolist() == [list(range(50, 60))]
     assert sorted(sample.pool.rows("val").tolist() + sample.pool.rows("train").tolist()) == list(range(50))
-    assert sample.pool.index["val"].shape == (2, 10)
+    assert sample.pool.index["val"].shape == (1 if with_val else 2, 10)
     assert (sorted(sample.pool.rows("val").tolist()) == list(range(40, 50))) is with_val
 
 

@@ -72,6 +72,8 @@ def test_values_that_no_training_row_had_are_told(kd: Kd, own: Path, monkeypatch
     frame.with_columns(plan=odd).write_csv("odd.csv")
     outcome = kd("predict", "labels-mlp4", "odd.csv", "--out", "p.csv")
     assert "! 4 values of column 'plan' that no training row had, such as 'gone'" in outcome.out
+    err = kd("predict", "labels-mlp4", "odd.csv").err
+    assert err.splitlines()[-1] == "! 4 values of column 'plan' that no training row had, such as 'gone'"
     told = json.loads(kd("predict", "labels-mlp4", "odd.csv", "--out", "p.csv", "--json").out)
     assert told["unseen"] == {"plan": 4}
     told = json.loads(kd("predict", "labels-mlp4", "customers.csv", "--out", "p.csv", "--json").out)

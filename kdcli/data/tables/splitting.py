@@ -32,8 +32,14 @@ def drawn(
     """Split rows with the labels `y (n,)` at random, class by class, as `(draws, n)` for each split.
 
     `shares` are the share of the test rows in all rows, and of the validation rows in the rest. The splits in
-    `fixed` keep the rows that are given there. `stream` names the random stream.
+    `fixed` keep the rows that are given there. `stream` names the random stream. Raises `UsageError` for
+    several draws if nothing is left to chance.
     """
+    if draws > 1 and {"val", "test"} <= fixed.keys():
+        raise UsageError(
+            f"--draws {draws}: validation and test rows are given, so all draws would have the same rows",
+            "leave out --draws, or the validation rows, which kd then draws from the training rows",
+        )
     import torch
 
     from kdcli.rng import generator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from kdcli.commands import spell
@@ -14,9 +15,12 @@ from kdcli.runs.edits import differences
 from kdcli.runs.experiment import Experiment
 from kdcli.runs.recipe_text import dump
 from kdcli.runs.recipes import builtin, builtin_names
+from kdcli.runs.source import PREFIX
 from kdcli.runs.stored import Stored, TrainedStudents
+from kdcli.runs.student_sets import SEEDS
 
 TITLE = "How to reproduce it"
+FILES = ("file", "test", "val")  # settings of data that name files
 
 
 def again(experiment: Experiment) -> Chapter:
@@ -28,8 +32,9 @@ def again(experiment: Experiment) -> Chapter:
         Code(commands),
         *_own_files(experiment),
         Paragraph(
-            "On the same kind of processor and with the versions below, the results are identical, bit for "
-            "bit, and so are the digests."
+            "On the same kind of processor and with the versions below, data and teacher are identical, bit "
+            "for bit, and so are students trained in the same calls, as the digests show. Students trained "
+            "in other calls agree up to rounding in the last digits."
         ),
         Fold("Recipe", [Code(_recipe(experiment))]),
         versions_table(stored),
@@ -45,18 +50,37 @@ def artefacts(experiment: Experiment) -> list[Stored[Any]]:
 
 
 def commands_of(experiment: Experiment) -> Iterator[Command]:
-    """Yield the commands that reproduce a run: `kd run`, and one for each set that is not in the recipe."""
-    teacher = experiment.teacher_source
-    yield Command("run", (_named(experiment),), {"from": teacher})
-    for students in experiment.students():
-        if not _asked_for(students):
+    """Yield the commands that reproduce a run: `kd run`, and one for each set that it does not make."""
+    sets = experiment.students()
+    wanted = [students for students in sets if _asked_for(students)]
+    usual = experiment.recipe.students.seeds
+    seeds = min((len(students.set.seeds_asked) for students in wanted), default=usual)
+    options = {
+        "from": file_name(experiment.teacher_source),
+        "seeds": seeds if seeds != usual else None,
+        "keep_going": any(students.set.lost for students in wanted),
+    }
+    yield Command("run", (_named(experiment),), options)
+    for students in sets:
+        if students not in wanted or len(students.set.seeds_asked) != seeds:
             yield replace(students.command, run="", outputs=None)
 
 
 def _asked_for(students: TrainedStudents) -> bool:
-    """Whether the run's recipe asks for just this student set."""
+    """Whether the run's recipe asks for this student set, with this or another number of seeds."""
     asked = students.set.asked(students.experiment.recipe, students.folder, students.meta.used)
-    return asked is not None and not differences(students) and asked.seeds_asked == students.set.seeds_asked
+    return asked is not None and all(found.key == SEEDS for found in differences(students))
+
+
+def file_name(source: str) -> str:
+    """Return the name of the file in a path, or in a source of a teacher; a command stays as it is."""
+    return source if source.startswith(PREFIX) else Path(source).name
+
+
+def portable(config: Any) -> Any:
+    """Return the settings of data with the names of their files alone, which say nothing of a machine."""
+    files = {key: file_name(getattr(config, key)) for key in FILES if getattr(config, key, "")}
+    return replace(config, **files)
 
 
 def _named(experiment: Experiment) -> str:
@@ -67,7 +91,8 @@ def _named(experiment: Experiment) -> str:
 
 def _instruction(experiment: Experiment) -> str:
     name = _named(experiment)
-    return f"Save the recipe below as {name}, and run:" if name.endswith(".toml") else "Run:"
+    beside = " beside the data" if experiment.data.is_own else ""
+    return f"Save the recipe below as {name}{beside}, and run:" if name.endswith(".toml") else "Run:"
 
 
 def _own_files(experiment: Experiment) -> Iterator[Block]:
@@ -79,13 +104,17 @@ def _own_files(experiment: Experiment) -> Iterator[Block]:
         yield Paragraph(f"It needs the data, {data.description.name}{known}.")
     if source := experiment.teacher_source:
         yield Paragraph(
-            f"It needs the teacher, {source}, with the digest {experiment.teacher.record.settings.digest}."
+            f"It needs the teacher, {file_name(source)}, with the digest "
+            f"{experiment.teacher.record.settings.digest}."
         )
 
 
 def _recipe(experiment: Experiment) -> str:
     """Return the recipe without the comments that explain its keys."""
-    return "\n".join(line for line in dump(experiment.recipe).splitlines() if not line.startswith("#"))
+    recipe = experiment.recipe
+    teacher = replace(recipe.teacher, source=file_name(recipe.teacher.source))
+    text = dump(replace(recipe, data=portable(recipe.data), teacher=teacher))
+    return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
 
 
 def versions_table(stored: Sequence[Stored[Any]]) -> Table:

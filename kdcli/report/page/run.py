@@ -20,7 +20,7 @@ from kdcli.report.evidence import (
     verdict_table,
 )
 from kdcli.report.headline import headline
-from kdcli.report.page.again import again, artefacts
+from kdcli.report.page.again import again, artefacts, file_name, portable
 from kdcli.report.page.blocks import Block, Bullets, Chapter, Facts, Page, Paragraph
 from kdcli.report.page.figures import Figures
 from kdcli.report.sentences import coverage, scores_text, sentences
@@ -99,7 +99,7 @@ def _data(experiment: Experiment) -> Iterator[Block]:
         ("Examples", sizes_text(description)),
         ("One example", f"{shape} numbers" if description.feature_names else f"{shape} pixels"),
     ]
-    if settings := data.record.words("data"):
+    if settings := replace(data.record, config=portable(data.record.config)).words("data"):
         facts.append(("Settings", ", ".join(settings)))
     if bayes := description.bayes:
         facts.append(("Bayes optimum", scores_text(bayes._asdict())))
@@ -124,7 +124,7 @@ def _teacher(experiment: Experiment) -> Iterator[Block]:
         number = "1" if draws == 1 else "1, the same in all draws"
     means = {name: sum(map(sum, values)) / sum(map(len, values)) for name, values in teacher.metrics.items()}
     facts: list[tuple[str, Text]] = [
-        ("Model", words[0]),
+        ("Model", file_name(words[0]) if experiment.teacher_source else words[0]),
         ("Training", ", ".join(words[1:]) or "not by kd"),
         ("Teachers", number),
         ("Test split", scores_text(means)),

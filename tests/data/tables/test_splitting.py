@@ -106,8 +106,9 @@ def test_a_column_names_the_split_of_each_row_and_the_others_are_trained_on() ->
     values = ["Train", "TEST", "valid", "tr", "holdout", "dev"]
     index = by_column(values, "part")
     assert {split: rows.tolist() for split, rows in index.items()} == {"val": [2, 5], "test": [1, 4]}
-    rows = drawn(torch.zeros(6).long(), index, SHARES, 0, 2, "t")
-    assert rows["train"].tolist() == [[0, 3], [0, 3]]
+    assert drawn(torch.zeros(6).long(), index, SHARES, 0, 1, "t")["train"].tolist() == [[0, 3]]
+    with pytest.raises(UsageError, match="--draws 2: validation and test rows are given"):
+        drawn(torch.zeros(6).long(), index, SHARES, 0, 2, "t")
 
 
 def test_without_validation_rows_in_the_column_they_are_drawn_from_the_training_rows() -> None:

@@ -2,11 +2,32 @@ import shlex
 from pathlib import Path
 
 import pytest
+from customers import customers
 from harness import Kd, opened
 
 from kdcli.commands import spell
-from kdcli.report.page.again import again, artefacts, commands_of, digests_table, versions_table
-from kdcli.report.page.blocks import Code, Fold
+from kdcli.evidence.conclusions import conclude
+from kdcli.evidence.gather import gather
+from kdcli.report.page.again import TITLE, again, artefacts, commands_of, digests_table, versions_table
+from kdcli.report.page.blocks import Code, Fold, Paragraph
+from kdcli.report.page.figures import Figures
+from kdcli.report.page.run import run_page
+
+OWN = """
+[data]
+dataset = "table"
+file = "{file}"
+label = "left"
+draws = 1
+[teacher]
+model = "mlp:4"
+epochs = 3
+[students]
+models = ["mlp:2"]
+targets = ["labels", "soft"]
+seeds = 2
+epochs = 3
+"""
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -36,6 +57,39 @@ def test_its_commands_and_recipe_make_the_same_digests(
     made = digests(elsewhere / "outputs" / "tiny")
     assert made == digests(one_or_two_draws)
     assert len(made) == 6
+
+
+@pytest.mark.parametrize("more", [(), ("--target", "soft")])
+def test_more_seeds_than_the_recipe_has_are_made_again(kd: Kd, tiny: Path, more: tuple[str, ...]) -> None:
+    assert kd("distill", "--seeds", "3", *more).code == 0
+    commands = list(map(spell, commands_of(opened(tiny))))
+    of_soft = "kd distill --target soft --temperature 4 --seeds 3"
+    assert commands == (["kd run tiny.toml", of_soft] if more else ["kd run tiny.toml --seeds 3"])
+
+
+def test_files_of_ones_own_are_named_without_their_folders(
+    kd: Kd, outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customers()
+    Path("tiny.toml").write_text(OWN.format(file=tmp_path / "customers.csv"))
+    assert kd("run", "tiny.toml").code == 0
+    before = digests(outputs / "tiny")
+    run = opened(outputs / "tiny")
+    page = run_page(run, conclude(run, gather(run)), Figures({}, {}, {}, {}))
+    (chapter,) = [chapter for chapter in page.chapters if chapter.title == TITLE]
+    instruction, command, _, _, fold, *_ = chapter.blocks
+    assert instruction == Paragraph("Save the recipe below as tiny.toml beside the data, and run:")
+    assert str(tmp_path) not in str([c.blocks for c in page.chapters if c.title in ("Data", "Teacher")])
+    (code,) = fold.blocks
+    assert str(tmp_path) not in code.text
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    Path("customers.csv").rename(elsewhere / "customers.csv")
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("KD_OUTPUTS", str(elsewhere / "outputs"))
+    Path("tiny.toml").write_text(code.text)
+    assert kd(*shlex.split(command.text)[1:]).code == 0
+    assert digests(elsewhere / "outputs" / "tiny") == before
 
 
 def test_a_recipe_that_comes_with_kd_is_named(kd: Kd, outputs: Path) -> None:
