@@ -4,7 +4,7 @@ Each function is given the outputs folder and the name of the run, if one is nam
 """
 
 from kdcli.glossary import terms as all_terms
-from kdcli.runs.completion import recipe_files, student_set_names
+from kdcli.runs.completion import recipe_files, run_names, student_set_names
 from kdcli.runs.recipes import builtin_names
 from kdcli.runs.studies import study_names
 from kdcli.store import Store
@@ -14,6 +14,11 @@ from kdcli.targets import TARGETS
 def recipes(store: Store, run: str | None) -> list[str]:
     """Return the recipes that come with kd, and recipe files."""
     return [*builtin_names(), *recipe_files(store, run)]
+
+
+def runs_and_studies(store: Store, run: str | None) -> list[str]:
+    """Return the runs and the studies in the outputs folder."""
+    return [*run_names(store, run), *store.studies()]
 
 
 def studies(store: Store, run: str | None) -> list[str]:

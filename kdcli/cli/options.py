@@ -82,7 +82,7 @@ class Options:
         flag="--run",
         argument="[RUN|STUDY]",
         panel=RUN,
-        completion=lambda store, run: [*run_names(store, run), *store.studies()],
+        completion=completion.runs_and_studies,
     )
     run_to_check: str | None = setting(
         None,

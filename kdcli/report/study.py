@@ -7,11 +7,13 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kdcli.errors import Text, joined
 from kdcli.metrics import METRICS
 from kdcli.report.evidence import set_facts
 from kdcli.report.sentences import ends
 from kdcli.report.table import Cell, Column, Row, Section, Table
 from kdcli.report.words import amount, quantity
+from kdcli.runs.made import failure_of
 from kdcli.runs.student_sets import CONTROL
 from kdcli.runs.vary import short_names
 from kdcli.settings import shown
@@ -80,6 +82,15 @@ def _most(row: StudyRow, metric: str, evidence: StudyEvidence) -> str:
     if not versus.gain_interval:
         return f" (such as at {where})"
     return f" (most at {where}: {amount(metric, abs(versus.gain))} {ends(versus, gain=versus.gain > 0)})"
+
+
+def unread_runs(evidence: StudyEvidence) -> dict[str, Text]:
+    """Return the runs that cannot be compared, each with the reason and what helps."""
+    reasons = {}
+    for name, (error, hint) in evidence.unread.items():
+        failed, helps = failure_of(evidence.study.folder.run(name))
+        reasons[name] = joined(f"{failed or error}; ", helps if failed else hint)
+    return reasons
 
 
 def study_coverage(evidence: StudyEvidence, *, averages: bool) -> str:

@@ -55,7 +55,12 @@ def unmade(study: Study, runs: Sequence[Planned]) -> list[Planned]:
 
 def machines_of(made: Iterable[Made]) -> list[Mapping[str, str]]:
     """Return the distinct machines that runs were made on."""
-    return list({repr(sorted(record.machine.items())): record.machine for record in made}.values())
+    return distinct(one.machine for one in made)
+
+
+def distinct(records: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Return the different ones of some records, in their order."""
+    return list({repr(sorted(record.items())): record for record in records}.values())
 
 
 def state_of(run: Run, recipe: Recipe) -> str:

@@ -16,10 +16,10 @@ from kdcli.report.study import (
     study_document,
     study_table,
     study_text,
+    unread_runs,
 )
 from kdcli.report.told import Line, Told
 from kdcli.report.words import wrote
-from kdcli.runs.made import failure_of
 from kdcli.runs.studies import Study
 from kdcli.runs.vary import check_key
 from kdcli.store import to_json, write_file
@@ -52,11 +52,8 @@ class StudyCompared:
                 yield Line((f"and {counted(runs - LISTED, 'more run')}: ", more))
         if evidence.missing:
             yield f"! {counted(len(evidence.missing), 'run')} not made yet"
-        for name, (error, hint) in evidence.unread.items():
-            failed, helps = failure_of(folder.run(name))
-            yield Line(
-                joined(f"! left out {name}: {failed or error}; ", helps if failed else hint), wrap=True
-            )
+        for name, reason in unread_runs(evidence).items():
+            yield Line(joined(f"! left out {name}: ", reason), wrap=True)
         yield Line(study_coverage(evidence, averages=bool(self.by)), wrap=True)
         yield wrote(self.path)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,23 +13,25 @@ from kdcli.report.page.blocks import Block, Chapter, Code, Fold, Paragraph
 from kdcli.report.table import Cell, Column, Row, Section, Table
 from kdcli.runs.edits import differences
 from kdcli.runs.experiment import Experiment
+from kdcli.runs.made import distinct
 from kdcli.runs.recipe_text import dump
 from kdcli.runs.recipes import builtin, builtin_names
 from kdcli.runs.source import PREFIX
 from kdcli.runs.stored import Stored, TrainedStudents
 from kdcli.runs.student_sets import SEEDS
+from kdcli.runs.studies import PATHS
 
 TITLE = "How to reproduce it"
-FILES = ("file", "test", "val")  # settings of data that name files
+FILES = [key.removeprefix("data.") for key in PATHS]  # settings of data that name files
 
 
 def again(experiment: Experiment) -> Chapter:
     """Return the chapter on how to reproduce a run, and how to check that it is the same."""
     stored = artefacts(experiment)
-    commands = "\n".join(map(spell, commands_of(experiment)))
+    commands = list(commands_of(experiment))
     blocks: list[Block] = [
-        Paragraph(_instruction(experiment)),
-        Code(commands),
+        Paragraph(_instruction(experiment, commands[0].arguments[0])),
+        Code("\n".join(map(spell, commands))),
         *_own_files(experiment),
         Paragraph(
             "On the same kind of processor and with the versions below, data and teacher are identical, bit "
@@ -89,8 +91,7 @@ def _named(experiment: Experiment) -> str:
     return next(names, f"{experiment.run.name.replace('/', '-')}.toml")
 
 
-def _instruction(experiment: Experiment) -> str:
-    name = _named(experiment)
+def _instruction(experiment: Experiment, name: str) -> str:
     beside = " beside the data" if experiment.data.is_own else ""
     return f"Save the recipe below as {name}{beside}, and run:" if name.endswith(".toml") else "Run:"
 
@@ -119,12 +120,10 @@ def _recipe(experiment: Experiment) -> str:
 
 def versions_table(stored: Sequence[Stored[Any]]) -> Table:
     """Make a table of the versions that artefacts were made with; equal versions share a column."""
-    versions = list({repr(sorted(one.meta.versions.items())): one.meta.versions for one in stored}.values())
-    packages = sorted(set().union(*versions))
-    rows = [Row(Cell(name), [Cell(made.get(name, "")) for made in versions]) for name in packages]
+    versions = distinct(one.meta.versions for one in stored)
     titles = ["version"] if len(versions) == 1 else [f"version ({_of(stored, made)})" for made in versions]
-    columns = [Column(title, left=True, folds=True) for title in titles]
-    return Table(columns, [Section(rows)], "Versions", Column("package", left=True))
+    packages = sorted(set().union(*versions))
+    return values_table("Versions", "package", packages, dict(zip(titles, versions, strict=True)))
 
 
 def _of(stored: Sequence[Stored[Any]], versions: Any) -> str:
@@ -133,6 +132,14 @@ def _of(stored: Sequence[Stored[Any]], versions: Any) -> str:
 
 def digests_table(stored: Sequence[Stored[Any]]) -> Table:
     """Make a table of the digests of artefacts, which are equal if their contents are."""
-    rows = [Row(Cell(one.name), [Cell(one.meta.digest)]) for one in stored]
-    columns = [Column("SHA-256 of its files' digests", left=True, folds=True)]
-    return Table(columns, [Section(rows)], "Digests", Column("artefact", left=True))
+    digests = {one.name: one.meta.digest for one in stored}
+    return values_table("Digests", "artefact", digests, {"SHA-256 of its files' digests": digests})
+
+
+def values_table(
+    title: str, head: str, names: Iterable[str], columns: Mapping[str, Mapping[str, str]]
+) -> Table:
+    """Make a table of texts by name: a row for each name below the `head`, and columns by their titles."""
+    rows = [Row(Cell(name), [Cell(values.get(name, "")) for values in columns.values()]) for name in names]
+    shown = [Column(column, left=True, folds=True) for column in columns]
+    return Table(shown, [Section(rows)], title, Column(head, left=True))

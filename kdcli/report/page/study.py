@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
 from kdcli.commands import spell
-from kdcli.errors import Command, KdError, UsageError, joined
+from kdcli.errors import Command, KdError, joined
 from kdcli.evidence.study import by_value
-from kdcli.report.page.again import TITLE
+from kdcli.report.page.again import TITLE, values_table
 from kdcli.report.page.blocks import Block, Chapter, Code, Facts, Fold, Page, Paragraph
 from kdcli.report.page.figures import Figures
-from kdcli.report.study import by_table, leaf, study_coverage, study_table, study_text, value_text
-from kdcli.report.table import Cell, Column, Row, Section, Table
-from kdcli.runs.made import Made, failure_of, machines_of
+from kdcli.report.study import (
+    by_table,
+    leaf,
+    study_coverage,
+    study_table,
+    study_text,
+    unread_runs,
+    value_text,
+)
+from kdcli.report.table import Table
+from kdcli.runs.made import Made, machines_of
 from kdcli.runs.studies import EXACT, Study, study_names
 from kdcli.store import to_json
+from kdcli.store.artefact import digest_of
 from kdcli.words import counted, listed
 
 if TYPE_CHECKING:
@@ -57,15 +65,12 @@ def _comparison(evidence: StudyEvidence) -> Iterator[Block]:
 
 
 def _cautions(evidence: StudyEvidence) -> Iterator[Block]:
-    folder = evidence.study.folder
     if evidence.missing:
         missing = len(evidence.missing)
         verb = "is" if missing == 1 else "are"
         yield Paragraph(f"{counted(missing, 'run')} of the plan {verb} still missing.", "caution")
-    for name, (error, hint) in evidence.unread.items():
-        failed, helps = failure_of(folder.run(name))
-        reason = joined(f"{name} is left out: {failed or error}; ", helps if failed else hint)
-        yield Paragraph(reason, "caution")
+    for name, reason in unread_runs(evidence).items():
+        yield Paragraph(joined(f"{name} is left out: ", reason), "caution")
     if not (evidence.missing or evidence.unread):
         yield Paragraph("All runs of the plan exist, and none is left out.")
 
@@ -92,23 +97,17 @@ def _same(study: Study, name: str) -> bool:
     """Whether a study that comes with kd has the same runs."""
     try:
         return Study.planned(study.folder, name).digest == study.digest
-    except (KdError, UsageError):
+    except KdError:
         return False
 
 
 def _machines_table(machines: Sequence[Mapping[str, str]]) -> Table:
-    keys = sorted(set().union(*machines)) if machines else []
-    rows = [Row(Cell(key), [Cell(machine.get(key, "")) for machine in machines]) for key in keys]
     titles = ["version"] if len(machines) == 1 else [f"machine {k + 1}" for k in range(len(machines))]
-    columns = [Column(title, left=True, folds=True) for title in titles]
-    return Table(columns, [Section(rows)], "Versions and processor instructions", Column("", left=True))
+    columns = dict(zip(titles, machines, strict=True))
+    return values_table("Versions and processor instructions", "", sorted(set().union(*machines)), columns)
 
 
 def _digests_table(made: Mapping[str, Made]) -> Table:
-    """Make a table with a digest of each run: that of the digests of its artefacts, sorted by name."""
-    rows = []
-    for name, own in made.items():
-        lines = "".join(f"{artefact} {own.digests[artefact]}\n" for artefact in sorted(own.digests))
-        rows.append(Row(Cell(name), [Cell(hashlib.sha256(lines.encode()).hexdigest())]))
-    columns = [Column("SHA-256 of its artefacts' digests", left=True, folds=True)]
-    return Table(columns, [Section(rows)], "Digests", Column("run", left=True))
+    """Make a table with a digest of each run: that of the digests of its artefacts."""
+    digests = {name: digest_of(own.digests) for name, own in made.items()}
+    return values_table("Digests", "run", digests, {"SHA-256 of its artefacts' digests": digests})

@@ -1,4 +1,5 @@
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def test_its_commands_and_recipe_make_the_same_digests(
-    kd: Kd, one_or_two_draws: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kd: Kd, one_or_two_draws: Path, go_elsewhere: Callable[[], Path]
 ) -> None:
     kd("distill", "--target", "hard", "--seeds", "3", "--epochs", "4")
     kd("distill", "--target", "soft", "--model", "tree:max_depth=2", "--name", "small")
@@ -47,10 +48,7 @@ def test_its_commands_and_recipe_make_the_same_digests(
     (recipe,) = [block for block in again(run).blocks if isinstance(block, Fold)]
     (code,) = recipe.blocks
     assert isinstance(code, Code)
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.chdir(elsewhere)
-    monkeypatch.setenv("KD_OUTPUTS", str(elsewhere / "outputs"))
+    elsewhere = go_elsewhere()
     Path("tiny.toml").write_text(code.text)
     for command in commands:
         assert kd(*shlex.split(command)[1:]).code == 0
@@ -68,7 +66,7 @@ def test_more_seeds_than_the_recipe_has_are_made_again(kd: Kd, tiny: Path, more:
 
 
 def test_files_of_ones_own_are_named_without_their_folders(
-    kd: Kd, outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kd: Kd, outputs: Path, tmp_path: Path, go_elsewhere: Callable[[], Path]
 ) -> None:
     customers()
     Path("tiny.toml").write_text(OWN.format(file=tmp_path / "customers.csv"))
@@ -82,11 +80,8 @@ def test_files_of_ones_own_are_named_without_their_folders(
     assert str(tmp_path) not in str([c.blocks for c in page.chapters if c.title in ("Data", "Teacher")])
     (code,) = fold.blocks
     assert str(tmp_path) not in code.text
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    Path("customers.csv").rename(elsewhere / "customers.csv")
-    monkeypatch.chdir(elsewhere)
-    monkeypatch.setenv("KD_OUTPUTS", str(elsewhere / "outputs"))
+    elsewhere = go_elsewhere()
+    (tmp_path / "customers.csv").rename(elsewhere / "customers.csv")
     Path("tiny.toml").write_text(code.text)
     assert kd(*shlex.split(command.text)[1:]).code == 0
     assert digests(elsewhere / "outputs" / "tiny") == before

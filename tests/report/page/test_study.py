@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,19 +41,14 @@ def test_runs_that_are_not_there_are_cautioned_of(study: Study, kd: Kd) -> None:
     assert paragraph == Paragraph("1 run of the plan is still missing.", "caution")
 
 
-def test_its_sweep_file_makes_the_same_runs(
-    study: Study, kd: Kd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_its_sweep_file_makes_the_same_runs(study: Study, kd: Kd, go_elsewhere: Callable[[], Path]) -> None:
     blocks = page_of(study).chapters[-1].blocks
     (command,) = [block.text for block in blocks if isinstance(block, Code)]
     assert command == "kd sweep many.toml"
     (fold,) = [block for block in blocks if isinstance(block, Fold)]
     (code,) = fold.blocks
     assert isinstance(code, Code)
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.chdir(elsewhere)
-    monkeypatch.setenv("KD_OUTPUTS", str(elsewhere / "outputs"))
+    elsewhere = go_elsewhere()
     Path("many.toml").write_text(code.text)
     assert kd("sweep", "many.toml", "--jobs", "1").code == 0
     again = Study.open(StudyFolder(Store(elsewhere / "outputs"), "many"))
